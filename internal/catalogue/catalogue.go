@@ -1,0 +1,262 @@
+// Package catalogue holds what stands still: the network, its sites and
+// buildings, the tree of spaces, the doors between them and the devices on
+// them, with opening hours, public holidays and local time.
+//
+// It knows nothing of people or rights (package lease) and does no I/O but
+// parsing the YAML of contract §8 (Parse).
+package catalogue
+
+import "slices"
+
+// Identifiers are slugs [a-z0-9][a-z0-9-]{0,63}; "live" is reserved.
+type (
+	SiteID     string
+	BuildingID string
+	SpaceID    string
+	DoorID     string
+	DeviceID   string
+)
+
+// Outside is the door side that is no space: the street.
+const Outside SpaceID = "outside"
+
+// SpaceKind is what a space is for (contract §1).
+type SpaceKind string
+
+// The kinds of spaces.
+const (
+	PrivateOffice      SpaceKind = "private-office"
+	Coworking          SpaceKind = "coworking"
+	MeetingRoom        SpaceKind = "meeting-room"
+	AssociationsOffice SpaceKind = "associations-office"
+	Demo               SpaceKind = "demo"
+	Common             SpaceKind = "common"
+	Cafe               SpaceKind = "cafe"
+	FabLab             SpaceKind = "fablab"
+	Training           SpaceKind = "training"
+	Videoconference    SpaceKind = "videoconference"
+	Incubator          SpaceKind = "incubator"
+	Accelerator        SpaceKind = "accelerator"
+	Auditorium         SpaceKind = "auditorium"
+	Studio             SpaceKind = "studio"
+)
+
+// SpaceKinds lists every kind, in the contract's order.
+func SpaceKinds() []SpaceKind {
+	return []SpaceKind{
+		PrivateOffice, Coworking, MeetingRoom, AssociationsOffice, Demo, Common, Cafe,
+		FabLab, Training, Videoconference, Incubator, Accelerator, Auditorium, Studio,
+	}
+}
+
+// Valid says whether k is one of the contract's kinds.
+func (k SpaceKind) Valid() bool { return slices.Contains(SpaceKinds(), k) }
+
+// Shared says whether people who do not know each other use such a space
+// together, so that it has free places rather than being free or taken (§6).
+func (k SpaceKind) Shared() bool {
+	switch k {
+	case Coworking, Common, Cafe, FabLab, Demo, Studio, Auditorium:
+		return true
+	}
+	return false
+}
+
+// Office says whether the space is somebody's office: no live topic (§7).
+func (k SpaceKind) Office() bool { return k == PrivateOffice || k == AssociationsOffice }
+
+// DeviceKind is what a device is (contract §1).
+type DeviceKind string
+
+// The kinds of devices.
+const (
+	Reader        DeviceKind = "reader"
+	DoorContact   DeviceKind = "door-contact"
+	PeopleCounter DeviceKind = "people-counter"
+	FlowCounter   DeviceKind = "flow-counter"
+	Occupancy     DeviceKind = "occupancy"
+	Desk          DeviceKind = "desk"
+	Air           DeviceKind = "air"
+	Gateway       DeviceKind = "gateway"
+)
+
+// DeviceKinds lists every kind, in the contract's order.
+func DeviceKinds() []DeviceKind {
+	return []DeviceKind{Reader, DoorContact, PeopleCounter, FlowCounter, Occupancy, Desk, Air, Gateway}
+}
+
+// Valid says whether k is one of the contract's kinds.
+func (k DeviceKind) Valid() bool { return slices.Contains(DeviceKinds(), k) }
+
+// OnDoor says whether such a device sits on a door; all others but gateways sit in a space.
+func (k DeviceKind) OnDoor() bool { return k == Reader || k == DoorContact }
+
+// Direction is the way through a door: in is from → to.
+type Direction string
+
+// The two directions.
+const (
+	In  Direction = "in"
+	Out Direction = "out"
+)
+
+// AntiPassback says what a space does when a member enters it twice without leaving (§3.5).
+type AntiPassback string
+
+// The anti-passback modes; the zero value is none.
+const (
+	NoAntiPassback AntiPassback = ""
+	Alert          AntiPassback = "alert"
+	Enforce        AntiPassback = "enforce"
+)
+
+// Network is the whole catalogue. It is immutable once made by Parse or New.
+type Network struct {
+	Name      string
+	Zone      *Zone
+	Sites     []Site
+	Buildings []Building
+	Spaces    []Space
+	Doors     []Door
+	Devices   []Device
+
+	sites     map[SiteID]*Site
+	buildings map[BuildingID]*Building
+	spaces    map[SpaceID]*Space
+	doors     map[DoorID]*Door
+	devices   map[DeviceID]*Device
+}
+
+// Site is one city of the network.
+type Site struct {
+	ID       SiteID   `json:"id"`
+	Name     string   `json:"name"`
+	City     string   `json:"city"`
+	Holidays Holidays `json:"holidays"`
+	Opening  Week     `json:"opening"`
+}
+
+// Building is a Totem building of a site.
+type Building struct {
+	ID   BuildingID `json:"id"`
+	Site SiteID     `json:"site"`
+	Name string     `json:"name"`
+}
+
+// Space is a room or area. Parent is the space one crosses to reach it,
+// Outside ("outside") where it is reached from the street; in JSON and YAML
+// that is an empty or missing parent.
+type Space struct {
+	ID           SpaceID      `json:"id"`
+	Building     BuildingID   `json:"building"`
+	Site         SiteID       `json:"site"` // the building's
+	Floor        int          `json:"floor"`
+	Name         string       `json:"name"`
+	Kind         SpaceKind    `json:"kind"`
+	Parent       SpaceID      `json:"parent,omitempty"` // empty: reached from outside
+	Capacity     int          `json:"capacity"`         // people
+	AreaM2       float64      `json:"area_m2"`
+	RentCents    int          `json:"rent_cents_m2_month,omitempty"` // EUR cents per m² and month
+	AntiPassback AntiPassback `json:"anti_passback,omitempty"`
+}
+
+// Door joins From (a space or Outside) and To (a space).
+type Door struct {
+	ID   DoorID  `json:"id"`
+	From SpaceID `json:"from"`
+	To   SpaceID `json:"to"`
+	Site SiteID  `json:"site"` // To's
+}
+
+// Device is a reader, a contact, a sensor or a gateway.
+type Device struct {
+	ID          DeviceID          `json:"id"`
+	Site        SiteID            `json:"site"`
+	Kind        DeviceKind        `json:"kind"`
+	Door        DoorID            `json:"door,omitempty"`
+	Direction   Direction         `json:"direction,omitempty"` // readers only
+	Space       SpaceID           `json:"space,omitempty"`
+	HoldSeconds int               `json:"hold_seconds,omitempty"` // how long a value holds; default 3600
+	Disabled    bool              `json:"disabled,omitempty"`     // a reader that opens for nobody inwards
+	Adapter     string            `json:"adapter,omitempty"`
+	Address     string            `json:"address,omitempty"`
+	Settings    map[string]string `json:"settings,omitempty"`
+}
+
+// New indexes the parts of a network. It does not validate: Parse does.
+func New(n Network) *Network {
+	n.sites = index(n.Sites, func(s *Site) SiteID { return s.ID })
+	n.buildings = index(n.Buildings, func(b *Building) BuildingID { return b.ID })
+	n.spaces = index(n.Spaces, func(s *Space) SpaceID { return s.ID })
+	n.doors = index(n.Doors, func(d *Door) DoorID { return d.ID })
+	n.devices = index(n.Devices, func(d *Device) DeviceID { return d.ID })
+	for i := range n.Spaces {
+		if b := n.buildings[n.Spaces[i].Building]; b != nil {
+			n.Spaces[i].Site = b.Site
+		}
+	}
+	for i := range n.Doors {
+		if s := n.spaces[n.Doors[i].To]; s != nil {
+			n.Doors[i].Site = s.Site
+		}
+	}
+	return &n
+}
+
+func index[K comparable, T any](list []T, key func(*T) K) map[K]*T {
+	m := make(map[K]*T, len(list))
+	for i := range list {
+		m[key(&list[i])] = &list[i]
+	}
+	return m
+}
+
+// Site returns the site, or nil.
+func (n *Network) Site(id SiteID) *Site { return n.sites[id] }
+
+// Building returns the building, or nil.
+func (n *Network) Building(id BuildingID) *Building { return n.buildings[id] }
+
+// Space returns the space, or nil (also for Outside).
+func (n *Network) Space(id SpaceID) *Space { return n.spaces[id] }
+
+// Door returns the door, or nil.
+func (n *Network) Door(id DoorID) *Door { return n.doors[id] }
+
+// Device returns the device, or nil.
+func (n *Network) Device(id DeviceID) *Device { return n.devices[id] }
+
+// Within says whether a is s or lies below it: whether whoever is in a is in s too.
+// Nothing is within Outside, and Outside is within nothing.
+func (n *Network) Within(a, s SpaceID) bool {
+	if s == Outside || s == "" {
+		return false
+	}
+	for sp := n.spaces[a]; sp != nil; sp = n.spaces[sp.Parent] {
+		if sp.ID == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Chain returns a and the spaces that must be crossed to reach it, innermost
+// first; nil for Outside.
+func (n *Network) Chain(a SpaceID) []SpaceID {
+	var chain []SpaceID
+	for sp := n.spaces[a]; sp != nil; sp = n.spaces[sp.Parent] {
+		chain = append(chain, sp.ID)
+	}
+	return chain
+}
+
+// Billable says whether hours in the space are measured for bills: coworking
+// and what lies below it (§4).
+func (n *Network) Billable(a SpaceID) bool {
+	for sp := n.spaces[a]; sp != nil; sp = n.spaces[sp.Parent] {
+		if sp.Kind == Coworking {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,147 @@
+// Package lease holds who may come and why: tenants and their members, the
+// credentials they badge with, plans, schedules and leases, visitors' passes
+// and events (contract §6).
+//
+// A Book is all of them together; every change goes through it and is
+// checked there, so that nothing refers to what does not exist. Whether a
+// door opens is decided by package access; this package keeps no clock and
+// no storage.
+package lease
+
+import (
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Identifiers are slugs [a-z0-9][a-z0-9-]{0,63}.
+type (
+	TenantID     string
+	MemberID     string
+	CredentialID string
+	ScheduleID   string
+	PlanID       string
+	ID           string // of a lease
+	PassID       string
+	EventID      string
+)
+
+// Always is the built-in schedule without windows to be outside of.
+const Always ScheduleID = "always"
+
+// Tenant is a company, association or institution.
+type Tenant struct {
+	ID   TenantID         `json:"id"`
+	Name string           `json:"name"`
+	Site catalogue.SiteID `json:"site"`
+	Kind string           `json:"kind" enum:"company,association,institution"`
+}
+
+// Responder is the member role that passes in a lockdown.
+const Responder = "responder"
+
+// Member is a person of a tenant.
+type Member struct {
+	ID         MemberID           `json:"id"`
+	Tenant     TenantID           `json:"tenant"`
+	Name       string             `json:"name"`
+	Email      string             `json:"email"`
+	Roles      []string           `json:"roles"`
+	StaffSites []catalogue.SiteID `json:"staff_sites"`
+}
+
+// Status is a credential's or a lease's.
+type Status string
+
+// The statuses.
+const (
+	Active    Status = "active"
+	Lost      Status = "lost"
+	Revoked   Status = "revoked"
+	Suspended Status = "suspended"
+)
+
+// Hash is the keyed hash (HMAC-SHA-256) that a UID or token is known by.
+type Hash [32]byte
+
+// Credential is what a member badges with. The UID itself is never held:
+// Lookup is its hash under the ledger's key, ForList its hash under the key
+// that readers hash by.
+type Credential struct {
+	ID        CredentialID
+	Member    MemberID
+	Kind      string // card, mobile, qr
+	Status    Status
+	ValidFrom *time.Time // nil: without bound
+	ValidTo   *time.Time // excluded
+	Lookup    Hash
+	ForList   Hash
+}
+
+// Schedule is weekly windows of local time.
+type Schedule struct {
+	ID       ScheduleID     `json:"id"`
+	Windows  catalogue.Week `json:"windows"`
+	Holidays string         `json:"holidays" enum:"open,closed"`
+}
+
+// Plan is what a lease gives and costs. Money is in cents (EUR), times in minutes.
+type Plan struct {
+	ID                 PlanID                `json:"id"`
+	Name               string                `json:"name"`
+	Includes           []catalogue.SpaceKind `json:"includes"`
+	Roaming            bool                  `json:"roaming"`
+	Schedule           ScheduleID            `json:"schedule"`
+	IncludedMinutes    int                   `json:"included_minutes"`
+	HourlyRateCents    int                   `json:"hourly_rate_cents"`
+	RoundingMinutes    int                   `json:"rounding_minutes"`
+	GraceMinutes       int                   `json:"grace_minutes"`
+	DailyCapMinutes    int                   `json:"daily_cap_minutes"`
+	InferredCapMinutes int                   `json:"inferred_cap_minutes"`
+	VatPct             float64               `json:"vat_pct"`
+}
+
+// Lease is a tenant's right to spaces between two dates, both included.
+type Lease struct {
+	ID             ID                  `json:"id"`
+	Tenant         TenantID            `json:"tenant"`
+	Site           catalogue.SiteID    `json:"site"`
+	Spaces         []catalogue.SpaceID `json:"spaces"`
+	Plan           PlanID              `json:"plan"`
+	StartsOn       catalogue.Day       `json:"starts_on"`
+	EndsOn         *catalogue.Day      `json:"ends_on"` // nil: without end
+	Status         Status              `json:"status" enum:"active,suspended"`
+	Members        []MemberID          `json:"members"` // nil: all members of the tenant
+	RentCentsMonth int                 `json:"rent_cents_month"`
+}
+
+// Pass lets a visitor in; its QR token is a credential without a member.
+type Pass struct {
+	ID        PassID
+	Host      MemberID
+	Name      string
+	Spaces    []catalogue.SpaceID
+	ValidFrom time.Time
+	ValidTo   time.Time // excluded
+	Deleted   bool      // kept to answer credential-revoked
+	Lookup    Hash
+	ForList   Hash
+}
+
+// Event opens its spaces in [StartsAt, EndsAt).
+type Event struct {
+	ID       EventID             `json:"id"`
+	Title    string              `json:"title"`
+	Spaces   []catalogue.SpaceID `json:"spaces"`
+	StartsAt time.Time           `json:"starts_at"`
+	EndsAt   time.Time           `json:"ends_at"`
+	Audience string              `json:"audience" enum:"public,invited"`
+	Invited  []MemberID          `json:"invited"`
+}
+
+// Lockdown is a span in which a site lets only responders in; To is nil while it lasts.
+type Lockdown struct {
+	Site catalogue.SiteID
+	From time.Time
+	To   *time.Time
+}

@@ -1,0 +1,51 @@
+// Package visit turns reads into where people are and have been: a member's
+// granted reads, in order of their instants, make the visits of contract §4.
+//
+// It is arithmetic on values: the same reads in any order, with any
+// repetition, make the same visits. It stores nothing and keeps no clock.
+package visit
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Subject is who moves: a member, or a visitor's pass. Exactly one is set.
+type Subject struct {
+	Member lease.MemberID
+	Pass   lease.PassID
+}
+
+// Read is one granted badge of one subject: what moves people.
+type Read struct {
+	ID        uuid.UUID
+	At        time.Time // to the millisecond
+	Door      catalogue.DoorID
+	Direction catalogue.Direction
+}
+
+// Ended says how a visit ended (§4).
+type Ended string
+
+// The endings; the empty one is a visit still going on.
+const (
+	Open      Ended = ""
+	Badge     Ended = "badge"
+	Elsewhere Ended = "elsewhere"
+	Closing   Ended = "closing"
+	Max       Ended = "max"
+)
+
+// Visit is one stay in one space, [From, To). To may lie in the future of
+// whoever asks (an ending by closing or max that is not yet due): Asof cuts it.
+type Visit struct {
+	Space catalogue.SpaceID
+	First uuid.UUID // the read that began it; the visit's own id derives from Space and First
+	From  time.Time
+	To    time.Time
+	Ended Ended
+}
