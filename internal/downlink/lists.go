@@ -1,0 +1,150 @@
+package downlink
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+const (
+	// listLife is how long a list may be used (contract §2).
+	listLife = 24 * time.Hour
+	// listRenewal is how long before its end a list is replaced: a network
+	// that is down overnight leaves every reader half a day.
+	listRenewal = 12 * time.Hour
+)
+
+// republish sends every list again that still holds: the embedded broker
+// retains nothing over a restart.
+func (d *Downlink) republish() {
+	now := d.cfg.Now()
+	for _, r := range d.readers {
+		if r.last.Payload == nil || !r.last.ExpiresAt.After(now) {
+			continue
+		}
+		if err := d.cfg.Publish(topic(r.dev, wire.Allowlist), r.last.Payload, true); err != nil {
+			d.cfg.Log.Warn("allowlist not sent", "device", r.dev.ID, "error", err)
+		}
+	}
+}
+
+// updateLists makes new lists for the readers whose rights have changed or
+// whose list runs out, commits them, then publishes them.
+func (d *Downlink) updateLists(ctx context.Context, force *rights.InForce, now time.Time) error {
+	var fresh []*reader
+	for _, r := range d.readers {
+		next, err := d.renewed(r, force, now)
+		if err != nil {
+			return err
+		}
+		if next != nil {
+			fresh = append(fresh, &reader{dev: r.dev, last: *next})
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	err := d.cfg.Store.Write(ctx, func(tx *ledger.Tx) error {
+		for _, f := range fresh {
+			if err := tx.PutAllowlist(f.last); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.spread(fresh)
+}
+
+func (d *Downlink) spread(fresh []*reader) error {
+	next := map[*reader]bool{}
+	for _, f := range fresh {
+		for _, r := range d.byDoor[f.dev.Door] {
+			if r.dev == f.dev {
+				r.last = f.last
+				next[r] = true
+			}
+		}
+	}
+	for r := range next {
+		if err := d.cfg.Publish(topic(r.dev, wire.Allowlist), r.last.Payload, true); err != nil {
+			// The reader keeps its older list; a broker that comes back is sent all of them.
+			return fmt.Errorf("send allowlist to %s: %w", r.dev.ID, err)
+		}
+		if d.cfg.OnList != nil {
+			d.cfg.OnList(r.dev.ID, r.last.Version, r.last.IssuedAt)
+		}
+	}
+	return nil
+}
+
+// renewed returns the reader's next list, or nil where the one it has still says what is so.
+func (d *Downlink) renewed(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
+	if r.last.Payload != nil && r.last.ExpiresAt.Sub(now) > listRenewal {
+		// The same window, so that only a change of rights makes a difference.
+		entries := force.Index.Entries(r.dev.Door, r.dev.Direction, r.last.IssuedAt, r.last.ExpiresAt)
+		if bytes.Equal(d.digest(r, entries), r.last.Digest) {
+			return nil, nil
+		}
+	}
+	return d.makeList(r, force, now)
+}
+
+func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
+	entries := force.Index.Entries(r.dev.Door, r.dev.Direction, now, now.Add(listLife))
+	if r.dev.Disabled {
+		entries = nil
+	}
+	list := wire.List{
+		// Milliseconds of the clock, but always more than before: readers refuse an older version.
+		Version: max(now.UnixMilli(), r.last.Version+1), Device: r.dev.ID, Door: r.dev.Door, Direction: r.dev.Direction,
+		IssuedAt: now, ExpiresAt: now.Add(listLife), Entries: make([]wire.ListEntry, len(entries)),
+	}
+	for i, e := range entries {
+		list.Entries[i] = wire.ListEntry{Hash: base64.RawURLEncoding.EncodeToString(e.Hash[:]), Rights: make([]wire.ListRight, len(e.Rights))}
+		for j, right := range e.Rights {
+			list.Entries[i].Rights[j] = wire.ListRight{Reason: string(right.Reason), From: right.From.UnixMilli(), To: right.To.UnixMilli()}
+		}
+	}
+	key, ok := d.cfg.Keys.Site(r.dev.Site)
+	if !ok {
+		return nil, fmt.Errorf("no signing key for site %s", r.dev.Site)
+	}
+	payload, err := wire.SignList(key.Private, r.dev.ID, list)
+	if err != nil {
+		return nil, fmt.Errorf("make allowlist of %s: %w", r.dev.ID, err)
+	}
+	return &ledger.Allowlist{
+		Device: r.dev.ID, Version: list.Version, Digest: d.digest(r, entries), IssuedAt: now, ExpiresAt: list.ExpiresAt, Payload: payload,
+	}, nil
+}
+
+// digest tells lists apart by what they let through, by which key they are
+// signed and for which door: a change of any of these needs a new list.
+func (d *Downlink) digest(r *reader, entries []access.Entry) []byte {
+	h := sha256.New()
+	key, _ := d.cfg.Keys.Site(r.dev.Site)
+	fmt.Fprintf(h, "%s|%s|%s|%t|", key.ID, r.dev.Door, r.dev.Direction, r.dev.Disabled)
+	var b []byte
+	for _, e := range entries {
+		b = append(b[:0], e.Hash[:]...)
+		for _, right := range e.Rights {
+			b = append(append(b, right.Reason...), 0)
+			b = binary.BigEndian.AppendUint64(b, uint64(right.From.UnixMilli()))
+			b = binary.BigEndian.AppendUint64(b, uint64(right.To.UnixMilli()))
+		}
+		h.Write(append(b, 0xff))
+	}
+	return h.Sum(nil)
+}

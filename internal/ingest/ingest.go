@@ -1,0 +1,215 @@
+// Package ingest is the one way in: every message of every source is decoded,
+// told from its repeats, decided, committed with many others in one durable
+// commit, and only then acknowledged and answered.
+//
+// It knows nothing of MQTT or SQL: sources hand over deliveries, a Store
+// commits, and Publish carries answers. Who may pass is package access's
+// arithmetic; what the messages mean for rooms is package live's.
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Delivery is one publication as a source hands it over. Ack is called once,
+// after the ledger has committed it.
+type Delivery struct {
+	Topic    string
+	Payload  []byte
+	Retained bool
+	Will     bool
+	From     string
+	Ack      func()
+}
+
+// Tx is what one durable commit may do.
+type Tx interface {
+	See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error)
+	Read(seq int64) (*Read, error)
+	AddRead(*Read) error
+	AddReaderDecision(readSeq int64, d *ReaderDecision) error
+	AddObservation(*Observation) error
+	AddReject(*Reject) error
+	PutAlarm(Alarm) error
+}
+
+// Store commits durably: all of change or nothing.
+type Store interface {
+	Commit(ctx context.Context, change func(Tx) error) error
+}
+
+// Moves loads where a member's reads left them in [from, to], oldest first.
+type Moves func(ctx context.Context, m lease.MemberID, from, to time.Time) ([]access.Position, error)
+
+// Committed is what one commit held, in its order.
+type Committed struct {
+	Reads        []*Read
+	Observations []*Observation
+	Values       []Values // of Observations, one each
+	Rejects      int
+}
+
+// Config is what a pipeline needs.
+type Config struct {
+	Network *catalogue.Network
+	Keys    *keys.Ring
+	Store   Store
+	Moves   Moves
+	Index   func() *access.Index // the rights in force
+	Publish func(topic string, payload []byte, retain bool) error
+	// OnCommit is told of each commit, in order, by one goroutine; it must be quick.
+	OnCommit func(Committed)
+	Now      func() time.Time
+	Log      *slog.Logger
+	Metrics  Metrics
+}
+
+// Metrics is told what the pipeline does.
+type Metrics interface {
+	Committed(messages int, took time.Duration)
+	Decided(reason access.Reason, granted bool, took time.Duration)
+	Rejected(code string)
+	Repeated()
+	CommitFailed()
+}
+
+const (
+	queueLength = 4096
+	maxBatch    = 512
+	// openMS is how long a granted read opens the door.
+	openMS = 5000
+	// answerLife is how long a reader may obey an answer.
+	answerLife = 5 * time.Second
+	// futureLimit is how far ahead a message's at may lie (contract §2).
+	futureLimit = 5 * time.Minute
+)
+
+// Pipeline is the running way in.
+type Pipeline struct {
+	cfg     Config
+	queue   chan *item
+	answers chan []answer
+	where   *whereabouts
+}
+
+// New makes a pipeline; Run runs it.
+func New(cfg Config) *Pipeline {
+	return &Pipeline{
+		cfg: cfg, queue: make(chan *item, queueLength), answers: make(chan []answer, 16),
+		where: newWhereabouts(cfg.Network, cfg.Moves),
+	}
+}
+
+// Handle takes one delivery. It returns once the message is queued; a full
+// queue makes its sender wait. It may be called from many goroutines.
+func (p *Pipeline) Handle(ctx context.Context, d Delivery) {
+	it := p.decode(d, p.cfg.Now())
+	if it == nil {
+		d.Ack()
+		return
+	}
+	select {
+	case p.queue <- it:
+	case <-ctx.Done(): // not acknowledged: the sender will send it again
+	}
+}
+
+// Run commits what is queued until ctx ends, then returns; what was not
+// committed by then was not acknowledged.
+func (p *Pipeline) Run(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for batch := range p.answers {
+			p.send(batch)
+		}
+	}()
+	defer func() { close(p.answers); <-done }()
+	batch := make([]*item, 0, maxBatch)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case it := <-p.queue:
+			batch = p.gather(append(batch[:0], it))
+		}
+		p.commitUntilDone(ctx, batch)
+	}
+}
+
+// gather takes what else is waiting, without waiting for more: an idle door
+// is answered at once, a busy one shares its commit.
+func (p *Pipeline) gather(batch []*item) []*item {
+	for len(batch) < maxBatch {
+		select {
+		case it := <-p.queue:
+			batch = append(batch, it)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commitUntilDone commits a batch, again and again where the ledger cannot
+// (a full disk, say): nothing is acknowledged meanwhile, and nothing is lost.
+func (p *Pipeline) commitUntilDone(ctx context.Context, batch []*item) {
+	wait := 50 * time.Millisecond
+	for attempt := 1; ; attempt++ {
+		err := p.commit(ctx, batch)
+		if err == nil {
+			if attempt > 1 {
+				p.cfg.Log.Info("ledger commits again", "attempts", attempt, "messages", len(batch))
+			}
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		p.cfg.Metrics.CommitFailed()
+		if attempt == 1 || wait >= 5*time.Second {
+			p.cfg.Log.Error("ledger cannot commit; messages wait unacknowledged", "error", err, "messages", len(batch))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+// commit runs one batch through one durable commit, then hands out the answers.
+func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
+	began := time.Now()
+	b := &work{p: p, ctx: ctx, index: p.cfg.Index()}
+	err := p.cfg.Store.Commit(ctx, func(tx Tx) error {
+		b.tx = tx
+		for _, it := range batch {
+			if err := b.process(it); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		p.where.forget(b.moved)
+		return err
+	}
+	p.cfg.Metrics.Committed(len(batch), time.Since(began))
+	b.report(p.cfg.Metrics)
+	if p.cfg.OnCommit != nil {
+		p.cfg.OnCommit(b.done)
+	}
+	p.answers <- b.answers
+	return nil
+}

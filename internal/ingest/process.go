@@ -1,0 +1,255 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// work is one commit being made.
+type work struct {
+	p       *Pipeline
+	ctx     context.Context
+	tx      Tx
+	index   *access.Index
+	done    Committed
+	answers []answer
+	moved   []move // to be forgotten where the commit fails
+	codes   []string
+	repeats int
+}
+
+// answer is what follows a commit for one message: its acknowledgement, and
+// for a read its decision.
+type answer struct {
+	ack      func()
+	read     *Read // nil: nothing to say
+	received time.Time
+}
+
+func (b *work) process(it *item) error {
+	if it.refused != "" {
+		return b.reject(it, it.refused)
+	}
+	if it.msg.Badge != nil {
+		return b.badge(it)
+	}
+	return b.observe(it)
+}
+
+func (b *work) reject(it *item, reason string) error {
+	code, _, _ := strings.Cut(reason, ":")
+	b.codes = append(b.codes, code)
+	b.done.Rejects++
+	b.answers = append(b.answers, answer{ack: it.Ack})
+	return b.tx.AddReject(&Reject{ReceivedAt: it.received, Topic: it.Topic, Payload: it.Payload, Reason: reason})
+}
+
+func (b *work) observe(it *item) error {
+	seen, err := b.tx.See(it.msg.ID, it.digest, false)
+	if err != nil {
+		return err
+	}
+	if seen != nil {
+		return b.repeat(it, seen)
+	}
+	o := &Observation{ID: it.msg.ID, At: it.msg.At, ReceivedAt: it.received, Device: it.device.ID, What: it.msg.Topic.What, Body: it.body}
+	if err := b.tx.AddObservation(o); err != nil {
+		return err
+	}
+	b.done.Observations = append(b.done.Observations, o)
+	b.done.Values = append(b.done.Values, it.vals)
+	b.answers = append(b.answers, answer{ack: it.Ack})
+	return nil
+}
+
+// repeat handles an id that was committed before, in this commit or an earlier one.
+func (b *work) repeat(it *item, seen *Seen) error {
+	if seen.Digest != it.digest {
+		return b.reject(it, rejectReused+": this id was sent before with another body")
+	}
+	b.repeats++
+	if seen.ReadSeq == 0 {
+		b.answers = append(b.answers, answer{ack: it.Ack})
+		return nil
+	}
+	r, err := b.tx.Read(seen.ReadSeq)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	off := it.msg.Badge.Offline
+	if off == nil || r.Reader != nil {
+		if r.Reader != nil {
+			r = nil // the reader has decided by itself: it waits for no answer
+		}
+		b.answers = append(b.answers, answer{ack: it.Ack, read: r})
+		return nil
+	}
+	return b.overtaken(it, r, off)
+}
+
+// overtaken records that a reader decided by itself on a read which Totem had
+// answered: too late, or the answer was lost.
+func (b *work) overtaken(it *item, r *Read, off *wire.Offline) error {
+	r.Reader = readerDecision(it, off)
+	if err := b.tx.AddReaderDecision(r.Seq, r.Reader); err != nil {
+		return err
+	}
+	if r.Granted != off.Granted {
+		if err := b.mismatch(r); err != nil {
+			return err
+		}
+	}
+	b.move(r)
+	b.done.Reads = append(b.done.Reads, r)
+	b.answers = append(b.answers, answer{ack: it.Ack})
+	return nil
+}
+
+func readerDecision(it *item, off *wire.Offline) *ReaderDecision {
+	return &ReaderDecision{Granted: off.Granted, Reason: off.Reason, List: off.List, ReceivedAt: it.received}
+}
+
+func (b *work) badge(it *item) error {
+	seen, err := b.tx.See(it.msg.ID, it.digest, true)
+	if err != nil {
+		return err
+	}
+	if seen != nil {
+		return b.repeat(it, seen)
+	}
+	r, ans := b.decide(it)
+	if err := b.tx.AddRead(r); err != nil {
+		return err
+	}
+	if r.Reader != nil && r.Reader.Granted != r.Granted {
+		if err := b.mismatch(r); err != nil {
+			return err
+		}
+	}
+	if ans.PassbackAlert && r.Moved() {
+		if err := b.passback(r); err != nil {
+			return err
+		}
+	}
+	b.move(r)
+	b.done.Reads = append(b.done.Reads, r)
+	a := answer{ack: it.Ack, received: it.received}
+	if r.Reader == nil {
+		a.read = r
+	}
+	b.answers = append(b.answers, a)
+	return nil
+}
+
+// decide answers a badge by the rights in force.
+func (b *work) decide(it *item) (*Read, access.Answer) {
+	m, dev := it.msg, it.device
+	off := m.Badge.Offline
+	ans := b.index.Decide(access.Question{
+		Credential: it.lookup, Door: dev.Door, Direction: dev.Direction,
+		At: m.At, Received: it.received, Offline: off != nil, Disabled: dev.Disabled,
+	}, b.p.where.during(b.ctx))
+	r := &Read{
+		ID: m.ID, At: m.At, ReceivedAt: it.received, Device: dev.ID, Door: dev.Door, Direction: dev.Direction,
+		Credential: it.lookup, Subject: ans.Subject, Granted: ans.Granted, Reason: ans.Reason, Lease: ans.Lease,
+		NotAfter: latest(m.At, it.received).Add(answerLife), Numbered: numbered(m),
+	}
+	if r.Granted {
+		r.OpenMS = openMS
+	}
+	if off != nil {
+		r.Reader = readerDecision(it, off)
+	}
+	return r, ans
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// move remembers where a read left its member, for anti-passback.
+func (b *work) move(r *Read) {
+	if m := r.Subject.Member; m != "" {
+		b.moved = append(b.moved, b.p.where.note(m, r))
+	}
+}
+
+func (b *work) mismatch(r *Read) error {
+	return b.tx.PutAlarm(b.alarm(AlarmOfflineMismatch, r, fmt.Sprintf("the reader decided granted=%t, totem granted=%t (%s)", r.Reader.Granted, r.Granted, r.Reason)))
+}
+
+func (b *work) passback(r *Read) error {
+	return b.tx.PutAlarm(b.alarm(AlarmAntiPassback, r, "entered twice without leaving"))
+}
+
+func (b *work) alarm(kind AlarmKind, r *Read, detail string) Alarm {
+	door := b.p.cfg.Network.Door(r.Door)
+	a := Alarm{ID: string(kind) + "-" + r.ID.String(), Kind: kind, Device: r.Device, Door: r.Door, Detail: detail, Since: r.At}
+	if door != nil {
+		a.Site, a.Space = door.Site, door.To
+	}
+	return a
+}
+
+// report tells the metrics what a commit held.
+func (b *work) report(m Metrics) {
+	for _, c := range b.codes {
+		m.Rejected(c)
+	}
+	for range b.repeats {
+		m.Repeated()
+	}
+}
+
+// send answers the readers and acknowledges, after the commit.
+func (p *Pipeline) send(batch []answer) {
+	for _, a := range batch {
+		if a.read != nil {
+			p.answer(a)
+		}
+		a.ack()
+	}
+}
+
+func (p *Pipeline) answer(a answer) {
+	r := a.read
+	site := p.cfg.Network.Device(r.Device).Site
+	key, ok := p.cfg.Keys.Site(site)
+	if !ok {
+		p.cfg.Log.Error("no signing key for site", "site", site)
+		return
+	}
+	payload, err := wire.SignDecision(key.Private, r.Device, wire.DecisionBody{
+		Request: r.ID, Granted: r.Granted, Reason: string(r.Reason), OpenMS: r.OpenMS, NotAfter: r.NotAfter,
+	})
+	if err == nil {
+		topic := wire.Topic{Site: site, Device: r.Device, What: wire.Decision}
+		err = p.cfg.Publish(topic.String(), payload, false)
+	}
+	if err != nil { // the reader decides by its list
+		p.cfg.Log.Warn("decision not sent", "device", r.Device, "error", err)
+	}
+	if !a.received.IsZero() {
+		p.cfg.Metrics.Decided(r.Reason, r.Granted, p.cfg.Now().Sub(a.received))
+	}
+}
+
+// RejectDenied keeps a publication that the broker's topic rules refused.
+func (p *Pipeline) RejectDenied(ctx context.Context, d Delivery, reason string) {
+	it := &item{Delivery: d, received: p.cfg.Now().UTC()}
+	if len(d.Payload) > wire.MaxPayload {
+		it.Payload = d.Payload[:wire.MaxPayload]
+	}
+	select {
+	case p.queue <- it.refuse("not-allowed: " + reason):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,173 @@
+package ingest
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/visit"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Read is one badge at one reader with Totem's own answer to it.
+type Read struct {
+	Seq        int64 // the audit chain's; given by the ledger
+	ID         uuid.UUID
+	At         time.Time
+	ReceivedAt time.Time
+	Device     catalogue.DeviceID
+	Door       catalogue.DoorID
+	Direction  catalogue.Direction
+	Credential lease.Hash // zero once erased
+	Subject    visit.Subject
+	Granted    bool
+	Reason     access.Reason
+	Lease      lease.ID
+	OpenMS     int
+	NotAfter   time.Time
+	Numbered   *Numbered       // nil: the device does not number its messages
+	Reader     *ReaderDecision // what the reader did by itself; nil: it obeyed or was never asked
+}
+
+// Moved says whether people passed: what the reader did where it decided by itself.
+func (r *Read) Moved() bool {
+	if r.Reader != nil {
+		return r.Reader.Granted
+	}
+	return r.Granted
+}
+
+// ReaderDecision is what a reader did without an answer in time (contract §2, offline).
+type ReaderDecision struct {
+	Granted    bool
+	Reason     string
+	List       string
+	ReceivedAt time.Time
+}
+
+// Observation is a sensor's, a door's or a status message. Body is its values as JSON.
+type Observation struct {
+	Seq        int64
+	ID         uuid.UUID
+	At         time.Time
+	ReceivedAt time.Time
+	Device     catalogue.DeviceID
+	What       wire.What
+	Body       string // Values as JSON
+}
+
+// Numbered is a device's own numbering of its messages since a boot.
+type Numbered struct {
+	Boot uuid.UUID
+	Seq  uint64
+}
+
+// Values is what an observation says, as its body keeps it: the fields of
+// contract §2 by their names there.
+type Values struct {
+	Seq         *uint64    `json:"seq,omitempty"`
+	Boot        *uuid.UUID `json:"boot,omitempty"`
+	State       string     `json:"state,omitempty"`
+	Occupied    *bool      `json:"occupied,omitempty"`
+	Count       *int       `json:"count,omitempty"`
+	In          *int       `json:"in,omitempty"`
+	Out         *int       `json:"out,omitempty"`
+	CO2         *float64   `json:"co2_ppm,omitempty"`
+	Temperature *float64   `json:"temperature_c,omitempty"`
+	Humidity    *float64   `json:"humidity_pct,omitempty"`
+	Noise       *float64   `json:"noise_db,omitempty"`
+	Online      *bool      `json:"online,omitempty"`
+	Firmware    *string    `json:"firmware,omitempty"`
+	Battery     *float64   `json:"battery_pct,omitempty"`
+	RSSI        *float64   `json:"rssi_dbm,omitempty"`
+	Uptime      *float64   `json:"uptime_s,omitempty"`
+	List        *string    `json:"list,omitempty"`
+}
+
+// numbered returns the device's own number of a message, nil where it has none.
+func numbered(m *wire.Message) *Numbered {
+	if !m.HasSeq || m.Boot == uuid.Nil {
+		return nil
+	}
+	return &Numbered{Boot: m.Boot, Seq: m.Seq}
+}
+
+// values takes over what a message says.
+func values(m *wire.Message) Values {
+	var v Values
+	if n := numbered(m); n != nil {
+		v.Seq, v.Boot = &n.Seq, &n.Boot
+	}
+	switch m.Topic.What {
+	case wire.Door:
+		v.State = string(m.Door)
+	case wire.Occupancy:
+		v.Occupied = &m.Occupied
+	case wire.Count:
+		v.Count = &m.Count
+	case wire.Flow:
+		v.In, v.Out = &m.In, &m.Out
+	case wire.Air:
+		v.CO2, v.Temperature, v.Humidity, v.Noise = m.Air.CO2, m.Air.Temperature, m.Air.Humidity, m.Air.Noise
+	case wire.Status:
+		s := m.Status
+		v.Online, v.Firmware, v.Battery, v.RSSI, v.Uptime, v.List = &s.Online, s.Firmware, s.Battery, s.RSSI, s.Uptime, s.List
+	}
+	return v
+}
+
+// Reject is a message that was refused, kept as it came.
+type Reject struct {
+	Seq        int64
+	ReceivedAt time.Time
+	Topic      string
+	Payload    []byte
+	Reason     string
+}
+
+// AlarmKind says what an alarm is about.
+type AlarmKind string
+
+// The alarms that the pipeline raises.
+const (
+	AlarmGap             AlarmKind = "gap"
+	AlarmOfflineMismatch AlarmKind = "offline-mismatch"
+	AlarmAntiPassback    AlarmKind = "anti-passback"
+	AlarmDoorForced      AlarmKind = "door-forced"
+	AlarmDoorHeld        AlarmKind = "door-held"
+	AlarmClock           AlarmKind = "clock"
+)
+
+// Alarm asks for somebody's attention. An alarm of the same id is the same
+// alarm: raising it again changes nothing, clearing sets ClearedAt.
+type Alarm struct {
+	ID             string
+	Kind           AlarmKind
+	Site           catalogue.SiteID
+	Device         catalogue.DeviceID
+	Door           catalogue.DoorID
+	Space          catalogue.SpaceID
+	Detail         string // no UID, no name
+	Since          time.Time
+	ClearedAt      *time.Time
+	AcknowledgedBy string
+}
+
+// Act is an administrative act or a remote action, as the audit keeps it.
+type Act struct {
+	Seq    int64
+	At     time.Time
+	Actor  string // a token's id, or what in Totem acted
+	Action string // put, delete, unlock, lockdown, …
+	Target string // kind/id
+	Body   []byte // JSON, without secrets; nil once erased
+}
+
+// Seen is what a message's id was committed with before.
+type Seen struct {
+	Digest  [16]byte
+	ReadSeq int64 // 0: not a read
+}

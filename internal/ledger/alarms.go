@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+)
+
+// PutAlarm raises or clears an alarm. Raising one that stands changes nothing;
+// raising one that was cleared opens it again.
+func (tx *Tx) PutAlarm(a ingest.Alarm) error {
+	var cleared any
+	if a.ClearedAt != nil {
+		cleared = ms(*a.ClearedAt)
+	}
+	err := tx.run(`INSERT INTO alarms (id, kind, site, device, door, space, detail, since, cleared_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET cleared_at = excluded.cleared_at, detail = excluded.detail`,
+		a.ID, string(a.Kind), string(a.Site), string(a.Device), string(a.Door), string(a.Space), a.Detail, ms(a.Since), cleared)
+	if err != nil {
+		return fmt.Errorf("ledger: put alarm %s: %w", a.ID, err)
+	}
+	return nil
+}
+
+// AcknowledgeAlarm records who has seen an alarm; ErrNotFound where there is none.
+func (tx *Tx) AcknowledgeAlarm(id, by string) error {
+	res, err := tx.exec("UPDATE alarms SET acknowledged_by = ? WHERE id = ?", by, id)
+	if err != nil {
+		return fmt.Errorf("ledger: acknowledge alarm %s: %w", id, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, ErrNotFound)
+	}
+	return nil
+}
+
+// AlarmFilter selects alarms; empty fields select all. They come newest first,
+// those after the cursor (Since, ID) where it is given.
+type AlarmFilter struct {
+	Sites      []catalogue.SiteID // nil: all
+	ID         string
+	OpenOnly   bool
+	AfterSince time.Time
+	AfterID    string
+	Limit      int
+}
+
+// Alarms lists alarms, newest first.
+func (l *Ledger) Alarms(ctx context.Context, f AlarmFilter) ([]ingest.Alarm, error) {
+	q := where{query: "SELECT id, kind, site, device, door, space, detail, since, cleared_at, acknowledged_by FROM alarms"}
+	if f.Sites != nil {
+		q.in("site", strs(f.Sites))
+	}
+	if f.ID != "" {
+		q.and("id = ?", f.ID)
+	}
+	if f.OpenOnly {
+		q.and("cleared_at IS NULL")
+	}
+	if f.AfterID != "" {
+		q.and("(since < ? OR since = ? AND id > ?)", ms(f.AfterSince), ms(f.AfterSince), f.AfterID)
+	}
+	var list []ingest.Alarm
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY since DESC, id LIMIT ?", append(q.args, f.Limit)...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var a ingest.Alarm
+		var since int64
+		var cleared sql.NullInt64
+		var by sql.NullString
+		err := rows.Scan(&a.ID, &a.Kind, &a.Site, &a.Device, &a.Door, &a.Space, &a.Detail, &since, &cleared, &by)
+		a.Since, a.ClearedAt, a.AcknowledgedBy = at(since), instant(cleared), by.String
+		list = append(list, a)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list alarms: %w", err)
+	}
+	return list, nil
+}

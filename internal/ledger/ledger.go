@@ -1,0 +1,242 @@
+// Package ledger is the truth: the SQL database of everything that must
+// never be lost or altered, and the only place where SQL is written.
+//
+// It is one SQLite file with one writer. Write groups many changes in one
+// durable commit (synchronous=FULL); readers never wait for it. What it
+// holds in words: reads and observations as they came, rejects, the records
+// of package lease, administrative acts, the audit chain over them, and what
+// followers have derived (visits, presence) with how far they have come.
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// FileName is the ledger's file in the data directory.
+const FileName = "ledger.db"
+
+// ErrInUse is returned by Lock when another process serves the same data directory.
+var ErrInUse = errors.New("another totem is running on this data directory; stop it first, or give this one another --data")
+
+// ErrNotFound is returned where a row is asked for by its id and there is none.
+var ErrNotFound = errors.New("not found")
+
+// Lock claims a data directory for one service until unlock is called.
+func Lock(dir string) (unlock func() error, err error) {
+	lock := flock.New(filepath.Join(dir, "totem.lock"))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", dir, ErrInUse)
+	}
+	return lock.Unlock, nil
+}
+
+// Ledger is an open ledger. Its methods are safe for concurrent use.
+type Ledger struct {
+	reads *sql.DB // a pool, read only
+	write *sql.DB // one connection
+
+	mu    sync.Mutex // held by the one write transaction
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+// Open opens or makes the ledger of a data directory and migrates it.
+func Open(ctx context.Context, dir string) (*Ledger, error) {
+	path := filepath.Join(dir, FileName)
+	write, err := open(path, url.Values{"_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"wal_autocheckpoint(8000)", "cache_size(-16000)", "temp_store(MEMORY)",
+	}, "_txlock": {"immediate"}}, 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, write); err != nil {
+		return nil, errors.Join(fmt.Errorf("migrate ledger %s: %w", path, err), write.Close())
+	}
+	reads, err := open(path, url.Values{"_pragma": {
+		"busy_timeout(10000)", "query_only(1)", "cache_size(-4000)", "temp_store(MEMORY)",
+	}}, 4)
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	conn, err := write.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open ledger %s: %w", path, err), write.Close(), reads.Close())
+	}
+	return &Ledger{reads: reads, write: write, conn: conn, stmts: map[string]*sql.Stmt{}}, nil
+}
+
+func open(path string, options url.Values, conns int) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, sub)
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// Close closes the ledger; what was committed is durable before.
+func (l *Ledger) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	for _, s := range l.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, l.conn.Close(), l.reads.Close(), l.write.Close())...)
+}
+
+// Ping says whether the ledger can be read.
+func (l *Ledger) Ping(ctx context.Context) error { return l.reads.PingContext(ctx) }
+
+// Tx is one write transaction. It is not safe for concurrent use and must not outlive Write.
+type Tx struct {
+	ctx  context.Context
+	l    *Ledger
+	head chainHead
+}
+
+// Write runs change in one durable transaction: all of it is committed when
+// Write returns nil, none of it otherwise. Only one runs at a time.
+func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) (err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := l.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("ledger: begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		// The rollback must happen even where ctx has ended.
+		if _, rerr := l.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); rerr != nil {
+			err = errors.Join(err, fmt.Errorf("ledger: rollback: %w", rerr))
+		}
+	}()
+	tx := &Tx{ctx: ctx, l: l}
+	if err := tx.head.load(tx); err != nil {
+		return err
+	}
+	if err := change(tx); err != nil {
+		return err
+	}
+	if _, err := l.exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
+		return fmt.Errorf("ledger: commit: %w", err)
+	}
+	done = true
+	return nil
+}
+
+// stmt prepares a statement once for the writer's connection.
+func (l *Ledger) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := l.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := l.conn.PrepareContext(context.WithoutCancel(ctx), query)
+	if err == nil {
+		l.stmts[query] = s
+	}
+	return s, err
+}
+
+func (l *Ledger) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := l.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
+	return tx.l.exec(tx.ctx, query, args...)
+}
+
+func (tx *Tx) run(query string, args ...any) error {
+	_, err := tx.exec(query, args...)
+	return err
+}
+
+func (tx *Tx) row(query string, args []any, dest ...any) error {
+	s, err := tx.l.stmt(tx.ctx, query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(tx.ctx, args...).Scan(dest...)
+}
+
+func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
+	s, err := tx.l.stmt(tx.ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(tx.ctx, args...)
+}
+
+// ms is an instant as the ledger writes it.
+func ms(t time.Time) int64 { return t.UnixMilli() }
+
+// at reads an instant back.
+func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// each scans all rows of a query.
+func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func null[T ~string](s T) any {
+	if s == "" {
+		return nil
+	}
+	return string(s)
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

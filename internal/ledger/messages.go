@@ -1,0 +1,272 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// Seen is a message committed before under the same id.
+type Seen = ingest.Seen
+
+// See claims a message id. It returns nil for a new one; for one committed
+// before, what it was, and nothing is changed. A read's seq will be that of
+// the AddRead that must follow.
+func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
+	var seq int64
+	if read {
+		seq = tx.head.seq + 1
+	}
+	res, err := tx.exec("INSERT INTO seen (id, digest, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", id[:], digest[:], seq)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: see message: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return nil, err
+	}
+	var s Seen
+	var d []byte
+	if err := tx.row("SELECT digest, seq FROM seen WHERE id = ?", []any{id[:]}, &d, &s.ReadSeq); err != nil {
+		return nil, fmt.Errorf("ledger: see message: %w", err)
+	}
+	copy(s.Digest[:], d)
+	return &s, nil
+}
+
+// AddRead appends a read with its answer, and what the reader did by itself where it did.
+func (tx *Tx) AddRead(r *ingest.Read) error {
+	seq, nonce, err := tx.link(chainRead, func(int64) []byte { return readContent(r) })
+	if err != nil {
+		return err
+	}
+	r.Seq = seq
+	var boot, counter any
+	if n := r.Numbered; n != nil {
+		boot, counter = n.Boot[:], int64(n.Seq)
+	}
+	err = tx.run(`INSERT INTO reads (seq, id, at, received_at, device, door, direction, credential, member, pass,
+			granted, reason, lease, open_ms, not_after, boot, counter, nonce)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, r.ID[:], ms(r.At), ms(r.ReceivedAt), string(r.Device), string(r.Door), string(r.Direction), r.Credential[:],
+		null(r.Subject.Member), null(r.Subject.Pass), flag(r.Granted), string(r.Reason), null(r.Lease), r.OpenMS, ms(r.NotAfter), boot, counter, nonce)
+	if err != nil {
+		return fmt.Errorf("ledger: add read %s: %w", r.ID, err)
+	}
+	if r.Reader != nil {
+		return tx.AddReaderDecision(seq, r.Reader)
+	}
+	return nil
+}
+
+// AddReaderDecision appends what a reader did by itself with a read.
+func (tx *Tx) AddReaderDecision(readSeq int64, d *ingest.ReaderDecision) error {
+	seq, nonce, err := tx.link(chainReader, func(int64) []byte { return readerContent(readSeq, d) })
+	if err != nil {
+		return err
+	}
+	err = tx.run("INSERT INTO reader_decisions (read_seq, seq, granted, reason, list, received_at, nonce) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		readSeq, seq, flag(d.Granted), d.Reason, d.List, ms(d.ReceivedAt), nonce)
+	if err != nil {
+		return fmt.Errorf("ledger: add reader's decision: %w", err)
+	}
+	return nil
+}
+
+// AddObservation appends a sensor's, door's or status message.
+func (tx *Tx) AddObservation(o *ingest.Observation) error {
+	err := tx.run("INSERT INTO observations (id, at, received_at, device, what, body) VALUES (?, ?, ?, ?, ?, ?)",
+		o.ID[:], ms(o.At), ms(o.ReceivedAt), string(o.Device), string(o.What), o.Body)
+	if err != nil {
+		return fmt.Errorf("ledger: add observation %s: %w", o.ID, err)
+	}
+	return nil
+}
+
+// AddReject keeps a refused message.
+func (tx *Tx) AddReject(r *ingest.Reject) error {
+	err := tx.run("INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)", ms(r.ReceivedAt), r.Topic, r.Payload, r.Reason)
+	if err != nil {
+		return fmt.Errorf("ledger: add reject: %w", err)
+	}
+	return nil
+}
+
+// Read returns the read of a chain seq, as it stands in this transaction.
+func (tx *Tx) Read(seq int64) (*ingest.Read, error) {
+	s, err := tx.l.stmt(tx.ctx, selectReads+" WHERE r.seq = ?")
+	if err != nil {
+		return nil, err
+	}
+	r, err := scanRead(s.QueryRowContext(tx.ctx, seq))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	return r, err
+}
+
+const selectReads = `SELECT r.seq, r.id, r.at, r.received_at, r.device, r.door, r.direction, r.credential, r.member, r.pass,
+	r.granted, r.reason, r.lease, r.open_ms, r.not_after, r.nonce, r.boot, r.counter,
+	d.granted, d.reason, d.list, d.received_at
+	FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq`
+
+type scanner interface{ Scan(dest ...any) error }
+
+func scanRead(row scanner) (*ingest.Read, error) {
+	var seq int64
+	var r readRow
+	var d readerRow
+	var boot []byte
+	var counter sql.NullInt64
+	dest := append(append([]any{&seq}, r.dest()...), &boot, &counter, &d.granted, &d.reason, &d.list, &d.receivedAt)
+	if err := row.Scan(dest...); err != nil {
+		return nil, err
+	}
+	read := r.read()
+	read.Seq = seq
+	if counter.Valid && len(boot) == 16 {
+		read.Numbered = &ingest.Numbered{Boot: uuid.UUID(boot), Seq: uint64(counter.Int64)}
+	}
+	if d.granted.Valid {
+		read.Reader = d.decision()
+	}
+	return read, nil
+}
+
+func (r *readRow) read() *ingest.Read {
+	read := &ingest.Read{
+		At: at(r.at.Int64), ReceivedAt: at(r.receivedAt.Int64), NotAfter: at(r.notAfter.Int64),
+		Device: catalogue.DeviceID(r.device.String), Door: catalogue.DoorID(r.door.String), Direction: catalogue.Direction(r.direction.String),
+		Subject: visit.Subject{Member: lease.MemberID(r.member.String), Pass: lease.PassID(r.pass.String)},
+		Granted: r.granted.Int64 != 0, Reason: access.Reason(r.reason.String), Lease: lease.ID(r.leaseID.String), OpenMS: int(r.openMS.Int64),
+	}
+	copy(read.ID[:], r.id)
+	copy(read.Credential[:], r.credential)
+	return read
+}
+
+// ReadFilter selects reads; empty fields select all. [From, To) is of At.
+type ReadFilter struct {
+	Doors  []catalogue.DoorID // nil: all; empty: none
+	Member lease.MemberID
+	From   time.Time
+	To     time.Time
+	After  ReadCursor
+	Limit  int
+}
+
+// ReadCursor is a place in the order of At, then seq.
+type ReadCursor struct {
+	At  time.Time
+	Seq int64
+}
+
+// Reads lists reads in order of At, then seq.
+func (l *Ledger) Reads(ctx context.Context, f ReadFilter) ([]*ingest.Read, error) {
+	q := where{query: selectReads}
+	if f.Doors != nil {
+		q.in("r.door", strs(f.Doors))
+	}
+	if f.Member != "" {
+		q.and("r.member = ?", string(f.Member))
+	}
+	q.between("r.at", f.From, f.To)
+	if f.After.Seq != 0 {
+		q.and("(r.at > ? OR r.at = ? AND r.seq > ?)", ms(f.After.At), ms(f.After.At), f.After.Seq)
+	}
+	var list []*ingest.Read
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY r.at, r.seq LIMIT ?", append(q.args, f.Limit)...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		r, err := scanRead(rows)
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list reads: %w", err)
+	}
+	return list, nil
+}
+
+// Rejects lists refused messages, newest first, those before a seq where that is given.
+func (l *Ledger) Rejects(ctx context.Context, topicPrefixes []string, before int64, limit int) ([]ingest.Reject, error) {
+	q := where{query: "SELECT seq, received_at, topic, payload, reason FROM rejects"}
+	if before > 0 {
+		q.and("seq < ?", before)
+	}
+	if topicPrefixes != nil {
+		var or []string
+		var args []any
+		for _, p := range topicPrefixes {
+			or, args = append(or, "substr(topic, 1, ?) = ?"), append(args, len(p), p)
+		}
+		q.and("("+strings.Join(append(or, "0"), " OR ")+")", args...)
+	}
+	var list []ingest.Reject
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY seq DESC LIMIT ?", append(q.args, limit)...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var r ingest.Reject
+		var received int64
+		err := rows.Scan(&r.Seq, &received, &r.Topic, &r.Payload, &r.Reason)
+		r.ReceivedAt = at(received)
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list rejects: %w", err)
+	}
+	return list, nil
+}
+
+// where builds a WHERE of conditions that must all hold.
+type where struct {
+	query string
+	conds []string
+	args  []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	w.conds, w.args = append(w.conds, cond), append(w.args, args...)
+}
+
+func (w *where) in(column string, values []string) {
+	args := make([]any, len(values))
+	for i, v := range values {
+		args[i] = v
+	}
+	w.and(column+" IN ("+strings.TrimSuffix(strings.Repeat("?,", len(values)), ",")+")", args...)
+}
+
+// between keeps [from, to); a zero bound is none.
+func (w *where) between(column string, from, to time.Time) {
+	if !from.IsZero() {
+		w.and(column+" >= ?", ms(from))
+	}
+	if !to.IsZero() {
+		w.and(column+" < ?", ms(to))
+	}
+}
+
+func (w *where) sql() string {
+	if len(w.conds) == 0 {
+		return w.query
+	}
+	return w.query + " WHERE " + strings.Join(w.conds, " AND ")
+}
+
+func strs[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return out
+}

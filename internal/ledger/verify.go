@@ -1,0 +1,202 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/lorntech/totem/internal/ingest"
+)
+
+type verifier struct {
+	ctx   context.Context
+	tx    *sql.Tx
+	audit Audit
+	spans []Span // forgotten, sorted
+}
+
+var errBroken = errors.New("broken")
+
+func (v *verifier) broken(seq int64, why string, args ...any) error {
+	v.audit.BrokenAt, v.audit.Why = seq, fmt.Sprintf(why, args...)
+	return errBroken
+}
+
+func (v *verifier) run() error {
+	if err := v.loadErasures(); err != nil {
+		return err
+	}
+	var previous chainHead
+	rows, err := v.tx.QueryContext(v.ctx, `
+		SELECT c.seq, c.kind, c.commitment, c.hash,
+			r.id, r.at, r.received_at, r.device, r.door, r.direction, r.credential, r.member, r.pass,
+			r.granted, r.reason, r.lease, r.open_ms, r.not_after, r.nonce,
+			d.read_seq, d.granted, d.reason, d.list, d.received_at, d.nonce,
+			a.at, a.actor, a.action, a.target, a.body, a.nonce
+		FROM chain c
+		LEFT JOIN reads r ON c.kind = 'read' AND r.seq = c.seq
+		LEFT JOIN reader_decisions d ON c.kind = 'reader' AND d.seq = c.seq
+		LEFT JOIN acts a ON c.kind IN ('act', 'erase') AND a.seq = c.seq
+		ORDER BY c.seq`)
+	err = each(rows, err, func(rows *sql.Rows) error { return v.entry(rows, &previous) })
+	if errors.Is(err, errBroken) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return ignoreBroken(v.strays())
+}
+
+func ignoreBroken(err error) error {
+	if errors.Is(err, errBroken) {
+		return nil
+	}
+	return err
+}
+
+func (v *verifier) loadErasures() error {
+	rows, err := v.tx.QueryContext(v.ctx, "SELECT a.body FROM chain c JOIN acts a ON a.seq = c.seq WHERE c.kind = 'erase'")
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var body string
+		var e erased
+		if err := rows.Scan(&body); err != nil {
+			return err
+		}
+		if json.Unmarshal([]byte(body), &e) == nil { // where it is not JSON its own entry does not hold
+			v.spans = append(v.spans, e.Spans...)
+		}
+		return nil
+	})
+	sort.Slice(v.spans, func(i, j int) bool { return v.spans[i].From < v.spans[j].From })
+	return err
+}
+
+// forgotten says whether a recorded erasure covers the entry.
+func (v *verifier) forgotten(seq int64) bool {
+	// Spans of several erasures may overlap, so the last that begins before seq is not enough.
+	n := sort.Search(len(v.spans), func(i int) bool { return v.spans[i].From > seq })
+	for i := n - 1; i >= 0; i-- {
+		if v.spans[i].To >= seq {
+			return true
+		}
+	}
+	return false
+}
+
+// entry checks one entry's hash, then its content.
+func (v *verifier) entry(rows *sql.Rows, previous *chainHead) error {
+	var seq int64
+	var kind string
+	var commitment, hash []byte
+	var r readRow
+	var d readerRow
+	var a actRow
+	dest := append([]any{&seq, &kind, &commitment, &hash}, r.dest()...)
+	if err := rows.Scan(append(append(dest, d.dest()...), a.dest()...)...); err != nil {
+		return err
+	}
+	v.audit.Entries++
+	if seq != previous.seq+1 {
+		return v.broken(previous.seq+1, "entry %d is missing", previous.seq+1)
+	}
+	want := linkHash(previous.hash, seq, kind, commitment)
+	if !bytes.Equal(hash, want[:]) {
+		return v.broken(seq, "its hash does not follow from the one before")
+	}
+	*previous = chainHead{seq: seq, hash: want}
+
+	var nonce, content []byte
+	switch kind {
+	case chainRead:
+		nonce, content = r.nonce, r.content()
+	case chainReader:
+		nonce, content = d.nonce, d.content()
+	case chainAct, chainErase:
+		nonce, content = a.nonce, a.content()
+	default:
+		return v.broken(seq, "unknown kind %q", kind)
+	}
+	if nonce == nil {
+		if kind == chainErase || !v.forgotten(seq) {
+			return v.broken(seq, "its content is gone, and no erasure says why")
+		}
+		v.audit.Erased++
+		return nil
+	}
+	if !bytes.Equal(commitment, commit(nonce, content)) {
+		return v.broken(seq, "its content was altered")
+	}
+	return nil
+}
+
+// strays looks for content that no entry of the chain vouches for.
+func (v *verifier) strays() error {
+	for table, kinds := range map[string]string{
+		"reads": "'read'", "reader_decisions": "'reader'", "acts": "'act', 'erase'",
+	} {
+		var seq int64
+		err := v.tx.QueryRowContext(v.ctx, "SELECT t.seq FROM "+table+" t LEFT JOIN chain c ON c.seq = t.seq AND c.kind IN ("+kinds+
+			") WHERE c.seq IS NULL LIMIT 1").Scan(&seq)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return v.broken(seq, "a row of %s stands there that was never committed to the chain", table)
+	}
+	return nil
+}
+
+// readRow scans a row of reads that may be missing (LEFT JOIN).
+type readRow struct {
+	id, credential, nonce         []byte
+	at, receivedAt, notAfter      sql.NullInt64
+	device, door, direction       sql.NullString
+	member, pass, reason, leaseID sql.NullString
+	granted, openMS               sql.NullInt64
+}
+
+func (r *readRow) dest() []any {
+	return []any{&r.id, &r.at, &r.receivedAt, &r.device, &r.door, &r.direction, &r.credential, &r.member, &r.pass,
+		&r.granted, &r.reason, &r.leaseID, &r.openMS, &r.notAfter, &r.nonce}
+}
+
+func (r *readRow) content() []byte { return readContent(r.read()) }
+
+// readerRow scans a row of reader_decisions that may be missing.
+type readerRow struct {
+	readSeq, granted, receivedAt sql.NullInt64
+	reason, list                 sql.NullString
+	nonce                        []byte
+}
+
+func (d *readerRow) dest() []any {
+	return []any{&d.readSeq, &d.granted, &d.reason, &d.list, &d.receivedAt, &d.nonce}
+}
+
+func (d *readerRow) decision() *ingest.ReaderDecision {
+	return &ingest.ReaderDecision{Granted: d.granted.Int64 != 0, Reason: d.reason.String, List: d.list.String, ReceivedAt: at(d.receivedAt.Int64)}
+}
+
+func (d *readerRow) content() []byte { return readerContent(d.readSeq.Int64, d.decision()) }
+
+// actRow scans a row of acts that may be missing.
+type actRow struct {
+	at                          sql.NullInt64
+	actor, action, target, body sql.NullString
+	nonce                       []byte
+}
+
+func (a *actRow) dest() []any {
+	return []any{&a.at, &a.actor, &a.action, &a.target, &a.body, &a.nonce}
+}
+
+func (a *actRow) content() []byte {
+	return actContent(&ingest.Act{At: at(a.at.Int64), Actor: a.actor.String, Action: a.action.String, Target: a.target.String, Body: []byte(a.body.String)})
+}

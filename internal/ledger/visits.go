@@ -1,0 +1,319 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// Visit is a member's visit as it is kept, with its correction where it has one.
+type Visit struct {
+	ID         uuid.UUID
+	Member     lease.MemberID // empty once erased
+	Tenant     lease.TenantID
+	Space      catalogue.SpaceID
+	From       time.Time
+	To         time.Time // may lie in the future: an ending not yet due
+	Ended      visit.Ended
+	Correction *Correction
+}
+
+// Correction is a manager's word against what was measured.
+type Correction struct {
+	From   time.Time
+	To     time.Time
+	Reason string
+	Author string
+	At     time.Time
+}
+
+// Moves returns a subject's reads that moved them, with At in [from, to], oldest first.
+func (l *Ledger) Moves(ctx context.Context, s visit.Subject, from, to time.Time) ([]visit.Read, error) {
+	column, id := "member", string(s.Member)
+	if s.Pass != "" {
+		column, id = "pass", string(s.Pass)
+	}
+	var list []visit.Read
+	rows, err := l.reads.QueryContext(ctx, "SELECT r.id, r.at, r.door, r.direction FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq WHERE r."+
+		column+" = ? AND r.at >= ? AND r.at <= ? AND coalesce(d.granted, r.granted) = 1 ORDER BY r.at, r.id", id, ms(from), ms(to))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var r visit.Read
+		var rid []byte
+		var t int64
+		err := rows.Scan(&rid, &t, &r.Door, &r.Direction)
+		copy(r.ID[:], rid)
+		r.At = at(t)
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load moves: %w", err)
+	}
+	return list, nil
+}
+
+// Touched is a subject and the instants of its reads that a follower has not seen yet.
+type Touched struct {
+	Subject  visit.Subject
+	From, To time.Time
+}
+
+// TouchedAfter returns the subjects moved by entries of the chain in (seq, seq+n], and up to where it looked.
+func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Touched, upTo int64, err error) {
+	err = l.reads.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM chain").Scan(&upTo)
+	if err != nil {
+		return nil, seq, fmt.Errorf("look for moves: %w", err)
+	}
+	upTo = min(upTo, seq+int64(n))
+	if upTo <= seq {
+		return nil, seq, nil
+	}
+	rows, err := l.reads.QueryContext(ctx, `SELECT member, pass, min(at), max(at) FROM (
+			SELECT member, pass, at FROM reads WHERE seq > ? AND seq <= ?
+			UNION ALL
+			SELECT r.member, r.pass, r.at FROM chain c JOIN reader_decisions d ON d.seq = c.seq JOIN reads r ON r.seq = d.read_seq
+				WHERE c.seq > ? AND c.seq <= ? AND c.kind = 'reader' AND d.read_seq <= ?
+		) WHERE member IS NOT NULL OR pass IS NOT NULL GROUP BY member, pass`, seq, upTo, seq, upTo, seq)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var t Touched
+		var member, pass sql.NullString
+		var from, to int64
+		err := rows.Scan(&member, &pass, &from, &to)
+		t.Subject = visit.Subject{Member: lease.MemberID(member.String), Pass: lease.PassID(pass.String)}
+		t.From, t.To = at(from), at(to)
+		list = append(list, t)
+		return err
+	})
+	if err != nil {
+		return nil, seq, fmt.Errorf("look for moves: %w", err)
+	}
+	return list, upTo, nil
+}
+
+// Head returns the chain's newest seq.
+func (l *Ledger) Head(ctx context.Context) (seq int64, err error) {
+	err = l.reads.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM chain").Scan(&seq)
+	return seq, err
+}
+
+// Cursor returns how far a follower has come; 0 before it began.
+func (l *Ledger) Cursor(ctx context.Context, name string) (seq int64, err error) {
+	err = l.reads.QueryRowContext(ctx, "SELECT seq FROM cursors WHERE name = ?", name).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return seq, err
+}
+
+// SetCursor records how far a follower has come.
+func (tx *Tx) SetCursor(name string, seq int64) error {
+	return tx.run("INSERT INTO cursors (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", name, seq)
+}
+
+// ReplaceVisits makes the member's visits that began in [from, to) those
+// given, leaving alone what did not change.
+func (tx *Tx) ReplaceVisits(m lease.MemberID, from, to time.Time, visits []Visit) error {
+	type row struct {
+		id, space, ended string
+		from, to         int64
+	}
+	old := map[string]row{}
+	rows, err := tx.query("SELECT id, space, from_at, to_at, ended FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?", string(m), ms(from), ms(to))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var r row
+		var id []byte
+		err := rows.Scan(&id, &r.space, &r.from, &r.to, &r.ended)
+		r.id = string(id)
+		old[r.id] = r
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: load visits: %w", err)
+	}
+	for _, v := range visits {
+		r := row{id: string(v.ID[:]), space: string(v.Space), from: ms(v.From), to: ms(v.To), ended: string(v.Ended)}
+		was, there := old[r.id]
+		delete(old, r.id)
+		if there && was == r {
+			continue
+		}
+		err := tx.run(`INSERT INTO visits (id, member, tenant, space, from_at, to_at, ended) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET from_at = excluded.from_at, to_at = excluded.to_at, ended = excluded.ended`,
+			v.ID[:], string(m), string(v.Tenant), r.space, r.from, r.to, r.ended)
+		if err != nil {
+			return fmt.Errorf("ledger: put visit: %w", err)
+		}
+	}
+	for id := range old {
+		if err := tx.run("DELETE FROM visits WHERE id = ?", []byte(id)); err != nil {
+			return fmt.Errorf("ledger: delete visit: %w", err)
+		}
+	}
+	return nil
+}
+
+// Presence is where a subject is, and until when that counts.
+type Presence struct {
+	Subject      visit.Subject
+	Space        catalogue.SpaceID
+	Since, Until time.Time
+}
+
+func subjectKey(s visit.Subject) string {
+	if s.Pass != "" {
+		return "p:" + string(s.Pass)
+	}
+	return "m:" + string(s.Member)
+}
+
+// PutPresence records where a subject is; nowhere where Space is empty or outside.
+func (tx *Tx) PutPresence(p Presence) error {
+	if p.Space == "" || p.Space == catalogue.Outside {
+		return tx.run("DELETE FROM presence WHERE subject = ?", subjectKey(p.Subject))
+	}
+	return tx.run(`INSERT INTO presence (subject, space, since, until) VALUES (?, ?, ?, ?)
+		ON CONFLICT (subject) DO UPDATE SET space = excluded.space, since = excluded.since, until = excluded.until`,
+		subjectKey(p.Subject), string(p.Space), ms(p.Since), ms(p.Until))
+}
+
+// Presences lists the subjects that are somewhere after now.
+func (l *Ledger) Presences(ctx context.Context, now time.Time) ([]Presence, error) {
+	var list []Presence
+	rows, err := l.reads.QueryContext(ctx, "SELECT subject, space, since, until FROM presence WHERE until > ?", ms(now))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var p Presence
+		var subject string
+		var since, until int64
+		if err := rows.Scan(&subject, &p.Space, &since, &until); err != nil {
+			return err
+		}
+		if id := subject[2:]; subject[0] == 'p' {
+			p.Subject.Pass = lease.PassID(id)
+		} else {
+			p.Subject.Member = lease.MemberID(id)
+		}
+		p.Since, p.Until = at(since), at(until)
+		list = append(list, p)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load presence: %w", err)
+	}
+	return list, nil
+}
+
+// VisitFilter selects visits; empty fields select all. A visit is in [From,
+// To) where any of it is.
+type VisitFilter struct {
+	ID        uuid.UUID
+	Member    lease.MemberID
+	Tenant    lease.TenantID
+	Spaces    []catalogue.SpaceID // nil: all
+	From, To  time.Time
+	AfterFrom time.Time
+	AfterID   uuid.UUID
+	Limit     int
+}
+
+// Visits lists visits in order of From, then id.
+func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
+	q := where{query: `SELECT v.id, v.member, v.tenant, v.space, v.from_at, v.to_at, v.ended, c.from_at, c.to_at, c.reason, c.author, c.at
+		FROM visits v LEFT JOIN corrections c ON c.visit = v.id`}
+	if f.ID != uuid.Nil {
+		q.and("v.id = ?", f.ID[:])
+	}
+	if f.Member != "" {
+		q.and("v.member = ?", string(f.Member))
+	}
+	if f.Tenant != "" {
+		q.and("v.tenant = ?", string(f.Tenant))
+	}
+	if f.Spaces != nil {
+		q.in("v.space", strs(f.Spaces))
+	}
+	if !f.From.IsZero() {
+		// No visit without a badge end lasts longer than 16 h: the index bounds the search.
+		q.and("v.to_at > ? AND v.from_at > ?", ms(f.From), ms(f.From.Add(-17*time.Hour)))
+	}
+	if !f.To.IsZero() {
+		q.and("v.from_at < ?", ms(f.To))
+	}
+	if f.AfterID != uuid.Nil {
+		q.and("(v.from_at > ? OR v.from_at = ? AND v.id > ?)", ms(f.AfterFrom), ms(f.AfterFrom), f.AfterID[:])
+	}
+	var list []Visit
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY v.from_at, v.id LIMIT ?", append(q.args, f.Limit)...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		v, err := scanVisit(rows)
+		list = append(list, v)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list visits: %w", err)
+	}
+	return list, nil
+}
+
+func scanVisit(rows *sql.Rows) (Visit, error) {
+	var v Visit
+	var id []byte
+	var member, reason, author sql.NullString
+	var from, to int64
+	var cfrom, cto, cat sql.NullInt64
+	err := rows.Scan(&id, &member, &v.Tenant, &v.Space, &from, &to, &v.Ended, &cfrom, &cto, &reason, &author, &cat)
+	copy(v.ID[:], id)
+	v.Member, v.From, v.To = lease.MemberID(member.String), at(from), at(to)
+	if reason.Valid {
+		v.Correction = &Correction{From: at(cfrom.Int64), To: at(cto.Int64), Reason: reason.String, Author: author.String, At: at(cat.Int64)}
+	}
+	return v, err
+}
+
+// PutCorrection sets a visit's correction.
+func (tx *Tx) PutCorrection(id uuid.UUID, c Correction) error {
+	err := tx.run(`INSERT INTO corrections (visit, from_at, to_at, reason, author, at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (visit) DO UPDATE SET from_at = excluded.from_at, to_at = excluded.to_at, reason = excluded.reason,
+			author = excluded.author, at = excluded.at`, id[:], ms(c.From), ms(c.To), c.Reason, c.Author, ms(c.At))
+	if err != nil {
+		return fmt.Errorf("ledger: put correction: %w", err)
+	}
+	return nil
+}
+
+// DeleteCorrection undoes a visit's correction; ErrNotFound where it has none.
+func (tx *Tx) DeleteCorrection(id uuid.UUID) error {
+	res, err := tx.exec("DELETE FROM corrections WHERE visit = ?", id[:])
+	if err != nil {
+		return fmt.Errorf("ledger: delete correction: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, ErrNotFound)
+	}
+	return nil
+}
+
+// ReadByID finds the read of a message id, or ErrNotFound.
+func (l *Ledger) ReadByID(ctx context.Context, id uuid.UUID) (*ingest.Read, error) {
+	var seq int64
+	err := l.reads.QueryRowContext(ctx, "SELECT seq FROM seen WHERE id = ?", id[:]).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && seq == 0 {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find read: %w", err)
+	}
+	r, err := scanRead(l.reads.QueryRowContext(ctx, selectReads+" WHERE r.seq = ?", seq))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	return r, err
+}

@@ -1,0 +1,50 @@
+// Package live is what is so now: what each device last said, which alarms
+// stand, how many people are where, and the stream of changes. One goroutine
+// owns it and follows the commits of package ingest; a start takes it up from
+// a snapshot and the few messages since.
+package live
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+// Event is one change of one space's availability, as the stream carries it.
+// Its ID grows with each event and survives a restart without repeating.
+type Event struct {
+	ID           string
+	Availability occupancy.SpaceAvailability
+}
+
+// Device is what is known of a device now.
+type Device struct {
+	LastSeenAt time.Time // its last message's arrival; zero: never
+	Online     *bool     // nil: it never said
+	StatusAt   time.Time
+	Firmware   *string
+	Battery    *float64 // percent
+	RSSI       *float64 // dBm
+	Uptime     *float64 // seconds
+	List       *string  // version of the allowlist a reader has applied
+	ListSince  time.Time
+	Numbering  *Numbering
+}
+
+// Numbering follows a device's own numbering of its messages since a boot.
+type Numbering struct {
+	Boot    uuid.UUID
+	Next    uint64
+	Missing []Hole // ascending, disjoint
+}
+
+// Hole is a range of missing numbers, both ends included.
+type Hole struct{ From, To uint64 }
+
+// Alarms is where the live state raises and clears alarms.
+type Alarms interface {
+	PutAlarms([]ingest.Alarm) error
+}

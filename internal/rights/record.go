@@ -1,0 +1,212 @@
+package rights
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// Kind names a kind of entity, as the ledger and the audit do.
+type Kind string
+
+// The kinds, in the order in which they may refer to each other.
+const (
+	KindTenant     Kind = "tenant"
+	KindMember     Kind = "member"
+	KindCredential Kind = "credential"
+	KindSchedule   Kind = "schedule"
+	KindPlan       Kind = "plan"
+	KindLease      Kind = "lease"
+	KindPass       Kind = "pass"
+	KindEvent      Kind = "event"
+)
+
+// Kinds lists them so that each refers to earlier ones only.
+func Kinds() []Kind {
+	return []Kind{KindTenant, KindMember, KindCredential, KindSchedule, KindPlan, KindLease, KindPass, KindEvent}
+}
+
+// credentialRecord is a credential as the ledger keeps it: hashes, never the UID.
+type credentialRecord struct {
+	Member    lease.MemberID `json:"member"`
+	Kind      string         `json:"kind"`
+	Status    lease.Status   `json:"status"`
+	ValidFrom *time.Time     `json:"valid_from"`
+	ValidTo   *time.Time     `json:"valid_to"`
+	Lookup    []byte         `json:"lookup,omitempty"`
+	ForList   []byte         `json:"for_list,omitempty"`
+}
+
+// passRecord is a pass as the ledger keeps it: hashes, never the token.
+type passRecord struct {
+	Host      lease.MemberID      `json:"host"`
+	Name      string              `json:"name"`
+	Spaces    []catalogue.SpaceID `json:"spaces"`
+	ValidFrom time.Time           `json:"valid_from"`
+	ValidTo   time.Time           `json:"valid_to"`
+	Deleted   bool                `json:"deleted,omitempty"`
+	Lookup    []byte              `json:"lookup,omitempty"`
+	ForList   []byte              `json:"for_list,omitempty"`
+}
+
+// edit is a change that was applied to the book and is to be committed.
+type edit struct {
+	key    Key
+	action string
+	body   any // nil: the record goes
+	audit  any // what the audit commits to: without hashes
+}
+
+func makeEdit(book *lease.Book, c Change) (edit, error) {
+	if c.Delete != nil {
+		return makeDelete(book, *c.Delete)
+	}
+	e := edit{action: "put", body: c.Put, audit: c.Put}
+	var err error
+	switch v := c.Put.(type) {
+	case lease.Tenant:
+		e.key, err = Key{KindTenant, string(v.ID)}, book.PutTenant(v)
+	case lease.Member:
+		e.key, err = Key{KindMember, string(v.ID)}, book.PutMember(v)
+	case lease.Credential:
+		e.key, err = Key{KindCredential, string(v.ID)}, book.PutCredential(v)
+		r := credentialRecord{v.Member, v.Kind, v.Status, v.ValidFrom, v.ValidTo, v.Lookup[:], v.ForList[:]}
+		e.body = r
+		r.Lookup, r.ForList = nil, nil
+		e.audit = r
+	case lease.Schedule:
+		e.key, err = Key{KindSchedule, string(v.ID)}, book.PutSchedule(v)
+	case lease.Plan:
+		e.key, err = Key{KindPlan, string(v.ID)}, book.PutPlan(v)
+	case lease.Lease:
+		e.key, err = Key{KindLease, string(v.ID)}, book.PutLease(v)
+	case lease.Pass:
+		e.key, err = Key{KindPass, string(v.ID)}, book.PutPass(v)
+		e.body, e.audit = passBodies(v)
+	case lease.Event:
+		e.key, err = Key{KindEvent, string(v.ID)}, book.PutEvent(v)
+	default:
+		err = fmt.Errorf("rights: cannot put a %T", v)
+	}
+	return e, err
+}
+
+func passBodies(v lease.Pass) (body, audit any) {
+	r := passRecord{v.Host, v.Name, v.Spaces, v.ValidFrom, v.ValidTo, v.Deleted, v.Lookup[:], v.ForList[:]}
+	bare := r
+	bare.Lookup, bare.ForList = nil, nil
+	return r, bare
+}
+
+func makeDelete(book *lease.Book, k Key) (edit, error) {
+	e := edit{key: k, action: "delete", audit: struct{}{}}
+	switch k.Kind {
+	case KindTenant:
+		return e, book.DeleteTenant(lease.TenantID(k.ID))
+	case KindMember:
+		return e, book.DeleteMember(lease.MemberID(k.ID))
+	case KindCredential:
+		return e, book.DeleteCredential(lease.CredentialID(k.ID))
+	case KindSchedule:
+		return e, book.DeleteSchedule(lease.ScheduleID(k.ID))
+	case KindPlan:
+		return e, book.DeletePlan(lease.PlanID(k.ID))
+	case KindLease:
+		return e, book.DeleteLease(lease.ID(k.ID))
+	case KindEvent:
+		return e, book.DeleteEvent(lease.EventID(k.ID))
+	case KindPass: // kept, so that its token answers credential-revoked
+		if err := book.DeletePass(lease.PassID(k.ID)); err != nil {
+			return e, err
+		}
+		p, _ := book.Pass(lease.PassID(k.ID))
+		e.body, _ = passBodies(p)
+		return e, nil
+	}
+	return e, fmt.Errorf("rights: cannot delete a %q", k.Kind)
+}
+
+func (e edit) commit(tx *ledger.Tx, actor string, now time.Time) error {
+	audit, err := json.Marshal(e.audit)
+	if err != nil {
+		return err
+	}
+	if e.body == nil {
+		err = tx.DeleteRecord(string(e.key.Kind), e.key.ID)
+	} else {
+		var body []byte
+		if body, err = json.Marshal(e.body); err == nil {
+			err = tx.PutRecord(ledger.Record{Kind: string(e.key.Kind), ID: e.key.ID, Body: body})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return tx.AddAct(&ingest.Act{At: now, Actor: actor, Action: e.action, Target: string(e.key.Kind) + "/" + e.key.ID, Body: audit})
+}
+
+// load fills the book from the ledger's records, each kind after those it refers to.
+func load(ctx context.Context, book *lease.Book, store Store) error {
+	byKind := map[Kind][]ledger.Record{}
+	err := store.Records(ctx, func(r ledger.Record) error {
+		byKind[Kind(r.Kind)] = append(byKind[Kind(r.Kind)], r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, kind := range Kinds() {
+		for _, r := range byKind[kind] {
+			if err := loadOne(book, kind, r); err != nil {
+				return fmt.Errorf("the ledger's %s %q does not fit the catalogue: %w", kind, r.ID, err)
+			}
+		}
+	}
+	return nil
+}
+
+func loadOne(book *lease.Book, kind Kind, r ledger.Record) error {
+	switch kind {
+	case KindTenant:
+		return put(r, book.PutTenant)
+	case KindMember:
+		return put(r, book.PutMember)
+	case KindCredential:
+		return put(r, func(c credentialRecord) error {
+			return book.PutCredential(lease.Credential{ID: lease.CredentialID(r.ID), Member: c.Member, Kind: c.Kind, Status: c.Status,
+				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: hash(c.Lookup), ForList: hash(c.ForList)})
+		})
+	case KindSchedule:
+		return put(r, book.PutSchedule)
+	case KindPlan:
+		return put(r, book.PutPlan)
+	case KindLease:
+		return put(r, book.PutLease)
+	case KindPass:
+		return put(r, func(p passRecord) error {
+			return book.PutPass(lease.Pass{ID: lease.PassID(r.ID), Host: p.Host, Name: p.Name, Spaces: p.Spaces,
+				ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Deleted: p.Deleted, Lookup: hash(p.Lookup), ForList: hash(p.ForList)})
+		})
+	default:
+		return put(r, book.PutEvent)
+	}
+}
+
+func put[T any](r ledger.Record, put func(T) error) error {
+	var v T
+	if err := json.Unmarshal(r.Body, &v); err != nil {
+		return err
+	}
+	return put(v)
+}
+
+func hash(b []byte) (h lease.Hash) {
+	copy(h[:], b)
+	return h
+}

@@ -1,0 +1,159 @@
+// Package rights keeps who may pass, in force: the book of tenants, members,
+// credentials, plans and leases, the lockdowns, and the index compiled from
+// them. Every change is checked, committed to the ledger with its audit
+// entry, compiled, swapped in, and then told to whoever spreads it.
+//
+// It decides nothing (package access) and speaks no HTTP or MQTT.
+package rights
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// InForce is one immutable state of the rights.
+type InForce struct {
+	Book      *lease.Book // not to be changed
+	Lockdowns []lease.Lockdown
+	Index     *access.Index
+	Since     time.Time // when the change took effect
+}
+
+// LockedDown says whether a site is in lockdown now.
+func (f *InForce) LockedDown(site catalogue.SiteID) bool {
+	return slices.ContainsFunc(f.Lockdowns, func(k lease.Lockdown) bool { return k.Site == site && k.To == nil })
+}
+
+// Store is what the keeper needs of the ledger.
+type Store interface {
+	Write(ctx context.Context, change func(*ledger.Tx) error) error
+	Records(ctx context.Context, yield func(ledger.Record) error) error
+	Lockdowns(ctx context.Context, since time.Time) ([]lease.Lockdown, error)
+}
+
+// Keeper owns the rights in force.
+type Keeper struct {
+	network  *catalogue.Network
+	store    Store
+	compiler *access.Compiler
+	now      func() time.Time
+
+	mu      sync.Mutex // one change at a time
+	current atomic.Pointer[InForce]
+	watch   []func(*InForce)
+}
+
+// lockdownMemory is how long an ended lockdown still explains offline reads.
+const lockdownMemory = 100 * 24 * time.Hour
+
+// Open loads the rights from the ledger.
+func Open(ctx context.Context, n *catalogue.Network, store Store, now func() time.Time) (*Keeper, error) {
+	k := &Keeper{network: n, store: store, compiler: access.NewCompiler(n), now: now}
+	book := lease.NewBook(n)
+	if err := load(ctx, book, store); err != nil {
+		return nil, err
+	}
+	lockdowns, err := store.Lockdowns(ctx, now().Add(-lockdownMemory))
+	if err != nil {
+		return nil, err
+	}
+	k.swap(book, lockdowns)
+	return k, nil
+}
+
+// InForce returns the rights in force.
+func (k *Keeper) InForce() *InForce { return k.current.Load() }
+
+// Index returns the index in force.
+func (k *Keeper) Index() *access.Index { return k.current.Load().Index }
+
+// OnChange has f called after each change, in order; before the first change only.
+func (k *Keeper) OnChange(f func(*InForce)) { k.watch = append(k.watch, f) }
+
+func (k *Keeper) swap(book *lease.Book, lockdowns []lease.Lockdown) {
+	f := &InForce{Book: book, Lockdowns: lockdowns, Index: k.compiler.Compile(book, lockdowns), Since: k.now()}
+	k.current.Store(f)
+	for _, w := range k.watch {
+		w(f)
+	}
+}
+
+// Change is one entity put or deleted. Put is a value of package lease.
+type Change struct {
+	Put    any
+	Delete *Key
+}
+
+// Key names an entity.
+type Key struct {
+	Kind Kind
+	ID   string
+}
+
+// Apply makes all changes or none: checked against the book as it becomes
+// with each, committed once, and in force when it returns. Errors are package
+// lease's, or the ledger's.
+func (k *Keeper) Apply(ctx context.Context, actor string, changes ...Change) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now().UTC()
+	book := k.InForce().Book.Clone()
+	edits := make([]edit, 0, len(changes))
+	for _, c := range changes {
+		e, err := makeEdit(book, c)
+		if err != nil {
+			return err
+		}
+		edits = append(edits, e)
+	}
+	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
+		for _, e := range edits {
+			if err := e.commit(tx, actor, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	k.swap(book, k.InForce().Lockdowns)
+	return nil
+}
+
+// SetLockdown begins or ends a site's lockdown.
+func (k *Keeper) SetLockdown(ctx context.Context, actor string, site catalogue.SiteID, active bool, reason string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now().UTC().Truncate(time.Millisecond)
+	body, err := json.Marshal(map[string]any{"active": active, "reason": reason})
+	if err != nil {
+		return err
+	}
+	err = k.store.Write(ctx, func(tx *ledger.Tx) error {
+		if err := tx.SetLockdown(site, active, now); err != nil {
+			return fmt.Errorf("set lockdown of %s: %w", site, err)
+		}
+		return tx.AddAct(&ingest.Act{At: now, Actor: actor, Action: "lockdown", Target: "site/" + string(site), Body: body})
+	})
+	if err != nil {
+		return err
+	}
+	lockdowns, err := k.store.Lockdowns(ctx, now.Add(-lockdownMemory))
+	if err != nil {
+		return err
+	}
+	k.swap(k.InForce().Book, lockdowns)
+	return nil
+}
