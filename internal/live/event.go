@@ -7,8 +7,6 @@ package live
 import (
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/occupancy"
 )
@@ -31,18 +29,8 @@ type Device struct {
 	Uptime     *float64 // seconds
 	List       *string  // version of the allowlist a reader has applied
 	ListSince  time.Time
-	Numbering  *Numbering
+	Numbering  Numbering
 }
-
-// Numbering follows a device's own numbering of its messages since a boot.
-type Numbering struct {
-	Boot    uuid.UUID
-	Next    uint64
-	Missing []Hole // ascending, disjoint
-}
-
-// Hole is a range of missing numbers, both ends included.
-type Hole struct{ From, To uint64 }
 
 // Alarms is where the live state raises and clears alarms.
 type Alarms interface {

@@ -1,0 +1,198 @@
+package occupancy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Availability states (contract §6).
+const (
+	Free    = "free"
+	Busy    = "busy"    // no place left, or occupied and not shared
+	Unknown = "unknown" // never taken for free
+	Closed  = "closed"  // outside the site's opening hours
+)
+
+// SpaceAvailability is what is so in one space now. Null fields are unknown.
+type SpaceAvailability struct {
+	Space      catalogue.SpaceID    `json:"space"`
+	Site       catalogue.SiteID     `json:"site"`
+	Building   catalogue.BuildingID `json:"building"`
+	Kind       catalogue.SpaceKind  `json:"kind"`
+	Capacity   int                  `json:"capacity"`
+	Count      *int                 `json:"count"`    // people
+	Occupied   *bool                `json:"occupied"` // anybody there
+	Free       *int                 `json:"free"`     // places left; in a space that is not shared all or none
+	State      string               `json:"state"`
+	Source     *Source              `json:"source"`
+	Confidence *float64             `json:"confidence"` // 0 to 1
+	Since      *catalogue.Instant   `json:"since"`      // how long state, source and count have been so
+	UpdatedAt  *catalogue.Instant   `json:"updated_at"` // the newest evidence
+}
+
+// same says whether a client would see no difference; evidence that changes nothing is none.
+func (a SpaceAvailability) same(b SpaceAvailability) bool {
+	return a.State == b.State && equal(a.Count, b.Count) && equal(a.Occupied, b.Occupied) && equal(a.Source, b.Source)
+}
+
+func equal[T comparable](a, b *T) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// reading is what the best known source says.
+type reading struct {
+	source   Source
+	count    *int
+	occupied bool
+	at       time.Time
+}
+
+// Refresh recomputes every space at now and returns those that changed since
+// the last Refresh, in catalogue order. The first returns all.
+func (s *State) Refresh(now time.Time) []SpaceAvailability {
+	var changed []SpaceAvailability
+	open := map[catalogue.SiteID]bool{}
+	for id, c := range s.calendars {
+		open[id] = c.Open(now)
+	}
+	for _, sp := range s.spaces {
+		r, known := s.read(sp, now)
+		a := sp.availability(r, known, open[sp.Site])
+		if sp.last.State != "" && a.same(sp.last) {
+			a.Since = sp.last.Since
+			sp.last = a
+			continue
+		}
+		since := now
+		if known && sp.last.State != "" && r.at.After(sp.since) && r.at.Before(now) {
+			since = r.at // a change that evidence brought, not the clock
+		}
+		sp.since = since
+		a.Since = &catalogue.Instant{Time: since.UTC().Truncate(time.Millisecond)}
+		sp.last = a
+		changed = append(changed, a)
+	}
+	return changed
+}
+
+// All returns every space as of the last Refresh, in catalogue order.
+func (s *State) All() []SpaceAvailability {
+	all := make([]SpaceAvailability, len(s.spaces))
+	for i, sp := range s.spaces {
+		all[i] = sp.last
+	}
+	return all
+}
+
+func (sp *space) availability(r reading, known, open bool) SpaceAvailability {
+	a := SpaceAvailability{Space: sp.ID, Site: sp.Site, Building: sp.Building, Kind: sp.Kind, Capacity: sp.Capacity, State: Unknown}
+	if known {
+		conf := confidence[r.source]
+		a.Count, a.Occupied, a.Source, a.Confidence = r.count, &r.occupied, &r.source, &conf
+		a.UpdatedAt = &catalogue.Instant{Time: r.at}
+		a.Free = sp.places(r)
+		a.State = Free
+		if r.occupied && !sp.Kind.Shared() || a.Free != nil && *a.Free == 0 {
+			a.State = Busy
+		}
+	}
+	if !open {
+		a.State = Closed
+	}
+	return a
+}
+
+// places is how many are left: in a shared space one by one, in any other all or none.
+func (sp *space) places(r reading) *int {
+	n := sp.Capacity
+	switch {
+	case sp.Kind.Shared() && r.count == nil && r.occupied:
+		return nil // somebody is there, nobody knows how many
+	case sp.Kind.Shared() && r.count != nil:
+		n = max(0, sp.Capacity-*r.count)
+	case r.occupied:
+		n = 0
+	}
+	return &n
+}
+
+// read asks the sources in the contract's order.
+func (s *State) read(sp *space, now time.Time) (reading, bool) {
+	if n, at, ok := sum(sp.counters, now); ok {
+		return counted(FromPeopleCounter, n, at), true
+	}
+	if _, at, ok := sum(sp.flows, now); ok {
+		return counted(FromFlowCounter, s.balance(sp, now), at), true
+	}
+	if sp.badgesKnown() {
+		return sp.badges(now), true
+	}
+	if n, at, ok := sum(sp.desks, now); ok {
+		return counted(FromDesk, n, at), true
+	}
+	return sp.yesNo(now)
+}
+
+func counted(source Source, n int, at time.Time) reading {
+	return reading{source: source, count: &n, occupied: n > 0, at: at}
+}
+
+// sum adds up sensors of one kind; it is known when every one of them is.
+func sum(sensors []*sensor, now time.Time) (n int, at time.Time, ok bool) {
+	for _, v := range sensors {
+		if !v.holds(now) {
+			return 0, at, false
+		}
+		n, at = n+v.Value, later(at, v.At)
+	}
+	return n, at, len(sensors) > 0
+}
+
+func (v *sensor) holds(now time.Time) bool { return v.known && now.Before(v.At.Add(v.hold)) }
+
+// balance is the running sum of the space's flow messages since 04:00, never below 0.
+func (s *State) balance(sp *space, now time.Time) int {
+	zero, n := s.lastZero(now), 0
+	for _, f := range sp.flow {
+		if !f.At.Before(zero) {
+			n = max(0, n+f.Delta)
+		}
+	}
+	return n
+}
+
+// badgesKnown: from the first message of a reader that leads in, while none of those is silent.
+func (sp *space) badgesKnown() bool {
+	return len(sp.silent) == 0 && slices.ContainsFunc(sp.leadIn, func(id catalogue.DeviceID) bool { return sp.heard[id] })
+}
+
+func (sp *space) badges(now time.Time) reading {
+	n, at := 0, sp.moved
+	for _, p := range sp.people {
+		if now.Before(p.until) {
+			n++
+			continue
+		}
+		at = later(at, p.until)
+	}
+	return counted(FromBadge, n, at)
+}
+
+// yesNo: yes when any sensor says yes, no when all say no, else unknown.
+func (sp *space) yesNo(now time.Time) (reading, bool) {
+	r := reading{source: FromOccupancy}
+	all := len(sp.yesno) > 0
+	for _, v := range sp.yesno {
+		if !v.holds(now) {
+			all = false
+			continue
+		}
+		if v.Value > 0 {
+			r.occupied = true
+		}
+		r.at = later(r.at, v.At)
+	}
+	return r, r.occupied || all
+}
