@@ -1,0 +1,145 @@
+package broker
+
+import (
+	"context"
+	"net"
+
+	"github.com/google/uuid"
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// admit authenticates a CONNECT and makes room for its client id. It returns
+// the CONNACK code of a refusal, or 0.
+func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
+	for {
+		epoch := e.epoch.Load()
+		p, ok := e.authenticate(s, pk)
+		if !ok {
+			e.logSometimes("mqtt connection refused", "reason", "username or password")
+			return connackNotAllowed
+		}
+		s.admit(p, string(pk.Connect.Username))
+		if s.clientID = pk.Connect.ClientIdentifier; s.clientID == "" {
+			s.clientID = ownID(p, s.username)
+		}
+		if !e.rules.mayUseID(p, s.username, s.clientID) {
+			e.logSometimes("mqtt connection refused", "reason", "client id is not the username, nor begins with it and a colon")
+			return connackIdentifier
+		}
+		code, again := e.enter(s, epoch)
+		if again {
+			continue // a secret was replaced meanwhile: was it this one?
+		}
+		if code != 0 {
+			return code
+		}
+		break
+	}
+	if !s.waitForPrevious() {
+		e.leave(s)
+		e.cfg.Log.Warn("mqtt connection refused", "reason", "the former connection has not ended", "principal", s.principal.Name)
+		return connackUnavailable
+	}
+	if cl.Properties.Will.Flag == 1 {
+		will := cl.Properties.Will
+		s.will = &will
+		cl.Properties.Will = mqtt.Will{}
+	}
+	cl.ID, s.admitted = s.clientID, true
+	return 0
+}
+
+func (e *Embedded) authenticate(s *session, pk packets.Packet) (Principal, bool) {
+	if !pk.Connect.UsernameFlag || len(pk.Connect.Username) == 0 {
+		if !e.cfg.AllowAnonymous || !s.local || pk.Connect.PasswordFlag {
+			return Principal{}, false
+		}
+		p, ok := e.cfg.Auth.Authenticate("", nil)
+		p.Anonymous = true
+		return p, ok
+	}
+	p, ok := e.cfg.Auth.Authenticate(string(pk.Connect.Username), pk.Connect.Password)
+	return p, ok && !p.Anonymous
+}
+
+// ownID names a client that brought no id.
+func ownID(p Principal, username string) string {
+	if p.Anonymous {
+		return "anonymous:" + uuid.NewString()
+	}
+	return username + ":" + uuid.NewString()
+}
+
+// enter makes s the connection of its client id, unless who may connect has
+// changed since epoch.
+func (e *Embedded) enter(s *session, epoch uint64) (code byte, again bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.epoch.Load() != epoch {
+		return 0, true
+	}
+	if e.closing || len(e.live) >= e.limits.Clients {
+		return connackUnavailable, false
+	}
+	prev := e.live[s.clientID]
+	if prev != nil && prev.principal.owner() != s.principal.owner() {
+		return connackIdentifier, false
+	}
+	if prev == nil && !s.principal.Anonymous && e.perPrincipal[s.principal.owner()] >= e.limits.PerPrincipal {
+		return connackUnavailable, false
+	}
+	s.prev, s.entered = prev, true
+	e.live[s.clientID] = s
+	e.perPrincipal[s.principal.owner()]++
+	delete(e.waiting, s)
+	return 0, false
+}
+
+// waitForPrevious ends the connections that s replaces. mochi would let the
+// old one clean up after the new one has begun, and take it away with it.
+func (s *session) waitForPrevious() bool {
+	ctx, cancel := context.WithTimeout(s.ctx, s.broker.limits.TakeoverTimeout)
+	defer cancel()
+	for p := s.prev; p != nil; p = p.prev {
+		p.close()
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	s.prev = nil
+	return true
+}
+
+// leave takes s off the books; a connection that it failed to replace keeps its place.
+func (e *Embedded) leave(s *session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.waiting, s)
+	if !s.entered || s.ended {
+		return
+	}
+	s.ended = true
+	if n := e.perPrincipal[s.principal.owner()] - 1; n > 0 {
+		e.perPrincipal[s.principal.owner()] = n
+	} else {
+		delete(e.perPrincipal, s.principal.owner())
+	}
+	if e.live[s.clientID] != s {
+		return
+	}
+	delete(e.live, s.clientID)
+	if s.prev != nil && !s.prev.ended {
+		e.live[s.clientID] = s.prev
+	}
+}
+
+// isLocal says whether the other side is on this machine.
+func isLocal(a net.Addr) bool {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.IP.IsLoopback()
+	}
+	return false
+}

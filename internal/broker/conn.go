@@ -1,0 +1,173 @@
+package broker
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// firstPacketBytes bounds a CONNECT, which mochi would otherwise make room for
+// as large as its header says before anybody is let in. A will of MaxPayload fits.
+const firstPacketBytes = 96 << 10
+
+var (
+	errSlow      = errors.New("the client does not take what is written")
+	errNoConnect = errors.New("the first packet is no CONNECT")
+)
+
+// conn stands between mochi and the network. Write never waits: mochi writes
+// while it holds a client's lock, and whoever publishes needs that lock too,
+// so that one client that does not read would hold up everybody. What is
+// written is gathered and sent by the connection's own goroutine, many
+// packets in one call.
+type conn struct {
+	net.Conn
+	session *session
+
+	maxPending   int
+	writeTimeout time.Duration
+
+	mu      sync.Mutex
+	pending []byte
+	closed  bool
+	wake    chan struct{} // capacity 1
+	done    chan struct{} // closed once the network connection is
+
+	first firstPacket // used by the reading goroutine only
+}
+
+func newConn(nc net.Conn, l Limits) *conn {
+	c := &conn{Conn: nc, maxPending: l.PendingBytes, writeTimeout: l.WriteTimeout,
+		wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go c.flush()
+	return c
+}
+
+// Read checks the beginning of the stream on its way.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if !c.first.checked && n > 0 {
+		if bad := c.first.check(b[:n]); bad != nil {
+			return 0, bad
+		}
+	}
+	return n, err
+}
+
+// Write keeps whole packets to be sent; its caller may use b again. A client
+// for which more waits than the limit is cut off: its session keeps what it has not acknowledged.
+func (c *conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return 0, net.ErrClosed
+	}
+	if len(c.pending)+len(b) > c.maxPending {
+		c.closed, c.pending = true, nil
+		c.mu.Unlock()
+		c.session.slow()
+		_ = c.Conn.Close() // unblocks a write that waits
+		c.signal()
+		return 0, errSlow
+	}
+	c.pending = append(c.pending, b...)
+	c.mu.Unlock()
+	c.signal()
+	return len(b), nil
+}
+
+func (c *conn) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// flush sends what is written until the connection is closed or fails.
+func (c *conn) flush() {
+	defer close(c.done)
+	defer c.Conn.Close()
+	var out []byte
+	for range c.wake {
+		for {
+			c.mu.Lock()
+			out, c.pending = c.pending, out[:0]
+			closed := c.closed
+			c.mu.Unlock()
+			if len(out) == 0 {
+				if closed {
+					return
+				}
+				break
+			}
+			if !c.send(out, closed) {
+				return
+			}
+			if cap(out) > 64<<10 {
+				out = nil
+			}
+		}
+	}
+}
+
+// send writes to the network; false ends the connection.
+func (c *conn) send(out []byte, closing bool) bool {
+	wait := c.writeTimeout
+	if closing {
+		wait = min(wait, time.Second)
+	}
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(wait))
+	if _, err := c.Conn.Write(out); err == nil {
+		return true
+	}
+	c.mu.Lock()
+	c.closed, c.pending = true, nil
+	c.mu.Unlock()
+	return false
+}
+
+// Close sends what waits, for a second at most, and closes the connection. It
+// does not wait for that.
+func (c *conn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	c.signal()
+	return nil
+}
+
+// SetDeadline sets the reading side's: the writing side has its own time-out.
+func (c *conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
+
+// SetWriteDeadline does nothing, as writing has its own time-out.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// firstPacket reads a stream's first fixed header as the bytes come.
+type firstPacket struct {
+	checked   bool
+	at, shift int
+	size      int
+}
+
+func (f *firstPacket) check(b []byte) error {
+	for _, x := range b {
+		if f.at++; f.at == 1 {
+			if x != 0x10 {
+				return errNoConnect
+			}
+			continue
+		}
+		f.size |= int(x&0x7f) << f.shift
+		f.shift += 7
+		if f.size > firstPacketBytes || f.at == 5 && x&0x80 != 0 {
+			return errNoConnect
+		}
+		if x&0x80 == 0 {
+			f.checked = true
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,294 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+	"golang.org/x/time/rate"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// EmbeddedConfig is what an embedded broker needs. Listen may be empty: then
+// clients come through EstablishPipe only.
+type EmbeddedConfig struct {
+	Listen  string // host:port; port 0 takes a free one
+	TLS     *tls.Config
+	Network *catalogue.Network
+	Auth    Authenticator
+	// AllowAnonymous lets clients of this machine in without a username.
+	AllowAnonymous bool
+	Handler        Handler
+	// Denied takes what its sender may not publish, with a reason (DeniedTopic,
+	// DeniedSender), and the duty to acknowledge it. Without it such messages
+	// are acknowledged and dropped.
+	Denied func(d Delivery, reason string)
+	// OnPresence is told of every connection that begins and ends; it must be quick.
+	OnPresence func(p Principal, connected bool)
+	Log        *slog.Logger
+	Limits     Limits
+}
+
+// Embedded is an MQTT 3.1.1 broker in this process. It keeps nothing on disk:
+// after a restart, retained topics are to be published again.
+type Embedded struct {
+	cfg    EmbeddedConfig
+	limits Limits
+	rules  rules
+	server *mqtt.Server
+	stats  counters
+	seldom rate.Sometimes // what a stranger can make us log
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+
+	// deliver is held while messages go to subscribers, while a client
+	// subscribes and while it takes its session up again: so every subscriber
+	// sees one order, ending with what is retained.
+	deliver sync.Mutex
+	order   int64 // under deliver
+
+	epoch atomic.Uint64 // counts what takes somebody's access away
+
+	mu           sync.Mutex
+	listener     net.Listener
+	waiting      map[*session]struct{} // not let in yet
+	live         map[string]*session   // by client id
+	perPrincipal map[owner]int         // live connections
+	open         int                   // deliveries not acknowledged
+	closing      bool
+	settled      chan struct{} // closed when closing and open is 0
+}
+
+var _ Broker = (*Embedded)(nil)
+
+// NewEmbedded makes a broker; Start lets clients in.
+func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
+	if cfg.Network == nil || cfg.Auth == nil || cfg.Handler == nil || cfg.Log == nil {
+		return nil, errors.New("embedded broker: a network, an authenticator, a handler and a log are needed")
+	}
+	e := &Embedded{cfg: cfg, limits: cfg.Limits.withDefaults(), rules: rules{cfg.Network},
+		seldom:  rate.Sometimes{First: 10, Interval: 10 * time.Second},
+		waiting: map[*session]struct{}{}, live: map[string]*session{}, perPrincipal: map[owner]int{},
+		settled: make(chan struct{})}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.server = mqtt.New(e.options())
+	// mochi keeps the client that it publishes as among the others, where
+	// somebody who came with its id would end it.
+	e.server.Clients.Delete(mqtt.InlineClientId)
+	if err := e.server.AddHook(&guard{broker: e}, nil); err != nil {
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	return e, nil
+}
+
+// options are mochi's. It logs whole packets, payloads included: its log goes nowhere, and ours names what matters.
+func (e *Embedded) options() *mqtt.Options {
+	c := mqtt.NewDefaultServerCapabilities()
+	c.MaximumClients = math.MaxInt64 // counted by admit
+	c.MaximumPacketSize = uint32(e.limits.PacketBytes)
+	c.MaximumClientWritesPending = int32(e.limits.PendingWrites)
+	c.MaximumInflight = 8192
+	c.MaximumMessageExpiryInterval = 0              // decisions and commands say themselves until when they hold
+	c.MaximumSessionExpiryInterval = math.MaxUint32 // forgetSessions does it
+	c.MinimumProtocolVersion = 4
+	c.MaximumQos = 1
+	c.SharedSubAvailable = 0
+	return &mqtt.Options{
+		Capabilities:             c,
+		InlineClient:             true,
+		Logger:                   slog.New(slog.DiscardHandler),
+		ClientNetReadBufferSize:  4 << 10,
+		SysTopicResendInterval:   10 * 365 * 86400, // reading memory statistics every second stops the world
+		ClientNetWriteBufferSize: 4 << 10,
+	}
+}
+
+// Start listens and serves until Close.
+func (e *Embedded) Start() error {
+	if err := e.server.Serve(); err != nil {
+		return fmt.Errorf("embedded broker: %w", err)
+	}
+	e.tasks.Go(e.forgetSessions)
+	if e.cfg.Listen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", e.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("embedded broker: %w", err)
+	}
+	e.mu.Lock()
+	e.listener = l
+	e.mu.Unlock()
+	e.tasks.Go(func() { e.accepting(l) })
+	return nil
+}
+
+// Addr is the address listened on; nil without one or before Start.
+func (e *Embedded) Addr() net.Addr {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.listener == nil {
+		return nil
+	}
+	return e.listener.Addr()
+}
+
+func (e *Embedded) accepting(l net.Listener) {
+	for {
+		nc, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // out of file descriptors, say: that passes
+			e.logSometimes("mqtt listener", "err", err)
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-e.ctx.Done():
+				return
+			}
+			continue
+		}
+		local := isLocal(nc.RemoteAddr())
+		if e.cfg.TLS != nil {
+			nc = tls.Server(nc, e.cfg.TLS)
+		}
+		e.attach(nc, local)
+	}
+}
+
+// EstablishPipe connects a client in this process; it counts as one of this machine.
+func (e *Embedded) EstablishPipe() net.Conn {
+	ours, theirs := net.Pipe()
+	e.attach(ours, true)
+	return theirs
+}
+
+// attach serves a connection in a goroutine of its own, or closes it where there is no room.
+func (e *Embedded) attach(nc net.Conn, local bool) {
+	e.mu.Lock()
+	if e.closing || len(e.waiting) >= e.limits.Unauthenticated {
+		e.mu.Unlock()
+		e.stats.refused.Add(1)
+		_ = nc.Close()
+		return
+	}
+	_ = nc.SetReadDeadline(time.Now().Add(e.limits.ConnectTimeout))
+	s := newSession(e, nc, local)
+	e.waiting[s] = struct{}{}
+	e.mu.Unlock()
+	e.tasks.Go(func() { e.serve(s) })
+}
+
+// serve runs a connection to its end. A panic ends this connection only.
+func (e *Embedded) serve(s *session) {
+	defer e.finish(s)
+	defer func() {
+		if r := recover(); r != nil {
+			e.stats.panics.Add(1)
+			e.cfg.Log.Error("mqtt connection ended by a fault of the broker",
+				"principal", s.principal.Name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	var fault packets.Code
+	if err := e.server.EstablishConnection("tcp", s.conn); errors.As(err, &fault) && s.admitted {
+		e.logSometimes("mqtt connection ended", "principal", s.principal.Name, "reason", fault.Reason)
+	}
+}
+
+// finish cleans up after a connection: its will is handed over before anybody
+// can connect in its place.
+func (e *Embedded) finish(s *session) {
+	s.release()
+	s.close()
+	if s.admitted && s.will != nil && !s.goodbye.Load() && e.accept() {
+		e.stats.wills.Add(1)
+		in := &inbound{session: s, weight: 0}
+		e.handOver(s, Delivery{Topic: s.will.TopicName, Payload: s.will.Payload, Will: true, From: s.username, Ack: in.ack})
+	}
+	if s.present.Load() && e.cfg.OnPresence != nil {
+		e.cfg.OnPresence(s.principal, false)
+	}
+	e.leave(s)
+	close(s.done)
+	<-s.conn.done
+}
+
+// Publish sends to subscribers (Broker.Publish).
+func (e *Embedded) Publish(topic string, payload []byte, retain bool) error {
+	if e.ctx.Err() != nil {
+		return ErrClosed
+	}
+	e.deliver.Lock()
+	defer e.deliver.Unlock()
+	if err := e.server.Publish(topic, payload, retain, 1); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	return nil
+}
+
+// Close stops taking messages, waits until ctx ends for those handed over to
+// be acknowledged, and ends every connection. No will is handed over: it is we who go.
+func (e *Embedded) Close(ctx context.Context) error {
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closing = true
+	if e.open == 0 {
+		close(e.settled)
+	}
+	if e.listener != nil {
+		_ = e.listener.Close()
+	}
+	e.mu.Unlock()
+
+	var err error
+	select {
+	case <-e.settled:
+	case <-ctx.Done():
+		err = fmt.Errorf("embedded broker: closed before all messages were committed: %w", ctx.Err())
+	}
+	e.closeConnections()
+	e.cancel()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		e.tasks.Wait()
+		_ = e.server.Close()
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		return errors.Join(err, fmt.Errorf("embedded broker: a connection has not ended: %w", ctx.Err()))
+	}
+	return err
+}
+
+func (e *Embedded) closeConnections() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.waiting {
+		s.close()
+	}
+	for _, s := range e.live {
+		s.close()
+	}
+}
+
+func (e *Embedded) logSometimes(msg string, args ...any) {
+	e.seldom.Do(func() { e.cfg.Log.Warn(msg, args...) })
+}

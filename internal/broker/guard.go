@@ -1,0 +1,194 @@
+package broker
+
+import (
+	"errors"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// guard stands in all of mochi's ways that we use. mochi keeps sessions,
+// subscriptions and what was retained, and sends to subscribers. Everything a
+// client publishes is taken from it before it sees it: it would route it,
+// forward it without asking after a reconnect, and it numbers what comes and
+// what goes in one table, so that a client's packet 7 would delete our packet 7.
+type guard struct {
+	mqtt.HookBase
+	broker *Embedded
+}
+
+// CONNACK return codes of MQTT 3.1.1.
+const (
+	connackIdentifier  = 2
+	connackUnavailable = 3
+	connackNotAllowed  = 5
+)
+
+var errRefused = errors.New("connection refused")
+
+// ID names the hook.
+func (g *guard) ID() string { return "guard" }
+
+// Provides names the hook's methods.
+func (g *guard) Provides(b byte) bool {
+	switch b {
+	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnACLCheck,
+		mqtt.OnSessionEstablish, mqtt.OnSessionEstablished,
+		mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnPacketProcessed,
+		mqtt.OnSubscribe, mqtt.OnPublish, mqtt.OnQosPublish, mqtt.OnWill, mqtt.OnPublishDropped:
+		return true
+	}
+	return false
+}
+
+// OnConnect lets a client in or refuses it, with the return code that says
+// why. Nothing but the CONNECT has been processed by then, so that only MQTT
+// 3.1.1 gets any further: mochi's decoding of version 5 is not safe.
+func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
+	s := sessionOf(cl)
+	if s == nil {
+		return errRefused
+	}
+	if pk.ProtocolVersion != 4 {
+		g.broker.stats.refused.Add(1)
+		_ = cl.WritePacket(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connack},
+			ReasonCode: packets.ErrUnsupportedProtocolVersion.Code})
+		return errRefused
+	}
+	if code := g.broker.admit(s, cl, pk); code != 0 {
+		g.broker.stats.refused.Add(1)
+		_, _ = s.conn.Write([]byte{packets.Connack << 4, 2, 0, code})
+		return errRefused
+	}
+	return nil
+}
+
+// OnConnectAuthenticate says what OnConnect found.
+func (g *guard) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
+	s := sessionOf(cl)
+	return s != nil && s.admitted
+}
+
+// OnACLCheck lets clients read by the rules and write nothing: what they
+// publish never comes this far.
+func (g *guard) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
+	s := sessionOf(cl)
+	return s != nil && s.admitted && !write && g.broker.rules.read(s.principal, topic)
+}
+
+// OnPacketRead takes what a client publishes, and what mochi would mistake.
+// The only error that mochi minds here is ErrRejectPacket: it ends the connection.
+func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	s := sessionOf(cl)
+	if s == nil {
+		return pk, packets.ErrRejectPacket
+	}
+	if !s.admitted {
+		return pk, nil // the CONNECT; mochi ends a connection that begins otherwise
+	}
+	switch pk.FixedHeader.Type {
+	case packets.Puback, packets.Pingreq:
+		return pk, nil
+	case packets.Disconnect:
+		s.goodbye.Store(true)
+		return pk, nil
+	}
+	if err := s.rate.Wait(s.ctx); err != nil {
+		return pk, packets.ErrRejectPacket
+	}
+	switch pk.FixedHeader.Type {
+	case packets.Publish:
+		return nothing(), g.broker.receive(s, pk)
+	case packets.Pubrel:
+		_, err := s.conn.Write([]byte{packets.Pubcomp << 4, 2, byte(pk.PacketID >> 8), byte(pk.PacketID)})
+		return nothing(), reject(err)
+	case packets.Subscribe, packets.Unsubscribe:
+		return s.renumber(cl, pk)
+	}
+	return pk, packets.ErrRejectPacket // nothing else comes from a client
+}
+
+// nothing is a packet that mochi does nothing with: an acknowledgement of no message.
+func nothing() packets.Packet {
+	return packets.Packet{ProtocolVersion: 4, FixedHeader: packets.FixedHeader{Type: packets.Puback}}
+}
+
+func reject(err error) error {
+	if err != nil {
+		return packets.ErrRejectPacket
+	}
+	return nil
+}
+
+// renumber gives a SUBSCRIBE an id that none of our messages has: mochi would
+// refuse it otherwise, as if the client had used the id twice.
+func (s *session) renumber(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.PacketID == 0 {
+		return pk, packets.ErrRejectPacket
+	}
+	s.subscribeID = pk.PacketID
+	for id := uint16(65535); id > 0; id-- {
+		if _, taken := cl.State.Inflight.Get(id); !taken {
+			pk.PacketID = id
+			return pk, nil
+		}
+	}
+	return pk, packets.ErrRejectPacket
+}
+
+// OnPacketEncode answers a SUBSCRIBE with the client's own id, and holds new
+// messages back until those that waited for the client have been sent again.
+// It runs before mochi takes the client's lock.
+func (g *guard) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	s := sessionOf(cl)
+	if s == nil {
+		return pk
+	}
+	switch pk.FixedHeader.Type {
+	case packets.Suback, packets.Unsuback:
+		pk.PacketID = s.subscribeID
+	case packets.Connack:
+		if pk.ProtocolVersion == 4 && pk.ReasonCode >= 0x80 {
+			pk.ReasonCode = connackIdentifier // mochi's code for a session without a client id
+		}
+	case packets.Publish:
+		if !pk.FixedHeader.Dup {
+			select {
+			case <-s.resumed:
+			case <-s.ctx.Done():
+			}
+		}
+	}
+	return pk
+}
+
+// OnSubscribe holds off publications until OnPacketProcessed, lest a message
+// that was retained overtakes a newer one.
+func (g *guard) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	if s := sessionOf(cl); s != nil {
+		s.hold()
+	}
+	return pk
+}
+
+// OnPacketProcessed ends what OnSubscribe began.
+func (g *guard) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, _ error) {
+	if s := sessionOf(cl); s != nil && pk.FixedHeader.Type == packets.Subscribe {
+		s.release()
+	}
+}
+
+// OnPublish numbers what we send. Nothing that a client sends comes this far.
+func (g *guard) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	if !cl.Net.Inline {
+		return pk, packets.ErrRejectPacket
+	}
+	pk.Created = g.broker.nextOrder()
+	return pk, nil
+}
+
+// OnWill lets no will through mochi, which would publish it without asking: ours are handed over by finish.
+func (g *guard) OnWill(*mqtt.Client, mqtt.Will) (mqtt.Will, error) { return mqtt.Will{}, nil }
+
+// OnPublishDropped counts what a client did not take in time.
+func (g *guard) OnPublishDropped(*mqtt.Client, packets.Packet) { g.broker.stats.dropped.Add(1) }

@@ -1,0 +1,58 @@
+package broker
+
+import "time"
+
+// Limits bound what clients may cost. A zero field takes its default.
+type Limits struct {
+	Clients          int           // live connections; default 2000
+	PerPrincipal     int           // live connections of one principal, the anonymous excepted; default 256
+	Unauthenticated  int           // connections that have not been let in yet; default 128
+	ConnectTimeout   time.Duration // from accepting to a complete CONNECT; default 10 s
+	PacketBytes      int           // a larger packet ends its connection; default 1 MiB + 64 KiB
+	DeviceRate       float64       // packets a second that a device may send on one connection; default 2000
+	GatewayRate      float64       // the same of a gateway or the anonymous; default 50,000
+	DeviceUnacked    int           // bytes handed over and not acknowledged yet, 1 KiB more for each message; default 1 MiB
+	GatewayUnacked   int           // the same of a gateway or the anonymous; default 8 MiB
+	PendingWrites    int           // messages waiting to be encoded for one client; default 4096
+	PendingBytes     int           // bytes waiting for one client's network; more ends its connection; default 4 MiB
+	WriteTimeout     time.Duration // for the network to take what is written; default 15 s
+	OfflineMessages  int           // kept for a client that is away; the oldest decisions go first; default 100
+	OfflineSessions  int           // of one principal; the longest away goes first; default 8
+	OfflineRetention time.Duration // how long a session is kept for a client that is away; default 24 h
+	TakeoverTimeout  time.Duration // for a connection that a newer one replaces to end; default 5 s
+}
+
+// withDefaults fills in what is zero.
+func (l Limits) withDefaults() Limits {
+	def(&l.Clients, 2000)
+	def(&l.PerPrincipal, 256)
+	def(&l.Unauthenticated, 128)
+	def(&l.ConnectTimeout, 10*time.Second)
+	def(&l.PacketBytes, 1<<20+64<<10)
+	def(&l.DeviceRate, 2000)
+	def(&l.GatewayRate, 50_000)
+	def(&l.DeviceUnacked, 1<<20)
+	def(&l.GatewayUnacked, 8<<20)
+	def(&l.PendingWrites, 4096)
+	def(&l.PendingBytes, 4<<20)
+	def(&l.WriteTimeout, 15*time.Second)
+	def(&l.OfflineMessages, 100)
+	def(&l.OfflineSessions, 8)
+	def(&l.OfflineRetention, 24*time.Hour)
+	def(&l.TakeoverTimeout, 5*time.Second)
+	return l
+}
+
+func def[T int | float64 | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// rate and unacked are what one connection of the principal may do.
+func (l *Limits) of(p Principal) (perSecond float64, unackedBytes int64) {
+	if p.Gateway || p.Anonymous {
+		return l.GatewayRate, int64(l.GatewayUnacked)
+	}
+	return l.DeviceRate, int64(l.DeviceUnacked)
+}

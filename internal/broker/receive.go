@@ -1,0 +1,92 @@
+package broker
+
+import (
+	"sync/atomic"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// inbound is a publication between its arrival and its acknowledgement.
+type inbound struct {
+	session *session
+	weight  int64
+	qos     byte
+	id      uint16
+	acked   atomic.Bool
+}
+
+// receive hands one publication over. It waits while its sender has too much
+// unacknowledged; the sender's other messages wait behind it, nobody else's.
+func (e *Embedded) receive(s *session, pk packets.Packet) error {
+	if pk.FixedHeader.Qos > 0 && pk.PacketID == 0 {
+		return packets.ErrRejectPacket
+	}
+	in := &inbound{session: s, weight: s.weigh(pk.Payload), qos: pk.FixedHeader.Qos, id: pk.PacketID}
+	if err := s.unacked.Acquire(s.ctx, in.weight); err != nil {
+		return packets.ErrRejectPacket
+	}
+	if !e.accept() {
+		s.unacked.Release(in.weight)
+		return packets.ErrRejectPacket
+	}
+	e.stats.received.Add(1)
+	e.handOver(s, Delivery{Topic: pk.TopicName, Payload: pk.Payload, From: s.username, Ack: in.ack})
+	return nil
+}
+
+// handOver gives a delivery to the handler, or to Denied where its sender may not send it.
+func (e *Embedded) handOver(s *session, d Delivery) {
+	reason := e.rules.publish(s.principal, d.Topic)
+	if reason == "" {
+		e.cfg.Handler(d)
+		return
+	}
+	e.stats.denied.Add(1)
+	if e.cfg.Denied == nil {
+		d.Ack()
+		return
+	}
+	e.cfg.Denied(d, reason)
+}
+
+// ack answers PUBACK, or PUBREC for QoS 2: there the PUBREL that follows is
+// answered at once, and a message sent twice is told by its id, as all are.
+func (in *inbound) ack() {
+	if in.acked.Swap(true) {
+		return
+	}
+	e := in.session.broker
+	if in.qos > 0 {
+		kind := packets.Puback
+		if in.qos == 2 {
+			kind = packets.Pubrec
+		}
+		// The connection may have gone: then the client sends the message again.
+		if _, err := in.session.conn.Write([]byte{kind << 4, 2, byte(in.id >> 8), byte(in.id)}); err == nil {
+			e.stats.acknowledged.Add(1)
+		}
+	}
+	in.session.unacked.Release(in.weight)
+	e.settle()
+}
+
+// accept counts a delivery in, unless the broker is closing.
+func (e *Embedded) accept() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return false
+	}
+	e.open++
+	return true
+}
+
+// settle counts a delivery out, and tells Close when it was the last.
+func (e *Embedded) settle() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.open--
+	if e.open == 0 && e.closing {
+		close(e.settled)
+	}
+}

@@ -1,0 +1,142 @@
+package broker
+
+import (
+	"strings"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Reasons for which a publication is denied, as its reject shows them.
+const (
+	// DeniedTopic is a topic on which nobody publishes: no up topic.
+	DeniedTopic = "topic"
+	// DeniedSender is an up topic that is not this sender's.
+	DeniedSender = "not-allowed"
+)
+
+const root = "totem/v1/"
+
+// rules are the topic rules of contract §8. Whatever they do not name is denied.
+type rules struct{ network *catalogue.Network }
+
+// publish says why p may not publish on the topic; empty: it may.
+//
+// Any up topic of one's own is let through whatever the device's kind, since a
+// message of a kind that its device cannot send must arrive to be kept as a reject.
+func (r rules) publish(p Principal, topic string) (denied string) {
+	site, device, what, ok := split(topic)
+	if !ok || device == "live" || !slug(site) || !slug(device) || !isUp(what) {
+		return DeniedTopic
+	}
+	switch {
+	case p.Anonymous:
+		return ""
+	case p.Token || site != string(p.Site):
+		return DeniedSender
+	case p.Gateway:
+		if d := r.network.Device(catalogue.DeviceID(device)); d != nil && d.Site != p.Site {
+			return DeniedSender
+		}
+		return ""
+	case p.Device != "" && device == string(p.Device):
+		return ""
+	}
+	return DeniedSender
+}
+
+// read says whether p may subscribe to a filter, or be sent a topic: a topic
+// is a filter without wildcards, and a filter covers no topic that it would
+// not allow by itself.
+func (r rules) read(p Principal, filter string) bool {
+	if p.Anonymous {
+		return strings.HasPrefix(filter, root)
+	}
+	site, device, what, ok := split(filter)
+	switch {
+	case !ok:
+		return false
+	case p.Token:
+		return device == "live" && r.live(site, what)
+	case site != string(p.Site):
+		return false
+	case p.Gateway:
+		return isDown(what) && (device == "+" || r.at(device, p.Site))
+	}
+	return p.Device != "" && device == string(p.Device) && (what == "+" || isDown(what))
+}
+
+// live says whether site and space, which may be wildcards, name live topics.
+func (r rules) live(site, space string) bool {
+	if site != "+" && r.network.Site(catalogue.SiteID(site)) == nil {
+		return false
+	}
+	if space == "+" || space == "#" {
+		return true
+	}
+	s := r.network.Space(catalogue.SpaceID(space))
+	return s != nil && (site == "+" || string(s.Site) == site)
+}
+
+func (r rules) at(device string, site catalogue.SiteID) bool {
+	d := r.network.Device(catalogue.DeviceID(device))
+	return d != nil && d.Site == site
+}
+
+// split takes totem/v1/{site}/{device}/{what} apart; ok says that it has this form.
+func split(topic string) (site, device, what string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, root)
+	if !ok {
+		return "", "", "", false
+	}
+	site, rest, ok = strings.Cut(rest, "/")
+	if !ok {
+		return "", "", "", false
+	}
+	device, what, ok = strings.Cut(rest, "/")
+	return site, device, what, ok && !strings.Contains(what, "/")
+}
+
+// isUp names the up topics of contract §2.
+func isUp(what string) bool {
+	switch what {
+	case "badge", "door", "occupancy", "count", "flow", "air", "status":
+		return true
+	}
+	return false
+}
+
+// isDown names the down topics of contract §2.
+func isDown(what string) bool {
+	switch what {
+	case "decision", "command", "allowlist":
+		return true
+	}
+	return false
+}
+
+// slug says whether s is an identifier: [a-z0-9][a-z0-9-]{0,63}.
+func slug(s string) bool {
+	if s == "" || len(s) > 64 || s[0] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// mayUseID says whether a client may call itself id (contract §8): its
+// username, or that with a suffix. The anonymous take any other: one that a
+// device or a token holder could use would hand them its session.
+func (r rules) mayUseID(p Principal, username, id string) bool {
+	if len(id) > 256 {
+		return false
+	}
+	owner, _, _ := strings.Cut(id, ":")
+	if p.Anonymous {
+		return owner != "token" && r.network.Device(catalogue.DeviceID(owner)) == nil
+	}
+	return username != "" && owner == username && !strings.Contains(username, ":")
+}

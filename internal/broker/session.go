@@ -1,0 +1,101 @@
+package broker
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
+)
+
+// session is one connection and what we know of it. Who it belongs to is
+// written once, before mochi lets the client in.
+type session struct {
+	broker *Embedded
+	conn   *conn
+	local  bool // from this machine
+
+	ctx  context.Context // ends with the connection
+	stop context.CancelFunc
+	done chan struct{} // closed when nothing of the connection runs any more
+
+	admitted  bool
+	principal Principal
+	username  string
+	clientID  string
+	prev      *session   // the connection of the same client id that this one replaces
+	entered   bool       // under broker.mu: counted
+	ended     bool       // under broker.mu: counted no more
+	will      *mqtt.Will // what to hand over unless the client says goodbye
+	rate      *rate.Limiter
+	unacked   *semaphore.Weighted
+	maxWeight int64
+
+	goodbye  atomic.Bool   // DISCONNECT was received
+	present  atomic.Bool   // OnPresence was told
+	resumed  chan struct{} // closed once what waited for the client has been sent again
+	resuming bool          // resumed is open; used by the connection's goroutine only
+
+	subscribeID uint16 // the packet id to answer a SUBSCRIBE or UNSUBSCRIBE with
+
+	// Under broker.deliver:
+	delivering bool              // this connection holds broker.deliver
+	newest     map[string]uint16 // packet id of the last message on each topic of which only the last counts
+}
+
+func newSession(e *Embedded, nc net.Conn, local bool) *session {
+	s := &session{broker: e, local: local, done: make(chan struct{}), resumed: make(chan struct{}), resuming: true}
+	s.ctx, s.stop = context.WithCancel(e.ctx)
+	s.conn = newConn(nc, e.limits)
+	s.conn.session = s
+	return s
+}
+
+// sessionOf finds the session behind a client of mochi, also of one that is away.
+func sessionOf(cl *mqtt.Client) *session {
+	if c, ok := cl.Net.Conn.(*conn); ok {
+		return c.session
+	}
+	return nil
+}
+
+// admit writes down who the connection belongs to.
+func (s *session) admit(p Principal, username string) {
+	perSecond, unacked := s.broker.limits.of(p)
+	s.principal, s.username = p, username
+	s.rate = rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
+	s.unacked, s.maxWeight = semaphore.NewWeighted(unacked), unacked
+}
+
+// close ends the connection from our side; its goroutine cleans up.
+func (s *session) close() {
+	s.stop()
+	_ = s.conn.Close()
+}
+
+// slow counts a connection that was cut off because it did not read.
+func (s *session) slow() {
+	s.broker.stats.slow.Add(1)
+	s.stop()
+}
+
+// weigh is what a message counts for while it is not acknowledged.
+func (s *session) weigh(payload []byte) int64 {
+	return min(1<<10+int64(len(payload)), s.maxWeight)
+}
+
+// hold takes broker.deliver for this connection until release.
+func (s *session) hold() {
+	s.broker.deliver.Lock()
+	s.delivering = true
+}
+
+// release gives broker.deliver back if this connection has it.
+func (s *session) release() {
+	if s.delivering {
+		s.delivering = false
+		s.broker.deliver.Unlock()
+	}
+}

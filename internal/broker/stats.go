@@ -1,0 +1,49 @@
+package broker
+
+import (
+	"sync/atomic"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+type counters struct {
+	received, acknowledged, denied, wills atomic.Uint64
+	refused, dropped, slow, panics        atomic.Uint64
+}
+
+// Stats are an embedded broker's counts since it was made, and its present state.
+type Stats struct {
+	Connections    int    // live
+	Sessions       int    // live and away
+	Unacknowledged int    // deliveries handed over and not acknowledged yet
+	Retained       int    // topics with a retained message
+	Received       uint64 // publications
+	Acknowledged   uint64 // publications answered with PUBACK or PUBREC
+	Denied         uint64 // publications and wills that their sender may not publish
+	Wills          uint64 // handed over
+	Refused        uint64 // connections that were not let in
+	Dropped        uint64 // messages that a client did not take in time
+	Slow           uint64 // connections ended because the client did not read
+	Panics         uint64 // connections ended by a fault of the broker
+}
+
+// Stats reads the counts.
+func (e *Embedded) Stats() Stats {
+	e.mu.Lock()
+	live, open := len(e.live), e.open
+	e.mu.Unlock()
+	c := &e.stats
+	return Stats{
+		Connections: live, Sessions: e.server.Clients.Len(), Unacknowledged: open,
+		Retained: e.server.Topics.Retained.Len(),
+		Received: c.received.Load(), Acknowledged: c.acknowledged.Load(), Denied: c.denied.Load(), Wills: c.wills.Load(),
+		Refused: c.refused.Load(), Dropped: c.dropped.Load(), Slow: c.slow.Load(), Panics: c.panics.Load(),
+	}
+}
+
+// Connected says whether the device has a live connection of its own.
+func (e *Embedded) Connected(d catalogue.DeviceID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.perPrincipal[owner{name: string(d)}] > 0
+}
