@@ -1,0 +1,266 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// OutsideConfig is what the client of an outside broker needs.
+type OutsideConfig struct {
+	// URL is mqtt://user:pass@host:1883 or mqtts://…; ?ca=FILE names the PEM
+	// file of the authorities to trust instead of the system's.
+	URL string
+	// ClientID names the session that the broker keeps for us. Two services
+	// that share one would end each other's connections without end.
+	ClientID string
+	// Sites are those whose messages are taken; none: every site's.
+	Sites   []catalogue.SiteID
+	Handler Handler
+	// OnUp is told of each connection once its subscriptions stand: what was
+	// not published meanwhile is to be published again. It may block.
+	OnUp func()
+	Log  *slog.Logger
+}
+
+// Bounds of an outside broker's client.
+const (
+	outsideQueue     = 8192             // publications waiting to be sent
+	outsideWindow    = 1000             // publications sent and not acknowledged by the broker
+	outsideInbox     = 64 << 20         // bytes handed to us and not yet to the handler
+	outsideReconnect = 5 * time.Second  // between attempts at most, and up to a second more
+	outsideRetrySubs = 30 * time.Second // after a refused subscription
+	outsideTimeout   = 10 * time.Second // for the network and for an answer
+)
+
+// Outside is the client of a broker that stands elsewhere: a persistent
+// session, acknowledged when the handler says so. What it had not
+// acknowledged when a connection ended, the broker sends again.
+//
+// The broker decides who may publish what. It should queue without loss for
+// this client: see docs on Mosquitto's max_queued_messages and
+// max_inflight_messages.
+type Outside struct {
+	cfg    OutsideConfig
+	client mqtt.Client
+	jitter time.Duration
+	inbox  *queue[mqtt.Message] // from the broker to the handler
+	acks   *queue[mqtt.Message] // from the handler to the broker
+	out    chan publication     // from Publish to the broker
+	window chan mqtt.Token      // sent, not acknowledged by the broker
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+
+	mu      sync.Mutex
+	up      bool          // connected and subscribed
+	changed chan struct{} // closed and replaced when up changes
+	closed  bool
+	failure string // of the last attempt, so as to log each once
+	open    int    // deliveries not acknowledged
+	idle    chan struct{}
+}
+
+type publication struct {
+	topic   string
+	payload []byte
+	retain  bool
+}
+
+var _ Broker = (*Outside)(nil)
+
+// NewOutside checks the settings; Start connects.
+func NewOutside(cfg OutsideConfig) (*Outside, error) {
+	if cfg.Handler == nil || cfg.Log == nil || cfg.ClientID == "" {
+		return nil, errors.New("outside broker: a client id, a handler and a log are needed")
+	}
+	o := &Outside{cfg: cfg, out: make(chan publication, outsideQueue), changed: make(chan struct{}),
+		window: make(chan mqtt.Token, outsideWindow), idle: make(chan struct{}, 1), jitter: rand.N(time.Second),
+		inbox: newQueue[mqtt.Message](outsideInbox), acks: newQueue[mqtt.Message](0)}
+	o.ctx, o.cancel = context.WithCancel(context.Background())
+	opts, err := o.options()
+	if err != nil {
+		return nil, fmt.Errorf("outside broker: %w", err)
+	}
+	o.client = mqtt.NewClient(opts)
+	return o, nil
+}
+
+// options are paho's. Its default handler stands before it connects, as the
+// broker sends at once what waited; it only takes messages into the inbox.
+func (o *Outside) options() (*mqtt.ClientOptions, error) {
+	server, tlsConfig, err := parseURL(o.cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	opts := mqtt.NewClientOptions().
+		SetClientID(o.cfg.ClientID).
+		SetProtocolVersion(4).
+		SetCleanSession(false).
+		SetStore(mqtt.NewOrderedMemoryStore()).
+		SetResumeSubs(false). // subscribed to anew each time, and the answer checked
+		SetAutoAckDisabled(true).
+		SetOrderMatters(true).
+		SetKeepAlive(20 * time.Second).
+		SetPingTimeout(outsideTimeout).
+		SetConnectTimeout(outsideTimeout).
+		SetWriteTimeout(outsideTimeout).
+		SetConnectRetry(true).
+		SetConnectRetryInterval(2*time.Second + o.jitter).
+		SetMaxReconnectInterval(outsideReconnect + o.jitter).
+		SetMaxResumePubInFlight(outsideWindow).
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { o.inbox.put(o.ctx, m, len(m.Payload())+len(m.Topic())+256) }).
+		SetOnConnectHandler(func(mqtt.Client) { o.connected() }).
+		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.hesitate() }).
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { o.lost(err) }).
+		SetConnectionNotificationHandler(o.notice)
+	opts.Servers = append(opts.Servers, server)
+	opts.TLSConfig = tlsConfig
+	return opts, nil
+}
+
+// Start begins to connect, and to try again for as long as it takes; it does
+// not wait for the broker: Connected says how that goes. It ends with Close, not with ctx.
+func (o *Outside) Start(context.Context) error {
+	o.tasks.Go(o.handing)
+	o.tasks.Go(o.acknowledging)
+	o.tasks.Go(o.sending)
+	o.tasks.Go(o.settling)
+	o.client.Connect()
+	return nil
+}
+
+// Connected says whether messages come in and go out.
+func (o *Outside) Connected() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.up
+}
+
+// setUp notes whether the broker is there, and wakes whoever waits for it.
+func (o *Outside) setUp(up bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.up != up {
+		o.up = up
+		close(o.changed)
+		o.changed = make(chan struct{})
+	}
+}
+
+// connected subscribes anew. paho calls it in a goroutine of its own.
+func (o *Outside) connected() {
+	o.mu.Lock()
+	closed := o.closed
+	if !closed {
+		o.failure = ""
+		o.tasks.Go(o.subscribing)
+	}
+	o.mu.Unlock()
+}
+
+// subscribing tries until the subscriptions stand or the connection is gone:
+// whoever runs the broker may grant them at last.
+func (o *Outside) subscribing() {
+	for o.client.IsConnectionOpen() {
+		err := o.subscribe()
+		if err == nil {
+			o.setUp(true)
+			o.cfg.Log.Info("outside broker connected")
+			if o.cfg.OnUp != nil {
+				o.cfg.OnUp()
+			}
+			return
+		}
+		o.fault("outside broker: subscriptions failed", err)
+		select {
+		case <-time.After(outsideRetrySubs):
+		case <-o.ctx.Done():
+			return
+		}
+	}
+}
+
+func (o *Outside) subscribe() error {
+	filters := o.filters()
+	wanted := make(map[string]byte, len(filters))
+	for _, f := range filters {
+		wanted[f] = 1
+	}
+	token := o.client.SubscribeMultiple(wanted, nil)
+	select {
+	case <-token.Done():
+	case <-time.After(outsideTimeout):
+		return errors.New("no answer to SUBSCRIBE")
+	case <-o.ctx.Done():
+		return ErrClosed
+	}
+	if err := token.Error(); err != nil {
+		return err
+	}
+	// paho reports a refusal as a result, not as an error.
+	for filter, code := range token.(*mqtt.SubscribeToken).Result() {
+		if code == 0x80 {
+			return fmt.Errorf("the broker refuses the subscription to %s: its rules must let this user read it", filter)
+		}
+	}
+	return nil
+}
+
+// filters are the up topics of the sites.
+func (o *Outside) filters() []string {
+	sites := make([]string, 0, len(o.cfg.Sites)+1)
+	for _, s := range o.cfg.Sites {
+		sites = append(sites, string(s))
+	}
+	if len(sites) == 0 {
+		sites = append(sites, "+")
+	}
+	var list []string
+	for _, site := range sites {
+		for _, what := range []string{"badge", "door", "occupancy", "count", "flow", "air", "status"} {
+			list = append(list, root+site+"/+/"+what)
+		}
+	}
+	return list
+}
+
+// lost notes that the connection has ended; paho makes a new one.
+func (o *Outside) lost(err error) {
+	o.setUp(false)
+	o.cfg.Log.Warn("outside broker: connection lost", "err", err)
+}
+
+// hesitate spreads the attempts of many services whose broker went away at the same moment.
+func (o *Outside) hesitate() {
+	select {
+	case <-time.After(rand.N(time.Second)):
+	case <-o.ctx.Done():
+	}
+}
+
+// notice logs why connecting fails, once for each reason.
+func (o *Outside) notice(_ mqtt.Client, n mqtt.ConnectionNotification) {
+	if f, ok := n.(mqtt.ConnectionNotificationFailed); ok {
+		o.fault("outside broker: connecting failed, trying again", f.Reason)
+	}
+}
+
+func (o *Outside) fault(msg string, err error) {
+	o.mu.Lock()
+	known := o.failure == err.Error() || o.closed
+	o.failure = err.Error()
+	o.mu.Unlock()
+	if !known {
+		o.cfg.Log.Warn(msg, "err", err)
+	}
+}

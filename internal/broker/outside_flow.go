@@ -1,0 +1,262 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// handing gives what came to the handler, which may block: paho goes on meanwhile.
+func (o *Outside) handing() {
+	for {
+		m, ok := o.inbox.take(o.ctx)
+		if !ok || !o.begin() {
+			return
+		}
+		o.cfg.Handler(Delivery{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(),
+			Ack: sync.OnceFunc(func() { o.acks.put(o.ctx, m, 0); o.settle() })})
+	}
+}
+
+// begin counts a delivery in, unless Close has begun.
+func (o *Outside) begin() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false
+	}
+	o.open++
+	return true
+}
+
+// settle counts a delivery out.
+func (o *Outside) settle() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.open--; o.open == 0 {
+		select {
+		case o.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// acknowledging tells the broker what is committed. It is a goroutine of its
+// own since paho writes it to the network at once. For a message of a connection
+// that has ended, paho does nothing: the broker sends that message again.
+func (o *Outside) acknowledging() {
+	for {
+		m, ok := o.acks.take(o.ctx)
+		if !ok {
+			return
+		}
+		m.Ack()
+	}
+}
+
+// Publish takes a publication to be sent (Broker.Publish). ErrNotConnected
+// where the broker is not there: nothing is kept for later then, as a decision
+// that comes late is worth nothing and a list is made anew (OnUp). ErrBusy
+// where the broker takes them slower than they come.
+func (o *Outside) Publish(topic string, payload []byte, retain bool) error {
+	o.mu.Lock()
+	up, closed := o.up, o.closed
+	o.mu.Unlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case !up:
+		return ErrNotConnected
+	}
+	select {
+	case o.out <- publication{topic, payload, retain}:
+		return nil
+	default:
+		return ErrBusy
+	}
+}
+
+// sending gives publications to paho, so that none waits for the network but this goroutine.
+func (o *Outside) sending() {
+	for {
+		select {
+		case <-o.ctx.Done():
+			return
+		case p := <-o.out:
+			if !o.waitUp() {
+				return
+			}
+			token := o.client.Publish(p.topic, 1, p.retain, p.payload)
+			select {
+			case o.window <- token:
+			case <-o.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// waitUp waits for the connection; false when it will not come.
+func (o *Outside) waitUp() bool {
+	for {
+		o.mu.Lock()
+		up, changed := o.up, o.changed
+		o.mu.Unlock()
+		if up {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-o.ctx.Done():
+			return false
+		}
+	}
+}
+
+// settling waits for the broker to acknowledge what was sent, the oldest first.
+// What a lost connection left unacknowledged paho sends again with the next.
+func (o *Outside) settling() {
+	for {
+		select {
+		case <-o.ctx.Done():
+			return
+		case token := <-o.window:
+			select {
+			case <-token.Done():
+				if err := token.Error(); err != nil {
+					o.fault("outside broker: publishing failed", err)
+				}
+			case <-o.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// Close stops handing over, waits until ctx ends for what was handed over to
+// be acknowledged, and says goodbye: the broker keeps what comes from then on.
+func (o *Outside) Close(ctx context.Context) error {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return nil
+	}
+	o.closed = true
+	open := o.open
+	o.mu.Unlock()
+
+	var err error
+	for open > 0 && err == nil {
+		select {
+		case <-o.idle:
+			o.mu.Lock()
+			open = o.open
+			o.mu.Unlock()
+		case <-ctx.Done():
+			err = fmt.Errorf("outside broker: closed before all messages were committed: %w", ctx.Err())
+		}
+	}
+	o.flush(ctx)
+	o.client.Disconnect(250)
+	o.cancel()
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); o.tasks.Wait() }()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		return fmt.Errorf("outside broker: a handler has not returned: %w", ctx.Err())
+	}
+	return err
+}
+
+// flush lets acknowledgements and publications go out, for a second at most.
+func (o *Outside) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for o.client.IsConnectionOpen() && (o.acks.len() > 0 || len(o.out) > 0 || len(o.window) > 0) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// queue is a first-in, first-out list between goroutines. putting waits only
+// where the weights in it exceed its bound; a bound of 0 is none.
+type queue[T any] struct {
+	mu     sync.Mutex
+	items  []weighted[T]
+	weight int
+	bound  int
+	filled chan struct{} // capacity 1
+	room   chan struct{} // capacity 1
+}
+
+type weighted[T any] struct {
+	item   T
+	weight int
+}
+
+func newQueue[T any](bound int) *queue[T] {
+	return &queue[T]{bound: bound, filled: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+}
+
+// put adds an item; one goroutine may put where there is a bound. It gives up when ctx ends.
+func (q *queue[T]) put(ctx context.Context, item T, weight int) {
+	for {
+		q.mu.Lock()
+		if q.bound == 0 || q.weight == 0 || q.weight+weight <= q.bound {
+			q.items = append(q.items, weighted[T]{item, weight})
+			q.weight += weight
+			q.mu.Unlock()
+			poke(q.filled)
+			return
+		}
+		q.mu.Unlock()
+		select {
+		case <-q.room:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take waits for the next item; one goroutine may take. false: ctx has ended.
+func (q *queue[T]) take(ctx context.Context) (item T, ok bool) {
+	for {
+		q.mu.Lock()
+		if len(q.items) > 0 {
+			first := q.items[0]
+			q.items[0] = weighted[T]{}
+			q.items = q.items[1:]
+			q.weight -= first.weight
+			q.mu.Unlock()
+			poke(q.room)
+			return first.item, true
+		}
+		q.items = nil
+		q.mu.Unlock()
+		select {
+		case <-q.filled:
+		case <-ctx.Done():
+			return item, false
+		}
+	}
+}
+
+func (q *queue[T]) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items)
+}
+
+func poke(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
