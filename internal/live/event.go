@@ -7,7 +7,6 @@ package live
 import (
 	"time"
 
-	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
@@ -30,9 +29,4 @@ type Device struct {
 	List       *string  // version of the allowlist a reader has applied
 	ListSince  time.Time
 	Numbering  Numbering
-}
-
-// Alarms is where the live state raises and clears alarms.
-type Alarms interface {
-	PutAlarms([]ingest.Alarm) error
 }

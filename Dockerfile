@@ -1,0 +1,19 @@
+# One static binary: no cgo, no shell, no root.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /totem ./cmd/totem && mkdir /data
+
+FROM scratch
+USER 65532:65532
+COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /totem /totem
+COPY --from=build --chown=65532:65532 /data /data
+ENV TOTEM_DATA=/data TOTEM_HTTP=0.0.0.0:8080 TOTEM_MQTT_LISTEN=0.0.0.0:1883
+VOLUME /data
+EXPOSE 8080 1883
+ENTRYPOINT ["/totem"]
+CMD ["serve"]

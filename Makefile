@@ -1,0 +1,36 @@
+# The commands of this project. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help build test race lint fuzz integration bench demo ci
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## the binary, in bin/
+	go build -trimpath -o bin/totem ./cmd/totem
+
+test: ## the tests that need nothing but Go
+	go test ./...
+
+race: ## the same under the race detector
+	go test -race ./...
+
+lint: ## format, vet, golangci-lint
+	test -z "$$(gofmt -l .)"
+	go vet ./...
+	golangci-lint run
+
+fuzz: ## every fuzz test for a short while; FUZZTIME=1m for longer
+	./.ci/fuzz $(or $(FUZZTIME),10s)
+
+integration: ## with real Mosquitto, started by the tests
+	TOTEM_TEST_MOSQUITTO=1 go test -count=1 ./...
+	./.ci/demo
+
+bench: ## what this machine does, against its floors
+	go run ./cmd/totem bench
+
+demo: ## four simulated buildings
+	go run ./cmd/totem demo
+
+ci: ## all that CI runs
+	./.ci/run

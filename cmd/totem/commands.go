@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+type serveCmd struct{ app.Config }
+
+func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return app.Serve(ctx, c.Config, log)
+}
+
+type catalogueCmd struct {
+	Check catalogueCheckCmd `cmd:"" help:"Check a catalogue file and show what is in it."`
+}
+
+type catalogueCheckCmd struct {
+	File string `arg:"" optional:"" help:"The YAML file; default: the built-in network." placeholder:"FILE"`
+}
+
+func (c *catalogueCheckCmd) Run() error {
+	n, err := (&app.Config{Catalogue: c.File}).LoadCatalogue()
+	if err != nil {
+		return err
+	}
+	return printSummary(n)
+}
+
+func printSummary(n *catalogue.Network) error {
+	w := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "site\tbuildings\tspaces\tdoors\tdevices\tarea m²\tlettable m²\t")
+	for _, r := range n.Summary() {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t\n", r.Site, r.Buildings, r.Spaces, r.Doors, r.Devices, r.AreaM2, r.LettableM2)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Printf("%s is sound.\n", n.Name)
+	return nil
+}
+
+type tokenCmd struct {
+	Create tokenCreateCmd `cmd:"" help:"Make a token and print it, once."`
+}
+
+type tokenCreateCmd struct {
+	ID        string             `arg:"" help:"The token's id, a slug."`
+	Role      string             `help:"admin, manager, billing, tenant or display." enum:"admin,manager,billing,tenant,display" required:""`
+	Sites     []catalogue.SiteID `help:"A manager's sites."`
+	Tenant    string             `help:"A tenant token's tenant."`
+	Expires   time.Duration      `help:"Time until it expires, like 720h; default: never."`
+	Data      string             `help:"Data folder of the service." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	Catalogue string             `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+}
+
+func (c *tokenCreateCmd) Run(ctx context.Context) error {
+	cfg := app.Config{Data: c.Data, Catalogue: c.Catalogue}
+	token, err := app.CreateToken(ctx, cfg, app.TokenRequest{ID: c.ID, Role: c.Role, Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires})
+	if err != nil {
+		return err
+	}
+	fmt.Println(token)
+	return nil
+}
+
+type auditCmd struct {
+	Verify auditVerifyCmd `cmd:"" help:"Walk the whole chain and say whether anything was altered."`
+}
+
+type auditVerifyCmd struct {
+	Data string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+}
+
+func (c *auditVerifyCmd) Run(ctx context.Context) error {
+	a, err := app.VerifyAudit(ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	if !a.OK {
+		return fmt.Errorf("the chain is broken at entry %d: %s", a.BrokenAt, a.Why)
+	}
+	fmt.Printf("The chain holds: %d entries, %d of them with content that was rightfully erased.\n", a.Entries, a.Erased)
+	return nil
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	fmt.Println("totem", version)
+	return nil
+}

@@ -1,0 +1,75 @@
+// Command totem is the building-access and occupancy service of LORnTECH:
+// one binary, whose commands are below. It parses and exits; the work is in
+// internal/.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/lorntech/totem/internal/app"
+)
+
+// cli is every command with its flags; kong makes help and errors from it.
+type cli struct {
+	Demo      demoCmd      `cmd:"" help:"Four simulated buildings with recent history and live people: start here."`
+	Serve     serveCmd     `cmd:"" help:"The whole service in one process."`
+	Catalogue catalogueCmd `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`
+	Token     tokenCmd     `cmd:"" help:"Tokens for the API."`
+	Audit     auditCmd     `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`
+	Bench     benchCmd     `cmd:"" help:"Measure this machine: decisions, latency, throughput, start, memory, each against its floor."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+
+	LogLevel string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TOTEM_LOG_LEVEL"`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: 0 is done, 1 failed, 2 called wrongly.
+func run(ctx context.Context, args []string) int {
+	clearEmpty()
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("totem"),
+		kong.Description("Who may pass, who is there, what was used: the access and occupancy service of the LORnTECH buildings."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "totem:", err)
+		return 2
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "totem: %s\nSee totem --help.\n", err)
+		return 2
+	}
+	if err := k.Run(newLog(c.LogLevel)); err != nil {
+		fmt.Fprintln(os.Stderr, "totem:", err)
+		return 1
+	}
+	return 0
+}
+
+// clearEmpty makes an empty setting an unset one (contract §8).
+func clearEmpty() {
+	for _, name := range app.Variables() {
+		if os.Getenv(name) == "" {
+			os.Unsetenv(name)
+		}
+	}
+}

@@ -1,0 +1,252 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/lorntech/totem/internal/api"
+	"github.com/lorntech/totem/internal/broker"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/downlink"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/live"
+	"github.com/lorntech/totem/internal/rights"
+)
+
+// Options are what the commands differ in; they are no settings.
+type Options struct {
+	Log       *slog.Logger
+	Now       func() time.Time // nil: time.Now
+	Anonymous bool             // the demo: whoever is on this machine may play any device
+}
+
+// App is a running Totem: the whole service in one process.
+type App struct {
+	Network *catalogue.Network
+	Rights  *rights.Keeper
+	Keys    *keys.Ring
+	Admin   string // the admin token
+	HTTP    net.Addr
+	MQTT    net.Addr // nil with an outside broker
+
+	cfg      Config
+	opt      Options
+	ledger   *ledger.Ledger
+	pipeline *ingest.Pipeline
+	live     *live.State
+	down     *downlink.Downlink
+	follower *follower
+	broker   brokerRunner
+	auth     *brokerAuth
+	metrics  *metrics
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	closes []func(context.Context) error // last in, first out
+}
+
+// brokerRunner is either broker, started and asked how it is.
+type brokerRunner interface {
+	broker.Broker
+	Ready() error
+}
+
+// Start opens the data folder and starts every part. What was started is
+// stopped again where a later part fails.
+func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	a := &App{cfg: cfg, opt: opt, metrics: newMetrics()}
+	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if a.Network, err = cfg.LoadCatalogue(); err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{a.openData, a.openRights, a.openBroker, a.openFollowers, a.openHTTP} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Close stops every part in reverse order of its start, and waits for it.
+func (a *App) Close(ctx context.Context) error {
+	var errs []error
+	for i := len(a.closes) - 1; i >= 0; i-- {
+		errs = append(errs, a.closes[i](ctx))
+	}
+	a.cancel()
+	a.closes = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) onClose(f func(context.Context) error) { a.closes = append(a.closes, f) }
+
+// run starts a goroutine that ends, and is waited for, when the app closes.
+func (a *App) run(f func(context.Context)) {
+	ctx, cancel := context.WithCancel(a.ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { f(ctx) })
+	a.onClose(func(context.Context) error {
+		cancel()
+		wg.Wait()
+		return nil
+	})
+}
+
+func (a *App) openData(ctx context.Context) error {
+	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	unlock, err := ledger.Lock(a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	a.onClose(func(context.Context) error { return unlock() })
+	if a.ledger, err = ledger.Open(ctx, a.cfg.Data); err != nil {
+		return err
+	}
+	a.onClose(func(context.Context) error { return a.ledger.Close() })
+	if a.Keys, err = keys.Open(filepath.Join(a.cfg.Data, "keys.json"), a.Network.Sites); err != nil {
+		return err
+	}
+	a.Admin, err = ensureAdmin(ctx, a.cfg, a.ledger)
+	return err
+}
+
+func (a *App) openRights(ctx context.Context) (err error) {
+	a.Rights, err = rights.Open(ctx, a.Network, a.ledger, a.opt.Now)
+	return err
+}
+
+// openBroker opens the way in. The broker publishes for parts that are opened
+// with it, and hands over only once all of them run.
+func (a *App) openBroker(ctx context.Context) (err error) {
+	a.auth = &brokerAuth{network: a.Network, ledger: a.ledger, now: a.opt.Now, anyone: a.opt.Anonymous}
+	if err := a.auth.load(ctx); err != nil {
+		return err
+	}
+	publish := func(topic string, payload []byte, retain bool) error { return a.broker.Publish(topic, payload, retain) }
+	if a.down, err = downlink.Open(ctx, downlink.Config{
+		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
+	}); err != nil {
+		return err
+	}
+	if a.live, err = live.Open(ctx, live.Config{
+		Network: a.Network, Store: a.ledger, Publish: publish, Online: a.down.Greet, Now: a.opt.Now, Log: a.opt.Log,
+	}); err != nil {
+		return err
+	}
+	a.follower = newFollower(a.Network, a.ledger, a.Rights, a.live, a.opt)
+	a.pipeline = ingest.New(ingest.Config{
+		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index,
+		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: a.metrics,
+	})
+	a.run(a.pipeline.Run) // ends after the broker: what was handed over is committed first
+	if err := a.startBroker(); err != nil {
+		return err
+	}
+	a.onClose(a.broker.Close)
+	return nil
+}
+
+func (a *App) committed(c ingest.Committed) {
+	a.live.Committed(c)
+	if len(c.Reads) > 0 {
+		a.follower.wake()
+	}
+}
+
+func (a *App) startBroker() error {
+	handle := func(d broker.Delivery) { a.pipeline.Handle(a.ctx, ingest.Delivery(d)) }
+	if a.cfg.MQTTURL != "" {
+		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: "totem", Handler: handle, Log: a.opt.Log})
+		if err != nil {
+			return err
+		}
+		a.broker = outside{out}
+		return out.Start(a.ctx)
+	}
+	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
+		Listen: a.cfg.MQTTListen, Network: a.Network, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
+		Denied: func(d broker.Delivery, reason string) { a.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) },
+	})
+	if err != nil {
+		return err
+	}
+	a.broker = embedded{emb}
+	if err := emb.Start(); err != nil {
+		return err
+	}
+	a.MQTT = emb.Addr()
+	return nil
+}
+
+type embedded struct{ *broker.Embedded }
+
+func (embedded) Ready() error { return nil }
+
+type outside struct{ *broker.Outside }
+
+func (o outside) Ready() error {
+	if !o.Connected() {
+		return broker.ErrNotConnected
+	}
+	return nil
+}
+
+func (a *App) openFollowers(context.Context) error {
+	a.run(a.follower.run)
+	a.run(a.live.Run)
+	a.run(a.down.Run)
+	return nil
+}
+
+func (a *App) openHTTP(ctx context.Context) error {
+	handler, err := api.New(a.apiConfig())
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", a.cfg.HTTP)
+	if err != nil {
+		return fmt.Errorf("--http (TOTEM_HTTP): %w", err)
+	}
+	a.HTTP = l.Addr()
+	streams, endStreams := context.WithCancel(a.ctx)
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return streams }, ErrorLog: slog.NewLogLogger(a.opt.Log.Handler(), slog.LevelDebug)}
+	a.run(func(context.Context) {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.opt.Log.Error("http server ended", "error", err)
+		}
+	})
+	a.onClose(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		endStreams()
+		if err := srv.Shutdown(ctx); err != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	return nil
+}

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/lorntech/totem/internal/broker"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// brokerAuth answers the embedded broker who may connect: devices and
+// gateways by their secret, API tokens (username "token") for live topics.
+type brokerAuth struct {
+	network *catalogue.Network
+	ledger  *ledger.Ledger
+	now     func() time.Time
+	anyone  bool // the demo lets the anonymous of this machine in
+	secrets atomic.Pointer[map[catalogue.DeviceID][]byte]
+}
+
+func (a *brokerAuth) load(ctx context.Context) error {
+	m, err := a.ledger.DeviceSecrets(ctx)
+	if err == nil {
+		a.secrets.Store(&m)
+	}
+	return err
+}
+
+// Authenticate denies whatever it does not know.
+func (a *brokerAuth) Authenticate(username string, password []byte) (broker.Principal, bool) {
+	if username == "" {
+		return broker.Principal{Anonymous: true}, a.anyone
+	}
+	hash := keys.HashSecret(string(password))
+	if username == "token" {
+		return a.token(hash)
+	}
+	dev := a.network.Device(catalogue.DeviceID(username))
+	want := (*a.secrets.Load())[catalogue.DeviceID(username)]
+	if dev == nil || want == nil || subtle.ConstantTimeCompare(hash, want) != 1 {
+		return broker.Principal{}, false
+	}
+	return broker.Principal{Name: username, Site: dev.Site, Device: dev.ID, Gateway: dev.Kind == catalogue.Gateway}, true
+}
+
+func (a *brokerAuth) token(hash []byte) (broker.Principal, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	t, err := a.ledger.TokenByHash(ctx, hash)
+	if err != nil || t.ExpiresAt != nil && !a.now().Before(*t.ExpiresAt) {
+		return broker.Principal{}, false
+	}
+	p := broker.Principal{Name: t.ID, Token: true}
+	if t.ExpiresAt != nil {
+		p.Until = *t.ExpiresAt
+	}
+	return p, true
+}
+
+// adminTokenID is the id of the token that the settings name.
+const adminTokenID = "admin"
+
+// ensureAdmin makes the first admin token work: the one of the settings, or
+// the one in the data folder's file, which is made where it is missing.
+func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string, err error) {
+	token = c.AdminToken
+	if token == "" {
+		if token, err = adminFromFile(c.AdminTokenFile()); err != nil {
+			return "", fmt.Errorf("admin token: %w", err)
+		}
+	}
+	hash := keys.HashSecret(token)
+	if have, err := l.Token(ctx, adminTokenID); err == nil && subtle.ConstantTimeCompare(have.Hash, hash) == 1 && have.Role == "admin" {
+		return token, nil
+	} else if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return "", err
+	}
+	return token, l.Write(ctx, func(tx *ledger.Tx) error {
+		return tx.PutToken(ledger.Token{ID: adminTokenID, Role: "admin", Hash: hash})
+	})
+}
+
+func adminFromFile(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err == nil && strings.TrimSpace(string(data)) != "" {
+		return strings.TrimSpace(string(data)), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	token := keys.NewSecret()
+	return token, keys.WriteSecret(path, []byte(token+"\n"))
+}

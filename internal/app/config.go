@@ -1,0 +1,90 @@
+// Package app wires Totem together and runs it: settings, lifecycle, and
+// which part is told of what. It is the only package that knows all others;
+// what they do is theirs.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Config is the settings of contract §8: flags and, by the same name,
+// environment variables. An empty setting is unset.
+type Config struct {
+	Data       string `help:"Folder in which the ledger, the keys and the admin token are kept." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	HTTP       string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	MQTTListen string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
+	MQTTURL    string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
+	Catalogue  string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+	AdminToken string `help:"The first admin token; default: made, and kept in a file of the data folder." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
+}
+
+const (
+	defaultData       = "./totem-data"
+	defaultHTTP       = "127.0.0.1:8080"
+	defaultMQTTListen = "127.0.0.1:1883"
+)
+
+// Check fills in defaults and says which setting is wrong and how.
+func (c *Config) Check() error {
+	for _, s := range []struct {
+		value *string
+		def   string
+	}{{&c.Data, defaultData}, {&c.HTTP, defaultHTTP}, {&c.MQTTListen, defaultMQTTListen}} {
+		if *s.value == "" {
+			*s.value = s.def
+		}
+	}
+	var errs []error
+	errs = append(errs, checkAddress("--http (TOTEM_HTTP)", c.HTTP))
+	if c.MQTTURL == "" {
+		errs = append(errs, checkAddress("--mqtt-listen (TOTEM_MQTT_LISTEN)", c.MQTTListen))
+	} else {
+		errs = append(errs, checkBroker(c.MQTTURL))
+	}
+	if n := len(c.AdminToken); n > 0 && n < 16 {
+		errs = append(errs, errors.New("--admin-token (TOTEM_ADMIN_TOKEN): has fewer than 16 characters; one like the output of `openssl rand -hex 32` is safe"))
+	}
+	return errors.Join(errs...)
+}
+
+func checkAddress(name, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %q is no address like 127.0.0.1:8080", name, address)
+	}
+	return nil
+}
+
+func checkBroker(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts" {
+		// The URL may hold a password: it is not repeated.
+		return errors.New("--mqtt-url (TOTEM_MQTT_URL): is no address like mqtt://user:password@host:1883 or mqtts://host:8883")
+	}
+	return nil
+}
+
+// LoadCatalogue reads the catalogue file, or the built-in network where none is named.
+func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
+	if c.Catalogue == "" {
+		return catalogue.Default()
+	}
+	data, err := os.ReadFile(c.Catalogue)
+	if err != nil {
+		return nil, fmt.Errorf("catalogue: %w", err)
+	}
+	return catalogue.Parse(c.Catalogue, data)
+}
+
+// AdminTokenFile is where the first admin token is kept where no setting names one.
+func (c *Config) AdminTokenFile() string { return filepath.Join(c.Data, "admin-token") }

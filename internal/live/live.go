@@ -1,0 +1,266 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/visit"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Store is what the live state needs of the ledger.
+type Store interface {
+	Write(ctx context.Context, change func(*ledger.Tx) error) error
+	Snapshot(ctx context.Context, name string) (ledger.Snapshot, error)
+	ObservationsAfter(ctx context.Context, seq int64, yield func(*ingest.Observation) error) error
+	ReadsAfter(ctx context.Context, seq int64, yield func(*ingest.Read) error) error
+	Presences(ctx context.Context, now time.Time) ([]ledger.Presence, error)
+}
+
+// Config is what a live state needs.
+type Config struct {
+	Network *catalogue.Network
+	Store   Store
+	// Publish sends a retained live topic; may fail while a broker is away.
+	Publish func(topic string, payload []byte, retain bool) error
+	// Online is told that a reader said it is online, so that it can be greeted; may be nil.
+	Online func(catalogue.DeviceID)
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// State is the running live state.
+type State struct {
+	cfg Config
+	hub *hub
+
+	mu       sync.Mutex
+	occ      *occupancy.State
+	devices  map[catalogue.DeviceID]*Device
+	alarms   map[string]ingest.Alarm // to be written, by id
+	opened   map[string]ingest.Alarm // standing, by id
+	standing map[string]string       // kind-device → id of the alarm that stands
+	seen     ledger.Snapshot         // up to which messages this state goes; no body
+	pending  int                     // messages since the last snapshot
+	unsent   map[catalogue.SpaceID]occupancy.SpaceAvailability
+
+	all  atomic.Pointer[[]occupancy.SpaceAvailability]
+	kick chan struct{}
+}
+
+const (
+	snapshotName = "live"
+	// refreshEvery bounds how often clients are told of changes under load.
+	refreshEvery = 50 * time.Millisecond
+	// clockEvery is how often what changes by itself is looked at: holds, closings.
+	clockEvery = time.Second
+	// snapshotEvery bounds how much a start has to replay.
+	snapshotEvery = 10 * time.Second
+	// snapshotMessages bounds it under load.
+	snapshotMessages = 20000
+	// clockLimit is how far a device's clock may be off before it is an alarm.
+	clockLimit = 10 * time.Second
+)
+
+// Open takes up the live state: the last snapshot, the messages since, and who is where.
+func Open(ctx context.Context, cfg Config) (*State, error) {
+	s := &State{
+		cfg: cfg, occ: occupancy.New(cfg.Network), devices: map[catalogue.DeviceID]*Device{}, alarms: map[string]ingest.Alarm{},
+		opened: map[string]ingest.Alarm{}, standing: map[string]string{},
+		unsent: map[catalogue.SpaceID]occupancy.SpaceAvailability{}, kick: make(chan struct{}, 1),
+	}
+	s.hub = newHub(cfg.Now().UnixMilli(), s.Availability)
+	if err := s.restore(ctx); err != nil {
+		return nil, fmt.Errorf("take up the live state: %w", err)
+	}
+	s.refresh(cfg.Now())
+	return s, nil
+}
+
+// memory is the body of a snapshot.
+type memory struct {
+	Devices   map[catalogue.DeviceID]*Device
+	Occupancy occupancy.Snapshot
+	Opened    map[string]ingest.Alarm
+	Standing  map[string]string
+}
+
+func (s *State) restore(ctx context.Context) error {
+	snap, err := s.cfg.Store.Snapshot(ctx, snapshotName)
+	if err != nil {
+		return err
+	}
+	if snap.Body != nil {
+		var m memory
+		if err := json.Unmarshal(snap.Body, &m); err != nil {
+			return fmt.Errorf("snapshot: %w", err)
+		}
+		s.devices, s.opened, s.standing = m.Devices, m.Opened, m.Standing
+		s.occ.Restore(m.Occupancy)
+	}
+	s.seen = ledger.Snapshot{ObservationSeq: snap.ObservationSeq, ReadSeq: snap.ReadSeq}
+	err = s.cfg.Store.ObservationsAfter(ctx, snap.ObservationSeq, func(o *ingest.Observation) error {
+		var v ingest.Values
+		if err := json.Unmarshal([]byte(o.Body), &v); err != nil {
+			return fmt.Errorf("observation %d: %w", o.Seq, err)
+		}
+		s.observe(o, v)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Store.ReadsAfter(ctx, snap.ReadSeq, func(r *ingest.Read) error {
+		s.read(r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	people, err := s.cfg.Store.Presences(ctx, s.cfg.Now())
+	for _, p := range people {
+		s.occ.SetPresence(p.Subject, p.Space, p.Since, p.Until, s.cfg.Now())
+	}
+	return err
+}
+
+// Committed takes in one commit. It is quick and waits for nobody.
+func (s *State) Committed(c ingest.Committed) {
+	s.mu.Lock()
+	for i, o := range c.Observations {
+		s.observe(o, c.Values[i])
+	}
+	for _, r := range c.Reads {
+		s.read(r)
+	}
+	s.mu.Unlock()
+	s.wake()
+}
+
+// SetPresence takes in where the visits' follower found a subject.
+func (s *State) SetPresence(who visit.Subject, where catalogue.SpaceID, since, until time.Time) {
+	s.mu.Lock()
+	s.occ.SetPresence(who, where, since, until, s.cfg.Now())
+	s.mu.Unlock()
+	s.wake()
+}
+
+func (s *State) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Run tells clients, retained topics and the ledger of what changes, until ctx ends.
+func (s *State) Run(ctx context.Context) {
+	defer s.hub.close()
+	tick := time.NewTicker(clockEvery)
+	defer tick.Stop()
+	s.publishAll()
+	saved := s.cfg.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			s.save(context.WithoutCancel(ctx))
+			return
+		case <-tick.C:
+		case <-s.kick:
+		}
+		s.refresh(s.cfg.Now())
+		s.writeAlarms(ctx)
+		s.sendLive()
+		if now := s.cfg.Now(); now.Sub(saved) >= snapshotEvery || s.behind() {
+			s.save(ctx)
+			saved = now
+		}
+		select { // changes that come meanwhile share the next round
+		case <-ctx.Done():
+		case <-time.After(refreshEvery):
+		}
+	}
+}
+
+func (s *State) refresh(now time.Time) {
+	s.mu.Lock()
+	changed := s.occ.Refresh(now)
+	all := s.occ.All()
+	for _, a := range changed {
+		if !a.Kind.Office() { // offices have no live topic (§7)
+			s.unsent[a.Space] = a
+		}
+	}
+	s.mu.Unlock()
+	s.all.Store(&all)
+	if len(changed) > 0 {
+		s.hub.send(changed)
+	}
+}
+
+// publishAll makes every live topic say what is so: an embedded broker has
+// forgotten them, an outside one may be stale.
+func (s *State) publishAll() {
+	all := s.Availability()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range all {
+		if !a.Kind.Office() {
+			s.unsent[a.Space] = a
+		}
+	}
+}
+
+func (s *State) sendLive() {
+	s.mu.Lock()
+	unsent := maps.Clone(s.unsent)
+	s.mu.Unlock()
+	for id, a := range unsent {
+		payload, err := json.Marshal(a)
+		if err == nil {
+			err = s.cfg.Publish(wire.LiveTopic(a.Site, a.Space), payload, true)
+		}
+		if err != nil { // it stays unsent, and is sent when the broker is back
+			return
+		}
+		s.mu.Lock()
+		if s.unsent[id] == a {
+			delete(s.unsent, id)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Availability returns all spaces as they are, in catalogue order.
+func (s *State) Availability() []occupancy.SpaceAvailability { return *s.all.Load() }
+
+// Subscribe registers a client of the stream: see hub.subscribe.
+func (s *State) Subscribe(lastEventID string) (replay []Event, events <-chan Event, cancel func()) {
+	return s.hub.subscribe(lastEventID)
+}
+
+// Devices returns what is known of each device that was ever heard.
+func (s *State) Devices() map[catalogue.DeviceID]Device {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[catalogue.DeviceID]Device, len(s.devices))
+	for id, d := range s.devices {
+		out[id] = *d
+	}
+	return out
+}
+
+func (s *State) behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending >= snapshotMessages
+}

@@ -1,0 +1,275 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Decode reads the payload of a device's message. Fields that the contract
+// does not name are ignored; those that it names must be as it says. Errors
+// are *FieldError.
+func Decode(t Topic, payload []byte) (*Message, error) {
+	f, err := parseObject(payload)
+	if err != nil {
+		return nil, err
+	}
+	m := &Message{Topic: t}
+	f.head(m)
+	f.body(m)
+	if f.err != nil {
+		return nil, f.err
+	}
+	return m, nil
+}
+
+// object is the fields of a JSON object and the first error found in them.
+type object struct {
+	fields map[string]json.RawMessage
+	prefix string
+	err    error
+}
+
+// parseObject splits an object into its fields: no duplicate, nothing after it.
+func parseObject(payload []byte) (*object, error) {
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	open, err := dec.Token()
+	if err != nil || open != json.Delim('{') {
+		return nil, &FieldError{"", "is not a JSON object"}
+	}
+	o := &object{fields: make(map[string]json.RawMessage, 8)}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, &FieldError{"", "is not valid JSON"}
+		}
+		name := key.(string) // the decoder gives an object's keys as strings
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, &FieldError{"", "is not valid JSON"}
+		}
+		if _, twice := o.fields[name]; twice {
+			return nil, &FieldError{shorten(name), "stands twice"}
+		}
+		o.fields[name] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, &FieldError{"", "is not valid JSON"}
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, &FieldError{"", "has something after the object"}
+	}
+	return o, nil
+}
+
+func shorten(s string) string {
+	if len(s) > 40 {
+		return strings.ToValidUTF8(s[:40], "") + "…"
+	}
+	return s
+}
+
+func (o *object) fail(field, msg string) {
+	if o.err == nil {
+		o.err = &FieldError{o.prefix + field, msg}
+	}
+}
+
+// has says whether a field is there and not null.
+func (o *object) has(field string) bool {
+	v, ok := o.fields[field]
+	return ok && string(v) != "null"
+}
+
+// head reads what every message has.
+func (o *object) head(m *Message) {
+	will := m.Topic.What == Status && !o.has("id") && !o.has("at")
+	if !will {
+		m.ID, m.At = o.uuid("id"), o.instant("at")
+		if o.err == nil && m.ID == uuid.Nil {
+			o.fail("id", "must not be the nil UUID")
+		}
+	}
+	if o.has("seq") {
+		m.HasSeq, m.Seq = true, uint64(o.count("seq", math.MaxInt64))
+	}
+	if o.has("boot") {
+		m.Boot = o.uuid("boot")
+	}
+}
+
+func (o *object) body(m *Message) {
+	switch m.Topic.What {
+	case Badge:
+		m.Badge = o.badge()
+	case Door:
+		m.Door = DoorState(o.text("state"))
+		switch m.Door {
+		case DoorOpen, DoorClosed, DoorForced, DoorHeld:
+		default:
+			o.fail("state", "is none of open, closed, forced, held")
+		}
+	case Occupancy:
+		m.Occupied = o.flag("occupied")
+	case Count:
+		m.Count = int(o.count("count", math.MaxInt32))
+	case Flow:
+		m.In, m.Out = int(o.count("in", math.MaxInt32)), int(o.count("out", math.MaxInt32))
+	case Air:
+		m.Air = &AirBody{o.number("co2_ppm"), o.number("temperature_c"), o.number("humidity_pct"), o.number("noise_db")}
+		if *m.Air == (AirBody{}) {
+			o.fail("", "has none of co2_ppm, temperature_c, humidity_pct, noise_db")
+		}
+	case Status:
+		m.Status = o.status()
+	default:
+		o.fail("", "is nothing that a device sends")
+	}
+}
+
+func (o *object) badge() *BadgeBody {
+	b := &BadgeBody{}
+	raw := o.text("credential")
+	if o.err != nil {
+		return b
+	}
+	c, err := ParseCredential(raw)
+	if err != nil {
+		o.fail("credential", err.Error())
+	}
+	b.Credential = c
+	if !o.has("offline") {
+		return b
+	}
+	inner, err := parseObject(o.fields["offline"])
+	if err != nil {
+		o.fail("offline", err.Error())
+		return b
+	}
+	inner.prefix = "offline."
+	b.Offline = &Offline{Granted: inner.flag("granted"), Reason: inner.text("reason"), List: inner.version("list")}
+	if inner.err != nil && o.err == nil {
+		o.err = inner.err
+	}
+	return b
+}
+
+func (o *object) status() *StatusBody {
+	s := &StatusBody{Online: o.flag("online"), Battery: o.number("battery_pct"), RSSI: o.number("rssi_dbm"), Uptime: o.number("uptime_s")}
+	if o.has("firmware") {
+		v := o.text("firmware")
+		s.Firmware = &v
+	}
+	if o.has("list") {
+		v := o.version("list")
+		s.List = &v
+	}
+	return s
+}
+
+func (o *object) need(field string) (json.RawMessage, bool) {
+	if !o.has(field) {
+		o.fail(field, "is missing")
+		return nil, false
+	}
+	return o.fields[field], true
+}
+
+func (o *object) text(field string) string {
+	v, ok := o.need(field)
+	var s string
+	if ok && (v[0] != '"' || json.Unmarshal(v, &s) != nil) {
+		o.fail(field, "is not a string")
+	}
+	return s
+}
+
+// version is an allowlist's version: readers write it as a number or as text.
+func (o *object) version(field string) string {
+	v, ok := o.fields[field]
+	if !ok || string(v) == "null" {
+		return ""
+	}
+	if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && n >= 0 {
+		return string(v)
+	}
+	return o.text(field)
+}
+
+func (o *object) flag(field string) bool {
+	v, ok := o.need(field)
+	if !ok {
+		return false
+	}
+	if s := string(v); s != "true" && s != "false" {
+		o.fail(field, "is neither true nor false")
+	}
+	return string(v) == "true"
+}
+
+// count is an int ≥ 0; 3.0 and 3e0 are 3, as JSON has only numbers.
+func (o *object) count(field string, most int64) int64 {
+	v, ok := o.need(field)
+	if !ok {
+		return 0
+	}
+	if n, err := strconv.ParseInt(string(v), 10, 64); err == nil && n >= 0 && n <= most {
+		return n
+	}
+	x, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || x != math.Trunc(x) || x < 0 || x > float64(min(most, 1<<53)) || v[0] == '"' {
+		o.fail(field, "is not a whole number of 0 or more")
+		return 0
+	}
+	return int64(x)
+}
+
+// number is optional and finite.
+func (o *object) number(field string) *float64 {
+	if !o.has(field) {
+		return nil
+	}
+	x, err := strconv.ParseFloat(string(o.fields[field]), 64)
+	if err != nil || math.IsInf(x, 0) || math.IsNaN(x) {
+		o.fail(field, "is not a number")
+		return nil
+	}
+	return &x
+}
+
+func (o *object) uuid(field string) uuid.UUID {
+	s := o.text(field)
+	if o.err != nil {
+		return uuid.Nil
+	}
+	id, err := uuid.Parse(s)
+	if err != nil || len(s) != 36 { // uuid.Parse also takes braces and urn:uuid:
+		o.fail(field, "is not a UUID")
+	}
+	return id
+}
+
+// instant reads RFC 3339 with any offset and precision, cut to milliseconds.
+func (o *object) instant(field string) time.Time {
+	s := o.text(field)
+	if o.err != nil {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(s))
+	if err != nil || strings.Contains(s, ",") {
+		o.fail(field, "is not an instant as in RFC 3339")
+		return time.Time{}
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	if t.Year() < 1970 || t.Year() > 9999 {
+		o.fail(field, "lies before 1970 or after 9999")
+	}
+	return t
+}

@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// DoorState is what a door contact or reader says of its door.
+type DoorState string
+
+// The states of a door.
+const (
+	DoorOpen   DoorState = "open"
+	DoorClosed DoorState = "closed"
+	DoorForced DoorState = "forced"
+	DoorHeld   DoorState = "held"
+)
+
+// Message is one message of a device; which body it has follows from Topic.What.
+type Message struct {
+	Topic    Topic
+	ID       uuid.UUID // uuid.Nil: a last will without one
+	At       time.Time // UTC, to the millisecond; zero with a nil ID
+	HasSeq   bool
+	Seq      uint64
+	Boot     uuid.UUID // uuid.Nil: none
+	Badge    *BadgeBody
+	Door     DoorState
+	Occupied bool
+	Count    int
+	In, Out  int
+	Air      *AirBody
+	Status   *StatusBody
+}
+
+// BadgeBody is one badge at a reader.
+type BadgeBody struct {
+	Credential Credential
+	Offline    *Offline // nil: the reader asks
+}
+
+// Offline is what the reader decided by itself.
+type Offline struct {
+	Granted bool   `json:"granted"`
+	Reason  string `json:"reason"`
+	List    string `json:"list"` // version of its allowlist
+}
+
+// AirBody is the air's quality; nil fields were not measured.
+type AirBody struct {
+	CO2         *float64 // ppm
+	Temperature *float64 // °C
+	Humidity    *float64 // %
+	Noise       *float64 // dB
+}
+
+// StatusBody is what a device says of itself; nil fields it did not say.
+type StatusBody struct {
+	Online   bool
+	Firmware *string
+	Battery  *float64 // %
+	RSSI     *float64 // dBm
+	Uptime   *float64 // s
+	List     *string  // version of the allowlist that a reader has applied
+}
+
+// FieldError says which field of a payload is wrong and how; never its value.
+type FieldError struct{ Field, Msg string }
+
+// Error writes field and message.
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.Msg
+	}
+	return e.Field + ": " + e.Msg
+}

@@ -1,0 +1,190 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// FormatTime writes an instant as the contract does: RFC 3339, UTC, milliseconds.
+func FormatTime(t time.Time) string { return t.UTC().Format(catalogue.InstantLayout) }
+
+// ErrSignature says that a payload is not signed by the site's key for this device.
+var ErrSignature = errors.New("the signature does not hold")
+
+// b64 is how keys, signatures and lists are written.
+var b64 = base64.RawURLEncoding
+
+// DecisionBody is the answer to a read.
+type DecisionBody struct {
+	Request   uuid.UUID `json:"request"`
+	Granted   bool      `json:"granted"`
+	Reason    string    `json:"reason"`
+	OpenMS    int       `json:"open_ms"`
+	NotAfter  time.Time `json:"not_after"`
+	Signature string    `json:"signature"`
+}
+
+func (d *DecisionBody) signed(device catalogue.DeviceID) []byte {
+	return fmt.Appendf(nil, "totem/v1|decision|%s|%s|%t|%s|%d|%s", device, d.Request, d.Granted, d.Reason, d.OpenMS, FormatTime(d.NotAfter))
+}
+
+// CommandBody is what a reader is told to do. Kind is unlock, lockdown, release or sync.
+type CommandBody struct {
+	ID        uuid.UUID `json:"id"`
+	Kind      string    `json:"kind"`
+	OpenMS    int       `json:"open_ms"`
+	NotAfter  time.Time `json:"not_after"`
+	Signature string    `json:"signature"`
+}
+
+func (c *CommandBody) signed(device catalogue.DeviceID) []byte {
+	return fmt.Appendf(nil, "totem/v1|command|%s|%s|%s|%d|%s", device, c.ID, c.Kind, c.OpenMS, FormatTime(c.NotAfter))
+}
+
+// stamp writes not_after as the contract does.
+type stamp struct{ time.Time }
+
+// MarshalJSON writes milliseconds always.
+func (s stamp) MarshalJSON() ([]byte, error) { return []byte(`"` + FormatTime(s.Time) + `"`), nil }
+
+// SignDecision makes the payload of a decision for a device.
+func SignDecision(key ed25519.PrivateKey, device catalogue.DeviceID, d DecisionBody) ([]byte, error) {
+	d.Signature = sign(key, d.signed(device))
+	return json.Marshal(struct {
+		Request   uuid.UUID `json:"request"`
+		Granted   bool      `json:"granted"`
+		Reason    string    `json:"reason"`
+		OpenMS    int       `json:"open_ms"`
+		NotAfter  stamp     `json:"not_after"`
+		Signature string    `json:"signature"`
+	}{d.Request, d.Granted, d.Reason, d.OpenMS, stamp{d.NotAfter}, d.Signature})
+}
+
+// VerifyDecision reads a decision; an error where it is not signed for this device.
+func VerifyDecision(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (DecisionBody, error) {
+	var d DecisionBody
+	if err := json.Unmarshal(payload, &d); err != nil {
+		return DecisionBody{}, fmt.Errorf("decision: %w", err)
+	}
+	if !verify(key, d.signed(device), d.Signature) {
+		return DecisionBody{}, fmt.Errorf("decision: %w", ErrSignature)
+	}
+	return d, nil
+}
+
+// SignCommand makes the payload of a command for a device.
+func SignCommand(key ed25519.PrivateKey, device catalogue.DeviceID, c CommandBody) ([]byte, error) {
+	c.Signature = sign(key, c.signed(device))
+	return json.Marshal(struct {
+		ID        uuid.UUID `json:"id"`
+		Kind      string    `json:"kind"`
+		OpenMS    int       `json:"open_ms"`
+		NotAfter  stamp     `json:"not_after"`
+		Signature string    `json:"signature"`
+	}{c.ID, c.Kind, c.OpenMS, stamp{c.NotAfter}, c.Signature})
+}
+
+// VerifyCommand reads a command; an error where it is not signed for this device.
+func VerifyCommand(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (CommandBody, error) {
+	var c CommandBody
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return CommandBody{}, fmt.Errorf("command: %w", err)
+	}
+	if !verify(key, c.signed(device), c.Signature) {
+		return CommandBody{}, fmt.Errorf("command: %w", ErrSignature)
+	}
+	return c, nil
+}
+
+// List is what a reader decides by when no decision comes in time.
+type List struct {
+	Version   int64               `json:"version"`
+	Device    catalogue.DeviceID  `json:"device"`
+	Door      catalogue.DoorID    `json:"door"`
+	Direction catalogue.Direction `json:"direction"`
+	IssuedAt  time.Time           `json:"issued_at"`
+	ExpiresAt time.Time           `json:"expires_at"`
+	Entries   []ListEntry         `json:"entries"`
+}
+
+// ListEntry is what one credential may do at the reader's door. Hash is the
+// unpadded base64url of HashCredential under the reader's list key.
+type ListEntry struct {
+	Hash   string      `json:"hash"`
+	Rights []ListRight `json:"rights"`
+}
+
+// ListRight grants with its reason in [From, To), Unix milliseconds.
+type ListRight struct {
+	Reason string `json:"reason"`
+	From   int64  `json:"from"`
+	To     int64  `json:"to"`
+}
+
+// envelope is the payload of an allowlist.
+type envelope struct {
+	List      string `json:"list"`
+	Signature string `json:"signature"`
+}
+
+func (e *envelope) signed(device catalogue.DeviceID) []byte {
+	return fmt.Appendf(nil, "totem/v1|allowlist|%s|%s", device, e.List)
+}
+
+// SignList makes the payload of a reader's allowlist.
+func SignList(key ed25519.PrivateKey, device catalogue.DeviceID, l List) ([]byte, error) {
+	if l.Entries == nil {
+		l.Entries = []ListEntry{}
+	}
+	body, err := json.Marshal(struct {
+		List
+		IssuedAt  stamp `json:"issued_at"`
+		ExpiresAt stamp `json:"expires_at"`
+	}{l, stamp{l.IssuedAt}, stamp{l.ExpiresAt}})
+	if err != nil {
+		return nil, err
+	}
+	e := envelope{List: b64.EncodeToString(body)}
+	e.Signature = sign(key, e.signed(device))
+	return json.Marshal(e)
+}
+
+// VerifyList reads an allowlist; an error where it is not signed for this device.
+func VerifyList(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (List, error) {
+	var e envelope
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return List{}, fmt.Errorf("allowlist: %w", err)
+	}
+	if !verify(key, e.signed(device), e.Signature) {
+		return List{}, fmt.Errorf("allowlist: %w", ErrSignature)
+	}
+	body, err := b64.DecodeString(e.List)
+	if err != nil {
+		return List{}, fmt.Errorf("allowlist: %w", err)
+	}
+	var l List
+	if err := json.Unmarshal(body, &l); err != nil {
+		return List{}, fmt.Errorf("allowlist: %w", err)
+	}
+	if l.Device != device {
+		return List{}, errors.New("allowlist: is for another device")
+	}
+	return l, nil
+}
+
+func sign(key ed25519.PrivateKey, message []byte) string {
+	return b64.EncodeToString(ed25519.Sign(key, message))
+}
+
+func verify(key ed25519.PublicKey, message []byte, signature string) bool {
+	sig, err := b64.DecodeString(signature)
+	return err == nil && len(key) == ed25519.PublicKeySize && ed25519.Verify(key, message, sig)
+}
