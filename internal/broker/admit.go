@@ -79,10 +79,10 @@ func (e *Embedded) enter(s *session, epoch uint64) (code byte, again bool) {
 	if e.epoch.Load() != epoch {
 		return 0, true
 	}
-	if e.closing || len(e.live) >= e.limits.Clients {
+	prev := e.live[s.clientID]
+	if e.closing || prev == nil && len(e.live) >= e.limits.Clients {
 		return connackUnavailable, false
 	}
-	prev := e.live[s.clientID]
 	if prev != nil && prev.principal.owner() != s.principal.owner() {
 		return connackIdentifier, false
 	}

@@ -59,6 +59,7 @@ type Client struct {
 	pending map[uint16]chan byte // SUBACK return codes
 	nextSub uint16
 	present bool
+	silent  atomic.Bool
 }
 
 type route struct {
@@ -263,6 +264,10 @@ func (c *Client) Close() error {
 	return err
 }
 
+// Silence sends nothing from now on, not even pings, as a client does whose
+// machine has stopped.
+func (c *Client) Silence() { c.silent.Store(true) }
+
 // Cut closes the connection without a goodbye, as a power cut does.
 func (c *Client) Cut() { c.end(net.ErrClosed) }
 
@@ -299,6 +304,9 @@ func (c *Client) write() {
 			c.out = append(c.out, 0xc0, 0)
 			c.mu.Unlock()
 		case <-c.wake:
+		}
+		if c.silent.Load() {
+			continue
 		}
 		var err error
 		if spare, err = c.flush(spare); err != nil {

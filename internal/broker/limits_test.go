@@ -1,0 +1,346 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/lorntech/totem/internal/broker/mqttload"
+)
+
+func TestMessageAbove64KiBIsHandedOverToBeKeptAsAReject(t *testing.T) {
+	r := start(t)
+	c := r.dial(t, "metz-in")
+	big := bytes.Repeat([]byte("x"), MaxPayload+1)
+	if err := c.Publish("totem/v1/metz/metz-in/badge", big); err != nil {
+		t.Fatal(err)
+	}
+	d := next(t, r.deliver)
+	if !bytes.Equal(d.Payload, big) {
+		t.Fatalf("%d bytes", len(d.Payload))
+	}
+	d.Ack()
+	if err := c.Drain(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPacketAboveTheLimitEndsItsConnection(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.PacketBytes = 100_000 })
+	c := r.dial(t, "metz-in")
+	if err := c.Publish("totem/v1/metz/metz-in/badge", make([]byte, 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	if len(r.deliver)+len(r.denied) > 0 {
+		t.Fatal("handed over")
+	}
+}
+
+func TestConnectThatClaimsToBeHugeIsRefusedBeforeItIsRead(t *testing.T) {
+	r := start(t)
+	c := r.raw(t)
+	c.send(t, "10 ff ff ff 7f 0004 'MQTT' 04")
+	c.expectEnd(t)
+	c = r.raw(t)
+	c.send(t, "'GET / HTTP/1.1' 0d0a 0d0a")
+	c.expectEnd(t)
+}
+
+func TestConnectionWithoutConnectIsClosed(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.ConnectTimeout = 50 * time.Millisecond })
+	c := r.raw(t)
+	c.send(t, "10 22 0004") // and then nothing
+	c.expectEnd(t)
+}
+
+func TestSecondConnectEndsTheConnection(t *testing.T) {
+	r := start(t)
+	c := r.raw(t)
+	c.send(t, loginMetzIn)
+	c.expect(t, "20 02 00 00")
+	c.send(t, loginMetzIn)
+	c.expectEnd(t)
+}
+
+func TestOnlySoManyConnectionsAreLetIn(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.Clients, c.Limits.PerPrincipal = 3, 2 })
+	r.dial(t, "metz-in", named("metz-in:1"))
+	r.dial(t, "metz-in", named("metz-in:2"))
+	var refused *mqttload.ConnectError
+	if _, err := r.tryDial(t, "metz-in", named("metz-in:3")); !errors.As(err, &refused) || refused.Code != connackUnavailable {
+		t.Fatalf("a third of one device: %v", err)
+	}
+	r.dial(t, "metz-out")
+	if _, err := r.tryDial(t, "nancy-in"); !errors.As(err, &refused) || refused.Code != connackUnavailable {
+		t.Fatalf("a fourth in all: %v", err)
+	}
+	r.dial(t, "metz-out") // takes the place of the one before
+	if s := r.Stats(); s.Connections != 3 || s.Refused != 2 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestStrangersDoNotFillTheBroker(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.Unauthenticated = 2; c.Limits.ConnectTimeout = time.Minute })
+	a := r.raw(t)
+	r.raw(t)
+	for {
+		r.mu.Lock()
+		n := len(r.waiting)
+		r.mu.Unlock()
+		if n == 2 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	r.raw(t).expectEnd(t)
+	a.send(t, loginMetzIn)
+	a.expect(t, "20 02 00 00") // let in, it makes room
+	r.dial(t, "metz-out")
+}
+
+func TestDeviceThatSendsTooFastIsReadSlowerAndLosesNothing(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.DeviceRate = 200 })
+	c := r.dial(t, "metz-in", func(o *mqttload.Options) { o.Window = 1000 })
+	began := time.Now()
+	for range 300 {
+		if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 300 {
+		next(t, r.deliver).Ack()
+	}
+	if took := time.Since(began); took < 400*time.Millisecond {
+		t.Fatalf("300 messages in %v at 200 a second after a burst of 200", took)
+	}
+	if err := c.Drain(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSenderWaitsWhileTooMuchIsUnacknowledgedAndOthersDoNot(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.DeviceUnacked = 10 << 10 })
+	c, other := r.dial(t, "metz-in"), r.dial(t, "metz-out")
+	for range 50 {
+		if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var held []Delivery
+	for range 10 {
+		held = append(held, next(t, r.deliver))
+	}
+	if err := other.Publish("totem/v1/metz/metz-out/badge", nil); err != nil {
+		t.Fatal(err)
+	}
+	if d := next(t, r.deliver); d.From != "metz-out" {
+		t.Fatalf("an eleventh of metz-in: %+v", d)
+	}
+	for _, d := range held {
+		d.Ack()
+	}
+	for range 40 {
+		next(t, r.deliver).Ack()
+	}
+	if err := c.Drain(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHandlerThatBlocksSlowsItsSenderOnly(t *testing.T) {
+	gate := make(chan struct{})
+	r := start(t)
+	handler := r.cfg.Handler
+	r.cfg.Handler = func(d Delivery) {
+		if d.From == "metz-in" {
+			<-gate
+		}
+		handler(d)
+	}
+	slow, other := r.dial(t, "metz-in"), r.dial(t, "metz-out")
+	if err := slow.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if err := other.Publish("totem/v1/metz/metz-out/badge", nil); err != nil {
+			t.Fatal(err)
+		}
+		next(t, r.deliver).Ack()
+	}
+	close(gate)
+	next(t, r.deliver).Ack()
+}
+
+func TestClientThatDoesNotReadNeverBlocksPublishAndIsCutOff(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.PendingBytes = 1 << 20 })
+	lazy := r.raw(t)
+	lazy.send(t, loginMetzIn)
+	lazy.expect(t, "20 02 00 00")
+	lazy.send(t, subscribeTo("totem/v1/metz/metz-in/+"))
+	lazy.expect(t, "90 03 0001 01")
+	handle, got := sink()
+	if err := r.dial(t, "metz-out").Subscribe(soon(t), "totem/v1/metz/metz-out/decision", handle); err != nil {
+		t.Fatal(err)
+	}
+	payload := make([]byte, 60_000)
+	for i := 0; r.Stats().Slow == 0; i++ {
+		began := time.Now()
+		if err := r.Publish("totem/v1/metz/metz-in/allowlist", payload, true); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Fatalf("publishing took %v", took)
+		}
+		if i%20 == 0 {
+			if err := r.Publish("totem/v1/metz/metz-out/decision", nil, false); err != nil {
+				t.Fatal(err)
+			}
+			next(t, got)
+		}
+		if i > 10_000 {
+			t.Fatal("never cut off")
+		}
+	}
+	next(t, r.presences)
+}
+
+func subscribeTo(filter string) string {
+	return fmt.Sprintf("82 %02x 0001 %04x '%s' 01", 5+len(filter), len(filter), filter)
+}
+
+func TestQueueForAReaderThatIsAwayIsBoundedAndKeepsCommandsLongest(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.OfflineMessages = 10 })
+	c := r.dial(t, "metz-in", persistent)
+	if err := c.Subscribe(soon(t), "totem/v1/metz/metz-in/+", nil); err != nil {
+		t.Fatal(err)
+	}
+	c.Cut()
+	next(t, r.presences)
+	next(t, r.presences)
+	publish := func(what string, i int) {
+		if err := r.Publish("totem/v1/metz/metz-in/"+what, fmt.Appendf(nil, "%d", i), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("command", 0)
+	for i := range 30 {
+		publish("decision", i)
+	}
+	publish("command", 1)
+	_, got := resume(t, r, "metz-in", "#")
+	want := []string{"command 0"}
+	for i := 22; i < 30; i++ {
+		want = append(want, fmt.Sprintf("decision %d", i))
+	}
+	for _, w := range append(want, "command 1") {
+		if m := next(t, got); m != "totem/v1/metz/metz-in/"+w {
+			t.Fatalf("%q, want %q", m, w)
+		}
+	}
+}
+
+func TestSessionsOfOneDeviceThatIsAwayAreBounded(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.OfflineSessions = 3 })
+	for i := range 10 {
+		c := r.dial(t, "metz-in", persistent, named(fmt.Sprintf("metz-in:%d", i)))
+		next(t, r.presences)
+		c.Cut()
+		next(t, r.presences)
+	}
+	if n := r.Stats().Sessions; n > 4 {
+		t.Fatalf("%d sessions", n)
+	}
+}
+
+func TestDisconnectEndsTheOldConnectionAndItsSession(t *testing.T) {
+	r := start(t)
+	c := r.dial(t, "metz-in", persistent)
+	if err := c.Subscribe(soon(t), "totem/v1/metz/metz-in/decision", nil); err != nil {
+		t.Fatal(err)
+	}
+	old := r.auth.pass["metz-in"]
+	r.auth.set("metz-in", "new")
+	r.Disconnect("metz-in")
+	<-c.Done()
+	if r.Connected("metz-in") || r.Stats().Sessions != 0 {
+		t.Fatalf("%+v", r.Stats())
+	}
+	if _, err := r.tryDial(t, "metz-in", func(o *mqttload.Options) { o.Password = old }); err == nil {
+		t.Fatal("the old secret still opens")
+	}
+	if c := r.dial(t, "metz-in", persistent); c.SessionPresent() {
+		t.Fatal("the old session is there")
+	}
+}
+
+// replaced is an authenticator during whose answer the secret is replaced.
+type replaced struct {
+	*secrets
+	during func()
+}
+
+func (a *replaced) Authenticate(user string, password []byte) (Principal, bool) {
+	p, ok := a.secrets.Authenticate(user, password)
+	if f := a.during; f != nil {
+		a.during = nil
+		f()
+	}
+	return p, ok
+}
+
+func TestSecretReplacedWhileItIsBeingCheckedLetsNobodyIn(t *testing.T) {
+	auth := &replaced{}
+	r := start(t, func(c *EmbeddedConfig) { auth.secrets, c.Auth = c.Auth.(*secrets), auth })
+	auth.during = func() { r.auth.set("metz-in", "new"); r.Disconnect("metz-in") }
+	if _, err := r.tryDial(t, "metz-in"); err == nil {
+		t.Fatal("let in with the former secret")
+	}
+}
+
+func TestPrincipalWhoseTimeEndsIsDisconnected(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Auth = until{c.Auth} })
+	<-r.dial(t, "metz-in").Done()
+}
+
+type until struct{ Authenticator }
+
+func (a until) Authenticate(user string, password []byte) (Principal, bool) {
+	p, ok := a.Authenticator.Authenticate(user, password)
+	p.Until = time.Now().Add(20 * time.Millisecond)
+	return p, ok
+}
+
+func TestCloseWaitsForWhatWasHandedOver(t *testing.T) {
+	r := start(t)
+	c := r.dial(t, "metz-in", func(o *mqttload.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
+		t.Fatal(err)
+	}
+	d := next(t, r.deliver)
+	closed := make(chan error, 1)
+	go func() { closed <- r.Close(context.Background()) }()
+	select {
+	case err := <-closed:
+		t.Fatalf("closed before the commit: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	d.Ack()
+	if err := next(t, closed); err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	if c.Acked() != 1 {
+		t.Fatal("not acknowledged")
+	}
+	if len(r.deliver) > 0 {
+		t.Fatal("our own end is no last will")
+	}
+	if err := r.Publish("totem/v1/metz/metz-in/decision", nil, false); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+}
