@@ -64,6 +64,7 @@ type Outside struct {
 	mu      sync.Mutex
 	up      bool          // connected and subscribed
 	changed chan struct{} // closed and replaced when up changes
+	attempt int           // counts connections made and lost
 	closed  bool
 	failure string // of the last attempt, so as to log each once
 	open    int    // deliveries not acknowledged
@@ -117,7 +118,6 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetConnectRetry(true).
 		SetConnectRetryInterval(2*time.Second + o.jitter).
 		SetMaxReconnectInterval(outsideReconnect + o.jitter).
-		SetMaxResumePubInFlight(outsideWindow).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { o.inbox.put(o.ctx, m, len(m.Payload())+len(m.Topic())+256) }).
 		SetOnConnectHandler(func(mqtt.Client) { o.connected() }).
 		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.hesitate() }).
@@ -146,10 +146,33 @@ func (o *Outside) Connected() bool {
 	return o.up
 }
 
-// setUp notes whether the broker is there, and wakes whoever waits for it.
-func (o *Outside) setUp(up bool) {
+// connected subscribes anew. paho calls it in a goroutine of its own.
+func (o *Outside) connected() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	o.failure = ""
+	o.attempt++
+	attempt := o.attempt
+	o.tasks.Go(func() { o.subscribing(attempt) })
+}
+
+// lost notes that the connection has ended; paho makes a new one.
+func (o *Outside) lost(err error) {
+	if o.client.IsConnectionOpen() {
+		return // told late: the next one stands
+	}
+	o.mu.Lock()
+	o.attempt++
+	o.setUp(false)
+	o.mu.Unlock()
+	o.cfg.Log.Warn("outside broker: connection lost", "err", err)
+}
+
+// setUp notes whether the broker is there, and wakes whoever waits for that. It runs under mu.
+func (o *Outside) setUp(up bool) {
 	if o.up != up {
 		o.up = up
 		close(o.changed)
@@ -157,28 +180,13 @@ func (o *Outside) setUp(up bool) {
 	}
 }
 
-// connected subscribes anew. paho calls it in a goroutine of its own.
-func (o *Outside) connected() {
-	o.mu.Lock()
-	closed := o.closed
-	if !closed {
-		o.failure = ""
-		o.tasks.Go(o.subscribing)
-	}
-	o.mu.Unlock()
-}
-
 // subscribing tries until the subscriptions stand or the connection is gone:
 // whoever runs the broker may grant them at last.
-func (o *Outside) subscribing() {
-	for o.client.IsConnectionOpen() {
+func (o *Outside) subscribing(attempt int) {
+	for o.current(attempt) {
 		err := o.subscribe()
 		if err == nil {
-			o.setUp(true)
-			o.cfg.Log.Info("outside broker connected")
-			if o.cfg.OnUp != nil {
-				o.cfg.OnUp()
-			}
+			o.stand(attempt)
 			return
 		}
 		o.fault("outside broker: subscriptions failed", err)
@@ -187,6 +195,27 @@ func (o *Outside) subscribing() {
 		case <-o.ctx.Done():
 			return
 		}
+	}
+}
+
+func (o *Outside) current(attempt int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.attempt == attempt && !o.closed
+}
+
+// stand notes that the subscriptions of the connection stand.
+func (o *Outside) stand(attempt int) {
+	o.mu.Lock()
+	if o.attempt != attempt {
+		o.mu.Unlock()
+		return
+	}
+	o.setUp(true)
+	o.mu.Unlock()
+	o.cfg.Log.Info("outside broker connected")
+	if o.cfg.OnUp != nil {
+		o.cfg.OnUp()
 	}
 }
 
@@ -232,12 +261,6 @@ func (o *Outside) filters() []string {
 		}
 	}
 	return list
-}
-
-// lost notes that the connection has ended; paho makes a new one.
-func (o *Outside) lost(err error) {
-	o.setUp(false)
-	o.cfg.Log.Warn("outside broker: connection lost", "err", err)
 }
 
 // hesitate spreads the attempts of many services whose broker went away at the same moment.
