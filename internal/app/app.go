@@ -179,7 +179,7 @@ func (a *App) committed(c ingest.Committed) {
 func (a *App) startBroker() error {
 	handle := func(d broker.Delivery) { a.pipeline.Handle(a.ctx, ingest.Delivery(d)) }
 	if a.cfg.MQTTURL != "" {
-		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: "totem", Handler: handle, Log: a.opt.Log})
+		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: "totem", Handler: handle, OnUp: a.brokerUp, Log: a.opt.Log})
 		if err != nil {
 			return err
 		}
@@ -199,6 +199,12 @@ func (a *App) startBroker() error {
 	}
 	a.MQTT = emb.Addr()
 	return nil
+}
+
+// brokerUp publishes again what an outside broker may have missed.
+func (a *App) brokerUp() {
+	a.down.Republish()
+	a.live.Republish()
 }
 
 type embedded struct{ *broker.Embedded }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"sort"
 	"sync"
 	"time"
 
@@ -191,4 +192,66 @@ func (f *follower) calendar(id catalogue.SiteID) catalogue.Calendar { return f.c
 func (f *follower) tenant(id lease.MemberID) lease.TenantID {
 	m, _ := f.rights.InForce().Book.Member(id)
 	return m.Tenant
+}
+
+// lookBack reaches over any visit (16 h) and the read before it.
+const lookBack = 40 * time.Hour
+
+// segment loads the reads between the two boundaries around the new ones: a
+// boundary is a moment when the subject was outside everything, or 16 hours
+// without a read, and no visit reaches across it.
+func (f *follower) segment(ctx context.Context, t ledger.Touched) (reads []visit.Read, from, to time.Time, err error) {
+	for back := lookBack; ; back *= 2 {
+		begin, end := t.From.Add(-back), t.To.Add(back)
+		reads, err = f.ledger.Moves(ctx, t.Subject, begin, end)
+		if err != nil {
+			return nil, from, to, err
+		}
+		first, last, ok := f.between(reads, t, begin, end)
+		if ok {
+			from, to = begin, end
+			if first > 0 {
+				from = reads[first].At
+			}
+			if last < len(reads) {
+				to = reads[last].At
+			}
+			return reads[first:last], from, to, nil
+		}
+	}
+}
+
+// between finds the boundaries in reads of [begin, end]: reads[first:last] is
+// a stretch that holds all of t and that no visit reaches into or out of.
+func (f *follower) between(reads []visit.Read, t ledger.Touched, begin, end time.Time) (first, last int, ok bool) {
+	first = sort.Search(len(reads), func(i int) bool { return !reads[i].At.Before(t.From) })
+	last = sort.Search(len(reads), func(i int) bool { return reads[i].At.After(t.To) })
+	for first >= 0 && !f.boundary(reads, first, begin, end) {
+		first--
+	}
+	for last <= len(reads) && !f.boundary(reads, last, begin, end) {
+		last++
+	}
+	return first, last, first >= 0 && last <= len(reads)
+}
+
+// boundary says whether no visit reaches from before reads[i] to it or beyond.
+func (f *follower) boundary(reads []visit.Read, i int, begin, end time.Time) bool {
+	switch {
+	case len(reads) == 0:
+		return true
+	case i == 0:
+		return reads[0].At.Sub(begin) > visitMax
+	case i == len(reads):
+		return end.Sub(reads[i-1].At) > visitMax || f.outside(reads[i-1])
+	}
+	return reads[i].At.Sub(reads[i-1].At) > visitMax || f.outside(reads[i-1])
+}
+
+const visitMax = 16 * time.Hour
+
+// outside says whether a read leaves its subject outside everything.
+func (f *follower) outside(r visit.Read) bool {
+	d := f.network.Door(r.Door)
+	return d == nil || r.Direction == catalogue.Out && d.From == catalogue.Outside
 }

@@ -82,8 +82,15 @@ func NewZone(loc *time.Location) *Zone {
 		if next.IsZero() || next.After(end) {
 			return z
 		}
-		_, off = next.Zone()
-		z.starts, z.offsets = append(z.starts, next.Unix()), append(z.offsets, int64(off))
+		// Years computed from a rule have bounds at their ends too, where the
+		// offset does not change; a leap year's may not even lie ahead.
+		if !next.After(t) {
+			t = t.Add(24 * time.Hour)
+			continue
+		}
+		if _, off := next.Zone(); int64(off) != z.offsets[len(z.offsets)-1] {
+			z.starts, z.offsets = append(z.starts, next.Unix()), append(z.offsets, int64(off))
+		}
 		t = next
 	}
 }

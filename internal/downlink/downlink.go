@@ -9,6 +9,7 @@ package downlink
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,7 +49,14 @@ type Downlink struct {
 	kick  chan struct{}
 	greet chan catalogue.DeviceID
 
+	again  atomic.Bool // all lists are to be published again
 	events *events
+}
+
+// Republish has every list sent again: the broker may have forgotten them.
+func (d *Downlink) Republish() {
+	d.again.Store(true)
+	d.wake()
 }
 
 // reader is one reader and the list it was last given.
@@ -103,8 +111,11 @@ func (d *Downlink) Greet(device catalogue.DeviceID) {
 // Run keeps the readers current until ctx ends: at each change of rights, as
 // events begin and end, and before lists expire.
 func (d *Downlink) Run(ctx context.Context) {
-	d.republish()
+	d.Republish()
 	for {
+		if d.again.Swap(false) {
+			d.republish()
+		}
 		d.update(ctx)
 		timer := time.NewTimer(d.untilNext())
 		select {

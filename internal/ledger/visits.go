@@ -78,11 +78,11 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 		return nil, seq, nil
 	}
 	rows, err := l.reads.QueryContext(ctx, `SELECT member, pass, min(at), max(at) FROM (
-			SELECT member, pass, at FROM reads WHERE seq > ? AND seq <= ?
+			SELECT member, pass, at FROM reads WHERE seq > ? AND seq <= ? AND granted = 1
 			UNION ALL
 			SELECT r.member, r.pass, r.at FROM chain c JOIN reader_decisions d ON d.seq = c.seq JOIN reads r ON r.seq = d.read_seq
-				WHERE c.seq > ? AND c.seq <= ? AND c.kind = 'reader' AND d.read_seq <= ?
-		) WHERE member IS NOT NULL OR pass IS NOT NULL GROUP BY member, pass`, seq, upTo, seq, upTo, seq)
+				WHERE c.seq > ? AND c.seq <= ? AND c.kind = 'reader'
+		) WHERE member IS NOT NULL OR pass IS NOT NULL GROUP BY member, pass`, seq, upTo, seq, upTo)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var t Touched
 		var member, pass sql.NullString

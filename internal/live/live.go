@@ -167,7 +167,7 @@ func (s *State) Run(ctx context.Context) {
 	defer s.hub.close()
 	tick := time.NewTicker(clockEvery)
 	defer tick.Stop()
-	s.publishAll()
+	s.Republish()
 	saved := s.cfg.Now()
 	for {
 		select {
@@ -207,9 +207,9 @@ func (s *State) refresh(now time.Time) {
 	}
 }
 
-// publishAll makes every live topic say what is so: an embedded broker has
+// Republish makes every live topic say what is so: an embedded broker has
 // forgotten them, an outside one may be stale.
-func (s *State) publishAll() {
+func (s *State) Republish() {
 	all := s.Availability()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,6 +218,7 @@ func (s *State) publishAll() {
 			s.unsent[a.Space] = a
 		}
 	}
+	s.wake()
 }
 
 func (s *State) sendLive() {

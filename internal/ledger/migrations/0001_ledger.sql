@@ -53,6 +53,7 @@ CREATE TABLE reader_decisions (
     received_at INTEGER NOT NULL,
     nonce       BLOB
 );
+CREATE UNIQUE INDEX reader_decisions_seq ON reader_decisions (seq);
 
 -- Sensor messages, door states, statuses.
 CREATE TABLE observations (

@@ -1,0 +1,134 @@
+// Package bench measures what Totem does on this machine, each figure beside
+// the floor that the machine itself sets in the same run: a bare echo, a bare
+// fsync, a bare loop. It is what `totem bench` runs; it tests nothing.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lorntech/totem/internal/app"
+)
+
+// Options say what to measure and how much of it.
+type Options struct {
+	Only  []string      // names of parts; none: all
+	For   time.Duration // how long each load lasts
+	Reads int           // reads in the ledger of the cold start
+	Dir   string        // where ledgers are made; empty: a temporary folder
+}
+
+// Row is one figure with its floor.
+type Row struct {
+	What   string
+	Got    string
+	Floor  string // what it is compared with, and its figure
+	Ratio  float64
+	Target string
+}
+
+// part is one thing that is measured.
+type part struct {
+	name string
+	run  func(context.Context, *env) ([]Row, error)
+}
+
+func parts() []part {
+	return []part{
+		{"decide", decide},
+		{"latency", latency},
+		{"throughput", throughput},
+		{"start", coldStart},
+	}
+}
+
+// Names lists the parts.
+func Names() []string {
+	var names []string
+	for _, p := range parts() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+type env struct {
+	Options
+	log *slog.Logger
+	out io.Writer
+}
+
+// dir makes a new folder for one ledger.
+func (e *env) dir(name string) (string, error) {
+	dir := filepath.Join(e.Dir, name)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// start runs a whole service on a new ledger and a free port.
+func (e *env) start(ctx context.Context, dir string) (*app.App, error) {
+	cfg := app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", AdminToken: "bench-admin-token-bench"}
+	return app.Start(ctx, cfg, app.Options{Log: e.log, Anonymous: true})
+}
+
+// Run measures and prints a table.
+func Run(ctx context.Context, out io.Writer, o Options) error {
+	if o.Dir == "" {
+		dir, err := os.MkdirTemp("", "totem-bench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.Dir = dir
+	}
+	e := &env{Options: o, log: slog.New(slog.DiscardHandler), out: out}
+	var rows []Row
+	for _, p := range parts() {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, p.name) {
+			continue
+		}
+		fmt.Fprintf(out, "measuring %s …\n", p.name)
+		more, err := p.run(ctx, e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		rows = append(rows, more...)
+	}
+	return print(out, rows)
+}
+
+func print(out io.Writer, rows []Row) error {
+	w := tabwriter.NewWriter(out, 2, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "\nwhat\tmeasured\tfloor in the same run\tratio\ttarget")
+	for _, r := range rows {
+		ratio := ""
+		if r.Ratio > 0 {
+			ratio = fmt.Sprintf("%.2f ×", r.Ratio)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.What, r.Got, r.Floor, ratio, r.Target)
+	}
+	return w.Flush()
+}
+
+// quantile of sorted durations.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}
+
+func micro(d time.Duration) string {
+	if d < 10*time.Microsecond {
+		return fmt.Sprintf("%d ns", d.Nanoseconds())
+	}
+	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
+}
