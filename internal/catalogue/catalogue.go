@@ -91,6 +91,14 @@ func (k DeviceKind) Valid() bool { return slices.Contains(DeviceKinds(), k) }
 // OnDoor says whether such a device sits on a door; all others but gateways sit in a space.
 func (k DeviceKind) OnDoor() bool { return k == Reader || k == DoorContact }
 
+// Adapters lists the payloads of real devices that can be read.
+func Adapters() []string {
+	return []string{"zigbee2mqtt", "chirpstack-v4", "ttn-v3", "shelly-gen2", "tasmota", "esphome", "esp-rfid", "uhppoted", AdapterJSON}
+}
+
+// AdapterJSON is the adapter for a payload of one's own, described by Device.Map.
+const AdapterJSON = "json"
+
 // Direction is the way through a door: in is from → to.
 type Direction string
 
@@ -143,9 +151,9 @@ type Building struct {
 	Name string     `json:"name"`
 }
 
-// Space is a room or area. Parent is the space one crosses to reach it,
-// Outside ("outside") where it is reached from the street; in JSON and YAML
-// that is an empty or missing parent.
+// Space is a room or area. Parent is the space one crosses to reach it; it is
+// empty, and missing in JSON and YAML, where the space is reached from
+// outside. A space without a door of its own is an open part of its parent.
 type Space struct {
 	ID           SpaceID      `json:"id"`
 	Building     BuildingID   `json:"building"`
@@ -169,6 +177,15 @@ type Door struct {
 }
 
 // Device is a reader, a contact, a sensor or a gateway.
+//
+// A real device that speaks its own payload has an Adapter and an Address,
+// the topic or the id it is known by there; several devices may share one
+// address where one box measures several things. Settings are what the
+// adapter cannot know from the payload, as texts: which of two counters is
+// in ("in: a"), which numbers mean occupied ("occupied: 1,2"), the zone of a
+// clock without offset ("timezone: Europe/Paris"), the seconds after which a
+// motion sensor that never says off is off ("off_delay: 90"). Map says where
+// the adapter "json" finds each value ("count: $.people").
 type Device struct {
 	ID          DeviceID          `json:"id"`
 	Site        SiteID            `json:"site"`
@@ -181,6 +198,7 @@ type Device struct {
 	Adapter     string            `json:"adapter,omitempty"`
 	Address     string            `json:"address,omitempty"`
 	Settings    map[string]string `json:"settings,omitempty"`
+	Map         map[string]string `json:"map,omitempty"`
 }
 
 // New indexes the parts of a network. It does not validate: Parse does.

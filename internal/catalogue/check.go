@@ -1,0 +1,227 @@
+package catalogue
+
+import "strings"
+
+// check finds what each part by itself does not show: ids, references, the
+// tree. It works on what could be read, so that one slip does not hide others.
+func (s *source) check() {
+	checkIDs(s.sites, s.net.Sites, func(x *Site) SiteID { return x.ID })
+	checkIDs(s.buildings, s.net.Buildings, func(x *Building) BuildingID { return x.ID })
+	checkIDs(s.spaces, s.net.Spaces, func(x *Space) SpaceID { return x.ID })
+	checkIDs(s.doors, s.net.Doors, func(x *Door) DoorID { return x.ID })
+	checkIDs(s.devices, s.net.Devices, func(x *Device) DeviceID { return x.ID })
+	for i := range s.net.Buildings {
+		b := &s.net.Buildings[i]
+		if !refer(s.buildings[i], "site", b.Site, s.net.Sites, func(x *Site) SiteID { return x.ID }) {
+			b.Site = "" // told once, and not again for all that is in it
+		}
+	}
+	for i, sp := range s.net.Spaces {
+		refer(s.spaces[i], "building", sp.Building, s.net.Buildings, func(x *Building) BuildingID { return x.ID })
+		if sp.Parent == Outside {
+			s.spaces[i].fail("parent", "outside is no space: a space that is reached from outside has no parent")
+			continue
+		}
+		refer(s.spaces[i], "parent", sp.Parent, s.net.Spaces, func(x *Space) SpaceID { return x.ID })
+	}
+	s.cutCircles()
+	n := New(s.net)
+	for i := range n.Spaces {
+		s.checkSpace(n, s.spaces[i], &n.Spaces[i])
+	}
+	for i := range n.Doors {
+		s.checkDoor(n, s.doors[i], &n.Doors[i])
+	}
+	for i := range n.Devices {
+		s.checkDevice(n, s.devices[i], &n.Devices[i])
+	}
+}
+
+// ValidID says whether s may be an id: [a-z0-9][a-z0-9-]{0,63}, and not the
+// reserved "live" (§1).
+func ValidID(s string) bool { return slug(s) && s != "live" }
+
+func slug(s string) bool {
+	if s == "" || len(s) > 64 || s[0] == '-' {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	})
+}
+
+func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
+	first := map[K]int{}
+	for i := range list {
+		o, k := objects[i], id(&list[i])
+		if k == "" {
+			continue // told when it was read
+		}
+		line, again := first[k]
+		switch {
+		case !slug(string(k)):
+			o.fail("id", "%q is no id: a-z, 0-9 and -, beginning with a letter or digit, at most 64 characters", string(k))
+		case k == "live" || k == K(Outside):
+			o.fail("id", "%q is reserved", string(k))
+		case again:
+			o.fail("id", "%q is the id of line %d already", string(k), line)
+		}
+		if !again {
+			first[k] = o.lineOf("id")
+		}
+	}
+}
+
+// refer checks that a part of that id is there; an empty id was told already
+// or may be missing.
+func refer[T any, K ~string](o *object, name string, id K, list []T, key func(*T) K) bool {
+	if id == "" {
+		return false
+	}
+	known := make([]string, len(list))
+	for i := range list {
+		k := key(&list[i])
+		if k == id {
+			return true
+		}
+		known[i] = string(k)
+	}
+	what := name
+	switch name {
+	case "parent", "from", "to":
+		what = "space"
+	}
+	o.fail(name, "there is no %s %q%s", what, string(id), suggestion(string(id), known))
+	return false
+}
+
+// cutCircles reports each circle of parents once, where it begins in the
+// file, and opens it there: whoever walks up the tree must arrive.
+func (s *source) cutCircles() {
+	parent := map[SpaceID]SpaceID{}
+	for _, sp := range s.net.Spaces {
+		parent[sp.ID] = sp.Parent
+	}
+	for i := range s.net.Spaces {
+		sp := &s.net.Spaces[i]
+		way := []string{string(sp.ID)}
+		for at := parent[sp.ID]; at != "" && len(way) <= len(parent); at = parent[at] {
+			way = append(way, string(at))
+			if at != sp.ID {
+				continue
+			}
+			s.spaces[i].fail("parent", "goes round in a circle: %s", strings.Join(way, " → "))
+			sp.Parent, parent[sp.ID] = "", ""
+			break
+		}
+	}
+}
+
+func (s *source) checkSpace(n *Network, o *object, sp *Space) {
+	parent := n.Space(sp.Parent)
+	if parent != nil && parent.Site != "" && sp.Site != "" && parent.Site != sp.Site {
+		o.fail("parent", "%q is in %s, this space in %s", string(parent.ID), parent.Site, sp.Site)
+	}
+	if parent != nil && sp.Kind.Office() && n.Billable(parent.ID) {
+		o.fail("parent", "an office may not lie below a coworking: its hours would be billed as coworking")
+	}
+	if sp.AntiPassback != NoAntiPassback && !s.hasExit(sp.ID) {
+		o.fail("anti_passback", "needs a reader of direction out on a door into this space, or nobody could be seen to leave")
+	}
+}
+
+func (s *source) hasExit(id SpaceID) bool {
+	into := map[DoorID]bool{}
+	for _, d := range s.net.Doors {
+		into[d.ID] = d.To == id
+	}
+	for _, d := range s.net.Devices {
+		if d.Kind == Reader && d.Direction == Out && into[d.Door] {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *source) checkDoor(n *Network, o *object, d *Door) {
+	if d.To == Outside {
+		o.fail("to", "a door leads to a space: outside is where it comes from")
+		return
+	}
+	to := refer(o, "to", d.To, n.Spaces, func(x *Space) SpaceID { return x.ID })
+	if d.From == Outside {
+		return
+	}
+	from := refer(o, "from", d.From, n.Spaces, func(x *Space) SpaceID { return x.ID })
+	if !to || !from {
+		return
+	}
+	a, b := n.Space(d.From), n.Space(d.To)
+	switch {
+	case a == b:
+		o.fail("to", "leads back to %q, where it comes from", string(d.To))
+	case a.Site != "" && b.Site != "" && a.Site != b.Site:
+		o.fail("to", "%q is in %s, from is in %s: a door joins spaces of one site", string(d.To), b.Site, a.Site)
+	}
+}
+
+// checkDevice checks where a device is and how it is read.
+func (s *source) checkDevice(n *Network, o *object, d *Device) {
+	site := refer(o, "site", d.Site, n.Sites, func(x *Site) SiteID { return x.ID })
+	switch {
+	case d.Kind == "":
+	case d.Kind == Gateway:
+		forbid(o, "a gateway serves its whole site", "door", "direction", "space")
+	case d.Kind.OnDoor():
+		forbid(o, "a "+string(d.Kind)+" is on a door", "space")
+		if o.require("door") && refer(o, "door", d.Door, n.Doors, func(x *Door) DoorID { return x.ID }) && site {
+			sameSite(o, "door", d.Site, n.Door(d.Door).Site)
+		}
+	default:
+		forbid(o, "such a sensor is in a space", "door", "direction")
+		if o.require("space") && refer(o, "space", d.Space, n.Spaces, func(x *Space) SpaceID { return x.ID }) && site {
+			sameSite(o, "space", d.Site, n.Space(d.Space).Site)
+		}
+	}
+	checkReader(o, d)
+	checkAdapter(o, d)
+}
+
+func checkReader(o *object, d *Device) {
+	if d.Kind == Reader {
+		o.require("direction")
+		return
+	}
+	if d.Kind == DoorContact {
+		forbid(o, "only a reader has one", "direction")
+	}
+	if d.Disabled {
+		o.fail("disabled", "only a reader can be disabled")
+	}
+}
+
+func checkAdapter(o *object, d *Device) {
+	switch {
+	case d.Adapter != "" && !o.has("address"):
+		o.fail("address", "is missing: the adapter %s must know what to listen to", d.Adapter)
+	case !o.has("adapter") && (o.has("address") || o.has("settings")):
+		o.fail("adapter", "is missing: address and settings are for an adapter")
+	}
+	if o.has("map") && d.Adapter != AdapterJSON {
+		o.fail("map", "is for the adapter %s only", AdapterJSON)
+	}
+}
+
+func forbid(o *object, why string, names ...string) {
+	for _, name := range names {
+		if o.has(name) {
+			o.fail(name, "has no place here: %s", why)
+		}
+	}
+}
+
+func sameSite(o *object, where string, device, other SiteID) {
+	if other != "" && device != other {
+		o.fail("site", "is %s, but the %s is in %s", device, where, other)
+	}
+}

@@ -1,0 +1,40 @@
+package catalogue
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Error is one fault of a catalogue file, written "file:line: field: message"
+// (contract §8). Parse returns several joined; errors.As finds the first.
+type Error struct {
+	File  string
+	Line  int    // counted from 1
+	Field string // as "spaces[3].parent", counted from 0; "syntax" where the YAML itself is at fault
+	Msg   string
+}
+
+// Error writes "file:line: field: message".
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Field, e.Msg)
+}
+
+// maxErrors is how many faults are told at once: enough to mend a file by,
+// few enough to be read.
+const maxErrors = 20
+
+// report joins the faults in the order of their lines; nil where there are none.
+func report(file string, faults []*Error) error {
+	slices.SortStableFunc(faults, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	var errs []error
+	for i, f := range faults {
+		if i == maxErrors {
+			errs = append(errs, fmt.Errorf("%s: and %d more", file, len(faults)-maxErrors))
+			break
+		}
+		errs = append(errs, f)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,38 @@
+package catalogue
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestBrokenYAMLNamesItsLine(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "1: syntax: the file is empty"},
+		{"only a comment", "# nothing\n", "1: syntax: the file is empty"},
+		{"null", "null\n", "1: syntax: the file is empty"},
+		{"a list", "- a\n- b\n", "1: syntax: is no mapping; a catalogue has network timezone sites buildings spaces doors devices"},
+		{"a text", "hello", "1: syntax: is no mapping; a catalogue has network timezone sites buildings spaces doors devices"},
+		{"unclosed bracket", "network: A\nsites: [{id: a}\nspaces:\n  - {id: b}\n", "3: syntax: ',' or ']' must be specified"},
+		{"unclosed quote", "network: A\ntimezone: \"UTC\nsites:\n", "2: syntax: could not find end character of double-quoted text"},
+		{"unclosed brace", "network: A\nsites:\n  - {id: a, name: b\n", "3: syntax: could not find flow mapping end token '}'"},
+		{"bad indentation", "network: A\nsites:\n  - id: a\n   name: b\n", "4: syntax: value is not allowed in this context"},
+		{"a tab", "network: A\nsites:\n\t- id: a\n", `3: syntax: found character '\t' that cannot start any token`},
+		{"a field twice", "network: A\ntimezone: UTC\nnetwork: B\n", `3: syntax: mapping key "network" already defined at [1:1]`},
+		{"a field twice in a row", "network: A\ntimezone: UTC\nsites:\n  - {id: a, id: b}\n", `4: syntax: mapping key "id" already defined at [4:6]`},
+		{"two documents", "network: A\ntimezone: UTC\n---\nnetwork: B\n", "4: syntax: a second document: a catalogue is one"},
+		{"no UTF-8", "network: A\ntimezone: \xff\n", "2: syntax: the text is not valid UTF-8"},
+		{"a NUL", "network: A\x00\ntimezone: UTC", "1: network: holds a line break or another control character"},
+		{"a tag", "network: !!str A\ntimezone: UTC\n", "1: network: tags like !!str are not read"},
+		{"an unknown alias", "network: A\ntimezone: UTC\nsites: *nowhere\n", "3: sites: no anchor &nowhere"},
+		{"an alias to itself", "network: A\ntimezone: UTC\nsites: &a [*a]", "3: sites[0]: is no mapping; a site has id name city holidays opening"},
+		{"brackets without end", strings.Repeat("[", 10000), "1: syntax: sequence end token ']' not found"},
+		{"far too long", strings.Repeat("a", 5<<20), "1: syntax: the file is larger than 4194304 bytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse("f.yaml", []byte(c.text))
+			if err == nil || err.Error() != "f.yaml:"+c.want {
+				t.Errorf("\n got %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,149 @@
+package catalogue
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// maxFile bounds a catalogue file, in bytes: 50 times LORnTECH's.
+const maxFile = 4 << 20
+
+// document is a YAML file being read: it gathers all that is wrong with it,
+// so that the operator sees it at once.
+type document struct {
+	file    string
+	faults  []*Error
+	anchors map[string]ast.Node
+}
+
+func (d *document) fail(line int, field, format string, args ...any) {
+	d.faults = append(d.faults, &Error{File: d.file, Line: max(line, 1), Field: field, Msg: fmt.Sprintf(format, args...)})
+}
+
+// root parses the text and returns its one mapping; nil after a fault.
+func (d *document) root(data []byte, known []string) *object {
+	if len(data) > maxFile {
+		d.fail(1, "syntax", "the file is larger than %d bytes", maxFile)
+		return nil
+	}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	if line, ok := invalidText(text); !ok {
+		d.fail(line, "syntax", "the text is not valid UTF-8")
+		return nil
+	}
+	file, line, err := parseYAML(text)
+	switch {
+	case err != nil:
+		d.fail(line, "syntax", "%s", err)
+	case len(file.Docs) > 1:
+		d.fail(lineOf(file.Docs[1].Body, 1), "syntax", "a second document: a catalogue is one")
+	case len(file.Docs) == 0 || file.Docs[0].Body == nil || isNull(file.Docs[0].Body):
+		d.fail(1, "syntax", "the file is empty")
+	default:
+		ast.Walk(d, file.Docs[0].Body)
+		return d.object(file.Docs[0].Body, "", "a catalogue", known)
+	}
+	return nil
+}
+
+// Visit notes the anchors; it is ast.Visitor's method.
+func (d *document) Visit(n ast.Node) ast.Visitor {
+	if a, ok := n.(*ast.AnchorNode); ok && a.Name != nil {
+		d.anchors[a.Name.String()] = a.Value
+	}
+	return d
+}
+
+func invalidText(s string) (line int, ok bool) {
+	if utf8.ValidString(s) {
+		return 0, true
+	}
+	line = 1
+	for i, r := range s {
+		if r == '\n' {
+			line++
+		}
+		if r == utf8.RuneError {
+			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
+				break
+			}
+		}
+	}
+	return line, false
+}
+
+// parseYAML answers a fault's line and first words. The library may panic on
+// broken text; that is a fault of the text like any other.
+func parseYAML(text string) (file *ast.File, line int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			file, line, err = nil, 1, errors.New("the YAML cannot be read")
+		}
+	}()
+	file, err = parser.ParseBytes([]byte(text), 0)
+	var located yaml.Error
+	if errors.As(err, &located) {
+		if tk := located.GetToken(); tk != nil && tk.Position != nil {
+			line = tk.Position.Line
+		}
+		return nil, line, errors.New(oneLine(located.GetMessage()))
+	}
+	return file, 1, err
+}
+
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(s, "\t", `\t`)), " ")
+}
+
+func isNull(n ast.Node) bool {
+	if n == nil {
+		return true
+	}
+	_, ok := n.(*ast.NullNode)
+	return ok
+}
+
+// lineOf returns where a node begins.
+func lineOf(n ast.Node, otherwise int) int {
+	if n == nil {
+		return otherwise
+	}
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		n = m.Values[0].Key
+	}
+	if tk := n.GetToken(); tk != nil && tk.Position != nil && tk.Position.Line > 0 {
+		return tk.Position.Line
+	}
+	return otherwise
+}
+
+// resolve follows anchors and aliases; nil after a fault.
+func (d *document) resolve(n ast.Node, field string) ast.Node {
+	const hops = 8 // an alias may name an alias, but not for ever
+	for range hops {
+		switch v := n.(type) {
+		case *ast.AnchorNode:
+			n = v.Value
+		case *ast.AliasNode:
+			target, ok := d.anchors[v.Value.String()]
+			if !ok {
+				d.fail(lineOf(v, 1), field, "no anchor &%s", oneLine(v.Value.String()))
+				return nil
+			}
+			n = target
+		case *ast.TagNode:
+			d.fail(lineOf(v, 1), field, "tags like !!str are not read")
+			return nil
+		default:
+			return n
+		}
+	}
+	d.fail(lineOf(n, 1), field, "an alias that leads to itself")
+	return nil
+}
