@@ -27,6 +27,7 @@ type follower struct {
 	log       *slog.Logger
 	calendars map[catalogue.SiteID]catalogue.Calendar
 	kick      chan struct{}
+	hurry     chan struct{}
 
 	mu   sync.Mutex
 	done chan struct{} // closed and replaced at each step
@@ -38,11 +39,13 @@ const (
 	// followStep bounds the chain entries, and so the time, of one commit of
 	// the follower: the pipeline's next commit waits for it.
 	followStep = 400
+	// followAfter is how long a read waits to be followed.
+	followAfter = 50 * time.Millisecond
 )
 
 func newFollower(n *catalogue.Network, l *ledger.Ledger, r *rights.Keeper, s *live.State, opt Options) *follower {
 	f := &follower{network: n, ledger: l, rights: r, live: s, now: opt.Now, log: opt.Log,
-		calendars: map[catalogue.SiteID]catalogue.Calendar{}, kick: make(chan struct{}, 1), done: make(chan struct{})}
+		calendars: map[catalogue.SiteID]catalogue.Calendar{}, kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{})}
 	for i := range n.Sites {
 		f.calendars[n.Sites[i].ID] = n.Calendar(&n.Sites[i])
 	}
@@ -74,8 +77,20 @@ func (f *follower) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.kick:
+			f.linger(ctx)
+		case <-f.hurry:
 		case <-retry.C:
 		}
+	}
+}
+
+// linger waits a moment after a read: whoever badged is answered first, and
+// the reads of that moment are followed together.
+func (f *follower) linger(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-f.hurry:
+	case <-time.After(followAfter):
 	}
 }
 
@@ -92,7 +107,10 @@ func (f *follower) CaughtUp(ctx context.Context) error {
 		if upTo >= head {
 			return nil
 		}
-		f.wake()
+		select {
+		case f.hurry <- struct{}{}:
+		default:
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -89,7 +89,7 @@ func fill(ctx context.Context, dir string, n *catalogue.Network, reads int) (err
 		if err := tx.SetCursor("visits", head); err != nil {
 			return err
 		}
-		return tx.PutSnapshot("live", ledger.Snapshot{ReadSeq: head})
+		return tx.PutSnapshot("live", ledger.Snapshot{ReadSeq: head, Body: []byte("{}")})
 	})
 }
 

@@ -10,6 +10,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -85,6 +86,8 @@ type Metrics interface {
 const (
 	queueLength = 4096
 	maxBatch    = 512
+	// answerHere is how many answers the committer gives by itself.
+	answerHere = 4
 	// openMS is how long a granted read opens the door.
 	openMS = 5000
 	// answerLife is how long a reader may obey an answer.
@@ -98,7 +101,9 @@ type Pipeline struct {
 	cfg     Config
 	queue   chan *item
 	answers chan []answer
-	where   *whereabouts
+	// answering counts the batches whose answers are not out yet: they keep their order.
+	answering atomic.Int32
+	where     *whereabouts
 }
 
 // New makes a pipeline; Run runs it.
@@ -131,6 +136,7 @@ func (p *Pipeline) Run(ctx context.Context) {
 		defer close(done)
 		for batch := range p.answers {
 			p.send(batch)
+			p.answering.Add(-1)
 		}
 	}()
 	defer func() { close(p.answers); <-done }()
@@ -207,9 +213,14 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	}
 	p.cfg.Metrics.Committed(len(batch), time.Since(began))
 	b.report(p.cfg.Metrics)
+	if len(batch) <= answerHere && len(p.queue) == 0 && p.answering.Load() == 0 {
+		p.send(b.answers) // nobody waits for the next commit: spare the reader a change of goroutine
+	} else {
+		p.answering.Add(1)
+		p.answers <- b.answers
+	}
 	if p.cfg.OnCommit != nil {
 		p.cfg.OnCommit(b.done)
 	}
-	p.answers <- b.answers
 	return nil
 }

@@ -135,6 +135,12 @@ type Tx struct {
 func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// A transaction runs to its end: it is short, and a context that can end
+	// costs a goroutine for every statement.
+	ctx = context.WithoutCancel(ctx)
 	if _, err := l.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("ledger: begin: %w", err)
 	}
@@ -143,8 +149,7 @@ func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) (err error) 
 		if done {
 			return
 		}
-		// The rollback must happen even where ctx has ended.
-		if _, rerr := l.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); rerr != nil {
+		if _, rerr := l.conn.ExecContext(ctx, "ROLLBACK"); rerr != nil {
 			err = errors.Join(err, fmt.Errorf("ledger: rollback: %w", rerr))
 		}
 	}()
@@ -155,7 +160,7 @@ func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) (err error) 
 	if err := change(tx); err != nil {
 		return err
 	}
-	if _, err := l.exec(context.WithoutCancel(ctx), "COMMIT"); err != nil {
+	if _, err := l.exec(ctx, "COMMIT"); err != nil {
 		return fmt.Errorf("ledger: commit: %w", err)
 	}
 	done = true
@@ -167,7 +172,7 @@ func (l *Ledger) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s := l.stmts[query]; s != nil {
 		return s, nil
 	}
-	s, err := l.conn.PrepareContext(context.WithoutCancel(ctx), query)
+	s, err := l.conn.PrepareContext(ctx, query)
 	if err == nil {
 		l.stmts[query] = s
 	}

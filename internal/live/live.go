@@ -101,7 +101,7 @@ func (s *State) restore(ctx context.Context) error {
 		return err
 	}
 	if snap.Body != nil {
-		var m memory
+		m := memory{Devices: s.devices, Opened: s.opened, Standing: s.standing}
 		if err := json.Unmarshal(snap.Body, &m); err != nil {
 			return fmt.Errorf("snapshot: %w", err)
 		}
@@ -176,6 +176,7 @@ func (s *State) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-s.kick:
+			pause(ctx, refreshEvery) // whoever badged is answered first, and changes share a round
 		}
 		s.refresh(s.cfg.Now())
 		s.writeAlarms(ctx)
@@ -184,10 +185,13 @@ func (s *State) Run(ctx context.Context) {
 			s.save(ctx)
 			saved = now
 		}
-		select { // changes that come meanwhile share the next round
-		case <-ctx.Done():
-		case <-time.After(refreshEvery):
-		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 

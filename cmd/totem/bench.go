@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/bench"
+)
+
+type benchCmd struct {
+	Only  []string      `help:"Parts to measure: decide, latency, throughput, start; default: all." placeholder:"PART"`
+	For   time.Duration `help:"How long each load lasts." default:"5s"`
+	Reads int           `help:"Reads in the ledger of the cold start; 10000000 takes a quarter of an hour to make." default:"100000"`
+	Dir   string        `help:"Folder for the ledgers, on the disk to be measured; default: a temporary one." placeholder:"DIR"`
+}
+
+func (c *benchCmd) Run(ctx context.Context) error {
+	for _, p := range c.Only {
+		if !slices.Contains(bench.Names(), p) {
+			return fmt.Errorf("--only: %q is none of %s", p, strings.Join(bench.Names(), ", "))
+		}
+	}
+	if c.For < time.Second || c.Reads < 0 {
+		return fmt.Errorf("--for must be 1s or more, --reads 0 or more")
+	}
+	return bench.Run(ctx, os.Stdout, bench.Options{Only: c.Only, For: c.For, Reads: c.Reads, Dir: c.Dir})
+}
