@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/wire"
@@ -23,9 +24,35 @@ type door struct {
 	lists     chan wire.List
 }
 
-func openDoor(t *testing.T, a *App) *door {
+// overBrokers runs a test with the embedded broker and with a real Mosquitto.
+func overBrokers(t *testing.T, test func(*testing.T, *App, *door)) {
+	t.Run("broker=embedded", func(t *testing.T) {
+		a := startApp(t, testConfig(t))
+		settle(t, a)
+		test(t, a, openDoor(t, a, a.MQTT.String()))
+	})
+	if !mosquittotest.Wanted() {
+		t.Logf("not run: broker=mosquitto; set %s=1", mosquittotest.Variable)
+		return
+	}
+	t.Run("broker=mosquitto", func(t *testing.T) {
+		m := mosquittotest.Start(t)
+		cfg := testConfig(t)
+		cfg.MQTTURL = "mqtt://" + m.Addr
+		a := startApp(t, cfg)
+		settle(t, a)
+		for end := time.Now().Add(10 * time.Second); a.broker.Ready() != nil; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("not connected to Mosquitto within 10 s")
+			}
+		}
+		test(t, a, openDoor(t, a, m.Addr))
+	})
+}
+
+func openDoor(t *testing.T, a *App, addr string) *door {
 	t.Helper()
-	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "test-"+uuid.NewString(), "", "")
+	c, err := mqttload.Dial(t.Context(), addr, "test-"+uuid.NewString(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,141 +113,134 @@ func (d *door) silent(payload []byte) {
 }
 
 func TestBadgeIsCommittedThenAnswered(t *testing.T) {
-	a := startApp(t, testConfig(t))
-	settle(t, a)
-	d := openDoor(t, a)
-	for _, c := range []struct {
-		uid     string
-		granted bool
-		reason  string
-	}{
-		{aliceUID, true, "lease"},
-		{"dec:3283263748", true, "lease"}, // the same badge, as other readers spell it
-		{"04:a1:b2:c3", true, "lease"},
-		{bobUID, false, "lease-suspended"},
-		{remiUID, true, "staff"},
-		{"DEADBEEF", false, "unknown-credential"},
-	} {
-		id := uuid.New()
-		got := d.badge(badgeNow(id, c.uid))
-		if got.Request != id || got.Granted != c.granted || got.Reason != c.reason || (got.OpenMS > 0) != c.granted {
-			t.Errorf("badge %s: got %+v, want granted=%t reason=%s", c.uid, got, c.granted, c.reason)
+	overBrokers(t, func(t *testing.T, a *App, d *door) {
+		for _, c := range []struct {
+			uid     string
+			granted bool
+			reason  string
+		}{
+			{aliceUID, true, "lease"},
+			{"dec:3283263748", true, "lease"}, // the same badge, as other readers spell it
+			{"04:a1:b2:c3", true, "lease"},
+			{bobUID, false, "lease-suspended"},
+			{remiUID, true, "staff"},
+			{"DEADBEEF", false, "unknown-credential"},
+		} {
+			id := uuid.New()
+			got := d.badge(badgeNow(id, c.uid))
+			if got.Request != id || got.Granted != c.granted || got.Reason != c.reason || (got.OpenMS > 0) != c.granted {
+				t.Errorf("badge %s: got %+v, want granted=%t reason=%s", c.uid, got, c.granted, c.reason)
+			}
+			r, err := a.ledger.ReadByID(t.Context(), id)
+			if err != nil || r.Granted != c.granted || string(r.Reason) != c.reason {
+				t.Errorf("badge %s in the ledger: %+v, %v", c.uid, r, err)
+			}
 		}
-		r, err := a.ledger.ReadByID(t.Context(), id)
-		if err != nil || r.Granted != c.granted || string(r.Reason) != c.reason {
-			t.Errorf("badge %s in the ledger: %+v, %v", c.uid, r, err)
-		}
-	}
+	})
 }
 
 func TestSameIDGetsTheSameDecisionAgain(t *testing.T) {
-	a := startApp(t, testConfig(t))
-	settle(t, a)
-	d := openDoor(t, a)
-	id := uuid.New()
-	payload := badgeNow(id, aliceUID)
-	first, again := d.badge(payload), d.badge(payload)
-	if first.Signature == "" || first != again {
-		t.Errorf("first %+v, again %+v", first, again)
-	}
-	reads, err := a.ledger.Reads(t.Context(), ledger.ReadFilter{Limit: 10})
-	if err != nil || len(reads) != 1 {
-		t.Errorf("%d reads in the ledger, want 1: %v", len(reads), err)
-	}
-	d.silent(badgeNow(id, bobUID)) // the same id with another body
-	rejects, err := a.ledger.Rejects(t.Context(), nil, 0, 10)
-	if err != nil || len(rejects) != 1 || !strings.HasPrefix(rejects[0].Reason, "id-reused") {
-		t.Errorf("rejects: %+v, %v", rejects, err)
-	}
+	overBrokers(t, func(t *testing.T, a *App, d *door) {
+		id := uuid.New()
+		payload := badgeNow(id, aliceUID)
+		first, again := d.badge(payload), d.badge(payload)
+		if first.Signature == "" || first != again {
+			t.Errorf("first %+v, again %+v", first, again)
+		}
+		reads, err := a.ledger.Reads(t.Context(), ledger.ReadFilter{Limit: 10})
+		if err != nil || len(reads) != 1 {
+			t.Errorf("%d reads in the ledger, want 1: %v", len(reads), err)
+		}
+		d.silent(badgeNow(id, bobUID)) // the same id with another body
+		rejects, err := a.ledger.Rejects(t.Context(), nil, 0, 10)
+		if err != nil || len(rejects) != 1 || !strings.HasPrefix(rejects[0].Reason, "id-reused") {
+			t.Errorf("rejects: %+v, %v", rejects, err)
+		}
+	})
 }
 
 func TestOfflineReadIsKeptWithoutAnAnswer(t *testing.T) {
-	a := startApp(t, testConfig(t))
-	settle(t, a)
-	d := openDoor(t, a)
-	id := uuid.New()
-	at := wire.FormatTime(time.Now().Add(-2 * time.Hour))
-	d.silent(fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, id, at, bobUID))
-	r, err := a.ledger.ReadByID(t.Context(), id)
-	if err != nil || r.Reader == nil || !r.Reader.Granted || r.Granted || !r.Moved() {
-		t.Fatalf("read: %+v, %v", r, err)
-	}
-	alarms, err := a.ledger.Alarms(t.Context(), ledger.AlarmFilter{Limit: 10})
-	if err != nil || len(alarms) != 1 || alarms[0].Kind != "offline-mismatch" {
-		t.Errorf("alarms: %+v, %v", alarms, err)
-	}
+	overBrokers(t, func(t *testing.T, a *App, d *door) {
+		id := uuid.New()
+		at := wire.FormatTime(time.Now().Add(-2 * time.Hour))
+		d.silent(fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, id, at, bobUID))
+		r, err := a.ledger.ReadByID(t.Context(), id)
+		if err != nil || r.Reader == nil || !r.Reader.Granted || r.Granted || !r.Moved() {
+			t.Fatalf("read: %+v, %v", r, err)
+		}
+		alarms, err := a.ledger.Alarms(t.Context(), ledger.AlarmFilter{Limit: 10})
+		if err != nil || len(alarms) != 1 || alarms[0].Kind != "offline-mismatch" {
+			t.Errorf("alarms: %+v, %v", alarms, err)
+		}
+	})
 }
 
 func TestStaleReadNeverOpens(t *testing.T) {
-	a := startApp(t, testConfig(t))
-	settle(t, a)
-	d := openDoor(t, a)
-	id := uuid.New()
-	got := d.badge(fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q}`, id, wire.FormatTime(time.Now().Add(-time.Minute)), aliceUID))
-	if got.Granted || got.Reason != "stale" {
-		t.Errorf("got %+v", got)
-	}
+	overBrokers(t, func(t *testing.T, a *App, d *door) {
+		id := uuid.New()
+		got := d.badge(fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q}`, id, wire.FormatTime(time.Now().Add(-time.Minute)), aliceUID))
+		if got.Granted || got.Reason != "stale" {
+			t.Errorf("got %+v", got)
+		}
+	})
 }
 
 func TestRevocationReachesTheReadersListWithinASecond(t *testing.T) {
-	a := startApp(t, testConfig(t))
-	settle(t, a)
-	d := openDoor(t, a)
-	alice, _ := wire.ParseCredential(aliceUID)
-	on := func(l wire.List) bool { return listed(l, wire.HashCredential(a.Keys.List(), alice)) }
-	await(t, d.lists, on)
-	book := a.Rights.InForce().Book
-	c, _ := book.Credential("alice-card")
-	c.Status = "revoked"
-	began := time.Now()
-	if err := a.Rights.Apply(t.Context(), "test", change(c)); err != nil {
-		t.Fatal(err)
-	}
-	await(t, d.lists, func(l wire.List) bool { return !on(l) })
-	t.Logf("reached the reader after %s", time.Since(began))
-	if got := d.badge(badgeNow(uuid.New(), aliceUID)); got.Granted || got.Reason != "credential-revoked" {
-		t.Errorf("got %+v", got)
-	}
+	overBrokers(t, func(t *testing.T, a *App, d *door) {
+		alice, _ := wire.ParseCredential(aliceUID)
+		on := func(l wire.List) bool { return listed(l, wire.HashCredential(a.Keys.List(), alice)) }
+		await(t, d.lists, on)
+		book := a.Rights.InForce().Book
+		c, _ := book.Credential("alice-card")
+		c.Status = "revoked"
+		began := time.Now()
+		if err := a.Rights.Apply(t.Context(), "test", change(c)); err != nil {
+			t.Fatal(err)
+		}
+		await(t, d.lists, func(l wire.List) bool { return !on(l) })
+		t.Logf("reached the reader after %s", time.Since(began))
+		if got := d.badge(badgeNow(uuid.New(), aliceUID)); got.Granted || got.Reason != "credential-revoked" {
+			t.Errorf("got %+v", got)
+		}
+	})
 }
 
 func TestLockdownLetsRespondersInOnly(t *testing.T) {
-	a := startApp(t, testConfig(t))
-	settle(t, a)
-	d := openDoor(t, a)
-	if err := a.Rights.SetLockdown(t.Context(), "test", "metz", true, "drill"); err != nil {
-		t.Fatal(err)
-	}
-	if got := d.badge(badgeNow(uuid.New(), aliceUID)); got.Granted || got.Reason != "lockdown" {
-		t.Errorf("alice: %+v", got)
-	}
-	if got := d.badge(badgeNow(uuid.New(), remiUID)); !got.Granted {
-		t.Errorf("responder: %+v", got)
-	}
-	if err := a.Rights.SetLockdown(t.Context(), "test", "metz", false, "over"); err != nil {
-		t.Fatal(err)
-	}
-	if got := d.badge(badgeNow(uuid.New(), aliceUID)); !got.Granted {
-		t.Errorf("alice after it: %+v", got)
-	}
+	overBrokers(t, func(t *testing.T, a *App, d *door) {
+		if err := a.Rights.SetLockdown(t.Context(), "test", "metz", true, "drill"); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.badge(badgeNow(uuid.New(), aliceUID)); got.Granted || got.Reason != "lockdown" {
+			t.Errorf("alice: %+v", got)
+		}
+		if got := d.badge(badgeNow(uuid.New(), remiUID)); !got.Granted {
+			t.Errorf("responder: %+v", got)
+		}
+		if err := a.Rights.SetLockdown(t.Context(), "test", "metz", false, "over"); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.badge(badgeNow(uuid.New(), aliceUID)); !got.Granted {
+			t.Errorf("alice after it: %+v", got)
+		}
+	})
 }
 
 func TestVisitFollowsTheBadges(t *testing.T) {
-	a := startApp(t, testConfig(t))
-	settle(t, a)
-	d := openDoor(t, a)
-	id := uuid.New()
-	d.badge(badgeNow(id, aliceUID))
-	if err := a.follower.CaughtUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	visits, err := a.ledger.Visits(t.Context(), ledger.VisitFilter{Member: "alice", Limit: 10})
-	if err != nil || len(visits) != 1 || visits[0].Space != "metz-hall" || !visits[0].To.After(time.Now()) {
-		t.Errorf("visits: %+v, %v", visits, err)
-	}
-	audit, err := a.ledger.Verify(t.Context())
-	if err != nil || !audit.OK || audit.Entries < 12 {
-		t.Errorf("audit: %+v, %v", audit, err)
-	}
+	overBrokers(t, func(t *testing.T, a *App, d *door) {
+		id := uuid.New()
+		d.badge(badgeNow(id, aliceUID))
+		if err := a.follower.CaughtUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		visits, err := a.ledger.Visits(t.Context(), ledger.VisitFilter{Member: "alice", Limit: 10})
+		if err != nil || len(visits) != 1 || visits[0].Space != "metz-hall" || !visits[0].To.After(time.Now()) {
+			t.Errorf("visits: %+v, %v", visits, err)
+		}
+		audit, err := a.ledger.Verify(t.Context())
+		if err != nil || !audit.OK || audit.Entries < 12 {
+			t.Errorf("audit: %+v, %v", audit, err)
+		}
+	})
 }
 
 func TestRestartKnowsWhatWasCommitted(t *testing.T) {
@@ -230,14 +250,14 @@ func TestRestartKnowsWhatWasCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	settle(t, a)
-	d := openDoor(t, a)
+	d := openDoor(t, a, a.MQTT.String())
 	id := uuid.New()
 	payload := badgeNow(id, aliceUID)
 	first := d.badge(payload)
 	stopApp(t, a)
 
 	b := startApp(t, cfg)
-	d = openDoor(t, b)
+	d = openDoor(t, b, b.MQTT.String())
 	if again := d.badge(payload); again != first {
 		t.Errorf("after a restart: %+v, before: %+v", again, first)
 	}

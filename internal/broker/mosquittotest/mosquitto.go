@@ -1,0 +1,100 @@
+// Package mosquittotest runs a real Mosquitto for tests, where the
+// environment asks for it. It is no part of the service.
+package mosquittotest
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Variable is the environment variable with which tests run Mosquitto as well.
+const Variable = "TOTEM_TEST_MOSQUITTO"
+
+// Wanted says whether Mosquitto is asked for; a test that does not run it says so.
+func Wanted() bool { return os.Getenv(Variable) != "" }
+
+// Server is a Mosquitto that can be stopped and started again with what it has saved.
+type Server struct {
+	Addr string
+	dir  string
+	cmd  *exec.Cmd
+}
+
+// Start starts a Mosquitto of its own with further settings; it is killed when the test ends.
+func Start(t testing.TB, settings ...string) *Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Server{dir: t.TempDir(), Addr: l.Addr().String()}
+	_ = l.Close()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(m.Addr)
+	config := append([]string{"listener " + port + " 127.0.0.1", "allow_anonymous true", "user " + me.Username,
+		"persistence true", "persistence_location " + m.dir + "/", "max_queued_messages 100000", "max_inflight_messages 1000"}, settings...)
+	if err := os.WriteFile(filepath.Join(m.dir, "mosquitto.conf"), []byte(strings.Join(config, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.Restart(t)
+	t.Cleanup(func() { m.Stop(syscall.SIGKILL) })
+	return m
+}
+
+// Restart starts it, again after a Stop, and waits until it listens.
+func (m *Server) Restart(t testing.TB) {
+	t.Helper()
+	path, err := exec.LookPath("mosquitto")
+	if err != nil {
+		path = "/usr/sbin/mosquitto"
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("%s is set and there is no mosquitto: %v", Variable, err)
+		}
+	}
+	m.cmd = exec.Command(path, "-v", "-c", filepath.Join(m.dir, "mosquitto.conf"))
+	log, err := m.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	running, output := make(chan bool, 1), make(chan string, 1)
+	go func() {
+		var seen strings.Builder
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			if strings.HasSuffix(lines.Text(), " running") {
+				running <- true
+			}
+			if seen.Len() < 4000 {
+				fmt.Fprintln(&seen, lines.Text())
+			}
+		}
+		output <- seen.String()
+	}()
+	select {
+	case <-running:
+	case said := <-output:
+		t.Fatalf("mosquitto did not start:\n%s", said)
+	case <-time.After(10 * time.Second):
+		t.Fatal("mosquitto did not start")
+	}
+}
+
+// Stop ends it: SIGTERM lets it save what it holds, SIGKILL does not.
+func (m *Server) Stop(signal syscall.Signal) {
+	_ = m.cmd.Process.Signal(signal)
+	_ = m.cmd.Wait()
+}
