@@ -259,17 +259,9 @@ func (f *follower) boundary(reads []visit.Read, i int, begin, end time.Time) boo
 	case len(reads) == 0:
 		return true
 	case i == 0:
-		return reads[0].At.Sub(begin) > visitMax
+		return reads[0].At.Sub(begin) > visit.Longest
 	case i == len(reads):
-		return end.Sub(reads[i-1].At) > visitMax || f.outside(reads[i-1])
+		return end.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.network, reads[i-1])
 	}
-	return reads[i].At.Sub(reads[i-1].At) > visitMax || f.outside(reads[i-1])
-}
-
-const visitMax = 16 * time.Hour
-
-// outside says whether a read leaves its subject outside everything.
-func (f *follower) outside(r visit.Read) bool {
-	d := f.network.Door(r.Door)
-	return d == nil || r.Direction == catalogue.Out && d.From == catalogue.Outside
+	return reads[i].At.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.network, reads[i-1])
 }

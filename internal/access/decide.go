@@ -1,0 +1,268 @@
+// Package access decides who may pass (contract §3). Rights are compiled, at
+// each change, into an immutable Index; asking it is arithmetic: no lock, no
+// allocation, no I/O.
+//
+// It also lays out what a reader may decide by itself (Entries) and which
+// doors public events hold open (Unlocks). It knows neither where rights are
+// kept nor how a reader is told.
+package access
+
+import (
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// Reason says why a read is granted or refused; the codes are the contract's.
+type Reason string
+
+// The reasons.
+const (
+	Egress              Reason = "egress"
+	DeviceDisabled      Reason = "device-disabled"
+	Stale               Reason = "stale"
+	UnknownCredential   Reason = "unknown-credential"
+	CredentialLost      Reason = "credential-lost"
+	CredentialRevoked   Reason = "credential-revoked"
+	CredentialOutOfDate Reason = "credential-out-of-date"
+	Lockdown            Reason = "lockdown"
+	Staff               Reason = "staff"
+	Lease               Reason = "lease"
+	Pass                Reason = "pass"
+	Event               Reason = "event"
+	AntiPassback        Reason = "anti-passback"
+	OutsideHours        Reason = "outside-hours"
+	LeaseSuspended      Reason = "lease-suspended"
+	LeaseNotStarted     Reason = "lease-not-started"
+	LeaseEnded          Reason = "lease-ended"
+	NoRight             Reason = "no-right"
+)
+
+const (
+	// staleAfter is how far a read's clock may be from ours (§2).
+	staleAfter = 10 * time.Second
+	// againWithin is how long the same door may be badged again in spite of anti-passback (§3.5).
+	againWithin = 30 * time.Second
+	// dayBegins is the local second at which anti-passback forgets: 04:00.
+	dayBegins = 4 * 3600
+)
+
+// Question is one badge at one door.
+type Question struct {
+	Credential lease.Hash // its lookup hash
+	Door       catalogue.DoorID
+	Direction  catalogue.Direction
+	At         time.Time // t: the read's at
+	Received   time.Time // zero: a check, never stale
+	Offline    bool      // the reader has decided by itself
+	Disabled   bool      // the reader is disabled
+}
+
+// Position is where a granted read left a member.
+type Position struct {
+	Space catalogue.SpaceID // or catalogue.Outside
+	Door  catalogue.DoorID
+	At    time.Time
+}
+
+// Whereabouts knows where members' reads have left them. It is asked only at
+// doors into spaces that are marked for anti-passback.
+type Whereabouts interface {
+	// Last returns where the member's last granted read at or before t left them.
+	Last(m lease.MemberID, t time.Time) (Position, bool)
+}
+
+// Answer is what decide says. Lease is the one that grants or that explains
+// the refusal; Subject is whose credential it is, zero where it is unknown.
+type Answer struct {
+	Granted       bool
+	Reason        Reason
+	Lease         lease.ID
+	Subject       visit.Subject
+	PassbackAlert bool // granted, and an alarm is due: entered twice without leaving
+}
+
+// Decide answers a question by §3: the first rule that applies. w may be nil:
+// then nobody's whereabouts are known.
+func (x *Index) Decide(q Question, w Whereabouts) Answer {
+	cred := x.credential(q.Credential)
+	var a Answer
+	if cred != nil {
+		a.Subject = cred.subject
+	}
+	if q.Direction == catalogue.Out {
+		a.Granted, a.Reason = true, Egress
+		return a
+	}
+	unix := q.At.UnixMilli()
+	if a.Reason = x.barred(&q, cred, unix); a.Reason != "" {
+		return a
+	}
+	door := x.doors[q.Door]
+	if door == nil {
+		a.Reason = NoRight
+		return a
+	}
+	if x.lockedDown(door.site, &q) && !cred.responder() {
+		a.Reason = Lockdown
+		return a
+	}
+	x.right(&a, cred, door, unix)
+	if a.Granted && door.passback != catalogue.NoAntiPassback && w != nil {
+		x.passback(&a, &q, cred, door, w)
+	}
+	return a
+}
+
+// barred tests rules 2 and 3: the reader, the clock, the credential.
+func (x *Index) barred(q *Question, c *credential, unix int64) Reason {
+	switch {
+	case q.Disabled:
+		return DeviceDisabled
+	case !q.Offline && !q.Received.IsZero() && q.Received.Sub(q.At).Abs() > staleAfter:
+		return Stale
+	case c == nil:
+		return UnknownCredential
+	case c.status == lease.Lost:
+		return CredentialLost
+	case c.status == lease.Revoked:
+		return CredentialRevoked
+	case unix < c.from || unix >= c.to:
+		return CredentialOutOfDate
+	}
+	return ""
+}
+
+// lockedDown says whether the site is in lockdown: now, or for a read that is
+// history already, then.
+func (x *Index) lockedDown(site int, q *Question) bool {
+	for i := range x.lockdowns {
+		k := &x.lockdowns[i]
+		if k.site != site {
+			continue
+		}
+		if k.to == nil && (!q.Offline || !q.At.Before(k.from)) {
+			return true
+		}
+		if q.Offline && k.to != nil && !q.At.Before(k.from) && q.At.Before(*k.to) {
+			return true
+		}
+	}
+	return false
+}
+
+// right tests rules 5 and 6: any right, in the contract's order, else why there is none.
+func (x *Index) right(a *Answer, c *credential, d *door, unix int64) {
+	a.Reason = NoRight
+	if c.member != nil && c.member.staff.has(d.site) {
+		a.Granted, a.Reason = true, Staff
+		return
+	}
+	if c.member != nil && x.byLease(a, c.member, d, unix) {
+		return
+	}
+	if c.pass != nil && c.pass.has(d.n) { // its time is the credential's
+		a.Granted, a.Reason, a.Lease = true, Pass, ""
+		return
+	}
+	if x.byEvent(c, d, unix) {
+		a.Granted, a.Reason, a.Lease = true, Event, ""
+	}
+}
+
+// byLease looks for a lease that grants, lowest id first; where none does, a
+// carries the best reason why (§3.6).
+func (x *Index) byLease(a *Answer, m *member, d *door, unix int64) bool {
+	a.Reason = NoRight
+	best := 0
+	local := x.network.Zone.AtUnix(floorSecond(unix))
+	for _, l := range m.leases {
+		if !l.doors.has(d.n) {
+			continue
+		}
+		reason, rank := l.test(local, d.calendar.Holidays)
+		if rank == granted {
+			a.Granted, a.Reason, a.Lease = true, Lease, l.id
+			return true
+		}
+		if rank > best {
+			best, a.Reason, a.Lease = rank, reason, l.id
+		}
+	}
+	return false
+}
+
+// granted is above every rank of a refusal.
+const granted = 5
+
+// test says why a lease does not grant at a local time, and how good a reason
+// that is: the higher the better.
+func (l *compiled) test(t catalogue.Local, holidays catalogue.HolidaySet) (Reason, int) {
+	switch {
+	case t.Day < l.startsOn:
+		return LeaseNotStarted, 2
+	case t.Day > l.endsOn:
+		return LeaseEnded, 1
+	case !l.active:
+		return LeaseSuspended, 3
+	case !l.schedule.contains(t, holidays):
+		return OutsideHours, 4
+	}
+	return Lease, granted
+}
+
+func (x *Index) byEvent(c *credential, d *door, unix int64) bool {
+	for _, e := range d.public {
+		if e.from <= unix && unix < e.to {
+			return true
+		}
+	}
+	if c.member == nil {
+		return false
+	}
+	for _, e := range c.member.events {
+		if e.from <= unix && unix < e.to && e.doors.has(d.n) {
+			return true
+		}
+	}
+	return false
+}
+
+// passback tests the anti-passback of a granted read (§3.5).
+func (x *Index) passback(a *Answer, q *Question, c *credential, d *door, w Whereabouts) {
+	if c.member == nil || a.Reason == Staff || c.responder() {
+		return
+	}
+	last, ok := w.Last(c.member.id, q.At)
+	if !ok || last.At.Before(x.dayBegan(q.At)) || !x.network.Within(last.Space, d.to) {
+		return
+	}
+	if last.Door == q.Door && q.At.Sub(last.At) <= againWithin {
+		return
+	}
+	if d.passback == catalogue.Enforce {
+		a.Granted, a.Reason, a.Lease = false, AntiPassback, ""
+		return
+	}
+	a.PassbackAlert = true
+}
+
+// dayBegan is the last 04:00 local at or before t.
+func (x *Index) dayBegan(t time.Time) time.Time {
+	day := x.network.Zone.At(t).Day
+	if began := x.network.Zone.Instant(day, dayBegins); !began.After(t) {
+		return began
+	}
+	return x.network.Zone.Instant(day-1, dayBegins)
+}
+
+// floorSecond is the Unix second of a Unix millisecond, also before 1970.
+func floorSecond(ms int64) int64 {
+	s := ms / 1000
+	if ms%1000 < 0 {
+		s--
+	}
+	return s
+}

@@ -1,0 +1,222 @@
+package access
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Entry is what one credential may do at a door by itself. Hash is the
+// credential's under the list key.
+type Entry struct {
+	Hash   lease.Hash
+	Rights []Right
+}
+
+// Right grants with its reason in [From, To).
+type Right struct {
+	Reason   Reason
+	From, To time.Time
+}
+
+// interval is a Right in Unix milliseconds.
+type interval struct {
+	reason   Reason
+	from, to int64
+}
+
+// Entries lays out what a reader may decide by itself in [from, to): for each
+// credential that passes at some time, when and why, sorted by hash. It leaves
+// out anti-passback, which no reader can know, and is empty outwards, where
+// everybody passes. In a lockdown only responders are in it.
+func (x *Index) Entries(id catalogue.DoorID, direction catalogue.Direction, from, to time.Time) []Entry {
+	d := x.doors[id]
+	if d == nil || direction != catalogue.In || !from.Before(to) {
+		return nil
+	}
+	locked := x.lockedDown(d.site, &Question{At: from})
+	e := expansion{x: x, d: d, from: from.UnixMilli(), to: to.UnixMilli(), leases: map[*compiled][]interval{}}
+	var out []Entry
+	for i := range x.credentials {
+		c := &x.credentials[i]
+		if c.status != lease.Active || locked && !c.responder() {
+			continue
+		}
+		if rights := e.rights(c); len(rights) > 0 {
+			out = append(out, Entry{c.forList, rights})
+		}
+	}
+	slices.SortFunc(out, func(a, b Entry) int { return compareHashes(a.Hash, b.Hash) })
+	return out
+}
+
+// expansion lays out one door's rights; a lease's windows are laid out once.
+type expansion struct {
+	x        *Index
+	d        *door
+	from, to int64
+	leases   map[*compiled][]interval
+}
+
+// rights are a credential's: by staff, then lease, pass, event, each where
+// none before it grants.
+func (e *expansion) rights(c *credential) []Right {
+	var all []interval
+	for _, layer := range [][]interval{e.staff(c), e.byLeases(c), e.byPass(c), e.byEvents(c)} {
+		all = append(all, without(layer, all)...)
+	}
+	var out []Right
+	slices.SortFunc(all, func(a, b interval) int { return int(max(-1, min(1, a.from-b.from))) })
+	lo, hi := max(e.from, c.from), min(e.to, c.to)
+	for _, v := range all {
+		if v.from, v.to = max(v.from, lo), min(v.to, hi); v.from < v.to {
+			out = append(out, Right{v.reason, time.UnixMilli(v.from).UTC(), time.UnixMilli(v.to).UTC()})
+		}
+	}
+	return out
+}
+
+func (e *expansion) staff(c *credential) []interval {
+	if c.member != nil && c.member.staff.has(e.d.site) {
+		return []interval{{Staff, e.from, e.to}}
+	}
+	return nil
+}
+
+func (e *expansion) byLeases(c *credential) []interval {
+	if c.member == nil {
+		return nil
+	}
+	var all []interval
+	for _, l := range c.member.leases {
+		if l.active && l.doors.has(e.d.n) {
+			all = append(all, e.lease(l)...)
+		}
+	}
+	return union(all)
+}
+
+func (e *expansion) byPass(c *credential) []interval {
+	if c.pass != nil && c.pass.has(e.d.n) {
+		return []interval{{Pass, e.from, e.to}}
+	}
+	return nil
+}
+
+func (e *expansion) byEvents(c *credential) []interval {
+	var all []interval
+	add := func(v *event) {
+		if v.to > e.from && v.from < e.to {
+			all = append(all, interval{Event, v.from, v.to})
+		}
+	}
+	for _, v := range e.d.public {
+		add(v)
+	}
+	if c.member != nil {
+		for _, v := range c.member.events {
+			if v.doors.has(e.d.n) {
+				add(v)
+			}
+		}
+	}
+	return union(all)
+}
+
+// lease lays out the windows of a lease's schedule on its days.
+func (e *expansion) lease(l *compiled) []interval {
+	if have, ok := e.leases[l]; ok {
+		return have
+	}
+	zone := e.x.network.Zone
+	first := max(zone.AtUnix(floorSecond(e.from)).Day, l.startsOn)
+	last := min(zone.AtUnix(floorSecond(e.to)).Day, l.endsOn)
+	out := []interval{}
+	for day := first; day <= last; day++ {
+		if l.schedule.always {
+			out = append(out, interval{Lease, zone.Start(day).UnixMilli(), zone.Start(day + 1).UnixMilli()})
+			continue
+		}
+		if l.schedule.closedHolidays && e.d.calendar.Holidays.Has(day) {
+			continue
+		}
+		for _, w := range l.schedule.days[day.Weekday()] {
+			out = append(out, window(zone, day, w)...)
+		}
+	}
+	out = union(out)
+	e.leases[l] = out
+	return out
+}
+
+// window is the instants at which the clock shows a stretch of a local day:
+// one stretch, or two where clocks go back over one of its ends.
+func window(zone *catalogue.Zone, day catalogue.Day, w span) []interval {
+	start, end := zone.Start(day).Unix(), zone.Start(day+1).Unix()
+	var out []interval
+	// Offsets are whole quarters of an hour: within one, the clock runs evenly.
+	for t := start; t < end; t += 900 {
+		local := zone.AtUnix(t).Second
+		lo, hi := max(w.from, local), min(w.to, local+900)
+		if lo < hi {
+			out = append(out, interval{Lease, (t + int64(lo-local)) * 1000, (t + int64(hi-local)) * 1000})
+		}
+	}
+	return union(out)
+}
+
+// union merges intervals of one reason that touch.
+func union(list []interval) []interval {
+	if len(list) < 2 {
+		return list
+	}
+	slices.SortFunc(list, func(a, b interval) int { return int(max(-1, min(1, a.from-b.from))) })
+	out := list[:1]
+	for _, v := range list[1:] {
+		if last := &out[len(out)-1]; v.from <= last.to {
+			last.to = max(last.to, v.to)
+			continue
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// without cuts out of list what taken covers already.
+func without(list, taken []interval) []interval {
+	out := slices.Clone(list)
+	for _, t := range taken {
+		var next []interval
+		for _, v := range out {
+			if left := (interval{v.reason, v.from, min(v.to, t.from)}); left.from < left.to {
+				next = append(next, left)
+			}
+			if right := (interval{v.reason, max(v.from, t.to), v.to}); right.from < right.to {
+				next = append(next, right)
+			}
+		}
+		out = next
+	}
+	return out
+}
+
+// Span is when a public event holds a door open: [From, To).
+type Span struct {
+	Event    lease.EventID
+	From, To time.Time
+}
+
+// Unlocks lists the public events that hold a door open at some time.
+func (x *Index) Unlocks(id catalogue.DoorID) []Span {
+	d := x.doors[id]
+	if d == nil {
+		return nil
+	}
+	out := make([]Span, len(d.public))
+	for i, e := range d.public {
+		out[i] = Span{e.id, time.UnixMilli(e.from).UTC(), time.UnixMilli(e.to).UTC()}
+	}
+	return out
+}

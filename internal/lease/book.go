@@ -1,0 +1,189 @@
+package lease
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// FieldError says which field of an entity is wrong, as windows[1].to, and how.
+type FieldError struct{ Field, Msg string }
+
+// Error writes field and message.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Msg }
+
+// ConflictError says what stands against a change that is sound in itself.
+// Field may be empty: then it is about the whole entity.
+type ConflictError struct{ Field, Msg string }
+
+// Error writes field and message.
+func (e *ConflictError) Error() string {
+	if e.Field == "" {
+		return e.Msg
+	}
+	return e.Field + ": " + e.Msg
+}
+
+// ErrNotFound is returned where an entity to be deleted is not there.
+var ErrNotFound = errors.New("not found")
+
+// Book is all tenants, members, credentials, schedules, plans, leases, passes
+// and events. Every change is checked against the others, and changes nothing
+// where it does not fit. It is not safe for concurrent use; Clone it to change
+// it beside its readers.
+type Book struct {
+	network     *catalogue.Network
+	tenants     map[TenantID]Tenant
+	members     map[MemberID]Member
+	credentials map[CredentialID]Credential
+	schedules   map[ScheduleID]Schedule
+	plans       map[PlanID]Plan
+	leases      map[ID]Lease
+	passes      map[PassID]Pass
+	events      map[EventID]Event
+	hashes      map[Hash]string // what a lookup hash belongs to: "credential/ID" or "pass/ID"
+}
+
+// NewBook makes an empty book for a network.
+func NewBook(n *catalogue.Network) *Book {
+	return &Book{
+		network: n, tenants: map[TenantID]Tenant{}, members: map[MemberID]Member{}, credentials: map[CredentialID]Credential{},
+		schedules: map[ScheduleID]Schedule{}, plans: map[PlanID]Plan{}, leases: map[ID]Lease{}, passes: map[PassID]Pass{},
+		events: map[EventID]Event{}, hashes: map[Hash]string{},
+	}
+}
+
+// Clone copies the book; entities are values and shared.
+func (b *Book) Clone() *Book {
+	return &Book{
+		network: b.network, tenants: maps.Clone(b.tenants), members: maps.Clone(b.members), credentials: maps.Clone(b.credentials),
+		schedules: maps.Clone(b.schedules), plans: maps.Clone(b.plans), leases: maps.Clone(b.leases), passes: maps.Clone(b.passes),
+		events: maps.Clone(b.events), hashes: maps.Clone(b.hashes),
+	}
+}
+
+// sorted iterates a map in order of its keys.
+func sorted[K ~string, V any](m map[K]V) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !yield(m[k]) {
+				return
+			}
+		}
+	}
+}
+
+// Tenants iterates by id.
+func (b *Book) Tenants() iter.Seq[Tenant] { return sorted(b.tenants) }
+
+// Members iterates by id.
+func (b *Book) Members() iter.Seq[Member] { return sorted(b.members) }
+
+// Credentials iterates by id.
+func (b *Book) Credentials() iter.Seq[Credential] { return sorted(b.credentials) }
+
+// Schedules iterates by id, without the built-in one.
+func (b *Book) Schedules() iter.Seq[Schedule] { return sorted(b.schedules) }
+
+// Plans iterates by id.
+func (b *Book) Plans() iter.Seq[Plan] { return sorted(b.plans) }
+
+// Leases iterates by id.
+func (b *Book) Leases() iter.Seq[Lease] { return sorted(b.leases) }
+
+// Passes iterates by id, the deleted ones too: they answer credential-revoked.
+func (b *Book) Passes() iter.Seq[Pass] { return sorted(b.passes) }
+
+// Events iterates by id.
+func (b *Book) Events() iter.Seq[Event] { return sorted(b.events) }
+
+// Tenant finds a tenant.
+func (b *Book) Tenant(id TenantID) (Tenant, bool) { return find(b.tenants, id) }
+
+// Member finds a member.
+func (b *Book) Member(id MemberID) (Member, bool) { return find(b.members, id) }
+
+// Credential finds a credential.
+func (b *Book) Credential(id CredentialID) (Credential, bool) { return find(b.credentials, id) }
+
+// Schedule finds a schedule; the built-in one has no windows.
+func (b *Book) Schedule(id ScheduleID) (Schedule, bool) {
+	if id == Always {
+		return Schedule{ID: Always, Windows: catalogue.Week{}, Holidays: "open"}, true
+	}
+	return find(b.schedules, id)
+}
+
+// Plan finds a plan.
+func (b *Book) Plan(id PlanID) (Plan, bool) { return find(b.plans, id) }
+
+// Lease finds a lease.
+func (b *Book) Lease(id ID) (Lease, bool) { return find(b.leases, id) }
+
+// Pass finds a pass, a deleted one too.
+func (b *Book) Pass(id PassID) (Pass, bool) { return find(b.passes, id) }
+
+// Event finds an event.
+func (b *Book) Event(id EventID) (Event, bool) { return find(b.events, id) }
+
+func find[K comparable, V any](m map[K]V, id K) (V, bool) {
+	v, ok := m[id]
+	return v, ok
+}
+
+// checker collects the first field that is wrong.
+type checker struct {
+	book *Book
+	err  error
+}
+
+func (c *checker) must(ok bool, field, msg string, args ...any) {
+	if c.err == nil && !ok {
+		c.err = &FieldError{field, fmt.Sprintf(msg, args...)}
+	}
+}
+
+func (c *checker) id(id string) {
+	c.must(catalogue.ValidID(id), "id", "is no slug: lower-case letters, digits and hyphens, at most 64, not \"live\"")
+}
+
+func (c *checker) name(field, s string) {
+	c.must(s != "" && len(s) <= 200, field, "is empty or longer than 200 bytes")
+}
+
+func (c *checker) oneOf(field, value string, values ...string) {
+	c.must(slices.Contains(values, value), field, "%q is none of %v", value, values)
+}
+
+func (c *checker) notNegative(field string, n int) { c.must(n >= 0, field, "is negative") }
+
+func (c *checker) site(field string, id catalogue.SiteID) {
+	c.must(c.book.network.Site(id) != nil, field, "the catalogue has no site %q", id)
+}
+
+func (c *checker) spaces(ids []catalogue.SpaceID) {
+	for i, id := range ids {
+		c.must(c.book.network.Space(id) != nil, fmt.Sprintf("spaces[%d]", i), "the catalogue has no space %q", id)
+	}
+	unique(c, "spaces", ids)
+}
+
+func unique[T comparable](c *checker, field string, list []T) {
+	seen := map[T]bool{}
+	for i, v := range list {
+		c.must(!seen[v], fmt.Sprintf("%s[%d]", field, i), "stands twice")
+		seen[v] = true
+	}
+}
+
+func (c *checker) members(field string, ids []MemberID) {
+	for i, id := range ids {
+		_, ok := c.book.members[id]
+		c.must(ok, fmt.Sprintf("%s[%d]", field, i), "there is no member %q", id)
+	}
+	unique(c, field, ids)
+}

@@ -1,0 +1,113 @@
+package lease
+
+import (
+	"fmt"
+	"slices"
+)
+
+// DeleteTenant removes a tenant without members and leases.
+func (b *Book) DeleteTenant(id TenantID) error {
+	for m := range b.Members() {
+		if m.Tenant == id {
+			return refers("member", m.ID)
+		}
+	}
+	for l := range b.Leases() {
+		if l.Tenant == id {
+			return refers("lease", l.ID)
+		}
+	}
+	return remove(b.tenants, id)
+}
+
+// DeleteMember removes a member without credentials, passes, leases and events that name them.
+func (b *Book) DeleteMember(id MemberID) error {
+	for c := range b.Credentials() {
+		if c.Member == id {
+			return refers("credential", c.ID)
+		}
+	}
+	for p := range b.Passes() {
+		if p.Host == id && !p.Deleted {
+			return refers("pass", p.ID)
+		}
+	}
+	for l := range b.Leases() {
+		if slices.Contains(l.Members, id) {
+			return refers("lease", l.ID)
+		}
+	}
+	for e := range b.Events() {
+		if slices.Contains(e.Invited, id) {
+			return refers("event", e.ID)
+		}
+	}
+	if err := remove(b.members, id); err != nil {
+		return err
+	}
+	for p := range b.Passes() { // deleted ones have done their work
+		if p.Host == id {
+			delete(b.hashes, p.Lookup)
+			delete(b.passes, p.ID)
+		}
+	}
+	return nil
+}
+
+// DeleteCredential removes a credential: its badge is then unknown.
+func (b *Book) DeleteCredential(id CredentialID) error {
+	delete(b.hashes, b.credentials[id].Lookup)
+	return remove(b.credentials, id)
+}
+
+// DeleteSchedule removes a schedule that no plan names; always is built in.
+func (b *Book) DeleteSchedule(id ScheduleID) error {
+	if id == Always {
+		return &ConflictError{"id", "the schedule always is built in"}
+	}
+	for p := range b.Plans() {
+		if p.Schedule == id {
+			return refers("plan", p.ID)
+		}
+	}
+	return remove(b.schedules, id)
+}
+
+// DeletePlan removes a plan that no lease names.
+func (b *Book) DeletePlan(id PlanID) error {
+	for l := range b.Leases() {
+		if l.Plan == id {
+			return refers("lease", l.ID)
+		}
+	}
+	return remove(b.plans, id)
+}
+
+// DeleteLease removes a lease.
+func (b *Book) DeleteLease(id ID) error { return remove(b.leases, id) }
+
+// DeletePass ends a pass: its token answers credential-revoked from now on.
+func (b *Book) DeletePass(id PassID) error {
+	p, there := b.passes[id]
+	if !there || p.Deleted {
+		return ErrNotFound
+	}
+	p.Deleted = true
+	b.passes[id] = p
+	return nil
+}
+
+// DeleteEvent cancels an event.
+func (b *Book) DeleteEvent(id EventID) error { return remove(b.events, id) }
+
+func remove[K comparable, V any](m map[K]V, id K) error {
+	if _, there := m[id]; !there {
+		return ErrNotFound
+	}
+	delete(m, id)
+	return nil
+}
+
+func refers[ID ~string](kind string, id ID) error {
+	return &ConflictError{"", fmt.Sprintf("%s %q refers to it", kind, id)}
+}

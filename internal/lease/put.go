@@ -1,0 +1,209 @@
+package lease
+
+import (
+	"fmt"
+	"net/mail"
+)
+
+// PutTenant checks and sets a tenant. Errors of all Puts are *FieldError and *ConflictError.
+func (b *Book) PutTenant(v Tenant) error {
+	c := &checker{book: b}
+	c.id(string(v.ID))
+	c.name("name", v.Name)
+	c.site("site", v.Site)
+	c.oneOf("kind", v.Kind, "company", "association", "institution")
+	if c.err == nil {
+		b.tenants[v.ID] = v
+	}
+	return c.err
+}
+
+// PutMember checks and sets a member.
+func (b *Book) PutMember(v Member) error {
+	c := &checker{book: b}
+	c.id(string(v.ID))
+	_, ok := b.tenants[v.Tenant]
+	c.must(ok, "tenant", "there is no tenant %q", v.Tenant)
+	c.name("name", v.Name)
+	if v.Email != "" {
+		_, err := mail.ParseAddress(v.Email)
+		c.must(err == nil, "email", "is no mail address")
+	}
+	for i, r := range v.Roles {
+		c.oneOf(fmt.Sprintf("roles[%d]", i), r, Responder)
+	}
+	unique(c, "roles", v.Roles)
+	for i, s := range v.StaffSites {
+		c.site(fmt.Sprintf("staff_sites[%d]", i), s)
+	}
+	unique(c, "staff_sites", v.StaffSites)
+	if old, there := b.members[v.ID]; there && old.Tenant != v.Tenant && c.err == nil {
+		// A lease that names its members names those of its tenant.
+		for l := range b.Leases() {
+			for _, m := range l.Members {
+				if m == v.ID {
+					return &ConflictError{"tenant", fmt.Sprintf("lease %q names this member", l.ID)}
+				}
+			}
+		}
+	}
+	if c.err == nil {
+		v.Roles, v.StaffSites = notNil(v.Roles), notNil(v.StaffSites)
+		b.members[v.ID] = v
+	}
+	return c.err
+}
+
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// PutCredential checks and sets a credential. Its UID is nobody else's, and its member never changes.
+func (b *Book) PutCredential(v Credential) error {
+	c := &checker{book: b}
+	c.id(string(v.ID))
+	_, ok := b.members[v.Member]
+	c.must(ok, "member", "there is no member %q", v.Member)
+	c.oneOf("kind", v.Kind, "card", "mobile", "qr")
+	c.oneOf("status", string(v.Status), string(Active), string(Lost), string(Revoked))
+	if v.ValidFrom != nil && v.ValidTo != nil {
+		c.must(v.ValidFrom.Before(*v.ValidTo), "valid_to", "is not after valid_from")
+	}
+	c.must(v.Lookup != Hash{}, "uid", "is missing")
+	if c.err != nil {
+		return c.err
+	}
+	old, there := b.credentials[v.ID]
+	if there && old.Member != v.Member {
+		return &ConflictError{"member", "a credential's member never changes: make another credential"}
+	}
+	self := "credential/" + string(v.ID)
+	if owner, used := b.hashes[v.Lookup]; used && owner != self {
+		return &ConflictError{"uid", "another credential has this uid"}
+	}
+	if there {
+		delete(b.hashes, old.Lookup)
+	}
+	b.hashes[v.Lookup] = self
+	b.credentials[v.ID] = v
+	return nil
+}
+
+// PutSchedule checks and sets a schedule; always is built in.
+func (b *Book) PutSchedule(v Schedule) error {
+	c := &checker{book: b}
+	c.id(string(v.ID))
+	if v.ID == Always {
+		return &ConflictError{"id", "the schedule always is built in"}
+	}
+	c.oneOf("holidays", v.Holidays, "open", "closed")
+	for i, w := range v.Windows {
+		if field, err := w.Check(); err != nil {
+			c.must(false, fmt.Sprintf("windows[%d].%s", i, field), "%s", err)
+		}
+		unique(c, fmt.Sprintf("windows[%d].days", i), w.Days)
+	}
+	if c.err == nil {
+		b.schedules[v.ID] = v
+	}
+	return c.err
+}
+
+// PutPlan checks and sets a plan.
+func (b *Book) PutPlan(v Plan) error {
+	c := &checker{book: b}
+	c.id(string(v.ID))
+	c.name("name", v.Name)
+	for i, k := range v.Includes {
+		c.must(k.Valid(), fmt.Sprintf("includes[%d]", i), "%q is no kind of space", k)
+	}
+	unique(c, "includes", v.Includes)
+	_, ok := b.Schedule(v.Schedule)
+	c.must(ok, "schedule", "there is no schedule %q", v.Schedule)
+	for _, n := range []struct {
+		field string
+		value int
+	}{
+		{"included_minutes", v.IncludedMinutes}, {"hourly_rate_cents", v.HourlyRateCents}, {"rounding_minutes", v.RoundingMinutes},
+		{"grace_minutes", v.GraceMinutes}, {"daily_cap_minutes", v.DailyCapMinutes}, {"inferred_cap_minutes", v.InferredCapMinutes},
+	} {
+		c.notNegative(n.field, n.value)
+	}
+	c.must(v.VatPct >= 0 && v.VatPct <= 100, "vat_pct", "is not between 0 and 100")
+	if c.err == nil {
+		v.Includes = notNil(v.Includes)
+		b.plans[v.ID] = v
+	}
+	return c.err
+}
+
+// PutLease checks and sets a lease.
+func (b *Book) PutLease(v Lease) error {
+	c := &checker{book: b}
+	c.id(string(v.ID))
+	_, ok := b.tenants[v.Tenant]
+	c.must(ok, "tenant", "there is no tenant %q", v.Tenant)
+	c.site("site", v.Site)
+	c.spaces(v.Spaces)
+	_, ok = b.plans[v.Plan]
+	c.must(ok, "plan", "there is no plan %q", v.Plan)
+	if v.EndsOn != nil {
+		c.must(*v.EndsOn >= v.StartsOn, "ends_on", "is before starts_on")
+	}
+	c.oneOf("status", string(v.Status), string(Active), string(Suspended))
+	c.members("members", v.Members)
+	for i, id := range v.Members {
+		c.must(b.members[id].Tenant == v.Tenant, fmt.Sprintf("members[%d]", i), "%q is not of tenant %q", id, v.Tenant)
+	}
+	c.notNegative("rent_cents_month", v.RentCentsMonth)
+	if c.err == nil {
+		v.Spaces = notNil(v.Spaces)
+		b.leases[v.ID] = v
+	}
+	return c.err
+}
+
+// PutPass checks and sets a pass.
+func (b *Book) PutPass(v Pass) error {
+	c := &checker{book: b}
+	c.id(string(v.ID))
+	_, ok := b.members[v.Host]
+	c.must(ok, "host", "there is no member %q", v.Host)
+	c.name("name", v.Name)
+	c.must(len(v.Spaces) > 0, "spaces", "is empty")
+	c.spaces(v.Spaces)
+	c.must(v.ValidFrom.Before(v.ValidTo), "valid_to", "is not after valid_from")
+	if c.err != nil {
+		return c.err
+	}
+	self := "pass/" + string(v.ID)
+	if owner, used := b.hashes[v.Lookup]; used && owner != self {
+		return &ConflictError{"token", "is in use"}
+	}
+	if old, there := b.passes[v.ID]; there {
+		delete(b.hashes, old.Lookup)
+	}
+	b.hashes[v.Lookup] = self
+	b.passes[v.ID] = v
+	return nil
+}
+
+// PutEvent checks and sets an event.
+func (b *Book) PutEvent(v Event) error {
+	c := &checker{book: b}
+	c.id(string(v.ID))
+	c.name("title", v.Title)
+	c.must(len(v.Spaces) > 0, "spaces", "is empty")
+	c.spaces(v.Spaces)
+	c.must(v.StartsAt.Before(v.EndsAt), "ends_at", "is not after starts_at")
+	c.oneOf("audience", v.Audience, "public", "invited")
+	c.members("invited", v.Invited)
+	if c.err == nil {
+		v.Invited = notNil(v.Invited)
+		b.events[v.ID] = v
+	}
+	return c.err
+}

@@ -1,0 +1,185 @@
+package visit
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Longest is the longest visit (contract §4); a longer gap between two reads
+// is a boundary that no visit reaches across.
+const Longest = 16 * time.Hour
+
+// namespace is what visits' ids derive in.
+var namespace = uuid.MustParse("b0c7e0f4-8f6e-5c57-9f0c-2f6f8a5d3e11")
+
+// ID derives a visit's id from its space and first read.
+func ID(space catalogue.SpaceID, first uuid.UUID) uuid.UUID {
+	return uuid.NewSHA1(namespace, append(first[:], space...))
+}
+
+// Asof is the visit as it stands at now: one whose end is not due yet is still
+// going on, its To zero and Ended Open.
+func (v Visit) Asof(now time.Time) Visit {
+	if v.To.After(now) {
+		v.To, v.Ended = time.Time{}, Open
+	}
+	return v
+}
+
+// Calendars answers with a site's calendar.
+type Calendars func(catalogue.SiteID) catalogue.Calendar
+
+// Make turns one subject's reads, in any order and with any repetition, into
+// their visits to every space, ordered by From, then space.
+func Make(n *catalogue.Network, calendars Calendars, reads []Read) []Visit {
+	m := maker{n: n, calendars: calendars, steps: steps(n, reads)}
+	seen := map[catalogue.SpaceID]bool{}
+	for _, s := range m.steps {
+		for _, space := range n.Chain(s.after) {
+			if !seen[space] {
+				seen[space] = true
+				m.space(space)
+			}
+		}
+	}
+	slices.SortFunc(m.visits, func(a, b Visit) int {
+		if c := a.From.Compare(b.From); c != 0 {
+			return c
+		}
+		return bytes.Compare([]byte(a.Space), []byte(b.Space))
+	})
+	return m.visits
+}
+
+// Presence is where the reads leave their subject: the innermost space, since
+// when the present visit to it lasts, and until when it counts. Outside
+// everything it is empty.
+func Presence(n *catalogue.Network, calendars Calendars, reads []Read) (space catalogue.SpaceID, since, until time.Time) {
+	m := maker{n: n, calendars: calendars, steps: steps(n, reads)}
+	if len(m.steps) == 0 {
+		return "", since, until
+	}
+	space = m.steps[len(m.steps)-1].after
+	if n.Space(space) == nil {
+		return "", since, until
+	}
+	m.space(space)
+	last := m.visits[len(m.visits)-1]
+	return space, last.From, last.To
+}
+
+// Leaves says whether a read leaves its subject outside everything.
+func Leaves(n *catalogue.Network, r Read) bool {
+	_, after := sides(n, r)
+	return n.Space(after) == nil
+}
+
+// step is a read and the places it shows the subject at.
+type step struct {
+	Read
+	before, after catalogue.SpaceID
+}
+
+// steps sorts reads by At, then id, and drops repeats and reads at doors that
+// the catalogue no longer knows.
+func steps(n *catalogue.Network, reads []Read) []step {
+	list := make([]step, 0, len(reads))
+	for _, r := range reads {
+		if n.Door(r.Door) == nil {
+			continue
+		}
+		s := step{Read: r}
+		s.before, s.after = sides(n, r)
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b step) int {
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.ID[:], b.ID[:])
+	})
+	return slices.CompactFunc(list, func(a, b step) bool { return a.ID == b.ID })
+}
+
+// sides are where a read comes from and where it leads: an in read goes from
+// → to, an out read back.
+func sides(n *catalogue.Network, r Read) (before, after catalogue.SpaceID) {
+	d := n.Door(r.Door)
+	switch {
+	case d == nil:
+		return catalogue.Outside, catalogue.Outside
+	case r.Direction == catalogue.In:
+		return d.From, d.To
+	}
+	return d.To, d.From
+}
+
+type maker struct {
+	n         *catalogue.Network
+	calendars Calendars
+	steps     []step
+	visits    []Visit
+}
+
+// space makes all visits to one space.
+func (m *maker) space(s catalogue.SpaceID) {
+	for i := 0; i < len(m.steps); {
+		if !m.n.Within(m.steps[i].after, s) {
+			i++
+			continue
+		}
+		// A stretch: every read after its first shows the subject inside
+		// before and after, up to the first that shows them outside.
+		out := i + 1
+		for out < len(m.steps) && m.n.Within(m.steps[out].before, s) && m.n.Within(m.steps[out].after, s) {
+			out++
+		}
+		m.stretch(s, i, out)
+		i = out
+	}
+}
+
+// stretch makes the visits of the reads [i, out), all inside the space; the
+// read at out, where there is one, shows the subject outside.
+func (m *maker) stretch(space catalogue.SpaceID, i, out int) {
+	for i < out {
+		v := Visit{Space: space, First: m.steps[i].ID, From: m.steps[i].At}
+		if out < len(m.steps) && m.badges(space, out) && !m.steps[out].At.After(v.From.Add(Longest)) {
+			v.To, v.Ended = m.steps[out].At, Badge
+			m.visits = append(m.visits, v)
+			return
+		}
+		v.To, v.Ended = v.From.Add(Longest), Max
+		if closing := m.closing(space, v.From); !closing.After(v.To) {
+			v.To, v.Ended = closing, Closing
+		}
+		if out < len(m.steps) && !m.steps[out].At.After(v.To) {
+			v.To, v.Ended = m.steps[out].At, Elsewhere
+		}
+		m.visits = append(m.visits, v)
+		for i++; i < out && m.steps[i].At.Before(v.To); i++ {
+		}
+	}
+}
+
+// badges says whether a read is an out read that leads out of the space.
+func (m *maker) badges(space catalogue.SpaceID, i int) bool {
+	s := m.steps[i]
+	return s.Direction == catalogue.Out && m.n.Within(s.before, space) && !m.n.Within(s.after, space)
+}
+
+// closing is the site's last closing time on the local day of from, if that
+// is after it, else the end of that day.
+func (m *maker) closing(space catalogue.SpaceID, from time.Time) time.Time {
+	c := m.calendars(m.n.Space(space).Site)
+	day := c.Zone.At(from).Day
+	if t, ok := c.LastClosing(day); ok && t.After(from) {
+		return t
+	}
+	return c.Zone.Start(day + 1)
+}
