@@ -3,160 +3,11 @@ package broker
 import (
 	"context"
 	"errors"
-	"io"
-	"log/slog"
-	"net"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/lorntech/totem/internal/broker/mqttload"
-	"github.com/lorntech/totem/internal/catalogue"
 )
-
-// network is two sites with a reader each, one of them with a gateway.
-func network() *catalogue.Network {
-	return catalogue.New(catalogue.Network{
-		Sites:     []catalogue.Site{{ID: "metz"}, {ID: "nancy"}},
-		Buildings: []catalogue.Building{{ID: "blida", Site: "metz"}, {ID: "source", Site: "nancy"}},
-		Spaces: []catalogue.Space{{ID: "metz-hall", Building: "blida", Kind: catalogue.Common},
-			{ID: "nancy-hall", Building: "source", Kind: catalogue.Common}},
-		Devices: []catalogue.Device{
-			{ID: "metz-in", Site: "metz", Kind: catalogue.Reader}, {ID: "metz-out", Site: "metz", Kind: catalogue.Reader},
-			{ID: "metz-gateway", Site: "metz", Kind: catalogue.Gateway}, {ID: "nancy-in", Site: "nancy", Kind: catalogue.Reader},
-		},
-	})
-}
-
-// secrets authenticates by a table of passwords; the anonymous wherever they are asked for.
-type secrets struct {
-	mu   sync.Mutex
-	pass map[string]string
-}
-
-func (a *secrets) set(user, pass string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.pass[user] = pass
-}
-
-func (a *secrets) Authenticate(user string, password []byte) (Principal, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if user == "" {
-		return Principal{}, true
-	}
-	if user == "token" {
-		name, ok := map[string]string{"t-one": "one", "t-two": "two"}[string(password)]
-		return Principal{Name: name, Token: true}, ok
-	}
-	want, ok := a.pass[user]
-	if !ok || want != string(password) {
-		return Principal{}, false
-	}
-	d := network().Device(catalogue.DeviceID(user))
-	return Principal{Name: user, Site: d.Site, Device: d.ID, Gateway: d.Kind == catalogue.Gateway}, true
-}
-
-// refusal is what Denied was told.
-type refusal struct {
-	Delivery
-	reason string
-}
-
-// rig is a started broker with its handler's hands in the test's.
-type rig struct {
-	*Embedded
-	auth      *secrets
-	deliver   chan Delivery
-	denied    chan refusal
-	presences chan bool
-}
-
-func start(t testing.TB, change ...func(*EmbeddedConfig)) *rig {
-	t.Helper()
-	r := &rig{auth: &secrets{pass: map[string]string{"metz-in": "s-in", "metz-out": "s-out", "metz-gateway": "s-gw", "nancy-in": "s-nancy"}},
-		deliver: make(chan Delivery, 10_000), denied: make(chan refusal, 1000), presences: make(chan bool, 1000)}
-	cfg := EmbeddedConfig{Listen: "127.0.0.1:0", Network: network(), Auth: r.auth,
-		Handler:    func(d Delivery) { r.deliver <- d },
-		Denied:     func(d Delivery, reason string) { d.Ack(); r.denied <- refusal{d, reason} },
-		OnPresence: func(_ Principal, connected bool) { r.presences <- connected },
-		Log:        slog.New(slog.NewTextHandler(io.Discard, nil))}
-	for _, f := range change {
-		f(&cfg)
-	}
-	e, err := NewEmbedded(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r.Embedded = e
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-		defer cancel()
-		if err := e.Close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			t.Error(err)
-		}
-	})
-	return r
-}
-
-func soon(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// dial connects a device with its secret.
-func (r *rig) dial(t testing.TB, user string, change ...func(*mqttload.Options)) *mqttload.Client {
-	t.Helper()
-	c, err := r.tryDial(t, user, change...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (r *rig) tryDial(t testing.TB, user string, change ...func(*mqttload.Options)) (*mqttload.Client, error) {
-	t.Helper()
-	r.auth.mu.Lock()
-	o := mqttload.Options{ClientID: user, Username: user, Password: r.auth.pass[user]}
-	r.auth.mu.Unlock()
-	for _, f := range change {
-		f(&o)
-	}
-	c, err := mqttload.DialOptions(soon(t), r.Addr().String(), o)
-	if err == nil {
-		t.Cleanup(c.Cut)
-	}
-	return c, err
-}
-
-func persistent(o *mqttload.Options) { o.Persistent = true }
-
-func named(id string) func(*mqttload.Options) {
-	return func(o *mqttload.Options) { o.ClientID = id }
-}
-
-// next waits for what comes next.
-func next[T any](t testing.TB, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing came")
-		panic("unreachable")
-	}
-}
-
-// sink is a subscription's handler that keeps what comes.
-func sink() (mqttload.Message, chan string) {
-	ch := make(chan string, 10_000)
-	return func(topic string, payload []byte) { ch <- topic + " " + string(payload) }, ch
-}
 
 func TestPubackComesOnlyAfterAckIsCalled(t *testing.T) {
 	r := start(t)
@@ -186,6 +37,8 @@ func TestPubackComesOnlyAfterAckIsCalled(t *testing.T) {
 func TestOneSlowCommitDoesNotHoldUpTheMessagesBehindIt(t *testing.T) {
 	r := start(t)
 	c := r.dial(t, "metz-in")
+	acked := make(chan time.Duration, 100)
+	c.OnAck(func(took time.Duration) { acked <- took })
 	for range 100 {
 		if err := c.Publish("totem/v1/metz/metz-in/badge", []byte("x")); err != nil {
 			t.Fatal(err)
@@ -195,11 +48,8 @@ func TestOneSlowCommitDoesNotHoldUpTheMessagesBehindIt(t *testing.T) {
 	for range 99 {
 		next(t, r.deliver).Ack()
 	}
-	for c.Acked() < 99 {
-		if err := c.Err(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond)
+	for range 99 {
+		next(t, acked)
 	}
 	slow.Ack()
 	if err := c.Drain(soon(t)); err != nil {
@@ -320,21 +170,4 @@ func TestWhatWaitsForAReaderThatWasAwayComesInOrderAndOnlyTheLastAllowlist(t *te
 	if len(got) > 0 {
 		t.Fatalf("%d more", len(got))
 	}
-}
-
-// resume connects a device whose session has its subscriptions.
-func resume(t *testing.T, r *rig, user, filter string) (*mqttload.Client, chan string) {
-	t.Helper()
-	handle, got := sink()
-	nc, err := net.Dial("tcp", r.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := mqttload.Connect(soon(t), nc, mqttload.Options{ClientID: user, Username: user, Password: r.auth.pass[user],
-		Persistent: true, Routes: map[string]mqttload.Message{filter: handle}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Cut)
-	return c, got
 }

@@ -13,7 +13,7 @@ type Limits struct {
 	GatewayRate      float64       // the same of a gateway or the anonymous; default 50,000
 	DeviceUnacked    int           // bytes handed over and not acknowledged yet, 1 KiB more for each message; default 1 MiB
 	GatewayUnacked   int           // the same of a gateway or the anonymous; default 8 MiB
-	PendingWrites    int           // messages waiting to be encoded for one client; default 4096
+	PendingWrites    int           // messages waiting to be encoded for one client; default 2048
 	PendingBytes     int           // bytes waiting for one client's network; more ends its connection; default 4 MiB
 	WriteTimeout     time.Duration // for the network to take what is written; default 15 s
 	OfflineMessages  int           // kept for a client that is away; the oldest decisions go first; default 100
@@ -33,7 +33,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.GatewayRate, 50_000)
 	def(&l.DeviceUnacked, 1<<20)
 	def(&l.GatewayUnacked, 8<<20)
-	def(&l.PendingWrites, 4096)
+	def(&l.PendingWrites, 2048)
 	def(&l.PendingBytes, 4<<20)
 	def(&l.WriteTimeout, 15*time.Second)
 	def(&l.OfflineMessages, 100)

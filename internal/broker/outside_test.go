@@ -111,9 +111,7 @@ func TestMosquittoThatIsStoppedAndStartedKeepsWhatWasNotTaken(t *testing.T) {
 		next(t, deliver) // taken and never acknowledged
 	}
 	m.stop(syscall.SIGTERM)
-	for o.Connected() {
-		time.Sleep(time.Millisecond)
-	}
+	o.waitDown(t)
 	if err := o.Publish("totem/v1/metz/metz-in/decision", nil, false); !errors.Is(err, ErrNotConnected) {
 		t.Fatalf("publishing to nobody: %v", err)
 	}
@@ -182,15 +180,30 @@ func TestMessageThatAnOutsideBrokerKeptSaysSo(t *testing.T) {
 	}
 }
 
+// waitDown waits until the connection is known to be lost.
+func (o *Outside) waitDown(t *testing.T) {
+	t.Helper()
+	o.mu.Lock()
+	up, changed := o.up, o.changed
+	o.mu.Unlock()
+	if up {
+		next(t, changed)
+	}
+}
+
 // logged is a log that tests read.
 type logged struct {
-	mu sync.Mutex
+	mu      sync.Mutex
+	written chan struct{}
 	bytes.Buffer
 }
+
+func newLogged() *logged { return &logged{written: make(chan struct{}, 1)} }
 
 func (l *logged) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	poke(l.written)
 	return l.Buffer.Write(b)
 }
 
@@ -202,8 +215,10 @@ func (l *logged) text() string {
 
 func (l *logged) waitFor(t *testing.T, text string) {
 	t.Helper()
-	for began := time.Now(); !strings.Contains(l.text(), text); time.Sleep(time.Millisecond) {
-		if time.Since(began) > 10*time.Second {
+	for !strings.Contains(l.text(), text) {
+		select {
+		case <-l.written:
+		case <-time.After(10 * time.Second):
 			t.Fatalf("no %q in:\n%s", text, l.text())
 		}
 	}
@@ -217,7 +232,7 @@ func TestRefusalsOfAnOutsideBrokerAreNamedInTheLog(t *testing.T) {
 		"password":     {"mqtt://metz-in:hidden-word@" + r.Addr().String(), "not Authorized"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := &logged{}
+			log := newLogged()
 			o, err := NewOutside(OutsideConfig{URL: c.url, ClientID: "metz-in", Handler: func(Delivery) {}, Log: slog.New(slog.NewTextHandler(log, nil))})
 			if err != nil {
 				t.Fatal(err)
@@ -247,7 +262,7 @@ func TestOutsideBrokerThatIsNotThereIsWaitedFor(t *testing.T) {
 	addr := l.Addr().String()
 	_ = l.Close()
 	up := make(chan struct{}, 1)
-	log := &logged{}
+	log := newLogged()
 	o, err := NewOutside(OutsideConfig{URL: "mqtt://" + addr, ClientID: "totem", Handler: func(Delivery) {},
 		OnUp: func() { up <- struct{}{} }, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
@@ -273,7 +288,7 @@ func TestOutsideBrokerOverTLSIsTrustedByItsAuthority(t *testing.T) {
 	if !o.Connected() {
 		t.Fatal("not connected")
 	}
-	log := &logged{}
+	log := newLogged()
 	stranger, err := NewOutside(OutsideConfig{URL: "mqtts://" + r.Addr().String(), ClientID: "other", Handler: func(Delivery) {}, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,7 +119,7 @@ func Connect(ctx context.Context, nc net.Conn, o Options) (*Client, error) {
 	for filter, handle := range o.Routes {
 		c.routes = append(c.routes, route{filter, handle})
 	}
-	in := bufio.NewReaderSize(nc, 32<<10)
+	in := bufio.NewReaderSize(nc, 4<<10)
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	err := c.handshake(in)
 	if !stop() && err == nil {
@@ -154,91 +153,6 @@ func (c *Client) handshake(in *bufio.Reader) error {
 
 // SessionPresent says whether the broker had a session of this client id.
 func (c *Client) SessionPresent() bool { return c.present }
-
-// OnAck has f called for each acknowledged message with the time it took,
-// before its place in the window is free again.
-func (c *Client) OnAck(f func(took time.Duration)) { c.acked.Store(&f) }
-
-// Acked counts acknowledged messages.
-func (c *Client) Acked() uint64 { return c.total.Load() }
-
-// Publish sends with QoS 1. It blocks while the window is full.
-func (c *Client) Publish(topic string, payload []byte) error {
-	return c.publish(topic, payload, 0x32)
-}
-
-// PublishRetained does as Publish and asks the broker to keep the message.
-func (c *Client) PublishRetained(topic string, payload []byte) error {
-	return c.publish(topic, payload, 0x33)
-}
-
-func (c *Client) publish(topic string, payload []byte, head byte) error {
-	var id uint16
-	select {
-	case id = <-c.free:
-	case <-c.done:
-		return c.err
-	}
-	c.sent[id].Store(time.Now().UnixNano())
-	c.mu.Lock()
-	c.out = appendPublish(c.out, head, id, topic, payload)
-	c.mu.Unlock()
-	c.signal()
-	return nil
-}
-
-// Subscribe has handle called for each message on the filter's topics, from
-// the connection's goroutine. It returns once the broker has answered.
-func (c *Client) Subscribe(ctx context.Context, filter string, handle Message) error {
-	c.subs.Lock()
-	// Beyond the window, so as not to meet a publication's id.
-	c.nextSub++
-	id := uint16(c.options.Window) + c.nextSub
-	if id == 0 {
-		c.nextSub, id = 1, uint16(c.options.Window)+1
-	}
-	answer := make(chan byte, 1)
-	c.pending[id] = answer
-	c.routes = append(c.routes, route{filter, handle})
-	c.subs.Unlock()
-
-	c.mu.Lock()
-	c.out = appendSubscribe(c.out, id, filter)
-	c.mu.Unlock()
-	c.signal()
-	select {
-	case code := <-answer:
-		if code > 2 {
-			return fmt.Errorf("%w to %s", ErrRefused, filter)
-		}
-		return nil
-	case <-c.done:
-		return c.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Drain waits until everything published is acknowledged.
-func (c *Client) Drain(ctx context.Context) error {
-	taken := make([]uint16, 0, c.options.Window)
-	defer func() {
-		for _, id := range taken {
-			c.free <- id
-		}
-	}()
-	for range c.options.Window {
-		select {
-		case id := <-c.free:
-			taken = append(taken, id)
-		case <-c.done:
-			return c.err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
 
 // Done is closed when the connection has ended; Err then says why.
 func (c *Client) Done() <-chan struct{} { return c.done }
@@ -283,151 +197,5 @@ func (c *Client) signal() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
-	}
-}
-
-// write sends what is gathered, and pings when idle.
-func (c *Client) write() {
-	every := c.options.KeepAlive * 2 / 3
-	if every < 0 {
-		every = 365 * 24 * time.Hour
-	}
-	ping := time.NewTicker(every)
-	defer ping.Stop()
-	var spare []byte
-	for {
-		select {
-		case <-c.done:
-			return
-		case <-ping.C:
-			c.mu.Lock()
-			c.out = append(c.out, 0xc0, 0)
-			c.mu.Unlock()
-		case <-c.wake:
-		}
-		if c.silent.Load() {
-			continue
-		}
-		var err error
-		if spare, err = c.flush(spare); err != nil {
-			c.end(err)
-			return
-		}
-	}
-}
-
-// flush writes what is gathered, which spare's memory takes the place of.
-func (c *Client) flush(spare []byte) ([]byte, error) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	c.mu.Lock()
-	out := c.out
-	c.out = spare[:0]
-	c.mu.Unlock()
-	if len(out) == 0 {
-		return out, nil
-	}
-	_, err := c.conn.Write(out)
-	return out, err
-}
-
-// read handles what the broker sends until the connection ends.
-func (c *Client) read(in *bufio.Reader) {
-	var body []byte
-	for {
-		head, b, err := readPacket(in, body)
-		if err != nil {
-			c.end(err)
-			return
-		}
-		body = b[:0]
-		c.handle(head, b)
-	}
-}
-
-func (c *Client) handle(head byte, b []byte) {
-	switch head >> 4 {
-	case 3:
-		c.message(head, b)
-	case 4:
-		if len(b) == 2 {
-			c.puback(uint16(b[0])<<8 | uint16(b[1]))
-		}
-	case 9:
-		if len(b) == 3 {
-			id := uint16(b[0])<<8 | uint16(b[1])
-			c.subs.Lock()
-			if answer, ok := c.pending[id]; ok {
-				delete(c.pending, id)
-				answer <- b[2]
-			}
-			c.subs.Unlock()
-		}
-	}
-}
-
-func (c *Client) puback(id uint16) {
-	if id == 0 || int(id) >= len(c.sent) {
-		return
-	}
-	at := c.sent[id].Swap(0)
-	if at == 0 {
-		return // acknowledged twice
-	}
-	c.total.Add(1)
-	if f := c.acked.Load(); f != nil {
-		(*f)(time.Duration(time.Now().UnixNano() - at))
-	}
-	c.free <- id
-}
-
-// message gives a publication to the routes that match and acknowledges it.
-func (c *Client) message(head byte, b []byte) {
-	qos := head >> 1 & 3
-	if len(b) < 2 {
-		return
-	}
-	n := 2 + (int(b[0])<<8 | int(b[1]))
-	rest := n
-	if qos > 0 {
-		rest += 2
-	}
-	if len(b) < rest {
-		return
-	}
-	topic, payload := string(b[2:n]), append([]byte(nil), b[rest:]...)
-	c.subs.Lock()
-	routes := c.routes
-	c.subs.Unlock()
-	for _, r := range routes {
-		if r.handle != nil && matches(r.filter, topic) {
-			r.handle(topic, payload)
-		}
-	}
-	if qos == 1 {
-		c.mu.Lock()
-		c.out = append(c.out, 0x40, 2, b[n], b[n+1])
-		c.mu.Unlock()
-		c.signal()
-	}
-}
-
-// matches says whether a filter covers a topic.
-func matches(filter, topic string) bool {
-	for {
-		f, fRest, fMore := strings.Cut(filter, "/")
-		if f == "#" {
-			return true
-		}
-		t, tRest, tMore := strings.Cut(topic, "/")
-		switch {
-		case f != "+" && f != t:
-			return false
-		case !fMore:
-			return !tMore
-		case !tMore:
-			return fRest == "#"
-		}
-		filter, topic = fRest, tRest
 	}
 }
