@@ -1,0 +1,94 @@
+package demo
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// The UIDs' lengths in bytes: older cards, and newer ones with telephones.
+const (
+	shortUID = 4
+	longUID  = 7
+)
+
+// cards gives every member a badge, some a telephone too; some have lost one,
+// a few have only one that opens nothing any more. The examples' people and
+// staff have none but good ones.
+func (m *maker) cards() {
+	for i := range m.Members {
+		p := &m.Members[i]
+		status, from, to := lease.Active, (*time.Time)(nil), (*time.Time)(nil)
+		switch draw := m.rng.IntN(100); {
+		case len(p.StaffSites) > 0 || m.example(p.Tenant):
+		case draw < 4:
+			m.card(p.ID, "ancienne-carte", lease.Lost, nil, nil)
+		case draw < 6:
+			status = lease.Revoked
+		case draw < 8:
+			to = m.instant(-m.between(1, 90))
+		case draw < 9:
+			from = m.instant(m.between(1, 14))
+		case draw < 20:
+			from, to = m.instant(-m.between(100, 400)), m.instant(m.between(30, 400))
+		}
+		m.card(p.ID, "carte", status, from, to)
+		if m.chance(15) {
+			m.card(p.ID, "mobile", lease.Active, nil, nil)
+		}
+	}
+}
+
+// example says whether the tenant is one of its site's two certain ones.
+func (m *maker) example(t lease.TenantID) bool {
+	seen := map[catalogue.SiteID]int{}
+	for _, tenant := range m.Tenants[1:] {
+		if tenant.ID == t {
+			return seen[tenant.Site] < 2
+		}
+		seen[tenant.Site]++
+	}
+	return false
+}
+
+func (m *maker) instant(day int) *time.Time {
+	at := m.at(day, 0, 0)
+	return &at
+}
+
+func (m *maker) card(p lease.MemberID, what string, status lease.Status, from, to *time.Time) {
+	kind, size := "card", longUID
+	switch {
+	case what == "mobile":
+		kind = "mobile"
+	case m.chance(40):
+		size = shortUID
+	}
+	m.Cards = append(m.Cards, Card{
+		Credential: lease.CredentialID(fmt.Sprintf("%s-%s", p, what)), Member: p, UID: m.uid(kind, size), Kind: kind,
+		Status: status, ValidFrom: from, ValidTo: to,
+	})
+}
+
+// uid draws a UID that nobody has. A card's of 7 bytes begins with 04, its
+// maker; none ends in 00, so that no two spellings of it (§2) are in doubt.
+func (m *maker) uid(kind string, size int) []byte {
+	for {
+		b := make([]byte, size)
+		for i := range b {
+			b[i] = byte(m.between(1, 255))
+		}
+		switch {
+		case kind == "mobile":
+			b[0] = 0x5F
+		case size == longUID:
+			b[0] = 0x04
+		}
+		if !m.uids[string(b)] {
+			m.uids[string(b)] = true
+			return b
+		}
+	}
+}

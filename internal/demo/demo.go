@@ -1,0 +1,105 @@
+// Package demo peoples a network: tenants, members, badges, plans, leases,
+// visitors and events, as plausible as the buildings and as made up as the
+// names. `totem demo` and the firmware simulator live by it.
+//
+// It is never part of `totem serve`, and holds what a real ledger never does:
+// the badges' UIDs and the visitors' tokens, for somebody has to badge.
+package demo
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// World is all people of the demo. The order of each list is fixed, and
+// nothing in it refers to what comes later: put in the order of the fields,
+// every reference is there already.
+type World struct {
+	Network   *catalogue.Network
+	Today     catalogue.Day
+	Schedules []lease.Schedule
+	Plans     []lease.Plan
+	Tenants   []lease.Tenant
+	Members   []lease.Member
+	Cards     []Card
+	Leases    []lease.Lease
+	Passes    []Pass
+	Events    []lease.Event
+}
+
+// Card is a credential with the UID that its owner badges with.
+type Card struct {
+	Credential lease.CredentialID
+	Member     lease.MemberID
+	UID        []byte // 4 or 7 bytes, as read
+	Kind       string // card or mobile
+	Status     lease.Status
+	ValidFrom  *time.Time // nil: without bound
+	ValidTo    *time.Time // excluded; nil: without bound
+}
+
+// Pass is a visitor's pass with its QR token; the badge is "qr:" and Token.
+type Pass struct {
+	ID        lease.PassID
+	Host      lease.MemberID
+	Name      string
+	Spaces    []catalogue.SpaceID
+	ValidFrom time.Time
+	ValidTo   time.Time // excluded
+	Token     string
+}
+
+// The size of the demo, spread over the sites by their area.
+const (
+	tenantCount = 60
+	memberCount = 600
+)
+
+// New peoples the network. The same network, seed and day give the same
+// world; another day moves its dates and changes nobody. A site without a
+// kind of space has nobody who rents one.
+func New(n *catalogue.Network, seed uint64, today catalogue.Day) *World {
+	w := &World{Network: n, Today: today, Schedules: schedules(), Plans: plans()}
+	m := &maker{World: w, rng: rand.New(rand.NewPCG(seed, 0x746f74656d)), names: newNames(), uids: map[string]bool{}}
+	m.team()
+	m.tenants()
+	m.cards()
+	m.passes()
+	m.events()
+	return w
+}
+
+// maker fills a World.
+type maker struct {
+	*World
+	rng   *rand.Rand
+	names *names
+	uids  map[string]bool
+}
+
+// chance is true in percent of 100 draws.
+func (m *maker) chance(percent int) bool { return m.rng.IntN(100) < percent }
+
+// between draws from [least, most].
+func (m *maker) between(least, most int) int { return least + m.rng.IntN(most-least+1) }
+
+// at is an instant of a day counted from today, on the network's clock.
+func (m *maker) at(day, hour, minute int) time.Time {
+	return m.Network.Zone.Instant(m.Today+catalogue.Day(day), hour*3600+minute*60)
+}
+
+// spaces lists a site's spaces of a kind, in the catalogue's order.
+func (w *World) spaces(site catalogue.SiteID, kinds ...catalogue.SpaceKind) []catalogue.SpaceID {
+	var ids []catalogue.SpaceID
+	for _, kind := range kinds {
+		for _, s := range w.Network.Spaces {
+			if s.Site == site && s.Kind == kind {
+				ids = append(ids, s.ID)
+			}
+		}
+	}
+	return ids
+}

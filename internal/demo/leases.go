@@ -1,0 +1,69 @@
+package demo
+
+import (
+	"fmt"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// lease gives a tenant what it comes for, and some members of office tenants
+// a day in the coworking now and then.
+func (m *maker) lease(t lease.Tenant, s stance, people []lease.Member) {
+	l := lease.Lease{
+		ID: m.leaseID(t.ID, s.plan), Tenant: t.ID, Site: t.Site, Plan: s.plan, Status: s.status,
+		StartsOn: m.Today - catalogue.Day(m.between(60, 1200)), Spaces: []catalogue.SpaceID{},
+	}
+	if s.space != "" {
+		l.Spaces = append(l.Spaces, s.space)
+		l.RentCentsMonth = m.rent(s)
+	}
+	switch draw := m.rng.IntN(100); {
+	case s.sure:
+	case draw < 4:
+		l.Status = lease.Suspended
+	case draw < 9:
+		l.EndsOn = m.day(-m.between(1, 40))
+	case draw < 13:
+		l.StartsOn = m.Today + catalogue.Day(m.between(1, 30))
+	case draw < 45:
+		l.EndsOn = m.day(m.between(20, 700))
+	}
+	if (s.plan == dayCoworking || s.plan == roaming) && len(people) > 3 {
+		l.Members = some(people, len(people)*2/3)
+	}
+	m.Leases = append(m.Leases, l)
+	if s.plan == privateOffice && len(people) >= 5 && m.chance(50) && len(m.spaces(t.Site, catalogue.Coworking)) > 0 {
+		m.Leases = append(m.Leases, lease.Lease{
+			ID: m.leaseID(t.ID, dayCoworking), Tenant: t.ID, Site: t.Site, Plan: dayCoworking, Status: lease.Active,
+			StartsOn: m.Today - catalogue.Day(m.between(20, 300)), Spaces: []catalogue.SpaceID{}, Members: some(people[len(people)/2:], 2),
+		})
+	}
+}
+
+func (m *maker) leaseID(t lease.TenantID, p lease.PlanID) lease.ID {
+	return lease.ID(fmt.Sprintf("%s-%s", t, p))
+}
+
+func (m *maker) day(fromToday int) *catalogue.Day {
+	d := m.Today + catalogue.Day(fromToday)
+	return &d
+}
+
+// rent is the month's rent of the space; of an incubator a desk's share.
+func (m *maker) rent(s stance) int {
+	space := m.Network.Space(s.space)
+	rent := int(space.AreaM2 * float64(space.RentCents))
+	if s.plan == incubation {
+		rent = rent * 4 / max(space.Capacity, 4)
+	}
+	return rent
+}
+
+func some(people []lease.Member, n int) []lease.MemberID {
+	ids := []lease.MemberID{}
+	for _, p := range people[:min(n, len(people))] {
+		ids = append(ids, p.ID)
+	}
+	return ids
+}

@@ -1,0 +1,171 @@
+package demo
+
+import (
+	"strings"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// The kinds of tenants (contract §6).
+const (
+	company     = "company"
+	associative = "association"
+	institution = "institution"
+)
+
+// team makes LORnTECH's own people: for each site a manager and a technician,
+// who pass in a lockdown, two at the desk and one who cleans at night; and
+// three who work at all sites.
+func (m *maker) team() {
+	sites := m.Network.Sites
+	if len(sites) == 0 {
+		return
+	}
+	id := lease.TenantID(m.names.id("lorntech"))
+	m.Tenants = append(m.Tenants, lease.Tenant{ID: id, Name: "LORnTECH", Site: sites[0].ID, Kind: institution})
+	var all []catalogue.SiteID
+	for _, s := range sites {
+		all = append(all, s.ID)
+		for job := range 5 {
+			p := m.member(id, institution)
+			p.StaffSites = []catalogue.SiteID{s.ID}
+			if job < 2 {
+				p.Roles = []string{lease.Responder}
+			}
+		}
+	}
+	for range 3 {
+		m.member(id, institution).StaffSites = all
+	}
+}
+
+// member adds a person of a tenant.
+func (m *maker) member(t lease.TenantID, kind string) *lease.Member {
+	name, id := m.names.person(m.rng)
+	domain := map[string]string{company: "example.com", associative: "example.org", institution: "example.net"}[kind]
+	m.Members = append(m.Members, lease.Member{
+		ID: lease.MemberID(id), Tenant: t, Name: name, Email: strings.ReplaceAll(id, "-", ".") + "@" + domain,
+		Roles: []string{}, StaffSites: []catalogue.SiteID{},
+	})
+	return &m.Members[len(m.Members)-1]
+}
+
+// tenants makes all others, with their members and leases: more where the
+// site is larger.
+func (m *maker) tenants() {
+	rows := m.Network.Summary()
+	area := 0.0
+	for i := range rows {
+		rows[i].AreaM2++ // a site without a space has its tenants too
+		area += rows[i].AreaM2
+	}
+	firms := tenantCount - len(m.Tenants)
+	people := memberCount - len(m.Members)
+	done := 0.0
+	for i, r := range rows {
+		before := done
+		done += r.AreaM2
+		share := func(total int) int { return int(float64(total)*done/area+0.5) - int(float64(total)*before/area+0.5) }
+		m.site(&m.Network.Sites[i], share(firms), share(people))
+	}
+}
+
+// site makes a site's tenants, and spreads its people over them.
+func (m *maker) site(s *catalogue.Site, firms, people int) {
+	market := m.market(s.ID)
+	for i := range firms {
+		stance := market.stance(m, i)
+		kind := company
+		switch {
+		case stance.plan == association:
+			kind = associative
+		case i > 2 && m.chance(10):
+			kind = institution
+		}
+		name, id := m.names.tenant(m.rng, kind, s.City)
+		t := lease.Tenant{ID: lease.TenantID(id), Name: name, Site: s.ID, Kind: kind}
+		m.Tenants = append(m.Tenants, t)
+		left := firms - i
+		size := min(people, max(people/left+m.between(-people/left/2, people/left/2), 2))
+		if left == 1 {
+			size = people
+		}
+		people -= size
+		first := len(m.Members)
+		for range size {
+			if p := m.member(t.ID, kind); m.chance(1) {
+				p.Roles = []string{lease.Responder}
+			}
+		}
+		m.lease(t, stance, m.Members[first:])
+	}
+}
+
+// market is what of a site is still to let.
+type market struct {
+	offices, incubators, studios []catalogue.SpaceID
+	shared                       []lease.PlanID // of what the site has
+}
+
+func (m *maker) market(site catalogue.SiteID) *market {
+	k := &market{
+		offices:    m.spaces(site, catalogue.PrivateOffice),
+		incubators: m.spaces(site, catalogue.Incubator, catalogue.Accelerator),
+		studios:    m.lettable(m.spaces(site, catalogue.Studio)),
+	}
+	for _, offer := range []struct {
+		kind  catalogue.SpaceKind
+		plans []lease.PlanID
+	}{
+		{catalogue.Coworking, []lease.PlanID{fullCoworking, dayCoworking, roaming, fullCoworking}},
+		{catalogue.AssociationsOffice, []lease.PlanID{association}},
+		{catalogue.FabLab, []lease.PlanID{makers}},
+	} {
+		if len(m.spaces(site, offer.kind)) > 0 {
+			k.shared = append(k.shared, offer.plans...)
+		}
+	}
+	return k
+}
+
+// lettable keeps the spaces that have a rent.
+func (m *maker) lettable(ids []catalogue.SpaceID) []catalogue.SpaceID {
+	var let []catalogue.SpaceID
+	for _, id := range ids {
+		if m.Network.Space(id).RentCents > 0 {
+			let = append(let, id)
+		}
+	}
+	return let
+}
+
+// stance is what a tenant comes for.
+type stance struct {
+	plan   lease.PlanID
+	space  catalogue.SpaceID // its own; empty: none
+	status lease.Status
+	sure   bool // neither ended nor still to come
+}
+
+// stance decides what the site's i-th tenant takes. The first two are certain:
+// one with an office around the clock, one whose coworking is suspended; they
+// are the demo's examples.
+func (k *market) stance(m *maker, i int) stance {
+	s := stance{status: lease.Active, sure: i < 2}
+	switch draw := m.rng.IntN(10); {
+	case i == 1 && len(k.shared) > 0 && k.shared[0] == fullCoworking:
+		s.plan, s.status = fullCoworking, lease.Suspended
+	case (i == 0 || draw < 4) && len(k.offices) > 0:
+		s.plan, s.space, k.offices = privateOffice, k.offices[0], k.offices[1:]
+	case draw == 4 && len(k.studios) > 0:
+		s.plan, s.space, k.studios = residency, k.studios[0], k.studios[1:]
+	case draw <= 6 && len(k.incubators) > 0:
+		s.plan, s.space = incubation, k.incubators[m.rng.IntN(len(k.incubators))]
+	case len(k.shared) > 0:
+		s.plan = k.shared[(i+draw)%len(k.shared)]
+	default:
+		s.plan = privateOffice
+	}
+	return s
+}
