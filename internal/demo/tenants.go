@@ -119,7 +119,7 @@ func (m *maker) market(site catalogue.SiteID) *market {
 		plans []lease.PlanID
 	}{
 		{catalogue.Coworking, []lease.PlanID{fullCoworking, dayCoworking, roaming, fullCoworking}},
-		{catalogue.AssociationsOffice, []lease.PlanID{association}},
+		{catalogue.AssociationsOffice, []lease.PlanID{association, association, association}},
 		{catalogue.FabLab, []lease.PlanID{makers}},
 	} {
 		if len(m.spaces(site, offer.kind)) > 0 {
