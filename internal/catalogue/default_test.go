@@ -151,3 +151,11 @@ func TestEveryOfficeAndEveryLettableSpaceIsBehindADoor(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkDefault(b *testing.B) {
+	for b.Loop() {
+		if _, err := Default(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

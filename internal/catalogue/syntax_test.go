@@ -22,6 +22,8 @@ func TestBrokenYAMLNamesItsLine(t *testing.T) {
 		{"two documents", "network: A\ntimezone: UTC\n---\nnetwork: B\n", "4: syntax: a second document: a catalogue is one"},
 		{"no UTF-8", "network: A\ntimezone: \xff\n", "2: syntax: the text is not valid UTF-8"},
 		{"a NUL", "network: A\x00\ntimezone: UTC", "1: network: holds a line break or another control character"},
+		{"lines of Windows", "network: A\r\ntimezone: UTC\r\n# note\r\nsites:\r\n  - {id: a, name: A, city: A}\r\n", "5: sites[0].holidays: is missing"},
+		{"after comments and empty lines", "# one\n\nnetwork: A # two\n\n\ntimezone: UTC\nsites:\n  # three\n  - id: a\n    name: A\n    # four\n    city: A\n    holidays: de\n", `13: sites[0].holidays: "de" is not known: it is one of fr fr-moselle`},
 		{"a tag", "network: !!str A\ntimezone: UTC\n", "1: network: tags like !!str are not read"},
 		{"an unknown alias", "network: A\ntimezone: UTC\nsites: *nowhere\n", "3: sites: no anchor &nowhere"},
 		{"an alias to itself", "network: A\ntimezone: UTC\nsites: &a [*a]", "3: sites[0]: is no mapping; a site has id name city holidays opening"},

@@ -32,7 +32,8 @@ func (d *document) root(data []byte, known []string) *object {
 		d.fail(1, "syntax", "the file is larger than %d bytes", maxFile)
 		return nil
 	}
-	text := strings.TrimPrefix(string(data), "\ufeff")
+	// With Windows' line ends the library miscounts lines after comments.
+	text := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
 	if line, ok := invalidText(text); !ok {
 		d.fail(line, "syntax", "the text is not valid UTF-8")
 		return nil

@@ -97,61 +97,6 @@ func TestTheBookTakesEveryWorld(t *testing.T) {
 	}
 }
 
-func TestEveryReferenceIsThere(t *testing.T) {
-	n := network(t)
-	for seed := range uint64(10) {
-		w := New(n, seed, today)
-		tenants, members, plans, schedules := map[lease.TenantID]bool{}, map[lease.MemberID]lease.TenantID{}, map[lease.PlanID]bool{}, map[lease.ScheduleID]bool{lease.Always: true}
-		for _, s := range w.Schedules {
-			schedules[s.ID] = true
-		}
-		for _, p := range w.Plans {
-			plans[p.ID] = schedules[p.Schedule]
-		}
-		for _, x := range w.Tenants {
-			tenants[x.ID] = n.Site(x.Site) != nil
-		}
-		for _, m := range w.Members {
-			members[m.ID] = m.Tenant
-			if !tenants[m.Tenant] {
-				t.Errorf("member %s of %s", m.ID, m.Tenant)
-			}
-		}
-		for _, l := range w.Leases {
-			if !tenants[l.Tenant] || !plans[l.Plan] || n.Site(l.Site) == nil || l.EndsOn != nil && *l.EndsOn < l.StartsOn {
-				t.Errorf("lease %+v", l)
-			}
-			for _, m := range l.Members {
-				if members[m] != l.Tenant {
-					t.Errorf("lease %s serves %s", l.ID, m)
-				}
-			}
-			for _, s := range l.Spaces {
-				if n.Space(s) == nil {
-					t.Errorf("lease %s of %s", l.ID, s)
-				}
-			}
-		}
-		for _, c := range w.Cards {
-			if members[c.Member] == "" {
-				t.Errorf("card %s of %s", c.Credential, c.Member)
-			}
-		}
-		for _, p := range w.Passes {
-			if members[p.Host] == "" || len(p.Spaces) == 0 || !p.ValidTo.After(p.ValidFrom) {
-				t.Errorf("pass %+v", p)
-			}
-		}
-		for _, e := range w.Events {
-			for _, m := range e.Invited {
-				if members[m] == "" {
-					t.Errorf("event %s invites %s", e.ID, m)
-				}
-			}
-		}
-	}
-}
-
 func TestNoIdUIDTokenOrAddressIsUsedTwice(t *testing.T) {
 	n := network(t)
 	for seed := range uint64(10) {
@@ -270,5 +215,12 @@ func TestASmallNetworkIsPeopledToo(t *testing.T) {
 		for _, s := range n.Sites {
 			w.Examples(s.ID)
 		}
+	}
+}
+
+func BenchmarkWorld(b *testing.B) {
+	n := network(b)
+	for b.Loop() {
+		New(n, 1, today)
 	}
 }

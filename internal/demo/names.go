@@ -8,16 +8,18 @@ import (
 
 // names gives each person and tenant a name, and an id that none had before.
 type names struct {
-	given map[string]int
+	first, last []string
+	given       map[string]int // how often each id was asked for
 }
 
-func newNames() *names { return &names{given: map[string]int{}} }
+func newNames() *names {
+	return &names{first: firstNames(), last: lastNames(), given: map[string]int{}}
+}
 
 // person draws a name and its id, as "Zoé Lemoine" and "zoe-lemoine"; the
 // second of a name is "zoe-lemoine-2".
 func (n *names) person(rng *rand.Rand) (name, id string) {
-	first, last := firstNames(), lastNames()
-	name = first[rng.IntN(len(first))] + " " + last[rng.IntN(len(last))]
+	name = n.first[rng.IntN(len(n.first))] + " " + n.last[rng.IntN(len(n.last))]
 	return name, n.id(name)
 }
 
