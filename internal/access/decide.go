@@ -90,7 +90,7 @@ func (x *Index) Decide(q Question, w Whereabouts) Answer {
 	cred := x.credential(q.Credential)
 	var a Answer
 	if cred != nil {
-		a.Subject = cred.subject
+		a.Subject = cred.subject()
 	}
 	if q.Direction == catalogue.Out {
 		a.Granted, a.Reason = true, Egress
@@ -125,9 +125,9 @@ func (x *Index) barred(q *Question, c *credential, unix int64) Reason {
 		return Stale
 	case c == nil:
 		return UnknownCredential
-	case c.status == lease.Lost:
+	case c.status == lost:
 		return CredentialLost
-	case c.status == lease.Revoked:
+	case c.status == revoked:
 		return CredentialRevoked
 	case unix < c.from || unix >= c.to:
 		return CredentialOutOfDate
@@ -163,7 +163,7 @@ func (x *Index) right(a *Answer, c *credential, d *door, unix int64) {
 	if c.member != nil && x.byLease(a, c.member, d, unix) {
 		return
 	}
-	if c.pass != nil && c.pass.has(d.n) { // its time is the credential's
+	if c.pass != nil && c.pass.doors.has(d.n) { // its time is the credential's
 		a.Granted, a.Reason, a.Lease = true, Pass, ""
 		return
 	}

@@ -1,10 +1,11 @@
 package access
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -17,9 +18,12 @@ type Index struct {
 	network     *catalogue.Network
 	doors       map[catalogue.DoorID]*door
 	credentials []credential
-	slots       []uint32 // a hash table: 1 + an index into credentials, 0 is empty
+	forList     []lease.Hash // of credentials, one each
+	slots       []uint32     // a hash table: 1 + an index into credentials, 0 is empty
 	lockdowns   []lockdown
-	members     map[lease.MemberID]*member
+
+	listed sync.Once
+	order  []uint32 // credentials by forList, made when lists are first asked for
 }
 
 // bits is a set of small numbers: doors, or sites.
@@ -48,19 +52,42 @@ type door struct {
 
 // credential is a member's, or a pass's token.
 type credential struct {
-	lookup, forList lease.Hash
-	status          lease.Status
-	from, to        int64 // Unix milliseconds, [from, to)
-	subject         visit.Subject
-	member          *member
-	pass            bits // doors; nil: no pass
+	lookup   lease.Hash
+	from, to int64 // Unix milliseconds, [from, to)
+	member   *member
+	pass     *pass
+	status   status
 }
+
+// status is a credential's, small.
+type status uint8
+
+const (
+	active status = iota
+	lost
+	revoked
+)
 
 func (c *credential) responder() bool { return c.member != nil && c.member.responder }
 
+func (c *credential) subject() visit.Subject {
+	if c.pass != nil {
+		return visit.Subject{Pass: c.pass.id}
+	}
+	if c.member != nil {
+		return visit.Subject{Member: c.member.id}
+	}
+	return visit.Subject{}
+}
+
+type pass struct {
+	id    lease.PassID
+	doors bits
+}
+
 type member struct {
 	id        lease.MemberID
-	staff     bits // sites
+	staff     bits // sites; nil: none
 	responder bool
 	leases    []*compiled // by id
 	events    []*event    // invited to
@@ -188,7 +215,7 @@ func (c *Compiler) spaces(ids []catalogue.SpaceID) bits {
 
 // Compile makes the index of a book and its lockdowns.
 func (c *Compiler) Compile(book *lease.Book, lockdowns []lease.Lockdown) *Index {
-	x := &Index{network: c.network, doors: make(map[catalogue.DoorID]*door, len(c.doors)), members: map[lease.MemberID]*member{}}
+	x := &Index{network: c.network, doors: make(map[catalogue.DoorID]*door, len(c.doors))}
 	own := slices.Clone(c.doors)
 	for i := range own {
 		x.doors[own[i].id] = &own[i]
@@ -198,33 +225,53 @@ func (c *Compiler) Compile(book *lease.Book, lockdowns []lease.Lockdown) *Index 
 			x.lockdowns = append(x.lockdowns, lockdown{site: site, from: k.From, to: k.To})
 		}
 	}
-	tenants := c.compileMembers(x, book)
-	c.compileLeases(x, book, tenants)
-	c.compileEvents(x, book, own)
-	c.compileCredentials(x, book)
+	p := c.compilePeople(book)
+	c.compileLeases(p, book)
+	c.compileEvents(p, book, own)
+	c.compileCredentials(x, p, book)
 	return x
 }
 
-func (c *Compiler) compileMembers(x *Index, book *lease.Book) map[lease.TenantID][]*member {
-	tenants := map[lease.TenantID][]*member{}
-	for m := range book.Members() {
-		cm := &member{id: m.ID, responder: slices.Contains(m.Roles, lease.Responder), staff: newBits(len(c.network.Sites))}
+// people are the members while an index is made.
+type people struct {
+	byID    map[lease.MemberID]*member
+	tenants map[lease.TenantID][]*member
+}
+
+func (c *Compiler) compilePeople(book *lease.Book) people {
+	n := book.Size().Members
+	all := make([]member, 0, n) // together in memory, and never grown
+	p := people{byID: make(map[lease.MemberID]*member, n), tenants: make(map[lease.TenantID][]*member, book.Size().Tenants)}
+	for m := range book.MembersUnordered() {
+		all = append(all, member{id: m.ID, responder: slices.Contains(m.Roles, lease.Responder)})
+		cm := &all[len(all)-1]
 		for _, s := range m.StaffSites {
 			if n, ok := c.sites[s]; ok {
+				if cm.staff == nil {
+					cm.staff = newBits(len(c.network.Sites))
+				}
 				cm.staff.set(n)
 			}
 		}
-		x.members[m.ID] = cm
-		tenants[m.Tenant] = append(tenants[m.Tenant], cm)
+		p.byID[m.ID] = cm
+		p.tenants[m.Tenant] = append(p.tenants[m.Tenant], cm)
 	}
-	return tenants
+	return p
 }
 
-func (c *Compiler) compileLeases(x *Index, book *lease.Book, tenants map[lease.TenantID][]*member) {
+func (c *Compiler) compileLeases(p people, book *lease.Book) {
 	schedules := map[lease.ScheduleID]*schedule{}
+	words := (len(c.network.Doors) + 63) / 64
+	n := book.Size().Leases
+	all, sets := make([]compiled, 0, n), make(bits, n*words)
 	for l := range book.Leases() { // by id, so that each member's come by id
 		plan, _ := book.Plan(l.Plan)
-		cl := &compiled{id: l.ID, doors: c.spaces(l.Spaces), active: l.Status == lease.Active, startsOn: l.StartsOn, endsOn: math.MaxInt32}
+		all = append(all, compiled{id: l.ID, doors: sets[:words:words], active: l.Status == lease.Active, startsOn: l.StartsOn, endsOn: math.MaxInt32})
+		sets = sets[words:]
+		cl := &all[len(all)-1]
+		for _, id := range l.Spaces {
+			cl.doors.add(c.toward[id])
+		}
 		if l.EndsOn != nil {
 			cl.endsOn = *l.EndsOn
 		}
@@ -233,21 +280,27 @@ func (c *Compiler) compileLeases(x *Index, book *lease.Book, tenants map[lease.T
 			site = ""
 		}
 		for _, k := range plan.Includes {
-			cl.doors.add(c.kind(k, site))
+			cl.doors.add(c.ofKind[kindAt{k, site}])
 		}
 		if schedules[plan.Schedule] == nil {
 			schedules[plan.Schedule] = compileSchedule(book, plan.Schedule)
 		}
 		cl.schedule = schedules[plan.Schedule]
-		if l.Members == nil {
-			for _, m := range tenants[l.Tenant] {
-				m.leases = append(m.leases, cl)
-			}
+		p.serve(l, cl)
+	}
+}
+
+// serve gives a lease to the members it serves: those it names, else all of its tenant.
+func (p people) serve(l lease.Lease, cl *compiled) {
+	if l.Members == nil {
+		for _, m := range p.tenants[l.Tenant] {
+			m.leases = append(m.leases, cl)
 		}
-		for _, id := range l.Members {
-			if m := x.members[id]; m != nil {
-				m.leases = append(m.leases, cl)
-			}
+		return
+	}
+	for _, id := range l.Members {
+		if m := p.byID[id]; m != nil {
+			m.leases = append(m.leases, cl)
 		}
 	}
 }
@@ -267,7 +320,7 @@ func compileSchedule(book *lease.Book, id lease.ScheduleID) *schedule {
 	return out
 }
 
-func (c *Compiler) compileEvents(x *Index, book *lease.Book, doors []door) {
+func (c *Compiler) compileEvents(p people, book *lease.Book, doors []door) {
 	for e := range book.Events() {
 		ce := &event{id: e.ID, doors: c.spaces(e.Spaces), from: e.StartsAt.UnixMilli(), to: e.EndsAt.UnixMilli()}
 		if e.Audience == "public" {
@@ -279,29 +332,33 @@ func (c *Compiler) compileEvents(x *Index, book *lease.Book, doors []door) {
 			continue
 		}
 		for _, id := range e.Invited {
-			if m := x.members[id]; m != nil {
+			if m := p.byID[id]; m != nil {
 				m.events = append(m.events, ce)
 			}
 		}
 	}
 }
 
-func (c *Compiler) compileCredentials(x *Index, book *lease.Book) {
-	for cr := range book.Credentials() {
-		x.credentials = append(x.credentials, credential{
-			lookup: cr.Lookup, forList: cr.ForList, status: cr.Status, from: bound(cr.ValidFrom, math.MinInt64), to: bound(cr.ValidTo, math.MaxInt64),
-			subject: visit.Subject{Member: cr.Member}, member: x.members[cr.Member],
-		})
-	}
-	for p := range book.Passes() {
-		status := lease.Active
-		if p.Deleted {
-			status = lease.Revoked
+func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book) {
+	n := book.Size().Credentials + book.Size().Passes
+	x.credentials, x.forList = make([]credential, 0, n), make([]lease.Hash, 0, n)
+	for cr := range book.CredentialsUnordered() {
+		cc := credential{lookup: cr.Lookup, from: bound(cr.ValidFrom, math.MinInt64), to: bound(cr.ValidTo, math.MaxInt64), member: p.byID[cr.Member]}
+		switch cr.Status {
+		case lease.Active:
+		case lease.Lost:
+			cc.status = lost
+		default:
+			cc.status = revoked
 		}
-		x.credentials = append(x.credentials, credential{
-			lookup: p.Lookup, forList: p.ForList, status: status, from: p.ValidFrom.UnixMilli(), to: p.ValidTo.UnixMilli(),
-			subject: visit.Subject{Pass: p.ID}, pass: c.spaces(p.Spaces),
-		})
+		x.credentials, x.forList = append(x.credentials, cc), append(x.forList, cr.ForList)
+	}
+	for v := range book.Passes() {
+		cc := credential{lookup: v.Lookup, from: v.ValidFrom.UnixMilli(), to: v.ValidTo.UnixMilli(), pass: &pass{id: v.ID, doors: c.spaces(v.Spaces)}}
+		if v.Deleted {
+			cc.status = revoked
+		}
+		x.credentials, x.forList = append(x.credentials, cc), append(x.forList, v.ForList)
 	}
 	size := 16
 	for size < 2*len(x.credentials) {
@@ -325,4 +382,14 @@ func bound(t *time.Time, none int64) int64 {
 	return t.UnixMilli()
 }
 
-func compareHashes(a, b lease.Hash) int { return strings.Compare(string(a[:]), string(b[:])) }
+// byForList orders the credentials as allowlists do.
+func (x *Index) byForList() []uint32 {
+	x.listed.Do(func() {
+		x.order = make([]uint32, len(x.credentials))
+		for i := range x.order {
+			x.order[i] = uint32(i)
+		}
+		slices.SortFunc(x.order, func(a, b uint32) int { return bytes.Compare(x.forList[a][:], x.forList[b][:]) })
+	})
+	return x.order
+}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -37,18 +38,17 @@ func (x *Index) Entries(id catalogue.DoorID, direction catalogue.Direction, from
 		return nil
 	}
 	locked := x.lockedDown(d.site, &Question{At: from})
-	e := expansion{x: x, d: d, from: from.UnixMilli(), to: to.UnixMilli(), leases: map[*compiled][]interval{}}
+	e := expansion{x: x, d: d, from: from.UnixMilli(), to: to.UnixMilli(), leases: map[*compiled]*expanded{}}
 	var out []Entry
-	for i := range x.credentials {
-		c := &x.credentials[i]
-		if c.status != lease.Active || locked && !c.responder() {
+	for _, n := range x.byForList() {
+		c := &x.credentials[n]
+		if c.status != active || locked && !c.responder() {
 			continue
 		}
 		if rights := e.rights(c); len(rights) > 0 {
-			out = append(out, Entry{c.forList, rights})
+			out = append(out, Entry{x.forList[n], rights})
 		}
 	}
-	slices.SortFunc(out, func(a, b Entry) int { return compareHashes(a.Hash, b.Hash) })
 	return out
 }
 
@@ -57,21 +57,58 @@ type expansion struct {
 	x        *Index
 	d        *door
 	from, to int64
-	leases   map[*compiled][]interval
+	leases   map[*compiled]*expanded
+}
+
+// expanded is a lease's windows, also as rights for who has nothing else.
+type expanded struct {
+	windows []interval
+	rights  []Right
 }
 
 // rights are a credential's: by staff, then lease, pass, event, each where
 // none before it grants.
 func (e *expansion) rights(c *credential) []Right {
+	if rights, ok := e.plain(c); ok {
+		return rights
+	}
 	var all []interval
 	for _, layer := range [][]interval{e.staff(c), e.byLeases(c), e.byPass(c), e.byEvents(c)} {
 		all = append(all, without(layer, all)...)
 	}
+	slices.SortFunc(all, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
+	return clip(all, max(e.from, c.from), min(e.to, c.to))
+}
+
+// plain is the common case: nothing but one lease opens this door, or nothing
+// at all. Its rights are laid out once for all whom the lease serves.
+func (e *expansion) plain(c *credential) (rights []Right, ok bool) {
+	m := c.member
+	if m == nil || m.staff != nil || len(m.events) > 0 || len(e.d.public) > 0 {
+		return nil, false
+	}
+	var only *compiled
+	for _, l := range m.leases {
+		if l.active && l.doors.has(e.d.n) {
+			if only != nil {
+				return nil, false
+			}
+			only = l
+		}
+	}
+	if only == nil {
+		return nil, true
+	}
+	if c.from > e.from || c.to < e.to {
+		return nil, false
+	}
+	return e.lease(only).rights, true
+}
+
+func clip(all []interval, from, to int64) []Right {
 	var out []Right
-	slices.SortFunc(all, func(a, b interval) int { return int(max(-1, min(1, a.from-b.from))) })
-	lo, hi := max(e.from, c.from), min(e.to, c.to)
 	for _, v := range all {
-		if v.from, v.to = max(v.from, lo), min(v.to, hi); v.from < v.to {
+		if v.from, v.to = max(v.from, from), min(v.to, to); v.from < v.to {
 			out = append(out, Right{v.reason, time.UnixMilli(v.from).UTC(), time.UnixMilli(v.to).UTC()})
 		}
 	}
@@ -92,14 +129,14 @@ func (e *expansion) byLeases(c *credential) []interval {
 	var all []interval
 	for _, l := range c.member.leases {
 		if l.active && l.doors.has(e.d.n) {
-			all = append(all, e.lease(l)...)
+			all = append(all, e.lease(l).windows...)
 		}
 	}
 	return union(all)
 }
 
 func (e *expansion) byPass(c *credential) []interval {
-	if c.pass != nil && c.pass.has(e.d.n) {
+	if c.pass != nil && c.pass.doors.has(e.d.n) {
 		return []interval{{Pass, e.from, e.to}}
 	}
 	return nil
@@ -126,8 +163,8 @@ func (e *expansion) byEvents(c *credential) []interval {
 }
 
 // lease lays out the windows of a lease's schedule on its days.
-func (e *expansion) lease(l *compiled) []interval {
-	if have, ok := e.leases[l]; ok {
+func (e *expansion) lease(l *compiled) *expanded {
+	if have := e.leases[l]; have != nil {
 		return have
 	}
 	zone := e.x.network.Zone
@@ -147,8 +184,8 @@ func (e *expansion) lease(l *compiled) []interval {
 		}
 	}
 	out = union(out)
-	e.leases[l] = out
-	return out
+	e.leases[l] = &expanded{out, clip(out, e.from, e.to)}
+	return e.leases[l]
 }
 
 // window is the instants at which the clock shows a stretch of a local day:
@@ -172,7 +209,7 @@ func union(list []interval) []interval {
 	if len(list) < 2 {
 		return list
 	}
-	slices.SortFunc(list, func(a, b interval) int { return int(max(-1, min(1, a.from-b.from))) })
+	slices.SortFunc(list, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
 	out := list[:1]
 	for _, v := range list[1:] {
 		if last := &out[len(out)-1]; v.from <= last.to {

@@ -77,6 +77,20 @@ func sorted[K ~string, V any](m map[K]V) iter.Seq[V] {
 	}
 }
 
+// Sizes counts what a book holds.
+type Sizes struct{ Tenants, Members, Credentials, Leases, Passes int }
+
+// Size counts what the book holds.
+func (b *Book) Size() Sizes {
+	return Sizes{len(b.tenants), len(b.members), len(b.credentials), len(b.leases), len(b.passes)}
+}
+
+// MembersUnordered iterates in no order, quickly.
+func (b *Book) MembersUnordered() iter.Seq[Member] { return maps.Values(b.members) }
+
+// CredentialsUnordered iterates in no order, quickly.
+func (b *Book) CredentialsUnordered() iter.Seq[Credential] { return maps.Values(b.credentials) }
+
 // Tenants iterates by id.
 func (b *Book) Tenants() iter.Seq[Tenant] { return sorted(b.tenants) }
 
