@@ -1,0 +1,282 @@
+package access_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+var (
+	days   = []string{"2026-03-29", "2026-04-03", "2026-04-06", "2026-10-25", "2026-11-01", "2026-11-11", "2026-12-25", "2026-12-26", "2027-03-28", "2026-10-21"}
+	clocks = []string{"00:00", "02:00", "03:00", "04:00", "08:00", "12:00", "18:00", "20:00", "24:00"}
+	kinds  = []catalogue.SpaceKind{catalogue.Common, catalogue.Coworking, catalogue.PrivateOffice, catalogue.FabLab}
+)
+
+// drawNetwork draws two sites, one of them in Moselle, with a tree of spaces each.
+func drawNetwork(t *rapid.T) *catalogue.Network {
+	zone, err := catalogue.LoadZone("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := catalogue.Network{Name: "world", Zone: zone}
+	for s, h := range []catalogue.Holidays{catalogue.Moselle, catalogue.French} {
+		site := catalogue.SiteID(fmt.Sprintf("site-%d", s))
+		b := catalogue.BuildingID(site) + "-b"
+		n.Sites = append(n.Sites, catalogue.Site{ID: site, Holidays: h})
+		n.Buildings = append(n.Buildings, catalogue.Building{ID: b, Site: site})
+		var ids []catalogue.SpaceID
+		for i := range rapid.IntRange(1, 5).Draw(t, "spaces") {
+			sp := catalogue.Space{ID: catalogue.SpaceID(fmt.Sprintf("%s-%d", site, i)), Building: b, Kind: rapid.SampledFrom(kinds).Draw(t, "kind"),
+				AntiPassback: rapid.SampledFrom([]catalogue.AntiPassback{"", "", catalogue.Alert, catalogue.Enforce}).Draw(t, "anti-passback")}
+			from := catalogue.Outside
+			if i > 0 {
+				if k := rapid.IntRange(-1, i-1).Draw(t, "parent"); k >= 0 {
+					sp.Parent = ids[k]
+					from = ids[k]
+				}
+			}
+			ids = append(ids, sp.ID)
+			n.Spaces = append(n.Spaces, sp)
+			n.Doors = append(n.Doors, catalogue.Door{ID: catalogue.DoorID(sp.ID) + "-door", From: from, To: sp.ID})
+		}
+	}
+	return catalogue.New(n)
+}
+
+func drawInstant(t *rapid.T, zone *catalogue.Zone) time.Time {
+	day := rapid.SampledFrom(days).Draw(t, "day")
+	d, err := catalogue.ParseDay(day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := catalogue.ParseMinute(rapid.SampledFrom(clocks).Draw(t, "clock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	edge := zone.Instant(d, int(m)*60)
+	off := rapid.SampledFrom([]time.Duration{0, -time.Millisecond, time.Millisecond, -time.Second, time.Hour, -time.Hour, 37 * time.Minute}).Draw(t, "off")
+	return edge.Add(off)
+}
+
+func sample[T any](t *rapid.T, label string, from []T) []T {
+	var out []T
+	for _, v := range from {
+		if rapid.Bool().Draw(t, label) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func hashOf(i int) (h lease.Hash) {
+	h[0], h[8] = byte(i%3), byte(i+1) // collisions in the first eight bytes, on purpose
+	return h
+}
+
+type drawn struct {
+	n         *catalogue.Network
+	book      *lease.Book
+	lockdowns []lease.Lockdown
+	people    []lease.MemberID
+	hashes    int
+}
+
+func must(t *rapid.T, err error) {
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// drawWorld draws rights of every kind, most of which meet at few doors.
+func drawWorld(t *rapid.T) drawn {
+	w := drawn{n: drawNetwork(t)}
+	w.book = lease.NewBook(w.n)
+	sites := []catalogue.SiteID{"site-0", "site-1"}
+	var spaces []catalogue.SpaceID
+	for _, s := range w.n.Spaces {
+		spaces = append(spaces, s.ID)
+	}
+	for i := range 2 {
+		must(t, w.book.PutTenant(lease.Tenant{ID: lease.TenantID(fmt.Sprintf("t%d", i)), Name: "T", Site: "site-0", Kind: "company"}))
+	}
+	for i := range 4 {
+		m := lease.Member{ID: lease.MemberID(fmt.Sprintf("m%d", i)), Tenant: lease.TenantID(fmt.Sprintf("t%d", i%2)), Name: "M"}
+		if rapid.IntRange(0, 4).Draw(t, "staff") == 0 {
+			m.StaffSites = sites[:1]
+		}
+		if rapid.IntRange(0, 3).Draw(t, "responder") == 0 {
+			m.Roles = []string{lease.Responder}
+		}
+		must(t, w.book.PutMember(m))
+		w.people = append(w.people, m.ID)
+		c := lease.Credential{ID: lease.CredentialID(m.ID), Member: m.ID, Kind: "card", Lookup: hashOf(w.hashes), ForList: hashOf(w.hashes),
+			Status: rapid.SampledFrom([]lease.Status{lease.Active, lease.Active, lease.Active, lease.Lost, lease.Revoked}).Draw(t, "status")}
+		if rapid.IntRange(0, 3).Draw(t, "bounded") == 0 {
+			from := drawInstant(t, w.n.Zone)
+			to := from.Add(time.Duration(rapid.IntRange(1, 400).Draw(t, "hours")) * time.Hour)
+			c.ValidFrom, c.ValidTo = &from, &to
+		}
+		w.hashes++
+		must(t, w.book.PutCredential(c))
+	}
+	w.drawLeases(t, sites, spaces)
+	w.drawPassesAndEvents(t, spaces)
+	if rapid.IntRange(0, 2).Draw(t, "lockdown") == 0 {
+		k := lease.Lockdown{Site: "site-0", From: drawInstant(t, w.n.Zone)}
+		if rapid.Bool().Draw(t, "ended") {
+			to := k.From.Add(2 * time.Hour)
+			k.To = &to
+		}
+		w.lockdowns = append(w.lockdowns, k)
+	}
+	return w
+}
+
+func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalogue.SpaceID) {
+	for i, h := range []string{"open", "closed"} {
+		s := lease.Schedule{ID: lease.ScheduleID(fmt.Sprintf("s%d", i)), Holidays: h}
+		for range rapid.IntRange(0, 2).Draw(t, "windows") {
+			from := rapid.IntRange(0, 7).Draw(t, "from")
+			to := rapid.IntRange(from+1, 8).Draw(t, "to")
+			f, _ := catalogue.ParseMinute(clocks[from])
+			u, _ := catalogue.ParseMinute(clocks[to])
+			s.Windows = append(s.Windows, catalogue.Window{Days: []catalogue.Weekday{0, 1, 2, 3, 4, 5, 6}[rapid.IntRange(0, 3).Draw(t, "days"):], From: f, To: u})
+		}
+		must(t, w.book.PutSchedule(s))
+	}
+	for i, s := range []lease.ScheduleID{lease.Always, "s0", "s1"} {
+		must(t, w.book.PutPlan(lease.Plan{ID: lease.PlanID(fmt.Sprintf("p%d", i)), Name: "P", Schedule: s,
+			Includes: sample(t, "includes", kinds[1:]), Roaming: rapid.Bool().Draw(t, "roaming")}))
+	}
+	for i := range rapid.IntRange(0, 4).Draw(t, "leases") {
+		start, err := catalogue.ParseDay(rapid.SampledFrom(days).Draw(t, "starts"))
+		must(t, err)
+		l := lease.Lease{ID: lease.ID(fmt.Sprintf("l%d", i)), Tenant: lease.TenantID(fmt.Sprintf("t%d", i%2)), Site: rapid.SampledFrom(sites).Draw(t, "site"),
+			Spaces: sample(t, "space", spaces), Plan: lease.PlanID(fmt.Sprintf("p%d", rapid.IntRange(0, 2).Draw(t, "plan"))), StartsOn: start,
+			Status: rapid.SampledFrom([]lease.Status{lease.Active, lease.Active, lease.Suspended}).Draw(t, "status")}
+		if rapid.Bool().Draw(t, "ends") {
+			end := start + catalogue.Day(rapid.IntRange(0, 300).Draw(t, "length"))
+			l.EndsOn = &end
+		}
+		if rapid.IntRange(0, 2).Draw(t, "named") == 0 {
+			l.Members = []lease.MemberID{lease.MemberID(fmt.Sprintf("m%d", i%2))}
+		}
+		must(t, w.book.PutLease(l))
+	}
+}
+
+func (w *drawn) drawPassesAndEvents(t *rapid.T, spaces []catalogue.SpaceID) {
+	for i := range rapid.IntRange(0, 2).Draw(t, "passes") {
+		from := drawInstant(t, w.n.Zone)
+		p := lease.Pass{ID: lease.PassID(fmt.Sprintf("v%d", i)), Host: "m0", Name: "V", Spaces: spaces[:1+i%len(spaces)], ValidFrom: from,
+			ValidTo: from.Add(5 * time.Hour), Lookup: hashOf(w.hashes), ForList: hashOf(w.hashes), Deleted: rapid.IntRange(0, 3).Draw(t, "deleted") == 0}
+		w.hashes++
+		must(t, w.book.PutPass(p))
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "events") {
+		from := drawInstant(t, w.n.Zone)
+		e := lease.Event{ID: lease.EventID(fmt.Sprintf("e%d", i)), Title: "E", Spaces: spaces[:1], StartsAt: from, EndsAt: from.Add(3 * time.Hour),
+			Audience: rapid.SampledFrom([]string{"public", "invited"}).Draw(t, "audience"), Invited: w.people[:2]}
+		must(t, w.book.PutEvent(e))
+	}
+}
+
+// lastRead answers every question about whereabouts with the same position.
+type lastRead struct {
+	pos access.Position
+	ok  bool
+}
+
+func (l lastRead) Last(lease.MemberID, time.Time) (access.Position, bool) { return l.pos, l.ok }
+
+func drawQuestion(t *rapid.T, w drawn) (access.Question, lastRead) {
+	at := drawInstant(t, w.n.Zone)
+	d := rapid.SampledFrom(w.n.Doors).Draw(t, "door")
+	q := access.Question{Credential: hashOf(rapid.IntRange(0, w.hashes).Draw(t, "credential")), Door: d.ID, At: at,
+		Direction: rapid.SampledFrom([]catalogue.Direction{catalogue.In, catalogue.In, catalogue.In, catalogue.Out}).Draw(t, "direction"),
+		Offline:   rapid.Bool().Draw(t, "offline"), Disabled: rapid.IntRange(0, 9).Draw(t, "disabled") == 0}
+	if rapid.Bool().Draw(t, "received") {
+		q.Received = at.Add(rapid.SampledFrom([]time.Duration{0, 10 * time.Second, -10 * time.Second, 10001 * time.Millisecond, -10001 * time.Millisecond}).Draw(t, "late"))
+	}
+	last := lastRead{ok: rapid.Bool().Draw(t, "seen before")}
+	last.pos = access.Position{Space: rapid.SampledFrom(w.n.Spaces).Draw(t, "was in").ID, Door: rapid.SampledFrom([]catalogue.DoorID{d.ID, "other"}).Draw(t, "was at"),
+		At: at.Add(-rapid.SampledFrom([]time.Duration{0, 30 * time.Second, 30001 * time.Millisecond, time.Hour, 5 * time.Hour, 23 * time.Hour}).Draw(t, "ago"))}
+	return q, last
+}
+
+func TestIndexAgreesWithThePlainReading(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		x := access.NewCompiler(w.n).Compile(w.book, w.lockdowns)
+		p := plain{w.n, w.book, w.lockdowns}
+		for range 10 {
+			q, last := drawQuestion(t, w)
+			got, want := x.Decide(q, last), p.decide(q, last)
+			if got != want {
+				t.Fatalf("question %+v\nlast %+v\nindex: %+v\nplain: %+v", q, last, got, want)
+			}
+		}
+	})
+}
+
+func TestListsAgreeWithDecisions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		x := access.NewCompiler(w.n).Compile(w.book, w.lockdowns)
+		from := drawInstant(t, w.n.Zone)
+		to := from.Add(24 * time.Hour)
+		door := rapid.SampledFrom(w.n.Doors).Draw(t, "door").ID
+		entries := x.Entries(door, catalogue.In, from, to)
+		for range 10 {
+			at := from.Add(time.Duration(rapid.Int64Range(0, int64(24*time.Hour/time.Millisecond)-1).Draw(t, "ms")) * time.Millisecond)
+			h := hashOf(rapid.IntRange(0, w.hashes).Draw(t, "credential"))
+			want := x.Decide(access.Question{Credential: h, Door: door, Direction: catalogue.In, At: at}, nil)
+			got := listedAt(entries, h, at)
+			if want.Granted && got != want.Reason || !want.Granted && got != "" {
+				t.Fatalf("at %s the list says %q, decide %+v", at, got, want)
+			}
+		}
+	})
+}
+
+func listedAt(entries []access.Entry, h lease.Hash, at time.Time) access.Reason {
+	var found access.Reason
+	for _, e := range entries {
+		for _, r := range e.Rights {
+			if e.Hash == h && !at.Before(r.From) && at.Before(r.To) {
+				found = r.Reason
+			}
+		}
+	}
+	return found
+}
+
+func TestListsHoldNothingOutwardsAndComeSorted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		x := access.NewCompiler(w.n).Compile(w.book, w.lockdowns)
+		from := drawInstant(t, w.n.Zone)
+		for _, d := range w.n.Doors {
+			if out := x.Entries(d.ID, catalogue.Out, from, from.Add(24*time.Hour)); len(out) != 0 {
+				t.Fatalf("a list outwards holds %d entries", len(out))
+			}
+			entries := x.Entries(d.ID, catalogue.In, from, from.Add(24*time.Hour))
+			for i, e := range entries {
+				if i > 0 && string(entries[i-1].Hash[:]) >= string(e.Hash[:]) {
+					t.Fatal("entries are not sorted by hash")
+				}
+				for j, r := range e.Rights {
+					if !r.From.Before(r.To) || j > 0 && r.From.Before(e.Rights[j-1].To) {
+						t.Fatalf("rights overlap or are empty: %+v", e.Rights)
+					}
+				}
+			}
+		}
+	})
+}
