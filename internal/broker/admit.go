@@ -16,7 +16,7 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 		epoch := e.epoch.Load()
 		p, ok := e.authenticate(s, pk)
 		if !ok {
-			e.logSometimes("mqtt connection refused", "reason", "username or password")
+			e.logSometimes("mqtt connection refused", "reason", "username or password", "remote", s.conn.RemoteAddr().String())
 			return connackNotAllowed
 		}
 		s.admit(p, string(pk.Connect.Username))
@@ -24,7 +24,8 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 			s.clientID = ownID(p, s.username)
 		}
 		if !e.rules.mayUseID(p, s.username, s.clientID) {
-			e.logSometimes("mqtt connection refused", "reason", "client id is not the username, nor begins with it and a colon")
+			e.logSometimes("mqtt connection refused", "reason", "client id is not the username, nor begins with it and a colon",
+				"principal", p.Name, "remote", s.conn.RemoteAddr().String())
 			return connackIdentifier
 		}
 		code, again := e.enter(s, epoch)

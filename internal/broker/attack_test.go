@@ -134,6 +134,20 @@ func (f fainting) Authenticate(user string, password []byte) (Principal, bool) {
 	return f.Authenticator.Authenticate(user, password)
 }
 
+func TestHandlerThatPanicsLeavesNothingBehind(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Handler = func(Delivery) { panic("a bug") } })
+	c := r.dial(t, "metz-in", func(o *mqttload.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
+		t.Fatal(err)
+	}
+	next(t, r.presences)
+	next(t, r.presences)
+	if s := r.Stats(); s.Panics != 2 || s.Unacknowledged != 0 || c.Acked() != 0 {
+		t.Fatalf("%+v", s)
+	}
+	r.dial(t, "metz-in")
+}
+
 func TestPanicEndsItsConnectionOnly(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.Auth = fainting{c.Auth} })
 	honest := r.dial(t, "metz-in")

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"fmt"
+	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,4 +112,32 @@ func BenchmarkPublish(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Through a real Mosquitto and paho, acknowledged at once.
+func BenchmarkOutsideAcknowledged(b *testing.B) {
+	if os.Getenv(withMosquitto) == "" {
+		b.Logf("not run: set %s=1", withMosquitto)
+		return
+	}
+	m := startMosquitto(b)
+	var taken atomic.Int64
+	all := make(chan struct{})
+	connectOutside(b, "mqtt://"+m.addr, func(c *OutsideConfig) {
+		c.Handler = func(d Delivery) {
+			d.Ack()
+			if taken.Add(1) == int64(b.N) {
+				close(all)
+			}
+		}
+	})
+	c := guest(b, m.addr, "sender")
+	b.ResetTimer()
+	for range b.N {
+		if err := c.Publish("totem/v1/metz/metz-in/badge", badge); err != nil {
+			b.Fatal(err)
+		}
+	}
+	next(b, all)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }

@@ -116,23 +116,24 @@ func (e *Embedded) options() *mqtt.Options {
 	}
 }
 
-// Start listens and serves until Close.
+// Start listens and serves until Close. After an error nothing runs.
 func (e *Embedded) Start() error {
+	if e.cfg.Listen != "" {
+		l, err := net.Listen("tcp", e.cfg.Listen)
+		if err != nil {
+			return fmt.Errorf("embedded broker: %w", err)
+		}
+		e.mu.Lock()
+		e.listener = l
+		e.mu.Unlock()
+	}
 	if err := e.server.Serve(); err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
 	e.tasks.Go(e.forgetSessions)
-	if e.cfg.Listen == "" {
-		return nil
+	if l := e.listener; l != nil {
+		e.tasks.Go(func() { e.accepting(l) })
 	}
-	l, err := net.Listen("tcp", e.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("embedded broker: %w", err)
-	}
-	e.mu.Lock()
-	e.listener = l
-	e.mu.Unlock()
-	e.tasks.Go(func() { e.accepting(l) })
 	return nil
 }
 
@@ -192,38 +193,43 @@ func (e *Embedded) attach(nc net.Conn, local bool) {
 	e.tasks.Go(func() { e.serve(s) })
 }
 
-// serve runs a connection to its end. A panic ends this connection only.
-func (e *Embedded) serve(s *session) {
-	defer e.finish(s)
-	defer func() {
-		if r := recover(); r != nil {
-			e.stats.panics.Add(1)
-			e.cfg.Log.Error("mqtt connection ended by a fault of the broker",
-				"principal", s.principal.Name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-		}
-	}()
-	var fault packets.Code
-	if err := e.server.EstablishConnection("tcp", s.conn); errors.As(err, &fault) && s.admitted {
-		e.logSometimes("mqtt connection ended", "principal", s.principal.Name, "reason", fault.Reason)
-	}
-}
-
-// finish cleans up after a connection: its will is handed over before anybody
+// serve runs a connection to its end. Its will is handed over before anybody
 // can connect in its place.
-func (e *Embedded) finish(s *session) {
+func (e *Embedded) serve(s *session) {
+	e.contain(s, func() {
+		var fault packets.Code
+		if err := e.server.EstablishConnection("tcp", s.conn); errors.As(err, &fault) && s.admitted {
+			e.logSometimes("mqtt connection ended", "principal", s.principal.Name, "reason", fault.Reason)
+		}
+	})
 	s.release()
 	s.close()
-	if s.admitted && s.will != nil && !s.goodbye.Load() && e.accept() {
-		e.stats.wills.Add(1)
-		in := &inbound{session: s, weight: 0}
-		e.handOver(s, Delivery{Topic: s.will.TopicName, Payload: s.will.Payload, Will: true, From: s.username, Ack: in.ack})
-	}
-	if s.present.Load() && e.cfg.OnPresence != nil {
-		e.cfg.OnPresence(s.principal, false)
-	}
+	e.contain(s, func() {
+		if s.admitted && s.will != nil && !s.goodbye.Load() && e.accept() {
+			e.stats.wills.Add(1)
+			e.handOver(&inbound{session: s}, Delivery{Topic: s.will.TopicName, Payload: s.will.Payload, Will: true})
+		}
+	})
+	e.contain(s, func() {
+		if s.present.Load() && e.cfg.OnPresence != nil {
+			e.cfg.OnPresence(s.principal, false)
+		}
+	})
 	e.leave(s)
 	close(s.done)
 	<-s.conn.done
+}
+
+// contain lets a panic end this connection only.
+func (e *Embedded) contain(s *session, run func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.stats.panics.Add(1)
+			e.cfg.Log.Error("mqtt connection ended by a fault of ours",
+				"principal", s.principal.Name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	run()
 }
 
 // Publish sends to subscribers (Broker.Publish).

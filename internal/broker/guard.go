@@ -87,7 +87,7 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 		return pk, nil // the CONNECT; mochi ends a connection that begins otherwise
 	}
 	switch pk.FixedHeader.Type {
-	case packets.Puback, packets.Pingreq:
+	case packets.Puback:
 		return pk, nil
 	case packets.Disconnect:
 		s.goodbye.Store(true)
@@ -104,6 +104,8 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 		return nothing(), reject(err)
 	case packets.Subscribe, packets.Unsubscribe:
 		return s.renumber(cl, pk)
+	case packets.Pingreq:
+		return pk, nil
 	}
 	return pk, packets.ErrRejectPacket // nothing else comes from a client
 }
@@ -187,7 +189,7 @@ func (g *guard) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, e
 	return pk, nil
 }
 
-// OnWill lets no will through mochi, which would publish it without asking: ours are handed over by finish.
+// OnWill lets no will through mochi, which would publish it without asking: ours are handed over by serve.
 func (g *guard) OnWill(*mqtt.Client, mqtt.Will) (mqtt.Will, error) { return mqtt.Will{}, nil }
 
 // OnPublishDropped counts what a client did not take in time.

@@ -12,7 +12,7 @@ type inbound struct {
 	weight  int64
 	qos     byte
 	id      uint16
-	acked   atomic.Bool
+	settled atomic.Bool
 }
 
 // receive hands one publication over. It waits while its sender has too much
@@ -30,32 +30,40 @@ func (e *Embedded) receive(s *session, pk packets.Packet) error {
 		return packets.ErrRejectPacket
 	}
 	e.stats.received.Add(1)
-	e.handOver(s, Delivery{Topic: pk.TopicName, Payload: pk.Payload, From: s.username, Ack: in.ack})
+	e.handOver(in, Delivery{Topic: pk.TopicName, Payload: pk.Payload})
 	return nil
 }
 
 // handOver gives a delivery to the handler, or to Denied where its sender may not send it.
-func (e *Embedded) handOver(s *session, d Delivery) {
-	reason := e.rules.publish(s.principal, d.Topic)
-	if reason == "" {
+func (e *Embedded) handOver(in *inbound, d Delivery) {
+	taken := false
+	defer func() {
+		if !taken { // a handler that panicked: the sender is not told, and sends it again
+			in.abandon()
+		}
+	}()
+	d.From, d.Ack = in.session.username, in.ack
+	reason := e.rules.publish(in.session.principal, d.Topic)
+	switch {
+	case reason == "":
 		e.cfg.Handler(d)
-		return
-	}
-	e.stats.denied.Add(1)
-	if e.cfg.Denied == nil {
+	case e.cfg.Denied == nil:
 		d.Ack()
-		return
+	default:
+		e.cfg.Denied(d, reason)
 	}
-	e.cfg.Denied(d, reason)
+	if reason != "" {
+		e.stats.denied.Add(1)
+	}
+	taken = true
 }
 
 // ack answers PUBACK, or PUBREC for QoS 2: there the PUBREL that follows is
 // answered at once, and a message sent twice is told by its id, as all are.
 func (in *inbound) ack() {
-	if in.acked.Swap(true) {
+	if in.settled.Swap(true) {
 		return
 	}
-	e := in.session.broker
 	if in.qos > 0 {
 		kind := packets.Puback
 		if in.qos == 2 {
@@ -63,11 +71,23 @@ func (in *inbound) ack() {
 		}
 		// The connection may have gone: then the client sends the message again.
 		if _, err := in.session.conn.Write([]byte{kind << 4, 2, byte(in.id >> 8), byte(in.id)}); err == nil {
-			e.stats.acknowledged.Add(1)
+			in.session.broker.stats.acknowledged.Add(1)
 		}
 	}
+	in.free()
+}
+
+// abandon ends what nobody will acknowledge.
+func (in *inbound) abandon() {
+	if !in.settled.Swap(true) {
+		in.free()
+	}
+}
+
+// free makes room for the sender's next messages.
+func (in *inbound) free() {
 	in.session.unacked.Release(in.weight)
-	e.settle()
+	in.session.broker.settle()
 }
 
 // accept counts a delivery in, unless the broker is closing.
