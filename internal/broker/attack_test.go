@@ -157,7 +157,10 @@ func TestPanicEndsItsConnectionOnly(t *testing.T) {
 	if err := honest.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
 		t.Fatal(err)
 	}
-	next(t, r.deliver)
+	next(t, r.deliver).Ack()
+	if err := r.Close(soon(t)); err != nil { // and so every connection has ended
+		t.Fatal(err)
+	}
 	if n := r.Stats().Panics; n != 1 {
 		t.Fatalf("%d panics", n)
 	}

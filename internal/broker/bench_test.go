@@ -2,12 +2,12 @@ package broker
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 )
 
@@ -116,14 +116,14 @@ func BenchmarkPublish(b *testing.B) {
 
 // Through a real Mosquitto and paho, acknowledged at once.
 func BenchmarkOutsideAcknowledged(b *testing.B) {
-	if os.Getenv(withMosquitto) == "" {
-		b.Logf("not run: set %s=1", withMosquitto)
+	if !mosquittotest.Wanted() {
+		b.Logf("not run: set %s=1", mosquittotest.Variable)
 		return
 	}
-	m := startMosquitto(b)
+	m := mosquittotest.Start(b)
 	var taken atomic.Int64
 	all := make(chan struct{})
-	connectOutside(b, "mqtt://"+m.addr, func(c *OutsideConfig) {
+	connectOutside(b, "mqtt://"+m.Addr, func(c *OutsideConfig) {
 		c.Handler = func(d Delivery) {
 			d.Ack()
 			if taken.Add(1) == int64(b.N) {
@@ -131,7 +131,7 @@ func BenchmarkOutsideAcknowledged(b *testing.B) {
 			}
 		}
 	})
-	c := guest(b, m.addr, "sender")
+	c := guest(b, m.Addr, "sender")
 	b.ResetTimer()
 	for range b.N {
 		if err := c.Publish("totem/v1/metz/metz-in/badge", badge); err != nil {

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 )
 
@@ -28,11 +28,11 @@ func subjects() map[string]func(testing.TB) *subject {
 		r := start(t)
 		return &subject{Broker: r, addr: r.Addr().String(), rig: r, deliver: r.deliver}
 	}}
-	if os.Getenv(withMosquitto) != "" {
+	if mosquittotest.Wanted() {
 		all["mosquitto"] = func(t testing.TB) *subject {
-			m := startMosquitto(t)
-			o, deliver := connectOutside(t, "mqtt://"+m.addr)
-			return &subject{Broker: o, addr: m.addr, deliver: deliver}
+			m := mosquittotest.Start(t)
+			o, deliver := connectOutside(t, "mqtt://"+m.Addr)
+			return &subject{Broker: o, addr: m.Addr, deliver: deliver}
 		}
 	}
 	return all
@@ -75,6 +75,12 @@ func (s *subject) device(t testing.TB, id string) *mqttload.Client {
 	}
 	t.Cleanup(c.Cut)
 	return c
+}
+
+func TestMosquittoHalfRunsWhereItIsAskedFor(t *testing.T) {
+	if !mosquittotest.Wanted() {
+		t.Logf("not run: the tests with a real Mosquitto; set %s=1", mosquittotest.Variable)
+	}
 }
 
 func TestBrokerContract(t *testing.T) {

@@ -45,9 +45,11 @@ const (
 // session, acknowledged when the handler says so. What it had not
 // acknowledged when a connection ended, the broker sends again.
 //
-// The broker decides who may publish what. It should queue without loss for
-// this client: see docs on Mosquitto's max_queued_messages and
-// max_inflight_messages.
+// The broker decides who may publish what, and must queue for this client
+// without loss: Mosquitto drops beyond max_queued_messages (1,000 by default;
+// 0 for unlimited is broken in several 2.0.x) and sends only
+// max_inflight_messages (20) ahead of acknowledgements. Acknowledgements go
+// out in the order of commits, which may not be that of arrival.
 type Outside struct {
 	cfg    OutsideConfig
 	client mqtt.Client

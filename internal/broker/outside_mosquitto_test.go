@@ -4,21 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
 // needMosquitto ends a test that is about Mosquitto where it is not asked for.
 func needMosquitto(t *testing.T) bool {
-	if os.Getenv(withMosquitto) == "" {
-		t.Logf("not run: set %s=1", withMosquitto)
+	if !mosquittotest.Wanted() {
+		t.Logf("not run: set %s=1", mosquittotest.Variable)
 		return false
 	}
 	return true
@@ -38,10 +38,10 @@ func TestWhatWasNotAcknowledgedComesAgainAfterTheConnectionIsLost(t *testing.T) 
 	if !needMosquitto(t) {
 		return
 	}
-	m := startMosquitto(t)
-	l := newLine(t, m.addr)
+	m := mosquittotest.Start(t)
+	l := newLine(t, m.Addr)
 	_, deliver := connectOutside(t, "mqtt://"+l.Addr().String())
-	c := guest(t, m.addr, "sender")
+	c := guest(t, m.Addr, "sender")
 	for i := range 10 {
 		if err := c.Publish("totem/v1/metz/metz-in/badge", fmt.Appendf(nil, "%d", i)); err != nil {
 			t.Fatal(err)
@@ -86,26 +86,26 @@ func TestMosquittoThatIsStoppedAndStartedKeepsWhatWasNotTaken(t *testing.T) {
 	if !needMosquitto(t) {
 		return
 	}
-	m := startMosquitto(t)
+	m := mosquittotest.Start(t)
 	up := make(chan struct{}, 10)
-	o, deliver := connectOutside(t, "mqtt://"+m.addr, func(c *OutsideConfig) {
+	o, deliver := connectOutside(t, "mqtt://"+m.Addr, func(c *OutsideConfig) {
 		former := c.OnUp
 		c.OnUp = func() { former(); up <- struct{}{} }
 	})
 	next(t, up)
-	c := guest(t, m.addr, "sender")
+	c := guest(t, m.Addr, "sender")
 	for i := range 20 {
 		if err := c.Publish("totem/v1/metz/metz-in/badge", fmt.Appendf(nil, "%d", i)); err != nil {
 			t.Fatal(err)
 		}
 		next(t, deliver) // taken and never acknowledged
 	}
-	m.stop(syscall.SIGTERM)
+	m.Stop(syscall.SIGTERM)
 	o.waitDown(t)
 	if err := o.Publish("totem/v1/metz/metz-in/decision", nil, false); !errors.Is(err, ErrNotConnected) {
 		t.Fatalf("publishing to nobody: %v", err)
 	}
-	m.start(t)
+	m.Restart(t)
 	next(t, up)
 	seen := map[string]bool{}
 	for len(seen) < 20 {
@@ -122,12 +122,12 @@ func TestServiceThatWasAwayGetsWhatCameMeanwhile(t *testing.T) {
 	if !needMosquitto(t) {
 		return
 	}
-	m := startMosquitto(t)
-	o, _ := connectOutside(t, "mqtt://"+m.addr)
+	m := mosquittotest.Start(t)
+	o, _ := connectOutside(t, "mqtt://"+m.Addr)
 	if err := o.Close(soon(t)); err != nil {
 		t.Fatal(err)
 	}
-	c := guest(t, m.addr, "sender")
+	c := guest(t, m.Addr, "sender")
 	for i := range 2000 {
 		if err := c.Publish("totem/v1/metz/metz-in/badge", fmt.Appendf(nil, "%d", i)); err != nil {
 			t.Fatal(err)
@@ -136,7 +136,7 @@ func TestServiceThatWasAwayGetsWhatCameMeanwhile(t *testing.T) {
 	if err := c.Drain(soon(t)); err != nil {
 		t.Fatal(err)
 	}
-	_, deliver := connectOutside(t, "mqtt://"+m.addr)
+	_, deliver := connectOutside(t, "mqtt://"+m.Addr)
 	for i := range 2000 {
 		d := next(t, deliver)
 		d.Ack()
@@ -150,8 +150,8 @@ func TestMessageThatAnOutsideBrokerKeptSaysSo(t *testing.T) {
 	if !needMosquitto(t) {
 		return
 	}
-	m := startMosquitto(t)
-	c := guest(t, m.addr, "sender")
+	m := mosquittotest.Start(t)
+	c := guest(t, m.Addr, "sender")
 	for topic, payload := range map[string]string{"badge": "old", "status": "on"} {
 		if err := c.PublishRetained("totem/v1/metz/metz-in/"+topic, []byte(payload)); err != nil {
 			t.Fatal(err)
@@ -160,7 +160,7 @@ func TestMessageThatAnOutsideBrokerKeptSaysSo(t *testing.T) {
 	if err := c.Drain(soon(t)); err != nil {
 		t.Fatal(err)
 	}
-	_, deliver := connectOutside(t, "mqtt://"+m.addr, func(c *OutsideConfig) { c.Sites = []catalogue.SiteID{"metz"} })
+	_, deliver := connectOutside(t, "mqtt://"+m.Addr, func(c *OutsideConfig) { c.Sites = []catalogue.SiteID{"metz"} })
 	for range 2 {
 		d := next(t, deliver)
 		d.Ack()
