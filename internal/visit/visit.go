@@ -47,7 +47,7 @@ func Make(n *catalogue.Network, calendars Calendars, reads []Read) []Visit {
 			}
 		}
 	}
-	slices.SortFunc(m.visits, func(a, b Visit) int {
+	slices.SortStableFunc(m.visits, func(a, b Visit) int {
 		if c := a.From.Compare(b.From); c != 0 {
 			return c
 		}
