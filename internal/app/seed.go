@@ -1,0 +1,52 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Settle puts the demo's people and their rights into force, in one change.
+func (a *App) Settle(ctx context.Context, w *demo.World) error {
+	var changes []rights.Change
+	add := func(v any) { changes = append(changes, rights.Change{Put: v}) }
+	for _, v := range w.Schedules {
+		add(v)
+	}
+	for _, v := range w.Plans {
+		add(v)
+	}
+	for _, v := range w.Tenants {
+		add(v)
+	}
+	for _, v := range w.Members {
+		add(v)
+	}
+	for _, c := range w.Cards {
+		lookup, list := hashes(a.Keys, wire.Credential{Bytes: c.UID})
+		add(lease.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status, ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: lookup, ForList: list})
+	}
+	for _, v := range w.Leases {
+		add(v)
+	}
+	for _, p := range w.Passes {
+		lookup, list := hashes(a.Keys, wire.Credential{QR: true, Bytes: []byte(p.Token)})
+		add(lease.Pass{ID: p.ID, Host: p.Host, Name: p.Name, Spaces: p.Spaces, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Lookup: lookup, ForList: list})
+	}
+	for _, v := range w.Events {
+		add(v)
+	}
+	if err := a.Rights.Apply(ctx, "demo", changes...); err != nil {
+		return fmt.Errorf("the demo's people: %w", err)
+	}
+	return nil
+}
+
+func hashes(k *keys.Ring, c wire.Credential) (lookup, list lease.Hash) {
+	return wire.HashCredential(k.Lookup(), c), wire.HashCredential(k.List(), c)
+}
