@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"text/tabwriter"
 	"time"
 
@@ -95,10 +94,6 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 type versionCmd struct{}
 
 func (versionCmd) Run() error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	fmt.Println("totem", version)
+	fmt.Println("totem", app.Version())
 	return nil
 }

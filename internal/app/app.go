@@ -179,7 +179,7 @@ func (a *App) committed(c ingest.Committed) {
 func (a *App) startBroker() error {
 	handle := func(d broker.Delivery) { a.pipeline.Handle(a.ctx, ingest.Delivery(d)) }
 	if a.cfg.MQTTURL != "" {
-		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: "totem", Handler: handle, OnUp: a.brokerUp, Log: a.opt.Log})
+		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: a.Keys.ClientID(), Handler: handle, OnUp: a.brokerUp, Log: a.opt.Log})
 		if err != nil {
 			return err
 		}
@@ -228,10 +228,7 @@ func (a *App) openFollowers(context.Context) error {
 }
 
 func (a *App) openHTTP(ctx context.Context) error {
-	handler, err := api.New(a.apiConfig())
-	if err != nil {
-		return err
-	}
+	handler := api.New(a.apiConfig())
 	l, err := net.Listen("tcp", a.cfg.HTTP)
 	if err != nil {
 		return fmt.Errorf("--http (TOTEM_HTTP): %w", err)

@@ -62,9 +62,9 @@ func (d *Weekday) UnmarshalText(b []byte) error {
 
 // Window is a weekly window [From, To) in local time.
 type Window struct {
-	Days []Weekday `json:"days"`
-	From Minute    `json:"from"`
-	To   Minute    `json:"to"`
+	Days []Weekday `json:"days" enum:"mon,tue,wed,thu,fri,sat,sun" nullable:"false"`
+	From Minute    `json:"from" pattern:"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" patternDescription:"a time of day like 08:00" required:"true"`
+	To   Minute    `json:"to" pattern:"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" patternDescription:"a time of day like 08:00" required:"true"`
 }
 
 // Check says what is wrong with a window, naming the field relative to it.

@@ -104,6 +104,7 @@ type Pipeline struct {
 	// answering counts the batches whose answers are not out yet: they keep their order.
 	answering atomic.Int32
 	where     *whereabouts
+	stuck     atomic.Bool // the ledger cannot commit at the moment
 }
 
 // New makes a pipeline; Run runs it.
@@ -113,6 +114,12 @@ func New(cfg Config) *Pipeline {
 		where: newWhereabouts(cfg.Network, cfg.Moves),
 	}
 }
+
+// Stuck says whether the ledger cannot commit at the moment.
+func (p *Pipeline) Stuck() bool { return p.stuck.Load() }
+
+// Whereabouts answers where members are, for checks.
+func (p *Pipeline) Whereabouts(ctx context.Context) access.Whereabouts { return p.where.during(ctx) }
 
 // Handle takes one delivery. It returns once the message is queued; a full
 // queue makes its sender wait. It may be called from many goroutines.
@@ -173,6 +180,7 @@ func (p *Pipeline) commitUntilDone(ctx context.Context, batch []*item) {
 	for attempt := 1; ; attempt++ {
 		err := p.commit(ctx, batch)
 		if err == nil {
+			p.stuck.Store(false)
 			if attempt > 1 {
 				p.cfg.Log.Info("ledger commits again", "attempts", attempt, "messages", len(batch))
 			}
@@ -181,6 +189,7 @@ func (p *Pipeline) commitUntilDone(ctx context.Context, batch []*item) {
 		if ctx.Err() != nil {
 			return
 		}
+		p.stuck.Store(true)
 		p.cfg.Metrics.CommitFailed()
 		if attempt == 1 || wait >= 5*time.Second {
 			p.cfg.Log.Error("ledger cannot commit; messages wait unacknowledged", "error", err, "messages", len(batch))

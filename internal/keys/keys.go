@@ -139,6 +139,13 @@ func (r *Ring) Digest(body []byte) [16]byte {
 	return [16]byte(mac.Sum(nil)[:16])
 }
 
+// ClientID is this installation's name at an outside broker: two services
+// that shared one would end each other's connections without end.
+func (r *Ring) ClientID() string {
+	d := r.Digest([]byte("mqtt client"))
+	return fmt.Sprintf("totem-%x", d[:6])
+}
+
 // WriteSecret writes a file for its owner only, whole or not at all, and durably.
 func WriteSecret(path string, data []byte) error {
 	dir := filepath.Dir(path)

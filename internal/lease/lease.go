@@ -108,8 +108,8 @@ type Lease struct {
 	Site           catalogue.SiteID    `json:"site"`
 	Spaces         []catalogue.SpaceID `json:"spaces"`
 	Plan           PlanID              `json:"plan"`
-	StartsOn       catalogue.Day       `json:"starts_on"`
-	EndsOn         *catalogue.Day      `json:"ends_on"` // nil: without end
+	StartsOn       catalogue.Day       `json:"starts_on" format:"date" required:"true"`
+	EndsOn         *catalogue.Day      `json:"ends_on" format:"date"` // nil: without end
 	Status         Status              `json:"status" enum:"active,suspended"`
 	Members        []MemberID          `json:"members"` // nil: all members of the tenant
 	RentCentsMonth int                 `json:"rent_cents_month"`

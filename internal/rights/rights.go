@@ -157,3 +157,9 @@ func (k *Keeper) SetLockdown(ctx context.Context, actor string, site catalogue.S
 	k.swap(k.InForce().Book, lockdowns)
 	return nil
 }
+
+// Check says whether an entity could be put as things stand, and changes nothing.
+func (k *Keeper) Check(put any) error {
+	_, err := makeEdit(k.InForce().Book.Clone(), Change{Put: put})
+	return err
+}

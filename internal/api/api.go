@@ -1,0 +1,177 @@
+// Package api is the HTTP face of Totem (contract §6): chi and huma make
+// requests typed, checked and documented, and this package answers them from
+// the rights in force, the live state and the ledger.
+//
+// It decides nothing about doors and stores nothing itself.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5emb"
+	"golang.org/x/time/rate"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/live"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/rights"
+)
+
+// Live is what is so now.
+type Live interface {
+	Availability() []occupancy.SpaceAvailability
+	Devices() map[catalogue.DeviceID]live.Device
+	Subscribe(lastEventID string) (replay []live.Event, events <-chan live.Event, cancel func())
+}
+
+// Doors carries remote actions to readers.
+type Doors interface {
+	Unlock(door catalogue.DoorID, length time.Duration) error
+}
+
+// Sessions are the broker's connections that a changed secret or token ends.
+type Sessions interface {
+	SecretChanged(ctx context.Context, device catalogue.DeviceID) error
+	TokenChanged(id string)
+}
+
+// Config is what the API answers from.
+type Config struct {
+	Network  *catalogue.Network
+	Rights   *rights.Keeper
+	Ledger   *ledger.Ledger
+	Keys     *keys.Ring
+	Live     Live
+	Doors    Doors
+	Sessions Sessions
+	// Whereabouts answers anti-passback for checks.
+	Whereabouts func(context.Context) access.Whereabouts
+	// CaughtUp waits until visits follow the newest read.
+	CaughtUp func(context.Context) error
+	// Ready says what keeps the service from its work; empty: nothing.
+	Ready   func(context.Context) []string
+	Metrics http.Handler
+	Version string
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+type server struct {
+	cfg  Config
+	api  huma.API
+	auth *authenticator
+}
+
+const (
+	maxBody  = 1 << 20
+	docsPath = "/docs"
+)
+
+// New makes the handler.
+func New(cfg Config) http.Handler {
+	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, failures: map[string]*rate.Limiter{}}}
+	r := chi.NewRouter()
+	r.Use(middleware.Recoverer, secure)
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, http.StatusNotFound, "there is nothing at this path")
+	})
+	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, http.StatusMethodNotAllowed, r.Method+" is not for this path")
+	})
+	s.health(r)
+	s.documents(r)
+	huma.NewError = problem
+	s.api = humachi.New(r, s.openAPI())
+	s.api.UseMiddleware(s.authenticate)
+	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.operations, s.tokens, s.persons} {
+		register()
+	}
+	return r
+}
+
+// openAPI describes the API as a whole.
+func (s *server) openAPI() huma.Config {
+	c := huma.DefaultConfig("Totem", s.cfg.Version)
+	c.Info.Description = "Who may pass, who is there, what was used, in the LORnTECH buildings. Send `Authorization: Bearer` and a token; errors are problems (RFC 9457) that name the field."
+	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", nil
+	c.FieldsOptionalByDefault = true
+	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	return c
+}
+
+func (s *server) documents(r chi.Router) {
+	docs := v5emb.NewWithConfig(swgui.Config{ShowTopBar: false, HideCurl: false, SettingsUI: map[string]string{"docExpansion": `"list"`, "defaultModelsExpandDepth": "-1"}})(
+		"Totem", "/openapi.json", docsPath)
+	r.Mount(docsPath, docs)
+	r.Get("/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, docsPath, http.StatusFound) })
+}
+
+func (s *server) health(r chi.Router) {
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, map[string]bool{"ok": true}) })
+	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		faults := s.cfg.Ready(ctx)
+		status := http.StatusOK
+		if len(faults) > 0 {
+			status = http.StatusServiceUnavailable
+		} else {
+			faults = []string{}
+		}
+		writeJSON(w, status, map[string]any{"ok": len(faults) == 0, "faults": faults})
+	})
+	r.Method(http.MethodGet, "/metrics", s.cfg.Metrics)
+}
+
+// secure sets headers that keep a browser from doing more than it should.
+func secure(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		// Swagger UI writes styles and a start script into its page.
+		h.Set("Content-Security-Policy", "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client has gone where this fails
+}
+
+func writeProblem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(problem(status, detail))
+}
+
+// operation describes one endpoint and who may call it.
+func operation(method, path, tag, summary string, roles ...Role) huma.Operation {
+	op := huma.Operation{
+		OperationID: operationID(method, path), Method: method, Path: path, Summary: summary, Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Metadata: map[string]any{rolesKey: roles}, Security: []map[string][]string{{"token": {}}},
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity},
+	}
+	if method == http.MethodDelete {
+		op.DefaultStatus = http.StatusNoContent
+	}
+	return op
+}

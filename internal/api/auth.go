@@ -1,0 +1,191 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// Role is what a token may do (contract §6).
+type Role string
+
+// The roles.
+const (
+	Admin   Role = "admin"
+	Manager Role = "manager"
+	Billing Role = "billing"
+	Tenant  Role = "tenant"
+	Display Role = "display"
+)
+
+// caller is who asks.
+type caller struct {
+	id     string // the token's
+	role   Role
+	sites  []catalogue.SiteID // a manager's
+	tenant lease.TenantID     // a tenant's
+}
+
+// at says whether the caller's role reaches a site: a manager's own only.
+func (c *caller) at(site catalogue.SiteID) bool {
+	return c.role != Manager || slices.Contains(c.sites, site)
+}
+
+// scope is the sites that a caller's lists are cut to; nil: all.
+func (c *caller) scope() []catalogue.SiteID {
+	if c.role == Manager {
+		return c.sites
+	}
+	return nil
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) *caller {
+	c, _ := ctx.Value(callerKey{}).(*caller)
+	return c
+}
+
+const (
+	// tokenCache is how long a token is believed without looking it up again:
+	// one withdrawn by another process works that long.
+	tokenCache = 2 * time.Second
+	// failuresPerMinute is how many wrong tokens an address may try.
+	failuresPerMinute, failuresAtOnce = 30, 20
+	addressesMost                     = 10_000
+)
+
+// authenticator knows tokens by their hash.
+type authenticator struct {
+	ledger *ledger.Ledger
+	now    func() time.Time
+
+	mu       sync.Mutex
+	known    map[string]knownToken
+	failures map[string]*rate.Limiter
+}
+
+type knownToken struct {
+	caller  *caller
+	expires *time.Time
+	until   time.Time
+}
+
+var errToken = errors.New("no such token")
+
+// forget has every token looked up again.
+func (a *authenticator) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = map[string]knownToken{}
+}
+
+// caller finds whom a token belongs to.
+func (a *authenticator) caller(ctx context.Context, token string) (*caller, error) {
+	hash := string(keys.HashSecret(token))
+	now := a.now()
+	a.mu.Lock()
+	k, ok := a.known[hash]
+	a.mu.Unlock()
+	if !ok || now.After(k.until) {
+		t, err := a.ledger.TokenByHash(ctx, []byte(hash))
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil, errToken
+		}
+		if err != nil {
+			return nil, err
+		}
+		k = knownToken{&caller{id: t.ID, role: Role(t.Role), sites: t.Sites, tenant: t.Tenant}, t.ExpiresAt, now.Add(tokenCache)}
+		a.mu.Lock()
+		if len(a.known) > addressesMost {
+			a.known = map[string]knownToken{}
+		}
+		a.known[hash] = k
+		a.mu.Unlock()
+	}
+	if k.expires != nil && !now.Before(*k.expires) {
+		return nil, errToken
+	}
+	return k.caller, nil
+}
+
+// failed counts a wrong token of an address and says whether it may try again.
+func (a *authenticator) blocked(address string, failed bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := a.failures[address]
+	if l == nil {
+		if !failed {
+			return false
+		}
+		if len(a.failures) >= addressesMost {
+			clear(a.failures)
+		}
+		l = rate.NewLimiter(rate.Every(time.Minute/failuresPerMinute), failuresAtOnce)
+		a.failures[address] = l
+	}
+	if failed {
+		return !l.AllowN(a.now(), 1)
+	}
+	return l.TokensAt(a.now()) < 1
+}
+
+// rolesKey is where an operation keeps who may call it.
+const rolesKey = "roles"
+
+// authenticate is huma's middleware: it finds the caller and holds the roles.
+func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
+	roles, _ := ctx.Operation().Metadata[rolesKey].([]Role)
+	if len(roles) == 0 { // open to all
+		next(ctx)
+		return
+	}
+	deny := func(status int, detail string) {
+		if status == http.StatusUnauthorized {
+			ctx.SetHeader("WWW-Authenticate", "Bearer")
+		}
+		if err := huma.WriteErr(s.api, ctx, status, detail); err != nil {
+			s.cfg.Log.Debug("problem not written", "error", err)
+		}
+	}
+	address, _, _ := net.SplitHostPort(ctx.RemoteAddr())
+	if s.auth.blocked(address, false) {
+		ctx.SetHeader("Retry-After", "60")
+		deny(http.StatusTooManyRequests, "too many wrong tokens from this address")
+		return
+	}
+	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		deny(http.StatusUnauthorized, "send Authorization: Bearer and a token")
+		return
+	}
+	c, err := s.auth.caller(ctx.Context(), strings.TrimSpace(token))
+	if errors.Is(err, errToken) {
+		s.auth.blocked(address, true)
+		deny(http.StatusUnauthorized, "the token is unknown or has expired")
+		return
+	}
+	if err != nil {
+		s.cfg.Log.Error("token not looked up", "error", err)
+		deny(http.StatusServiceUnavailable, "tokens cannot be looked up at the moment")
+		return
+	}
+	if !slices.Contains(roles, c.role) {
+		deny(http.StatusForbidden, "the role "+string(c.role)+" may not do this")
+		return
+	}
+	next(huma.WithValue(ctx, callerKey{}, c))
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+const (
+	tagLive = "Live"
+	// fewPeople is how many a display may not tell apart from none (§6).
+	fewPeople = 3
+	// heartbeat keeps a quiet stream's connection alive.
+	heartbeat = 15 * time.Second
+)
+
+// spaceState is one space's availability; few replaces a count that would point at people.
+type spaceState struct {
+	occupancy.SpaceAvailability
+	Few *bool `json:"few,omitempty" doc:"Fewer than 3 people, told to displays in place of the count."`
+}
+
+type AvailabilityIn struct {
+	Site string `query:"site"`
+	Kind string `query:"kind"`
+}
+
+type streamIn struct {
+	AvailabilityIn
+	LastEventID string `header:"Last-Event-ID"`
+	LastID      string `query:"last_event_id" doc:"For clients that cannot set the header."`
+}
+
+type spacesOut struct {
+	Body struct {
+		Items []spaceState `json:"items" nullable:"false"`
+		Next  *string      `json:"next"`
+	}
+}
+
+func (s *server) availability() {
+	all := []Role{Admin, Manager, Billing, Tenant, Display}
+	huma.Register(s.api, operation("GET", "/v1/availability", tagLive, "What is free now.", all...), func(ctx context.Context, in *AvailabilityIn) (*spacesOut, error) {
+		see, err := s.sees(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		out := &spacesOut{}
+		out.Body.Items = []spaceState{}
+		for _, a := range s.cfg.Live.Availability() {
+			if v, ok := see(a); ok {
+				out.Body.Items = append(out.Body.Items, v)
+			}
+		}
+		return out, nil
+	})
+	op := operation("GET", "/v1/availability/stream", tagLive, "The same as server-sent events, one for each change; resumes with Last-Event-ID.", all...)
+	op.Responses = map[string]*huma.Response{"200": {Description: "Events named availability, each a space.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
+	huma.Register(s.api, op, s.stream)
+}
+
+// sees makes the filter of a request and its caller.
+func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.SpaceAvailability) (spaceState, bool), error) {
+	if err := s.checkSite(in.Site); err != nil {
+		return nil, err
+	}
+	if err := checkKind(in.Kind); err != nil {
+		return nil, err
+	}
+	c := callerOf(ctx)
+	return func(a occupancy.SpaceAvailability) (spaceState, bool) {
+		if in.Site != "" && string(a.Site) != in.Site || in.Kind != "" && string(a.Kind) != in.Kind || !c.at(a.Site) {
+			return spaceState{}, false
+		}
+		if c.role == Display {
+			return forDisplay(a)
+		}
+		return spaceState{SpaceAvailability: a}, true
+	}, nil
+}
+
+// forDisplay shows shared spaces only, and hides numbers that point at people.
+func forDisplay(a occupancy.SpaceAvailability) (spaceState, bool) {
+	v := spaceState{SpaceAvailability: a}
+	if !a.Kind.Shared() {
+		return v, false
+	}
+	if a.Count != nil && *a.Count < fewPeople {
+		few := true
+		// Places left and whether anybody is there would give the count away.
+		v.Few, v.Count, v.Free, v.Occupied = &few, nil, nil, nil
+	}
+	return v, true
+}
+
+func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse, error) {
+	see, err := s.sees(ctx, &in.AvailabilityIn)
+	if err != nil {
+		return nil, err
+	}
+	last := in.LastEventID
+	if last == "" {
+		last = in.LastID
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("Content-Type", "text/event-stream")
+		hc.SetHeader("X-Accel-Buffering", "no")
+		replay, events, cancel := s.cfg.Live.Subscribe(last)
+		defer cancel()
+		w := hc.BodyWriter()
+		flush := func() {}
+		if rw, ok := w.(http.ResponseWriter); ok {
+			control := http.NewResponseController(rw)
+			flush = func() { _ = control.Flush() } // a client that has gone is seen at its next write
+		}
+		write := func(id string, a occupancy.SpaceAvailability) bool {
+			v, ok := see(a)
+			if !ok {
+				return true
+			}
+			_, err := fmt.Fprintf(w, "id: %s\nevent: availability\ndata: %s\n\n", id, mustJSON(v))
+			return err == nil
+		}
+		for _, e := range replay {
+			if !write(e.ID, e.Availability) {
+				return
+			}
+		}
+		fmt.Fprint(w, ": ready\n\n")
+		flush()
+		tick := time.NewTicker(heartbeat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-hc.Context().Done():
+				return
+			case e, ok := <-events:
+				if !ok || !write(e.ID, e.Availability) {
+					return
+				}
+			case <-tick.C:
+				if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
+					return
+				}
+			}
+			flush()
+		}
+	}}, nil
+}
+
+// mustJSON writes what is made of plain values and cannot fail.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("api: %T is no JSON: %v", v, err))
+	}
+	return b
+}

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/live"
+)
+
+const tagCatalogue = "Catalogue"
+
+type SiteFilter struct {
+	Paging
+	Site string `query:"site" doc:"Only of this site."`
+}
+
+type spaceFilter struct {
+	SiteFilter
+	Kind string `query:"kind" doc:"Only of this kind."`
+}
+
+// checkSite refuses a site that the catalogue does not have.
+func (s *server) checkSite(id string) error {
+	if id != "" && s.cfg.Network.Site(catalogue.SiteID(id)) == nil {
+		return invalid("query", "site", "the catalogue has no such site")
+	}
+	return nil
+}
+
+func checkKind(kind string) error {
+	if kind != "" && !catalogue.SpaceKind(kind).Valid() {
+		return invalid("query", "kind", "is no kind of space")
+	}
+	return nil
+}
+
+// deviceState is a device with what is known of it now.
+type deviceState struct {
+	catalogue.Device
+	LastSeenAt *catalogue.Instant `json:"last_seen_at"`
+	Status     *status            `json:"status"`
+}
+
+// status is what a device last said of itself.
+type status struct {
+	Online    *bool              `json:"online"`
+	At        *catalogue.Instant `json:"at"`
+	Firmware  *string            `json:"firmware"`
+	Battery   *float64           `json:"battery_pct"`
+	RSSI      *float64           `json:"rssi_dbm"`
+	Uptime    *float64           `json:"uptime_s"`
+	List      *string            `json:"list" doc:"Version of the allowlist that a reader has applied."`
+	ListSince *catalogue.Instant `json:"list_since"`
+}
+
+// siteKey is the public key of a site.
+type siteKey struct {
+	ID        string `json:"id"`
+	Algorithm string `json:"algorithm"`
+	Key       string `json:"key" doc:"Unpadded base64url."`
+}
+
+type IDPath struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+func (s *server) catalogue() {
+	n := s.cfg.Network
+	all := []Role{Admin, Manager, Billing, Tenant, Display}
+	list(s, "/v1/sites", "The sites.", all, n.Sites, func(v catalogue.Site) string { return string(v.ID) }, func(v catalogue.Site) (catalogue.SiteID, string) { return v.ID, "" })
+	list(s, "/v1/buildings", "The buildings.", all, n.Buildings, func(v catalogue.Building) string { return string(v.ID) },
+		func(v catalogue.Building) (catalogue.SiteID, string) { return v.Site, "" })
+	list(s, "/v1/spaces", "The spaces: a tree, each naming the parent one crosses to reach it.", all, n.Spaces, func(v catalogue.Space) string { return string(v.ID) },
+		func(v catalogue.Space) (catalogue.SiteID, string) { return v.Site, string(v.Kind) })
+	list(s, "/v1/doors", "The doors.", []Role{Admin, Manager}, n.Doors, func(v catalogue.Door) string { return string(v.ID) },
+		func(v catalogue.Door) (catalogue.SiteID, string) { return v.Site, "" })
+	huma.Register(s.api, operation("GET", "/v1/devices", tagCatalogue, "The devices, with what they last said of themselves.", Admin, Manager),
+		func(ctx context.Context, in *SiteFilter) (*pageOut[deviceState], error) {
+			if err := s.checkSite(in.Site); err != nil {
+				return nil, err
+			}
+			c := callerOf(ctx)
+			known := s.cfg.Live.Devices()
+			var list []deviceState
+			for _, d := range n.Devices {
+				if c.at(d.Site) && (in.Site == "" || string(d.Site) == in.Site) {
+					list = append(list, withStatus(d, known[d.ID]))
+				}
+			}
+			slices.SortFunc(list, func(a, b deviceState) int { return strings.Compare(string(a.ID), string(b.ID)) })
+			return cut(in.Paging, slices.Values(list), func(d deviceState) string { return string(d.ID) })
+		})
+	huma.Register(s.api, operation("GET", "/v1/sites/{id}/key", tagCatalogue, "The public key that the site's decisions, commands and allowlists are signed with.", all...),
+		func(_ context.Context, in *IDPath) (*one[siteKey], error) {
+			key, ok := s.cfg.Keys.Site(catalogue.SiteID(in.ID))
+			if !ok || n.Site(catalogue.SiteID(in.ID)) == nil {
+				return nil, notFound("site " + in.ID)
+			}
+			return &one[siteKey]{siteKey{key.ID, "Ed25519", base64.RawURLEncoding.EncodeToString(key.Public())}}, nil
+		})
+}
+
+func withStatus(d catalogue.Device, l live.Device) deviceState {
+	out := deviceState{Device: d}
+	if !l.LastSeenAt.IsZero() {
+		out.LastSeenAt = &catalogue.Instant{Time: l.LastSeenAt}
+	}
+	if !l.StatusAt.IsZero() {
+		out.Status = &status{Online: l.Online, At: &catalogue.Instant{Time: l.StatusAt}, Firmware: l.Firmware, Battery: l.Battery, RSSI: l.RSSI, Uptime: l.Uptime, List: l.List}
+		if l.List != nil {
+			out.Status.ListSince = &catalogue.Instant{Time: l.ListSince}
+		}
+	}
+	return out
+}
+
+// list registers a list of the catalogue, filtered by site and kind.
+func list[T any](s *server, path, summary string, roles []Role, all []T, id func(T) string, of func(T) (catalogue.SiteID, string)) {
+	sorted := slices.Clone(all)
+	slices.SortFunc(sorted, func(a, b T) int { return strings.Compare(id(a), id(b)) })
+	huma.Register(s.api, operation("GET", path, tagCatalogue, summary, roles...), func(ctx context.Context, in *spaceFilter) (*pageOut[T], error) {
+		if err := s.checkSite(in.Site); err != nil {
+			return nil, err
+		}
+		if err := checkKind(in.Kind); err != nil {
+			return nil, err
+		}
+		c := callerOf(ctx)
+		return cut(in.Paging, only(slices.Values(sorted), func(v T) bool {
+			site, kind := of(v)
+			return c.at(site) && (in.Site == "" || string(site) == in.Site) && (in.Kind == "" || kind == in.Kind)
+		}), id)
+	})
+}

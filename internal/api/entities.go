@@ -1,0 +1,318 @@
+package api
+
+import (
+	"context"
+	"iter"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Credential is a credential as the API writes it; uid is never read back.
+type Credential struct {
+	ID        lease.CredentialID `json:"id"`
+	Member    lease.MemberID     `json:"member"`
+	Kind      string             `json:"kind" enum:"card,mobile,qr"`
+	UID       string             `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge: hex, dec: and a number, or qr: and a token. Needed at first only."`
+	Status    lease.Status       `json:"status" enum:"active,lost,revoked"`
+	ValidFrom *catalogue.Instant `json:"valid_from" format:"date-time"`
+	ValidTo   *catalogue.Instant `json:"valid_to" format:"date-time"`
+}
+
+// Pass is a visitor's pass as the API writes it; token is answered once.
+type Pass struct {
+	ID        lease.PassID        `json:"id"`
+	Host      lease.MemberID      `json:"host"`
+	Name      string              `json:"name"`
+	Spaces    []catalogue.SpaceID `json:"spaces" nullable:"false"`
+	ValidFrom catalogue.Instant   `json:"valid_from" format:"date-time" required:"true"`
+	ValidTo   catalogue.Instant   `json:"valid_to" format:"date-time" required:"true"`
+	Token     string              `json:"token,omitempty" readOnly:"true" doc:"What the QR code carries, once: a badge is qr: and this."`
+}
+
+// Event is an event as the API writes it.
+type Event struct {
+	ID       lease.EventID       `json:"id"`
+	Title    string              `json:"title"`
+	Spaces   []catalogue.SpaceID `json:"spaces" nullable:"false"`
+	StartsAt catalogue.Instant   `json:"starts_at" format:"date-time" required:"true"`
+	EndsAt   catalogue.Instant   `json:"ends_at" format:"date-time" required:"true"`
+	Audience string              `json:"audience" enum:"public,invited"`
+	Invited  []lease.MemberID    `json:"invited"`
+}
+
+// entity is one kind of records with its five endpoints' worth of rules.
+type entity[T any] struct {
+	path, noun  string
+	kind        rights.Kind
+	read, write []Role
+	id          func(*T) *string
+	all         func(*lease.Book) iter.Seq[T]
+	find        func(*lease.Book, string) (T, bool)
+	// may says whether the caller's sites or tenant reach it.
+	may func(*caller, *lease.Book, T) bool
+	// change makes the record, and what is answered.
+	change func(*caller, *lease.Book, T) (put any, answer T, err error)
+}
+
+type putIn[T any] struct {
+	IDPath
+	Body T
+}
+
+const tagRights = "Tenants and rights"
+
+// register makes an entity's endpoints.
+func register[T any](s *server, e entity[T]) {
+	one1 := e.path + "/{id}"
+	huma.Register(s.api, operation("GET", e.path, tagRights, "List "+e.noun+"s by id.", e.read...), func(ctx context.Context, in *Paging) (*pageOut[T], error) {
+		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
+		return cut(*in, only(e.all(book), func(v T) bool { return e.may(c, book, v) }), func(v T) string { return *e.id(&v) })
+	})
+	huma.Register(s.api, operation("GET", one1, tagRights, "Show a "+e.noun+".", e.read...), func(ctx context.Context, in *IDPath) (*one[T], error) {
+		book := s.cfg.Rights.InForce().Book
+		v, ok := e.find(book, in.ID)
+		if !ok || !e.may(callerOf(ctx), book, v) {
+			return nil, notFound(e.noun + " " + in.ID)
+		}
+		return &one[T]{v}, nil
+	})
+	huma.Register(s.api, operation("PUT", one1, tagRights, "Make or change a "+e.noun+".", e.write...), func(ctx context.Context, in *putIn[T]) (*one[T], error) {
+		return putEntity(ctx, s, e, in)
+	})
+	huma.Register(s.api, operation("DELETE", one1, tagRights, "Delete a "+e.noun+" that nothing refers to.", e.write...), func(ctx context.Context, in *IDPath) (*empty, error) {
+		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
+		v, ok := e.find(book, in.ID)
+		if !ok || !e.may(c, book, v) {
+			return nil, notFound(e.noun + " " + in.ID)
+		}
+		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{Delete: &rights.Key{Kind: e.kind, ID: in.ID}}))
+	})
+}
+
+func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T]) (*one[T], error) {
+	id := e.id(&in.Body)
+	if *id != "" && *id != in.ID {
+		return nil, invalid("body", "id", "is not the id of the path")
+	}
+	*id = in.ID
+	book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
+	if old, ok := e.find(book, in.ID); ok && !e.may(c, book, old) {
+		return nil, forbidden(e.noun + " " + in.ID)
+	}
+	put, answer, err := e.change(c, book, in.Body)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	// What the book finds wrong is said first: only what is sound can be somebody else's.
+	if err := s.cfg.Rights.Check(put); err != nil {
+		return nil, s.fail(err)
+	}
+	if !e.may(c, book, in.Body) {
+		return nil, forbidden("this " + e.noun)
+	}
+	if err := s.cfg.Rights.Apply(ctx, c.id, rights.Change{Put: put}); err != nil {
+		return nil, s.fail(err)
+	}
+	if v, ok := e.find(s.cfg.Rights.InForce().Book, in.ID); ok { // with its defaults
+		if p, isPass := any(&v).(*Pass); isPass {
+			p.Token = any(&answer).(*Pass).Token
+		}
+		answer = v
+	}
+	return &one[T]{answer}, nil
+}
+
+// same changes nothing on the way in.
+func same[T any](_ *caller, _ *lease.Book, v T) (any, T, error) { return v, v, nil }
+
+func anybody[T any](*caller, *lease.Book, T) bool { return true }
+
+func (s *server) entities() {
+	people := []Role{Admin, Manager, Tenant}
+	register(s, entity[lease.Tenant]{path: "/v1/tenants", noun: "tenant", kind: rights.KindTenant, read: []Role{Admin, Manager, Billing, Tenant}, write: []Role{Admin, Manager, Billing},
+		id: func(v *lease.Tenant) *string { return (*string)(&v.ID) }, all: (*lease.Book).Tenants, change: same[lease.Tenant],
+		find: func(b *lease.Book, id string) (lease.Tenant, bool) { return b.Tenant(lease.TenantID(id)) },
+		may: func(c *caller, _ *lease.Book, v lease.Tenant) bool {
+			return c.at(v.Site) && (c.role != Tenant || c.tenant == v.ID)
+		}})
+	register(s, entity[lease.Member]{path: "/v1/members", noun: "member", kind: rights.KindMember, read: people, write: people,
+		id: func(v *lease.Member) *string { return (*string)(&v.ID) }, all: (*lease.Book).Members, change: changeMember, may: mayMember,
+		find: func(b *lease.Book, id string) (lease.Member, bool) { return b.Member(lease.MemberID(id)) }})
+	register(s, entity[Credential]{path: "/v1/credentials", noun: "credential", kind: rights.KindCredential, read: people, write: people,
+		id: func(v *Credential) *string { return (*string)(&v.ID) }, change: s.changeCredential,
+		all: func(b *lease.Book) iter.Seq[Credential] { return convert(b.Credentials(), showCredential) },
+		find: func(b *lease.Book, id string) (Credential, bool) {
+			v, ok := b.Credential(lease.CredentialID(id))
+			return showCredential(v), ok
+		},
+		may: func(c *caller, b *lease.Book, v Credential) bool { return s.mayPerson(c, b, v.Member) }})
+	register(s, entity[lease.Schedule]{path: "/v1/schedules", noun: "schedule", kind: rights.KindSchedule, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
+		id: func(v *lease.Schedule) *string { return (*string)(&v.ID) }, all: (*lease.Book).Schedules, change: same[lease.Schedule], may: anybody[lease.Schedule],
+		find: func(b *lease.Book, id string) (lease.Schedule, bool) { return b.Schedule(lease.ScheduleID(id)) }})
+	register(s, entity[lease.Plan]{path: "/v1/plans", noun: "plan", kind: rights.KindPlan, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
+		id: func(v *lease.Plan) *string { return (*string)(&v.ID) }, all: (*lease.Book).Plans, change: same[lease.Plan], may: anybody[lease.Plan],
+		find: func(b *lease.Book, id string) (lease.Plan, bool) { return b.Plan(lease.PlanID(id)) }})
+	office := []Role{Admin, Manager, Billing}
+	register(s, entity[lease.Lease]{path: "/v1/leases", noun: "lease", kind: rights.KindLease, read: office, write: office,
+		id: func(v *lease.Lease) *string { return (*string)(&v.ID) }, all: (*lease.Book).Leases, change: same[lease.Lease],
+		find: func(b *lease.Book, id string) (lease.Lease, bool) { return b.Lease(lease.ID(id)) },
+		may:  func(c *caller, _ *lease.Book, v lease.Lease) bool { return c.at(v.Site) && s.maySpaces(c, v.Spaces) }})
+	register(s, entity[Pass]{path: "/v1/passes", noun: "pass", kind: rights.KindPass, read: people, write: people,
+		id: func(v *Pass) *string { return (*string)(&v.ID) }, change: s.changePass,
+		all: func(b *lease.Book) iter.Seq[Pass] {
+			return convert(only(b.Passes(), func(p lease.Pass) bool { return !p.Deleted }), showPass)
+		},
+		find: func(b *lease.Book, id string) (Pass, bool) {
+			v, ok := b.Pass(lease.PassID(id))
+			return showPass(v), ok && !v.Deleted
+		},
+		may: func(c *caller, b *lease.Book, v Pass) bool {
+			return s.maySpaces(c, v.Spaces) && s.mayPerson(c, b, v.Host)
+		}})
+	register(s, entity[Event]{path: "/v1/events", noun: "event", kind: rights.KindEvent, read: []Role{Admin, Manager}, write: []Role{Admin, Manager},
+		id: func(v *Event) *string { return (*string)(&v.ID) },
+		change: func(_ *caller, _ *lease.Book, v Event) (any, Event, error) {
+			return lease.Event{ID: v.ID, Title: v.Title, Spaces: v.Spaces, StartsAt: milli(v.StartsAt), EndsAt: milli(v.EndsAt), Audience: v.Audience, Invited: v.Invited}, v, nil
+		},
+		all: func(b *lease.Book) iter.Seq[Event] { return convert(b.Events(), showEvent) },
+		find: func(b *lease.Book, id string) (Event, bool) {
+			v, ok := b.Event(lease.EventID(id))
+			return showEvent(v), ok
+		},
+		may: func(c *caller, _ *lease.Book, v Event) bool { return s.maySpaces(c, v.Spaces) }})
+}
+
+func convert[A, B any](all iter.Seq[A], f func(A) B) iter.Seq[B] {
+	return func(yield func(B) bool) {
+		for v := range all {
+			if !yield(f(v)) {
+				return
+			}
+		}
+	}
+}
+
+func (s *server) maySpaces(c *caller, spaces []catalogue.SpaceID) bool {
+	for _, id := range spaces {
+		if sp := s.cfg.Network.Space(id); sp != nil && !c.at(sp.Site) {
+			return false
+		}
+	}
+	return true
+}
+
+// mayMember holds a member to the caller's tenant, or to its sites: the
+// tenant's, and those where the member is staff.
+func mayMember(c *caller, b *lease.Book, m lease.Member) bool {
+	t, ok := b.Tenant(m.Tenant)
+	if ok && !c.at(t.Site) {
+		return false
+	}
+	return c.role != Tenant || m.Tenant == c.tenant
+}
+
+func (s *server) mayPerson(c *caller, b *lease.Book, id lease.MemberID) bool {
+	m, ok := b.Member(id)
+	return ok && mayMember(c, b, m)
+}
+
+// changeMember keeps what a tenant, or a manager of another site, may not give.
+func changeMember(c *caller, b *lease.Book, v lease.Member) (any, lease.Member, error) {
+	old, _ := b.Member(v.ID)
+	if c.role == Tenant && (!equalLists(v.Roles, old.Roles) || !equalLists(v.StaffSites, old.StaffSites)) {
+		return nil, v, forbidden("a role or staff site")
+	}
+	for _, site := range v.StaffSites {
+		if !c.at(site) && !contains(old.StaffSites, site) {
+			return nil, v, forbidden("staff site " + string(site))
+		}
+	}
+	return v, v, nil
+}
+
+func equalLists[T comparable](a, b []T) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func contains[T comparable](list []T, v T) bool {
+	for _, w := range list {
+		if w == v {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *server) changeCredential(_ *caller, b *lease.Book, v Credential) (any, Credential, error) {
+	c := lease.Credential{ID: v.ID, Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: milliOrNil(v.ValidFrom), ValidTo: milliOrNil(v.ValidTo)}
+	if old, ok := b.Credential(v.ID); ok {
+		c.Lookup, c.ForList = old.Lookup, old.ForList
+	}
+	if v.UID != "" {
+		parsed, err := wire.ParseCredential(v.UID)
+		if err != nil {
+			return nil, v, invalid("body", "uid", err.Error())
+		}
+		c.Lookup, c.ForList = wire.HashCredential(s.cfg.Keys.Lookup(), parsed), wire.HashCredential(s.cfg.Keys.List(), parsed)
+	}
+	v.UID = ""
+	return c, v, nil
+}
+
+func (s *server) changePass(c *caller, b *lease.Book, v Pass) (any, Pass, error) {
+	p := lease.Pass{ID: v.ID, Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: milli(v.ValidFrom), ValidTo: milli(v.ValidTo)}
+	v.Token = ""
+	if c.role == Tenant && !s.leased(b, c.tenant, v.Spaces) {
+		return nil, v, invalid("body", "spaces", "a tenant's pass opens only what its own leases open")
+	}
+	if old, ok := b.Pass(v.ID); ok {
+		if old.Deleted {
+			return nil, v, &lease.ConflictError{Field: "id", Msg: "this pass was deleted; make another"}
+		}
+		p.Lookup, p.ForList = old.Lookup, old.ForList
+		return p, v, nil
+	}
+	v.Token = keys.NewSecret()
+	token := wire.Credential{QR: true, Bytes: []byte(v.Token)}
+	p.Lookup, p.ForList = wire.HashCredential(s.cfg.Keys.Lookup(), token), wire.HashCredential(s.cfg.Keys.List(), token)
+	return p, v, nil
+}
+
+// leased says whether a tenant's active leases give every one of the spaces.
+func (s *server) leased(b *lease.Book, t lease.TenantID, spaces []catalogue.SpaceID) bool {
+	has := map[catalogue.SpaceID]bool{}
+	for l := range b.Leases() {
+		if l.Tenant != t || l.Status != lease.Active {
+			continue
+		}
+		for _, id := range l.Spaces {
+			has[id] = true
+		}
+		plan, _ := b.Plan(l.Plan)
+		for _, sp := range s.cfg.Network.Spaces {
+			if contains(plan.Includes, sp.Kind) && (plan.Roaming || sp.Site == l.Site) {
+				has[sp.ID] = true
+			}
+		}
+	}
+	for _, id := range spaces {
+		if s.cfg.Network.Space(id) != nil && !has[id] {
+			return false
+		}
+	}
+	return true
+}

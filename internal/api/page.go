@@ -1,0 +1,88 @@
+package api
+
+import (
+	"encoding/base64"
+	"iter"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// page is one stretch of a list; next is null at its end.
+type page[T any] struct {
+	Items []T     `json:"items" nullable:"false"`
+	Next  *string `json:"next"`
+}
+
+type pageOut[T any] struct{ Body page[T] }
+
+type one[T any] struct{ Body T }
+
+// Paging is what every list takes.
+type Paging struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many items at the most."`
+	Cursor string `query:"cursor" doc:"next of the page before."`
+}
+
+func encodeCursor(parts ...string) *string {
+	c := base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, "\x00")))
+	return &c
+}
+
+// decodeCursor returns the parts of a cursor, nil where there is none.
+func (p Paging) decode(parts int) ([]string, error) {
+	if p.Cursor == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(p.Cursor)
+	got := strings.Split(string(b), "\x00")
+	if err != nil || len(got) != parts {
+		return nil, invalid("query", "cursor", "is not the next of a page of this list")
+	}
+	return got, nil
+}
+
+// cut makes a page of what comes in order of its ids.
+func cut[T any](p Paging, all iter.Seq[T], id func(T) string) (*pageOut[T], error) {
+	after, err := p.decode(1)
+	if err != nil {
+		return nil, err
+	}
+	out := &pageOut[T]{Body: page[T]{Items: []T{}}}
+	for v := range all {
+		if after != nil && id(v) <= after[0] {
+			continue
+		}
+		if len(out.Body.Items) == p.Limit {
+			out.Body.Next = encodeCursor(id(out.Body.Items[p.Limit-1]))
+			break
+		}
+		out.Body.Items = append(out.Body.Items, v)
+	}
+	return out, nil
+}
+
+// only keeps what fits.
+func only[T any](all iter.Seq[T], fits func(T) bool) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for v := range all {
+			if fits(v) && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+func operationID(method, path string) string {
+	words := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '{' || r == '}' || r == '-' })
+	return strings.ToLower(method) + "-" + strings.Join(words[1:], "-")
+}
+
+// empty answers 204.
+type empty struct{}
+
+// forbidden says that something belongs to others.
+func forbidden(what string) huma.StatusError {
+	return problem(http.StatusForbidden, what+" is not of this token's sites or tenant")
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+const tagPersons = "Personal data"
+
+// personData is all that is held on a person.
+type personData struct {
+	Member      lease.Member `json:"member"`
+	Credentials []Credential `json:"credentials" nullable:"false"`
+	Passes      []Pass       `json:"passes" nullable:"false" doc:"Of visitors whom the person hosts."`
+	Leases      []lease.ID   `json:"leases" nullable:"false" doc:"Leases that serve the person."`
+	Events      []Event      `json:"events" nullable:"false" doc:"Events the person is invited to."`
+	Reads       []read       `json:"reads" nullable:"false"`
+	Visits      []visitView  `json:"visits" nullable:"false"`
+	Acts        []actView    `json:"acts" nullable:"false" doc:"What was done to these records."`
+}
+
+func (s *server) persons() {
+	huma.Register(s.api, operation("GET", "/v1/members/{id}/data", tagPersons, "Everything that is held on a person.", Admin, Manager, Tenant), func(ctx context.Context, in *IDPath) (*one[personData], error) {
+		m, err := s.person(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		data, err := s.dataOf(ctx, m)
+		if err != nil {
+			return nil, s.fail(err)
+		}
+		return &one[personData]{*data}, nil
+	})
+	huma.Register(s.api, operation("DELETE", "/v1/members/{id}/data", tagPersons, "Erase a person; what bills still need stays without a name.", Admin, Manager), func(ctx context.Context, in *IDPath) (*empty, error) {
+		m, err := s.person(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.cfg.CaughtUp(ctx); err != nil { // visits are made before their reads lose their member
+			return nil, problem(503, "visits are being made; try again in a moment")
+		}
+		return nil, s.fail(s.cfg.Rights.Erase(ctx, callerOf(ctx).id, m.ID))
+	})
+}
+
+func (s *server) person(ctx context.Context, id string) (lease.Member, error) {
+	book := s.cfg.Rights.InForce().Book
+	m, ok := book.Member(lease.MemberID(id))
+	if !ok || !mayMember(callerOf(ctx), book, m) {
+		return m, notFound("member " + id)
+	}
+	return m, nil
+}
+
+func (s *server) dataOf(ctx context.Context, m lease.Member) (*personData, error) {
+	if err := s.cfg.CaughtUp(ctx); err != nil {
+		return nil, problem(503, "visits are being made; try again in a moment")
+	}
+	book := s.cfg.Rights.InForce().Book
+	d := &personData{Member: m, Credentials: []Credential{}, Passes: []Pass{}, Leases: []lease.ID{}, Events: []Event{}, Reads: []read{}, Visits: []visitView{}, Acts: []actView{}}
+	targets := []string{"member/" + string(m.ID)}
+	for c := range book.Credentials() {
+		if c.Member == m.ID {
+			d.Credentials = append(d.Credentials, showCredential(c))
+			targets = append(targets, "credential/"+string(c.ID))
+		}
+	}
+	for p := range book.Passes() {
+		if p.Host == m.ID {
+			d.Passes = append(d.Passes, showPass(p))
+		}
+	}
+	for l := range book.Leases() {
+		if l.Members == nil && l.Tenant == m.Tenant || contains(l.Members, m.ID) {
+			d.Leases = append(d.Leases, l.ID)
+		}
+	}
+	for e := range book.Events() {
+		if contains(e.Invited, m.ID) {
+			d.Events = append(d.Events, showEvent(e))
+		}
+	}
+	return d, s.history(ctx, d, targets)
+}
+
+// history adds what the ledger holds: reads, visits, acts.
+func (s *server) history(ctx context.Context, d *personData, targets []string) error {
+	const batch = 1000
+	now := s.cfg.Now()
+	for after := (ledger.ReadCursor{}); ; {
+		reads, err := s.cfg.Ledger.Reads(ctx, ledger.ReadFilter{Member: d.Member.ID, After: after, Limit: batch})
+		if err != nil {
+			return err
+		}
+		for _, r := range reads {
+			d.Reads = append(d.Reads, showRead(r))
+			after = ledger.ReadCursor{At: r.At, Seq: r.Seq}
+		}
+		if len(reads) < batch {
+			break
+		}
+	}
+	f := ledger.VisitFilter{Member: d.Member.ID, Limit: batch}
+	for {
+		visits, err := s.cfg.Ledger.Visits(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, v := range visits {
+			d.Visits = append(d.Visits, showVisit(v, now))
+			f.AfterFrom, f.AfterID = v.From, v.ID
+		}
+		if len(visits) < batch {
+			break
+		}
+	}
+	for _, target := range targets {
+		acts, err := s.cfg.Ledger.Acts(ctx, target)
+		if err != nil {
+			return err
+		}
+		for _, a := range acts {
+			d.Acts = append(d.Acts, showAct(a))
+		}
+	}
+	return nil
+}

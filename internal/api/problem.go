@@ -1,0 +1,106 @@
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// Problem is an error as RFC 9457 writes it; errors names the fields.
+type Problem struct {
+	Type   string         `json:"type"`
+	Title  string         `json:"title"`
+	Status int            `json:"status"`
+	Detail string         `json:"detail,omitempty"`
+	Errors []FieldProblem `json:"errors,omitempty" nullable:"false"`
+}
+
+// FieldProblem says which field is wrong, and how.
+type FieldProblem struct {
+	Field    string `json:"field"`    // as windows[1].to, or a parameter's name
+	Location string `json:"location"` // where it stands: body.windows[1].to, query.limit, path.id
+	Message  string `json:"message"`
+}
+
+// Error is the detail, with the fields.
+func (p *Problem) Error() string {
+	s := p.Title + ": " + p.Detail
+	for _, e := range p.Errors {
+		s += "; " + e.Field + ": " + e.Message
+	}
+	return s
+}
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is the one of RFC 9457.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// problem makes every error of this API: huma is told to use it too.
+func problem(status int, detail string, errs ...error) huma.StatusError {
+	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		d := &huma.ErrorDetail{Message: err.Error()}
+		var detailer huma.ErrorDetailer
+		if errors.As(err, &detailer) {
+			d = detailer.ErrorDetail()
+		}
+		p.Errors = append(p.Errors, FieldProblem{Field: fieldOf(d), Location: d.Location, Message: d.Message})
+	}
+	return p
+}
+
+// fieldOf is the field that a detail is about: of one that is missing, huma
+// tells the object it is missing in, and its name in words.
+func fieldOf(d *huma.ErrorDetail) string {
+	_, field, _ := strings.Cut(d.Location, ".")
+	if rest, ok := strings.CutPrefix(d.Message, "expected required property "); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		field = strings.TrimPrefix(field+"."+name, ".")
+	}
+	return field
+}
+
+// invalid is a 422 that names a field of the body, query or path.
+func invalid(where, field, message string) huma.StatusError {
+	return problem(http.StatusUnprocessableEntity, "validation failed", &huma.ErrorDetail{Location: where + "." + field, Message: message})
+}
+
+func notFound(what string) huma.StatusError {
+	return problem(http.StatusNotFound, "there is no "+what)
+}
+
+// fail turns an error of the domain or the ledger into a problem: the one
+// place where error codes become HTTP.
+func (s *server) fail(err error) error {
+	var field *lease.FieldError
+	var conflict *lease.ConflictError
+	var status huma.StatusError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &status):
+		return status
+	case errors.As(err, &field):
+		return invalid("body", field.Field, field.Msg)
+	case errors.As(err, &conflict):
+		if conflict.Field == "" {
+			return problem(http.StatusConflict, conflict.Msg)
+		}
+		return problem(http.StatusConflict, conflict.Error(), &huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg})
+	case errors.Is(err, lease.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
+		return problem(http.StatusNotFound, "there is nothing by this id")
+	}
+	s.cfg.Log.Error("request failed", slog.Any("error", err))
+	return problem(http.StatusInternalServerError, "the service could not do this; its log says why")
+}

@@ -1,0 +1,180 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+const tagVisits = "Visits"
+
+// visitView is a visit as the API writes it.
+type visitView struct {
+	ID         uuid.UUID          `json:"id"`
+	Member     *lease.MemberID    `json:"member"`
+	Tenant     lease.TenantID     `json:"tenant"`
+	Space      catalogue.SpaceID  `json:"space"`
+	From       catalogue.Instant  `json:"from" format:"date-time"`
+	To         *catalogue.Instant `json:"to" format:"date-time" doc:"Null while it goes on."`
+	Ended      *visit.Ended       `json:"ended" enum:"badge,elsewhere,closing,max" doc:"Null while it goes on."`
+	Correction *correction        `json:"correction"`
+}
+
+type correction struct {
+	From   catalogue.Instant `json:"from" format:"date-time"`
+	To     catalogue.Instant `json:"to" format:"date-time"`
+	Reason string            `json:"reason"`
+	Author string            `json:"author"`
+	At     catalogue.Instant `json:"at" format:"date-time"`
+}
+
+func showVisit(v ledger.Visit, now time.Time) visitView {
+	open := visit.Visit{From: v.From, To: v.To, Ended: v.Ended}.Asof(now)
+	out := visitView{ID: v.ID, Member: orNil(v.Member), Tenant: v.Tenant, Space: v.Space, From: instant(v.From), To: instantOrNil(&open.To), Ended: orNil(open.Ended)}
+	if c := v.Correction; c != nil {
+		out.Correction = &correction{instant(c.From), instant(c.To), c.Reason, c.Author, instant(c.At)}
+	}
+	return out
+}
+
+type visitsIn struct {
+	Paging
+	Member string    `query:"member"`
+	Tenant string    `query:"tenant"`
+	Space  string    `query:"space"`
+	From   time.Time `query:"from" doc:"Visits any of which is at or after this instant."`
+	To     time.Time `query:"to" doc:"Visits that begin before this instant."`
+}
+
+type VisitPath struct {
+	ID uuid.UUID `path:"id" format:"uuid"`
+}
+
+type correctionIn struct {
+	VisitPath
+	Body struct {
+		From   catalogue.Instant `json:"from" format:"date-time" required:"true"`
+		To     catalogue.Instant `json:"to" format:"date-time" required:"true"`
+		Reason string            `json:"reason" minLength:"1" maxLength:"500" required:"true"`
+	}
+}
+
+func (s *server) visits() {
+	huma.Register(s.api, operation("GET", "/v1/visits", tagVisits, "Visits, by their beginning.", Admin, Manager, Billing, Tenant), s.listVisits)
+	huma.Register(s.api, operation("PUT", "/v1/visits/{id}/correction", tagVisits, "Correct a visit: what was measured stays.", Admin, Manager), s.correct)
+	huma.Register(s.api, operation("DELETE", "/v1/visits/{id}/correction", tagVisits, "Undo a correction.", Admin, Manager), func(ctx context.Context, in *VisitPath) (*empty, error) {
+		if _, err := s.visit(ctx, in.ID); err != nil {
+			return nil, err
+		}
+		return nil, s.fail(s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+			if err := tx.DeleteCorrection(in.ID); err != nil {
+				return err
+			}
+			return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "delete", Target: "correction/" + in.ID.String(), Body: []byte("{}")})
+		}))
+	})
+}
+
+func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitView], error) {
+	if err := s.cfg.CaughtUp(ctx); err != nil {
+		return nil, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	}
+	f, err := s.visitFilter(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	visits, err := s.cfg.Ledger.Visits(ctx, f)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	now := s.cfg.Now()
+	return stretch(in.Limit, visits, func(v ledger.Visit) visitView { return showVisit(v, now) }, func(v ledger.Visit) []string {
+		return []string{strconv.FormatInt(v.From.UnixMilli(), 10), v.ID.String()}
+	}), nil
+}
+
+// visitFilter holds the request to what the caller may see.
+func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFilter, error) {
+	c, n := callerOf(ctx), s.cfg.Network
+	f := ledger.VisitFilter{Member: lease.MemberID(in.Member), Tenant: lease.TenantID(in.Tenant), From: in.From, To: in.To, Limit: in.Limit + 1}
+	if c.role == Tenant {
+		if in.Tenant != "" && f.Tenant != c.tenant {
+			return f, forbidden("tenant " + in.Tenant)
+		}
+		f.Tenant = c.tenant
+	}
+	if in.Space != "" && n.Space(catalogue.SpaceID(in.Space)) == nil {
+		return f, invalid("query", "space", "the catalogue has no such space")
+	}
+	if in.Space != "" || c.role == Tenant || c.role == Manager {
+		f.Spaces = []catalogue.SpaceID{}
+		for _, sp := range n.Spaces {
+			if (in.Space == "" || string(sp.ID) == in.Space) && c.at(sp.Site) && (c.role != Tenant || n.Billable(sp.ID)) {
+				f.Spaces = append(f.Spaces, sp.ID)
+			}
+		}
+	}
+	parts, err := in.decode(2)
+	if err != nil || parts == nil {
+		return f, err
+	}
+	at, err1 := strconv.ParseInt(parts[0], 10, 64)
+	id, err2 := uuid.Parse(parts[1])
+	if err1 != nil || err2 != nil {
+		return f, invalid("query", "cursor", "is not the next of a page of this list")
+	}
+	f.AfterFrom, f.AfterID = time.UnixMilli(at), id
+	return f, nil
+}
+
+// visit finds a visit at the caller's sites.
+func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) {
+	if err := s.cfg.CaughtUp(ctx); err != nil {
+		return ledger.Visit{}, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	}
+	list, err := s.cfg.Ledger.Visits(ctx, ledger.VisitFilter{ID: id, Limit: 1})
+	if err != nil {
+		return ledger.Visit{}, s.fail(err)
+	}
+	if len(list) == 0 {
+		return ledger.Visit{}, notFound("visit " + id.String())
+	}
+	if sp := s.cfg.Network.Space(list[0].Space); sp != nil && !callerOf(ctx).at(sp.Site) {
+		return ledger.Visit{}, forbidden("visit " + id.String())
+	}
+	return list[0], nil
+}
+
+func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView], error) {
+	v, err := s.visit(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	from, to := milli(in.Body.From), milli(in.Body.To)
+	if to.Before(from) {
+		return nil, invalid("body", "to", "is before from")
+	}
+	now := s.cfg.Now().UTC()
+	v.Correction = &ledger.Correction{From: from, To: to, Reason: in.Body.Reason, Author: callerOf(ctx).id, At: now.Truncate(time.Millisecond)}
+	err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+		if err := tx.PutCorrection(v.ID, *v.Correction); err != nil {
+			return err
+		}
+		body := mustJSON(showVisit(v, now).Correction)
+		return tx.AddAct(&ingest.Act{At: now, Actor: v.Correction.Author, Action: "put", Target: "correction/" + v.ID.String(), Body: body})
+	})
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return &one[visitView]{showVisit(v, now)}, nil
+}

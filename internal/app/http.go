@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/api"
+	"github.com/lorntech/totem/internal/broker"
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+func (a *App) apiConfig() api.Config {
+	return api.Config{
+		Network: a.Network, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
+		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
+		CaughtUp:    a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
+	}
+}
+
+// Version is the module's version, as built.
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// ready says what keeps the service from its work.
+func (a *App) ready(ctx context.Context) []string {
+	var faults []string
+	if err := a.ledger.Ping(ctx); err != nil {
+		faults = append(faults, fmt.Sprintf("ledger: %v", err))
+	}
+	if a.pipeline.Stuck() {
+		faults = append(faults, "ledger: commits fail; messages wait unacknowledged")
+	}
+	if err := a.broker.Ready(); err != nil {
+		faults = append(faults, fmt.Sprintf("broker: %v", err))
+	}
+	return faults
+}
+
+// sessions ends broker connections whose secret or token has changed.
+type sessions struct{ a *App }
+
+func (s sessions) SecretChanged(ctx context.Context, device catalogue.DeviceID) error {
+	if err := s.a.auth.load(ctx); err != nil {
+		return err
+	}
+	if e, ok := s.a.broker.(embedded); ok {
+		e.Disconnect(device)
+	}
+	return nil
+}
+
+func (s sessions) TokenChanged(id string) {
+	if e, ok := s.a.broker.(embedded); ok {
+		e.DisconnectWhere(func(p broker.Principal) bool { return p.Token && p.Name == id })
+	}
+}

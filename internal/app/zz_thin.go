@@ -1,5 +1,0 @@
-package app
-
-import "github.com/lorntech/totem/internal/api"
-
-func (a *App) apiConfig() api.Config { return api.Config{} }

@@ -1,0 +1,137 @@
+package ledger
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Erasure is a person to be forgotten.
+type Erasure struct {
+	Actor   string
+	At      time.Time
+	Member  lease.MemberID
+	Targets []string            // acts on these lose their content: kind/id
+	Keep    []catalogue.SpaceID // visits to these stay, without a name: bills need them
+}
+
+// Erase forgets a person: their reads lose member and credential, visits that
+// no bill needs go, the others lose their name, acts on their records lose
+// their content and what they were done to. One entry of the chain says which entries were forgotten.
+func (tx *Tx) Erase(e Erasure) error {
+	reads, err := tx.seqs("SELECT seq FROM reads WHERE member = ?", string(e.Member))
+	if err != nil {
+		return err
+	}
+	if err := tx.run("UPDATE reads SET member = NULL, credential = NULL, nonce = NULL WHERE member = ?", string(e.Member)); err != nil {
+		return fmt.Errorf("ledger: erase reads: %w", err)
+	}
+	forgotten := reads
+	for _, target := range e.Targets {
+		acts, err := tx.seqs("SELECT a.seq FROM acts a JOIN chain c ON c.seq = a.seq WHERE a.target = ? AND c.kind = 'act'", target)
+		if err != nil {
+			return err
+		}
+		if err := tx.run("UPDATE acts SET target = '', body = NULL, nonce = NULL WHERE target = ? AND seq IN (SELECT seq FROM chain WHERE kind = 'act')", target); err != nil {
+			return fmt.Errorf("ledger: erase acts: %w", err)
+		}
+		forgotten = append(forgotten, acts...)
+	}
+	if err := tx.eraseVisits(e); err != nil {
+		return err
+	}
+	if err := tx.run("DELETE FROM presence WHERE subject = ?", "m:"+string(e.Member)); err != nil {
+		return fmt.Errorf("ledger: erase presence: %w", err)
+	}
+	slices.Sort(forgotten)
+	// The act names no one: the person's id would tell.
+	return tx.addErasure(ingest.Act{At: e.At, Actor: e.Actor, Action: "erase", Target: "member"}, "erasure", slices.Compact(forgotten))
+}
+
+func (tx *Tx) eraseVisits(e Erasure) error {
+	keep, err := json.Marshal(e.Keep)
+	if err != nil {
+		return err
+	}
+	gone := "member = ? AND space NOT IN (SELECT value FROM json_each(?))"
+	if err := tx.run("DELETE FROM corrections WHERE visit IN (SELECT id FROM visits WHERE "+gone+")", string(e.Member), string(keep)); err != nil {
+		return fmt.Errorf("ledger: erase corrections: %w", err)
+	}
+	if err := tx.run("DELETE FROM visits WHERE "+gone, string(e.Member), string(keep)); err != nil {
+		return fmt.Errorf("ledger: erase visits: %w", err)
+	}
+	if err := tx.run("UPDATE visits SET member = NULL WHERE member = ?", string(e.Member)); err != nil {
+		return fmt.Errorf("ledger: erase visits: %w", err)
+	}
+	return nil
+}
+
+func (tx *Tx) seqs(query string, args ...any) ([]int64, error) {
+	var list []int64
+	rows, err := tx.query(query, args...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var seq int64
+		err := rows.Scan(&seq)
+		list = append(list, seq)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return list, nil
+}
+
+// Retention is how long what is kept is kept (contract §7).
+type Retention struct {
+	Reads   time.Duration // from the later of at and arrival
+	Rejects time.Duration
+}
+
+// Purge removes reads that are too old with what readers did on them, visits
+// that no bill needs and that began before, and old rejects. It removes at
+// most limit reads and says whether there are more.
+func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit int) (more bool, err error) {
+	before := ms(now.Add(-r.Reads))
+	if err := tx.run("DELETE FROM rejects WHERE received_at < ?", ms(now.Add(-r.Rejects))); err != nil {
+		return false, fmt.Errorf("ledger: purge rejects: %w", err)
+	}
+	reads, err := tx.seqs("SELECT seq FROM reads WHERE at < ? AND received_at < ? ORDER BY at LIMIT ?", before, before, limit)
+	if err != nil {
+		return false, err
+	}
+	forgotten := slices.Clone(reads)
+	for _, seq := range reads {
+		own, err := tx.seqs("SELECT seq FROM reader_decisions WHERE read_seq = ?", seq)
+		if err != nil {
+			return false, err
+		}
+		forgotten = append(forgotten, own...)
+		if err := tx.run("DELETE FROM reader_decisions WHERE read_seq = ?", seq); err != nil {
+			return false, fmt.Errorf("ledger: purge readers' decisions: %w", err)
+		}
+		if err := tx.run("DELETE FROM reads WHERE seq = ?", seq); err != nil {
+			return false, fmt.Errorf("ledger: purge reads: %w", err)
+		}
+	}
+	list, err := json.Marshal(keep)
+	if err != nil {
+		return false, err
+	}
+	err = tx.run("DELETE FROM visits WHERE from_at < ? AND space NOT IN (SELECT value FROM json_each(?))", before, string(list))
+	if err != nil {
+		return false, fmt.Errorf("ledger: purge visits: %w", err)
+	}
+	if len(forgotten) > 0 {
+		slices.Sort(forgotten)
+		if err := tx.addErasure(ingest.Act{At: now, Actor: "totem", Action: "purge", Target: "reads"}, "retention", forgotten); err != nil {
+			return false, err
+		}
+	}
+	return len(reads) == limit, nil
+}

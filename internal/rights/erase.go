@@ -1,0 +1,113 @@
+package rights
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// Erase forgets a person (contract §7): their credentials and passes end,
+// leases and events no longer name them, their record goes, and the ledger
+// forgets who its reads were. Hours that bills still need stay, without a name.
+func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now().UTC().Truncate(time.Millisecond)
+	book := k.InForce().Book.Clone()
+	changes, targets := without(book, id)
+	edits := make([]edit, 0, len(changes))
+	for _, c := range changes {
+		e, err := makeEdit(book, c)
+		if err != nil {
+			return err
+		}
+		edits = append(edits, e)
+	}
+	// Passes are kept when deleted; a person's go with the person.
+	var passes []Key
+	for p := range k.InForce().Book.Passes() {
+		if p.Host == id {
+			passes = append(passes, Key{KindPass, string(p.ID)})
+		}
+	}
+	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
+		if err := tx.Erase(ledger.Erasure{Actor: actor, At: now, Member: id, Targets: targets, Keep: k.billable()}); err != nil {
+			return err
+		}
+		for _, p := range passes {
+			if err := tx.DeleteRecord(string(p.Kind), p.ID); err != nil {
+				return err
+			}
+		}
+		for _, e := range edits {
+			if err := e.forget(tx, actor, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	k.swap(book, k.InForce().Lockdowns)
+	return nil
+}
+
+// forget commits a change that an erasure needs: what it removes leaves no act
+// that would name it again.
+func (e edit) forget(tx *ledger.Tx, actor string, now time.Time) error {
+	if e.action == "delete" {
+		return tx.DeleteRecord(string(e.key.Kind), e.key.ID)
+	}
+	return e.commit(tx, actor, now)
+}
+
+// without lists the changes that take a person out of a book, and whose acts tell of them.
+func without(book *lease.Book, id lease.MemberID) (changes []Change, targets []string) {
+	drop := func(kind Kind, name string) {
+		changes = append(changes, Change{Delete: &Key{kind, name}})
+		targets = append(targets, string(kind)+"/"+name)
+	}
+	for c := range book.Credentials() {
+		if c.Member == id {
+			drop(KindCredential, string(c.ID))
+		}
+	}
+	for p := range book.Passes() {
+		if p.Host == id && !p.Deleted {
+			drop(KindPass, string(p.ID))
+		} else if p.Host == id {
+			targets = append(targets, string(KindPass)+"/"+string(p.ID))
+		}
+	}
+	for l := range book.Leases() {
+		if slices.Contains(l.Members, id) {
+			l.Members = slices.DeleteFunc(slices.Clone(l.Members), func(m lease.MemberID) bool { return m == id })
+			changes = append(changes, Change{Put: l})
+			targets = append(targets, string(KindLease)+"/"+string(l.ID))
+		}
+	}
+	for e := range book.Events() {
+		if slices.Contains(e.Invited, id) {
+			e.Invited = slices.DeleteFunc(slices.Clone(e.Invited), func(m lease.MemberID) bool { return m == id })
+			changes = append(changes, Change{Put: e})
+			targets = append(targets, string(KindEvent)+"/"+string(e.ID))
+		}
+	}
+	drop(KindMember, string(id))
+	return changes, targets
+}
+
+func (k *Keeper) billable() []catalogue.SpaceID {
+	ids := []catalogue.SpaceID{}
+	for _, s := range k.network.Spaces {
+		if k.network.Billable(s.ID) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
