@@ -58,11 +58,25 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "totem: %s\nSee totem --help.\n", err)
 		return 2
 	}
-	if err := k.Run(newLog(c.LogLevel)); err != nil {
+	if err := k.Run(newLog(c.LogLevel), flagsOf(k)); err != nil {
 		fmt.Fprintln(os.Stderr, "totem:", err)
 		return 1
 	}
 	return 0
+}
+
+// flagsSet says which settings somebody gave.
+type flagsSet struct{ data bool }
+
+func flagsOf(k *kong.Context) *flagsSet {
+	_, env := os.LookupEnv("TOTEM_DATA")
+	f := &flagsSet{data: env}
+	for _, p := range k.Path {
+		if p.Flag != nil && p.Flag.Name == "data" {
+			f.data = true
+		}
+	}
+	return f
 }
 
 // clearEmpty makes an empty setting an unset one (contract §8).

@@ -228,8 +228,11 @@ func (f *follower) segment(ctx context.Context, t ledger.Touched) (reads []visit
 		first, last, ok := f.between(reads, t, begin, end)
 		if ok {
 			from, to = begin, end
-			if first > 0 {
-				from = reads[first].At
+			if first > 0 { // a read that moved nobody after all may have begun a visit
+				from = t.From
+				if first < len(reads) && reads[first].At.Before(from) {
+					from = reads[first].At
+				}
 			}
 			if last < len(reads) {
 				to = reads[last].At

@@ -1,0 +1,188 @@
+// Package life peoples the buildings: agents who arrive, badge at every door
+// on their way, work, meet, eat, forget to badge out, and go home, on a
+// calendar with weekends and holidays. What it makes agrees with itself: a
+// door, a counter and the truth tell the same story.
+//
+// A day follows from the world, the seed and the date alone. It sends nothing
+// (package sim) and decides nothing that a reader would (Decide is asked).
+package life
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Decide answers a badge as a reader with a current allowlist would.
+type Decide func(uid []byte, door catalogue.DoorID, direction catalogue.Direction, at time.Time) (granted bool, reason access.Reason)
+
+// Step is one passage of one person: a badge where there is a reader that
+// they use, and where they are afterwards.
+type Step struct {
+	At        time.Time
+	Member    lease.MemberID
+	UID       []byte
+	Door      catalogue.DoorID // empty: an open passage
+	Direction catalogue.Direction
+	Badged    bool // false: through behind somebody, or past a reader that is not there
+	Granted   bool
+	Reason    access.Reason
+	From, To  catalogue.SpaceID // To is From where the door stayed shut
+}
+
+// Stay is the truth: a person was in a space, itself and not below it, in [From, To).
+type Stay struct {
+	Member lease.MemberID    `json:"member"`
+	Space  catalogue.SpaceID `json:"space"`
+	From   time.Time         `json:"from"`
+	To     time.Time         `json:"to"`
+}
+
+// Town is the people and buildings that days are lived in.
+type Town struct {
+	network *catalogue.Network
+	seed    uint64
+	decide  Decide
+	people  []person
+	doors   map[catalogue.SpaceID][]*catalogue.Door // that lead into a space
+	readers map[catalogue.DoorID]map[catalogue.Direction]bool
+	rooms   map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID
+	cal     map[catalogue.SiteID]catalogue.Calendar
+	// Forgetful is how many of a hundred exits are not badged.
+	Forgetful int
+}
+
+// person is an agent: their badge, where they work, how often they come.
+type person struct {
+	id    lease.MemberID
+	uid   []byte
+	site  catalogue.SiteID
+	works []catalogue.SpaceID // one of them each day
+	comes float64             // on a working day
+	night bool                // staff on rounds
+}
+
+// New makes the town of a world. A member without a badge or a lease stays at home.
+func New(w *demo.World, seed uint64, decide Decide) *Town {
+	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{},
+		readers: map[catalogue.DoorID]map[catalogue.Direction]bool{}, rooms: map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{}, Forgetful: 5}
+	n := w.Network
+	for i := range n.Doors {
+		t.doors[n.Doors[i].To] = append(t.doors[n.Doors[i].To], &n.Doors[i])
+		t.readers[n.Doors[i].ID] = map[catalogue.Direction]bool{}
+	}
+	for _, d := range n.Devices {
+		if d.Kind == catalogue.Reader {
+			t.readers[d.Door][d.Direction] = true
+		}
+	}
+	for i := range n.Sites {
+		t.cal[n.Sites[i].ID] = n.Calendar(&n.Sites[i])
+		t.rooms[n.Sites[i].ID] = map[catalogue.SpaceKind][]catalogue.SpaceID{}
+	}
+	for _, s := range n.Spaces {
+		t.rooms[s.Site][s.Kind] = append(t.rooms[s.Site][s.Kind], s.ID)
+	}
+	t.settle(w)
+	return t
+}
+
+// settle finds everybody's badge and work.
+func (t *Town) settle(w *demo.World) {
+	cards := map[lease.MemberID][]byte{}
+	for _, c := range w.Cards {
+		if _, has := cards[c.Member]; !has || c.Status == lease.Active {
+			cards[c.Member] = c.UID
+		}
+	}
+	plans := map[lease.PlanID]lease.Plan{}
+	for _, p := range w.Plans {
+		plans[p.ID] = p
+	}
+	for _, m := range w.Members {
+		uid := cards[m.ID]
+		if uid == nil {
+			continue
+		}
+		if len(m.StaffSites) > 0 {
+			t.people = append(t.people, person{id: m.ID, uid: uid, site: m.StaffSites[0], comes: 0.9, night: true,
+				works: t.rooms[m.StaffSites[0]][catalogue.Common]})
+			continue
+		}
+		for _, l := range w.Leases {
+			serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID)
+			if !serves {
+				continue
+			}
+			p := person{id: m.ID, uid: uid, site: l.Site, works: slices.Clone(l.Spaces), comes: 0.75}
+			if len(p.works) == 0 {
+				p.comes = 0.45
+				for _, k := range plans[l.Plan].Includes {
+					p.works = append(p.works, t.rooms[l.Site][k]...)
+				}
+			}
+			if len(p.works) > 0 {
+				t.people = append(t.people, p)
+			}
+			break
+		}
+	}
+}
+
+// rng is a person's chance on a day.
+func (t *Town) rng(day catalogue.Day, i int) *rand.Rand {
+	return rand.New(rand.NewPCG(t.seed^uint64(day)<<20, uint64(i)*0x9e3779b97f4a7c15+1))
+}
+
+// Day lives one local day: every step in order of time, and where everybody
+// truly was.
+func (t *Town) Day(day catalogue.Day) ([]Step, []Stay) {
+	var steps []Step
+	var stays []Stay
+	for i := range t.people {
+		w := walk{t: t, p: &t.people[i], rng: t.rng(day, i), where: catalogue.Outside}
+		if w.plan(day) {
+			steps = append(steps, w.steps...)
+			stays = append(stays, w.stays...)
+		}
+	}
+	slices.SortStableFunc(steps, func(a, b Step) int { return a.At.Compare(b.At) })
+	return steps, stays
+}
+
+// Rounds is the step that somebody of a site's staff takes now, for life at
+// any hour: in by the entrance or out again.
+func (t *Town) Rounds(site catalogue.SiteID, n int, at time.Time) (Step, bool) {
+	var staff []*person
+	for i := range t.people {
+		if t.people[i].night && t.people[i].site == site {
+			staff = append(staff, &t.people[i])
+		}
+	}
+	hall := t.hall(site)
+	if len(staff) == 0 || hall == nil {
+		return Step{}, false
+	}
+	p := staff[n/2%len(staff)]
+	s := Step{At: at, Member: p.id, UID: p.uid, Door: hall.ID, Direction: catalogue.In, Badged: true, From: hall.From, To: hall.To}
+	if n%2 == 1 {
+		s.Direction, s.From, s.To = catalogue.Out, hall.To, hall.From
+	}
+	s.Badged = t.readers[hall.ID][s.Direction]
+	return s, true
+}
+
+// hall is a site's first door from outside that is read inwards.
+func (t *Town) hall(site catalogue.SiteID) *catalogue.Door {
+	for i := range t.network.Doors {
+		if d := &t.network.Doors[i]; d.Site == site && d.From == catalogue.Outside && t.readers[d.ID][catalogue.In] {
+			return d
+		}
+	}
+	return nil
+}

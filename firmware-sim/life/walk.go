@@ -1,0 +1,187 @@
+package life
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// walk is one person's day.
+type walk struct {
+	t     *Town
+	p     *person
+	rng   *rand.Rand
+	at    time.Time
+	where catalogue.SpaceID
+	since time.Time
+	steps []Step
+	stays []Stay
+}
+
+// plan lives the day; false where the person stays at home.
+func (w *walk) plan(day catalogue.Day) bool {
+	c := w.t.cal[w.p.site]
+	comes := w.p.comes
+	if c.Holidays.Has(day) || day.Weekday() == time.Sunday || day.Weekday() == time.Saturday {
+		comes *= 0.04
+	}
+	if w.rng.Float64() >= comes {
+		return false
+	}
+	zone := w.t.network.Zone
+	arrive := zone.Instant(day, int(w.around(8.9, 0.9)*3600))
+	leave := zone.Instant(day, int(max(12, w.around(17.4, 1.1))*3600))
+	if leave.Before(arrive.Add(time.Hour)) {
+		leave = arrive.Add(2 * time.Hour)
+	}
+	w.at, w.since = arrive, arrive
+	work := w.p.works[w.rng.IntN(len(w.p.works))]
+	if !w.goTo(work) {
+		w.goHome()
+		return true
+	}
+	w.morning(zone.Instant(day, int(w.around(10.5, 0.4)*3600)), work)
+	w.lunch(zone.Instant(day, int(w.around(12.3, 0.3)*3600)), work, leave)
+	w.morning(zone.Instant(day, int(w.around(15, 0.6)*3600)), work)
+	if leave.After(w.at) {
+		w.at = leave
+	}
+	w.goHome()
+	return true
+}
+
+// around draws an hour of the day, within the day.
+func (w *walk) around(hour, spread float64) float64 {
+	return min(23.5, max(0.2, hour+w.rng.NormFloat64()*spread))
+}
+
+// morning is a meeting, a coffee or an hour in the FabLab, and back to work.
+func (w *walk) morning(at time.Time, work catalogue.SpaceID) {
+	if !at.After(w.at.Add(20 * time.Minute)) {
+		return
+	}
+	kinds := []catalogue.SpaceKind{catalogue.MeetingRoom, catalogue.Cafe, catalogue.FabLab, catalogue.Videoconference}
+	chance := []float64{0.22, 0.15, 0.05, 0.03}
+	draw := w.rng.Float64()
+	for i, k := range kinds {
+		if draw -= chance[i]; draw >= 0 {
+			continue
+		}
+		rooms := w.t.rooms[w.p.site][k]
+		if len(rooms) == 0 {
+			return
+		}
+		w.at = at
+		w.goTo(rooms[w.rng.IntN(len(rooms))])
+		w.at = w.at.Add(time.Duration(15+w.rng.IntN(75)) * time.Minute)
+		w.goTo(work)
+		return
+	}
+}
+
+func (w *walk) lunch(at time.Time, work catalogue.SpaceID, leave time.Time) {
+	if !at.After(w.at) || w.rng.Float64() > 0.6 || at.Add(2*time.Hour).After(leave) {
+		return
+	}
+	w.at = at
+	w.goHome()
+	w.at = w.at.Add(time.Duration(30+w.rng.IntN(50)) * time.Minute)
+	w.goTo(work)
+}
+
+// goTo walks to a space by the doors on the way; false where one stays shut.
+func (w *walk) goTo(target catalogue.SpaceID) bool {
+	n := w.t.network
+	for w.where != catalogue.Outside && !n.Within(target, w.where) {
+		if !w.out() {
+			return false
+		}
+	}
+	chain := n.Chain(target)
+	slices.Reverse(chain)
+	for _, next := range chain {
+		if n.Within(w.where, next) {
+			continue
+		}
+		if !w.in(next) {
+			return false
+		}
+	}
+	return true
+}
+
+// goHome leaves by every door on the way.
+func (w *walk) goHome() {
+	for w.where != catalogue.Outside && w.out() {
+	}
+}
+
+// in passes into the next space inwards.
+func (w *walk) in(next catalogue.SpaceID) bool {
+	w.tick()
+	door := w.door(next, w.where)
+	if door == nil { // an open area of where one is
+		w.move(next)
+		return true
+	}
+	s := Step{At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.In, From: w.where, To: next, Granted: true, Badged: w.t.readers[door.ID][catalogue.In]}
+	if s.Badged {
+		if s.Granted, s.Reason = w.t.decide(s.UID, s.Door, s.Direction, s.At); !s.Granted {
+			s.To = w.where
+		}
+	}
+	w.steps = append(w.steps, s)
+	if s.Granted {
+		w.move(next)
+	}
+	return s.Granted
+}
+
+// out passes to what one crosses to reach where one is.
+func (w *walk) out() bool {
+	w.tick()
+	sp := w.t.network.Space(w.where)
+	if sp == nil {
+		return false
+	}
+	parent := sp.Parent
+	if parent == "" {
+		parent = catalogue.Outside
+	}
+	door := w.door(w.where, parent)
+	if door == nil {
+		w.move(parent)
+		return true
+	}
+	s := Step{At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.Out, From: w.where, To: door.From, Granted: true, Reason: "egress",
+		Badged: w.t.readers[door.ID][catalogue.Out] && w.rng.IntN(100) >= w.t.Forgetful}
+	w.steps = append(w.steps, s)
+	w.move(door.From)
+	return true
+}
+
+// door is one between a space and where one comes from; the readers' first.
+func (w *walk) door(into, from catalogue.SpaceID) *catalogue.Door {
+	var found *catalogue.Door
+	for _, d := range w.t.doors[into] {
+		if d.From == from && (found == nil || !w.t.readers[found.ID][catalogue.In] && w.t.readers[d.ID][catalogue.In]) {
+			found = d
+		}
+	}
+	return found
+}
+
+// tick is the walk to the next door.
+func (w *walk) tick() {
+	w.at = w.at.Add(time.Duration(8000+w.rng.IntN(30000)) * time.Millisecond)
+}
+
+// move ends one stay and begins the next.
+func (w *walk) move(to catalogue.SpaceID) {
+	if w.where != catalogue.Outside && w.at.After(w.since) {
+		w.stays = append(w.stays, Stay{w.p.id, w.where, w.since, w.at})
+	}
+	w.where, w.since = to, w.at
+}

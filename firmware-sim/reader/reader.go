@@ -1,0 +1,271 @@
+// Package reader is the firmware of a badge reader as a state machine
+// (contract §2): it asks, waits by its own clock, checks the decision's
+// signature, decides by its allowlist where no decision comes, and keeps in
+// its flash what it could not send, to send it later with the same ids.
+//
+// It is driven: every method takes the time by the reader's own clock, and it
+// neither sends nor sleeps itself.
+package reader
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Wait is how long a reader waits for a decision before it decides by itself.
+const Wait = time.Second
+
+// FlashSize is how many messages a reader keeps that it could not send; of
+// more the oldest are lost: who badged last is who may be inside.
+const FlashSize = 5000
+
+// Config is what is burnt into a reader when it is commissioned.
+type Config struct {
+	Device    catalogue.DeviceID
+	Site      catalogue.SiteID
+	Door      catalogue.DoorID
+	Direction catalogue.Direction
+	SiteKey   ed25519.PublicKey // verifies what it is told
+	ListKey   []byte            // hashes badges as its allowlist does; nil: it cannot decide by itself
+	Boot      uuid.UUID
+	NewID     func() uuid.UUID
+}
+
+// Outcome is what the lock did.
+type Outcome struct {
+	Request uuid.UUID
+	Open    time.Duration // 0: it stayed shut
+	Granted bool
+	Reason  string
+	By      string // "decision", "list", "exit", "held"
+}
+
+// Reader is one reader. It is not safe for concurrent use.
+type Reader struct {
+	Config
+	seq     uint64
+	pending map[uuid.UUID]*asked
+	list    *wire.List
+	flash   []*wire.Message
+	Lost    int // messages that the flash had no room for
+
+	locked    bool
+	heldUntil time.Time
+	obeyed    map[uuid.UUID]time.Time // commands, until they could not be obeyed again
+}
+
+// asked is a read that waits for its decision.
+type asked struct {
+	msg   *wire.Message
+	since time.Time
+}
+
+// New starts a reader.
+func New(c Config) *Reader {
+	return &Reader{Config: c, pending: map[uuid.UUID]*asked{}, obeyed: map[uuid.UUID]time.Time{}}
+}
+
+func (r *Reader) message(what wire.What, at time.Time) *wire.Message {
+	r.seq++
+	return &wire.Message{Topic: wire.Topic{Site: r.Site, Device: r.Device, What: what}, ID: r.NewID(), At: at.UTC().Truncate(time.Millisecond), HasSeq: true, Seq: r.seq, Boot: r.Boot}
+}
+
+// Badge takes a badge and returns the message that asks. An exit does not
+// wait: the lock is mechanical, and the read only records.
+func (r *Reader) Badge(c wire.Credential, now time.Time) (*wire.Message, *Outcome) {
+	m := r.message(wire.Badge, now)
+	m.Badge = &wire.BadgeBody{Credential: c}
+	r.keep(m)
+	if r.Direction == catalogue.Out {
+		return m, &Outcome{Request: m.ID, Open: 5 * time.Second, Granted: true, Reason: "egress", By: "exit"}
+	}
+	r.pending[m.ID] = &asked{msg: m, since: now}
+	return m, nil
+}
+
+// Status makes the message in which the reader tells of itself.
+func (r *Reader) Status(now time.Time, online bool, firmware string) *wire.Message {
+	m := r.message(wire.Status, now)
+	m.Status = &wire.StatusBody{Online: online, Firmware: &firmware}
+	if r.list != nil {
+		v := r.Version()
+		m.Status.List = &v
+	}
+	return m
+}
+
+// DoorIs makes the message of its door contact.
+func (r *Reader) DoorIs(state wire.DoorState, now time.Time) *wire.Message {
+	m := r.message(wire.Door, now)
+	m.Door = state
+	return m
+}
+
+// keep stores a message until it is acknowledged.
+func (r *Reader) keep(m *wire.Message) {
+	if len(r.flash) == FlashSize {
+		r.flash = r.flash[1:]
+		r.Lost++
+	}
+	r.flash = append(r.flash, m)
+}
+
+// Acknowledged drops a message from the flash: the service has committed it.
+// A read that is still waiting stays: it may yet have to be sent with what
+// the reader did.
+func (r *Reader) Acknowledged(id uuid.UUID) {
+	if _, waiting := r.pending[id]; waiting {
+		return
+	}
+	for i, m := range r.flash {
+		if m.ID == id {
+			r.flash = append(r.flash[:i], r.flash[i+1:]...)
+			return
+		}
+	}
+}
+
+// Unsent is what the flash holds and is to be sent (again), oldest first.
+func (r *Reader) Unsent() []*wire.Message {
+	var list []*wire.Message
+	for _, m := range r.flash {
+		if _, waiting := r.pending[m.ID]; !waiting {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// Decision takes a decision. It is obeyed where it is signed by the site for
+// this reader, answers a read that waits, and is not past its time.
+func (r *Reader) Decision(payload []byte, now time.Time) *Outcome {
+	d, err := wire.VerifyDecision(r.SiteKey, r.Device, payload)
+	if err != nil {
+		return nil
+	}
+	if _, waits := r.pending[d.Request]; !waits || now.After(d.NotAfter) {
+		return nil
+	}
+	delete(r.pending, d.Request)
+	r.Acknowledged(d.Request) // what is decided was committed
+	o := &Outcome{Request: d.Request, Granted: d.Granted, Reason: d.Reason, By: "decision"}
+	if d.Granted {
+		o.Open = time.Duration(d.OpenMS) * time.Millisecond
+	}
+	return o
+}
+
+// Tick decides by itself what has waited long enough, and returns what it did
+// and the messages that tell of it.
+func (r *Reader) Tick(now time.Time) (outcomes []Outcome, messages []*wire.Message) {
+	for id, a := range r.pending {
+		if now.Sub(a.since) < Wait {
+			continue
+		}
+		delete(r.pending, id)
+		o := r.alone(a.msg.Badge.Credential, now)
+		o.Request = id
+		a.msg.Badge.Offline = &wire.Offline{Granted: o.Granted, Reason: o.Reason, List: r.Version()}
+		outcomes, messages = append(outcomes, o), append(messages, a.msg)
+	}
+	for id, until := range r.obeyed {
+		if now.After(until) {
+			delete(r.obeyed, id)
+		}
+	}
+	return outcomes, messages
+}
+
+// alone decides by the allowlist, or refuses.
+func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
+	refused := Outcome{Reason: "unknown-credential", By: "list"}
+	switch {
+	case now.Before(r.heldUntil) && !r.locked:
+		return Outcome{Granted: true, Reason: "event", By: "held", Open: 5 * time.Second}
+	case r.list == nil || r.ListKey == nil:
+		refused.Reason = "no-list"
+		return refused
+	case !now.Before(r.list.ExpiresAt):
+		refused.Reason = "list-expired"
+		return refused
+	}
+	sum := wire.HashCredential(r.ListKey, c)
+	hash := base64.RawURLEncoding.EncodeToString(sum[:])
+	ms := now.UnixMilli()
+	for _, e := range r.list.Entries {
+		if e.Hash != hash {
+			continue
+		}
+		for _, right := range e.Rights {
+			if right.From <= ms && ms < right.To {
+				return Outcome{Granted: true, Reason: right.Reason, By: "list", Open: 5 * time.Second}
+			}
+		}
+		refused.Reason = "outside-hours"
+	}
+	return refused
+}
+
+// Allowlist takes a list and says whether it is applied: signed for this
+// reader and door, and newer than the one it has.
+func (r *Reader) Allowlist(payload []byte) bool {
+	l, err := wire.VerifyList(r.SiteKey, r.Device, payload)
+	if err != nil || l.Door != r.Door || l.Direction != r.Direction || r.list != nil && l.Version <= r.list.Version {
+		return false
+	}
+	r.list = &l
+	return true
+}
+
+// Version is the version of the list applied, "" without one.
+func (r *Reader) Version() string {
+	if r.list == nil {
+		return ""
+	}
+	return strconv.FormatInt(r.list.Version, 10)
+}
+
+// Command takes a command and says what the lock does: obeyed once, signed,
+// and not past its time.
+func (r *Reader) Command(payload []byte, now time.Time) *Outcome {
+	c, err := wire.VerifyCommand(r.SiteKey, r.Device, payload)
+	if err != nil || now.After(c.NotAfter) {
+		return nil
+	}
+	if _, seen := r.obeyed[c.ID]; seen {
+		return nil
+	}
+	r.obeyed[c.ID] = c.NotAfter
+	open := time.Duration(c.OpenMS) * time.Millisecond
+	switch c.Kind {
+	case "unlock":
+		if r.locked {
+			return nil
+		}
+		r.heldUntil = now.Add(open)
+		return &Outcome{Request: c.ID, Granted: true, Open: open, Reason: "unlock", By: "held"}
+	case "lockdown":
+		r.locked, r.heldUntil = true, time.Time{}
+	case "release":
+		r.locked, r.heldUntil = false, time.Time{}
+	}
+	return &Outcome{Request: c.ID, Reason: c.Kind, By: "held"}
+}
+
+// Held says whether the door stands unlocked at a moment.
+func (r *Reader) Held(now time.Time) bool { return now.Before(r.heldUntil) }
+
+// Reboot loses what only memory held: reads that waited are sent as asked,
+// and numbering begins anew. The flash and the list stay.
+func (r *Reader) Reboot(boot uuid.UUID) {
+	r.Boot, r.seq = boot, 0
+	r.pending = map[uuid.UUID]*asked{}
+	r.locked, r.heldUntil = false, time.Time{}
+}

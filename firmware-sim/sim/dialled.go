@@ -1,0 +1,15 @@
+package sim
+
+import (
+	"context"
+
+	"github.com/lorntech/totem/internal/broker/mqttload"
+)
+
+// Dialled is a Link over MQTT.
+type Dialled struct{ *mqttload.Client }
+
+// Subscribe has handle called for what comes on the filter's topics.
+func (d Dialled) Subscribe(ctx context.Context, filter string, handle func(topic string, payload []byte)) error {
+	return d.Client.Subscribe(ctx, filter, handle)
+}

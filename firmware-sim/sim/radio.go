@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Faults are what goes wrong between a device and the broker. The zero value
+// is a perfect network.
+type Faults struct {
+	Loss    float64       // of a hundred sensor messages, so many never arrive; readers keep theirs
+	Repeat  float64       // of a hundred messages, so many come twice
+	Reorder time.Duration // a message may be overtaken by those up to this much later
+	Offline time.Duration // once a day each reader is away this long, and sends what it kept afterwards
+	Drift   time.Duration // so much a day each device's clock gains or loses, up to half an hour
+	Dead    int           // sensors that never say anything
+}
+
+// maxDrift keeps a drifting clock within what a technician would leave.
+const maxDrift = 30 * time.Minute
+
+// onAir is what of a day's messages arrives, in the order in which it does.
+func (f Faults) onAir(day []Sent, seed uint64, nth int) []Sent {
+	if f == (Faults{Dead: f.Dead}) {
+		return day
+	}
+	rng := rand.New(rand.NewPCG(seed, uint64(nth)+0x7ad10))
+	type flight struct {
+		Sent
+		arrives time.Time
+	}
+	away := map[catalogue.DeviceID]time.Time{}
+	var air []flight
+	for _, s := range day {
+		reader := s.Message.Topic.What == wire.Badge
+		if !reader && rng.Float64()*100 < f.Loss {
+			continue
+		}
+		fl := flight{s, s.At}
+		if f.Reorder > 0 {
+			fl.arrives = fl.arrives.Add(time.Duration(rng.Int64N(int64(f.Reorder))))
+		}
+		if reader && f.Offline > 0 {
+			dev := s.Message.Topic.Device
+			if away[dev].IsZero() {
+				away[dev] = s.At.Add(time.Duration(rng.Int64N(int64(6 * time.Hour))))
+			}
+			if back := away[dev].Add(f.Offline); s.At.After(away[dev]) && s.At.Before(back) {
+				fl.arrives = back
+			}
+		}
+		f.drift(s.Message, seed, nth)
+		air = append(air, fl)
+		if rng.Float64()*100 < f.Repeat {
+			again := fl
+			again.arrives = fl.arrives.Add(time.Duration(rng.Int64N(int64(time.Hour))))
+			air = append(air, again)
+		}
+	}
+	slices.SortStableFunc(air, func(a, b flight) int { return a.arrives.Compare(b.arrives) })
+	out := make([]Sent, len(air))
+	for i, fl := range air {
+		out[i] = fl.Sent
+	}
+	return out
+}
+
+// drift sets a message's instant as its device's clock shows it.
+func (f Faults) drift(m *wire.Message, seed uint64, nth int) {
+	if f.Drift == 0 {
+		return
+	}
+	sign := time.Duration(1)
+	if b := m.Boot[0] ^ byte(seed); b&1 == 1 {
+		sign = -1
+	}
+	m.At = m.At.Add(sign * min(maxDrift, f.Drift*time.Duration(nth)))
+}

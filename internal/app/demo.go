@@ -1,0 +1,143 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/lorntech/totem/firmware-sim/sim"
+	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/demo"
+)
+
+// DemoOptions say how much life there is.
+type DemoOptions struct {
+	Days int
+	Seed uint64
+	Out  io.Writer // what the newcomer reads
+	Bar  io.Writer // where progress is shown
+	Log  *slog.Logger
+}
+
+// demoWindow is how many messages of the history are on their way at once.
+const demoWindow = 2000
+
+// Demo runs four simulated buildings: history through the real pipeline, then
+// life, until ctx ends. Without a data folder it uses one that goes with it.
+func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
+	if cfg.Data == "" { // before Check, which would take the default of serve
+		dir, err := os.MkdirTemp("", "totem-demo-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		cfg.Data = dir
+	}
+	a, err := Start(ctx, cfg, Options{Log: o.Log, Anonymous: true})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		err = errors.Join(err, a.Close(stop))
+	}()
+	if a.MQTT == nil {
+		return errors.New("the demo brings its own broker: unset --mqtt-url (TOTEM_MQTT_URL)")
+	}
+	now := a.opt.Now()
+	today := a.Network.Zone.At(now).Day
+	world := demo.New(a.Network, o.Seed, today)
+	if err := a.Settle(ctx, world); err != nil {
+		return err
+	}
+	s, err := a.simulate(ctx, world, today, now, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	a.introduce(o.Out, world)
+	live := make(chan error, 1)
+	go func() { live <- s.Live(ctx, a.liveConfig(o.Log)) }()
+	return <-live
+}
+
+// simulate sends the history, with a bar, and returns the simulation to live on.
+func (a *App) simulate(ctx context.Context, w *demo.World, today catalogue.Day, now time.Time, o DemoOptions) (*sim.Sim, error) {
+	bar := progressbar.NewOptions(o.Days+1, progressbar.OptionSetWriter(o.Bar), progressbar.OptionSetDescription("living through two weeks"),
+		progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetElapsedTime(true), progressbar.OptionClearOnFinish())
+	s, err := sim.New(sim.Config{World: w, Seed: o.Seed, Progress: func(days, _, _ int) { _ = bar.Set(days) }})
+	if err != nil {
+		return nil, err
+	}
+	c, err := mqttload.DialOptions(ctx, a.MQTT.String(), mqttload.Options{ClientID: "demo-history", Window: demoWindow})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	began := time.Now()
+	sum, err := s.History(ctx, c, today-catalogue.Day(o.Days), today, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.follower.CaughtUp(ctx); err != nil {
+		return nil, err
+	}
+	_ = bar.Finish() // a progress bar that cannot be drawn is no failure
+	fmt.Fprintf(o.Out, "%d days of history: %d messages, %d badges (%d refused) through the pipeline in %s.\n",
+		sum.Days, sum.Messages, sum.Badges, sum.Refused, time.Since(began).Round(100*time.Millisecond))
+	return s, nil
+}
+
+func (a *App) liveConfig(log *slog.Logger) sim.LiveConfig {
+	keys := map[catalogue.SiteID]ed25519.PublicKey{}
+	for _, site := range a.Network.Sites {
+		if k, ok := a.Keys.Site(site.ID); ok {
+			keys[site.ID] = k.Public()
+		}
+	}
+	return sim.LiveConfig{SiteKeys: keys, ListKey: a.Keys.List(), Now: a.opt.Now, Log: log, Connect: func(ctx context.Context) (sim.Link, error) {
+		c, err := mqttload.DialOptions(ctx, a.MQTT.String(), mqttload.Options{ClientID: "demo-live", Window: demoWindow})
+		if err != nil {
+			return nil, err
+		}
+		return sim.Dialled{Client: c}, nil
+	}}
+}
+
+// introduce prints what a newcomer may try.
+func (a *App) introduce(out io.Writer, w *demo.World) {
+	host, port := a.MQTT.String(), ""
+	for i := len(host) - 1; i >= 0; i-- {
+		if host[i] == ':' {
+			host, port = host[:i], host[i+1:]
+			break
+		}
+	}
+	url := "http://" + a.HTTP.String()
+	fmt.Fprintf(out, "\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s\n  token  %s\n  data   %s\n", url, a.Admin, a.cfg.Data)
+	for _, site := range a.Network.Sites {
+		opens, refused := w.Examples(site.ID)
+		if opens.Device == "" || refused.Device == "" {
+			continue
+		}
+		badge := func(x demo.Example) string {
+			return fmt.Sprintf(`  mosquitto_pub -h %s -p %s -q 1 -t totem/v1/%s/%s/badge -m '{"id":"'$(printf 00000000-0000-4000-8000-%%012d $(date +%%s))'","at":"'$(date -u +%%FT%%TZ)'","credential":"%s"}'`,
+				host, port, site.ID, x.Device, x.UID)
+		}
+		fmt.Fprintf(out, "\nA badge that opens: %s.\n%s\n\nOne that is refused: %s.\n%s\n\nWhat is free now in %s:\n  curl -s -H 'Authorization: Bearer %s' '%s/v1/availability?site=%s'\n",
+			opens.Why, badge(opens), refused.Why, badge(refused), site.City, a.Admin, url, site.ID)
+		fmt.Fprintf(out, "\nThe readers' answers (in another terminal):\n  mosquitto_sub -h %s -p %s -v -t 'totem/v1/%s/+/decision'\n\n", host, port, site.ID)
+		return
+	}
+}
