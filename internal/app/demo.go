@@ -10,8 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
+	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
@@ -74,9 +73,9 @@ func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
 
 // simulate sends the history, with a bar, and returns the simulation to live on.
 func (a *App) simulate(ctx context.Context, w *demo.World, today catalogue.Day, now time.Time, o DemoOptions) (*sim.Sim, error) {
-	bar := progressbar.NewOptions(o.Days+1, progressbar.OptionSetWriter(o.Bar), progressbar.OptionSetDescription("living through two weeks"),
-		progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetElapsedTime(true), progressbar.OptionClearOnFinish())
-	s, err := sim.New(sim.Config{World: w, Seed: o.Seed, Progress: func(days, _, _ int) { _ = bar.Set(days) }})
+	bar := progress.New(o.Bar, o.Days+1, "living through the last weeks")
+	defer bar.Finish()
+	s, err := sim.New(sim.Config{World: w, Seed: o.Seed, Progress: func(days, _, _ int) { bar.Set(days) }})
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +92,7 @@ func (a *App) simulate(ctx context.Context, w *demo.World, today catalogue.Day, 
 	if err := a.follower.CaughtUp(ctx); err != nil {
 		return nil, err
 	}
-	_ = bar.Finish() // a progress bar that cannot be drawn is no failure
+	bar.Finish()
 	fmt.Fprintf(o.Out, "%d days of history: %d messages, %d badges (%d refused) through the pipeline in %s.\n",
 		sum.Days, sum.Messages, sum.Badges, sum.Refused, time.Since(began).Round(100*time.Millisecond))
 	return s, nil
@@ -131,12 +130,12 @@ func (a *App) introduce(out io.Writer, w *demo.World) {
 		if opens.Device == "" || refused.Device == "" {
 			continue
 		}
-		badge := func(x demo.Example) string {
-			return fmt.Sprintf(`  mosquitto_pub -h %s -p %s -q 1 -t totem/v1/%s/%s/badge -m '{"id":"'$(printf 00000000-0000-4000-8000-%%012d $(date +%%s))'","at":"'$(date -u +%%FT%%TZ)'","credential":"%s"}'`,
-				host, port, site.ID, x.Device, x.UID)
+		badge := func(x demo.Example, node string) string {
+			return fmt.Sprintf(`  mosquitto_pub -h %s -p %s -q 1 -t totem/v1/%s/%s/badge -m '{"id":"'$(printf 00000000-0000-4000-%s-%%012d $(date +%%s))'","at":"'$(date -u +%%FT%%TZ)'","credential":"%s"}'`,
+				host, port, site.ID, x.Device, node, x.UID)
 		}
 		fmt.Fprintf(out, "\nA badge that opens: %s.\n%s\n\nOne that is refused: %s.\n%s\n\nWhat is free now in %s:\n  curl -s -H 'Authorization: Bearer %s' '%s/v1/availability?site=%s'\n",
-			opens.Why, badge(opens), refused.Why, badge(refused), site.City, a.Admin, url, site.ID)
+			opens.Why, badge(opens, "8000"), refused.Why, badge(refused, "8001"), site.City, a.Admin, url, site.ID)
 		fmt.Fprintf(out, "\nThe readers' answers (in another terminal):\n  mosquitto_sub -h %s -p %s -v -t 'totem/v1/%s/+/decision'\n\n", host, port, site.ID)
 		return
 	}

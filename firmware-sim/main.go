@@ -1,0 +1,71 @@
+// Command firmware-sim puts the readers, sensors and people of a catalogue on
+// the air, against any broker: weeks of history as fast as the service takes
+// it, or life from now on.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/lmittmann/tint"
+)
+
+const description = `Readers, sensors and people of the LORnTECH buildings, without the buildings.
+
+Readers behave as their firmware does: they ask, wait one second by their own clock, check the decision's signature, decide by their
+allowlist where none comes, keep what they could not send and send it later with the same ids. Sensors follow the people, and the truth
+file says who really was where. The same seed and days give the same messages, to the byte.
+
+Against a running demo (totem demo), nothing but this is needed:
+  go run ./firmware-sim history --days 2
+Against a service of your own, let it learn the people first, then live:
+  totem serve --admin-token "$TOKEN" &
+  go run ./firmware-sim people  --api http://127.0.0.1:8080 --token "$TOKEN"
+  go run ./firmware-sim history --api http://127.0.0.1:8080 --token "$TOKEN" --days 14 --truth truth.jsonl
+  go run ./firmware-sim live    --api http://127.0.0.1:8080 --token "$TOKEN"
+A bad network:
+  go run ./firmware-sim history --days 30 --repeat 10 --reorder 10m --offline 4h --drift 2s --loss 1 --dead 3`
+
+// cli is every command with its flags.
+type cli struct {
+	People  peopleCmd  `cmd:"" help:"Put the demo's tenants, members, badges, plans and leases into a service, through its API."`
+	History historyCmd `cmd:"" help:"Live past days and send them as fast as the service takes it."`
+	Live    liveCmd    `cmd:"" help:"Live from now on, until Ctrl-C."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: 0 is done, 1 failed, 2 called wrongly.
+func run(ctx context.Context, args []string) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("firmware-sim"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "firmware-sim:", err)
+		return 2
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "firmware-sim: %s\nSee firmware-sim --help.\n", err)
+		return 2
+	}
+	log := slog.New(tint.NewHandler(os.Stderr, &tint.Options{TimeFormat: "15:04:05.000"}))
+	if err := k.Run(log); err != nil {
+		fmt.Fprintln(os.Stderr, "firmware-sim:", err)
+		return 1
+	}
+	return 0
+}
