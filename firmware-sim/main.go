@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "firmware-sim: %s\nSee firmware-sim --help.\n", err)
 		return 2
 	}
-	log := slog.New(tint.NewHandler(os.Stderr, &tint.Options{TimeFormat: "15:04:05.000"}))
+	log := slog.New(tint.NewTextHandler(os.Stderr, &tint.Options{TimeFormat: "15:04:05.000"}))
 	if err := k.Run(log); err != nil {
 		fmt.Fprintln(os.Stderr, "firmware-sim:", err)
 		return 1

@@ -196,7 +196,7 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return stretch(in.Limit, reads, func(r *ingest.Read) read { return showRead(r) }, func(r *ingest.Read) []string {
+	return stretch(in.Limit, reads, showRead, func(r *ingest.Read) []string {
 		return []string{strconv.FormatInt(r.At.UnixMilli(), 10), strconv.FormatInt(r.Seq, 10)}
 	}), nil
 }

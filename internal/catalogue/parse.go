@@ -117,7 +117,7 @@ func device(o *object) Device {
 		ID: DeviceID(o.text("id")), Site: SiteID(o.text("site")), Kind: required(o, "kind", DeviceKinds()),
 		Door: DoorID(o.optional("door")), Direction: pick(o, "direction", []Direction{In, Out}), Space: SpaceID(o.optional("space")),
 		HoldSeconds: o.wholeOr("hold_seconds", 1, maxHold, 0), Disabled: o.flag("disabled"),
-		Adapter: string(pick(o, "adapter", Adapters())), Address: o.optional("address"),
+		Adapter: pick(o, "adapter", Adapters()), Address: o.optional("address"),
 		Settings: o.texts("settings"), Map: o.texts("map"),
 	}
 }

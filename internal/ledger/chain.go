@@ -152,7 +152,7 @@ func (l *Ledger) Verify(ctx context.Context) (Audit, error) {
 	if err != nil {
 		return Audit{}, fmt.Errorf("verify: %w", err)
 	}
-	defer tx.Rollback()
+	defer func() { _ = tx.Rollback() }() // read only: nothing to lose
 	v := &verifier{tx: tx, ctx: ctx}
 	if err := v.run(); err != nil {
 		return Audit{}, fmt.Errorf("verify: %w", err)
