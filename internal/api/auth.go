@@ -122,25 +122,19 @@ func (a *authenticator) caller(ctx context.Context, token string) (*caller, erro
 	return k.caller, nil
 }
 
-// failed counts a wrong token of an address and says whether it may try again.
-func (a *authenticator) blocked(address string, failed bool) bool {
+// tooMany counts a wrong token of an address and says whether it tries too often.
+func (a *authenticator) tooMany(address string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := a.failures[address]
 	if l == nil {
-		if !failed {
-			return false
-		}
 		if len(a.failures) >= addressesMost {
 			clear(a.failures)
 		}
 		l = rate.NewLimiter(rate.Every(time.Minute/failuresPerMinute), failuresAtOnce)
 		a.failures[address] = l
 	}
-	if failed {
-		return !l.AllowN(a.now(), 1)
-	}
-	return l.TokensAt(a.now()) < 1
+	return !l.AllowN(a.now(), 1)
 }
 
 // rolesKey is where an operation keeps who may call it.
@@ -161,12 +155,6 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 			s.cfg.Log.Debug("problem not written", "error", err)
 		}
 	}
-	address, _, _ := net.SplitHostPort(ctx.RemoteAddr())
-	if s.auth.blocked(address, false) {
-		ctx.SetHeader("Retry-After", "60")
-		deny(http.StatusTooManyRequests, "too many wrong tokens from this address")
-		return
-	}
 	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		deny(http.StatusUnauthorized, "send Authorization: Bearer and a token")
@@ -174,7 +162,14 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	}
 	c, err := s.auth.caller(ctx.Context(), strings.TrimSpace(token))
 	if errors.Is(err, errToken) {
-		s.auth.blocked(address, true)
+		// Only those without a good token are held off: they may share an
+		// address with others who have one.
+		address, _, _ := net.SplitHostPort(ctx.RemoteAddr())
+		if s.auth.tooMany(address) {
+			ctx.SetHeader("Retry-After", "60")
+			deny(http.StatusTooManyRequests, "too many wrong tokens from this address")
+			return
+		}
 		deny(http.StatusUnauthorized, "the token is unknown or has expired")
 		return
 	}

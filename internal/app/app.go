@@ -224,6 +224,7 @@ func (a *App) openFollowers(context.Context) error {
 	a.run(a.follower.run)
 	a.run(a.live.Run)
 	a.run(a.down.Run)
+	a.run(a.janitor)
 	return nil
 }
 

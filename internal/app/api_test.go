@@ -1,0 +1,348 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/broker/mqttload"
+)
+
+// client asks the API of a running service.
+type client struct {
+	t     *testing.T
+	base  string
+	token string
+}
+
+func clientOf(t *testing.T, a *App) client {
+	return client{t, "http://" + a.HTTP.String(), a.Admin}
+}
+
+// ask returns the status and the answer, decoded.
+func (c client) ask(method, path, body string) (int, map[string]any) {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var answer map[string]any
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &answer); err != nil {
+			c.t.Errorf("%s %s: %q is no JSON object: %v", method, path, data, err)
+		}
+	}
+	if res.StatusCode >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
+		c.t.Errorf("%s %s: %d is a %s", method, path, res.StatusCode, res.Header.Get("Content-Type"))
+	}
+	return res.StatusCode, answer
+}
+
+func (c client) must(method, path, body string) map[string]any {
+	c.t.Helper()
+	status, answer := c.ask(method, path, body)
+	if status >= 300 {
+		c.t.Fatalf("%s %s: %d %v", method, path, status, answer)
+	}
+	return answer
+}
+
+// as makes a token of a role and a client that has it.
+func (c client) as(role, extra string) client {
+	c.t.Helper()
+	answer := c.must("PUT", "/v1/tokens/t-"+role, `{"role":"`+role+`"`+extra+`}`)
+	c.token = answer["token"].(string)
+	return c
+}
+
+func TestRolesMayWhatTheContractSays(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	c := clientOf(t, a)
+	clients := map[string]client{"admin": c, "manager": c.as("manager", `,"sites":["metz"]`), "elsewhere": {}, "billing": c.as("billing", ""),
+		"tenant": c.as("tenant", `,"tenant":"atelier"`), "display": c.as("display", ""), "nobody": {t, c.base, ""}, "stranger": {t, c.base, "not-a-token"}}
+	other := c
+	other.must("PUT", "/v1/tokens/other", `{"role":"manager","sites":["nancy"]}`)
+	clients["elsewhere"] = client{t, c.base, other.must("PUT", "/v1/tokens/other", `{"role":"manager","sites":["nancy"]}`)["token"].(string)}
+	const all = "admin manager elsewhere billing tenant display"
+	for _, x := range []struct{ method, path, body, may string }{
+		{"GET", "/v1/sites", "", all}, {"GET", "/v1/spaces", "", all}, {"GET", "/v1/sites/metz/key", "", all}, {"GET", "/v1/availability", "", all},
+		{"GET", "/v1/devices", "", "admin manager elsewhere"}, {"GET", "/v1/doors", "", "admin manager elsewhere"},
+		{"GET", "/v1/tenants", "", "admin manager elsewhere billing tenant"}, {"GET", "/v1/tenants/atelier", "", "admin manager billing tenant"}, {"GET", "/v1/tenants/zinc", "", "admin manager billing"},
+		{"GET", "/v1/members", "", "admin manager elsewhere tenant"}, {"GET", "/v1/members/alice", "", "admin manager tenant"}, {"GET", "/v1/members/bob", "", "admin manager"},
+		{"GET", "/v1/credentials/alice-card", "", "admin manager tenant"}, {"GET", "/v1/credentials/bob-card", "", "admin manager"},
+		{"GET", "/v1/leases", "", "admin manager elsewhere billing"}, {"GET", "/v1/leases/zinc-lease", "", "admin manager billing"},
+		{"GET", "/v1/plans", "", "admin manager elsewhere billing"}, {"GET", "/v1/schedules", "", "admin manager elsewhere billing"}, {"GET", "/v1/events", "", "admin manager elsewhere"},
+		{"GET", "/v1/passes", "", "admin manager elsewhere tenant"}, {"GET", "/v1/visits", "", "admin manager elsewhere billing tenant"}, {"GET", "/v1/access/reads", "", "admin manager elsewhere"},
+		{"GET", "/v1/rejects", "", "admin manager elsewhere"}, {"GET", "/v1/alarms", "", "admin manager elsewhere"}, {"GET", "/v1/audit/verify", "", "admin manager elsewhere"},
+		{"GET", "/v1/audit?target=lease/zinc-lease", "", "admin"}, {"GET", "/v1/tokens", "", "admin"}, {"PUT", "/v1/tokens/new", `{"role":"display"}`, "admin"}, {"DELETE", "/v1/tokens/new", "", "admin"},
+		{"POST", "/v1/devices/metz-entrance-in/secret", "", "admin"},
+		{"POST", "/v1/access/check", `{"credential":"04A1B2C3","door":"metz-entrance","direction":"in"}`, "admin manager"},
+		{"POST", "/v1/doors/metz-entrance/unlock", `{"seconds":3,"reason":"test"}`, "admin manager"}, {"PUT", "/v1/sites/metz/lockdown", `{"active":false}`, "admin manager"},
+		{"PUT", "/v1/tenants/new", `{"name":"N","site":"metz","kind":"company"}`, "admin manager billing"},
+		{"PUT", "/v1/members/new", `{"tenant":"atelier","name":"N","email":"n@example.org"}`, "admin manager tenant"}, {"PUT", "/v1/members/new2", `{"tenant":"zinc","name":"N"}`, "admin manager"},
+		{"PUT", "/v1/members/new", `{"tenant":"atelier","name":"N","staff_sites":["metz"]}`, "admin manager"},
+		{"PUT", "/v1/passes/p1", `{"host":"alice","name":"V","spaces":["metz-coworking"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-02-01T00:00:00Z"}`, "admin manager tenant"},
+		{"PUT", "/v1/passes/p2", `{"host":"alice","name":"V","spaces":["metz-fablab"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-02-01T00:00:00Z"}`, "admin manager"},
+		{"GET", "/v1/members/alice/data", "", "admin manager tenant"}, {"GET", "/v1/members/bob/data", "", "admin manager"},
+	} {
+		for who, cl := range clients {
+			status, answer := cl.ask(x.method, x.path, x.body)
+			switch may := slices.Contains(strings.Fields(x.may), who); {
+			case who == "nobody" || who == "stranger":
+				if status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
+					t.Errorf("%s %s as %s: %d", x.method, x.path, who, status)
+				}
+			case may && status >= 300 && !(x.method == "DELETE" && status == 404):
+				t.Errorf("%s %s as %s: %d %v, want it allowed", x.method, x.path, who, status, answer)
+			case !may && status != 403 && status != 404 && status != 422:
+				t.Errorf("%s %s as %s: %d, want it refused", x.method, x.path, who, status)
+			}
+		}
+	}
+}
+
+func TestListsComeInPages(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	c := clientOf(t, a)
+	seen, path := 0, "/v1/spaces?limit=50"
+	for path != "" {
+		answer := c.must("GET", path, "")
+		seen += len(answer["items"].([]any))
+		path = ""
+		if next, ok := answer["next"].(string); ok {
+			path = "/v1/spaces?limit=50&cursor=" + next
+		}
+	}
+	if seen != len(a.Network.Spaces) {
+		t.Errorf("%d spaces in pages, %d in the catalogue", seen, len(a.Network.Spaces))
+	}
+}
+
+func TestBadRequestsNameTheField(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	c := clientOf(t, a)
+	const day = `"starts_on":"2026-01-02"`
+	for _, x := range []struct {
+		method, path, body string
+		status             int
+		field              string
+	}{
+		{"PUT", "/v1/tenants/x", `{"name":"X","site":"mars","kind":"company"}`, 422, "site"},
+		{"PUT", "/v1/tenants/x", `{"name":"X","site":"metz","kind":"zoo"}`, 422, "kind"},
+		{"PUT", "/v1/tenants/x", `{"name":"X","site":"metz","kind":"company","colour":1}`, 422, "colour"},
+		{"PUT", "/v1/tenants/X", `{"name":"X","site":"metz","kind":"company"}`, 422, "id"},
+		{"PUT", "/v1/tenants/x", `{"id":"y","name":"X","site":"metz","kind":"company"}`, 422, "id"},
+		{"PUT", "/v1/tenants/x", `{`, 400, ""},
+		{"PUT", "/v1/members/x", `{"tenant":"nobody","name":"X"}`, 422, "tenant"},
+		{"PUT", "/v1/members/x", `{"tenant":"atelier","name":"X","email":"no address"}`, 422, "email"},
+		{"PUT", "/v1/members/x", `{"tenant":"atelier","name":"X","roles":["king"]}`, 422, "roles[0]"},
+		{"PUT", "/v1/credentials/x", `{"member":"alice","kind":"card","status":"active","uid":"04A1B2C3"}`, 409, "uid"},
+		{"PUT", "/v1/credentials/x", `{"member":"alice","kind":"card","status":"active","uid":"nonsense"}`, 422, "uid"},
+		{"PUT", "/v1/credentials/x", `{"member":"alice","kind":"card","status":"active"}`, 422, "uid"},
+		{"PUT", "/v1/credentials/alice-card", `{"member":"bob","kind":"card","status":"active"}`, 409, "member"},
+		{"PUT", "/v1/credentials/x", `{"member":"alice","kind":"card","status":"active","uid":"0499","valid_from":"2026-02-01T00:00:00Z","valid_to":"2026-01-01T00:00:00Z"}`, 422, "valid_to"},
+		{"PUT", "/v1/schedules/x", `{"windows":[{"days":["mon"],"from":"08:00","to":"25:00"}],"holidays":"open"}`, 422, "windows[0].to"},
+		{"PUT", "/v1/schedules/x", `{"windows":[{"days":["mon"],"from":"08:00","to":"07:00"}],"holidays":"open"}`, 422, "windows[0].to"},
+		{"PUT", "/v1/schedules/always", `{"windows":[],"holidays":"open"}`, 409, "id"},
+		{"PUT", "/v1/plans/x", `{"name":"X","schedule":"never"}`, 422, "schedule"},
+		{"PUT", "/v1/plans/x", `{"name":"X","schedule":"always","included_minutes":-1}`, 422, "included_minutes"},
+		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","spaces":[],` + day + `,"ends_on":"2026-01-01"}`, 422, "ends_on"},
+		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","spaces":["attic"],` + day + `}`, 422, "spaces[0]"},
+		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","members":["bob"],` + day + `}`, 422, "members[0]"},
+		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active"}`, 422, "starts_on"},
+		{"PUT", "/v1/events/x", `{"title":"X","spaces":["metz-hall"],"starts_at":"2026-01-01T10:00:00Z","ends_at":"2026-01-01T09:00:00Z","audience":"public"}`, 422, "ends_at"},
+		{"PUT", "/v1/passes/x", `{"host":"nobody","name":"V","spaces":["metz-hall"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-02-01T00:00:00Z"}`, 422, "host"},
+		{"DELETE", "/v1/tenants/atelier", "", 409, ""}, {"DELETE", "/v1/plans/cowork", "", 409, ""}, {"DELETE", "/v1/leases/none", "", 404, ""},
+		{"POST", "/v1/access/check", `{"credential":"04","door":"none","direction":"in"}`, 422, "door"},
+		{"POST", "/v1/doors/metz-entrance/unlock", `{"seconds":0,"reason":"x"}`, 422, "seconds"}, {"POST", "/v1/doors/metz-entrance/unlock", `{"seconds":5}`, 422, "reason"},
+		{"GET", "/v1/spaces?limit=0", "", 422, "limit"}, {"GET", "/v1/spaces?limit=1001", "", 422, "limit"}, {"GET", "/v1/spaces?site=mars", "", 422, "site"}, {"GET", "/v1/visits?space=attic", "", 422, "space"},
+		{"GET", "/v1/visits?from=yesterday", "", 422, "from"}, {"GET", "/v1/access/reads?cursor=!", "", 422, "cursor"}, {"GET", "/v1/sites?colour=red", "", 422, "colour"},
+		{"PUT", "/v1/visits/" + uuid.NewString() + "/correction", `{"from":"2026-01-01T10:00:00Z","to":"2026-01-01T11:00:00Z"}`, 422, "reason"},
+		{"PUT", "/v1/visits/" + uuid.NewString() + "/correction", `{"from":"2026-01-01T10:00:00Z","to":"2026-01-01T11:00:00Z","reason":"x"}`, 404, ""},
+		{"GET", "/v1/none", "", 404, ""}, {"PATCH", "/v1/sites", "", 405, ""}, {"PUT", "/v1/tokens/x", `{"role":"tenant"}`, 422, "tenant"}, {"PUT", "/v1/alarms/none/acknowledgement", "", 404, ""},
+	} {
+		status, answer := c.ask(x.method, x.path, x.body)
+		field := ""
+		if errs, ok := answer["errors"].([]any); ok && len(errs) > 0 {
+			field, _ = errs[0].(map[string]any)["field"].(string)
+		}
+		if status != x.status || field != x.field {
+			t.Errorf("%s %s %s: %d %q, want %d %q: %v", x.method, x.path, x.body, status, field, x.status, x.field, answer)
+		}
+	}
+}
+
+func TestTooManyWrongTokensAreHeldOff(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	c := clientOf(t, a)
+	c.token = "wrong"
+	for range 100 {
+		if status, _ := c.ask("GET", "/v1/sites", ""); status == http.StatusTooManyRequests {
+			return
+		}
+	}
+	t.Error("a hundred wrong tokens were all answered")
+}
+
+func TestStreamTellsOfChangesAndResumes(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	d := openDoor(t, a, a.MQTT.String())
+	c := clientOf(t, a)
+	d.send("metz-coworking-count", "count", `"count":5`)
+	id, _ := c.follow(t, "", func(space string, count any) bool { return space == "metz-coworking" && count == 5.0 })
+	d.send("metz-coworking-count", "count", `"count":6`)
+	eventually(t, "6 people", func() bool {
+		for _, s := range a.live.Availability() {
+			if s.Space == "metz-coworking" && s.Count != nil && *s.Count == 6 {
+				return true
+			}
+		}
+		return false
+	})
+	if _, before := c.follow(t, id, func(space string, count any) bool { return space == "metz-coworking" && count == 6.0 }); before != 0 {
+		t.Errorf("%d other events came before what was missed", before)
+	}
+}
+
+// follow reads the stream until an event fits, and returns its id and how many came before it.
+func (c client) follow(t *testing.T, lastID string, fits func(space string, count any) bool) (id string, before int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", c.base+"/v1/availability/stream?site=metz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if lastID != "" {
+		req.Header.Set("Last-Event-ID", lastID)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	time.AfterFunc(10*time.Second, func() { res.Body.Close() })
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if v, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			id = v
+		}
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			var s map[string]any
+			if err := json.Unmarshal([]byte(data), &s); err != nil {
+				t.Fatal(err)
+			}
+			if fits(fmt.Sprint(s["space"]), s["count"]) {
+				return id, before
+			}
+			before++
+		}
+	}
+	t.Fatal("the stream ended without it")
+	return "", 0
+}
+
+func TestDeviceConnectsWithItsSecretUntilItIsReplaced(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	c := clientOf(t, a)
+	s := c.must("POST", "/v1/devices/metz-entrance-in/secret", "")
+	dial := func(password string) (*mqttload.Client, error) {
+		return mqttload.Dial(t.Context(), a.MQTT.String(), "metz-entrance-in", "metz-entrance-in", password)
+	}
+	dev, err := dial(s["password"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	if _, err := dial("wrong"); err == nil {
+		t.Error("a wrong password was let in")
+	}
+	c.must("POST", "/v1/devices/metz-entrance-in/secret", "")
+	select {
+	case <-dev.Done():
+	case <-time.After(5 * time.Second):
+		t.Error("the session of the former secret goes on")
+	}
+	if _, err := dial(s["password"].(string)); err == nil {
+		t.Error("the former secret was let in")
+	}
+}
+
+func TestPassOpensByItsTokenUntilItIsDeleted(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	d := openDoor(t, a, a.MQTT.String())
+	c := clientOf(t, a)
+	token := c.must("PUT", "/v1/passes/visitor", `{"host":"alice","name":"V","spaces":["metz-hall"],"valid_from":"2020-01-01T00:00:00Z","valid_to":"2100-01-01T00:00:00Z"}`)["token"].(string)
+	if got := d.badge(badgeNow(uuid.New(), "qr:"+token)); !got.Granted || got.Reason != "pass" {
+		t.Errorf("%+v", got)
+	}
+	c.must("DELETE", "/v1/passes/visitor", "")
+	if got := d.badge(badgeNow(uuid.New(), "qr:"+token)); got.Granted || got.Reason != "credential-revoked" {
+		t.Errorf("deleted: %+v", got)
+	}
+}
+
+func TestErasedPersonLeavesNoTraceAndTheChainHolds(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	d := openDoor(t, a, a.MQTT.String())
+	c := clientOf(t, a)
+	d.badge(badgeNow(uuid.New(), aliceUID))
+	data := c.must("GET", "/v1/members/alice/data", "")
+	if len(data["reads"].([]any)) != 1 || len(data["visits"].([]any)) != 1 || len(data["credentials"].([]any)) != 1 {
+		t.Errorf("data: %v", data)
+	}
+	c.must("DELETE", "/v1/members/alice/data", "")
+	if status, _ := c.ask("GET", "/v1/members/alice", ""); status != 404 {
+		t.Errorf("the member is still there: %d", status)
+	}
+	if got := d.badge(badgeNow(uuid.New(), aliceUID)); got.Reason != "unknown-credential" {
+		t.Errorf("her badge: %+v", got)
+	}
+	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true || v["erased"].(float64) < 3 {
+		t.Errorf("verify: %v", v)
+	}
+	if items := c.must("GET", "/v1/access/reads", "")["items"].([]any); items[0].(map[string]any)["member"] != nil {
+		t.Errorf("read: %v", items[0])
+	}
+}
+
+func TestOpenAPIDescribesEveryPath(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	doc := clientOf(t, a).must("GET", "/openapi.json", "")
+	paths := doc["paths"].(map[string]any)
+	if doc["openapi"] != "3.1.0" {
+		t.Errorf("openapi %v", doc["openapi"])
+	}
+	for _, p := range []string{"/v1/sites", "/v1/buildings", "/v1/spaces", "/v1/doors", "/v1/devices", "/v1/sites/{id}/key", "/v1/access/check", "/v1/access/reads", "/v1/doors/{id}/unlock",
+		"/v1/sites/{id}/lockdown", "/v1/availability", "/v1/availability/stream", "/v1/visits", "/v1/visits/{id}/correction", "/v1/rejects", "/v1/alarms", "/v1/alarms/{id}/acknowledgement",
+		"/v1/audit/verify", "/v1/tokens/{id}", "/v1/devices/{id}/secret", "/v1/members/{id}/data", "/v1/tenants/{id}", "/v1/members/{id}", "/v1/credentials/{id}", "/v1/plans/{id}",
+		"/v1/schedules/{id}", "/v1/leases/{id}", "/v1/passes/{id}", "/v1/events/{id}"} {
+		if paths[p] == nil {
+			t.Errorf("%s is missing", p)
+		}
+	}
+}

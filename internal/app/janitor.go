@@ -1,0 +1,57 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// Retention (contract §7): reads three months (CNIL); rejects a month.
+const (
+	keepReadMonths = 3
+	keepRejects    = 30 * 24 * time.Hour
+	purgeEvery     = time.Hour
+	// purgeStep bounds the time of one commit: doors share the ledger.
+	purgeStep = 200
+)
+
+// janitor forgets what is too old to be kept, a little at a time.
+func (a *App) janitor(ctx context.Context) {
+	keep := []catalogue.SpaceID{}
+	for _, s := range a.Network.Spaces {
+		if a.Network.Billable(s.ID) {
+			keep = append(keep, s.ID)
+		}
+	}
+	for {
+		if err := a.purge(ctx, keep); err != nil && ctx.Err() == nil {
+			a.opt.Log.Error("old reads not purged; trying again within the hour", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(purgeEvery):
+		}
+	}
+}
+
+func (a *App) purge(ctx context.Context, keep []catalogue.SpaceID) error {
+	// Visits are made before their reads go.
+	if err := a.follower.CaughtUp(ctx); err != nil {
+		return err
+	}
+	for more := true; more; {
+		now := a.opt.Now().UTC()
+		r := ledger.Retention{Reads: now.Sub(now.AddDate(0, -keepReadMonths, 0)), Rejects: keepRejects}
+		err := a.ledger.Write(ctx, func(tx *ledger.Tx) (err error) {
+			more, err = tx.Purge(now, r, keep, purgeStep)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
