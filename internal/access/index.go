@@ -1,9 +1,9 @@
 package access
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
+	mathbits "math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -21,9 +21,11 @@ type Index struct {
 	forList     []lease.Hash // of credentials, one each
 	slots       []uint32     // a hash table: 1 + an index into credentials, 0 is empty
 	lockdowns   []lockdown
+	atSite      []bits // the doors of each site
 
-	listed sync.Once
-	order  []uint32 // credentials by forList, made when lists are first asked for
+	listing sync.Once  // what follows is made when lists are first asked for
+	listed  []uint32   // active credentials by forList
+	through [][]uint32 // of these, by door, whom something but a public event may let through
 }
 
 // bits is a set of small numbers: doors, or sites.
@@ -35,6 +37,17 @@ func (b bits) set(i int)      { b[i>>6] |= 1 << (i & 63) }
 func (b bits) add(other bits) {
 	for i, w := range other {
 		b[i] |= w
+	}
+}
+
+// all iterates the numbers in the set.
+func (b bits) all(yield func(int) bool) {
+	for i, w := range b {
+		for ; w != 0; w &= w - 1 {
+			if !yield(i<<6 + mathbits.TrailingZeros64(w)) {
+				return
+			}
+		}
 	}
 }
 
@@ -156,6 +169,7 @@ type Compiler struct {
 	network *catalogue.Network
 	doors   []door
 	sites   map[catalogue.SiteID]int
+	atSite  []bits                     // the doors of each
 	toward  map[catalogue.SpaceID]bits // doors that lead to a space or to what must be crossed
 	ofKind  map[kindAt]bits            // the same for all spaces of a kind at a site
 }
@@ -171,6 +185,7 @@ func NewCompiler(n *catalogue.Network) *Compiler {
 	calendars := make([]catalogue.Calendar, len(n.Sites))
 	for i := range n.Sites {
 		c.sites[n.Sites[i].ID] = i
+		c.atSite = append(c.atSite, newBits(len(n.Doors)))
 		calendars[i] = n.Calendar(&n.Sites[i])
 	}
 	into := map[catalogue.SpaceID][]int{}
@@ -181,6 +196,7 @@ func NewCompiler(n *catalogue.Network) *Compiler {
 			dd.passback = s.AntiPassback
 		}
 		c.doors = append(c.doors, dd)
+		c.atSite[site].set(i)
 		into[d.To] = append(into[d.To], i)
 	}
 	for _, s := range n.Spaces {
@@ -215,7 +231,7 @@ func (c *Compiler) spaces(ids []catalogue.SpaceID) bits {
 
 // Compile makes the index of a book and its lockdowns.
 func (c *Compiler) Compile(book *lease.Book, lockdowns []lease.Lockdown) *Index {
-	x := &Index{network: c.network, doors: make(map[catalogue.DoorID]*door, len(c.doors))}
+	x := &Index{network: c.network, atSite: c.atSite, doors: make(map[catalogue.DoorID]*door, len(c.doors))}
 	own := slices.Clone(c.doors)
 	for i := range own {
 		x.doors[own[i].id] = &own[i]
@@ -380,16 +396,4 @@ func bound(t *time.Time, none int64) int64 {
 		return none
 	}
 	return t.UnixMilli()
-}
-
-// byForList orders the credentials as allowlists do.
-func (x *Index) byForList() []uint32 {
-	x.listed.Do(func() {
-		x.order = make([]uint32, len(x.credentials))
-		for i := range x.order {
-			x.order[i] = uint32(i)
-		}
-		slices.SortFunc(x.order, func(a, b uint32) int { return bytes.Compare(x.forList[a][:], x.forList[b][:]) })
-	})
-	return x.order
 }

@@ -20,7 +20,9 @@ func (b *Book) DeleteTenant(id TenantID) error {
 	return remove(b.tenants, id)
 }
 
-// DeleteMember removes a member without credentials, passes, leases and events that name them.
+// DeleteMember removes a member without credentials, passes, leases and events
+// that name them. Deleted passes do not count: they stay, without the visitor's
+// name, to answer credential-revoked.
 func (b *Book) DeleteMember(id MemberID) error {
 	for c := range b.Credentials() {
 		if c.Member == id {
@@ -45,10 +47,10 @@ func (b *Book) DeleteMember(id MemberID) error {
 	if err := remove(b.members, id); err != nil {
 		return err
 	}
-	for p := range b.Passes() { // deleted ones have done their work
+	for p := range b.Passes() { // only deleted ones are left: their tokens go on answering, nameless
 		if p.Host == id {
-			delete(b.hashes, p.Lookup)
-			delete(b.passes, p.ID)
+			p.Name = ""
+			b.passes[p.ID] = p
 		}
 	}
 	return nil

@@ -166,16 +166,19 @@ func (b *Book) PutLease(v Lease) error {
 	return c.err
 }
 
-// PutPass checks and sets a pass.
+// PutPass checks and sets a pass. A deleted one opens nothing, so that it may
+// outlive its host and its spaces: it stays to answer credential-revoked.
 func (b *Book) PutPass(v Pass) error {
 	c := &checker{book: b}
 	c.id(string(v.ID))
-	_, ok := b.members[v.Host]
-	c.must(ok, "host", "there is no member %q", v.Host)
-	c.name("name", v.Name)
-	c.must(len(v.Spaces) > 0, "spaces", "is empty")
-	c.spaces(v.Spaces)
-	c.must(v.ValidFrom.Before(v.ValidTo), "valid_to", "is not after valid_from")
+	if !v.Deleted {
+		_, ok := b.members[v.Host]
+		c.must(ok, "host", "there is no member %q", v.Host)
+		c.name("name", v.Name)
+		c.must(len(v.Spaces) > 0, "spaces", "is empty")
+		c.spaces(v.Spaces)
+		c.must(v.ValidFrom.Before(v.ValidTo), "valid_to", "is not after valid_from")
+	}
 	if c.err != nil {
 		return c.err
 	}

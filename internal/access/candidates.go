@@ -1,0 +1,59 @@
+package access
+
+import (
+	"bytes"
+	"slices"
+)
+
+// candidates are the credentials that may be on a door's list at all, in the
+// list's order.
+func (x *Index) candidates(d *door) []uint32 {
+	x.listing.Do(x.layOutCandidates)
+	if len(d.public) > 0 {
+		return x.listed
+	}
+	return x.through[d.n]
+}
+
+// layOutCandidates turns each credential's doors into each door's credentials:
+// most badges open few doors, and a list must not look at all the others.
+func (x *Index) layOutCandidates() {
+	for n := range x.credentials {
+		if x.credentials[n].status == active {
+			x.listed = append(x.listed, uint32(n))
+		}
+	}
+	slices.SortFunc(x.listed, func(a, b uint32) int { return bytes.Compare(x.forList[a][:], x.forList[b][:]) })
+	x.through = make([][]uint32, len(x.doors))
+	doors := newBits(len(x.doors))
+	for _, n := range x.listed {
+		clear(doors)
+		x.credentials[n].reach(doors, x.atSite)
+		for i := range doors.all {
+			x.through[i] = append(x.through[i], n)
+		}
+	}
+}
+
+// reach adds the doors that a credential's own rights open at any time.
+func (c *credential) reach(doors bits, atSite []bits) {
+	if c.pass != nil {
+		doors.add(c.pass.doors)
+	}
+	if c.member == nil {
+		return
+	}
+	for site := range atSite {
+		if c.member.staff.has(site) {
+			doors.add(atSite[site])
+		}
+	}
+	for _, l := range c.member.leases {
+		if l.active {
+			doors.add(l.doors)
+		}
+	}
+	for _, e := range c.member.events {
+		doors.add(e.doors)
+	}
+}
