@@ -23,6 +23,8 @@ const (
 	latencyReaders = 50
 	windowOne      = 200 // in flight on one connection
 	connections    = 50
+	// settle is what a service is given after its start, as any other is.
+	settle = time.Second
 )
 
 // everyone lets every client of this machine in, as the demo does.
@@ -128,6 +130,7 @@ func roundTrips(ctx context.Context, addr string, n *catalogue.Network, length t
 	if len(readers) == 0 {
 		return nil, errors.New("the catalogue has no readers")
 	}
+	time.Sleep(settle)
 	tick := time.NewTicker(time.Second / latencyRate)
 	defer tick.Stop()
 	for i := range int(length.Seconds() * latencyRate) {

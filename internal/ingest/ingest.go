@@ -100,7 +100,7 @@ const (
 type Pipeline struct {
 	cfg     Config
 	queue   chan *item
-	answers chan []answer
+	answers chan *prepared
 	// answering counts the batches whose answers are not out yet: they keep their order.
 	answering atomic.Int32
 	where     *whereabouts
@@ -110,7 +110,7 @@ type Pipeline struct {
 // New makes a pipeline; Run runs it.
 func New(cfg Config) *Pipeline {
 	return &Pipeline{
-		cfg: cfg, queue: make(chan *item, queueLength), answers: make(chan []answer, 16),
+		cfg: cfg, queue: make(chan *item, queueLength), answers: make(chan *prepared, 16),
 		where: newWhereabouts(cfg.Network, cfg.Moves),
 	}
 }
@@ -207,6 +207,7 @@ func (p *Pipeline) commitUntilDone(ctx context.Context, batch []*item) {
 func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	began := time.Now()
 	b := &work{p: p, ctx: ctx, index: p.cfg.Index()}
+	var ready *prepared
 	err := p.cfg.Store.Commit(ctx, func(tx Tx) error {
 		b.tx = tx
 		for _, it := range batch {
@@ -214,6 +215,7 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 				return err
 			}
 		}
+		ready = p.prepare(b.answers)
 		return nil
 	})
 	if err != nil {
@@ -223,10 +225,10 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	p.cfg.Metrics.Committed(len(batch), time.Since(began))
 	b.report(p.cfg.Metrics)
 	if len(batch) <= answerHere && len(p.queue) == 0 && p.answering.Load() == 0 {
-		p.send(b.answers) // nobody waits for the next commit: spare the reader a change of goroutine
+		p.send(ready) // nobody waits for the next commit: spare the reader a change of goroutine
 	} else {
 		p.answering.Add(1)
-		p.answers <- b.answers
+		p.answers <- ready
 	}
 	if p.cfg.OnCommit != nil {
 		p.cfg.OnCommit(b.done)

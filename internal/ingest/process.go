@@ -29,6 +29,8 @@ type answer struct {
 	ack      func()
 	read     *Read // nil: nothing to say
 	received time.Time
+	topic    string
+	payload  []byte // signed; nil where it could not be
 }
 
 func (b *work) process(it *item) error {
@@ -209,17 +211,28 @@ func (b *work) report(m Metrics) {
 	}
 }
 
-// send answers the readers and acknowledges, after the commit.
-func (p *Pipeline) send(batch []answer) {
-	for _, a := range batch {
-		if a.read != nil {
-			p.answer(a)
-		}
-		a.ack()
-	}
+// prepared is the answers of one commit, being signed while it is made: they
+// go out only after it, but need not wait for their signatures then.
+type prepared struct {
+	answers []answer
+	done    chan struct{}
 }
 
-func (p *Pipeline) answer(a answer) {
+// prepare signs the answers, beside the commit.
+func (p *Pipeline) prepare(answers []answer) *prepared {
+	b := &prepared{answers, make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		for i := range answers {
+			if answers[i].read != nil {
+				p.sign(&answers[i])
+			}
+		}
+	}()
+	return b
+}
+
+func (p *Pipeline) sign(a *answer) {
 	r := a.read
 	site := p.cfg.Network.Device(r.Device).Site
 	key, ok := p.cfg.Keys.Site(site)
@@ -227,18 +240,34 @@ func (p *Pipeline) answer(a answer) {
 		p.cfg.Log.Error("no signing key for site", "site", site)
 		return
 	}
-	payload, err := wire.SignDecision(key.Private, r.Device, wire.DecisionBody{
+	var err error
+	a.payload, err = wire.SignDecision(key.Private, r.Device, wire.DecisionBody{
 		Request: r.ID, Granted: r.Granted, Reason: string(r.Reason), OpenMS: r.OpenMS, NotAfter: r.NotAfter,
 	})
-	if err == nil {
-		topic := wire.Topic{Site: site, Device: r.Device, What: wire.Decision}
-		err = p.cfg.Publish(topic.String(), payload, false)
+	if err != nil {
+		p.cfg.Log.Error("decision not signed", "device", r.Device, "error", err)
 	}
-	if err != nil { // the reader decides by its list
-		p.cfg.Log.Warn("decision not sent", "device", r.Device, "error", err)
+	a.topic = wire.Topic{Site: site, Device: r.Device, What: wire.Decision}.String()
+}
+
+// send answers the readers and acknowledges, after the commit.
+func (p *Pipeline) send(b *prepared) {
+	<-b.done
+	for i := range b.answers {
+		a := &b.answers[i]
+		if a.payload != nil {
+			p.answer(a)
+		}
+		a.ack()
+	}
+}
+
+func (p *Pipeline) answer(a *answer) {
+	if err := p.cfg.Publish(a.topic, a.payload, false); err != nil { // the reader decides by its list
+		p.cfg.Log.Warn("decision not sent", "device", a.read.Device, "error", err)
 	}
 	if !a.received.IsZero() {
-		p.cfg.Metrics.Decided(r.Reason, r.Granted, p.cfg.Now().Sub(a.received))
+		p.cfg.Metrics.Decided(a.read.Reason, a.read.Granted, p.cfg.Now().Sub(a.received))
 	}
 }
 
