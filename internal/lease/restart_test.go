@@ -1,0 +1,104 @@
+package lease_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Whatever happens to a book, a restart must be able to load it: everything
+// that it holds refers to what it holds.
+func TestABookFitsAgainAfterAnyChanges(t *testing.T) {
+	n := network(t)
+	rapid.Check(t, func(t *rapid.T) {
+		b := lease.NewBook(n)
+		for range rapid.IntRange(1, 60).Draw(t, "changes") {
+			before := contentOf(b)
+			err := change(t, b)
+			if err == nil {
+				continue
+			}
+			var field *lease.FieldError
+			var conflict *lease.ConflictError
+			if !errors.As(err, &field) && !errors.As(err, &conflict) && !errors.Is(err, lease.ErrNotFound) {
+				t.Fatalf("an error of no kind: %v", err)
+			}
+			if diff := gocmp.Diff(before, contentOf(b)); diff != "" {
+				t.Fatalf("refused (%v), and yet:\n%s", err, diff)
+			}
+		}
+		c := contentOf(b)
+		again, err := c.reload(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(c, contentOf(again)); diff != "" {
+			t.Fatalf("loaded otherwise:\n%s", diff)
+		}
+		if !slices.IsSortedFunc(c.Members, func(a, b lease.Member) int { return cmp.Compare(a.ID, b.ID) }) {
+			t.Fatal("members do not come by id")
+		}
+	})
+}
+
+// pick draws one of three ids, so that most references meet.
+func pick[ID ~string](t *rapid.T, kind string) ID {
+	return ID(fmt.Sprintf("%s-%d", kind, rapid.IntRange(0, 2).Draw(t, kind)))
+}
+
+func members(t *rapid.T) []lease.MemberID {
+	return rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) lease.MemberID { return pick[lease.MemberID](t, "m") }), 0, 2, rapid.ID).Draw(t, "members")
+}
+
+// change makes a random change, which may well be refused.
+func change(t *rapid.T, b *lease.Book) error {
+	day := time.Date(2026, 10, 19, 8, 0, 0, 0, time.UTC)
+	spaces := []catalogue.SpaceID{"hall"}
+	uid := hash(byte(rapid.IntRange(1, 3).Draw(t, "uid")))
+	changes := []func() error{
+		func() error {
+			return b.PutTenant(lease.Tenant{ID: pick[lease.TenantID](t, "t"), Name: "T", Site: "metz", Kind: "company"})
+		},
+		func() error {
+			return b.PutMember(lease.Member{ID: pick[lease.MemberID](t, "m"), Tenant: pick[lease.TenantID](t, "t"), Name: "M"})
+		},
+		func() error {
+			return b.PutCredential(lease.Credential{ID: pick[lease.CredentialID](t, "c"), Member: pick[lease.MemberID](t, "m"), Kind: "card", Status: lease.Active, Lookup: uid})
+		},
+		func() error { return b.PutSchedule(lease.Schedule{ID: pick[lease.ScheduleID](t, "s"), Holidays: "open"}) },
+		func() error {
+			return b.PutPlan(lease.Plan{ID: pick[lease.PlanID](t, "p"), Name: "P", Schedule: pick[lease.ScheduleID](t, "s")})
+		},
+		func() error {
+			l := lease.Lease{ID: pick[lease.ID](t, "l"), Tenant: pick[lease.TenantID](t, "t"), Site: "metz", Plan: pick[lease.PlanID](t, "p"), Status: lease.Active}
+			if rapid.Bool().Draw(t, "named") {
+				l.Members = members(t)
+			}
+			return b.PutLease(l)
+		},
+		func() error {
+			return b.PutPass(lease.Pass{ID: pick[lease.PassID](t, "v"), Host: pick[lease.MemberID](t, "m"), Name: "V", Spaces: spaces, ValidFrom: day, ValidTo: day.Add(time.Hour), Lookup: uid})
+		},
+		func() error {
+			return b.PutEvent(lease.Event{ID: pick[lease.EventID](t, "e"), Title: "E", Spaces: spaces, StartsAt: day, EndsAt: day.Add(time.Hour), Audience: "invited", Invited: members(t)})
+		},
+		func() error { return b.DeleteTenant(pick[lease.TenantID](t, "t")) },
+		func() error { return b.DeleteMember(pick[lease.MemberID](t, "m")) },
+		func() error { return b.DeleteCredential(pick[lease.CredentialID](t, "c")) },
+		func() error { return b.DeleteSchedule(pick[lease.ScheduleID](t, "s")) },
+		func() error { return b.DeletePlan(pick[lease.PlanID](t, "p")) },
+		func() error { return b.DeleteLease(pick[lease.ID](t, "l")) },
+		func() error { return b.DeletePass(pick[lease.PassID](t, "v")) },
+		func() error { return b.DeleteEvent(pick[lease.EventID](t, "e")) },
+	}
+	return rapid.SampledFrom(changes).Draw(t, "change")()
+}
