@@ -20,7 +20,7 @@ import (
 func TestABookFitsAgainAfterAnyChanges(t *testing.T) {
 	n := network(t)
 	rapid.Check(t, func(t *rapid.T) {
-		b := lease.NewBook(n)
+		b := peopled(t, n)
 		for range rapid.IntRange(1, 60).Draw(t, "changes") {
 			before := contentOf(b)
 			err := change(t, b)
@@ -48,6 +48,25 @@ func TestABookFitsAgainAfterAnyChanges(t *testing.T) {
 			t.Fatal("members do not come by id")
 		}
 	})
+}
+
+// peopled has three of what others refer to, so that few changes go far.
+func peopled(t *rapid.T, n *catalogue.Network) *lease.Book {
+	b := lease.NewBook(n)
+	for i := range 3 {
+		id := func(kind string) string { return fmt.Sprintf("%s-%d", kind, i) }
+		for _, err := range []error{
+			b.PutTenant(lease.Tenant{ID: lease.TenantID(id("t")), Name: "T", Site: "metz", Kind: "company"}),
+			b.PutMember(lease.Member{ID: lease.MemberID(id("m")), Tenant: lease.TenantID(id("t")), Name: "M"}),
+			b.PutSchedule(lease.Schedule{ID: lease.ScheduleID(id("s")), Holidays: "open"}),
+			b.PutPlan(lease.Plan{ID: lease.PlanID(id("p")), Name: "P", Schedule: lease.ScheduleID(id("s"))}),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return b
 }
 
 // pick draws one of three ids, so that most references meet.
