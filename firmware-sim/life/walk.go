@@ -123,7 +123,7 @@ func (w *walk) in(next catalogue.SpaceID) bool {
 	w.tick()
 	door := w.door(next, w.where)
 	if door == nil { // an open area of where one is
-		w.move(next)
+		w.pass(catalogue.In, next)
 		return true
 	}
 	s := Step{At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.In, From: w.where, To: next, Granted: true, Badged: w.t.readers[door.ID][catalogue.In]}
@@ -152,7 +152,7 @@ func (w *walk) out() bool {
 	}
 	door := w.door(w.where, parent)
 	if door == nil {
-		w.move(parent)
+		w.pass(catalogue.Out, parent)
 		return true
 	}
 	s := Step{At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.Out, From: w.where, To: door.From, Granted: true, Reason: "egress",
@@ -160,6 +160,12 @@ func (w *walk) out() bool {
 	w.steps = append(w.steps, s)
 	w.move(door.From)
 	return true
+}
+
+// pass goes where no door is: sensors see it, readers do not.
+func (w *walk) pass(direction catalogue.Direction, to catalogue.SpaceID) {
+	w.steps = append(w.steps, Step{At: w.at, Member: w.p.id, Direction: direction, From: w.where, To: to, Granted: true})
+	w.move(to)
 }
 
 // door is one between a space and where one comes from; the readers' first.

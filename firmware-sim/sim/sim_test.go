@@ -1,0 +1,174 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lorntech/totem/firmware-sim/life"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+var monday = catalogue.Date(2026, 11, 16)
+
+// tape keeps what is sent, in order.
+type tape struct {
+	lines []string
+	by    map[string]int
+}
+
+func (p *tape) Publish(topic string, payload []byte) error {
+	p.lines = append(p.lines, topic+" "+string(payload))
+	p.by[topic]++
+	return nil
+}
+func (p *tape) Drain(context.Context) error { return nil }
+
+func record(t *testing.T, f Faults, days int) (*tape, []life.Stay, Summary) {
+	t.Helper()
+	n, err := catalogue.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var truth bytes.Buffer
+	s, err := New(Config{World: demo.New(n, 1, monday), Seed: 1, Faults: f, Truth: &truth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &tape{by: map[string]int{}}
+	sum, err := s.History(t.Context(), p, monday, monday+catalogue.Day(days)-1, time.Now().AddDate(10, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stays []life.Stay
+	for dec := json.NewDecoder(&truth); dec.More(); {
+		var st life.Stay
+		if err := dec.Decode(&st); err != nil {
+			t.Fatal(err)
+		}
+		stays = append(stays, st)
+	}
+	return p, stays, sum
+}
+
+func TestSameSeedSendsTheSameBytes(t *testing.T) {
+	f := Faults{Loss: 2, Repeat: 10, Reorder: time.Minute, Offline: time.Hour, Drift: time.Second, Dead: 2}
+	a, _, _ := record(t, f, 2)
+	b, _, _ := record(t, f, 2)
+	if !slices.Equal(a.lines, b.lines) || len(a.lines) < 1000 {
+		t.Errorf("%d and %d messages, not the same", len(a.lines), len(b.lines))
+	}
+}
+
+func TestNobodyIsInTwoPlacesAtOnce(t *testing.T) {
+	_, stays, _ := record(t, Faults{}, 3)
+	by := map[lease.MemberID][]life.Stay{}
+	for _, s := range stays {
+		if !s.From.Before(s.To) {
+			t.Errorf("an empty stay: %+v", s)
+		}
+		by[s.Member] = append(by[s.Member], s)
+	}
+	if len(by) < 100 {
+		t.Errorf("only %d people came in three days", len(by))
+	}
+	for m, list := range by {
+		slices.SortFunc(list, func(a, b life.Stay) int { return a.From.Compare(b.From) })
+		for i := 1; i < len(list); i++ {
+			if list[i].From.Before(list[i-1].To) {
+				t.Errorf("%s is in %s and %s at %s", m, list[i-1].Space, list[i].Space, list[i].From)
+			}
+		}
+	}
+}
+
+func TestCountersAgreeWithTheTruthAtEveryMinute(t *testing.T) {
+	p, stays, _ := record(t, Faults{}, 1)
+	n, err := catalogue.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, line := range p.lines {
+		var topic, payload string
+		if _, err := fmt.Sscanf(line, "%s %s", &topic, &payload); err != nil {
+			t.Fatal(err)
+		}
+		top, err := wire.ParseUp(topic)
+		if err != nil || top.What != wire.Count {
+			continue
+		}
+		m, err := wire.Decode(top, []byte(payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for _, s := range stays {
+			if s.Space == n.Device(top.Device).Space && s.From.Before(m.At) && !s.To.Before(m.At) {
+				want++
+			}
+		}
+		checked++
+		if m.Count != want {
+			t.Fatalf("%s says %d at %s, the truth is %d", top.Device, m.Count, m.At, want)
+		}
+	}
+	if checked < 500 {
+		t.Errorf("only %d counts checked", checked)
+	}
+}
+
+func TestEveryMessageIsWellFormedAndNumbered(t *testing.T) {
+	p, _, sum := record(t, Faults{}, 2)
+	last := map[catalogue.DeviceID]uint64{}
+	for _, line := range p.lines {
+		topic, payload, _ := bytes.Cut([]byte(line), []byte(" "))
+		top, err := wire.ParseUp(string(topic))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := wire.Decode(top, payload)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if m.Seq != last[top.Device]+1 {
+			t.Fatalf("%s: number %d after %d", top.Device, m.Seq, last[top.Device])
+		}
+		last[top.Device] = m.Seq
+	}
+	if sum.Messages != len(p.lines) || sum.Refused == 0 || sum.Badges < 1000 {
+		t.Errorf("summary %+v", sum)
+	}
+}
+
+func TestFaultsDoWhatTheySay(t *testing.T) {
+	clean, _, _ := record(t, Faults{}, 1)
+	unique := func(p *tape) int {
+		lines := slices.Clone(p.lines)
+		slices.Sort(lines)
+		return len(slices.Compact(lines))
+	}
+	if p, _, _ := record(t, Faults{Repeat: 10}, 1); unique(p) != len(clean.lines) || len(p.lines) < len(clean.lines)*105/100 || len(p.lines) > len(clean.lines)*115/100 {
+		t.Errorf("10%% repeated: %d of %d, %d different", len(p.lines), len(clean.lines), unique(p))
+	}
+	if p, _, _ := record(t, Faults{Loss: 10}, 1); len(p.lines) >= len(clean.lines) || len(p.lines) < len(clean.lines)*85/100 {
+		t.Errorf("10%% lost: %d of %d", len(p.lines), len(clean.lines))
+	}
+	p, _, _ := record(t, Faults{Reorder: 10 * time.Minute}, 1)
+	if slices.Equal(p.lines, clean.lines) || unique(p) != unique(clean) {
+		t.Error("reordering lost something or nothing was reordered")
+	}
+	if p, _, _ := record(t, Faults{Dead: 5}, 1); len(p.by) != len(clean.by)-5 {
+		t.Errorf("5 dead sensors: %d of %d devices' topics", len(p.by), len(clean.by))
+	}
+	if p, _, _ := record(t, Faults{Drift: time.Second}, 1); slices.Equal(p.lines, clean.lines) {
+		t.Error("no clock has drifted")
+	}
+}
