@@ -148,11 +148,12 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	publish := func(topic string, payload []byte, retain bool) error { return a.broker.Publish(topic, payload, retain) }
 	if a.down, err = downlink.Open(ctx, downlink.Config{
 		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
+		OnList: a.metrics.lists.issued,
 	}); err != nil {
 		return err
 	}
 	if a.live, err = live.Open(ctx, live.Config{
-		Network: a.Network, Store: a.ledger, Publish: publish, Online: a.down.Greet, Now: a.opt.Now, Log: a.opt.Log,
+		Network: a.Network, Store: a.ledger, Publish: publish, Online: a.down.Greet, Applied: func(d catalogue.DeviceID, v string) { a.metrics.lists.applied(d, v, a.opt.Now()) }, Now: a.opt.Now, Log: a.opt.Log,
 	}); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/lorntech/totem/firmware-sim/progress"
@@ -65,6 +66,7 @@ func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
 		}
 		return err
 	}
+	debug.FreeOSMemory() // two weeks in seconds leave more garbage than a service ever has
 	a.introduce(o.Out, world)
 	live := make(chan error, 1)
 	go func() { live <- s.Live(ctx, a.liveConfig(o.Log)) }()

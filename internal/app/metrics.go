@@ -2,6 +2,8 @@ package app
 
 import (
 	"net/http"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,20 +11,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
 )
 
 // metrics is what operators scrape. Labels are reasons and codes, never people.
 type metrics struct {
-	registry      *prometheus.Registry
-	messages      prometheus.Counter
-	commits       prometheus.Histogram
-	commitFails   prometheus.Counter
-	decisions     *prometheus.CounterVec
-	decisionTime  prometheus.Histogram
-	rejects       *prometheus.CounterVec
-	repeats       prometheus.Counter
-	listLag       prometheus.Histogram
-	listsOutdated prometheus.Gauge
+	registry     *prometheus.Registry
+	lists        *listWatch
+	messages     prometheus.Counter
+	commits      prometheus.Histogram
+	commitFails  prometheus.Counter
+	decisions    *prometheus.CounterVec
+	decisionTime prometheus.Histogram
+	rejects      *prometheus.CounterVec
+	repeats      prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -35,11 +37,15 @@ func newMetrics() *metrics {
 		commitFails:  f.counter("totem_commit_failures_total", "Commits that failed and were tried again."),
 		decisionTime: f.histogram("totem_decision_seconds", "Time from a badge's arrival to its decision's publication.", prometheus.ExponentialBuckets(0.0001, 2, 14)),
 		repeats:      f.counter("totem_messages_repeated_total", "Messages that were repeats of committed ones."),
-		listLag: f.histogram("totem_allowlist_propagation_seconds", "Time from a change of rights to a reader's report of having applied its list.",
-			prometheus.ExponentialBuckets(0.05, 2, 16)),
-		listsOutdated: f.gauge("totem_allowlists_outdated", "Readers that have not reported their newest list."),
-		decisions:     f.counterVec("totem_decisions_total", "Decisions by reason.", "reason", "granted"),
-		rejects:       f.counterVec("totem_rejects_total", "Rejected messages by code.", "code"),
+		lists: &listWatch{
+			waiting: map[catalogue.DeviceID]issuedList{},
+			lag: f.histogram("totem_allowlist_propagation_seconds", "Time from a change of rights to a reader's report of having applied its list.",
+				prometheus.ExponentialBuckets(0.05, 2, 16)),
+			outdated: f.gauge("totem_allowlists_outdated", "Readers that have not reported their newest list."),
+			oldest:   f.gauge("totem_allowlist_oldest_change_timestamp_seconds", "When the oldest change of rights was made that some reader has not reported; 0: none."),
+		},
+		decisions: f.counterVec("totem_decisions_total", "Decisions by reason.", "reason", "granted"),
+		rejects:   f.counterVec("totem_rejects_total", "Rejected messages by code.", "code"),
 	}
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -95,3 +101,57 @@ func yes(b bool) string {
 func (m *metrics) Rejected(code string) { m.rejects.WithLabelValues(code).Inc() }
 func (m *metrics) Repeated()            { m.repeats.Inc() }
 func (m *metrics) CommitFailed()        { m.commitFails.Inc() }
+
+// listWatch follows allowlists from their issue to the readers' word that they
+// have applied them: the time from a revocation to the last reader's.
+type listWatch struct {
+	mu       sync.Mutex
+	waiting  map[catalogue.DeviceID]issuedList
+	lag      prometheus.Histogram
+	outdated prometheus.Gauge
+	oldest   prometheus.Gauge
+}
+
+type issuedList struct {
+	version int64
+	at      time.Time // of the first change that the reader has not reported
+}
+
+// issued notes that a reader was sent a new list.
+func (w *listWatch) issued(reader catalogue.DeviceID, version int64, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if before, waits := w.waiting[reader]; waits {
+		at = before.at
+	}
+	w.waiting[reader] = issuedList{version, at}
+	w.show()
+}
+
+// applied notes which version a reader says it has.
+func (w *listWatch) applied(reader catalogue.DeviceID, version string, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l, waits := w.waiting[reader]
+	if n, err := strconv.ParseInt(version, 10, 64); !waits || err != nil || n < l.version {
+		return
+	}
+	delete(w.waiting, reader)
+	w.lag.Observe(now.Sub(l.at).Seconds())
+	w.show()
+}
+
+func (w *listWatch) show() {
+	w.outdated.Set(float64(len(w.waiting)))
+	var oldest time.Time
+	for _, l := range w.waiting {
+		if oldest.IsZero() || l.at.Before(oldest) {
+			oldest = l.at
+		}
+	}
+	if oldest.IsZero() {
+		w.oldest.Set(0)
+		return
+	}
+	w.oldest.Set(float64(oldest.UnixMilli()) / 1000)
+}

@@ -65,7 +65,7 @@ func Open(ctx context.Context, dir string) (*Ledger, error) {
 	path := filepath.Join(dir, FileName)
 	write, err := open(path, url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"wal_autocheckpoint(8000)", "cache_size(-16000)", "temp_store(MEMORY)",
+		"wal_autocheckpoint(8000)", "cache_size(-8000)", "temp_store(MEMORY)",
 	}, "_txlock": {"immediate"}}, 1)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func Open(ctx context.Context, dir string) (*Ledger, error) {
 		return nil, errors.Join(fmt.Errorf("migrate ledger %s: %w", path, err), write.Close())
 	}
 	reads, err := open(path, url.Values{"_pragma": {
-		"busy_timeout(10000)", "query_only(1)", "cache_size(-4000)", "temp_store(MEMORY)",
+		"busy_timeout(10000)", "query_only(1)", "cache_size(-2000)", "temp_store(MEMORY)",
 	}}, 4)
 	if err != nil {
 		return nil, errors.Join(err, write.Close())

@@ -35,8 +35,10 @@ type Config struct {
 	Publish func(topic string, payload []byte, retain bool) error
 	// Online is told that a reader said it is online, so that it can be greeted; may be nil.
 	Online func(catalogue.DeviceID)
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Applied is told which version of its allowlist a reader says it has applied; may be nil.
+	Applied func(reader catalogue.DeviceID, version string)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // State is the running live state.

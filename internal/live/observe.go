@@ -106,6 +106,9 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, at tim
 	d.Firmware, d.Battery, d.RSSI, d.Uptime = either(v.Firmware, d.Firmware), either(v.Battery, d.Battery), either(v.RSSI, d.RSSI), either(v.Uptime, d.Uptime)
 	if v.List != nil && (d.List == nil || *d.List != *v.List) {
 		d.List, d.ListSince = v.List, at
+		if s.cfg.Applied != nil {
+			s.cfg.Applied(dev.ID, *v.List)
+		}
 	}
 	online := v.Online != nil && *v.Online
 	if dev.Kind == catalogue.Reader {
