@@ -61,14 +61,24 @@ func town(t testing.TB) (*catalogue.Network, *lease.Book) {
 	t.Helper()
 	n := towns(t)
 	b := lease.NewBook(n)
-	check := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+	putPeople(t, b)
+	putPlans(t, b)
+	putLeases(t, b)
+	putVisitorsAndEvents(t, b)
+	return n, b
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
+}
+
+func putPeople(t testing.TB, b *lease.Book) {
+	t.Helper()
 	for _, id := range []lease.TenantID{"atelier", "nomads", "named", "fates"} {
-		check(b.PutTenant(lease.Tenant{ID: id, Name: "T", Site: "metz", Kind: "company"}))
+		check(t, b.PutTenant(lease.Tenant{ID: id, Name: "T", Site: "metz", Kind: "company"}))
 	}
 	tenants := map[string]lease.TenantID{"alice": "atelier", "bob": "nomads", "carol": "named", "dan": "named", "erin": "fates", "remi": "atelier",
 		"stella": "named", "lost": "atelier", "revoked": "atelier", "dated": "atelier"}
@@ -90,17 +100,25 @@ func town(t testing.TB) (*catalogue.Network, *lease.Book) {
 			from, to := paris(t, "2026-10-19 12:00:00"), paris(t, "2026-10-19 14:00:00")
 			c.ValidFrom, c.ValidTo = &from, &to
 		}
-		check(b.PutMember(m))
-		check(b.PutCredential(c))
+		check(t, b.PutMember(m))
+		check(t, b.PutCredential(c))
 	}
+}
+
+func putPlans(t testing.TB, b *lease.Book) {
+	t.Helper()
 	weekdays := []catalogue.Weekday{1, 2, 3, 4, 5}
-	check(b.PutSchedule(lease.Schedule{ID: "working", Holidays: "closed", Windows: catalogue.Week{{Days: weekdays, From: 8 * 60, To: 20 * 60}}}))
-	check(b.PutSchedule(lease.Schedule{ID: "nights", Holidays: "open", Windows: catalogue.Week{{Days: []catalogue.Weekday{0, 6}, From: 2 * 60, To: 3 * 60}, {Days: weekdays, From: 22 * 60, To: 24 * 60}}}))
+	check(t, b.PutSchedule(lease.Schedule{ID: "working", Holidays: "closed", Windows: catalogue.Week{{Days: weekdays, From: 8 * 60, To: 20 * 60}}}))
+	check(t, b.PutSchedule(lease.Schedule{ID: "nights", Holidays: "open", Windows: catalogue.Week{{Days: []catalogue.Weekday{0, 6}, From: 2 * 60, To: 3 * 60}, {Days: weekdays, From: 22 * 60, To: 24 * 60}}}))
 	cowork := []catalogue.SpaceKind{catalogue.Coworking}
-	check(b.PutPlan(lease.Plan{ID: "office", Name: "P", Schedule: "working"}))
-	check(b.PutPlan(lease.Plan{ID: "roaming", Name: "P", Schedule: lease.Always, Includes: cowork, Roaming: true}))
-	check(b.PutPlan(lease.Plan{ID: "local", Name: "P", Schedule: lease.Always, Includes: cowork}))
-	check(b.PutPlan(lease.Plan{ID: "night", Name: "P", Schedule: "nights"}))
+	check(t, b.PutPlan(lease.Plan{ID: "office", Name: "P", Schedule: "working"}))
+	check(t, b.PutPlan(lease.Plan{ID: "roaming", Name: "P", Schedule: lease.Always, Includes: cowork, Roaming: true}))
+	check(t, b.PutPlan(lease.Plan{ID: "local", Name: "P", Schedule: lease.Always, Includes: cowork}))
+	check(t, b.PutPlan(lease.Plan{ID: "night", Name: "P", Schedule: "nights"}))
+}
+
+func putLeases(t testing.TB, b *lease.Book) {
+	t.Helper()
 	ended := day(t, "2026-08-31")
 	for _, l := range []lease.Lease{
 		{ID: "l-office", Tenant: "atelier", Plan: "office", Spaces: []catalogue.SpaceID{"metz-office", "metz-studio", "metz-fablab"}},
@@ -118,18 +136,21 @@ func town(t testing.TB) (*catalogue.Network, *lease.Book) {
 		if l.Status == "" {
 			l.Status = lease.Active
 		}
-		check(b.PutLease(l))
+		check(t, b.PutLease(l))
 	}
-	check(b.PutPass(lease.Pass{ID: "visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("visitor"), ForList: badge("visitor"),
+}
+
+func putVisitorsAndEvents(t testing.TB, b *lease.Book) {
+	t.Helper()
+	check(t, b.PutPass(lease.Pass{ID: "visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("visitor"), ForList: badge("visitor"),
 		ValidFrom: paris(t, "2026-10-19 09:00:00"), ValidTo: paris(t, "2026-10-19 18:00:00")}))
-	check(b.PutPass(lease.Pass{ID: "gone-visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("gone-visitor"), ForList: badge("gone-visitor"),
+	check(t, b.PutPass(lease.Pass{ID: "gone-visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("gone-visitor"), ForList: badge("gone-visitor"),
 		ValidFrom: paris(t, "2026-10-19 09:00:00"), ValidTo: paris(t, "2026-10-19 18:00:00")}))
-	check(b.DeletePass("gone-visitor"))
-	check(b.PutEvent(lease.Event{ID: "dinner", Title: "E", Spaces: []catalogue.SpaceID{"metz-studio"}, Audience: "invited", Invited: []lease.MemberID{"dan"},
+	check(t, b.DeletePass("gone-visitor"))
+	check(t, b.PutEvent(lease.Event{ID: "dinner", Title: "E", Spaces: []catalogue.SpaceID{"metz-studio"}, Audience: "invited", Invited: []lease.MemberID{"dan"},
 		StartsAt: paris(t, "2026-10-19 19:00:00"), EndsAt: paris(t, "2026-10-19 22:00:00")}))
-	check(b.PutEvent(lease.Event{ID: "fair", Title: "E", Spaces: []catalogue.SpaceID{"nancy-coworking"}, Audience: "public",
+	check(t, b.PutEvent(lease.Event{ID: "fair", Title: "E", Spaces: []catalogue.SpaceID{"nancy-coworking"}, Audience: "public",
 		StartsAt: paris(t, "2026-10-20 10:00:00"), EndsAt: paris(t, "2026-10-20 17:00:00")}))
-	return n, b
 }
 
 // paris reads a wall clock in the sites' zone.

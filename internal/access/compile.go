@@ -1,0 +1,246 @@
+package access
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Compiler knows what does not change with rights: which doors lead to which
+// spaces, and the sites' calendars.
+type Compiler struct {
+	network *catalogue.Network
+	doors   []door
+	sites   map[catalogue.SiteID]int
+	atSite  []bits                     // the doors of each
+	toward  map[catalogue.SpaceID]bits // doors that lead to a space or to what must be crossed
+	ofKind  map[kindAt]bits            // the same for all spaces of a kind at a site
+}
+
+type kindAt struct {
+	kind catalogue.SpaceKind
+	site catalogue.SiteID // empty: any
+}
+
+// NewCompiler prepares a network.
+func NewCompiler(n *catalogue.Network) *Compiler {
+	c := &Compiler{network: n, sites: map[catalogue.SiteID]int{}, toward: map[catalogue.SpaceID]bits{}, ofKind: map[kindAt]bits{}}
+	calendars := make([]catalogue.Calendar, len(n.Sites))
+	for i := range n.Sites {
+		c.sites[n.Sites[i].ID] = i
+		c.atSite = append(c.atSite, newBits(len(n.Doors)))
+		calendars[i] = n.Calendar(&n.Sites[i])
+	}
+	into := map[catalogue.SpaceID][]int{}
+	for i, d := range n.Doors {
+		site := c.sites[d.Site]
+		dd := door{id: d.ID, n: i, to: d.To, site: site, calendar: calendars[site]}
+		if s := n.Space(d.To); s != nil {
+			dd.passback = s.AntiPassback
+		}
+		c.doors = append(c.doors, dd)
+		c.atSite[site].set(i)
+		into[d.To] = append(into[d.To], i)
+	}
+	for _, s := range n.Spaces {
+		b := newBits(len(n.Doors))
+		for _, crossed := range n.Chain(s.ID) {
+			for _, d := range into[crossed] {
+				b.set(d)
+			}
+		}
+		c.toward[s.ID] = b
+		c.kind(s.Kind, s.Site).add(b)
+		c.kind(s.Kind, "").add(b)
+	}
+	return c
+}
+
+func (c *Compiler) kind(k catalogue.SpaceKind, site catalogue.SiteID) bits {
+	key := kindAt{k, site}
+	if c.ofKind[key] == nil {
+		c.ofKind[key] = newBits(len(c.network.Doors))
+	}
+	return c.ofKind[key]
+}
+
+func (c *Compiler) spaces(ids []catalogue.SpaceID) bits {
+	b := newBits(len(c.network.Doors))
+	for _, id := range ids {
+		b.add(c.toward[id])
+	}
+	return b
+}
+
+// Compile makes the index of a book and its lockdowns.
+func (c *Compiler) Compile(book *lease.Book, lockdowns []lease.Lockdown) *Index {
+	x := &Index{network: c.network, atSite: c.atSite, doors: make(map[catalogue.DoorID]*door, len(c.doors))}
+	own := slices.Clone(c.doors)
+	for i := range own {
+		x.doors[own[i].id] = &own[i]
+	}
+	for _, k := range lockdowns {
+		if site, ok := c.sites[k.Site]; ok {
+			x.lockdowns = append(x.lockdowns, lockdown{site: site, from: k.From, to: k.To})
+		}
+	}
+	p := c.compilePeople(book)
+	c.compileLeases(p, book)
+	c.compileEvents(p, book, own)
+	c.compileCredentials(x, p, book)
+	return x
+}
+
+// people are the members while an index is made.
+type people struct {
+	byID    map[lease.MemberID]*member
+	tenants map[lease.TenantID][]*member
+}
+
+func (c *Compiler) compilePeople(book *lease.Book) people {
+	n := book.Size().Members
+	all := make([]member, 0, n) // together in memory, and never grown
+	p := people{byID: make(map[lease.MemberID]*member, n), tenants: make(map[lease.TenantID][]*member, book.Size().Tenants)}
+	for m := range book.MembersUnordered() {
+		all = append(all, member{id: m.ID, responder: slices.Contains(m.Roles, lease.Responder)})
+		cm := &all[len(all)-1]
+		for _, s := range m.StaffSites {
+			if n, ok := c.sites[s]; ok {
+				if cm.staff == nil {
+					cm.staff = newBits(len(c.network.Sites))
+				}
+				cm.staff.set(n)
+			}
+		}
+		p.byID[m.ID] = cm
+		p.tenants[m.Tenant] = append(p.tenants[m.Tenant], cm)
+	}
+	return p
+}
+
+func (c *Compiler) compileLeases(p people, book *lease.Book) {
+	schedules := map[lease.ScheduleID]*schedule{}
+	words := (len(c.network.Doors) + 63) / 64
+	n := book.Size().Leases
+	all, sets := make([]compiled, 0, n), make(bits, n*words)
+	for l := range book.Leases() { // by id, so that each member's come by id
+		plan, _ := book.Plan(l.Plan)
+		all = append(all, compiled{id: l.ID, doors: sets[:words:words], active: l.Status == lease.Active, startsOn: l.StartsOn, endsOn: math.MaxInt32})
+		sets = sets[words:]
+		cl := &all[len(all)-1]
+		for _, id := range l.Spaces {
+			cl.doors.add(c.toward[id])
+		}
+		if l.EndsOn != nil {
+			cl.endsOn = *l.EndsOn
+		}
+		site := l.Site
+		if plan.Roaming {
+			site = ""
+		}
+		for _, k := range plan.Includes {
+			cl.doors.add(c.ofKind[kindAt{k, site}])
+		}
+		if schedules[plan.Schedule] == nil {
+			schedules[plan.Schedule] = compileSchedule(book, plan.Schedule)
+		}
+		cl.schedule = schedules[plan.Schedule]
+		p.serve(l, cl)
+	}
+}
+
+// serve gives a lease to the members it serves: those it names, else all of its tenant.
+func (p people) serve(l lease.Lease, cl *compiled) {
+	if l.Members == nil {
+		for _, m := range p.tenants[l.Tenant] {
+			m.leases = append(m.leases, cl)
+		}
+		return
+	}
+	for _, id := range l.Members {
+		if m := p.byID[id]; m != nil {
+			m.leases = append(m.leases, cl)
+		}
+	}
+}
+
+// compileSchedule lays a schedule out; one that does not exist has no window.
+func compileSchedule(book *lease.Book, id lease.ScheduleID) *schedule {
+	if id == lease.Always {
+		return &schedule{always: true}
+	}
+	s, _ := book.Schedule(id)
+	out := &schedule{closedHolidays: s.Holidays == "closed"}
+	for _, w := range s.Windows {
+		for _, d := range w.Days {
+			out.days[d] = append(out.days[d], span{int32(w.From) * 60, int32(w.To) * 60})
+		}
+	}
+	return out
+}
+
+func (c *Compiler) compileEvents(p people, book *lease.Book, doors []door) {
+	for e := range book.Events() {
+		ce := &event{id: e.ID, doors: c.spaces(e.Spaces), from: e.StartsAt.UnixMilli(), to: e.EndsAt.UnixMilli()}
+		if e.Audience == "public" {
+			for i := range doors {
+				if ce.doors.has(i) {
+					doors[i].public = append(doors[i].public, ce)
+				}
+			}
+			continue
+		}
+		for _, id := range e.Invited {
+			if m := p.byID[id]; m != nil {
+				m.events = append(m.events, ce)
+			}
+		}
+	}
+}
+
+func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book) {
+	n := book.Size().Credentials + book.Size().Passes
+	x.credentials, x.forList = make([]credential, 0, n), make([]lease.Hash, 0, n)
+	for cr := range book.CredentialsUnordered() {
+		cc := credential{lookup: cr.Lookup, from: bound(cr.ValidFrom, math.MinInt64), to: bound(cr.ValidTo, math.MaxInt64), member: p.byID[cr.Member]}
+		switch cr.Status {
+		case lease.Active:
+		case lease.Lost:
+			cc.status = lost
+		default:
+			cc.status = revoked
+		}
+		x.credentials, x.forList = append(x.credentials, cc), append(x.forList, cr.ForList)
+	}
+	for v := range book.Passes() {
+		cc := credential{lookup: v.Lookup, from: v.ValidFrom.UnixMilli(), to: v.ValidTo.UnixMilli(), pass: &pass{id: v.ID, doors: c.spaces(v.Spaces)}}
+		if v.Deleted {
+			cc.status = revoked
+		}
+		x.credentials, x.forList = append(x.credentials, cc), append(x.forList, v.ForList)
+	}
+	size := 16
+	for size < 2*len(x.credentials) {
+		size *= 2
+	}
+	x.slots = make([]uint32, size)
+	mask := uint64(size - 1)
+	for n := range x.credentials {
+		i := binary.LittleEndian.Uint64(x.credentials[n].lookup[:8]) & mask
+		for x.slots[i] != 0 {
+			i = (i + 1) & mask
+		}
+		x.slots[i] = uint32(n) + 1
+	}
+}
+
+func bound(t *time.Time, none int64) int64 {
+	if t == nil {
+		return none
+	}
+	return t.UnixMilli()
+}
