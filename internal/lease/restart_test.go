@@ -93,7 +93,9 @@ func change(t *rapid.T, b *lease.Book) error {
 		func() error {
 			return b.PutCredential(lease.Credential{ID: pick[lease.CredentialID](t, "c"), Member: pick[lease.MemberID](t, "m"), Kind: "card", Status: lease.Active, Lookup: uid})
 		},
-		func() error { return b.PutSchedule(lease.Schedule{ID: pick[lease.ScheduleID](t, "s"), Holidays: "open"}) },
+		func() error {
+			return b.PutSchedule(lease.Schedule{ID: pick[lease.ScheduleID](t, "s"), Holidays: "open"})
+		},
 		func() error {
 			return b.PutPlan(lease.Plan{ID: pick[lease.PlanID](t, "p"), Name: "P", Schedule: pick[lease.ScheduleID](t, "s")})
 		},
