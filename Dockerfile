@@ -8,7 +8,6 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /totem ./cmd/totem && mkdir 
 
 FROM scratch
 USER 65532:65532
-COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /totem /totem
 COPY --from=build --chown=65532:65532 /data /data

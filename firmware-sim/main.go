@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // for machines and images without a zone database
 
 	"github.com/alecthomas/kong"
 	"github.com/lmittmann/tint"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // for machines and images without a zone database
 
 	"github.com/alecthomas/kong"
 

@@ -43,10 +43,16 @@ func (a *App) logStart() {
 	} else {
 		log.Info("outside broker", "connected", a.broker.Ready() == nil)
 	}
-	if a.cfg.AdminToken == "" {
+	switch n := len(a.cfg.AdminToken); {
+	case n == 0:
 		log.Info("the admin token is in a file", "file", a.cfg.AdminTokenFile())
+	case n < shortToken:
+		log.Warn("the admin token is short enough to be guessed; take one like the output of openssl rand -hex 32", "setting", "TOTEM_ADMIN_TOKEN")
 	}
 }
+
+// shortToken is below what nobody can try out.
+const shortToken = 16
 
 // Variables lists the environment variables of the settings.
 func Variables() []string {

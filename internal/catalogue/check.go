@@ -61,7 +61,7 @@ func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
 		switch {
 		case !slug(string(k)):
 			o.fail("id", "%q is no id: a-z, 0-9 and -, beginning with a letter or digit, at most 64 characters", string(k))
-		case k == "live" || k == K(Outside):
+		case k == "live" || k == K(Outside) || reservedDevice(k):
 			o.fail("id", "%q is reserved", string(k))
 		case again:
 			o.fail("id", "%q is the id of line %d already", string(k), line)
@@ -71,6 +71,10 @@ func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
 		}
 	}
 }
+
+// reservedDevice says whether an id is the username that API tokens have at the
+// broker (§8): a device of that name could not be told from them.
+func reservedDevice(id any) bool { return id == DeviceID("token") }
 
 // refer checks that a part of that id is there; an empty id was told already
 // or may be missing.

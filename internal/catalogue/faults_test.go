@@ -101,6 +101,7 @@ func TestAFaultOfADoorOrADeviceNamesFileLineAndField(t *testing.T) {
 		{"no site", "metz-gateway, site: metz", "metz-gateway", []string{"27: devices[5].site: is missing"}},
 		{"wrong kind", "kind: gateway", "kind: router", []string{`27: devices[5].kind: "router" is not known: it is one of reader door-contact people-counter flow-counter occupancy desk air gateway`}},
 		{"reserved id", "id: metz-gateway", "id: live", []string{`27: devices[5].id: "live" is reserved`}},
+		{"the tokens' username", "id: metz-gateway", "id: token", []string{`27: devices[5].id: "token" is reserved`}},
 		{"duplicate id", "id: metz-gateway", "id: metz-desk-7", []string{`27: devices[5].id: "metz-desk-7" is the id of line 26 already`}},
 		{"hold of nothing", "hold_seconds: 1800", "hold_seconds: 0", []string{"25: devices[3].hold_seconds: is less than 1"}},
 		{"hold for ever", "hold_seconds: 1800", "hold_seconds: 99999999", []string{"25: devices[3].hold_seconds: is more than 2678400"}},
