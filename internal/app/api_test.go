@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/ledger"
 )
 
 // client asks the API of a running service.
@@ -344,5 +345,35 @@ func TestOpenAPIDescribesEveryPath(t *testing.T) {
 		if paths[p] == nil {
 			t.Errorf("%s is missing", p)
 		}
+	}
+}
+
+func TestDeletedPassOutlivesItsHostWithoutNames(t *testing.T) {
+	cfg := testConfig(t)
+	a, err := Start(t.Context(), cfg, Options{Log: discard(), Anonymous: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(t, a)
+	c := clientOf(t, a)
+	token := c.must("PUT", "/v1/passes/visitor", `{"host":"alice","name":"Zoltan Visitor","spaces":["metz-hall"],"valid_from":"2020-01-01T00:00:00Z","valid_to":"2100-01-01T00:00:00Z"}`)["token"].(string)
+	c.must("DELETE", "/v1/members/alice/data", "")
+	stopApp(t, a)
+
+	b := startApp(t, cfg)
+	if got := openDoor(t, b, b.MQTT.String()).badge(badgeNow(uuid.New(), "qr:"+token)); got.Granted || got.Reason != "credential-revoked" {
+		t.Errorf("%+v", got)
+	}
+	err = b.ledger.Records(t.Context(), func(r ledger.Record) error {
+		if s := string(r.Body); strings.Contains(s, "Zoltan") || strings.Contains(s, "alice") {
+			t.Errorf("%s %s still says %s", r.Kind, r.ID, s)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := clientOf(t, b).must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
 	}
 }

@@ -277,8 +277,13 @@ func (p *Pipeline) RejectDenied(ctx context.Context, d Delivery, reason string) 
 	if len(d.Payload) > wire.MaxPayload {
 		it.Payload = d.Payload[:wire.MaxPayload]
 	}
+	if reason == rejectTopic {
+		reason += ": is nothing that a device sends"
+	} else {
+		reason = "not-allowed: this sender may not publish there"
+	}
 	select {
-	case p.queue <- it.refuse("not-allowed: " + reason):
+	case p.queue <- it.refuse(reason):
 	case <-ctx.Done():
 	}
 }

@@ -22,7 +22,7 @@ func (b *Book) DeleteTenant(id TenantID) error {
 
 // DeleteMember removes a member without credentials, passes, leases and events
 // that name them. Deleted passes do not count: they stay, without the visitor's
-// name, to answer credential-revoked.
+// name and the host, to answer credential-revoked.
 func (b *Book) DeleteMember(id MemberID) error {
 	for c := range b.Credentials() {
 		if c.Member == id {
@@ -49,7 +49,7 @@ func (b *Book) DeleteMember(id MemberID) error {
 	}
 	for p := range b.Passes() { // only deleted ones are left: their tokens go on answering, nameless
 		if p.Host == id {
-			p.Name = ""
+			p.Host, p.Name = "", ""
 			b.passes[p.ID] = p
 		}
 	}

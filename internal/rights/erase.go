@@ -27,21 +27,9 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 		}
 		edits = append(edits, e)
 	}
-	// Passes are kept when deleted; a person's go with the person.
-	var passes []Key
-	for p := range k.InForce().Book.Passes() {
-		if p.Host == id {
-			passes = append(passes, Key{KindPass, string(p.ID)})
-		}
-	}
 	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
 		if err := tx.Erase(ledger.Erasure{Actor: actor, At: now, Member: id, Targets: targets, Keep: k.billable()}); err != nil {
 			return err
-		}
-		for _, p := range passes {
-			if err := tx.DeleteRecord(string(p.Kind), p.ID); err != nil {
-				return err
-			}
 		}
 		for _, e := range edits {
 			if err := e.forget(tx, actor, now); err != nil {
@@ -60,10 +48,15 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 // forget commits a change that an erasure needs: what it removes leaves no act
 // that would name it again.
 func (e edit) forget(tx *ledger.Tx, actor string, now time.Time) error {
-	if e.action == "delete" {
-		return tx.DeleteRecord(string(e.key.Kind), e.key.ID)
+	switch {
+	case e.action != "delete":
+		return e.commit(tx, actor, now)
+	case e.body == nil:
+		if err := tx.DeleteRecord(string(e.key.Kind), e.key.ID); err != nil {
+			return err
+		}
 	}
-	return e.commit(tx, actor, now)
+	return e.putOthers(tx)
 }
 
 // without lists the changes that take a person out of a book, and whose acts tell of them.

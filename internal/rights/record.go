@@ -59,8 +59,9 @@ type passRecord struct {
 type edit struct {
 	key    Key
 	action string
-	body   any // nil: the record goes
-	audit  any // what the audit commits to: without hashes
+	body   any             // nil: the record goes
+	audit  any             // what the audit commits to: without hashes
+	also   []ledger.Record // of others that the change alters: passes that outlive their host
 }
 
 func makeEdit(book *lease.Book, c Change) (edit, error) {
@@ -110,7 +111,7 @@ func makeDelete(book *lease.Book, k Key) (edit, error) {
 	case KindTenant:
 		return e, book.DeleteTenant(lease.TenantID(k.ID))
 	case KindMember:
-		return e, book.DeleteMember(lease.MemberID(k.ID))
+		return deleteMember(book, e)
 	case KindCredential:
 		return e, book.DeleteCredential(lease.CredentialID(k.ID))
 	case KindSchedule:
@@ -132,9 +133,47 @@ func makeDelete(book *lease.Book, k Key) (edit, error) {
 	return e, fmt.Errorf("rights: cannot delete a %q", k.Kind)
 }
 
+// deleteMember also takes the host and the visitor's name off the deleted
+// passes that stay to answer credential-revoked.
+func deleteMember(book *lease.Book, e edit) (edit, error) {
+	id := lease.MemberID(e.key.ID)
+	var passes []lease.PassID
+	for p := range book.Passes() {
+		if p.Host == id {
+			passes = append(passes, p.ID)
+		}
+	}
+	if err := book.DeleteMember(id); err != nil {
+		return e, err
+	}
+	for _, pass := range passes {
+		p, _ := book.Pass(pass)
+		body, _ := passBodies(p)
+		data, err := json.Marshal(body)
+		if err != nil {
+			return e, err
+		}
+		e.also = append(e.also, ledger.Record{Kind: string(KindPass), ID: string(pass), Body: data})
+	}
+	return e, nil
+}
+
+// putOthers writes what the change alters beside its own record.
+func (e edit) putOthers(tx *ledger.Tx) error {
+	for _, r := range e.also {
+		if err := tx.PutRecord(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (e edit) commit(tx *ledger.Tx, actor string, now time.Time) error {
 	audit, err := json.Marshal(e.audit)
 	if err != nil {
+		return err
+	}
+	if err := e.putOthers(tx); err != nil {
 		return err
 	}
 	if e.body == nil {
