@@ -223,4 +223,3 @@ func TestStateIsWhatItsSnapshotSays(t *testing.T) {
 		}
 	})
 }
-
