@@ -61,7 +61,7 @@ func (s *server) availability() {
 		return out, nil
 	})
 	op := operation("GET", "/v1/availability/stream", tagLive, "The same as server-sent events, one for each change; resumes with Last-Event-ID.", all...)
-	op.Responses = map[string]*huma.Response{"200": {Description: "Events named availability, each a space.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
+	op.Responses = map[string]*huma.Response{"200": {Description: "Each event is a space; its id is for Last-Event-ID.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
 	huma.Register(s.api, op, s.stream)
 }
 
@@ -124,7 +124,7 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 			if !ok {
 				return true
 			}
-			_, err := fmt.Fprintf(w, "id: %s\nevent: availability\ndata: %s\n\n", id, mustJSON(v))
+			_, err := fmt.Fprintf(w, "id: %s\ndata: %s\n\n", id, mustJSON(v))
 			return err == nil
 		}
 		for _, e := range replay {
