@@ -27,6 +27,7 @@ import (
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/series"
 )
 
 // Live is what is so now.
@@ -60,6 +61,9 @@ type Config struct {
 	Whereabouts func(context.Context) access.Whereabouts
 	// CaughtUp waits until visits follow the newest read.
 	CaughtUp func(context.Context) error
+	Series   series.Reader
+	// SeriesCaughtUp waits until the series follows the newest message.
+	SeriesCaughtUp func(context.Context) error
 	// Ready says what keeps the service from its work; empty: nothing.
 	Ready   func(context.Context) []string
 	Metrics http.Handler
@@ -83,7 +87,7 @@ const (
 func New(cfg Config) http.Handler {
 	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, failures: map[string]*rate.Limiter{}}}
 	r := chi.NewRouter()
-	r.Use(middleware.Recoverer, secure)
+	r.Use(middleware.Recoverer, secure, tables)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusNotFound, "there is nothing at this path")
 	})
@@ -95,7 +99,7 @@ func New(cfg Config) http.Handler {
 	huma.NewError = problem
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
-	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.operations, s.tokens, s.persons} {
+	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.operations, s.tokens, s.persons} {
 		register()
 	}
 	return r
@@ -108,6 +112,7 @@ func (s *server) openAPI() huma.Config {
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
 	c.DocsPath, c.SchemasPath, c.CreateHooks = "", "", nil
 	c.FieldsOptionalByDefault = true
+	c.Formats, c.DefaultFormat = formats(), "application/json"
 	c.RejectUnknownQueryParameters = true
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	return c

@@ -21,6 +21,7 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/series"
 )
 
 // Options are what the commands differ in; they are no settings.
@@ -46,6 +47,7 @@ type App struct {
 	live     *live.State
 	down     *downlink.Downlink
 	follower *follower
+	maker    *series.Maker
 	broker   brokerRunner
 	auth     *brokerAuth
 	metrics  *metrics
@@ -157,7 +159,8 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	a.follower = newFollower(a.Network, a.ledger, a.Rights, a.live, a.opt)
+	a.maker = series.NewMaker(series.MakerConfig{Network: a.Network, Ledger: a.ledger, Now: a.opt.Now, Log: a.opt.Log})
+	a.follower = newFollower(a.Network, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
 	a.pipeline = ingest.New(ingest.Config{
 		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index,
 		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: a.metrics,
@@ -175,6 +178,16 @@ func (a *App) committed(c ingest.Committed) {
 	if len(c.Reads) > 0 {
 		a.follower.wake()
 	}
+	a.maker.Wake()
+}
+
+// seriesCaughtUp waits until the series follows all that is committed: visits
+// first, since badges count by them.
+func (a *App) seriesCaughtUp(ctx context.Context) error {
+	if err := a.follower.CaughtUp(ctx); err != nil {
+		return err
+	}
+	return a.maker.CaughtUp(ctx)
 }
 
 func (a *App) startBroker() error {
@@ -222,6 +235,7 @@ func (o outside) Ready() error {
 }
 
 func (a *App) openFollowers(context.Context) error {
+	a.run(a.maker.Run)
 	a.run(a.follower.run)
 	a.run(a.live.Run)
 	a.run(a.down.Run)

@@ -26,6 +26,7 @@ type follower struct {
 	now       func() time.Time
 	log       *slog.Logger
 	calendars map[catalogue.SiteID]catalogue.Calendar
+	remade    func() // told when stays may have changed
 	kick      chan struct{}
 	hurry     chan struct{}
 
@@ -43,8 +44,8 @@ const (
 	followAfter = 50 * time.Millisecond
 )
 
-func newFollower(n *catalogue.Network, l *ledger.Ledger, r *rights.Keeper, s *live.State, opt Options) *follower {
-	f := &follower{network: n, ledger: l, rights: r, live: s, now: opt.Now, log: opt.Log,
+func newFollower(n *catalogue.Network, l *ledger.Ledger, r *rights.Keeper, s *live.State, remade func(), opt Options) *follower {
+	f := &follower{network: n, ledger: l, rights: r, live: s, remade: remade, now: opt.Now, log: opt.Log,
 		calendars: map[catalogue.SiteID]catalogue.Calendar{}, kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{})}
 	for i := range n.Sites {
 		f.calendars[n.Sites[i].ID] = n.Calendar(&n.Sites[i])
@@ -124,6 +125,7 @@ type made struct {
 	subject  visit.Subject
 	from, to time.Time // of the re-made visits' beginnings
 	visits   []ledger.Visit
+	stays    []visit.Stay
 	presence ledger.Presence
 }
 
@@ -166,6 +168,9 @@ func (f *follower) follow(ctx context.Context, touched []ledger.Touched, upTo in
 					return err
 				}
 			}
+			if err := tx.ReplaceStays(m.subject, m.from, m.to, m.stays); err != nil {
+				return err
+			}
 			if err := tx.PutPresence(m.presence); err != nil {
 				return err
 			}
@@ -175,6 +180,7 @@ func (f *follower) follow(ctx context.Context, touched []ledger.Touched, upTo in
 	if err != nil {
 		return err
 	}
+	f.remade()
 	for _, m := range all {
 		f.live.SetPresence(m.subject, m.presence.Space, m.presence.Since, m.presence.Until)
 	}
@@ -195,6 +201,7 @@ func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
 	for _, v := range visit.Make(f.network, f.calendar, reads) {
 		m.visits = append(m.visits, ledger.Visit{ID: visit.ID(v.Space, v.First), Tenant: tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended})
 	}
+	m.stays = visit.Stays(f.network, f.calendar, reads)
 	now := f.now()
 	latest, err := f.ledger.Moves(ctx, t.Subject, now.Add(-lookBack), now.Add(lookBack))
 	if err != nil {

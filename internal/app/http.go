@@ -9,13 +9,15 @@ import (
 	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/series"
 )
 
 func (a *App) apiConfig() api.Config {
 	return api.Config{
 		Network: a.Network, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
-		CaughtUp:    a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
+		Series:      series.Reader{Network: a.Network, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
+		CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
 	}
 }
 

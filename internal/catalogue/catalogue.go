@@ -6,7 +6,11 @@
 // parsing the YAML of contract §8 (Parse).
 package catalogue
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+	"time"
+)
 
 // Identifiers are slugs [a-z0-9][a-z0-9-]{0,63}; "live" is reserved.
 type (
@@ -199,6 +203,19 @@ type Device struct {
 	Address     string            `json:"address,omitempty"`
 	Settings    map[string]string `json:"settings,omitempty"`
 	Map         map[string]string `json:"map,omitempty"`
+}
+
+// SettingOffDelay names the setting of OffDelay.
+const SettingOffDelay = "off_delay"
+
+// OffDelay is how long after its last yes a motion sensor that never says no
+// is taken to say it; 0: it says so itself.
+func (d *Device) OffDelay() time.Duration {
+	s, err := strconv.Atoi(d.Settings[SettingOffDelay])
+	if err != nil || s < 0 {
+		return 0
+	}
+	return time.Duration(s) * time.Second
 }
 
 // New indexes the parts of a network. It does not validate: Parse does.

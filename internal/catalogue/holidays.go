@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rickar/cal/v2"
@@ -78,6 +79,20 @@ func (n *Network) Calendar(s *Site) Calendar {
 func (c Calendar) Open(t time.Time) bool {
 	l := c.Zone.At(t)
 	return !c.Holidays.Has(l.Day) && c.Opening.Contains(l.Day.Weekday(), l.Second)
+}
+
+// Windows are the opening windows of a local day; none on a holiday.
+func (c Calendar) Windows(d Day) []Window {
+	if c.Holidays.Has(d) {
+		return nil
+	}
+	var out []Window
+	for _, w := range c.Opening {
+		if slices.Contains(w.Days, Weekday(d.Weekday())) {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // LastClosing returns the instant of the site's last closing on a local day;

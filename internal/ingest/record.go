@@ -8,6 +8,7 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -85,6 +86,43 @@ type Values struct {
 	RSSI        *float64   `json:"rssi_dbm,omitempty"`
 	Uptime      *float64   `json:"uptime_s,omitempty"`
 	List        *string    `json:"list,omitempty"`
+
+	// Of foreign devices: a counter's lifetime totals, the numbering that wraps
+	// at 256, and "arrival" where the device's own clock could not be believed.
+	TotalIn  *uint64 `json:"total_in,omitempty"`
+	TotalOut *uint64 `json:"total_out,omitempty"`
+	Counter  *uint8  `json:"counter,omitempty"`
+	Clock    string  `json:"clock,omitempty"`
+}
+
+// clockArrival says that a message's at is its arrival.
+const clockArrival = "arrival"
+
+// Flow is what a flow counter's message says.
+func (v *Values) Flow(at time.Time, id uuid.UUID) occupancy.FlowSaid {
+	f := occupancy.FlowSaid{At: at, ID: id}
+	switch {
+	case v.TotalIn != nil && v.TotalOut != nil:
+		f.Totals = &occupancy.Totals{In: *v.TotalIn, Out: *v.TotalOut}
+	case v.In != nil && v.Out != nil:
+		f.In, f.Out = *v.In, *v.Out
+	}
+	return f
+}
+
+// Value is what a counter's, a desk's or a yes/no sensor's message says: a
+// count, or 1 and 0.
+func (v *Values) Value(at time.Time, id uuid.UUID) (said occupancy.Said, ok bool) {
+	said = occupancy.Said{At: at, ID: id}
+	switch {
+	case v.Count != nil:
+		said.Value = *v.Count
+	case v.Occupied == nil:
+		return said, false
+	case *v.Occupied:
+		said.Value = 1
+	}
+	return said, true
 }
 
 // numbered returns the device's own number of a message, nil where it has none.
@@ -101,6 +139,10 @@ func values(m *wire.Message) Values {
 	if n := numbered(m); n != nil {
 		v.Seq, v.Boot = &n.Seq, &n.Boot
 	}
+	v.Counter = m.Counter
+	if m.ByArrival {
+		v.Clock = clockArrival
+	}
 	switch m.Topic.What {
 	case wire.Door:
 		v.State = string(m.Door)
@@ -110,6 +152,9 @@ func values(m *wire.Message) Values {
 		v.Count = &m.Count
 	case wire.Flow:
 		v.In, v.Out = &m.In, &m.Out
+		if m.Totals != nil {
+			v.In, v.Out, v.TotalIn, v.TotalOut = nil, nil, &m.Totals.In, &m.Totals.Out
+		}
 	case wire.Air:
 		v.CO2, v.Temperature, v.Humidity, v.Noise = m.Air.CO2, m.Air.Temperature, m.Air.Humidity, m.Air.Noise
 	case wire.Status:

@@ -49,6 +49,9 @@ func (tx *Tx) Erase(e Erasure) error {
 	if err := tx.run("DELETE FROM presence WHERE subject = ?", "m:"+string(e.Member)); err != nil {
 		return fmt.Errorf("ledger: erase presence: %w", err)
 	}
+	if err := tx.run("UPDATE stays SET subject = NULL WHERE subject = ?", "m:"+string(e.Member)); err != nil {
+		return fmt.Errorf("ledger: erase stays: %w", err)
+	}
 	slices.Sort(forgotten)
 	// The act names no one: the person's id would tell.
 	return tx.addErasure(ingest.Act{At: e.At, Actor: e.Actor, Action: "erase", Target: "member"}, "erasure", slices.Compact(forgotten))
@@ -115,6 +118,9 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 		if err := tx.run("DELETE FROM reader_decisions WHERE read_seq = ?", seq); err != nil {
 			return false, fmt.Errorf("ledger: purge readers' decisions: %w", err)
 		}
+		if err := tx.forgetStay(seq); err != nil {
+			return false, err
+		}
 		if err := tx.run("DELETE FROM reads WHERE seq = ?", seq); err != nil {
 			return false, fmt.Errorf("ledger: purge reads: %w", err)
 		}
@@ -134,4 +140,14 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 		}
 	}
 	return len(reads) == limit, nil
+}
+
+// forgetStay takes the subject from the stay that a read began: what is left is a count.
+func (tx *Tx) forgetStay(read int64) error {
+	err := tx.run(`UPDATE stays SET subject = NULL WHERE (subject, from_at) IN
+		(SELECT CASE WHEN member IS NOT NULL THEN 'm:' || member ELSE 'p:' || pass END, at FROM reads WHERE seq = ?)`, read)
+	if err != nil {
+		return fmt.Errorf("ledger: purge stays: %w", err)
+	}
+	return nil
 }

@@ -288,19 +288,27 @@ func (l *Ledger) Snapshot(ctx context.Context, name string) (Snapshot, error) {
 	return s, nil
 }
 
+const selectObservations = "SELECT seq, id, at, received_at, device, what, body FROM observations"
+
+func scanObservation(row scanner) (*ingest.Observation, error) {
+	var o ingest.Observation
+	var id []byte
+	var t, received int64
+	err := row.Scan(&o.Seq, &id, &t, &received, &o.Device, &o.What, &o.Body)
+	copy(o.ID[:], id)
+	o.At, o.ReceivedAt = at(t), at(received)
+	return &o, err
+}
+
 // ObservationsAfter calls yield for the observations with a greater seq, in order.
 func (l *Ledger) ObservationsAfter(ctx context.Context, seq int64, yield func(*ingest.Observation) error) error {
-	rows, err := l.reads.QueryContext(ctx, "SELECT seq, id, at, received_at, device, what, body FROM observations WHERE seq > ? ORDER BY seq", seq)
+	rows, err := l.reads.QueryContext(ctx, selectObservations+" WHERE seq > ? ORDER BY seq", seq)
 	err = each(rows, err, func(rows *sql.Rows) error {
-		var o ingest.Observation
-		var id []byte
-		var t, received int64
-		if err := rows.Scan(&o.Seq, &id, &t, &received, &o.Device, &o.What, &o.Body); err != nil {
+		o, err := scanObservation(rows)
+		if err != nil {
 			return err
 		}
-		copy(o.ID[:], id)
-		o.At, o.ReceivedAt = at(t), at(received)
-		return yield(&o)
+		return yield(o)
 	})
 	if err != nil {
 		return fmt.Errorf("load observations: %w", err)

@@ -25,24 +25,17 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 		s.number(dev, d, ingest.Numbered{Boot: *v.Boot, Seq: *v.Seq}, o.At)
 	}
 	switch o.What {
-	case wire.Count:
-		s.occ.SetValue(dev.ID, o.At, *v.Count)
-	case wire.Occupancy:
-		s.occ.SetValue(dev.ID, o.At, one(*v.Occupied))
+	case wire.Count, wire.Occupancy:
+		if said, ok := v.Value(o.At, o.ID); ok {
+			s.occ.SetValue(dev.ID, said)
+		}
 	case wire.Flow:
-		s.occ.AddFlow(dev.ID, o.At, *v.In, *v.Out)
+		s.occ.AddFlow(dev.ID, v.Flow(o.At, o.ID))
 	case wire.Door:
 		s.door(dev, v.State, o.At)
 	case wire.Status:
 		s.status(dev, d, v, o.At)
 	}
-}
-
-func one(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // read takes in one badge. The caller holds mu.

@@ -123,8 +123,8 @@ func (s *State) read(sp *space, now time.Time) (reading, bool) {
 	if n, at, ok := sum(sp.counters, now); ok {
 		return counted(FromPeopleCounter, n, at), true
 	}
-	if _, at, ok := sum(sp.flows, now); ok {
-		return counted(FromFlowCounter, s.balance(sp, now), at), true
+	if n, at, ok := s.flowed(sp, now); ok {
+		return counted(FromFlowCounter, n, at), true
 	}
 	if sp.badgesKnown() {
 		return sp.badges(now), true
@@ -145,22 +145,35 @@ func sum(sensors []*sensor, now time.Time) (n int, at time.Time, ok bool) {
 		if !v.holds(now) {
 			return 0, at, false
 		}
-		n, at = n+v.Value, later(at, v.At)
+		n, at = n+v.value(now), later(at, v.At)
 	}
 	return n, at, len(sensors) > 0
 }
 
-func (v *sensor) holds(now time.Time) bool { return v.known && now.Before(v.At.Add(v.hold)) }
+func (v *sensor) holds(now time.Time) bool { return v.known && now.Before(v.At.Add(v.Hold)) }
 
-// balance is the running sum of the space's flow messages since 04:00, never below 0.
-func (s *State) balance(sp *space, now time.Time) int {
-	zero, n := s.lastZero(now), 0
-	for _, f := range sp.flow {
-		if !f.At.Before(zero) {
-			n = max(0, n+f.Delta)
-		}
+func (v *sensor) value(now time.Time) int {
+	if v.OffDelay > 0 && !now.Before(v.At.Add(v.OffDelay)) {
+		return 0
 	}
-	return n
+	return v.Value
+}
+
+// flowed is the running sum of the space's flow messages, known when every counter's last one holds.
+func (s *State) flowed(sp *space, now time.Time) (n int, at time.Time, ok bool) {
+	e := Evidence{Zeros: []time.Time{LastZero(s.network.Zone, now)}}
+	for _, f := range sp.flows {
+		if !f.holds(now) {
+			return 0, at, false
+		}
+		at = later(at, f.At)
+		e.Flows = append(e.Flows, FlowSensor{Said: f.said})
+	}
+	if len(sp.flows) == 0 {
+		return 0, at, false
+	}
+	balance := e.balance()
+	return balance[len(balance)-1].n, at, true
 }
 
 // badgesKnown: from the first message of a reader that leads in, while none of those is silent.
@@ -189,7 +202,7 @@ func (sp *space) yesNo(now time.Time) (reading, bool) {
 			all = false
 			continue
 		}
-		if v.Value > 0 {
+		if v.value(now) > 0 {
 			r.occupied = true
 		}
 		r.at = later(r.at, v.At)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -40,6 +41,14 @@ func site(t interface{ Fatal(...any) }) *catalogue.Network {
 	})
 }
 
+func said(at time.Time, value int) occupancy.Said {
+	return occupancy.Said{At: at, ID: uuid.Must(uuid.NewV7()), Value: value}
+}
+
+func flow(at time.Time, in, out int) occupancy.FlowSaid {
+	return occupancy.FlowSaid{At: at, ID: uuid.Must(uuid.NewV7()), In: in, Out: out}
+}
+
 func in(t *testing.T, s *occupancy.State, space catalogue.SpaceID, now time.Time) occupancy.SpaceAvailability {
 	t.Helper()
 	s.Refresh(now)
@@ -63,19 +72,19 @@ func TestUnknownIsNotVacant(t *testing.T) {
 
 func TestCountersAddUpAndAreKnownTogether(t *testing.T) {
 	s := occupancy.New(site(t))
-	s.SetValue("count-1", noon, 2)
+	s.SetValue("count-1", said(noon, 2))
 	if a := in(t, s, "cowork", noon); a.State != occupancy.Unknown {
 		t.Errorf("one of two counters: %+v", a)
 	}
-	s.SetValue("count-2", noon, 1)
+	s.SetValue("count-2", said(noon, 1))
 	if a := in(t, s, "cowork", noon); *a.Count != 3 || *a.Free != 1 || a.State != occupancy.Free || *a.Source != occupancy.FromPeopleCounter {
 		t.Errorf("both: %+v", a)
 	}
-	s.SetValue("count-2", noon.Add(-time.Minute), 9)
+	s.SetValue("count-2", said(noon.Add(-time.Minute), 9))
 	if a := in(t, s, "cowork", noon); *a.Count != 3 {
 		t.Errorf("an older value came late: %+v", a)
 	}
-	s.SetValue("count-2", noon.Add(time.Minute), 2)
+	s.SetValue("count-2", said(noon.Add(time.Minute), 2))
 	if a := in(t, s, "cowork", noon.Add(time.Minute)); *a.Free != 0 || a.State != occupancy.Busy {
 		t.Errorf("full: %+v", a)
 	}
@@ -122,15 +131,15 @@ func TestBadgesCountUntilTheirPresenceEnds(t *testing.T) {
 
 func TestYesWhenAnySaysYesNoWhenAllSayNo(t *testing.T) {
 	s := occupancy.New(site(t))
-	s.SetValue("pir-1", noon, 0)
+	s.SetValue("pir-1", said(noon, 0))
 	if a := in(t, s, "room", noon); a.State != occupancy.Unknown {
 		t.Errorf("one no: %+v", a)
 	}
-	s.SetValue("pir-2", noon, 1)
+	s.SetValue("pir-2", said(noon, 1))
 	if a := in(t, s, "room", noon); !*a.Occupied || a.Count != nil || a.State != occupancy.Busy || *a.Free != 0 {
 		t.Errorf("a yes: %+v", a)
 	}
-	s.SetValue("pir-2", noon.Add(time.Minute), 0)
+	s.SetValue("pir-2", said(noon.Add(time.Minute), 0))
 	if a := in(t, s, "room", noon.Add(time.Minute)); *a.Occupied || a.State != occupancy.Free || *a.Free != 8 {
 		t.Errorf("all no: %+v", a)
 	}
@@ -141,17 +150,17 @@ func TestYesWhenAnySaysYesNoWhenAllSayNo(t *testing.T) {
 
 func TestFlowsSumByTheirInstantsFromFourOClock(t *testing.T) {
 	s := occupancy.New(site(t))
-	s.AddFlow("gate", noon, 5, 0)
-	s.AddFlow("gate", noon.Add(-time.Minute), 0, 3) // late: before it nobody was there, and a sum is never below 0
+	s.AddFlow("gate", flow(noon, 5, 0))
+	s.AddFlow("gate", flow(noon.Add(-time.Minute), 0, 3)) // late: before it nobody was there, and a sum is never below 0
 	if a := in(t, s, "flow", noon); *a.Count != 5 || *a.Source != occupancy.FromFlowCounter {
 		t.Errorf("%+v", a)
 	}
-	s.AddFlow("gate", noon.Add(time.Minute), 1, 2)
+	s.AddFlow("gate", flow(noon.Add(time.Minute), 1, 2))
 	if a := in(t, s, "flow", noon.Add(time.Minute)); *a.Count != 4 {
 		t.Errorf("%+v", a)
 	}
 	next := time.Date(2026, 10, 22, 2, 0, 0, 0, time.UTC) // 04:00 in Paris
-	s.AddFlow("gate", next.Add(-time.Minute), 0, 0)
+	s.AddFlow("gate", flow(next.Add(-time.Minute), 0, 0))
 	if a := in(t, s, "flow", next.Add(-time.Second)); *a.Count != 4 {
 		t.Errorf("before 04:00: %+v", a)
 	}
@@ -162,11 +171,11 @@ func TestFlowsSumByTheirInstantsFromFourOClock(t *testing.T) {
 
 func TestClosedOutsideOpeningHours(t *testing.T) {
 	s := occupancy.New(site(t))
-	s.SetValue("count-1", noon, 1)
-	s.SetValue("count-2", noon, 0)
+	s.SetValue("count-1", said(noon, 1))
+	s.SetValue("count-2", said(noon, 0))
 	evening := time.Date(2026, 10, 21, 18, 0, 0, 0, time.UTC) // 20:00 in Paris
-	s.SetValue("count-1", evening, 1)
-	s.SetValue("count-2", evening, 0)
+	s.SetValue("count-1", said(evening, 1))
+	s.SetValue("count-2", said(evening, 0))
 	if a := in(t, s, "cowork", evening.Add(-time.Millisecond)); a.State != occupancy.Free {
 		t.Errorf("before closing: %+v", a)
 	}
@@ -202,9 +211,9 @@ func TestStateIsWhatItsSnapshotSays(t *testing.T) {
 			at := noon.Add(time.Duration(rapid.IntRange(-7200, 0).Draw(t, "ago")) * time.Second)
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
-				s.SetValue(rapid.SampledFrom([]catalogue.DeviceID{"count-1", "count-2", "pir-1", "pir-2"}).Draw(t, "sensor"), at, rapid.IntRange(0, 1).Draw(t, "value"))
+				s.SetValue(rapid.SampledFrom([]catalogue.DeviceID{"count-1", "count-2", "pir-1", "pir-2"}).Draw(t, "sensor"), said(at, rapid.IntRange(0, 1).Draw(t, "value")))
 			case 1:
-				s.AddFlow("gate", at, rapid.IntRange(0, 5).Draw(t, "in"), rapid.IntRange(0, 5).Draw(t, "out"))
+				s.AddFlow("gate", flow(at, rapid.IntRange(0, 5).Draw(t, "in"), rapid.IntRange(0, 5).Draw(t, "out")))
 			case 2:
 				s.Heard(rapid.SampledFrom([]catalogue.DeviceID{"street-in", "glass-in"}).Draw(t, "reader"))
 			case 3:

@@ -1,7 +1,7 @@
 package occupancy
 
 import (
-	"time"
+	"slices"
 
 	"github.com/lorntech/totem/internal/catalogue"
 )
@@ -9,33 +9,29 @@ import (
 // Snapshot is what a State remembers of sensors, to be taken up by another.
 // Presences are the ledger's and not in it.
 type Snapshot struct {
-	Values map[catalogue.DeviceID]Value
-	Flows  map[catalogue.SpaceID][]Flow
+	Values map[catalogue.DeviceID]Said
+	Flows  map[catalogue.DeviceID][]FlowSaid
 	Heard  map[catalogue.DeviceID]bool
 	Silent map[catalogue.DeviceID]bool
-}
-
-// Value is a sensor's latest.
-type Value struct {
-	At    time.Time
-	Value int
 }
 
 // Snapshot copies the state's memory.
 func (s *State) Snapshot() Snapshot {
 	out := Snapshot{
-		Values: map[catalogue.DeviceID]Value{}, Flows: map[catalogue.SpaceID][]Flow{},
+		Values: map[catalogue.DeviceID]Said{}, Flows: map[catalogue.DeviceID][]FlowSaid{},
 		Heard: map[catalogue.DeviceID]bool{}, Silent: map[catalogue.DeviceID]bool{},
 	}
 	for id, v := range s.sensors {
 		if v.known {
-			out.Values[id] = Value{v.At, v.Value}
+			out.Values[id] = v.Said
+		}
+	}
+	for id, f := range s.flows {
+		if f.known {
+			out.Flows[id] = slices.Clone(f.said)
 		}
 	}
 	for _, sp := range s.spaces {
-		if len(sp.flow) > 0 {
-			out.Flows[sp.ID] = append([]Flow(nil), sp.flow...)
-		}
 		for id := range sp.heard {
 			out.Heard[id] = true
 		}
@@ -49,11 +45,11 @@ func (s *State) Snapshot() Snapshot {
 // Restore takes up a snapshot; what the catalogue no longer knows is left out.
 func (s *State) Restore(in Snapshot) {
 	for id, v := range in.Values {
-		s.SetValue(id, v.At, v.Value)
+		s.SetValue(id, v)
 	}
-	for id, flows := range in.Flows {
-		if sp := s.byID[id]; sp != nil && len(flows) > 0 {
-			sp.flow, sp.flowAt = flows, flows[len(flows)-1].At
+	for id, said := range in.Flows {
+		for _, v := range said {
+			s.AddFlow(id, v)
 		}
 	}
 	for id := range in.Heard {

@@ -6,8 +6,12 @@
 package occupancy
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/visit"
@@ -44,6 +48,7 @@ type State struct {
 	spaces    []*space // in catalogue order
 	byID      map[catalogue.SpaceID]*space
 	sensors   map[catalogue.DeviceID]*sensor
+	flows     map[catalogue.DeviceID]*flowSensor
 	people    map[visit.Subject]*presence
 	readers   map[catalogue.DeviceID][]*space // the spaces a reader leads into
 }
@@ -51,9 +56,7 @@ type State struct {
 type space struct {
 	*catalogue.Space
 	counters, desks, yesno []*sensor
-	flows                  []*sensor
-	flow                   []Flow // since the last zero, by At
-	flowAt                 time.Time
+	flows                  []*flowSensor
 	leadIn                 []catalogue.DeviceID
 	heard, silent          map[catalogue.DeviceID]bool
 	people                 map[visit.Subject]*presence
@@ -62,18 +65,17 @@ type space struct {
 	since                  time.Time
 }
 
-// sensor is one device's latest value.
+// sensor is one device's latest message.
 type sensor struct {
-	hold  time.Duration
-	At    time.Time
-	Value int // a count; 0 or 1 for yes/no
+	Timing
+	Said
 	known bool
 }
 
-// Flow is one flow message's balance.
-type Flow struct {
-	At    time.Time
-	Delta int // in − out
+// flowSensor is a flow counter's messages since the last zero, and the one before them.
+type flowSensor struct {
+	sensor
+	said []FlowSaid
 }
 
 type presence struct {
@@ -85,7 +87,7 @@ type presence struct {
 func New(n *catalogue.Network) *State {
 	s := &State{
 		network: n, calendars: map[catalogue.SiteID]catalogue.Calendar{}, byID: map[catalogue.SpaceID]*space{},
-		sensors: map[catalogue.DeviceID]*sensor{}, people: map[visit.Subject]*presence{}, readers: map[catalogue.DeviceID][]*space{},
+		sensors: map[catalogue.DeviceID]*sensor{}, flows: map[catalogue.DeviceID]*flowSensor{}, people: map[visit.Subject]*presence{}, readers: map[catalogue.DeviceID][]*space{},
 	}
 	for i := range n.Sites {
 		s.calendars[n.Sites[i].ID] = n.Calendar(&n.Sites[i])
@@ -107,12 +109,7 @@ func New(n *catalogue.Network) *State {
 // place puts a device where its values count.
 func (s *State) place(d *catalogue.Device) {
 	if d.Kind == catalogue.Reader {
-		door := s.network.Door(d.Door)
-		into := door.To
-		if d.Direction == catalogue.Out {
-			into = door.From
-		}
-		if sp := s.byID[into]; sp != nil {
+		if sp := s.byID[LeadsInto(s.network, d)]; sp != nil {
 			sp.leadIn = append(sp.leadIn, d.ID)
 			s.readers[d.ID] = append(s.readers[d.ID], sp)
 		}
@@ -122,15 +119,15 @@ func (s *State) place(d *catalogue.Device) {
 	if sp == nil {
 		return
 	}
-	v := &sensor{hold: time.Duration(d.HoldSeconds) * time.Second}
-	if v.hold == 0 {
-		v.hold = defaultHold
-	}
+	v := &sensor{Timing: TimingOf(d)}
 	switch d.Kind {
 	case catalogue.PeopleCounter:
 		sp.counters = append(sp.counters, v)
 	case catalogue.FlowCounter:
-		sp.flows = append(sp.flows, v)
+		f := &flowSensor{sensor: *v}
+		sp.flows = append(sp.flows, f)
+		s.flows[d.ID] = f
+		return
 	case catalogue.Desk:
 		sp.desks = append(sp.desks, v)
 	case catalogue.Occupancy:
@@ -142,38 +139,39 @@ func (s *State) place(d *catalogue.Device) {
 }
 
 // SetValue takes a counter's count, or 1 and 0 for a desk's or sensor's yes
-// and no. An older value than the one known changes nothing.
-func (s *State) SetValue(device catalogue.DeviceID, at time.Time, value int) {
-	v := s.sensors[device]
-	if v == nil || v.known && at.Before(v.At) {
-		return
+// and no. An older message than the one known changes nothing.
+func (s *State) SetValue(device catalogue.DeviceID, v Said) {
+	if have := s.sensors[device]; have != nil {
+		have.take(v)
 	}
-	v.At, v.Value, v.known = at, value, true
 }
 
-// AddFlow takes a flow counter's message.
-func (s *State) AddFlow(device catalogue.DeviceID, at time.Time, in, out int) {
-	d, v := s.network.Device(device), s.sensors[device]
-	if d == nil || v == nil {
+func (v *sensor) take(said Said) {
+	if v.known && cmp.Or(said.At.Compare(v.At), bytes.Compare(said.ID[:], v.ID[:])) < 0 {
 		return
 	}
-	sp := s.byID[d.Space]
-	if !v.known || at.After(v.At) {
-		v.At, v.known = at, true
+	v.Said, v.known = said, true
+}
+
+// AddFlow takes a flow counter's message. reset says that its totals went back
+// in a way that says nothing of who passed.
+func (s *State) AddFlow(device catalogue.DeviceID, said FlowSaid) (reset bool) {
+	f := s.flows[device]
+	if f == nil {
+		return false
 	}
-	zero := s.lastZero(later(at, sp.flowAt))
-	if at.Before(zero) {
-		return // before the day's zero: it no longer counts
+	f.take(Said{At: said.At, ID: said.ID})
+	f.said = append(f.said, said)
+	f.said = sortSaid(f.said, func(v FlowSaid) (time.Time, uuid.UUID) { return v.At, v.ID })
+	zero := LastZero(s.network.Zone, f.At)
+	for len(f.said) > 1 && f.said[1].At.Before(zero) { // what totals count from is kept
+		f.said = f.said[1:]
 	}
-	sp.flowAt = later(at, sp.flowAt)
-	sp.flow = slices.DeleteFunc(sp.flow, func(f Flow) bool { return f.At.Before(zero) })
-	i, _ := slices.BinarySearchFunc(sp.flow, at, func(f Flow, t time.Time) int {
-		if f.At.After(t) {
-			return 1
-		}
-		return -1
-	})
-	sp.flow = slices.Insert(sp.flow, i, Flow{At: at, Delta: in - out})
+	i := slices.IndexFunc(f.said, func(v FlowSaid) bool { return v.ID == said.ID })
+	if i > 0 && said.Totals != nil {
+		_, _, reset = said.Totals.Since(f.said[i-1].Totals)
+	}
+	return reset
 }
 
 func later(a, b time.Time) time.Time {
@@ -181,15 +179,6 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// lastZero is the last 04:00 local at or before t.
-func (s *State) lastZero(t time.Time) time.Time {
-	day := s.network.Zone.At(t).Day
-	if zero := s.network.Zone.Instant(day, flowZero); !zero.After(t) {
-		return zero
-	}
-	return s.network.Zone.Instant(day-1, flowZero)
 }
 
 // Heard notes a reader's message: badge presence is known from the first on.

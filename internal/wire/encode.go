@@ -29,6 +29,10 @@ func (m *Message) Canonical(b []byte) []byte {
 	case Flow:
 		b = strconv.AppendInt(b, int64(m.In), 10)
 		b = strconv.AppendInt(append(b, '|'), int64(m.Out), 10)
+		if m.Totals != nil {
+			b = strconv.AppendUint(append(b, '|'), m.Totals.In, 10)
+			b = strconv.AppendUint(append(b, '|'), m.Totals.Out, 10)
+		}
 	case Air:
 		b = appendNumbers(b, m.Air.CO2, m.Air.Temperature, m.Air.Humidity, m.Air.Noise)
 	case Status:
@@ -69,6 +73,8 @@ type payload struct {
 	Count       *int       `json:"count,omitempty"`
 	In          *int       `json:"in,omitempty"`
 	Out         *int       `json:"out,omitempty"`
+	TotalIn     *uint64    `json:"total_in,omitempty"` // foreign counters only, never read back
+	TotalOut    *uint64    `json:"total_out,omitempty"`
 	CO2         *float64   `json:"co2_ppm,omitempty"`
 	Temperature *float64   `json:"temperature_c,omitempty"`
 	Humidity    *float64   `json:"humidity_pct,omitempty"`
@@ -104,6 +110,9 @@ func (m *Message) Encode() ([]byte, error) {
 		p.Count = &m.Count
 	case Flow:
 		p.In, p.Out = &m.In, &m.Out
+		if m.Totals != nil {
+			p.In, p.Out, p.TotalIn, p.TotalOut = nil, nil, &m.Totals.In, &m.Totals.Out
+		}
 	case Air:
 		p.CO2, p.Temperature, p.Humidity, p.Noise = m.Air.CO2, m.Air.Temperature, m.Air.Humidity, m.Air.Noise
 	case Status:

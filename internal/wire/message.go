@@ -30,8 +30,14 @@ type Message struct {
 	Occupied bool
 	Count    int
 	In, Out  int
+	Totals   *Totals // of a foreign counter that gives no In and Out
 	Air      *AirBody
 	Status   *StatusBody
+
+	// ByArrival marks a foreign message whose own clock could not be believed.
+	ByArrival bool
+	// Counter is a foreign device's own numbering, which wraps at 256; nil: none.
+	Counter *uint8
 }
 
 // BadgeBody is one badge at a reader.

@@ -1,0 +1,118 @@
+package api
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+const csvType = "text/csv"
+
+// csvPaths are those that answer with a table where it is asked for.
+func csvPaths() []string { return []string{"/v1/usage", "/v1/occupancy"} }
+
+// formats are JSON, and CSV for tables.
+func formats() map[string]huma.Format {
+	return map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat, csvType: {Marshal: marshalCSV}}
+}
+
+// tables keeps requests for CSV from where there is none: they get JSON.
+func tables(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Accept"), csvType) && !slices.Contains(csvPaths(), r.URL.Path) {
+			r.Header.Set("Accept", "application/json")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// wantsCSV says whether a request asks for a table: then it gets all of it, not a page.
+func wantsCSV(accept string) bool { return strings.Contains(accept, csvType) }
+
+// table is a body that can be written as CSV: a slice of flat structs.
+type table interface{ rows() any }
+
+func (p page[T]) rows() any { return p.Items }
+
+// marshalCSV writes a table: the names of the JSON fields, then a line for each row. Null is empty.
+func marshalCSV(w io.Writer, v any) error {
+	t, ok := v.(table)
+	if !ok {
+		return fmt.Errorf("%T is no table", v)
+	}
+	list := reflect.ValueOf(t.rows())
+	out := csv.NewWriter(w)
+	out.UseCRLF = true // RFC 4180
+	fields := columns(list.Type().Elem())
+	header := make([]string, len(fields))
+	for i, f := range fields {
+		header[i] = columnName(f)
+	}
+	if err := out.Write(header); err != nil {
+		return err
+	}
+	for i := range list.Len() {
+		row := make([]string, len(fields))
+		for k, f := range fields {
+			row[k] = cell(list.Index(i).FieldByIndex(f.Index))
+		}
+		if err := out.Write(row); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// columns are the fields of a row, those of embedded structs among them.
+func columns(t reflect.Type) []reflect.StructField {
+	var out []reflect.StructField
+	for _, f := range reflect.VisibleFields(t) {
+		if !f.Anonymous && f.IsExported() && columnName(f) != "-" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func columnName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
+func cell(v reflect.Value) string {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return ""
+		}
+		v = v.Elem()
+	}
+	if i, ok := v.Interface().(catalogue.Instant); ok {
+		b, _ := i.MarshalJSON() // an instant can always be written
+		return strings.Trim(string(b), `"`)
+	}
+	switch v.Kind() {
+	case reflect.Float64:
+		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
+	case reflect.String:
+		return guard(v.String())
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// guard keeps a spreadsheet from taking a text for a formula.
+func guard(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}

@@ -1,0 +1,265 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/series"
+)
+
+const tagUsage = "Usage"
+
+// longestQuestion bounds what one request may ask for.
+const longestQuestion = 10 * 366 * 24 * time.Hour
+
+// mostBuckets bounds the answer of one request for buckets.
+const mostBuckets = 100_000
+
+// Span is a stretch of time of whole minutes.
+type Span struct {
+	From time.Time `query:"from" required:"true" doc:"Whole minutes; with its offset, as 2026-10-01T00:00:00+02:00."`
+	To   time.Time `query:"to" required:"true" doc:"Not included."`
+}
+
+// check refuses what is not whole minutes, or the wrong way round.
+func (s Span) check() error {
+	for _, f := range []struct {
+		name string
+		at   time.Time
+	}{{"from", s.From}, {"to", s.To}} {
+		if f.at.UnixNano()%int64(time.Minute) != 0 {
+			return invalid("query", f.name, "is not a whole minute")
+		}
+		if f.at.Year() < 1970 || f.at.Year() > 9999 {
+			return invalid("query", f.name, "lies before 1970 or after 9999")
+		}
+	}
+	switch {
+	case !s.To.After(s.From):
+		return invalid("query", "to", "is not after from")
+	case s.To.Sub(s.From) > longestQuestion:
+		return invalid("query", "to", "lies more than ten years after from")
+	}
+	return nil
+}
+
+type usageIn struct {
+	Paging
+	Span
+	By     string `query:"by" enum:"space,kind,building,site,hour-of-week" default:"space" doc:"hour-of-week: local hours, as mon-08."`
+	Site   string `query:"site" doc:"Only of this site."`
+	Kind   string `query:"kind" doc:"Only of this kind."`
+	Accept string `header:"Accept" hidden:"true"`
+}
+
+// usageView is what was used of one group: contract §5. Null is unknown.
+type usageView struct {
+	Key               string   `json:"key"`
+	Spaces            int      `json:"spaces"`
+	KnownHours        float64  `json:"known_hours"`
+	OccupiedHours     float64  `json:"occupied_hours"`
+	PersonHours       float64  `json:"person_hours"`
+	Peak              *int32   `json:"peak"`
+	OpenHours         float64  `json:"open_hours" doc:"The site's opening hours, of every space of the group."`
+	KnownOpenHours    float64  `json:"known_open_hours"`
+	OccupiedOpenHours float64  `json:"occupied_open_hours"`
+	PersonOpenHours   float64  `json:"person_open_hours"`
+	Utilisation       *float64 `json:"utilisation" doc:"Part of the known opening hours that was occupied."`
+	Fill              *float64 `json:"fill" doc:"Part of the places that was taken in the known opening hours."`
+}
+
+func hours(ms int64) float64 { return float64(ms) / 3_600_000 }
+
+func showUsage(u series.Usage) usageView {
+	v := usageView{Key: u.Key, Spaces: u.Spaces, KnownHours: hours(u.Known), OccupiedHours: hours(u.Occupied), PersonHours: hours(u.Person),
+		OpenHours: hours(u.Open), KnownOpenHours: hours(u.KnownOpen), OccupiedOpenHours: hours(u.OccupiedOpen), PersonOpenHours: hours(u.PersonOpen)}
+	if u.Known > 0 {
+		v.Peak = &u.Peak
+	}
+	if x, ok := u.Utilisation(); ok {
+		v.Utilisation = &x
+	}
+	if x, ok := u.Fill(); ok {
+		v.Fill = &x
+	}
+	return v
+}
+
+type occupancyIn struct {
+	Paging
+	Span
+	Space  string `query:"space" required:"true"`
+	Every  string `query:"every" default:"1h" doc:"Whole minutes or hours that divide the day, as 15m or 1h; or 1d for local days."`
+	Accept string `header:"Accept" hidden:"true"`
+}
+
+// bucket is a stretch of a space's series, summed.
+type bucket struct {
+	From     catalogue.Instant `json:"from" format:"date-time"`
+	To       catalogue.Instant `json:"to" format:"date-time"`
+	Occupied float64           `json:"occupied_seconds"`
+	Person   float64           `json:"person_seconds"`
+	Peak     *int32            `json:"peak" doc:"Null where nothing is known."`
+	Known    float64           `json:"known_seconds" doc:"Unknown is never taken for vacant."`
+}
+
+func showBucket(b series.Bucket) bucket {
+	v := bucket{From: instant(b.From), To: instant(b.To), Occupied: seconds(b.Sum.Occupied), Person: seconds(b.Sum.Person), Known: seconds(b.Sum.Known)}
+	if b.Sum.Known > 0 {
+		v.Peak = &b.Sum.Peak
+	}
+	return v
+}
+
+func seconds(ms int64) float64 { return float64(ms) / 1000 }
+
+func (s *server) usage() {
+	huma.Register(s.api, operation("GET", "/v1/usage", tagUsage, "What was used, by space, kind, building, site or hour of the week; also as CSV.", Admin, Manager), s.usageOf)
+	huma.Register(s.api, operation("GET", "/v1/occupancy", tagUsage, "A space's series in buckets; also as CSV.", Admin, Manager), s.buckets)
+}
+
+func (s *server) usageOf(ctx context.Context, in *usageIn) (*pageOut[usageView], error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	fits, err := s.scope(ctx, in.Site, in.Kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.followed(ctx); err != nil {
+		return nil, err
+	}
+	list, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: in.From, To: in.To, By: series.By(in.By), Space: fits})
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return numbered(in.Paging, in.Accept, list, showUsage)
+}
+
+// scope is which spaces a request is about, held to the caller's sites.
+func (s *server) scope(ctx context.Context, site, kind string) (func(*catalogue.Space) bool, error) {
+	c := callerOf(ctx)
+	if err := s.checkSite(site); err != nil {
+		return nil, err
+	}
+	if err := checkKind(kind); err != nil {
+		return nil, err
+	}
+	if site != "" && !c.at(catalogue.SiteID(site)) {
+		return nil, forbidden("site " + site)
+	}
+	return func(sp *catalogue.Space) bool {
+		return c.at(sp.Site) && (site == "" || string(sp.Site) == site) && (kind == "" || string(sp.Kind) == kind)
+	}, nil
+}
+
+// followed waits until the series follows every message.
+func (s *server) followed(ctx context.Context) error {
+	if err := s.cfg.SeriesCaughtUp(ctx); err != nil {
+		return problem(http.StatusServiceUnavailable, "the series is being made; try again in a moment")
+	}
+	return nil
+}
+
+// numbered makes a page of a list that is the same each time, all of it for a table.
+func numbered[A, B any](p Paging, accept string, all []A, show func(A) B) (*pageOut[B], error) {
+	if wantsCSV(accept) {
+		return stretch(len(all), all, show, nil), nil
+	}
+	parts, err := p.decode(1)
+	if err != nil {
+		return nil, err
+	}
+	from := 0
+	if parts != nil {
+		if from, err = strconv.Atoi(parts[0]); err != nil || from < 0 || from > len(all) {
+			return nil, invalid("query", "cursor", "is not the next of a page of this list")
+		}
+	}
+	rest := all[from:]
+	if len(rest) > p.Limit {
+		rest = rest[:p.Limit+1]
+	}
+	return stretch(p.Limit, rest, show, func(A) []string { return []string{strconv.Itoa(from + p.Limit)} }), nil
+}
+
+func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket], error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	sp := s.cfg.Network.Space(catalogue.SpaceID(in.Space))
+	switch {
+	case sp == nil:
+		return nil, invalid("query", "space", "the catalogue has no such space")
+	case !callerOf(ctx).at(sp.Site):
+		return nil, forbidden("space " + in.Space)
+	}
+	from, to := occupancy.MinuteOf(in.From), occupancy.MinuteOf(in.To)
+	ends, err := s.ends(from, to, in.Every)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.followed(ctx); err != nil {
+		return nil, err
+	}
+	list, err := s.cfg.Series.Buckets(ctx, sp.ID, from, to, ends)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return numbered(in.Paging, in.Accept, list, showBucket)
+}
+
+// ends cuts [from, to) by the clock: local days, or steps that begin at local midnight.
+func (s *server) ends(from, to int64, every string) ([]int64, error) {
+	wrong := func(why string) error { return invalid("query", "every", why) }
+	step, err := parseEvery(every)
+	if err != nil {
+		return nil, wrong(err.Error())
+	}
+	if (to-from)/step > mostBuckets {
+		return nil, wrong(fmt.Sprintf("makes more than %d buckets", mostBuckets))
+	}
+	zone := s.cfg.Network.Zone
+	var out []int64
+	for day := zone.At(occupancy.MinuteTime(from)).Day; ; day++ {
+		begin, end := occupancy.MinuteOf(zone.Start(day)), occupancy.MinuteOf(zone.Start(day+1))
+		if begin >= to {
+			return out, nil
+		}
+		for m := begin + step; m < end; m += step {
+			if m > from && m < to {
+				out = append(out, m)
+			}
+		}
+		if end > from && end < to {
+			out = append(out, end)
+		}
+	}
+}
+
+// parseEvery reads 15m, 1h or 1d as minutes.
+func parseEvery(s string) (int64, error) {
+	const day = 24 * 60
+	if s == "1d" {
+		return 2 * day, nil // of any length: the day's end cuts
+	}
+	unit := int64(1)
+	text, ok := strings.CutSuffix(s, "m")
+	if !ok {
+		text, ok = strings.CutSuffix(s, "h")
+		unit = 60
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if !ok || err != nil || n < 1 || n > day || day%(n*unit) != 0 {
+		return 0, fmt.Errorf("is none of 1m, 5m, 15m, 1h, 1d or another part of a day in whole minutes")
+	}
+	return n * unit, nil
+}

@@ -1,0 +1,258 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+const dayMinutes = 24 * 60
+
+// Dirty is a stretch of a space's minutes [From, To) to be made again.
+type Dirty struct {
+	ID       int64
+	Space    catalogue.SpaceID
+	From, To int64 // minutes since 1970
+}
+
+// MarkDirty notes that what is known of a space in [from, to) has changed.
+func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
+	err := tx.run("INSERT INTO series_dirty (space, from_minute, to_minute) VALUES (?, ?, ?)", string(space), occupancy.MinuteOf(from), occupancy.MinuteAfter(to))
+	if err != nil {
+		return fmt.Errorf("ledger: mark minutes: %w", err)
+	}
+	return nil
+}
+
+// DirtyMinutes lists what waits to be made again, oldest note first.
+func (l *Ledger) DirtyMinutes(ctx context.Context, limit int) ([]Dirty, error) {
+	var list []Dirty
+	rows, err := l.reads.QueryContext(ctx, "SELECT id, space, from_minute, to_minute FROM series_dirty ORDER BY id LIMIT ?", limit)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var d Dirty
+		err := rows.Scan(&d.ID, &d.Space, &d.From, &d.To)
+		list = append(list, d)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list dirty minutes: %w", err)
+	}
+	return list, nil
+}
+
+// ClearDirty forgets the notes up to an id: they are made.
+func (tx *Tx) ClearDirty(upTo int64) error {
+	return tx.run("DELETE FROM series_dirty WHERE id <= ?", upTo)
+}
+
+// ObservationsPage lists at most n observations after a seq.
+func (l *Ledger) ObservationsPage(ctx context.Context, after int64, n int) ([]ingest.Observation, error) {
+	var list []ingest.Observation
+	rows, err := l.reads.QueryContext(ctx, selectObservations+" WHERE seq > ? ORDER BY seq LIMIT ?", after, n)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		o, err := scanObservation(rows)
+		list = append(list, *o)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list observations: %w", err)
+	}
+	return list, nil
+}
+
+// SensorSaid returns the values that a sensor sent in [from, to), and for
+// totals the one before.
+func (l *Ledger) SensorSaid(ctx context.Context, device catalogue.DeviceID, from, to time.Time, yield func(at time.Time, id uuid.UUID, v *ingest.Values)) error {
+	rows, err := l.reads.QueryContext(ctx, `SELECT id, at, body FROM observations
+		WHERE what IN ('count', 'occupancy', 'flow') AND device = ?1 AND at >= ?2 AND at < ?3`, string(device), ms(from), ms(to))
+	return each(rows, err, func(rows *sql.Rows) error { return yieldValue(rows, yield) })
+}
+
+// SensorBefore returns the last value that a sensor sent before t, if any.
+func (l *Ledger) SensorBefore(ctx context.Context, device catalogue.DeviceID, t time.Time, yield func(at time.Time, id uuid.UUID, v *ingest.Values)) error {
+	rows, err := l.reads.QueryContext(ctx, `SELECT id, at, body FROM observations
+		WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at < ? ORDER BY at DESC, id DESC LIMIT 1`, string(device), ms(t))
+	return each(rows, err, func(rows *sql.Rows) error { return yieldValue(rows, yield) })
+}
+
+func yieldValue(rows *sql.Rows, yield func(at time.Time, id uuid.UUID, v *ingest.Values)) error {
+	var id, body sql.RawBytes
+	var t int64
+	if err := rows.Scan(&id, &t, &body); err != nil {
+		return err
+	}
+	v, err := fastValues(body)
+	if err != nil {
+		return fmt.Errorf("observation: %w", err)
+	}
+	yield(at(t), uuid.UUID(id), v)
+	return nil
+}
+
+func fastValues(body []byte) (*ingest.Values, error) {
+	v := &ingest.Values{}
+	err := json.Unmarshal(body, v)
+	return v, err
+}
+
+// NextSaid is when a sensor's first value after t was; zero: none.
+func (tx *Tx) NextSaid(device catalogue.DeviceID, t time.Time) (time.Time, error) {
+	var next sql.NullInt64
+	err := tx.row("SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at > ?", []any{string(device), ms(t)}, &next)
+	if err != nil || !next.Valid {
+		return time.Time{}, err
+	}
+	return at(next.Int64), nil
+}
+
+// Heard is one message of a reader: a badge.
+type Heard struct {
+	Device catalogue.DeviceID
+	At     time.Time
+	Asked  bool // it waited for an answer: the reader was there
+}
+
+// ReadersHeard lists the badges of the chain in (seq, seq+n], and up to where it looked.
+func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []Heard, upTo int64, err error) {
+	head, err := l.Head(ctx)
+	if upTo = min(head, seq+n); err != nil || upTo <= seq {
+		return nil, seq, err
+	}
+	rows, err := l.reads.QueryContext(ctx, `SELECT r.device, r.at, d.read_seq IS NULL FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq
+		WHERE r.seq > ? AND r.seq <= ?`, seq, upTo)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var h Heard
+		var t int64
+		err := rows.Scan(&h.Device, &t, &h.Asked)
+		h.At = at(t)
+		list = append(list, h)
+		return err
+	})
+	if err != nil {
+		return nil, seq, fmt.Errorf("list readers heard: %w", err)
+	}
+	return list, upTo, nil
+}
+
+// SeriesDays reads a space's days [from, to), oldest first.
+func (l *Ledger) SeriesDays(ctx context.Context, space catalogue.SpaceID, from, to int64, yield func(day int64, body []byte) error) error {
+	rows, err := l.reads.QueryContext(ctx, "SELECT day, body FROM series_days WHERE space = ? AND day >= ? AND day < ? ORDER BY day", string(space), from, to)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var day int64
+		var body sql.RawBytes
+		if err := rows.Scan(&day, &body); err != nil {
+			return err
+		}
+		return yield(day, body)
+	})
+	if err != nil {
+		return fmt.Errorf("read the series of %s: %w", space, err)
+	}
+	return nil
+}
+
+// SeriesSpaces lists the spaces that have any minute.
+func (l *Ledger) SeriesSpaces(ctx context.Context) ([]catalogue.SpaceID, error) {
+	var list []catalogue.SpaceID
+	rows, err := l.reads.QueryContext(ctx, `WITH RECURSIVE s(space) AS (SELECT min(space) FROM series_days UNION ALL
+		SELECT (SELECT min(space) FROM series_days WHERE space > s.space) FROM s WHERE s.space IS NOT NULL) SELECT space FROM s WHERE space IS NOT NULL`)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var id catalogue.SpaceID
+		err := rows.Scan(&id)
+		list = append(list, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the series: %w", err)
+	}
+	return list, nil
+}
+
+// PutMinutes puts runs of minutes into a space's series from a minute on, and
+// their hours into the outbox where one is kept.
+func (tx *Tx) PutMinutes(space catalogue.SpaceID, from int64, runs []occupancy.Run, outbox bool) error {
+	to := from + int64(occupancy.Length(runs))
+	for day := from / dayMinutes; day*dayMinutes < to; day++ {
+		start := day * dayMinutes
+		a, b := max(from, start), min(to, start+dayMinutes)
+		if err := tx.putDay(space, day, int(a-start), occupancy.Cut(runs, int(a-from), int(b-from))); err != nil {
+			return fmt.Errorf("ledger: put minutes of %s: %w", space, err)
+		}
+	}
+	if !outbox {
+		return nil
+	}
+	for hour := from / 60; hour*60 < to; hour++ {
+		if err := tx.ToOutbox(space, hour); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupancy.Run) error {
+	var body []byte
+	err := tx.row("SELECT body FROM series_days WHERE space = ? AND day = ?", []any{string(space), day}, &body)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	have, err := occupancy.ReadRuns(nil, body)
+	if err != nil {
+		return fmt.Errorf("day %d: %w", day, err)
+	}
+	body = occupancy.AppendRuns(body[:0], occupancy.Splice(have, at, runs))
+	return tx.run("INSERT INTO series_days (space, day, body) VALUES (?, ?, ?) ON CONFLICT (space, day) DO UPDATE SET body = excluded.body", string(space), day, body)
+}
+
+// ToOutbox notes that an outside database must be given an hour of a space.
+func (tx *Tx) ToOutbox(space catalogue.SpaceID, hour int64) error {
+	err := tx.run("INSERT INTO series_outbox (space, hour, version) VALUES (?, ?, 1) ON CONFLICT (space, hour) DO UPDATE SET version = version + 1", string(space), hour)
+	if err != nil {
+		return fmt.Errorf("ledger: outbox: %w", err)
+	}
+	return nil
+}
+
+// Owed is an hour of a space that an outside database has not been given.
+type Owed struct {
+	Space   catalogue.SpaceID
+	Hour    int64 // since 1970
+	Version int64
+}
+
+// Outbox lists at most n owed hours, and counts all.
+func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err error) {
+	if err := l.reads.QueryRowContext(ctx, "SELECT count(*) FROM series_outbox").Scan(&all); err != nil {
+		return nil, 0, fmt.Errorf("count the outbox: %w", err)
+	}
+	rows, err := l.reads.QueryContext(ctx, "SELECT space, hour, version FROM series_outbox ORDER BY space, hour LIMIT ?", n)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var o Owed
+		err := rows.Scan(&o.Space, &o.Hour, &o.Version)
+		list = append(list, o)
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list the outbox: %w", err)
+	}
+	return list, all, nil
+}
+
+// Delivered takes hours out of the outbox, but those that changed since.
+func (tx *Tx) Delivered(list []Owed) error {
+	for _, o := range list {
+		if err := tx.run("DELETE FROM series_outbox WHERE space = ? AND hour = ? AND version = ?", string(o.Space), o.Hour, o.Version); err != nil {
+			return fmt.Errorf("ledger: outbox: %w", err)
+		}
+	}
+	return nil
+}

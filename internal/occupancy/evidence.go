@@ -1,0 +1,370 @@
+package occupancy
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Evidence is all that says who was in one space over some time. What it says
+// depends on what is in it, not on the order in which it came.
+type Evidence struct {
+	Counters []Sensor
+	Flows    []FlowSensor
+	Desks    []Sensor
+	YesNo    []Sensor
+	Badges   Badges
+	Zeros    []time.Time // when flow sums begin again, ascending
+}
+
+// Sensor is one sensor's messages: a count, or 1 and 0 for yes and no.
+type Sensor struct {
+	Timing
+	Said []Said
+}
+
+// Said is one message of a sensor.
+type Said struct {
+	At    time.Time
+	ID    uuid.UUID
+	Value int
+}
+
+// FlowSensor is one flow counter's messages. The earliest may lie before the
+// time of interest: lifetime totals count from the one before them.
+type FlowSensor struct {
+	Timing
+	Said []FlowSaid
+}
+
+// FlowSaid is one message of a flow counter.
+type FlowSaid struct {
+	At      time.Time
+	ID      uuid.UUID
+	In, Out int
+	Totals  *Totals // lifetime counts instead of In and Out
+}
+
+// Totals are lifetime counts.
+type Totals struct{ In, Out uint64 }
+
+// Badges is what the readers around a space say.
+type Badges struct {
+	Known time.Time // the first message of a reader that leads in; zero: none yet
+	// Silent are the times when one of those readers was silent; To zero: still.
+	Silent []Span
+	Stays  []Span // of members and passes in the space itself
+}
+
+// Span is [From, To).
+type Span struct{ From, To time.Time }
+
+// Timing is how long a sensor's word counts.
+type Timing struct {
+	Hold time.Duration
+	// OffDelay turns a yes into a no by itself, for motion sensors that never say so; 0: never.
+	OffDelay time.Duration
+}
+
+// step is what a source says from an instant on.
+type step struct {
+	at    int64 // Unix milliseconds
+	known bool
+	n     int
+}
+
+const endOfTime = int64(1) << 60
+
+// steps is what one sensor says: each value holds until the next, or for so long.
+func (s *Sensor) steps() []step {
+	said := sortSaid(s.Said, func(v Said) (time.Time, uuid.UUID) { return v.At, v.ID })
+	var out []step
+	for i, v := range said {
+		at := v.At.UnixMilli()
+		next := endOfTime
+		if i+1 < len(said) {
+			next = said[i+1].At.UnixMilli()
+		}
+		if next == at {
+			continue // of two at one instant the later id counts
+		}
+		out = append(out, step{at, true, v.Value})
+		if off := at + s.OffDelay.Milliseconds(); s.OffDelay > 0 && v.Value > 0 && off < min(next, at+s.Hold.Milliseconds()) {
+			out = append(out, step{off, true, 0})
+		}
+		if end := at + s.Hold.Milliseconds(); end < next {
+			out = append(out, step{at: end})
+		}
+	}
+	return out
+}
+
+// sortSaid orders messages by instant, then id, and drops repeats.
+func sortSaid[T any](said []T, key func(T) (time.Time, uuid.UUID)) []T {
+	order := func(a, b T) int {
+		ta, ia := key(a)
+		tb, ib := key(b)
+		return cmp.Or(ta.Compare(tb), bytes.Compare(ia[:], ib[:]))
+	}
+	if !slices.IsSortedFunc(said, order) {
+		said = slices.Clone(said)
+		slices.SortFunc(said, order)
+	}
+	return slices.CompactFunc(slices.Clip(said), func(a, b T) bool { return order(a, b) == 0 })
+}
+
+// holding is when a flow counter's last message still holds; n is 0.
+func (f *FlowSensor) holding() []step {
+	s := Sensor{Timing: Timing{Hold: f.Hold}}
+	for _, v := range f.Said {
+		s.Said = append(s.Said, Said{At: v.At, ID: v.ID})
+	}
+	return s.steps()
+}
+
+// flow is one message's balance, as the running sum takes it.
+type flow struct {
+	at    time.Time
+	id    uuid.UUID
+	delta int
+}
+
+// flows are the counter's messages in order, totals taken as differences.
+func (f *FlowSensor) flows() []flow {
+	said := sortSaid(f.Said, func(v FlowSaid) (time.Time, uuid.UUID) { return v.At, v.ID })
+	var out []flow
+	var last *Totals
+	for _, v := range said {
+		in, gone := v.In, v.Out
+		if v.Totals != nil {
+			in, gone, _ = v.Totals.Since(last)
+			last = v.Totals
+		}
+		out = append(out, flow{v.At, v.ID, in - gone})
+	}
+	return out
+}
+
+// balance is the running sum of all the space's flow messages, never below 0, 0 at each zero.
+func (e *Evidence) balance() []step {
+	var all []flow
+	for i := range e.Flows {
+		all = append(all, e.Flows[i].flows()...)
+	}
+	slices.SortFunc(all, func(a, b flow) int { return cmp.Or(a.at.Compare(b.at), bytes.Compare(a.id[:], b.id[:])) })
+	out := []step{{at: -endOfTime, known: true}}
+	n, z := 0, 0
+	for _, f := range all {
+		for ; z < len(e.Zeros) && !e.Zeros[z].After(f.at); z++ {
+			n = 0
+			out = append(out, step{e.Zeros[z].UnixMilli(), true, 0})
+		}
+		n = max(0, n+f.delta)
+		out = append(out, step{f.at.UnixMilli(), true, n})
+	}
+	for ; z < len(e.Zeros); z++ {
+		out = append(out, step{e.Zeros[z].UnixMilli(), true, 0})
+	}
+	return out
+}
+
+// flowSteps is the balance where every counter holds.
+func (e *Evidence) flowSteps() []step {
+	if len(e.Flows) == 0 {
+		return nil
+	}
+	lists := [][]step{e.balance()}
+	for i := range e.Flows {
+		lists = append(lists, e.Flows[i].holding())
+	}
+	return merge(lists, total)
+}
+
+// badgeSteps counts who is there, known while no reader is silent.
+func (e *Evidence) badgeSteps() []step {
+	b := e.Badges
+	if b.Known.IsZero() {
+		return nil
+	}
+	lists := [][]step{{{at: b.Known.UnixMilli(), known: true}}, count(b.Stays)}
+	for _, s := range b.Silent {
+		hush := []step{{at: -endOfTime, known: true}, {at: s.From.UnixMilli()}}
+		if !s.To.IsZero() {
+			hush = append(hush, step{at: s.To.UnixMilli(), known: true})
+		}
+		lists = append(lists, hush)
+	}
+	return merge(lists, total)
+}
+
+// count is how many spans cover each instant.
+func count(spans []Span) []step {
+	type edge struct {
+		at int64
+		by int
+	}
+	var edges []edge
+	for _, s := range spans {
+		edges = append(edges, edge{s.From.UnixMilli(), 1}, edge{s.To.UnixMilli(), -1})
+	}
+	slices.SortFunc(edges, func(a, b edge) int { return cmp.Compare(a.at, b.at) })
+	out := []step{{at: -endOfTime, known: true}}
+	n := 0
+	for i, e := range edges {
+		n += e.by
+		if i+1 == len(edges) || edges[i+1].at != e.at {
+			out = append(out, step{e.at, true, n})
+		}
+	}
+	return out
+}
+
+// merge combines sources instant by instant; before its first step a source is unknown.
+func merge(lists [][]step, f func(now []step) step) []step {
+	if len(lists) == 0 {
+		return nil
+	}
+	next := make([]int, len(lists))
+	now := make([]step, len(lists))
+	var out []step
+	for {
+		at := endOfTime
+		for i, l := range lists {
+			if next[i] < len(l) {
+				at = min(at, l[next[i]].at)
+			}
+		}
+		if at == endOfTime {
+			return out
+		}
+		for i, l := range lists {
+			for next[i] < len(l) && l[next[i]].at == at {
+				now[i] = l[next[i]]
+				next[i]++
+			}
+		}
+		s := f(now)
+		s.at = at
+		if k := len(out); k == 0 || out[k-1].known != s.known || out[k-1].n != s.n {
+			out = append(out, s)
+		}
+	}
+}
+
+// total is the sum, known where all are.
+func total(now []step) step {
+	s := step{known: true}
+	for _, v := range now {
+		s.known = s.known && v.known
+		s.n += v.n
+	}
+	if !s.known {
+		s.n = 0
+	}
+	return s
+}
+
+// anyYes is yes where any says yes, no where all say no.
+func anyYes(now []step) step {
+	all := true
+	for _, v := range now {
+		if v.known && v.n > 0 {
+			return step{known: true, n: 1}
+		}
+		all = all && v.known
+	}
+	return step{known: all}
+}
+
+// best is the first source that is known.
+func best(now []step) step {
+	for _, v := range now {
+		if v.known {
+			return v
+		}
+	}
+	return step{}
+}
+
+// steps is the state of the space, by the contract's order of sources (§5).
+func (e *Evidence) steps() []step {
+	return merge([][]step{
+		merge(sensorSteps(e.Counters), total), e.flowSteps(), e.badgeSteps(), merge(sensorSteps(e.Desks), total), merge(sensorSteps(e.YesNo), anyYes),
+	}, best)
+}
+
+func sensorSteps(list []Sensor) [][]step {
+	var out [][]step
+	for i := range list {
+		out = append(out, list[i].steps())
+	}
+	return out
+}
+
+// Zeros are the instants in [from, to] at which flow sums begin again: 04:00 local.
+func Zeros(zone *catalogue.Zone, from, to time.Time) []time.Time {
+	var out []time.Time
+	for day := zone.At(from).Day; ; day++ {
+		zero := zone.Instant(day, flowZero)
+		if zero.After(to) {
+			return out
+		}
+		if !zero.Before(from) {
+			out = append(out, zero)
+		}
+	}
+}
+
+// LastZero is the last 04:00 local at or before t.
+func LastZero(zone *catalogue.Zone, t time.Time) time.Time {
+	day := zone.At(t).Day
+	if zero := zone.Instant(day, flowZero); !zero.After(t) {
+		return zero
+	}
+	return zone.Instant(day-1, flowZero)
+}
+
+// TimingOf is how long a device's word counts.
+func TimingOf(d *catalogue.Device) Timing {
+	t := Timing{Hold: time.Duration(d.HoldSeconds) * time.Second, OffDelay: d.OffDelay()}
+	if t.Hold == 0 {
+		t.Hold = defaultHold
+	}
+	return t
+}
+
+// LeadsInto is the space that a reader's door leads into, the way it reads;
+// empty where that is outside.
+func LeadsInto(n *catalogue.Network, d *catalogue.Device) catalogue.SpaceID {
+	door := n.Door(d.Door)
+	if d.Kind != catalogue.Reader || door == nil {
+		return ""
+	}
+	into := door.To
+	if d.Direction == catalogue.Out {
+		into = door.From
+	}
+	if n.Space(into) == nil {
+		return ""
+	}
+	return into
+}
+
+// Join orders spans and joins those that touch.
+func Join(spans []Span) []Span {
+	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
+	var out []Span
+	for _, s := range spans {
+		if k := len(out); k > 0 && !s.From.After(out[k-1].To) {
+			out[k-1].To = later(out[k-1].To, s.To)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}

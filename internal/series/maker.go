@@ -1,0 +1,362 @@
+// Package series makes and keeps what was used: for every space and minute
+// who was there (contract §5), made again wherever a late message touches it.
+//
+// The ledger always holds the whole series, in its own file; an InfluxDB is
+// given a copy for dashboards, and may be away or lost and given it again. The
+// names of measurements, tags and fields live here and nowhere else. What the
+// numbers mean is package occupancy's arithmetic.
+package series
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+// MakerConfig is what a maker needs.
+type MakerConfig struct {
+	Network *catalogue.Network
+	Ledger  *ledger.Ledger
+	// Outbox says that an outside database is to be given what is made.
+	Outbox bool
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// Maker follows the ledger and keeps the series as its messages say. It is
+// driven by one goroutine (Run), or by whoever has the data folder to
+// themselves (Catch).
+type Maker struct {
+	cfg    MakerConfig
+	places places
+	kick   chan struct{}
+	asked  chan chan error
+	made   atomic.Int64 // minutes made since the start
+}
+
+// How much is done at a time: doors share the ledger, and wait for each of its commits.
+const (
+	observationsPage = 4000
+	readsPage        = 2000
+	dirtyPage        = 4000
+	pieceMinutes     = 7 * 24 * 60
+	writeMinutes     = 20_000 // of one commit
+	lingerAfter      = time.Second
+)
+
+// The cursors in the ledger.
+const (
+	cursorObservations = "series-observations"
+	cursorReads        = "series-reads"
+	cursorMinute       = "series-minute" // the first minute that has not passed yet
+	cursorEvidence     = "series-evidence"
+)
+
+// NewMaker makes a maker; nothing is done yet.
+func NewMaker(cfg MakerConfig) *Maker {
+	return &Maker{cfg: cfg, places: placesOf(cfg.Network), kick: make(chan struct{}, 1), asked: make(chan chan error)}
+}
+
+// Wake tells that something was committed. It never waits.
+func (m *Maker) Wake() {
+	select {
+	case m.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Made is how many minutes were made since the start.
+func (m *Maker) Made() int64 { return m.made.Load() }
+
+// CaughtUp waits until the series follows every message committed before.
+func (m *Maker) CaughtUp(ctx context.Context) error {
+	done := make(chan error, 1)
+	select {
+	case m.asked <- done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run keeps the series until ctx ends.
+func (m *Maker) Run(ctx context.Context) {
+	for {
+		if err := m.Catch(ctx); err != nil && ctx.Err() == nil {
+			m.cfg.Log.Error("series not made; trying again", "error", err)
+		}
+		// A minute that has passed is made a second later.
+		next := occupancy.MinuteTime(occupancy.MinuteOf(m.cfg.Now()) + 1).Sub(m.cfg.Now())
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.kick:
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(lingerAfter): // those who badge are answered first
+			case done := <-m.asked:
+				done <- m.Catch(ctx)
+			}
+		case done := <-m.asked:
+			done <- m.Catch(ctx)
+		case <-time.After(next + time.Second):
+		}
+	}
+}
+
+// Catch follows everything that is committed, and the clock.
+func (m *Maker) Catch(ctx context.Context) error {
+	for more := true; more; {
+		var err error
+		if more, err = m.notice(ctx); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		var err error
+		if more, err = m.make(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notice turns new messages into minutes to be made again, and remembers how
+// far it came in the same commit.
+func (m *Maker) notice(ctx context.Context) (more bool, err error) {
+	l := m.cfg.Ledger
+	after, err := l.Cursor(ctx, cursorObservations)
+	if err != nil {
+		return false, err
+	}
+	obs, err := l.ObservationsPage(ctx, after, observationsPage)
+	if err != nil {
+		return false, err
+	}
+	readsAfter, err := l.Cursor(ctx, cursorReads)
+	if err != nil {
+		return false, err
+	}
+	reads, upTo, err := l.ReadersHeard(ctx, readsAfter, readsPage)
+	if err != nil || len(obs) == 0 && upTo == readsAfter {
+		return false, err
+	}
+	err = l.Write(ctx, func(tx *ledger.Tx) error {
+		n := noticed{m: m, tx: tx, spans: map[catalogue.SpaceID][]occupancy.Span{}}
+		for i := range obs {
+			if err := n.observation(&obs[i]); err != nil {
+				return err
+			}
+		}
+		for _, r := range reads {
+			if err := n.heard(r.Device, r.At, r.Asked, false); err != nil {
+				return err
+			}
+		}
+		if err := n.mark(); err != nil {
+			return err
+		}
+		if len(obs) > 0 {
+			if err := tx.SetCursor(cursorObservations, obs[len(obs)-1].Seq); err != nil {
+				return err
+			}
+		}
+		return tx.SetCursor(cursorReads, upTo)
+	})
+	return len(obs) == observationsPage || upTo-readsAfter == readsPage, err
+}
+
+// stretch is minutes [from, to) of a space to be made.
+type stretch struct {
+	space    catalogue.SpaceID
+	from, to int64
+}
+
+// make makes the minutes that are marked, and those that have passed.
+func (m *Maker) make(ctx context.Context) (more bool, err error) {
+	l := m.cfg.Ledger
+	now := occupancy.MinuteOf(m.cfg.Now())
+	made, err := l.Cursor(ctx, cursorMinute)
+	if err != nil {
+		return false, err
+	}
+	dirty, err := l.DirtyMinutes(ctx, dirtyPage)
+	if err != nil || len(dirty) == 0 && made == now {
+		return false, err
+	}
+	floor, err := l.Cursor(ctx, cursorEvidence)
+	if err != nil {
+		return false, err
+	}
+	if made > now {
+		m.cfg.Log.Warn("the clock has gone back; the series goes on from now", "minutes", made-now)
+	}
+	if made == 0 || made > now {
+		made = now
+	}
+	upTo := min(now, made+pieceMinutes)
+	work := m.places.stretches(dirty, floor, made, upTo)
+	for len(work) > 0 {
+		n := enough(work)
+		if err := m.write(ctx, work[:n]); err != nil {
+			return false, err
+		}
+		work = work[n:]
+	}
+	err = l.Write(ctx, func(tx *ledger.Tx) error {
+		if len(dirty) > 0 {
+			if err := tx.ClearDirty(dirty[len(dirty)-1].ID); err != nil {
+				return err
+			}
+		}
+		return tx.SetCursor(cursorMinute, upTo)
+	})
+	return len(dirty) == dirtyPage || upTo < now, err
+}
+
+// enough is how many stretches one commit takes.
+func enough(work []stretch) int {
+	var minutes int64
+	for i, w := range work {
+		if minutes += w.to - w.from; minutes >= writeMinutes {
+			return i + 1
+		}
+	}
+	return len(work)
+}
+
+// write makes stretches from what the ledger holds and commits them.
+func (m *Maker) write(ctx context.Context, work []stretch) error {
+	runs := make([][]occupancy.Run, len(work))
+	for i, w := range work {
+		e, err := m.places.evidence(ctx, m.cfg.Ledger, w)
+		if err != nil {
+			return err
+		}
+		runs[i] = e.Minutes(w.from, w.to)
+		m.made.Add(w.to - w.from)
+	}
+	return m.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+		for i, w := range work {
+			if err := tx.PutMinutes(w.space, w.from, runs[i], m.cfg.Outbox); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// noticed collects what a page of messages touches.
+type noticed struct {
+	m     *Maker
+	tx    *ledger.Tx
+	spans map[catalogue.SpaceID][]occupancy.Span
+}
+
+func (n *noticed) add(space catalogue.SpaceID, from, to time.Time) {
+	if to.After(from) {
+		n.spans[space] = append(n.spans[space], occupancy.Span{From: from, To: to})
+	}
+}
+
+// mark writes down what is touched, joined.
+func (n *noticed) mark() error {
+	for space, spans := range n.spans {
+		for _, s := range occupancy.Join(spans) {
+			if err := n.tx.MarkDirty(space, s.From, s.To); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (n *noticed) observation(o *ingest.Observation) error {
+	d := n.m.cfg.Network.Device(o.Device)
+	if d == nil {
+		return nil
+	}
+	switch {
+	case d.Kind == catalogue.Reader:
+		return n.reader(o)
+	case n.m.places.sensors[d.ID]:
+		return n.sensor(d, o)
+	}
+	return nil
+}
+
+// sensor marks what a sensor's value may change: until it holds no more, and
+// for a flow until the sum begins again.
+func (n *noticed) sensor(d *catalogue.Device, o *ingest.Observation) error {
+	if !valued(o.What) {
+		return nil
+	}
+	end := o.At.Add(occupancy.TimingOf(d).Hold)
+	if d.Kind == catalogue.FlowCounter {
+		last, err := n.tx.NextSaid(d.ID, o.At) // totals: the message after counts from this one
+		if err != nil {
+			return err
+		}
+		zone := n.m.cfg.Network.Zone
+		for _, t := range []time.Time{o.At, last} {
+			if zeros := occupancy.Zeros(zone, t.Add(time.Millisecond), t.Add(26*time.Hour)); !t.IsZero() && zeros[0].After(end) {
+				end = zeros[0]
+			}
+		}
+	}
+	n.add(d.Space, o.At, end)
+	return nil
+}
+
+func (n *noticed) reader(o *ingest.Observation) error {
+	if o.At.UnixMilli() <= 0 { // an old will, of which nobody knows when
+		return nil
+	}
+	alive, status, err := life(o)
+	if err != nil {
+		return err
+	}
+	return n.heard(o.Device, o.At, alive, status)
+}
+
+// heard notes a reader's message; alive says that it shows the reader not to
+// be silent, or with status and not alive that it is.
+func (n *noticed) heard(reader catalogue.DeviceID, at time.Time, alive, status bool) error {
+	first, until, err := n.tx.NoteHeard(reader, at)
+	if err != nil {
+		return err
+	}
+	if first {
+		n.around(reader, at, until)
+	}
+	if !alive && !status {
+		return nil
+	}
+	changed, until, err := n.tx.NoteLife(reader, at, alive, status)
+	if changed {
+		n.around(reader, at, until)
+	}
+	return err
+}
+
+// around marks the spaces that a reader leads into; until is zero for now.
+func (n *noticed) around(reader catalogue.DeviceID, from, until time.Time) {
+	if until.IsZero() {
+		until = n.m.cfg.Now()
+	}
+	for _, space := range n.m.places.leads[reader] {
+		n.add(space, from, until)
+	}
+}

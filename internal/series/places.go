@@ -1,0 +1,144 @@
+package series
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// places knows which devices tell of which space.
+type places struct {
+	network *catalogue.Network
+	spaces  []catalogue.SpaceID // those of which any device tells
+	devices map[catalogue.SpaceID][]*catalogue.Device
+	readers map[catalogue.SpaceID][]catalogue.DeviceID // that lead into it
+	leads   map[catalogue.DeviceID][]catalogue.SpaceID
+	sensors map[catalogue.DeviceID]bool
+}
+
+func placesOf(n *catalogue.Network) places {
+	p := places{network: n, devices: map[catalogue.SpaceID][]*catalogue.Device{}, readers: map[catalogue.SpaceID][]catalogue.DeviceID{},
+		leads: map[catalogue.DeviceID][]catalogue.SpaceID{}, sensors: map[catalogue.DeviceID]bool{}}
+	for i := range n.Devices {
+		d := &n.Devices[i]
+		switch d.Kind {
+		case catalogue.Reader:
+			if space := occupancy.LeadsInto(n, d); space != "" {
+				p.readers[space] = append(p.readers[space], d.ID)
+				p.leads[d.ID] = append(p.leads[d.ID], space)
+			}
+		case catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Desk, catalogue.Occupancy:
+			p.devices[d.Space] = append(p.devices[d.Space], d)
+			p.sensors[d.ID] = true
+		}
+	}
+	for _, s := range n.Spaces {
+		if len(p.devices[s.ID])+len(p.readers[s.ID]) > 0 {
+			p.spaces = append(p.spaces, s.ID)
+		}
+	}
+	return p
+}
+
+// valued says whether a message carries a value of §5.
+func valued(w wire.What) bool { return w == wire.Count || w == wire.Occupancy || w == wire.Flow }
+
+// life says what a reader's message shows of it: a status says whether it is
+// silent, any other message only that it was heard at some time.
+func life(o *ingest.Observation) (alive, status bool, err error) {
+	if o.What != wire.Status {
+		return false, false, nil
+	}
+	var v ingest.Values
+	if err := json.Unmarshal([]byte(o.Body), &v); err != nil {
+		return false, false, fmt.Errorf("observation %d: %w", o.Seq, err)
+	}
+	return v.Online != nil && *v.Online, true, nil
+}
+
+// stretches joins what is marked with the minutes [made, now) of every space,
+// in pieces of bearable size, none before floor or from now on.
+func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stretch {
+	spans := map[catalogue.SpaceID][]occupancy.Span{}
+	add := func(space catalogue.SpaceID, from, to int64) {
+		from, to = max(from, floor), min(to, now)
+		if to > from && p.network.Space(space) != nil {
+			spans[space] = append(spans[space], occupancy.Span{From: occupancy.MinuteTime(from), To: occupancy.MinuteTime(to)})
+		}
+	}
+	for _, d := range dirty {
+		add(d.Space, d.From, d.To)
+	}
+	for _, space := range p.spaces {
+		add(space, made, now)
+	}
+	var out []stretch
+	for _, space := range p.network.Spaces {
+		for _, s := range occupancy.Join(spans[space.ID]) {
+			from, to := occupancy.MinuteOf(s.From), occupancy.MinuteOf(s.To)
+			for ; from < to; from += pieceMinutes {
+				out = append(out, stretch{space.ID, from, min(to, from+pieceMinutes)})
+			}
+		}
+	}
+	return out
+}
+
+// evidence loads all that says who was in a space over a stretch.
+func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*occupancy.Evidence, error) {
+	from, to := occupancy.MinuteTime(w.from), occupancy.MinuteTime(w.to)
+	e := &occupancy.Evidence{}
+	for _, d := range p.devices[w.space] {
+		if err := p.device(ctx, l, e, d, from, to); err != nil {
+			return nil, fmt.Errorf("evidence of %s: %w", d.ID, err)
+		}
+	}
+	if len(e.Flows) > 0 {
+		e.Zeros = occupancy.Zeros(p.network.Zone, occupancy.LastZero(p.network.Zone, from), to)
+	}
+	var err error
+	if readers := p.readers[w.space]; len(readers) > 0 {
+		if e.Badges.Known, e.Badges.Silent, err = l.Readers(ctx, readers, from, to); err == nil && !e.Badges.Known.IsZero() {
+			e.Badges.Stays, err = l.Stays(ctx, w.space, from, to)
+		}
+	}
+	return e, err
+}
+
+func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, d *catalogue.Device, from, to time.Time) error {
+	timing := occupancy.TimingOf(d)
+	began := from.Add(-timing.Hold)
+	if d.Kind == catalogue.FlowCounter {
+		if zero := occupancy.LastZero(p.network.Zone, from); zero.Before(began) {
+			began = zero
+		}
+		f := occupancy.FlowSensor{Timing: timing}
+		add := func(at time.Time, id uuid.UUID, v *ingest.Values) { f.Said = append(f.Said, v.Flow(at, id)) }
+		if err := l.SensorBefore(ctx, d.ID, began, add); err != nil {
+			return err
+		}
+		err := l.SensorSaid(ctx, d.ID, began, to, add)
+		e.Flows = append(e.Flows, f)
+		return err
+	}
+	s := occupancy.Sensor{Timing: timing}
+	err := l.SensorSaid(ctx, d.ID, began, to, func(at time.Time, id uuid.UUID, v *ingest.Values) {
+		if said, ok := v.Value(at, id); ok {
+			s.Said = append(s.Said, said)
+		}
+	})
+	list := map[catalogue.DeviceKind]*[]occupancy.Sensor{
+		catalogue.PeopleCounter: &e.Counters, catalogue.Desk: &e.Desks, catalogue.Occupancy: &e.YesNo,
+	}[d.Kind]
+	*list = append(*list, s)
+	return err
+}

@@ -1,0 +1,263 @@
+package series
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+// By is what usage is grouped by (contract §6).
+type By string
+
+// The groups.
+const (
+	BySpace      By = "space"
+	ByKind       By = "kind"
+	ByBuilding   By = "building"
+	BySite       By = "site"
+	ByHourOfWeek By = "hour-of-week"
+)
+
+// UsageQuery asks for what was used in [From, To), whole minutes, of the
+// spaces that Space lets through.
+type UsageQuery struct {
+	From, To time.Time
+	By       By
+	Space    func(*catalogue.Space) bool
+}
+
+// Usage is what was used of one group.
+type Usage struct {
+	Key    string
+	Spaces int
+	occupancy.Sum
+}
+
+// chunkMinutes bounds the memory of summed peaks: a group takes 4 bytes a minute.
+const chunkMinutes = 92 * 24 * 60
+
+// Reader answers from the series in the ledger.
+type Reader struct {
+	Network *catalogue.Network
+	Ledger  *ledger.Ledger
+}
+
+// Usage sums what was used, group by group: in catalogue order, hours of the week from Monday.
+func (r Reader) Usage(ctx context.Context, q UsageQuery) ([]Usage, error) {
+	u := r.usage(q)
+	from, to := occupancy.MinuteOf(q.From), occupancy.MinuteOf(q.To)
+	for a := from; a < to; a += chunkMinutes {
+		if err := u.chunk(ctx, a, min(to, a+chunkMinutes)); err != nil {
+			return nil, err
+		}
+	}
+	return u.groups, nil
+}
+
+// usage is a question being answered.
+type usage struct {
+	Reader
+	by     By
+	spaces []*catalogue.Space
+	groups []Usage
+	index  map[string]int
+}
+
+func (r Reader) usage(q UsageQuery) *usage {
+	u := &usage{Reader: r, by: q.By, index: map[string]int{}}
+	for i := range r.Network.Spaces {
+		if sp := &r.Network.Spaces[i]; q.Space(sp) {
+			u.spaces = append(u.spaces, sp)
+		}
+	}
+	if q.By == ByHourOfWeek {
+		if len(u.spaces) > 0 {
+			for h := range 7 * 24 {
+				day := catalogue.Weekday((h/24 + 1) % 7)
+				u.groups = append(u.groups, Usage{Key: fmt.Sprintf("%s-%02d", day, h%24), Spaces: len(u.spaces)})
+			}
+		}
+		return u
+	}
+	for _, sp := range u.spaces {
+		key := u.key(sp)
+		i, ok := u.index[key]
+		if !ok {
+			i = len(u.groups)
+			u.index[key] = i
+			u.groups = append(u.groups, Usage{Key: key})
+		}
+		u.groups[i].Spaces++
+	}
+	return u
+}
+
+func (u *usage) key(sp *catalogue.Space) string {
+	switch u.by {
+	case ByKind:
+		return string(sp.Kind)
+	case ByBuilding:
+		return string(sp.Building)
+	case BySite:
+		return string(sp.Site)
+	case ByHourOfWeek:
+		return ""
+	}
+	return string(sp.ID)
+}
+
+// taken is what one space comes to: a sum, or one for each hour of the week.
+type taken struct {
+	sums  []occupancy.Sum
+	begin []int64
+	runs  [][]occupancy.Run // where peaks are summed
+}
+
+// chunk answers for a bounded time.
+func (u *usage) chunk(ctx context.Context, from, to int64) error {
+	slots := map[catalogue.SiteID][]occupancy.Slot{}
+	for _, sp := range u.spaces {
+		if slots[sp.Site] == nil {
+			slots[sp.Site] = occupancy.Slots(u.Network.Calendar(u.Network.Site(sp.Site)), from, to, u.by == ByHourOfWeek)
+		}
+	}
+	all := make([]taken, len(u.spaces))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, sp := range u.spaces {
+		g.Go(func() (err error) {
+			all[i], err = u.take(ctx, sp, slots[sp.Site], from, to)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	u.sum(all, from, to)
+	if u.by != BySpace {
+		u.peaks(all, slots, from, to)
+	}
+	return nil
+}
+
+// readers is how many spaces are read at once.
+const readers = 3
+
+// take reads one space.
+func (u *usage) take(ctx context.Context, sp *catalogue.Space, slots []occupancy.Slot, from, to int64) (taken, error) {
+	t := taken{sums: make([]occupancy.Sum, 1)}
+	of := func(*occupancy.Slot) *occupancy.Sum { return &t.sums[0] }
+	if u.by == ByHourOfWeek {
+		t.sums = make([]occupancy.Sum, 7*24)
+		of = func(s *occupancy.Slot) *occupancy.Sum { return &t.sums[s.Hour] }
+	}
+	var buffer []occupancy.Run
+	err := u.Ledger.SeriesDays(ctx, sp.ID, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, func(day int64, body []byte) (err error) {
+		if u.by != BySpace {
+			buffer = nil // kept for the peaks
+		}
+		if buffer, err = occupancy.ReadRuns(buffer[:0], body); err != nil {
+			return fmt.Errorf("day %d: %w", day, err)
+		}
+		occupancy.Spend(slots, day*dayMinutes, buffer, of)
+		if u.by != BySpace {
+			t.begin, t.runs = append(t.begin, day*dayMinutes), append(t.runs, buffer)
+		}
+		return nil
+	})
+	for i := range slots {
+		if s := &slots[i]; s.Open {
+			of(s).Open += (s.To - s.From) * occupancy.MinuteMS
+		}
+	}
+	for i := range t.sums {
+		t.sums[i].CapacityOpen = int64(sp.Capacity) * t.sums[i].KnownOpen
+	}
+	return t, err
+}
+
+const dayMinutes = 24 * 60
+
+func (u *usage) sum(all []taken, _, _ int64) {
+	for i, sp := range u.spaces {
+		for h, s := range all[i].sums {
+			g := h
+			if u.by != ByHourOfWeek {
+				g = u.index[u.key(sp)]
+			}
+			if u.by != BySpace {
+				s.Peak = 0 // of the group: see peaks
+			}
+			u.groups[g].Add(s)
+		}
+	}
+}
+
+// peaks finds the highest of the groups' minutes' summed peaks.
+func (u *usage) peaks(all []taken, slots map[catalogue.SiteID][]occupancy.Slot, from, to int64) {
+	sums := map[string]*occupancy.Peaks{}
+	for i, sp := range u.spaces {
+		key := u.key(sp)
+		if sums[key] == nil {
+			sums[key] = occupancy.NewPeaks(from, to)
+		}
+		for k, runs := range all[i].runs {
+			sums[key].Add(all[i].begin[k], runs)
+		}
+	}
+	if u.by != ByHourOfWeek {
+		for key, p := range sums {
+			g := &u.groups[u.index[key]]
+			p.Each(func(_, _ int64, peak int32) { g.Peak = max(g.Peak, peak) })
+		}
+		return
+	}
+	if len(u.spaces) == 0 {
+		return
+	}
+	hours := slots[u.spaces[0].Site] // local hours are the same at every site
+	i := 0
+	sums[""].Each(func(a, b int64, peak int32) {
+		for ; i < len(hours) && hours[i].To <= a; i++ {
+		}
+		for k := i; k < len(hours) && hours[k].From < b; k++ {
+			g := &u.groups[hours[k].Hour]
+			g.Peak = max(g.Peak, peak)
+		}
+	})
+}
+
+// Bucket is a stretch of the series, summed.
+type Bucket struct {
+	From, To time.Time
+	Sum      occupancy.Sum
+}
+
+// Buckets sums a space's minutes in [from, to), cut at the ends given, ascending.
+func (r Reader) Buckets(ctx context.Context, space catalogue.SpaceID, from, to int64, ends []int64) ([]Bucket, error) {
+	var out []Bucket
+	slots := make([]occupancy.Slot, 0, len(ends)+1)
+	at := from
+	for _, end := range append(slices.Clip(ends), to) {
+		if end > at && end <= to {
+			slots = append(slots, occupancy.Slot{From: at, To: end, Hour: len(out)})
+			out = append(out, Bucket{From: occupancy.MinuteTime(at), To: occupancy.MinuteTime(end)})
+			at = end
+		}
+	}
+	var buffer []occupancy.Run
+	err := r.Ledger.SeriesDays(ctx, space, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, func(day int64, body []byte) (err error) {
+		if buffer, err = occupancy.ReadRuns(buffer[:0], body); err == nil {
+			occupancy.Spend(slots, day*dayMinutes, buffer, func(s *occupancy.Slot) *occupancy.Sum { return &out[s.Hour].Sum })
+		}
+		return err
+	})
+	return out, err
+}

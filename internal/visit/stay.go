@@ -1,0 +1,44 @@
+package visit
+
+import (
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Stay is a stretch of time during which a subject's reads left them in a
+// space itself, not below it: what badges tell of occupancy (contract §5).
+// To may lie in the future, as a Visit's.
+type Stay struct {
+	Space    catalogue.SpaceID
+	From, To time.Time
+}
+
+// Stays are the stretches that one subject's reads, in any order, make; each
+// ends at the next read, or where the visit that it is part of ends before.
+func Stays(n *catalogue.Network, calendars Calendars, reads []Read) []Stay {
+	var out []Stay
+	visits := map[catalogue.SpaceID][]Visit{}
+	for _, v := range Make(n, calendars, reads) {
+		visits[v.Space] = append(visits[v.Space], v)
+	}
+	list := steps(n, reads)
+	for i, s := range list {
+		if n.Space(s.after) == nil {
+			continue
+		}
+		st := Stay{Space: s.after, From: s.At}
+		for _, v := range visits[s.after] {
+			if !v.From.After(s.At) && v.To.After(s.At) {
+				st.To = v.To
+			}
+		}
+		if i+1 < len(list) && list[i+1].At.Before(st.To) {
+			st.To = list[i+1].At
+		}
+		if st.To.After(st.From) {
+			out = append(out, st)
+		}
+	}
+	return out
+}

@@ -1,0 +1,3 @@
+package wire
+
+func chirpstackV4() adapter { return adapter{} }

@@ -1,0 +1,3 @@
+package wire
+
+func esphome() adapter { return adapter{} }

@@ -1,0 +1,3 @@
+package wire
+
+func jsonAdapter() adapter { return adapter{} }

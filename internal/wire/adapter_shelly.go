@@ -1,0 +1,3 @@
+package wire
+
+func shellyGen2() adapter { return adapter{} }

@@ -1,0 +1,3 @@
+package wire
+
+func tasmota() adapter { return adapter{} }

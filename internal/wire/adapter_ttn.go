@@ -1,0 +1,3 @@
+package wire
+
+func ttnV3() adapter { return adapter{} }

@@ -1,0 +1,3 @@
+package wire
+
+func uhppoted() adapter { return adapter{} }

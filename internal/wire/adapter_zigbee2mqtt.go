@@ -1,0 +1,3 @@
+package wire
+
+func zigbee2mqtt() adapter { return adapter{} }

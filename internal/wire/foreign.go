@@ -1,0 +1,283 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Reading is what one message of a real device says, before it becomes the
+// contract's messages. Nil fields it did not say: absent is not false.
+type Reading struct {
+	// Key tells the message from its repeats, among all of its device; empty:
+	// the device gives nothing to tell them by, and every arrival is a message.
+	Key string
+	// At is the device's own clock; zero: it gives none, or one that cannot be
+	// right (see Clock), and the arrival counts.
+	At time.Time
+	// ByArrival says that the device gave a time which could not be believed.
+	ByArrival bool
+
+	Occupied  *bool
+	Count     *int      // people now
+	In, Out   *int      // since the last message
+	Totals    *Totals   // since for ever, where it gives no In and Out
+	Door      DoorState // empty: none
+	Badge     *BadgeBody
+	Air       AirBody
+	Online    *bool
+	Firmware  *string
+	Battery   *float64 // %
+	RSSI      *float64 // dBm
+	Uptime    *float64 // s
+	Numbering *uint8   // a number that each message counts up, and that wraps
+}
+
+// Totals are lifetime counts of a flow counter.
+type Totals struct{ In, Out uint64 }
+
+// adapter reads the payloads of one family of devices. All of them are
+// strict: what cannot be read for certain is an error, what may be ignored is
+// no reading.
+type adapter struct {
+	// filters are the MQTT subscriptions on which a device at the address is heard.
+	filters func(address string) []string
+	// everyone are those on which devices that the catalogue does not know
+	// may be heard; none where that would be half of the broker.
+	everyone []string
+	// addresses are those that a topic may belong to, the likeliest first;
+	// none: the topic is not of this family, or says nothing (a bridge's own).
+	addresses func(topic string) []string
+	// settings are the names that Device.Settings may have.
+	settings []string
+	// read takes one payload for one device of its address: several devices
+	// may share one, and each is asked for what its kind can send. Errors are
+	// *FieldError and never repeat a value.
+	read func(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]Reading, error)
+}
+
+// adapterOf returns the adapter of a name in the catalogue.
+func adapterOf(name string) (adapter, bool) {
+	switch name {
+	case "zigbee2mqtt":
+		return zigbee2mqtt(), true
+	case "chirpstack-v4":
+		return chirpstackV4(), true
+	case "ttn-v3":
+		return ttnV3(), true
+	case "shelly-gen2":
+		return shellyGen2(), true
+	case "tasmota":
+		return tasmota(), true
+	case "esphome":
+		return esphome(), true
+	case "esp-rfid":
+		return espRFID(), true
+	case "uhppoted":
+		return uhppoted(), true
+	case catalogue.AdapterJSON:
+		return jsonAdapter(), true
+	}
+	return adapter{}, false
+}
+
+// commonSettings are known to every adapter: the seconds after which a motion
+// sensor that never says off is off, and the zone of a clock without offset.
+var commonSettings = []string{SettingOffDelay, SettingTimezone}
+
+// Settings that more than one adapter knows.
+const (
+	SettingOffDelay = catalogue.SettingOffDelay
+	SettingTimezone = "timezone"
+)
+
+// Foreign knows which devices of a network speak which adapter at which
+// address. It is immutable and safe for concurrent use.
+type Foreign struct {
+	families []family
+}
+
+type family struct {
+	name string
+	adapter
+	devices map[string][]*catalogue.Device // by address
+}
+
+// NewForeign indexes a network's devices and checks their settings.
+func NewForeign(n *catalogue.Network) (*Foreign, error) {
+	f := &Foreign{}
+	for i := range n.Devices {
+		d := &n.Devices[i]
+		if d.Adapter == "" {
+			continue
+		}
+		a, ok := adapterOf(d.Adapter)
+		if !ok {
+			return nil, fmt.Errorf("device %s: adapter %q is unknown", d.ID, d.Adapter)
+		}
+		if err := checkSettings(d, a); err != nil {
+			return nil, err
+		}
+		fam := f.family(d.Adapter, a)
+		fam.devices[d.Address] = append(fam.devices[d.Address], d)
+	}
+	return f, nil
+}
+
+func checkSettings(d *catalogue.Device, a adapter) error {
+	for name, value := range d.Settings {
+		if !slices.Contains(commonSettings, name) && !slices.Contains(a.settings, name) {
+			return fmt.Errorf("device %s: settings.%s: the adapter %s knows no such setting", d.ID, name, d.Adapter)
+		}
+		if name == SettingTimezone {
+			if _, err := time.LoadLocation(value); err != nil {
+				return fmt.Errorf("device %s: settings.%s: %w", d.ID, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *Foreign) family(name string, a adapter) *family {
+	for i := range f.families {
+		if f.families[i].name == name {
+			return &f.families[i]
+		}
+	}
+	f.families = append(f.families, family{name: name, adapter: a, devices: map[string][]*catalogue.Device{}})
+	return &f.families[len(f.families)-1]
+}
+
+// Filters are the subscriptions on which all foreign devices are heard,
+// sorted, without repeats; everyone adds those of the unknown.
+func (f *Foreign) Filters() []string {
+	var list []string
+	for i := range f.families {
+		fam := &f.families[i]
+		list = append(list, fam.everyone...)
+		for address := range fam.devices {
+			list = append(list, fam.filters(address)...)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Find returns the devices that a foreign topic belongs to, and by which
+// adapter. known is false where no family of the network has such topics;
+// with known and no devices it is an unknown device's, or says nothing:
+// then addresses is empty.
+func (f *Foreign) Find(topic string) (devices []*catalogue.Device, adapter string, addresses []string, known bool) {
+	for i := range f.families {
+		fam := &f.families[i]
+		list := fam.addresses(topic)
+		for _, address := range list {
+			if d := fam.devices[address]; len(d) > 0 {
+				return d, fam.name, list, true
+			}
+		}
+		if len(list) > 0 && !known {
+			adapter, addresses, known = fam.name, list, true
+		}
+	}
+	return nil, adapter, addresses, known
+}
+
+// foreignNamespace is what the ids of foreign messages derive in.
+var foreignNamespace = uuid.MustParse("0c5a4a1e-90d3-5f4e-8a52-6d2f1f9a7c10")
+
+// ReadForeign makes the contract's messages of one foreign payload for one
+// device. None is a message that may be ignored. Errors are *FieldError.
+func ReadForeign(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*Message, error) {
+	a, ok := adapterOf(d.Adapter)
+	if !ok {
+		return nil, &FieldError{"", "the device has no adapter"}
+	}
+	readings, err := a.read(d, topic, payload, received)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Message
+	for i := range readings {
+		out = append(out, readings[i].messages(d, received)...)
+	}
+	return out, nil
+}
+
+// messages are what a reading says that a device of that kind can send.
+func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
+	var out []*Message
+	r.believe(received)
+	add := func(w What, m Message) {
+		if !CanSend(d.Kind, w) {
+			return
+		}
+		m.Topic = Topic{Site: d.Site, Device: d.ID, What: w}
+		m.At, m.ByArrival, m.Counter = r.At, r.ByArrival, r.Numbering
+		m.ID = r.id(d.ID, w)
+		out = append(out, &m)
+	}
+	if r.Badge != nil {
+		add(Badge, Message{Badge: r.Badge})
+	}
+	if r.Door != "" {
+		add(Door, Message{Door: r.Door})
+	}
+	if r.Occupied != nil {
+		add(Occupancy, Message{Occupied: *r.Occupied})
+	}
+	if r.Count != nil {
+		add(Count, Message{Count: *r.Count})
+	}
+	if r.In != nil && r.Out != nil {
+		add(Flow, Message{In: *r.In, Out: *r.Out})
+	} else if r.Totals != nil {
+		add(Flow, Message{Totals: r.Totals})
+	}
+	if air := r.Air; air != (AirBody{}) {
+		add(Air, Message{Air: &air})
+	}
+	if s := r.status(); s != nil {
+		add(Status, Message{Status: s})
+	}
+	return out
+}
+
+// status is what a reading says of the device itself. A device that says
+// anything but that it is offline is online.
+func (r *Reading) status() *StatusBody {
+	if r.Online == nil && r.Battery == nil && r.RSSI == nil && r.Uptime == nil && r.Firmware == nil {
+		return nil
+	}
+	return &StatusBody{Online: r.Online == nil || *r.Online, Battery: r.Battery, RSSI: r.RSSI, Uptime: r.Uptime, Firmware: r.Firmware}
+}
+
+// earliestClock is before any device of ours was made: a clock that says so has not been set.
+var earliestClock = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// clockAhead is how far ahead of its arrival a message's clock may lie (contract §2).
+const clockAhead = 5 * time.Minute
+
+// believe replaces a time that cannot be right by the arrival.
+func (r *Reading) believe(received time.Time) {
+	if !r.At.IsZero() && (r.At.Before(earliestClock) || r.At.After(received.Add(clockAhead))) {
+		r.At, r.ByArrival = time.Time{}, true
+	}
+	if r.At.IsZero() {
+		r.At = received
+	}
+	r.At = r.At.UTC().Truncate(time.Millisecond)
+}
+
+// id derives a message's id from the reading's key; without one it is new.
+func (r *Reading) id(d catalogue.DeviceID, w What) uuid.UUID {
+	if r.Key == "" {
+		return uuid.Must(uuid.NewV7())
+	}
+	return uuid.NewSHA1(foreignNamespace, []byte(strings.Join([]string{string(d), string(w), r.Key}, "\x00")))
+}
