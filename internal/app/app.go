@@ -48,6 +48,8 @@ type App struct {
 	down     *downlink.Downlink
 	follower *follower
 	maker    *series.Maker
+	shipper  *series.Shipper // nil without InfluxDB
+	waits    *decisionWaits
 	broker   brokerRunner
 	auth     *brokerAuth
 	metrics  *metrics
@@ -82,7 +84,7 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if a.Network, err = cfg.LoadCatalogue(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{a.openData, a.openRights, a.openBroker, a.openFollowers, a.openHTTP} {
+	for _, step := range []func(context.Context) error{a.openData, a.openRights, a.openSeries, a.openBroker, a.openFollowers, a.openHTTP} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -159,11 +161,10 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	a.maker = series.NewMaker(series.MakerConfig{Network: a.Network, Ledger: a.ledger, Now: a.opt.Now, Log: a.opt.Log})
 	a.follower = newFollower(a.Network, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
 	a.pipeline = ingest.New(ingest.Config{
 		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index,
-		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: a.metrics,
+		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
 	})
 	a.run(a.pipeline.Run) // ends after the broker: what was handed over is committed first
 	if err := a.startBroker(); err != nil {
@@ -179,15 +180,6 @@ func (a *App) committed(c ingest.Committed) {
 		a.follower.wake()
 	}
 	a.maker.Wake()
-}
-
-// seriesCaughtUp waits until the series follows all that is committed: visits
-// first, since badges count by them.
-func (a *App) seriesCaughtUp(ctx context.Context) error {
-	if err := a.follower.CaughtUp(ctx); err != nil {
-		return err
-	}
-	return a.maker.CaughtUp(ctx)
 }
 
 func (a *App) startBroker() error {
@@ -236,6 +228,10 @@ func (o outside) Ready() error {
 
 func (a *App) openFollowers(context.Context) error {
 	a.run(a.maker.Run)
+	a.run(a.keepWaits)
+	if a.shipper != nil {
+		a.run(a.shipper.Run)
+	}
 	a.run(a.follower.run)
 	a.run(a.live.Run)
 	a.run(a.down.Run)

@@ -12,23 +12,35 @@ import (
 	"path/filepath"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/series"
 )
 
 // Config is the settings of contract §8: flags and, by the same name,
 // environment variables. An empty setting is unset.
 type Config struct {
-	Data       string `help:"Folder in which the ledger, the keys and the admin token are kept." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
-	HTTP       string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	MQTTListen string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
-	MQTTURL    string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
-	Catalogue  string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
-	AdminToken string `help:"The first admin token; default: made, and kept in a file of the data folder." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
+	Data         string `help:"Folder in which the ledger, the keys and the admin token are kept." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	HTTP         string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	MQTTListen   string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
+	MQTTURL      string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
+	Catalogue    string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+	InfluxURL    string `name:"influx-url" help:"An InfluxDB that is given a copy of the series for dashboards: 2.x, or 1.8 with its 2.x API." env:"TOTEM_INFLUX_URL" placeholder:"URL"`
+	InfluxToken  string `name:"influx-token" help:"Its token, which may write and read the bucket; for 1.8 user:password." env:"TOTEM_INFLUX_TOKEN" placeholder:"TOKEN"`
+	InfluxOrg    string `name:"influx-org" help:"Its organisation; none for 1.8." env:"TOTEM_INFLUX_ORG" placeholder:"ORG"`
+	InfluxBucket string `name:"influx-bucket" help:"Its bucket; for 1.8 database/policy." env:"TOTEM_INFLUX_BUCKET" default:"totem" placeholder:"BUCKET"`
+	KeepMessages int    `name:"keep-messages-days" help:"Days for which sensors' messages are kept; the series made of them stays." env:"TOTEM_KEEP_MESSAGES_DAYS" default:"400" placeholder:"DAYS"`
+	KeepSeries   int    `name:"keep-series-days" help:"Days for which the series is kept in the ledger; 0: for ever." env:"TOTEM_KEEP_SERIES_DAYS" default:"0" placeholder:"DAYS"`
+	AdminToken   string `help:"The first admin token; default: made, and kept in a file of the data folder." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
 }
 
 const (
 	defaultData       = "./totem-data"
 	defaultHTTP       = "127.0.0.1:8080"
 	defaultMQTTListen = "127.0.0.1:1883"
+	defaultBucket     = "totem"
+	// defaultKeepMessages is a year and the weeks in which it is looked at.
+	defaultKeepMessages = 400
+	// leastKeepMessages leaves late messages their time.
+	leastKeepMessages = 30
 )
 
 // Check fills in defaults and says which setting is wrong and how.
@@ -36,7 +48,7 @@ func (c *Config) Check() error {
 	for _, s := range []struct {
 		value *string
 		def   string
-	}{{&c.Data, defaultData}, {&c.HTTP, defaultHTTP}, {&c.MQTTListen, defaultMQTTListen}} {
+	}{{&c.Data, defaultData}, {&c.HTTP, defaultHTTP}, {&c.MQTTListen, defaultMQTTListen}, {&c.InfluxBucket, defaultBucket}} {
 		if *s.value == "" {
 			*s.value = s.def
 		}
@@ -48,7 +60,28 @@ func (c *Config) Check() error {
 	} else {
 		errs = append(errs, checkBroker(c.MQTTURL))
 	}
+	errs = append(errs, c.checkSeries())
 	return errors.Join(errs...)
+}
+
+func (c *Config) checkSeries() error {
+	if c.KeepMessages == 0 {
+		c.KeepMessages = defaultKeepMessages
+	}
+	if c.KeepMessages < leastKeepMessages {
+		return fmt.Errorf("--keep-messages-days (TOTEM_KEEP_MESSAGES_DAYS): must be %d or more, for late messages", leastKeepMessages)
+	}
+	if c.KeepSeries != 0 && c.KeepSeries < c.KeepMessages {
+		return errors.New("--keep-series-days (TOTEM_KEEP_SERIES_DAYS): must be 0 or no less than --keep-messages-days")
+	}
+	if u, err := url.Parse(c.InfluxURL); c.InfluxURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("--influx-url (TOTEM_INFLUX_URL): is no address like http://127.0.0.1:8086")
+	}
+	return nil
+}
+
+func (c *Config) influx() series.InfluxConfig {
+	return series.InfluxConfig{URL: c.InfluxURL, Token: c.InfluxToken, Org: c.InfluxOrg, Bucket: c.InfluxBucket}
 }
 
 func checkAddress(name, address string) error {

@@ -37,14 +37,17 @@ func (a *App) janitor(ctx context.Context) {
 	}
 }
 
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
 func (a *App) purge(ctx context.Context, keep []catalogue.SpaceID) error {
-	// Visits are made before their reads go.
-	if err := a.follower.CaughtUp(ctx); err != nil {
+	// Visits and minutes are made before their reads and messages go.
+	if err := a.seriesCaughtUp(ctx); err != nil {
 		return err
 	}
 	for more := true; more; {
 		now := a.opt.Now().UTC()
-		r := ledger.Retention{Reads: now.Sub(now.AddDate(0, -keepReadMonths, 0)), Rejects: keepRejects}
+		r := ledger.Retention{Reads: now.Sub(now.AddDate(0, -keepReadMonths, 0)), Rejects: keepRejects,
+			Observations: days(a.cfg.KeepMessages), Series: days(a.cfg.KeepSeries), Shipped: a.shipper != nil}
 		err := a.ledger.Write(ctx, func(tx *ledger.Tx) (err error) {
 			more, err = tx.Purge(now, r, keep, purgeStep)
 			return err

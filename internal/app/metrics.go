@@ -86,7 +86,19 @@ func (m *metrics) Committed(messages int, took time.Duration) {
 	m.commits.Observe(took.Seconds())
 }
 
-func (m *metrics) Decided(reason access.Reason, granted bool, took time.Duration) {
+// measured tells the metrics, and the series, what the pipeline does.
+type measured struct {
+	*metrics
+	waits *decisionWaits
+}
+
+// Decided notes an answer to a reader.
+func (m measured) Decided(site catalogue.SiteID, reason access.Reason, granted bool, took time.Duration) {
+	m.decided(reason, granted, took)
+	m.waits.add(site, granted, took)
+}
+
+func (m *metrics) decided(reason access.Reason, granted bool, took time.Duration) {
 	m.decisions.WithLabelValues(string(reason), yes(granted)).Inc()
 	m.decisionTime.Observe(took.Seconds())
 }

@@ -77,7 +77,7 @@ type Config struct {
 // Metrics is told what the pipeline does.
 type Metrics interface {
 	Committed(messages int, took time.Duration)
-	Decided(reason access.Reason, granted bool, took time.Duration)
+	Decided(site catalogue.SiteID, reason access.Reason, granted bool, took time.Duration)
 	Rejected(code string)
 	Repeated()
 	CommitFailed()

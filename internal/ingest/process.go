@@ -267,7 +267,7 @@ func (p *Pipeline) answer(a *answer) {
 		p.cfg.Log.Warn("decision not sent", "device", a.read.Device, "error", err)
 	}
 	if !a.received.IsZero() {
-		p.cfg.Metrics.Decided(a.read.Reason, a.read.Granted, p.cfg.Now().Sub(a.received))
+		p.cfg.Metrics.Decided(p.cfg.Network.Device(a.read.Device).Site, a.read.Reason, a.read.Granted, p.cfg.Now().Sub(a.received))
 	}
 }
 

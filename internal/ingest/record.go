@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,6 +60,15 @@ type Observation struct {
 	Device     catalogue.DeviceID
 	What       wire.What
 	Body       string // Values as JSON
+}
+
+// Values reads the body.
+func (o *Observation) Values() (*Values, error) {
+	v := &Values{}
+	if err := json.Unmarshal([]byte(o.Body), v); err != nil {
+		return nil, fmt.Errorf("observation %d: %w", o.Seq, err)
+	}
+	return v, nil
 }
 
 // Numbered is a device's own numbering of its messages since a boot.

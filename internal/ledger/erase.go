@@ -94,6 +94,10 @@ func (tx *Tx) seqs(query string, args ...any) ([]int64, error) {
 type Retention struct {
 	Reads   time.Duration // from the later of at and arrival
 	Rejects time.Duration
+
+	Observations time.Duration // likewise; what was made of them stays
+	Series       time.Duration // 0: for ever
+	Shipped      bool          // an outside database is given observations before they go
 }
 
 // Purge removes reads that are too old with what readers did on them, visits
@@ -139,8 +143,50 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 			return false, err
 		}
 	}
-	return len(reads) == limit, nil
+	old, err := tx.purgeObservations(now, r, limit)
+	return old || len(reads) == limit, err
 }
+
+// purgeObservations removes messages that are too old with their ids, and
+// remembers that what was made of them is final.
+func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more bool, err error) {
+	if r.Series > 0 {
+		if err := tx.run("DELETE FROM series_days WHERE day < ?", ms(now.Add(-r.Series))/86_400_000); err != nil {
+			return false, fmt.Errorf("ledger: purge the series: %w", err)
+		}
+	}
+	before := ms(now.Add(-r.Observations))
+	// They came in the order of seq: where the first are young, all are.
+	seqs, err := tx.seqs(`SELECT seq FROM (SELECT seq, at, received_at FROM observations ORDER BY seq LIMIT ?) WHERE received_at < ? AND at < ?
+		AND seq <= CASE WHEN ? THEN coalesce((SELECT seq FROM cursors WHERE name = 'influx-observations'), 0) ELSE seq END`, limit, before, before, flag(r.Shipped))
+	if err != nil || len(seqs) == 0 {
+		return false, err
+	}
+	for _, seq := range seqs {
+		if err := tx.run("DELETE FROM seen WHERE id = (SELECT id FROM observations WHERE seq = ?)", seq); err != nil {
+			return false, fmt.Errorf("ledger: purge message ids: %w", err)
+		}
+		if err := tx.run("DELETE FROM observations WHERE seq = ?", seq); err != nil {
+			return false, fmt.Errorf("ledger: purge messages: %w", err)
+		}
+	}
+	// A day's flows and the longest visit reach over the edge.
+	final := before/60_000 + 2*dayMinutes
+	have := int64(0)
+	if err := tx.row("SELECT coalesce(max(seq), 0) FROM cursors WHERE name = ?", []any{cursorEvidence}, &have); err != nil {
+		return false, fmt.Errorf("ledger: %w", err)
+	}
+	if final > have {
+		if err := tx.SetCursor(cursorEvidence, final); err != nil {
+			return false, err
+		}
+	}
+	return len(seqs) == limit, nil
+}
+
+// cursorEvidence is the minute before which the series is final: what it was
+// made of is gone.
+const cursorEvidence = "series-evidence"
 
 // forgetStay takes the subject from the stay that a read began: what is left is a count.
 func (tx *Tx) forgetStay(read int64) error {

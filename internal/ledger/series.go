@@ -24,6 +24,9 @@ type Dirty struct {
 	From, To int64 // minutes since 1970
 }
 
+// Final is the minute before which the series is final: what it was made of is gone.
+func (l *Ledger) Final(ctx context.Context) (int64, error) { return l.Cursor(ctx, cursorEvidence) }
+
 // MarkDirty notes that what is known of a space in [from, to) has changed.
 func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
 	err := tx.run("INSERT INTO series_dirty (space, from_minute, to_minute) VALUES (?, ?, ?)", string(space), occupancy.MinuteOf(from), occupancy.MinuteAfter(to))
@@ -256,3 +259,58 @@ func (tx *Tx) Delivered(list []Owed) error {
 	}
 	return nil
 }
+
+// AllToOutbox notes all hours of a space's series in the minutes [from, to).
+func (tx *Tx) AllToOutbox(space catalogue.SpaceID, from, to int64) error {
+	days, err := tx.seqs("SELECT day FROM series_days WHERE space = ? AND day >= ? AND day * 1440 < ?", string(space), from/dayMinutes, to)
+	if err != nil {
+		return err
+	}
+	for _, day := range days {
+		for hour := max(day*24, from/60); hour < min((day+1)*24, (to+59)/60); hour++ {
+			if err := tx.ToOutbox(space, hour); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// DecisionTime is how long a site's readers waited for decisions in one minute.
+type DecisionTime struct {
+	Minute              int64
+	Site                catalogue.SiteID
+	Count, Refused      int64
+	Mean, P50, P99, Max time.Duration
+}
+
+// AddDecisionTime keeps one.
+func (tx *Tx) AddDecisionTime(d DecisionTime) error {
+	err := tx.run(`INSERT INTO decision_times (minute, site, count, refused, mean_us, p50_us, p99_us, max_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		d.Minute, string(d.Site), d.Count, d.Refused, d.Mean.Microseconds(), d.P50.Microseconds(), d.P99.Microseconds(), d.Max.Microseconds())
+	if err != nil {
+		return fmt.Errorf("ledger: decision times: %w", err)
+	}
+	return nil
+}
+
+// DecisionTimes lists those after a minute, whole minutes, about n of them.
+func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]DecisionTime, error) {
+	var list []DecisionTime
+	rows, err := l.reads.QueryContext(ctx, `SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
+		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1 << 40) ORDER BY minute`, after, n)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var d DecisionTime
+		var mean, p50, p99, most int64
+		err := rows.Scan(&d.Minute, &d.Site, &d.Count, &d.Refused, &mean, &p50, &p99, &most)
+		d.Mean, d.P50, d.P99, d.Max = micro(mean), micro(p50), micro(p99), micro(most)
+		list = append(list, d)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list decision times: %w", err)
+	}
+	return list, nil
+}
+
+func micro(us int64) time.Duration { return time.Duration(us) * time.Microsecond }

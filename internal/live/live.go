@@ -112,11 +112,11 @@ func (s *State) restore(ctx context.Context) error {
 	}
 	s.seen = ledger.Snapshot{ObservationSeq: snap.ObservationSeq, ReadSeq: snap.ReadSeq}
 	err = s.cfg.Store.ObservationsAfter(ctx, snap.ObservationSeq, func(o *ingest.Observation) error {
-		var v ingest.Values
-		if err := json.Unmarshal([]byte(o.Body), &v); err != nil {
-			return fmt.Errorf("observation %d: %w", o.Seq, err)
+		v, err := o.Values()
+		if err != nil {
+			return err
 		}
-		s.observe(o, v)
+		s.observe(o, *v)
 		return nil
 	})
 	if err != nil {

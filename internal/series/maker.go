@@ -55,7 +55,6 @@ const (
 	cursorObservations = "series-observations"
 	cursorReads        = "series-reads"
 	cursorMinute       = "series-minute" // the first minute that has not passed yet
-	cursorEvidence     = "series-evidence"
 )
 
 // NewMaker makes a maker; nothing is done yet.
@@ -196,7 +195,7 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 	if err != nil || len(dirty) == 0 && made == now {
 		return false, err
 	}
-	floor, err := l.Cursor(ctx, cursorEvidence)
+	floor, err := l.Final(ctx)
 	if err != nil {
 		return false, err
 	}

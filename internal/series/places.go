@@ -2,7 +2,6 @@ package series
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -58,9 +57,9 @@ func life(o *ingest.Observation) (alive, status bool, err error) {
 	if o.What != wire.Status {
 		return false, false, nil
 	}
-	var v ingest.Values
-	if err := json.Unmarshal([]byte(o.Body), &v); err != nil {
-		return false, false, fmt.Errorf("observation %d: %w", o.Seq, err)
+	v, err := o.Values()
+	if err != nil {
+		return false, false, err
 	}
 	return v.Online != nil && *v.Online, true, nil
 }

@@ -1,0 +1,144 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/series"
+)
+
+// cursorTarget holds which InfluxDB the outbox is about.
+const cursorTarget = "influx-target"
+
+// openSeries makes what keeps the series, and what gives a copy of it to
+// InfluxDB where one is configured.
+func (a *App) openSeries(ctx context.Context) error {
+	if err := aim(ctx, a.ledger, a.cfg); err != nil {
+		return err
+	}
+	if a.cfg.InfluxURL != "" {
+		influx := series.NewInflux(a.Network, a.cfg.influx())
+		a.onClose(func(context.Context) error { influx.Close(); return nil })
+		a.shipper = series.NewShipper(a.Network, a.ledger, influx, a.opt.Now, a.opt.Log)
+	}
+	a.maker = series.NewMaker(series.MakerConfig{Network: a.Network, Ledger: a.ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log})
+	a.waits = &decisionWaits{sites: map[catalogue.SiteID]*siteWaits{}}
+	return nil
+}
+
+// aim has an InfluxDB that is new to this ledger given everything.
+func aim(ctx context.Context, l *ledger.Ledger, cfg Config) error {
+	var target int64
+	if cfg.InfluxURL != "" {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%s\x00%s\x00%s", cfg.InfluxURL, cfg.InfluxOrg, cfg.InfluxBucket)
+		target = int64(h.Sum64()>>1) | 1
+	}
+	have, err := l.Cursor(ctx, cursorTarget)
+	if err != nil || have == target {
+		return err
+	}
+	if target != 0 {
+		if err := series.Rewind(ctx, l, time.Unix(0, 0), endOfTime); err != nil {
+			return err
+		}
+	}
+	return l.Write(ctx, func(tx *ledger.Tx) error { return tx.SetCursor(cursorTarget, target) })
+}
+
+// endOfTime is later than any minute of a series.
+var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// seriesCaughtUp waits until the series follows all that is committed: visits
+// first, since badges count by them.
+func (a *App) seriesCaughtUp(ctx context.Context) error {
+	if err := a.follower.CaughtUp(ctx); err != nil {
+		return err
+	}
+	return a.maker.CaughtUp(ctx)
+}
+
+// decisionWaits collects how long readers waited, minute by minute.
+type decisionWaits struct {
+	mu    sync.Mutex
+	sites map[catalogue.SiteID]*siteWaits
+}
+
+type siteWaits struct {
+	count, refused int64
+	sum            time.Duration
+	waits          []time.Duration // the first mostWaits
+}
+
+// mostWaits bounds the memory of a busy minute.
+const mostWaits = 20_000
+
+func (w *decisionWaits) add(site catalogue.SiteID, granted bool, took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.sites[site]
+	if s == nil {
+		s = &siteWaits{}
+		w.sites[site] = s
+	}
+	s.count++
+	s.sum += took
+	if !granted {
+		s.refused++
+	}
+	if len(s.waits) < mostWaits {
+		s.waits = append(s.waits, took)
+	}
+}
+
+// take returns what was collected, as of a minute, and begins anew.
+func (w *decisionWaits) take(minute int64) []ledger.DecisionTime {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []ledger.DecisionTime
+	for site, s := range w.sites {
+		slices.Sort(s.waits)
+		at := func(part float64) time.Duration { return s.waits[int(part*float64(len(s.waits)-1)+0.5)] }
+		out = append(out, ledger.DecisionTime{Minute: minute, Site: site, Count: s.count, Refused: s.refused, Mean: s.sum / time.Duration(s.count), P50: at(0.5), P99: at(0.99), Max: at(1)})
+	}
+	clear(w.sites)
+	slices.SortFunc(out, func(a, b ledger.DecisionTime) int { return cmp.Compare(a.Site, b.Site) })
+	return out
+}
+
+// keepWaits writes down each minute's waits once it has passed.
+func (a *App) keepWaits(ctx context.Context) {
+	for {
+		now := a.opt.Now()
+		minute := occupancy.MinuteOf(now)
+		select {
+		case <-ctx.Done():
+		case <-time.After(occupancy.MinuteTime(minute + 1).Sub(now)):
+		}
+		list := a.waits.take(minute)
+		if len(list) > 0 {
+			err := a.ledger.Write(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+				for _, d := range list {
+					if err := tx.AddDecisionTime(d); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				a.opt.Log.Error("decision times not kept", "error", err)
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package series
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
+	"github.com/influxdata/influxdb-client-go/v2/api"
+	influxhttp "github.com/influxdata/influxdb-client-go/v2/api/http"
+	influxlog "github.com/influxdata/influxdb-client-go/v2/log"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+// InfluxConfig says where a copy of the series goes: InfluxDB 2.x, or 1.8 with
+// its 2.x API (token user:password or empty, no org, bucket database/policy).
+type InfluxConfig struct {
+	URL, Token, Org, Bucket string
+}
+
+// Influx is an InfluxDB that holds a copy of the series.
+type Influx struct {
+	cfg     InfluxConfig
+	network *catalogue.Network
+	client  influxdb2.Client
+	write   api.WriteAPIBlocking
+}
+
+// influxTimeout bounds one request, in seconds.
+const influxTimeout = 20
+
+// NewInflux makes the client; nothing is sent yet.
+func NewInflux(n *catalogue.Network, cfg InfluxConfig) *Influx {
+	influxlog.Log = nil // errors are returned; the client would also print them
+	opts := influxdb2.DefaultOptions().SetUseGZip(true).SetPrecision(time.Millisecond).SetHTTPRequestTimeout(influxTimeout).SetApplicationName("totem/1")
+	c := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, opts)
+	return &Influx{cfg: cfg, network: n, client: c, write: c.WriteAPIBlocking(cfg.Org, cfg.Bucket)}
+}
+
+// Close ends its connections.
+func (i *Influx) Close() { i.client.Close() }
+
+// Probe writes that Totem has started, which shows whether it may write at all.
+func (i *Influx) Probe(ctx context.Context, now time.Time) error {
+	l := newLines(i.network)
+	l.begin(measureService, "service", "totem")
+	l.int("started", 1)
+	l.end(now)
+	return i.send(ctx, l)
+}
+
+// send writes what was collected, all of it or an error.
+func (i *Influx) send(ctx context.Context, l *lines) error {
+	if err := l.enc.Err(); err != nil {
+		return fmt.Errorf("line protocol: %w", err)
+	}
+	if l.n == 0 {
+		return nil
+	}
+	return i.explain(i.write.WriteRecord(ctx, strings.TrimSuffix(string(l.enc.Bytes()), "\n")))
+}
+
+// errExpired is what InfluxDB answers where points are older than the bucket keeps any: they are not wanted.
+var errExpired = errors.New("older than the bucket's retention")
+
+// explain says what an operator can do about an error. It repeats no token.
+func (i *Influx) explain(err error) error {
+	var e *influxhttp.Error
+	if err == nil || !errors.As(err, &e) || e.StatusCode == 0 {
+		if err != nil {
+			return fmt.Errorf("InfluxDB at %s is not reached (TOTEM_INFLUX_URL): %w", i.cfg.URL, err)
+		}
+		return nil
+	}
+	msg := strings.ToLower(e.Message)
+	switch {
+	case e.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("InfluxDB refuses the token (TOTEM_INFLUX_TOKEN; for 1.8 it is user:password): %w", err)
+	case e.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("the token may not use bucket %q (TOTEM_INFLUX_TOKEN needs write and read access to it): %w", i.cfg.Bucket, err)
+	case e.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("there is no bucket %q in org %q (TOTEM_INFLUX_BUCKET, TOTEM_INFLUX_ORG; for 1.8 the bucket is database/policy): %w", i.cfg.Bucket, i.cfg.Org, err)
+	case strings.Contains(msg, "retention policy"):
+		return fmt.Errorf("%w: %w", errExpired, err)
+	case e.StatusCode == http.StatusTooManyRequests || e.StatusCode >= 500:
+		return fmt.Errorf("InfluxDB cannot write now: %w", err)
+	}
+	return fmt.Errorf("InfluxDB does not take the series: %w", err)
+}
+
+// Minutes reads a space's minutes [from, to) back.
+func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
+	flux := fmt.Sprintf(`from(bucket: %q)
+	|> range(start: %s, stop: %s)
+	|> filter(fn: (r) => r._measurement == %q and r.space == %q)
+	|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+	|> group()
+	|> sort(columns: ["_time"])`, i.cfg.Bucket, rfc(from), rfc(to), measureMinute, string(space))
+	var runs []occupancy.Run
+	at := from
+	err := i.query(ctx, flux, func(t time.Time, v map[string]any) error {
+		m := occupancy.MinuteOf(t)
+		if m < at {
+			return fmt.Errorf("minute %s of %s stands twice", t, space)
+		}
+		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: int(m - at)}) // what is not there is unknown
+		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: 1, Minute: occupancy.Minute{
+			Known: int32(millis(v["known_seconds"])), Occupied: int32(millis(v["occupied_seconds"])), Person: millis(v["person_seconds"]), Peak: int32(whole(v["peak"])),
+		}})
+		at = m + 1
+		return nil
+	})
+	return occupancy.AppendRun(runs, occupancy.Run{Minutes: int(to - at)}), err
+}
+
+// Days sums the roll-ups of the local days that begin in [from, to), by space.
+func (i *Influx) Days(ctx context.Context, from, to time.Time) (map[catalogue.SpaceID]occupancy.Sum, error) {
+	out := map[catalogue.SpaceID]occupancy.Sum{}
+	for _, f := range []struct{ fold, filter string }{{"sum", `r._field != "peak" and r._field != "capacity"`}, {"max", `r._field == "peak"`}} {
+		flux := fmt.Sprintf(`from(bucket: %q)
+	|> range(start: %s, stop: %s)
+	|> filter(fn: (r) => r._measurement == %q and (%s))
+	|> group(columns: ["space", "_field"])
+	|> %s()`, i.cfg.Bucket, rfc(occupancy.MinuteOf(from)), rfc(occupancy.MinuteOf(to)), measureDay, f.filter, f.fold)
+		err := i.query(ctx, flux, func(_ time.Time, v map[string]any) error {
+			id := catalogue.SpaceID(fmt.Sprint(v["space"]))
+			s := out[id]
+			setField(&s, fmt.Sprint(v["_field"]), v["_value"])
+			if sp := i.network.Space(id); sp != nil {
+				s.CapacityOpen = int64(sp.Capacity) * s.KnownOpen
+			}
+			out[id] = s
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// setField sets the part of a sum that a roll-up's field names.
+func setField(s *occupancy.Sum, field string, v any) {
+	switch field {
+	case "known_seconds":
+		s.Known = millis(v)
+	case "occupied_seconds":
+		s.Occupied = millis(v)
+	case "person_seconds":
+		s.Person = millis(v)
+	case "open_seconds":
+		s.Open = millis(v)
+	case "known_open_seconds":
+		s.KnownOpen = millis(v)
+	case "occupied_open_seconds":
+		s.OccupiedOpen = millis(v)
+	case "person_open_seconds":
+		s.PersonOpen = millis(v)
+	case "peak":
+		s.Peak = int32(whole(v))
+	}
+}
+
+func rfc(minute int64) string { return occupancy.MinuteTime(minute).Format(time.RFC3339) }
+
+// query runs Flux and hands over row by row.
+func (i *Influx) query(ctx context.Context, flux string, yield func(time.Time, map[string]any) error) error {
+	result, err := i.client.QueryAPI(i.cfg.Org).Query(ctx, flux)
+	if err != nil {
+		return i.explain(err)
+	}
+	defer result.Close()
+	for result.Next() {
+		t, _ := result.Record().Values()["_time"].(time.Time)
+		if err := yield(t, result.Record().Values()); err != nil {
+			return err
+		}
+	}
+	return result.Err()
+}
+
+func millis(v any) int64 {
+	f, _ := v.(float64)
+	return int64(f*1000 + 0.5)
+}
+
+func whole(v any) int64 {
+	n, _ := v.(int64)
+	return n
+}

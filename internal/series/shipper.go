@@ -1,0 +1,301 @@
+package series
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Shipper gives an InfluxDB its copy of the series: whatever the ledger's
+// outbox says it has not been given yet, again and again until it is taken.
+// Its memory is one batch, however long InfluxDB is away, and points overwrite
+// themselves: what was sent twice counts once.
+type Shipper struct {
+	network   *catalogue.Network
+	ledger    *ledger.Ledger
+	influx    *Influx
+	calendars map[catalogue.SiteID]catalogue.Calendar
+	now       func() time.Time
+	log       *slog.Logger
+
+	mu    sync.Mutex
+	fault error
+	owed  int
+}
+
+const (
+	shipHours = 80 // of minutes in one request
+	shipPage  = 2000
+	shipEvery = 2 * time.Second
+	shipRetry = time.Minute // at most between attempts
+	// shipTell is how often a fault that lasts is logged.
+	shipTell = 10 * time.Minute
+
+	cursorShipped   = "influx-observations"
+	cursorDecisions = "influx-decisions"
+)
+
+// NewShipper makes a shipper; Run runs it.
+func NewShipper(n *catalogue.Network, l *ledger.Ledger, i *Influx, now func() time.Time, log *slog.Logger) *Shipper {
+	s := &Shipper{network: n, ledger: l, influx: i, calendars: map[catalogue.SiteID]catalogue.Calendar{}, now: now, log: log}
+	for k := range n.Sites {
+		s.calendars[n.Sites[k].ID] = n.Calendar(&n.Sites[k])
+	}
+	return s
+}
+
+// Status says what keeps InfluxDB from its copy (nil: nothing), and how many
+// hours of spaces it has not been given yet.
+func (s *Shipper) Status() (fault error, owed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault, s.owed
+}
+
+// Run sends until ctx ends.
+func (s *Shipper) Run(ctx context.Context) {
+	s.note(s.influx.Probe(ctx, s.now()), time.Time{})
+	wait, told := shipEvery, s.now()
+	for {
+		more, err := s.Ship(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if told = s.note(err, told); err != nil {
+			wait = min(2*wait, shipRetry)
+		} else if wait = shipEvery; more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// note keeps and logs a fault when it begins, ends, changes or lasts.
+func (s *Shipper) note(err error, told time.Time) time.Time {
+	s.mu.Lock()
+	before := s.fault
+	s.fault = err
+	s.mu.Unlock()
+	switch now := s.now(); {
+	case err == nil && before != nil:
+		s.log.Info("InfluxDB takes the series again")
+	case err != nil && (before == nil || before.Error() != err.Error() || now.Sub(told) > shipTell):
+		s.log.Warn("InfluxDB is not given the series; it will be given all of it later", "error", err)
+		return now
+	}
+	return told
+}
+
+// Ship sends one batch of each kind and says whether there is more.
+func (s *Shipper) Ship(ctx context.Context) (more bool, err error) {
+	for _, ship := range []func(context.Context) (bool, error){s.minutes, s.observations, s.decisions} {
+		m, err := ship(ctx)
+		if err != nil {
+			return false, err
+		}
+		more = more || m
+	}
+	return more, nil
+}
+
+// minutes sends owed hours with the roll-ups that they belong to.
+func (s *Shipper) minutes(ctx context.Context) (more bool, err error) {
+	owed, all, err := s.ledger.Outbox(ctx, shipHours)
+	s.mu.Lock()
+	s.owed = all
+	s.mu.Unlock()
+	if err != nil || len(owed) == 0 {
+		return false, err
+	}
+	l := newLines(s.network)
+	for from := 0; from < len(owed); {
+		to := from
+		for to < len(owed) && owed[to].Space == owed[from].Space {
+			to++
+		}
+		if err := s.space(ctx, l, owed[from:to]); err != nil {
+			return false, err
+		}
+		from = to
+	}
+	if err := s.deliver(ctx, l); err != nil {
+		return false, err
+	}
+	if err := s.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.Delivered(owed) }); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	s.owed = all - len(owed)
+	s.mu.Unlock()
+	return all > len(owed), nil
+}
+
+// deliver sends; points older than the bucket keeps any are not wanted there.
+func (s *Shipper) deliver(ctx context.Context, l *lines) error {
+	err := s.influx.send(ctx, l)
+	if errors.Is(err, errExpired) {
+		s.log.Debug("InfluxDB keeps nothing that old", "error", err)
+		return nil
+	}
+	return err
+}
+
+// space collects owed hours of one space, ascending.
+func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error {
+	sp := s.network.Space(owed[0].Space)
+	if sp == nil {
+		return nil // the catalogue has changed since
+	}
+	cal := s.calendars[sp.Site]
+	read := func(from, to int64) ([]occupancy.Run, error) { return spaceRuns(ctx, s.ledger, sp.ID, from, to) }
+	var last catalogue.Day
+	for k, o := range owed {
+		from := o.Hour * 60
+		runs, err := read(from, from+60)
+		if err != nil {
+			return err
+		}
+		l.minutes(sp, from, runs)
+		s.rollUp(l, measureHour, sp, from, from+60, runs)
+		day := cal.Zone.At(occupancy.MinuteTime(from)).Day
+		if k > 0 && day == last {
+			continue
+		}
+		last = day
+		from, to := occupancy.MinuteOf(cal.Zone.Start(day)), occupancy.MinuteOf(cal.Zone.Start(day+1))
+		if runs, err = read(from, to); err != nil {
+			return err
+		}
+		s.rollUp(l, measureDay, sp, from, to, runs)
+	}
+	return nil
+}
+
+func (s *Shipper) rollUp(l *lines, measurement string, sp *catalogue.Space, from, to int64, runs []occupancy.Run) {
+	var sum occupancy.Sum
+	slots := occupancy.Slots(s.calendars[sp.Site], from, to, false)
+	occupancy.Spend(slots, from, runs, func(*occupancy.Slot) *occupancy.Sum { return &sum })
+	for _, slot := range slots {
+		if slot.Open {
+			sum.Open += (slot.To - slot.From) * occupancy.MinuteMS
+		}
+	}
+	l.sum(measurement, sp, from, &sum)
+}
+
+// spaceRuns reads a space's minutes [from, to) from the ledger; what is not there is unknown.
+func spaceRuns(ctx context.Context, l *ledger.Ledger, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
+	var out []occupancy.Run
+	at := from
+	err := l.SeriesDays(ctx, space, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, func(day int64, body []byte) error {
+		runs, err := occupancy.ReadRuns(nil, body)
+		if err != nil {
+			return fmt.Errorf("day %d: %w", day, err)
+		}
+		begin := day * dayMinutes
+		out = occupancy.AppendRun(out, occupancy.Run{Minutes: int(begin - at)})
+		at = max(at, begin)
+		for _, r := range occupancy.Cut(runs, int(at-begin), int(min(to-begin, dayMinutes))) {
+			out = occupancy.AppendRun(out, r)
+			at += int64(r.Minutes)
+		}
+		return nil
+	})
+	return occupancy.AppendRun(out, occupancy.Run{Minutes: int(to - at)}), err
+}
+
+// observations sends the air's quality and the devices' health.
+func (s *Shipper) observations(ctx context.Context) (more bool, err error) {
+	after, err := s.ledger.Cursor(ctx, cursorShipped)
+	if err != nil {
+		return false, err
+	}
+	list, err := s.ledger.ObservationsPage(ctx, after, shipPage)
+	if err != nil || len(list) == 0 {
+		return false, err
+	}
+	l := newLines(s.network)
+	for k := range list {
+		o := &list[k]
+		d := s.network.Device(o.Device)
+		if d == nil || o.What != wire.Air && o.What != wire.Status {
+			continue
+		}
+		v, err := o.Values()
+		if err != nil {
+			return false, err
+		}
+		if o.What == wire.Air {
+			l.air(d, o.At, v)
+		} else {
+			l.device(d, o.At, v)
+		}
+	}
+	if err := s.deliver(ctx, l); err != nil {
+		return false, err
+	}
+	err = s.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.SetCursor(cursorShipped, list[len(list)-1].Seq) })
+	return len(list) == shipPage, err
+}
+
+// decisions sends how long readers waited.
+func (s *Shipper) decisions(ctx context.Context) (more bool, err error) {
+	after, err := s.ledger.Cursor(ctx, cursorDecisions)
+	if err != nil {
+		return false, err
+	}
+	list, err := s.ledger.DecisionTimes(ctx, after, shipPage)
+	if err != nil || len(list) == 0 {
+		return false, err
+	}
+	l := newLines(s.network)
+	for _, d := range list {
+		l.begin(measureDecisions, "site", string(d.Site))
+		l.int("count", d.Count)
+		l.float("max_ms", float64(d.Max.Microseconds())/1000)
+		l.float("mean_ms", float64(d.Mean.Microseconds())/1000)
+		l.float("p50_ms", float64(d.P50.Microseconds())/1000)
+		l.float("p99_ms", float64(d.P99.Microseconds())/1000)
+		l.int("refused", d.Refused)
+		l.end(occupancy.MinuteTime(d.Minute))
+	}
+	if err := s.deliver(ctx, l); err != nil {
+		return false, err
+	}
+	err = s.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.SetCursor(cursorDecisions, list[len(list)-1].Minute) })
+	return len(list) == shipPage, err
+}
+
+// Rewind has everything in [from, to) sent again: an InfluxDB was lost.
+func Rewind(ctx context.Context, l *ledger.Ledger, from, to time.Time) error {
+	spaces, err := l.SeriesSpaces(ctx)
+	if err != nil {
+		return err
+	}
+	for _, space := range spaces {
+		err := l.Write(ctx, func(tx *ledger.Tx) error {
+			return tx.AllToOutbox(space, occupancy.MinuteOf(from), occupancy.MinuteAfter(to))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return l.Write(ctx, func(tx *ledger.Tx) error {
+		if err := tx.SetCursor(cursorShipped, 0); err != nil {
+			return err
+		}
+		return tx.SetCursor(cursorDecisions, 0)
+	})
+}
