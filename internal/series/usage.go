@@ -234,6 +234,11 @@ func (u *usage) peaks(all []taken, slots map[catalogue.SiteID][]occupancy.Slot, 
 	})
 }
 
+// Minutes reads a space's minutes [from, to); what is not there is unknown.
+func (r Reader) Minutes(ctx context.Context, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
+	return spaceRuns(ctx, r.Ledger, space, from, to)
+}
+
 // Bucket is a stretch of the series, summed.
 type Bucket struct {
 	From, To time.Time

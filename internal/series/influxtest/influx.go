@@ -1,0 +1,113 @@
+// Package influxtest runs a real InfluxDB 1.8 for tests, where the environment
+// asks for it. It is no part of the service.
+package influxtest
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Variable is the environment variable with which tests run InfluxDB as well.
+const Variable = "TOTEM_TEST_INFLUX"
+
+// Bucket is the database and retention policy that every server begins with.
+const Bucket = "totem/autogen"
+
+// Wanted says whether InfluxDB is asked for; a test that does not run it says so.
+func Wanted() bool { return os.Getenv(Variable) != "" }
+
+// Need skips a test that nobody asked to run with InfluxDB.
+func Need(t testing.TB) {
+	t.Helper()
+	if !Wanted() {
+		t.Skip("not run: needs InfluxDB; set " + Variable + "=1 (.ci/run and make integration do)")
+	}
+}
+
+// Server is an InfluxDB that can be stopped and started again with what it has.
+type Server struct {
+	URL string
+	dir string
+	cmd *exec.Cmd
+}
+
+// Start starts an InfluxDB of its own; it is killed when the test ends.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{dir: t.TempDir()}
+	addr, back := free(t), free(t)
+	s.URL = "http://" + addr
+	config := fmt.Sprintf(`reporting-disabled = true
+bind-address = %q
+[meta]
+dir = %q
+[data]
+dir = %q
+wal-dir = %q
+[http]
+bind-address = %q
+flux-enabled = true
+log-enabled = false
+[logging]
+level = "error"
+`, back, filepath.Join(s.dir, "meta"), filepath.Join(s.dir, "data"), filepath.Join(s.dir, "wal"), addr)
+	if err := os.WriteFile(filepath.Join(s.dir, "influxdb.conf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart(t)
+	t.Cleanup(func() { s.Stop(syscall.SIGKILL) })
+	resp, err := http.PostForm(s.URL+"/query", url.Values{"q": {"CREATE DATABASE totem"}})
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("create database: %v %v", resp, err)
+	}
+	_ = resp.Body.Close()
+	return s
+}
+
+func free(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Restart starts it, again after a Stop, and waits until it answers.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	path, err := exec.LookPath("influxd")
+	if err != nil {
+		t.Fatalf("%s is set and there is no influxd: go install github.com/influxdata/influxdb/cmd/influxd@v1.8.3: %v", Variable, err)
+	}
+	s.cmd = exec.Command(path, "run", "-config", filepath.Join(s.dir, "influxdb.conf"))
+	var said strings.Builder
+	s.cmd.Stderr = &said
+	s.cmd.Env = append(os.Environ(), "HOME="+s.dir)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(50 * time.Millisecond) {
+		if resp, err := http.Get(s.URL + "/ping"); err == nil {
+			_ = resp.Body.Close()
+			return
+		}
+	}
+	t.Fatalf("influxd did not start:\n%s", said.String())
+}
+
+// Stop ends it: SIGTERM lets it save what it holds, SIGKILL does not.
+func (s *Server) Stop(signal syscall.Signal) {
+	_ = s.cmd.Process.Signal(signal)
+	_ = s.cmd.Wait()
+}
