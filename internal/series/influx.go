@@ -100,7 +100,7 @@ func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to 
 	|> filter(fn: (r) => r._measurement == %q and r.space == %q)
 	|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
 	|> group()
-	|> sort(columns: ["_time"])`, i.cfg.Bucket, rfc(from), rfc(to), measureMinute, string(space))
+	|> sort(columns: ["_time"])`, i.cfg.Bucket, rfc(from), until(to), measureMinute, string(space))
 	var runs []occupancy.Run
 	at := from
 	err := i.query(ctx, flux, func(t time.Time, v map[string]any) error {
@@ -126,7 +126,7 @@ func (i *Influx) Days(ctx context.Context, from, to time.Time) (map[catalogue.Sp
 	|> range(start: %s, stop: %s)
 	|> filter(fn: (r) => r._measurement == %q and (%s))
 	|> group(columns: ["space", "_field"])
-	|> %s()`, i.cfg.Bucket, rfc(occupancy.MinuteOf(from)), rfc(occupancy.MinuteOf(to)), measureDay, f.filter, f.fold)
+	|> %s()`, i.cfg.Bucket, rfc(occupancy.MinuteOf(from)), until(occupancy.MinuteOf(to)), measureDay, f.filter, f.fold)
 		err := i.query(ctx, flux, func(_ time.Time, v map[string]any) error {
 			id := catalogue.SpaceID(fmt.Sprint(v["space"]))
 			s := out[id]
@@ -164,6 +164,12 @@ func setField(s *occupancy.Sum, field string, v any) {
 	case "peak":
 		s.Peak = int32(whole(v))
 	}
+}
+
+// until ends a range before a minute. 1.8 takes a point at a range's stop to be
+// in it, 2.x does not: a millisecond before, both agree.
+func until(minute int64) string {
+	return occupancy.MinuteTime(minute).Add(-time.Millisecond).Format(time.RFC3339Nano)
 }
 
 func rfc(minute int64) string { return occupancy.MinuteTime(minute).Format(time.RFC3339) }

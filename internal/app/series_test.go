@@ -1,0 +1,346 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/series/influxtest"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// sent is one message of the tests' devices.
+type sent struct {
+	topic   string
+	payload []byte
+	msg     *wire.Message
+}
+
+// weeks makes messages at whole minutes around the change of clocks on 25
+// October 2026 and around 11 November, a holiday.
+func weeks(t *testing.T, n *catalogue.Network) (all []sent, spans []occupancy.Span) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(25, 10))
+	for _, days := range [][2]catalogue.Day{{catalogue.Date(2026, 10, 24), catalogue.Date(2026, 10, 27)}, {catalogue.Date(2026, 11, 10), catalogue.Date(2026, 11, 13)}} {
+		from, to := n.Zone.Start(days[0]), n.Zone.Start(days[1])
+		spans = append(spans, occupancy.Span{From: from, To: to})
+		add := func(device catalogue.DeviceID, what wire.What, every int, fill func(*wire.Message)) {
+			d := n.Device(device)
+			for at := from; at.Before(to); at = at.Add(time.Duration(1+rng.IntN(every)) * time.Minute) {
+				m := &wire.Message{Topic: wire.Topic{Site: d.Site, Device: device, What: what}, ID: randomID(rng), At: at}
+				fill(m)
+				payload, err := m.Encode()
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, sent{m.Topic.String(), payload, m})
+			}
+		}
+		add("metz-coworking-count", wire.Count, 60, func(m *wire.Message) { m.Count = rng.IntN(20) })
+		add("metz-verlaine-occupancy", wire.Occupancy, 100, func(m *wire.Message) { m.Occupied = rng.IntN(2) == 0 })
+		add("metz-hall-flow", wire.Flow, 40, func(m *wire.Message) { m.In, m.Out = rng.IntN(5), rng.IntN(4) })
+		add("metz-desk-1", wire.Occupancy, 50, func(m *wire.Message) { m.Occupied = rng.IntN(2) == 0 })
+		add("metz-entrance-in", wire.Status, 900, func(m *wire.Message) { m.Status = &wire.StatusBody{Online: rng.IntN(4) > 0} })
+		for i, uid := range []string{aliceUID, remiUID} {
+			c, err := wire.ParseCredential(uid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, reader := range []catalogue.DeviceID{"metz-entrance-in", "metz-entrance-out", "metz-coworking-in"} {
+				if n.Device(reader) == nil {
+					continue
+				}
+				add(reader, wire.Badge, 500+i*200, func(m *wire.Message) {
+					m.Badge = &wire.BadgeBody{Credential: c, Offline: &wire.Offline{Granted: true, Reason: "lease", List: "1"}}
+				})
+			}
+		}
+	}
+	return all, spans
+}
+
+func randomID(rng *rand.Rand) (id uuid.UUID) {
+	for i := range id {
+		id[i] = byte(rng.IntN(256))
+	}
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return id
+}
+
+// publish sends messages through the broker and waits until all are acknowledged.
+func publish(t *testing.T, a *App, all []sent) {
+	t.Helper()
+	c, err := mqttload.DialOptions(t.Context(), a.MQTT.String(), mqttload.Options{ClientID: "test-" + uuid.NewString(), Window: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, m := range all {
+		if err := c.Publish(m.topic, m.payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// minutesOf reads the series of every space over the spans.
+func minutesOf(t *testing.T, a *App, spans []occupancy.Span) map[string][]occupancy.Run {
+	t.Helper()
+	if err := a.seriesCaughtUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]occupancy.Run{}
+	for _, sp := range a.Network.Spaces {
+		for _, s := range spans {
+			runs, err := series.Reader{Network: a.Network, Ledger: a.ledger}.Minutes(t.Context(), sp.ID, occupancy.MinuteOf(s.From), occupancy.MinuteOf(s.To))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[fmt.Sprint(sp.ID, " ", s.From)] = runs
+		}
+	}
+	return out
+}
+
+func TestShuffledAndRepeatedWeeksGiveTheExactIntegrals(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	all, spans := weeks(t, a.Network)
+	publish(t, a, all)
+	inOrder := minutesOf(t, a, spans)
+
+	cfg := testConfig(t)
+	cfg.MQTTListen = "127.0.0.1:0"
+	b := startApp(t, cfg)
+	settle(t, b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	mixed := slices.Concat(all, all[:len(all)/3])
+	rng.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
+	half := len(mixed) / 2
+	publish(t, b, mixed[:half])
+	minutesOf(t, b, spans) // what is made is made again where late messages touch it
+	publish(t, b, mixed[half:])
+	if d := cmp.Diff(inOrder, minutesOf(t, b, spans)); d != "" {
+		t.Errorf("in another order, repeated:\n%s", d)
+	}
+	for _, s := range spans {
+		exact(t, a.Network, all, s, inOrder, "metz-verlaine-occupancy", func(m *wire.Message) int {
+			if m.Occupied {
+				return 1
+			}
+			return 0
+		})
+		exact(t, a.Network, all, s, inOrder, "metz-coworking-count", func(m *wire.Message) int { return m.Count })
+	}
+}
+
+// exact holds a space with one sensor to a plain reading of its messages, which come at whole minutes.
+func exact(t *testing.T, n *catalogue.Network, all []sent, s occupancy.Span, got map[string][]occupancy.Run, device catalogue.DeviceID, value func(*wire.Message) int) {
+	t.Helper()
+	d := n.Device(device)
+	hold := occupancy.TimingOf(d).Hold
+	var mine []*wire.Message
+	for _, m := range all {
+		if m.msg.Topic.Device == device {
+			mine = append(mine, m.msg)
+		}
+	}
+	slices.SortFunc(mine, func(a, b *wire.Message) int { return a.At.Compare(b.At) })
+	at := s.From
+	for _, r := range got[fmt.Sprint(d.Space, " ", s.From)] {
+		for range r.Minutes {
+			var want occupancy.Minute
+			for _, m := range mine {
+				if !m.At.After(at) && at.Before(m.At.Add(hold)) {
+					v := value(m)
+					want = occupancy.Minute{Known: 60_000, Person: int64(v) * 60_000, Peak: int32(v)}
+					if v > 0 {
+						want.Occupied = 60_000
+					}
+				}
+			}
+			if device == "metz-coworking-count" && want.Known == 0 {
+				want = r.Minute // then another source is taken
+			}
+			if r.Minute != want {
+				t.Fatalf("%s at %s: %+v, want %+v", d.Space, at, r.Minute, want)
+			}
+			at = at.Add(time.Minute)
+		}
+	}
+	if !at.Equal(s.To) {
+		t.Errorf("%s: the series ends at %s", d.Space, at)
+	}
+}
+
+func TestInfluxDBHasWhatTheLedgerHas(t *testing.T) {
+	influxtest.Need(t)
+	server := influxtest.Start(t)
+	cfg := testConfig(t)
+	cfg.InfluxURL, cfg.InfluxBucket = server.URL, influxtest.Bucket
+	a := startApp(t, cfg)
+	settle(t, a)
+	all, spans := weeks(t, a.Network)
+	rng := rand.New(rand.NewPCG(4, 4))
+	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	publish(t, a, all)
+	want := minutesOf(t, a, spans)
+	shipped(t, a)
+	influx := series.NewInflux(a.Network, a.cfg.influx())
+	defer influx.Close()
+	for _, id := range []catalogue.SpaceID{"metz-coworking", "metz-verlaine", "metz-hall"} {
+		for _, s := range spans {
+			got, err := influx.Minutes(t.Context(), id, occupancy.MinuteOf(s.From), occupancy.MinuteOf(s.To))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(want[fmt.Sprint(id, " ", s.From)], got); d != "" {
+				t.Errorf("%s: %s", id, d)
+			}
+		}
+	}
+}
+
+// shipped waits until InfluxDB is owed nothing.
+func shipped(t *testing.T, a *App) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		_, owed, err := a.ledger.Outbox(ctx, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owed == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond) // another process: there is nothing to wait on
+	}
+}
+
+func TestSeriesSurvivesARestartBetweenMessageAndMinute(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	all, spans := weeks(t, a.Network)
+	publish(t, a, all[:len(all)/2])
+	stopApp(t, a) // what was acknowledged has not all been made
+	b, err := Start(t.Context(), cfg, Options{Log: discard(), Anonymous: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopApp(t, b) })
+	publish(t, b, all[len(all)/2:])
+	got := minutesOf(t, b, spans)
+
+	c := startApp(t, testConfig(t))
+	settle(t, c)
+	publish(t, c, all)
+	if d := cmp.Diff(minutesOf(t, c, spans), got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestUsageOverHTTP(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	all, _ := weeks(t, a.Network)
+	publish(t, a, all)
+	h := clientOf(t, a)
+	var page struct {
+		Items []struct {
+			Key         string
+			KnownHours  float64  `json:"known_hours"`
+			OpenHours   float64  `json:"open_hours"`
+			Utilisation *float64 `json:"utilisation"`
+		}
+	}
+	// 24 to 26 October: 24 + 25 + 24 hours; open on Monday only.
+	get(t, h, "/v1/usage?from=2026-10-24T00:00:00%2B02:00&to=2026-10-27T00:00:00%2B01:00&by=space&kind=meeting-room&site=metz&limit=1000", 200, &page)
+	monday := a.Network.Site("metz").Opening
+	if len(page.Items) == 0 || len(monday) == 0 {
+		t.Fatalf("%+v", page)
+	}
+	for _, it := range page.Items {
+		if it.Key != "metz-verlaine" && (it.KnownHours != 0 || it.Utilisation != nil) {
+			t.Errorf("nothing is known of %s: %+v", it.Key, it)
+		}
+	}
+	for _, bad := range []string{
+		"from=2026-10-24T00:00:01Z&to=2026-10-27T00:00:00Z", "from=2026-10-27T00:00:00Z&to=2026-10-24T00:00:00Z",
+		"from=2026-10-24T00:00:00Z", "from=2026-10-24T00:00:00Z&to=2026-10-27T00:00:00Z&by=room", "from=2026-10-24T00:00:00Z&to=2026-10-27T00:00:00Z&site=paris",
+	} {
+		get(t, h, "/v1/usage?"+bad, 422, nil)
+	}
+	body := getCSV(t, h, "/v1/usage?from=2026-10-24T00:00:00Z&to=2026-10-27T00:00:00Z&by=hour-of-week")
+	if lines := bytes.Count(body, []byte("\r\n")); lines != 169 || !bytes.HasPrefix(body, []byte("key,spaces,known_hours,")) || !bytes.Contains(body, []byte("\r\nmon-08,")) {
+		t.Errorf("%d lines of CSV: %.200s", lines, body)
+	}
+	var buckets struct {
+		Items []struct {
+			From, To time.Time
+			Known    float64 `json:"known_seconds"`
+		}
+	}
+	get(t, h, "/v1/occupancy?space=metz-verlaine&from=2026-10-24T00:00:00%2B02:00&to=2026-10-27T00:00:00%2B01:00&every=1d", 200, &buckets)
+	if len(buckets.Items) != 3 || buckets.Items[1].To.Sub(buckets.Items[1].From) != 25*time.Hour {
+		t.Errorf("days: %+v", buckets.Items)
+	}
+	get(t, h, "/v1/occupancy?space=metz-verlaine&from=2026-10-24T00:00:00Z&to=2026-10-27T00:00:00Z&every=7m", 422, nil)
+}
+
+// get asks with the client's token and reads the answer where it is wanted.
+func get(t *testing.T, c client, path string, status int, into any) {
+	t.Helper()
+	code, body := c.ask("GET", path, "")
+	if code != status {
+		t.Fatalf("GET %s: %d %v", path, code, body)
+	}
+	if into == nil {
+		return
+	}
+	data, err := json.Marshal(body)
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func getCSV(t *testing.T, c client, path string) []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", c.base+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Accept", "text/csv")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/csv") {
+		t.Fatalf("GET %s: %s %v %.300s", path, resp.Status, err, body)
+	}
+	return body
+}
