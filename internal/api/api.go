@@ -22,12 +22,14 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // Live is what is so now.
@@ -64,6 +66,11 @@ type Config struct {
 	Series   series.Reader
 	// SeriesCaughtUp waits until the series follows the newest message.
 	SeriesCaughtUp func(context.Context) error
+	Foreign        *wire.Foreign
+	// Watch hands over what arrives, while somebody looks.
+	Watch func() (arrivals <-chan ingest.Arrival, cancel func())
+	// Degraded says what is amiss without keeping the service from its work.
+	Degraded func() []string
 	// Ready says what keeps the service from its work; empty: nothing.
 	Ready   func(context.Context) []string
 	Metrics http.Handler
@@ -99,7 +106,7 @@ func New(cfg Config) http.Handler {
 	huma.NewError = problem
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
-	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.operations, s.tokens, s.persons} {
+	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.devices, s.operations, s.tokens, s.persons} {
 		register()
 	}
 	return r
@@ -137,7 +144,7 @@ func (s *server) health(r chi.Router) {
 		} else {
 			faults = []string{}
 		}
-		writeJSON(w, status, map[string]any{"ok": len(faults) == 0, "faults": faults})
+		writeJSON(w, status, map[string]any{"ok": len(faults) == 0, "faults": faults, "degraded": s.cfg.Degraded()})
 	})
 	r.Method(http.MethodGet, "/metrics", s.cfg.Metrics)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -109,47 +108,32 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 		last = in.LastID
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		hc.SetHeader("Content-Type", "text/event-stream")
-		hc.SetHeader("X-Accel-Buffering", "no")
-		replay, events, cancel := s.cfg.Live.Subscribe(last)
+		replay, changes, cancel := s.cfg.Live.Subscribe(last)
 		defer cancel()
-		w := hc.BodyWriter()
-		flush := func() {}
-		if rw, ok := w.(http.ResponseWriter); ok {
-			control := http.NewResponseController(rw)
-			flush = func() { _ = control.Flush() } // a client that has gone is seen at its next write
-		}
-		write := func(id string, a occupancy.SpaceAvailability) bool {
-			v, ok := see(a)
-			if !ok {
-				return true
+		out := newEvents(hc)
+		write := func(id string, a occupancy.SpaceAvailability) {
+			if v, ok := see(a); ok {
+				out.event(id, v)
 			}
-			_, err := fmt.Fprintf(w, "id: %s\ndata: %s\n\n", id, mustJSON(v))
-			return err == nil
 		}
 		for _, e := range replay {
-			if !write(e.ID, e.Availability) {
-				return
-			}
+			write(e.ID, e.Availability)
 		}
-		fmt.Fprint(w, ": ready\n\n")
-		flush()
+		out.comment("ready")
 		tick := time.NewTicker(heartbeat)
 		defer tick.Stop()
-		for {
+		for out.flush() {
 			select {
 			case <-hc.Context().Done():
 				return
-			case e, ok := <-events:
-				if !ok || !write(e.ID, e.Availability) {
+			case e, ok := <-changes:
+				if !ok {
 					return
 				}
+				write(e.ID, e.Availability)
 			case <-tick.C:
-				if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil {
-					return
-				}
+				out.comment("still here")
 			}
-			flush()
 		}
 	}}, nil
 }

@@ -174,11 +174,7 @@ func (s *server) rejects(ctx context.Context, in *Paging) (*pageOut[reject], err
 			return nil, invalid("query", "cursor", "is not the next of a page of this list")
 		}
 	}
-	var topics []string
-	for _, site := range callerOf(ctx).scope() {
-		topics = append(topics, "totem/v1/"+string(site)+"/")
-	}
-	list, err := s.cfg.Ledger.Rejects(ctx, topics, before, in.Limit+1)
+	list, err := s.cfg.Ledger.Rejects(ctx, s.ownTopics(ctx), before, in.Limit+1)
 	if err != nil {
 		return nil, s.fail(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // Options are what the commands differ in; they are no settings.
@@ -43,6 +44,7 @@ type App struct {
 	cfg      Config
 	opt      Options
 	ledger   *ledger.Ledger
+	foreign  *wire.Foreign
 	pipeline *ingest.Pipeline
 	live     *live.State
 	down     *downlink.Downlink
@@ -82,6 +84,9 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 		}
 	}()
 	if a.Network, err = cfg.LoadCatalogue(); err != nil {
+		return nil, err
+	}
+	if a.foreign, err = wire.NewForeign(a.Network); err != nil {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{a.openData, a.openRights, a.openSeries, a.openBroker, a.openFollowers, a.openHTTP} {
@@ -163,7 +168,7 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	}
 	a.follower = newFollower(a.Network, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
 	a.pipeline = ingest.New(ingest.Config{
-		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index,
+		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index,
 		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
 	})
 	a.run(a.pipeline.Run) // ends after the broker: what was handed over is committed first
@@ -185,7 +190,7 @@ func (a *App) committed(c ingest.Committed) {
 func (a *App) startBroker() error {
 	handle := func(d broker.Delivery) { a.pipeline.Handle(a.ctx, ingest.Delivery(d)) }
 	if a.cfg.MQTTURL != "" {
-		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: a.Keys.ClientID(), Handler: handle, OnUp: a.brokerUp, Log: a.opt.Log})
+		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: a.Keys.ClientID(), Foreign: a.foreign.Filters(), Handler: handle, OnUp: a.brokerUp, Log: a.opt.Log})
 		if err != nil {
 			return err
 		}
@@ -193,7 +198,7 @@ func (a *App) startBroker() error {
 		return out.Start(a.ctx)
 	}
 	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
-		Listen: a.cfg.MQTTListen, Network: a.Network, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
+		Listen: a.cfg.MQTTListen, Network: a.Network, Foreign: a.foreign, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
 		Denied: func(d broker.Delivery, reason string) { a.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) },
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // Config is the settings of contract §8: flags and, by the same name,
@@ -113,7 +114,14 @@ func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue: %w", err)
 	}
-	return catalogue.Parse(c.Catalogue, data)
+	n, err := catalogue.Parse(c.Catalogue, data)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := wire.NewForeign(n); err != nil { // what only an adapter knows of its settings
+		return nil, fmt.Errorf("%s: %w", c.Catalogue, err)
+	}
+	return n, nil
 }
 
 // AdminTokenFile is where the first admin token is kept where no setting names one.

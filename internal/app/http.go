@@ -17,6 +17,7 @@ func (a *App) apiConfig() api.Config {
 		Network: a.Network, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
 		Series:      series.Reader{Network: a.Network, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
+		Foreign: a.foreign, Watch: a.pipeline.Watch, Degraded: a.degraded,
 		CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
 	}
 }
@@ -42,6 +43,17 @@ func (a *App) ready(ctx context.Context) []string {
 		faults = append(faults, fmt.Sprintf("broker: %v", err))
 	}
 	return faults
+}
+
+// degraded says what is amiss while doors, visits and the ledger's series go on.
+func (a *App) degraded() []string {
+	if a.shipper == nil {
+		return []string{}
+	}
+	if fault, owed := a.shipper.Status(); fault != nil {
+		return []string{fmt.Sprintf("influxdb: %v; %d hours of spaces wait for it in the ledger", fault, owed)}
+	}
+	return []string{}
 }
 
 // sessions ends broker connections whose secret or token has changed.

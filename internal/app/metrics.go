@@ -25,6 +25,7 @@ type metrics struct {
 	decisionTime prometheus.Histogram
 	rejects      *prometheus.CounterVec
 	repeats      prometheus.Counter
+	ignored      prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -37,6 +38,7 @@ func newMetrics() *metrics {
 		commitFails:  f.counter("totem_commit_failures_total", "Commits that failed and were tried again."),
 		decisionTime: f.histogram("totem_decision_seconds", "Time from a badge's arrival to its decision's publication.", prometheus.ExponentialBuckets(0.0001, 2, 14)),
 		repeats:      f.counter("totem_messages_repeated_total", "Messages that were repeats of committed ones."),
+		ignored:      f.counter("totem_messages_ignored_total", "Messages that were old news, or nothing that concerns Totem."),
 		lists: &listWatch{
 			waiting: map[catalogue.DeviceID]issuedList{},
 			lag: f.histogram("totem_allowlist_propagation_seconds", "Time from a change of rights to a reader's report of having applied its list.",
@@ -112,6 +114,7 @@ func yes(b bool) string {
 
 func (m *metrics) Rejected(code string) { m.rejects.WithLabelValues(code).Inc() }
 func (m *metrics) Repeated()            { m.repeats.Inc() }
+func (m *metrics) Ignored()             { m.ignored.Inc() }
 func (m *metrics) CommitFailed()        { m.commitFails.Inc() }
 
 // listWatch follows allowlists from their issue to the readers' word that they

@@ -26,6 +26,7 @@ type EmbeddedConfig struct {
 	Listen  string // host:port; port 0 takes a free one
 	TLS     *tls.Config
 	Network *catalogue.Network
+	Foreign Foreign // nil: no real devices
 	Auth    Authenticator
 	// AllowAnonymous lets clients of this machine in without a username.
 	AllowAnonymous bool
@@ -79,7 +80,7 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	if cfg.Network == nil || cfg.Auth == nil || cfg.Handler == nil || cfg.Log == nil {
 		return nil, errors.New("embedded broker: a network, an authenticator, a handler and a log are needed")
 	}
-	e := &Embedded{cfg: cfg, limits: cfg.Limits.withDefaults(), rules: rules{cfg.Network},
+	e := &Embedded{cfg: cfg, limits: cfg.Limits.withDefaults(), rules: rules{cfg.Network, cfg.Foreign},
 		seldom:  rate.Sometimes{First: 10, Interval: 10 * time.Second},
 		waiting: map[*session]struct{}{}, live: map[string]*session{}, perPrincipal: map[owner]int{},
 		settled: make(chan struct{})}

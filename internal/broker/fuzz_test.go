@@ -21,7 +21,7 @@ func FuzzEmbeddedConnection(f *testing.F) {
 	f.Add(true, unhex(f, "30 02 0000 33 04 0000 0001 00 00 f0 00 50 02 0001 70 02 0001"))
 	r := start(f, func(c *EmbeddedConfig) {
 		c.Handler = func(d Delivery) {
-			if d.From != "metz-in" || (rules{network()}).publish(reader, d.Topic) != "" {
+			if d.From != "metz-in" || (rules{network: network()}).publish(reader, d.Topic) != "" {
 				f.Errorf("handed over: %q from %q", d.Topic, d.From)
 			}
 			d.Ack()

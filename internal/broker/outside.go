@@ -24,6 +24,8 @@ type OutsideConfig struct {
 	ClientID string
 	// Sites are those whose messages are taken; none: every site's.
 	Sites   []catalogue.SiteID
+	// Foreign are further filters: those of real devices that do not speak the contract.
+	Foreign []string
 	Handler Handler
 	// OnUp is told of each connection once its subscriptions stand: what was
 	// not published meanwhile is to be published again. It may block.
@@ -262,7 +264,7 @@ func (o *Outside) filters() []string {
 			list = append(list, root+site+"/+/"+what)
 		}
 	}
-	return list
+	return append(list, o.cfg.Foreign...)
 }
 
 // hesitate spreads the attempts of many services whose broker went away at the same moment.

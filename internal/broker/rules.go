@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -17,13 +18,28 @@ const (
 const root = "totem/v1/"
 
 // rules are the topic rules of contract §8. Whatever they do not name is denied.
-type rules struct{ network *catalogue.Network }
+type rules struct {
+	network *catalogue.Network
+	foreign Foreign // nil: there are no real devices
+}
+
+// Foreign knows the topics of real devices that do not speak the contract.
+type Foreign interface {
+	// Owners are the devices that publish on a topic; known says that it is a
+	// topic of such devices at all, be it of one that the catalogue does not know.
+	Owners(topic string) (owners []*catalogue.Device, known bool)
+	// Commanded are the devices that are sent commands on a topic.
+	Commanded(topic string) []*catalogue.Device
+}
 
 // publish says why p may not publish on the topic; empty: it may.
 //
 // Any up topic of one's own is let through whatever the device's kind, since a
 // message of a kind that its device cannot send must arrive to be kept as a reject.
 func (r rules) publish(p Principal, topic string) (denied string) {
+	if !strings.HasPrefix(topic, root) && r.foreign != nil {
+		return r.publishForeign(p, topic)
+	}
 	site, device, what, ok := split(topic)
 	if !ok || device == "live" || !slug(site) || !slug(device) || !isUp(what) {
 		return DeniedTopic
@@ -44,6 +60,28 @@ func (r rules) publish(p Principal, topic string) (denied string) {
 	return DeniedSender
 }
 
+// publishForeign is the same for a real device's own topic: its own, those of
+// a gateway's site, and for a gateway those of devices that nobody knows yet.
+func (r rules) publishForeign(p Principal, topic string) (denied string) {
+	owners, known := r.foreign.Owners(topic)
+	switch {
+	case !known:
+		return DeniedTopic
+	case p.Anonymous:
+		return ""
+	case p.Gateway && (len(owners) == 0 || r.own(p, owners)), p.Device != "" && r.own(p, owners):
+		return ""
+	}
+	return DeniedSender
+}
+
+// own says whether any of the devices is p's.
+func (r rules) own(p Principal, devices []*catalogue.Device) bool {
+	return slices.ContainsFunc(devices, func(d *catalogue.Device) bool {
+		return d.ID == p.Device || p.Gateway && d.Site == p.Site
+	})
+}
+
 // read says whether p may subscribe to a filter, or be sent a topic: a topic
 // is a filter without wildcards, and a filter covers no topic that it would
 // not allow by itself.
@@ -54,7 +92,7 @@ func (r rules) read(p Principal, filter string) bool {
 	site, device, what, ok := split(filter)
 	switch {
 	case !ok:
-		return false
+		return r.foreign != nil && p.Device != "" && r.own(p, r.foreign.Commanded(filter))
 	case p.Token:
 		return device == "live" && r.live(site, what)
 	case site != string(p.Site):

@@ -20,7 +20,7 @@ var (
 )
 
 func TestWhoMayPublishWhere(t *testing.T) {
-	r := rules{network()}
+	r := rules{network: network()}
 	for topic, want := range map[string]struct{ reader, gateway, token, anonymous string }{
 		"totem/v1/metz/metz-in/badge":         {"", "", DeniedSender, ""},
 		"totem/v1/metz/metz-in/count":         {"", "", DeniedSender, ""}, // a wrong kind arrives, to be kept as a reject
@@ -64,7 +64,7 @@ func TestWhoMayPublishWhere(t *testing.T) {
 }
 
 func TestWhoMayReadWhat(t *testing.T) {
-	r := rules{network()}
+	r := rules{network: network()}
 	for filter, want := range map[string]struct{ reader, gateway, token, anonymous bool }{
 		"totem/v1/metz/metz-in/decision":           {true, true, false, true},
 		"totem/v1/metz/metz-in/command":            {true, true, false, true},
@@ -121,7 +121,7 @@ func TestWhoMayReadWhat(t *testing.T) {
 // A filter that is allowed covers down topics of one's own and live topics
 // only: whatever it covers besides is not delivered.
 func TestFilterNeverLetsThroughWhatIsNotAllowedByItself(t *testing.T) {
-	r := rules{network()}
+	r := rules{network: network()}
 	segment := rapid.SampledFrom([]string{"totem", "v1", "metz", "nancy", "metz-in", "metz-out", "nancy-in", "metz-gateway", "live", "decision", "command", "allowlist", "badge", "metz-hall", "+", "#", "", "$SYS", "x"})
 	rapid.Check(t, func(t *rapid.T) {
 		tail := strings.Join(rapid.SliceOfN(segment, 1, 5).Draw(t, "segments"), "/")

@@ -3,6 +3,8 @@ package ingest
 import (
 	"encoding/json"
 	"errors"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,13 +25,15 @@ type item struct {
 	vals     Values
 	body     string
 	refused  string // why it is a reject; empty: it is none
+	repeated bool
+	read     *Read // of a badge, once decided
 }
 
 // The codes that a reject's reason begins with.
 const (
 	rejectTopic         = "topic"
 	rejectTooLarge      = "too-large"
-	rejectUnknownDevice = "unknown-device"
+	RejectUnknownDevice = "unknown-device" // a device that the catalogue does not have
 	rejectWrongKind     = "wrong-kind"
 	rejectMalformed     = "malformed"
 	rejectFuture        = "future"
@@ -41,35 +45,80 @@ const (
 var statusNamespace = uuid.MustParse("6f0f1a52-3f6e-5d2c-9d0a-6c1f1f5f2f01")
 
 // decode does all that needs no order: parsing, hashing, digests. It returns
-// nil for what is old news and to be acknowledged without a trace.
-func (p *Pipeline) decode(d Delivery, now time.Time) *item {
+// nothing for what is old news or says nothing, and is to be acknowledged
+// without a trace.
+func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	it := &item{Delivery: d, received: now.UTC().Truncate(time.Millisecond)}
+	if len(d.Payload) > wire.MaxPayload {
+		it.Payload = d.Payload[:wire.MaxPayload]
+		return it.refuse(rejectTooLarge + ": over 64 KiB; kept are the first 64 KiB").alone()
+	}
+	if p.cfg.Foreign != nil && !strings.HasPrefix(d.Topic, wire.Prefix+"/") {
+		return p.foreign(it)
+	}
 	topic, err := wire.ParseUp(d.Topic)
 	if err != nil {
-		return it.refuse(rejectTopic + ": " + err.Error())
+		return it.refuse(rejectTopic + ": " + err.Error()).alone()
 	}
 	// A retained message is delivered at each subscribing: of those only a
 	// status still says something. A badge must never open a door twice.
 	if d.Retained && topic.What != wire.Status {
 		return nil
 	}
-	if len(d.Payload) > wire.MaxPayload {
-		it.Payload = d.Payload[:wire.MaxPayload]
-		return it.refuse(rejectTooLarge + ": over 64 KiB; kept are the first 64 KiB")
-	}
 	it.device = p.cfg.Network.Device(topic.Device)
 	if it.device == nil || it.device.Site != topic.Site {
-		return it.refuse(rejectUnknownDevice + ": the catalogue has no such device at this site")
+		return it.refuse(RejectUnknownDevice + ": the catalogue has no such device at this site").alone()
 	}
 	if !wire.CanSend(it.device.Kind, topic.What) {
-		return it.refuse(rejectWrongKind + ": a " + string(it.device.Kind) + " sends no " + string(topic.What))
+		return it.refuse(rejectWrongKind + ": a " + string(it.device.Kind) + " sends no " + string(topic.What)).alone()
 	}
 	it.msg, err = wire.Decode(topic, d.Payload)
 	if err != nil {
-		return it.refuse(rejectMalformed + ": " + err.Error())
+		return it.refuse(rejectMalformed + ": " + err.Error()).alone()
 	}
-	return p.complete(it)
+	return p.complete(it).alone()
 }
+
+// foreign reads a real device's own payload: for every device of its address
+// what its kind can say. The delivery is acknowledged with the last of them.
+func (p *Pipeline) foreign(it *item) []*item {
+	found, ok := p.cfg.Foreign.Find(it.Topic)
+	switch {
+	case !ok:
+		return it.refuse(rejectTopic + ": belongs to no device of the catalogue").alone()
+	case it.Retained || found.Address == "": // old news, or a bridge's own
+		return nil
+	case len(found.Devices) == 0:
+		return it.refuse(RejectUnknownDevice + ": " + found.Adapter + " " + found.Address).alone()
+	}
+	var items []*item
+	for _, d := range found.Devices {
+		messages, err := wire.ReadForeign(d, it.Topic, it.Payload, it.received)
+		if err != nil {
+			one := *it
+			one.device = d
+			items = append(items, one.refuse(rejectMalformed+": "+found.Adapter+" for "+string(d.ID)+": "+err.Error()))
+			continue
+		}
+		for _, m := range messages {
+			one := *it
+			one.device, one.msg = d, m
+			items = append(items, p.complete(&one))
+		}
+	}
+	var left atomic.Int32
+	left.Store(int32(len(items)))
+	for _, one := range items {
+		one.Ack = func() {
+			if left.Add(-1) == 0 {
+				it.Ack()
+			}
+		}
+	}
+	return items
+}
+
+func (it *item) alone() []*item { return []*item{it} }
 
 // complete fills what a decoded message needs to be committed.
 func (p *Pipeline) complete(it *item) *item {
@@ -85,7 +134,7 @@ func (p *Pipeline) complete(it *item) *item {
 	if m.At.After(it.received.Add(futureLimit)) {
 		return it.refuse(rejectFuture + ": at lies more than 5 minutes ahead")
 	}
-	it.digest = p.cfg.Keys.Digest(m.Canonical(nil))
+	it.digest = p.cfg.Keys.Digest(canonical(m))
 	if m.Badge != nil {
 		it.lookup = wire.HashCredential(p.cfg.Keys.Lookup(), m.Badge.Credential)
 		return it
@@ -97,6 +146,16 @@ func (p *Pipeline) complete(it *item) *item {
 	}
 	it.body = string(body)
 	return it
+}
+
+// canonical is what a repeat must be equal in: not the time, where that is its arrival.
+func canonical(m *wire.Message) []byte {
+	if m.ByArrival {
+		timeless := *m
+		timeless.At = time.UnixMilli(0)
+		m = &timeless
+	}
+	return m.Canonical(nil)
 }
 
 func (it *item) refuse(reason string) *item {

@@ -19,6 +19,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // Delivery is one publication as a source hands it over. Ack is called once,
@@ -64,6 +65,7 @@ type Config struct {
 	Network *catalogue.Network
 	Keys    *keys.Ring
 	Store   Store
+	Foreign *wire.Foreign // real devices with payloads of their own; nil: none
 	Moves   Moves
 	Index   func() *access.Index // the rights in force
 	Publish func(topic string, payload []byte, retain bool) error
@@ -80,6 +82,7 @@ type Metrics interface {
 	Decided(site catalogue.SiteID, reason access.Reason, granted bool, took time.Duration)
 	Rejected(code string)
 	Repeated()
+	Ignored()
 	CommitFailed()
 }
 
@@ -104,6 +107,7 @@ type Pipeline struct {
 	// answering counts the batches whose answers are not out yet: they keep their order.
 	answering atomic.Int32
 	where     *whereabouts
+	watch     watchers
 	stuck     atomic.Bool // the ledger cannot commit at the moment
 }
 
@@ -124,14 +128,19 @@ func (p *Pipeline) Whereabouts(ctx context.Context) access.Whereabouts { return 
 // Handle takes one delivery. It returns once the message is queued; a full
 // queue makes its sender wait. It may be called from many goroutines.
 func (p *Pipeline) Handle(ctx context.Context, d Delivery) {
-	it := p.decode(d, p.cfg.Now())
-	if it == nil {
+	items := p.decode(d, p.cfg.Now())
+	if len(items) == 0 {
+		p.cfg.Metrics.Ignored()
+		p.watch.ignored(d, p.cfg.Now())
 		d.Ack()
 		return
 	}
-	select {
-	case p.queue <- it:
-	case <-ctx.Done(): // not acknowledged: the sender will send it again
+	for _, it := range items {
+		select {
+		case p.queue <- it:
+		case <-ctx.Done(): // not acknowledged: the sender will send it again
+			return
+		}
 	}
 }
 
@@ -224,6 +233,7 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	}
 	p.cfg.Metrics.Committed(len(batch), time.Since(began))
 	b.report(p.cfg.Metrics)
+	p.watch.committed(batch)
 	if len(batch) <= answerHere && len(p.queue) == 0 && p.answering.Load() == 0 {
 		p.send(ready) // nobody waits for the next commit: spare the reader a change of goroutine
 	} else {

@@ -44,6 +44,7 @@ func (b *work) process(it *item) error {
 }
 
 func (b *work) reject(it *item, reason string) error {
+	it.refused = reason
 	code, _, _ := strings.Cut(reason, ":")
 	b.codes = append(b.codes, code)
 	b.done.Rejects++
@@ -75,6 +76,7 @@ func (b *work) repeat(it *item, seen *Seen) error {
 		return b.reject(it, rejectReused+": this id was sent before with another body")
 	}
 	b.repeats++
+	it.repeated = true
 	if seen.ReadSeq == 0 {
 		b.answers = append(b.answers, answer{ack: it.Ack})
 		return nil
@@ -125,6 +127,7 @@ func (b *work) badge(it *item) error {
 		return b.repeat(it, seen)
 	}
 	r, ans := b.decide(it)
+	it.read = r
 	if err := b.tx.AddRead(r); err != nil {
 		return err
 	}

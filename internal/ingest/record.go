@@ -195,6 +195,11 @@ const (
 	AlarmDoorForced      AlarmKind = "door-forced"
 	AlarmDoorHeld        AlarmKind = "door-held"
 	AlarmClock           AlarmKind = "clock"
+	AlarmSilent          AlarmKind = "silent"
+	AlarmStuck           AlarmKind = "stuck"
+	AlarmCounterReset    AlarmKind = "counter-reset"
+	AlarmBatteryLow      AlarmKind = "battery-low"
+	AlarmImplausible     AlarmKind = "implausible"
 )
 
 // Alarm asks for somebody's attention. An alarm of the same id is the same

@@ -203,14 +203,7 @@ func (l *Ledger) Rejects(ctx context.Context, topicPrefixes []string, before int
 	if before > 0 {
 		q.and("seq < ?", before)
 	}
-	if topicPrefixes != nil {
-		var or []string
-		var args []any
-		for _, p := range topicPrefixes {
-			or, args = append(or, "substr(topic, 1, ?) = ?"), append(args, len(p), p)
-		}
-		q.and("("+strings.Join(append(or, "0"), " OR ")+")", args...)
-	}
+	q.prefixes("topic", topicPrefixes)
 	var list []ingest.Reject
 	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY seq DESC LIMIT ?", append(q.args, limit)...)
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -244,6 +237,19 @@ func (w *where) in(column string, values []string) {
 		args[i] = v
 	}
 	w.and(column+" IN ("+strings.TrimSuffix(strings.Repeat("?,", len(values)), ",")+")", args...)
+}
+
+// prefixes keeps what begins with one of them; nil keeps all.
+func (w *where) prefixes(column string, prefixes []string) {
+	if prefixes == nil {
+		return
+	}
+	var or []string
+	var args []any
+	for _, p := range prefixes {
+		or, args = append(or, "substr("+column+", 1, ?) = ?"), append(args, len(p), p)
+	}
+	w.and("("+strings.Join(append(or, "0"), " OR ")+")", args...)
 }
 
 // between keeps [from, to); a zero bound is none.

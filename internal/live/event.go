@@ -29,4 +29,11 @@ type Device struct {
 	List       *string  // version of the allowlist a reader has applied
 	ListSince  time.Time
 	Numbering  Numbering
+
+	// Of a sensor: its latest value, since when it has been so, and as of when that is known.
+	Value      int
+	ValueSince time.Time
+	ValueAt    time.Time
+	// Wrapped is the last number of a device whose numbers wrap at 256.
+	Wrapped *uint64
 }

@@ -200,6 +200,8 @@ func pause(ctx context.Context, d time.Duration) {
 func (s *State) refresh(now time.Time) {
 	s.mu.Lock()
 	changed := s.occ.Refresh(now)
+	s.crowd(changed, now)
+	s.watch(now)
 	all := s.occ.All()
 	for _, a := range changed {
 		if !a.Kind.Office() { // offices have no live topic (§7)

@@ -24,13 +24,21 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 	if v.Seq != nil && v.Boot != nil {
 		s.number(dev, d, ingest.Numbered{Boot: *v.Boot, Seq: *v.Seq}, o.At)
 	}
+	if v.Counter != nil {
+		s.counter(dev, d, *v.Counter, o.At)
+	}
 	switch o.What {
 	case wire.Count, wire.Occupancy:
 		if said, ok := v.Value(o.At, o.ID); ok {
 			s.occ.SetValue(dev.ID, said)
+			s.value(dev, d, said)
 		}
 	case wire.Flow:
-		s.occ.AddFlow(dev.ID, v.Flow(o.At, o.ID))
+		if s.occ.AddFlow(dev.ID, v.Flow(o.At, o.ID)) {
+			s.raise(ingest.AlarmCounterReset, dev, o.At, "its totals went back or leapt: nobody is counted for the time between")
+		} else {
+			s.clear(ingest.AlarmCounterReset, dev, o.At)
+		}
 	case wire.Door:
 		s.door(dev, v.State, o.At)
 	case wire.Status:
@@ -55,6 +63,11 @@ func (s *State) read(r *ingest.Read) {
 		s.raise(ingest.AlarmClock, dev, r.ReceivedAt, fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)))
 	} else if r.Reader == nil {
 		s.clear(ingest.AlarmClock, dev, r.ReceivedAt)
+	}
+	if r.Reader == nil && d.Online != nil && !*d.Online && r.At.After(d.StatusAt) { // it asked: it is there
+		here := true
+		d.Online = &here
+		s.occ.SetSilent(dev.ID, false)
 	}
 }
 
@@ -96,6 +109,7 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, at tim
 		return
 	}
 	d.StatusAt, d.Online = at, v.Online
+	s.battery(dev, v.Battery, at)
 	d.Firmware, d.Battery, d.RSSI, d.Uptime = either(v.Firmware, d.Firmware), either(v.Battery, d.Battery), either(v.RSSI, d.RSSI), either(v.Uptime, d.Uptime)
 	if v.List != nil && (d.List == nil || *d.List != *v.List) {
 		d.List, d.ListSince = v.List, at
@@ -126,14 +140,20 @@ func (s *State) raise(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time
 	if s.standing[id] != "" {
 		return
 	}
-	a := s.alarm(kind, dev, at, detail)
-	s.standing[id] = a.ID
+	s.open(id, s.alarm(kind, dev, at, detail))
+}
+
+func (s *State) open(key string, a ingest.Alarm) {
+	s.standing[key] = a.ID
 	s.opened[a.ID] = a
 	s.alarms[a.ID] = a
 }
 
 func (s *State) clear(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time) {
-	key := string(kind) + "-" + string(dev.ID)
+	s.close(string(kind)+"-"+string(dev.ID), at)
+}
+
+func (s *State) close(key string, at time.Time) {
 	id := s.standing[key]
 	if id == "" {
 		return

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ type Reading struct {
 	// At is the device's own clock; zero: it gives none, or one that cannot be
 	// right (see Clock), and the arrival counts.
 	At time.Time
-	// ByArrival says that the device gave a time which could not be believed.
+	// ByArrival says that At is the arrival.
 	ByArrival bool
 
 	Occupied  *bool
@@ -134,6 +135,9 @@ func checkSettings(d *catalogue.Device, a adapter) error {
 		if !slices.Contains(commonSettings, name) && !slices.Contains(a.settings, name) {
 			return fmt.Errorf("device %s: settings.%s: the adapter %s knows no such setting", d.ID, name, d.Adapter)
 		}
+		if n, err := strconv.Atoi(value); name == SettingOffDelay && (err != nil || n < 1) {
+			return fmt.Errorf("device %s: settings.%s: is no whole number of seconds", d.ID, name)
+		}
 		if name == SettingTimezone {
 			if _, err := time.LoadLocation(value); err != nil {
 				return fmt.Errorf("device %s: settings.%s: %w", d.ID, name, err)
@@ -168,24 +172,94 @@ func (f *Foreign) Filters() []string {
 	return slices.Compact(list)
 }
 
-// Find returns the devices that a foreign topic belongs to, and by which
-// adapter. known is false where no family of the network has such topics;
-// with known and no devices it is an unknown device's, or says nothing:
-// then addresses is empty.
-func (f *Foreign) Find(topic string) (devices []*catalogue.Device, adapter string, addresses []string, known bool) {
+// Found is what a foreign topic is.
+type Found struct {
+	Adapter string
+	// Devices are those of the catalogue that it belongs to.
+	Devices []*catalogue.Device
+	// Address is the likeliest that it belongs to; empty: it says nothing of
+	// any device (a bridge's own).
+	Address string
+}
+
+// Find says what a topic outside the contract's is; ok is false where no
+// family of the network has such topics.
+func (f *Foreign) Find(topic string) (found Found, ok bool) {
 	for i := range f.families {
 		fam := &f.families[i]
 		list := fam.addresses(topic)
 		for _, address := range list {
 			if d := fam.devices[address]; len(d) > 0 {
-				return d, fam.name, list, true
+				return Found{fam.name, d, address}, true
 			}
 		}
-		if len(list) > 0 && !known {
-			adapter, addresses, known = fam.name, list, true
+		switch {
+		case ok:
+		case len(list) > 0:
+			found, ok = Found{Adapter: fam.name, Address: list[0]}, true
+		case slices.ContainsFunc(fam.everyone, func(filter string) bool { return covers(filter, topic) }):
+			found, ok = Found{Adapter: fam.name}, true
 		}
 	}
-	return nil, adapter, addresses, known
+	return found, ok
+}
+
+// Owners are the devices that a foreign topic belongs to; known says that it
+// is one of real devices at all.
+func (f *Foreign) Owners(topic string) (owners []*catalogue.Device, known bool) {
+	found, ok := f.Find(topic)
+	return found.Devices, ok
+}
+
+// Commanded are the devices that are opened by a message on the topic.
+func (f *Foreign) Commanded(topic string) []*catalogue.Device {
+	var out []*catalogue.Device
+	for i := range f.families {
+		for _, devices := range f.families[i].devices {
+			for _, d := range devices {
+				if t, _, ok := OpenForeign(d); ok && t == topic {
+					out = append(out, d)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// KindsOf are the kinds of devices that could send a foreign payload, for
+// whoever is to put its device into the catalogue.
+func KindsOf(adapter, address, topic string, payload []byte, received time.Time) []catalogue.DeviceKind {
+	var out []catalogue.DeviceKind
+	for _, k := range catalogue.DeviceKinds() {
+		d := &catalogue.Device{ID: "unknown", Site: "unknown", Kind: k, Direction: catalogue.In, Adapter: adapter, Address: address}
+		messages, err := ReadForeign(d, topic, payload, received)
+		needsSetting := err != nil && strings.Contains(err.Error(), "setting")
+		tells := slices.ContainsFunc(messages, func(m *Message) bool {
+			return m.Topic.What != Status && (m.Topic.What != Air || k == catalogue.Air)
+		})
+		if tells || needsSetting {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// covers says whether an MQTT filter lets a topic through.
+func covers(filter, topic string) bool {
+	for {
+		f, restF, moreF := strings.Cut(filter, "/")
+		if f == "#" {
+			return true
+		}
+		t, restT, moreT := strings.Cut(topic, "/")
+		if f != "+" && f != t || moreF != moreT && restF != "#" {
+			return false
+		}
+		if !moreF || !moreT {
+			return true
+		}
+		filter, topic = restF, restT
+	}
 }
 
 // foreignNamespace is what the ids of foreign messages derive in.
@@ -269,7 +343,7 @@ func (r *Reading) believe(received time.Time) {
 		r.At, r.ByArrival = time.Time{}, true
 	}
 	if r.At.IsZero() {
-		r.At = received
+		r.At, r.ByArrival = received, true
 	}
 	r.At = r.At.UTC().Truncate(time.Millisecond)
 }

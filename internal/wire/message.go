@@ -34,7 +34,7 @@ type Message struct {
 	Air      *AirBody
 	Status   *StatusBody
 
-	// ByArrival marks a foreign message whose own clock could not be believed.
+	// ByArrival marks a foreign message whose device has no clock, or one that cannot be believed.
 	ByArrival bool
 	// Counter is a foreign device's own numbering, which wraps at 256; nil: none.
 	Counter *uint8

@@ -1,0 +1,225 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// unknownDevice is a topic on which a device speaks that is not in the
+// catalogue, with what to put there.
+type unknownDevice struct {
+	Topic     string            `json:"topic"`
+	Adapter   *string           `json:"adapter" doc:"Null: it speaks the contract."`
+	Address   *string           `json:"address"`
+	Count     int64             `json:"count" doc:"Messages of the last month."`
+	FirstSeen catalogue.Instant `json:"first_seen_at"`
+	LastSeen  catalogue.Instant `json:"last_seen_at"`
+	Payload   string            `json:"last_payload"`
+	Encoding  string            `json:"encoding" enum:"text,base64"`
+	// Catalogue is a line for each kind of device that could send this.
+	Catalogue []string `json:"catalogue" nullable:"false" doc:"Lines for the catalogue; take the one that is true and say where it is."`
+}
+
+func (s *server) devices() {
+	huma.Register(s.api, operation("GET", "/v1/devices/unknown", tagCatalogue, "Devices that speak and are not in the catalogue, with their last payloads.", Admin, Manager), s.unknown)
+	op := operation("GET", "/v1/devices/watch", tagCatalogue, "What arrives on the broker and from whom, decoded, and what is rejected and why, as server-sent events.", Admin, Manager)
+	op.Responses = map[string]*huma.Response{"200": {Description: "Each event is a message.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
+	huma.Register(s.api, op, s.watch)
+}
+
+func (s *server) unknown(ctx context.Context, in *Paging) (*pageOut[unknownDevice], error) {
+	parts, err := in.decode(1)
+	if err != nil {
+		return nil, err
+	}
+	after := ""
+	if parts != nil {
+		after = parts[0]
+	}
+	list, err := s.cfg.Ledger.Unknowns(ctx, ingest.RejectUnknownDevice, s.ownTopics(ctx), after, in.Limit+1)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return stretch(in.Limit, list, s.showUnknown, func(u ledger.Unknown) []string { return []string{u.Topic} }), nil
+}
+
+// ownTopics are the beginnings of topics that a caller may look at; nil: all.
+func (s *server) ownTopics(ctx context.Context) []string {
+	var topics []string
+	for _, site := range callerOf(ctx).scope() {
+		topics = append(topics, wire.Prefix+"/"+string(site)+"/")
+	}
+	return topics
+}
+
+func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
+	r := showReject(ingest.Reject{Payload: u.Payload})
+	out := unknownDevice{Topic: u.Topic, Count: u.Count, FirstSeen: instant(u.First), LastSeen: instant(u.Last), Payload: r.Payload, Encoding: r.Encoding, Catalogue: []string{}}
+	if t, err := wire.ParseUp(u.Topic); err == nil {
+		for _, k := range catalogue.DeviceKinds() {
+			if t.What != wire.Status && t.What != wire.Air && wire.CanSend(k, t.What) || k == catalogue.Air && t.What == wire.Air {
+				out.Catalogue = append(out.Catalogue, entry(string(t.Device), string(t.Site), k, ""))
+			}
+		}
+		return out
+	}
+	found, ok := s.cfg.Foreign.Find(u.Topic)
+	if !ok || found.Address == "" {
+		return out
+	}
+	out.Adapter, out.Address = &found.Adapter, &found.Address
+	for _, k := range wire.KindsOf(found.Adapter, found.Address, u.Topic, u.Payload, u.Last) {
+		out.Catalogue = append(out.Catalogue, entry(slugOf(found.Address), "SITE", k, fmt.Sprintf(", adapter: %s, address: %q", found.Adapter, found.Address)))
+	}
+	return out
+}
+
+// entry is a line of the catalogue with what only a person knows in capitals.
+func entry(id, site string, k catalogue.DeviceKind, more string) string {
+	place := "space: SPACE"
+	switch {
+	case k == catalogue.Reader:
+		place = "door: DOOR, direction: in"
+	case k.OnDoor():
+		place = "door: DOOR"
+	}
+	return fmt.Sprintf("- {id: %s, site: %s, kind: %s, %s%s}", id, site, k, place, more)
+}
+
+// slugOf makes an id of an address.
+func slugOf(address string) string {
+	s := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(address))
+	s = strings.Join(slices.DeleteFunc(strings.Split(s, "-"), func(p string) bool { return p == "" }), "-")
+	if len(s) > 60 {
+		s = s[len(s)-60:]
+	}
+	if s = strings.Trim(s, "-"); s == "" {
+		return "DEVICE"
+	}
+	return s
+}
+
+// arrival is a message as the watch shows it.
+type arrival struct {
+	At      catalogue.Instant   `json:"at"`
+	Topic   string              `json:"topic"`
+	From    *string             `json:"from"`
+	Device  *catalogue.DeviceID `json:"device"`
+	Adapter *string             `json:"adapter"`
+	What    *wire.What          `json:"what"`
+	Said    *catalogue.Instant  `json:"said_at"`
+	Values  *ingest.Values      `json:"values"`
+	Granted *bool               `json:"granted"`
+	Outcome ingest.Outcome      `json:"outcome"`
+	Reason  *string             `json:"reason"`
+	Payload *string             `json:"payload"`
+}
+
+func showArrival(a ingest.Arrival) arrival {
+	out := arrival{At: instant(a.At), Topic: a.Topic, From: orNil(a.From), Device: orNil(a.Device), Adapter: orNil(a.Adapter), What: orNil(a.What),
+		Said: instantOrNil(&a.Said), Values: a.Values, Granted: a.Granted, Outcome: a.Outcome, Reason: orNil(a.Reason)}
+	if a.Payload != nil {
+		text := fmt.Sprintf("%q", a.Payload)
+		if utf8.Valid(a.Payload) {
+			text = string(a.Payload)
+		}
+		out.Payload = &text
+	}
+	return out
+}
+
+type watchIn struct {
+	Device   string `query:"device" doc:"Only of this device."`
+	Rejected bool   `query:"rejected" doc:"Only what is rejected."`
+}
+
+func (s *server) watch(ctx context.Context, in *watchIn) (*huma.StreamResponse, error) {
+	c := callerOf(ctx)
+	if d := s.cfg.Network.Device(catalogue.DeviceID(in.Device)); in.Device != "" && (d == nil || !c.at(d.Site)) {
+		return nil, invalid("query", "device", "the catalogue has no such device at this token's sites")
+	}
+	own := s.ownTopics(ctx)
+	mine := func(a ingest.Arrival) bool {
+		if own != nil && !c.at(a.Site) && !slices.ContainsFunc(own, func(p string) bool { return strings.HasPrefix(a.Topic, p) }) {
+			return false
+		}
+		return (in.Device == "" || string(a.Device) == in.Device) && (!in.Rejected || a.Outcome == ingest.OutcomeRejected)
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		arrivals, cancel := s.cfg.Watch()
+		defer cancel()
+		out := newEvents(hc)
+		tick := time.NewTicker(heartbeat)
+		defer tick.Stop()
+		out.comment("ready")
+		for out.flush() {
+			select {
+			case <-hc.Context().Done():
+				return
+			case a := <-arrivals:
+				if mine(a) {
+					out.event("", showArrival(a))
+				}
+			case <-tick.C:
+				out.comment("still here")
+			}
+		}
+	}}, nil
+}
+
+// events writes server-sent events; a client that has gone is seen at its next write.
+type events struct {
+	w       interface{ Write([]byte) (int, error) }
+	control *http.ResponseController
+	err     error
+}
+
+func newEvents(hc huma.Context) *events {
+	hc.SetHeader("Content-Type", "text/event-stream")
+	hc.SetHeader("X-Accel-Buffering", "no")
+	e := &events{w: hc.BodyWriter()}
+	if rw, ok := hc.BodyWriter().(http.ResponseWriter); ok {
+		e.control = http.NewResponseController(rw)
+	}
+	return e
+}
+
+func (e *events) write(format string, args ...any) {
+	if e.err == nil {
+		_, e.err = fmt.Fprintf(e.w, format, args...)
+	}
+}
+
+func (e *events) event(id string, v any) {
+	if id != "" {
+		e.write("id: %s\n", id)
+	}
+	e.write("data: %s\n\n", mustJSON(v))
+}
+
+func (e *events) comment(text string) { e.write(": %s\n\n", text) }
+
+// flush sends what was written and says whether the client is still there.
+func (e *events) flush() bool {
+	if e.err == nil && e.control != nil {
+		_ = e.control.Flush()
+	}
+	return e.err == nil
+}

@@ -1,0 +1,128 @@
+package ingest
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Outcome is what became of a message.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeCommitted Outcome = "committed"
+	OutcomeRepeated  Outcome = "repeated"
+	OutcomeRejected  Outcome = "rejected"
+	OutcomeIgnored   Outcome = "ignored" // old news, or nothing that concerns Totem
+)
+
+// Arrival is one message as somebody watches it: who sent what, what it was
+// read as, and what became of it. It has no credential and nobody's name.
+type Arrival struct {
+	At      time.Time // of its arrival
+	Topic   string
+	From    string // the username that sent it; empty where the broker does not say
+	Site    catalogue.SiteID
+	Device  catalogue.DeviceID // empty: none of the catalogue's
+	Adapter string
+	What    wire.What
+	Said    time.Time // the message's own at
+	Values  *Values   // of an observation
+	Granted *bool     // of a badge
+	Reason  string    // of a badge's decision, or why it was rejected
+	Payload []byte    // of a rejected or ignored message, cut
+	Outcome Outcome
+}
+
+const (
+	// watcherQueue is how many arrivals may wait for one who watches; more are dropped.
+	watcherQueue = 512
+	// watchedPayload is how much of a payload is shown.
+	watchedPayload = 2000
+)
+
+// watchers are those who look at what arrives. Nobody waits for them, and
+// while there are none it costs one load.
+type watchers struct {
+	n    atomic.Int32
+	mu   sync.Mutex
+	list map[chan Arrival]struct{}
+}
+
+// Watch hands over what arrives from now on, until cancel is called; who is slow misses some.
+func (p *Pipeline) Watch() (arrivals <-chan Arrival, cancel func()) {
+	w := &p.watch
+	c := make(chan Arrival, watcherQueue)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.list == nil {
+		w.list = map[chan Arrival]struct{}{}
+	}
+	w.list[c] = struct{}{}
+	w.n.Add(1)
+	return c, sync.OnceFunc(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.list, c)
+		w.n.Add(-1)
+	})
+}
+
+func (w *watchers) tell(a Arrival) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.list {
+		select {
+		case c <- a:
+		default:
+		}
+	}
+}
+
+func (w *watchers) committed(batch []*item) {
+	if w.n.Load() == 0 {
+		return
+	}
+	for _, it := range batch {
+		w.tell(it.arrival())
+	}
+}
+
+func (w *watchers) ignored(d Delivery, now time.Time) {
+	if w.n.Load() == 0 {
+		return
+	}
+	it := &item{Delivery: d, received: now}
+	a := it.arrival()
+	a.Outcome, a.Payload = OutcomeIgnored, shown(d.Payload)
+	w.tell(a)
+}
+
+func (it *item) arrival() Arrival {
+	a := Arrival{At: it.received, Topic: it.Topic, From: it.From, Outcome: OutcomeCommitted}
+	if d := it.device; d != nil {
+		a.Site, a.Device, a.Adapter = d.Site, d.ID, d.Adapter
+	}
+	if m := it.msg; m != nil {
+		a.What, a.Said = m.Topic.What, m.At
+		if m.Badge == nil {
+			a.Values = &it.vals
+		}
+	}
+	switch {
+	case it.refused != "":
+		a.Outcome, a.Reason, a.Payload = OutcomeRejected, it.refused, shown(it.Payload)
+	case it.repeated:
+		a.Outcome = OutcomeRepeated
+	case it.read != nil:
+		granted := it.read.Moved()
+		a.Granted, a.Reason = &granted, string(it.read.Reason)
+	}
+	return a
+}
+
+func shown(payload []byte) []byte { return payload[:min(len(payload), watchedPayload)] }

@@ -1,0 +1,41 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Unknown is a topic on which a device speaks that the catalogue does not have.
+type Unknown struct {
+	Topic       string
+	Reason      string
+	Count       int64
+	First, Last time.Time
+	Payload     []byte // the last
+}
+
+// Unknowns lists the topics whose messages were rejected for a reason that
+// begins with a code, by topic, those after one, of the prefixes where given.
+func (l *Ledger) Unknowns(ctx context.Context, code string, prefixes []string, after string, limit int) ([]Unknown, error) {
+	q := where{query: "SELECT topic, max(reason) AS reason, count(*), min(received_at), max(received_at), max(seq) AS seq FROM rejects"}
+	q.and("substr(reason, 1, ?) = ?", len(code), code)
+	q.and("topic > ?", after)
+	q.prefixes("topic", prefixes)
+	var list []Unknown
+	rows, err := l.reads.QueryContext(ctx, "SELECT u.*, r.payload FROM ("+q.sql()+" GROUP BY topic ORDER BY topic LIMIT ?) u JOIN rejects r ON r.seq = u.seq ORDER BY u.topic",
+		append(q.args, limit)...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var u Unknown
+		var first, last, seq int64
+		err := rows.Scan(&u.Topic, &u.Reason, &u.Count, &first, &last, &seq, &u.Payload)
+		u.First, u.Last = at(first), at(last)
+		list = append(list, u)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list unknown devices: %w", err)
+	}
+	return list, nil
+}

@@ -1,0 +1,124 @@
+package live
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+// When a device or a space asks for attention.
+const (
+	// batteryLow raises the alarm, batteryWell clears it: a battery's word wavers.
+	batteryLow, batteryWell = 15.0, 20.0
+	// stuckAfter is how long a sensor may say the same while occupied (devices.md, trap 8).
+	stuckAfter = 24 * time.Hour
+	// silentHolds is after how many holds without a message a sensor is silent:
+	// one lost message is none.
+	silentHolds = 2
+	// crowded, in tenths of the capacity, is more people than a space can hold.
+	crowded = 15
+)
+
+// value follows how long a sensor has said the same.
+func (s *State) value(dev *catalogue.Device, d *Device, said occupancy.Said) {
+	if said.At.Before(d.ValueAt) {
+		return
+	}
+	if said.Value != d.Value || d.ValueSince.IsZero() {
+		d.Value, d.ValueSince = said.Value, said.At
+	}
+	d.ValueAt = said.At
+	if d.Value > 0 && d.ValueAt.Sub(d.ValueSince) >= stuckAfter {
+		s.raise(ingest.AlarmStuck, dev, d.ValueSince.Add(stuckAfter), "it has said the same for a day, while occupied")
+	} else {
+		s.clear(ingest.AlarmStuck, dev, said.At)
+	}
+}
+
+// battery raises and clears the alarm of a low battery.
+func (s *State) battery(dev *catalogue.Device, percent *float64, at time.Time) {
+	switch {
+	case percent == nil:
+	case *percent < batteryLow:
+		s.raise(ingest.AlarmBatteryLow, dev, at, fmt.Sprintf("its battery is at %.0f %%", *percent))
+	case *percent >= batteryWell:
+		s.clear(ingest.AlarmBatteryLow, dev, at)
+	}
+}
+
+// wrapping are the numbers of devices that count to 255 and begin again; they
+// have no boot of their own.
+func wrapping() uuid.UUID {
+	return uuid.UUID{0x3b, 0x7c, 0x8f, 0x5e, 0x2f, 0x6d, 0x5a, 0x54, 0x9a, 0x57, 0x0c, 0x4f, 0x6b, 0x1f, 0x9e, 0x01}
+}
+
+// counter follows a numbering that wraps: less than half a turn ahead is new,
+// the rest is late.
+func (s *State) counter(dev *catalogue.Device, d *Device, n uint8, at time.Time) {
+	next := uint64(n)
+	if d.Wrapped != nil {
+		ahead := uint64(n-uint8(*d.Wrapped)) & 0xff
+		next = *d.Wrapped + ahead
+		if ahead >= 128 {
+			if next < 256 {
+				return // from before the first
+			}
+			next -= 256
+		}
+	}
+	if d.Wrapped == nil || next > *d.Wrapped {
+		d.Wrapped = &next
+	}
+	s.number(dev, d, ingest.Numbered{Boot: wrapping(), Seq: next}, at)
+}
+
+// watch raises what only the clock tells: devices that have gone silent.
+func (s *State) watch(now time.Time) {
+	for id, d := range s.devices {
+		dev := s.cfg.Network.Device(id)
+		if dev == nil {
+			continue
+		}
+		if at, silent := d.silent(dev, now); silent {
+			s.raise(ingest.AlarmSilent, dev, at, "it has not been heard")
+		} else {
+			s.clear(ingest.AlarmSilent, dev, d.LastSeenAt)
+		}
+	}
+}
+
+// silent says since when a device is silent. One that said it went offline is,
+// until it is heard again; a sensor also once it has missed its time twice.
+// Doors may rest for days: readers and contacts tell by their status alone.
+func (d *Device) silent(dev *catalogue.Device, now time.Time) (time.Time, bool) {
+	if d.Online != nil && !*d.Online && !d.LastSeenAt.After(d.StatusAt) {
+		return d.StatusAt, true
+	}
+	if dev.Kind.OnDoor() || dev.Kind == catalogue.Gateway {
+		return time.Time{}, false
+	}
+	end := d.LastSeenAt.Add(silentHolds * occupancy.TimingOf(dev).Hold)
+	return end, !d.LastSeenAt.IsZero() && !now.Before(end)
+}
+
+// crowd raises that more people are counted in a space than it can hold.
+func (s *State) crowd(changed []occupancy.SpaceAvailability, now time.Time) {
+	for _, a := range changed {
+		key := string(ingest.AlarmImplausible) + "-" + string(a.Space)
+		over := a.Count != nil && a.Capacity > 0 && *a.Count*10 > a.Capacity*crowded
+		switch {
+		case over && s.standing[key] == "":
+			s.open(key, ingest.Alarm{
+				ID: fmt.Sprintf("%s-%d", key, now.UnixMilli()), Kind: ingest.AlarmImplausible, Site: a.Site, Space: a.Space,
+				Detail: fmt.Sprintf("%d people are counted where %d have room", *a.Count, a.Capacity), Since: now,
+			})
+		case !over:
+			s.close(key, now)
+		}
+	}
+}
