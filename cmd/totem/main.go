@@ -20,6 +20,10 @@ import (
 type cli struct {
 	Demo      demoCmd      `cmd:"" help:"Four simulated buildings with recent history and live people: start here."`
 	Serve     serveCmd     `cmd:"" help:"The whole service in one process."`
+	Usage     usageCmd     `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
+	Occupancy occupancyCmd `cmd:"" help:"How full a space was, hour by hour."`
+	Devices   devicesCmd   `cmd:"" help:"The devices of a running service."`
+	Series    seriesCmd    `cmd:"" help:"The series of minutes: make it again, compare it."`
 	Catalogue catalogueCmd `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`
 	Token     tokenCmd     `cmd:"" help:"Tokens for the API."`
 	Audit     auditCmd     `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`

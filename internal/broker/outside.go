@@ -23,7 +23,7 @@ type OutsideConfig struct {
 	// that share one would end each other's connections without end.
 	ClientID string
 	// Sites are those whose messages are taken; none: every site's.
-	Sites   []catalogue.SiteID
+	Sites []catalogue.SiteID
 	// Foreign are further filters: those of real devices that do not speak the contract.
 	Foreign []string
 	Handler Handler

@@ -314,3 +314,14 @@ func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]Decis
 }
 
 func micro(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
+
+// FirstMessage is the earliest instant of which the ledger has messages; now where it has none.
+func (l *Ledger) FirstMessage(ctx context.Context) (time.Time, error) {
+	var first sql.NullInt64
+	err := l.reads.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(from_at) AS at FROM stays UNION ALL
+		SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND at > 0)`).Scan(&first)
+	if err != nil || !first.Valid {
+		return time.Now().UTC(), err
+	}
+	return at(first.Int64), nil
+}

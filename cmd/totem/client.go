@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/terminal"
+)
+
+// service says which running service a command asks.
+type service struct {
+	URL       string `name:"url" help:"The running service." env:"TOTEM_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	Token     string `help:"A token for it; default: the admin token of the data folder." env:"TOTEM_TOKEN" placeholder:"TOKEN"`
+	Data      string `help:"Data folder, for its admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	Catalogue string `help:"Catalogue file of the service, for its time zone." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+}
+
+func (s *service) client() (terminal.Client, error) {
+	c := terminal.Client{URL: s.URL, Token: s.Token}
+	if c.Token != "" {
+		return c, nil
+	}
+	file := (&app.Config{Data: s.Data}).AdminTokenFile()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return c, fmt.Errorf("--token (TOTEM_TOKEN) is not given, and --data (TOTEM_DATA) holds no admin token: %w", err)
+	}
+	c.Token = strings.TrimSpace(string(data))
+	return c, nil
+}
+
+// period is a stretch of time in local dates or instants.
+type period struct {
+	From string `help:"From this local date or instant on, as 2026-11-01 or 2026-11-01T08:00:00+01:00; default: --days ago." placeholder:"TIME"`
+	To   string `help:"Up to this one, not included; default: now." placeholder:"TIME"`
+	Days int    `help:"Days before --to, where --from is not given." default:"7"`
+}
+
+func (p *period) span(zone *time.Location, now time.Time) (from, to time.Time, err error) {
+	to = now.In(zone).Truncate(time.Minute)
+	if p.To != "" {
+		if to, err = parseTime("--to", p.To, zone); err != nil {
+			return from, to, err
+		}
+	}
+	from = to.AddDate(0, 0, -p.Days)
+	if p.From != "" {
+		from, err = parseTime("--from", p.From, zone)
+	}
+	return from, to, err
+}
+
+func parseTime(flag, s string, zone *time.Location) (time.Time, error) {
+	if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
+		return t, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, fmt.Errorf("%s: %q is no date like 2026-11-01, nor an instant like 2026-11-01T08:00:00+01:00", flag, s)
+	}
+	return t.In(zone), nil
+}
+
+func (s *service) zone() (*time.Location, error) {
+	n, err := (&app.Config{Catalogue: s.Catalogue}).LoadCatalogue()
+	if err != nil {
+		return nil, err
+	}
+	return n.Zone.Location(), nil
+}
+
+type usageCmd struct {
+	service
+	period
+	By   string `help:"space, kind, building, site or hour-of-week." enum:"space,kind,building,site,hour-of-week" default:"site"`
+	Site string `help:"Only of this site." placeholder:"SITE"`
+	Kind string `help:"Only spaces of this kind." placeholder:"KIND"`
+	CSV  bool   `name:"csv" help:"As CSV."`
+}
+
+func (c *usageCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	from, to, err := c.span(zone, time.Now())
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	q := terminal.UsageQuery{From: from, To: to, By: c.By, Site: c.Site, Kind: c.Kind}
+	if c.CSV {
+		return client.CSV(ctx, os.Stdout, terminal.UsagePath, q.Values())
+	}
+	return terminal.Usage(ctx, client, os.Stdout, q)
+}
+
+type occupancyCmd struct {
+	service
+	period
+	Space string `arg:"" help:"The space."`
+	Every string `help:"Length of a line: 15m, 1h, 1d." default:"1h"`
+	CSV   bool   `name:"csv" help:"As CSV."`
+}
+
+func (c *occupancyCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	from, to, err := c.span(zone, time.Now())
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	q := terminal.OccupancyQuery{Space: c.Space, Every: c.Every, From: from, To: to}
+	if c.CSV {
+		return client.CSV(ctx, os.Stdout, terminal.OccupancyPath, q.Values())
+	}
+	return terminal.Occupancy(ctx, client, os.Stdout, q)
+}
+
+type devicesCmd struct {
+	Watch devicesWatchCmd `cmd:"" help:"Show what arrives on the broker and from whom, decoded, and what is rejected and why."`
+}
+
+type devicesWatchCmd struct {
+	service
+	Device   string `arg:"" optional:"" help:"Only this device."`
+	Rejected bool   `help:"Only what is rejected."`
+}
+
+func (c *devicesWatchCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Watch(ctx, client, os.Stdout, terminal.WatchQuery{Device: c.Device, Rejected: c.Rejected})
+}
+
+type seriesCmd struct {
+	Rebuild seriesRebuildCmd `cmd:"" help:"Make the series again from the ledger, and give it to InfluxDB again where one is set."`
+	Check   seriesCheckCmd   `cmd:"" help:"Compare what InfluxDB has with the ledger, day by day and space by space."`
+}
+
+type seriesRebuildCmd struct {
+	app.Config
+	period
+}
+
+func (c *seriesRebuildCmd) Run(ctx context.Context) error {
+	from, to, err := c.bounds(&c.Config)
+	if err != nil {
+		return err
+	}
+	return app.RebuildSeries(ctx, c.Config, from, to, os.Stdout, os.Stderr)
+}
+
+// bounds are whole series where none are given.
+func (p *period) bounds(cfg *app.Config) (from, to time.Time, err error) {
+	n, err := cfg.LoadCatalogue()
+	if err != nil {
+		return from, to, err
+	}
+	zone := n.Zone.Location()
+	from, to = time.Unix(0, 0).In(zone), time.Now().In(zone)
+	if p.To != "" {
+		if to, err = parseTime("--to", p.To, zone); err != nil {
+			return from, to, err
+		}
+	}
+	if p.From != "" {
+		from, err = parseTime("--from", p.From, zone)
+	}
+	return from, to, err
+}
+
+type seriesCheckCmd struct {
+	app.Config
+	period
+}
+
+func (c *seriesCheckCmd) Run(ctx context.Context) error {
+	from, to, err := c.bounds(&c.Config)
+	if err != nil {
+		return err
+	}
+	return app.CheckSeries(ctx, c.Config, from, to, os.Stdout)
+}

@@ -1,0 +1,229 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/lorntech/totem/firmware-sim/progress"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/series"
+)
+
+// rebuildStep is how often the progress of a running service is looked at.
+const rebuildStep = 200 * time.Millisecond
+
+// RebuildSeries makes the series of [from, to) again from the ledger, and has
+// InfluxDB given it again. Where the service is running it does the work, and
+// this shows how far it is.
+func RebuildSeries(ctx context.Context, cfg Config, from, to time.Time, out, bar io.Writer) (err error) {
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	n, err := cfg.LoadCatalogue()
+	if err != nil {
+		return err
+	}
+	l, err := openExisting(ctx, cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	r := rebuild{cfg: cfg, network: n, ledger: l}
+	if err := r.mark(ctx, from, to); err != nil {
+		return err
+	}
+	unlock, err := ledger.Lock(cfg.Data)
+	switch {
+	case err == nil:
+		defer func() { err = errors.Join(err, unlock()) }()
+		err = r.work(ctx, bar)
+	case errors.Is(err, ledger.ErrInUse):
+		err = r.follow(ctx, bar)
+	}
+	if err == nil {
+		fmt.Fprintf(out, "The series was made again for %d spaces, from %s to %s.\n", len(n.Spaces), r.from.Format(time.RFC3339), r.to.Format(time.RFC3339))
+	}
+	return err
+}
+
+type rebuild struct {
+	cfg      Config
+	network  *catalogue.Network
+	ledger   *ledger.Ledger
+	from, to time.Time
+	minutes  int64
+}
+
+// mark notes what is to be made again: where there are messages to make it of.
+func (r *rebuild) mark(ctx context.Context, from, to time.Time) error {
+	first, err := r.ledger.FirstMessage(ctx)
+	if err != nil {
+		return err
+	}
+	final, err := r.ledger.Final(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range []time.Time{first, occupancy.MinuteTime(final)} {
+		if from.Before(t) {
+			from = t
+		}
+	}
+	if now := time.Now(); to.After(now) {
+		to = now
+	}
+	if !to.After(from) {
+		return errors.New("there is nothing to make again: the ledger holds no messages of that time")
+	}
+	r.from, r.to = from.UTC().Truncate(time.Minute), to.UTC()
+	for _, sp := range r.network.Spaces {
+		r.minutes += occupancy.MinuteAfter(r.to) - occupancy.MinuteOf(r.from)
+		if err := r.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.MarkDirty(sp.ID, r.from, r.to) }); err != nil {
+			return err
+		}
+	}
+	if r.cfg.InfluxURL != "" {
+		return series.Rewind(ctx, r.ledger, r.from, r.to)
+	}
+	return nil
+}
+
+// work makes and ships by itself: no service is running.
+func (r *rebuild) work(ctx context.Context, out io.Writer) error {
+	log := slog.New(slog.DiscardHandler)
+	bar := progress.New(out, int(r.minutes), "making minutes")
+	maker := series.NewMaker(series.MakerConfig{Network: r.network, Ledger: r.ledger, Outbox: r.cfg.InfluxURL != "", Now: time.Now, Log: log})
+	done := make(chan error, 1)
+	go func() { done <- maker.Catch(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			bar.Finish()
+			if err != nil || r.cfg.InfluxURL == "" {
+				return err
+			}
+			return r.ship(ctx, out, log)
+		case <-time.After(rebuildStep):
+			bar.Set(int(min(maker.Made(), r.minutes)))
+		}
+	}
+}
+
+func (r *rebuild) ship(ctx context.Context, out io.Writer, log *slog.Logger) error {
+	influx := series.NewInflux(r.network, r.cfg.influx())
+	defer influx.Close()
+	s := series.NewShipper(r.network, r.ledger, influx, time.Now, log)
+	_, owed, err := r.ledger.Outbox(ctx, 1)
+	if err != nil {
+		return err
+	}
+	bar := progress.New(out, owed, "giving hours to InfluxDB")
+	defer bar.Finish()
+	for more := true; more; {
+		if more, err = s.Ship(ctx); err != nil {
+			return err
+		}
+		_, left := s.Status()
+		bar.Set(owed - left)
+	}
+	return nil
+}
+
+// follow shows how far the running service is.
+func (r *rebuild) follow(ctx context.Context, out io.Writer) error {
+	var bar progress.Bar
+	all := -1
+	for {
+		dirty, err := r.ledger.DirtyMinutes(ctx, 1)
+		if err != nil {
+			return err
+		}
+		_, owed, err := r.ledger.Outbox(ctx, 1)
+		if err != nil {
+			return err
+		}
+		if owed > all {
+			bar.Finish()
+			all = owed
+			bar = progress.New(out, all+len(r.network.Spaces), "the running service is making it")
+		}
+		if len(dirty) == 0 && (owed == 0 || r.cfg.InfluxURL == "") {
+			bar.Finish()
+			return nil
+		}
+		bar.Set(all - owed)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rebuildStep):
+		}
+	}
+}
+
+// CheckSeries compares the days that InfluxDB has with the ledger's, and says where they differ.
+func CheckSeries(ctx context.Context, cfg Config, from, to time.Time, out io.Writer) (err error) {
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	if cfg.InfluxURL == "" {
+		return errors.New("--influx-url (TOTEM_INFLUX_URL): there is no InfluxDB to compare with")
+	}
+	n, err := cfg.LoadCatalogue()
+	if err != nil {
+		return err
+	}
+	l, err := openExisting(ctx, cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	influx := series.NewInflux(n, cfg.influx())
+	defer influx.Close()
+	days, differ, err := compare(ctx, n, l, influx, from, to, out)
+	if err == nil && differ > 0 {
+		return fmt.Errorf("%d sums of %d days differ: totem series rebuild gives them to InfluxDB again", differ, days)
+	}
+	if err == nil {
+		fmt.Fprintf(out, "InfluxDB has what the ledger has: %d days, every space.\n", days)
+	}
+	return err
+}
+
+func compare(ctx context.Context, n *catalogue.Network, l *ledger.Ledger, influx *series.Influx, from, to time.Time, out io.Writer) (days, differ int, err error) {
+	first, err := l.FirstMessage(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	if from.Before(first) {
+		from = first
+	}
+	reader := series.Reader{Network: n, Ledger: l}
+	for day := n.Zone.At(from).Day; n.Zone.Start(day + 1).Before(to); day++ {
+		a, b := n.Zone.Start(day), n.Zone.Start(day+1)
+		have, err := influx.Days(ctx, a, b)
+		if err != nil {
+			return days, differ, err
+		}
+		want, err := reader.Usage(ctx, series.UsageQuery{From: a, To: b, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }})
+		if err != nil {
+			return days, differ, err
+		}
+		for _, u := range want {
+			if got := have[catalogue.SpaceID(u.Key)]; got != u.Sum && u.Known > 0 {
+				differ++
+				fmt.Fprintf(out, "%s %s: known %.2f h, person %.2f h in the ledger; %.2f h, %.2f h in InfluxDB\n",
+					day, u.Key, hours(u.Known), hours(u.Person), hours(got.Known), hours(got.Person))
+			}
+		}
+		days++
+	}
+	return days, differ, nil
+}
+
+func hours(ms int64) float64 { return float64(ms) / 3_600_000 }

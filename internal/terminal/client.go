@@ -1,0 +1,133 @@
+// Package terminal shows in a terminal what the API answers: what was used,
+// how full a space was, what arrives on the broker. It asks a running service
+// over HTTP, and draws with characters.
+package terminal
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Client asks a service's API.
+type Client struct {
+	URL   string // of the service, as http://127.0.0.1:8080
+	Token string
+}
+
+// page is one stretch of a list.
+type page[T any] struct {
+	Items []T
+	Next  *string
+}
+
+func (c Client) do(ctx context.Context, path string, q url.Values) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("--url: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return nil, fmt.Errorf("no service answers at %s (--url; is totem serve or totem demo running?): %w", c.URL, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var p struct {
+		Title, Detail string
+		Errors        []struct{ Field, Message string }
+	}
+	_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&p) // whatever it says is shown
+	msg := p.Detail
+	for _, e := range p.Errors {
+		msg += fmt.Sprintf("; %s %s", e.Field, e.Message)
+	}
+	return nil, fmt.Errorf("%s: %s", resp.Status, msg)
+}
+
+// list asks for all pages of a list.
+func list[T any](ctx context.Context, c Client, path string, q url.Values) ([]T, error) {
+	var all []T
+	q.Set("limit", "1000")
+	for {
+		resp, err := c.do(ctx, path, q)
+		if err != nil {
+			return nil, err
+		}
+		var p page[T]
+		err = json.NewDecoder(resp.Body).Decode(&p)
+		if err = errors.Join(err, resp.Body.Close()); err != nil {
+			return nil, fmt.Errorf("GET %s: %w", path, err)
+		}
+		if all = append(all, p.Items...); p.Next == nil {
+			return all, nil
+		}
+		q.Set("cursor", *p.Next)
+	}
+}
+
+// CSV copies a table as the API writes it.
+func (c Client) CSV(ctx context.Context, w io.Writer, path string, q url.Values) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(), nil)
+	if err != nil {
+		return fmt.Errorf("--url: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	req.Header.Set("Accept", "text/csv")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		_, err := c.do(ctx, path, q) // says why
+		return err
+	}
+	_, err = io.Copy(w, resp.Body)
+	return err
+}
+
+// stream calls yield with each event of a stream of server-sent events, until it ends.
+func stream[T any](ctx context.Context, c Client, path string, q url.Values, yield func(T) error) error {
+	resp, err := c.do(ctx, path, q)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		var v T
+		if err := json.Unmarshal([]byte(data), &v); err != nil {
+			return fmt.Errorf("GET %s: %w", path, err)
+		}
+		if err := yield(v); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return lines.Err()
+}
+
+func between(from, to time.Time) url.Values {
+	return url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}}
+}
