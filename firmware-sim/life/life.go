@@ -114,24 +114,43 @@ func (t *Town) settle(w *demo.World) {
 				works: t.rooms[m.StaffSites[0]][catalogue.Common]})
 			continue
 		}
+		p := person{id: m.ID, uid: uid}
 		for _, l := range w.Leases {
-			serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID)
-			if !serves {
-				continue
+			if serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID); serves {
+				p.takes(l, t.included(l, plans))
 			}
-			p := person{id: m.ID, uid: uid, site: l.Site, works: slices.Clone(l.Spaces), comes: 0.75}
-			if len(p.works) == 0 {
-				p.comes = 0.45
-				for _, k := range plans[l.Plan].Includes {
-					p.works = append(p.works, t.rooms[l.Site][k]...)
-				}
-			}
-			if len(p.works) > 0 {
-				t.people = append(t.people, p)
-			}
-			break
+		}
+		if len(p.works) > 0 {
+			t.people = append(t.people, p)
 		}
 	}
+}
+
+// included are the spaces of a lease's site whose kinds its plan includes.
+func (t *Town) included(l lease.Lease, plans map[lease.PlanID]lease.Plan) []catalogue.SpaceID {
+	var spaces []catalogue.SpaceID
+	for _, k := range plans[l.Plan].Includes {
+		spaces = append(spaces, t.rooms[l.Site][k]...)
+	}
+	return spaces
+}
+
+// takes adds a lease to where a person works: an office of one's own is where
+// one is most days, what a plan includes where one comes now and then.
+func (p *person) takes(l lease.Lease, included []catalogue.SpaceID) {
+	if p.site != "" && p.site != l.Site {
+		return
+	}
+	p.site = l.Site
+	if len(l.Spaces) == 0 {
+		p.works = append(p.works, included...)
+		p.comes = max(p.comes, 0.45)
+		return
+	}
+	for range 3 {
+		p.works = append(p.works, l.Spaces...)
+	}
+	p.comes = 0.75
 }
 
 // rng is a person's chance on a day.

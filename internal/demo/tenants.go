@@ -148,14 +148,16 @@ type stance struct {
 	sure   bool // neither ended nor still to come
 }
 
-// stance decides what the site's i-th tenant takes. The first two are certain:
-// one with an office around the clock, one whose coworking is suspended; they
-// are the demo's examples.
+// stance decides what the site's i-th tenant takes. The first three are certain:
+// one with an office around the clock, one whose coworking is suspended, which
+// are the demo's examples, and one that works in the coworking.
 func (k *market) stance(m *maker, i int) stance {
-	s := stance{status: lease.Active, sure: i < 2}
+	s := stance{status: lease.Active, sure: i < 3}
 	switch draw := m.rng.IntN(10); {
 	case i == 1 && len(k.shared) > 0 && k.shared[0] == fullCoworking:
 		s.plan, s.status = fullCoworking, lease.Suspended
+	case i%3 == 2 && len(k.shared) > 0: // hours in the coworking are what is billed most
+		s.plan = k.shared[i/3%len(k.shared)]
 	case (i == 0 || draw < 4) && len(k.offices) > 0:
 		s.plan, s.space, k.offices = privateOffice, k.offices[0], k.offices[1:]
 	case draw == 4 && len(k.studios) > 0:
