@@ -28,6 +28,7 @@ type cli struct {
 	Token     tokenCmd     `cmd:"" help:"Tokens for the API."`
 	Audit     auditCmd     `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`
 	Bench     benchCmd     `cmd:"" help:"Measure this machine: decisions, latency, throughput, start, memory, each against its floor."`
+	Accuracy  accuracyCmd  `cmd:"" help:"Live through simulated weeks with faults and compare the figures with what really happened."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 
 	LogLevel string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TOTEM_LOG_LEVEL"`

@@ -147,17 +147,15 @@ type said struct {
 func (w *watch) step(s *life.Step) {
 	w.inside[s.From]--
 	w.inside[s.To]++
-	n := w.d.network
-	for _, dev := range n.Devices {
-		if dev.Kind != catalogue.FlowCounter {
+	for _, dev := range w.d.network.Devices {
+		if dev.Kind != catalogue.FlowCounter || s.From == s.To {
 			continue
 		}
 		f := w.flow[dev.ID]
-		was, is := n.Within(s.From, dev.Space), n.Within(s.To, dev.Space)
-		if is && !was {
+		if s.To == dev.Space {
 			f[0]++
 		}
-		if was && !is {
+		if s.From == dev.Space {
 			f[1]++
 		}
 		w.flow[dev.ID] = f

@@ -58,8 +58,8 @@ func (c Client) do(ctx context.Context, path string, q url.Values) (*http.Respon
 	return nil, fmt.Errorf("%s: %s", resp.Status, msg)
 }
 
-// list asks for all pages of a list.
-func list[T any](ctx context.Context, c Client, path string, q url.Values) ([]T, error) {
+// List asks for all pages of a list.
+func List[T any](ctx context.Context, c Client, path string, q url.Values) ([]T, error) {
 	var all []T
 	q.Set("limit", "1000")
 	for {

@@ -36,7 +36,7 @@ type bucket struct {
 // Occupancy draws a space's series: how many people were there on average and
 // at most, in the part of each bucket that is known.
 func Occupancy(ctx context.Context, c Client, w io.Writer, q OccupancyQuery) error {
-	list, err := list[bucket](ctx, c, OccupancyPath, q.Values())
+	list, err := List[bucket](ctx, c, OccupancyPath, q.Values())
 	if err != nil {
 		return err
 	}

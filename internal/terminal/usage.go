@@ -48,7 +48,7 @@ const barWidth = 20
 // Usage draws what was used: a line with a bar for each group, or for hours of
 // the week a map of seven days by twenty-four hours.
 func Usage(ctx context.Context, c Client, w io.Writer, q UsageQuery) error {
-	list, err := list[usage](ctx, c, UsagePath, q.Values())
+	list, err := List[usage](ctx, c, UsagePath, q.Values())
 	if err != nil {
 		return err
 	}

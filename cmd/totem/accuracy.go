@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/lorntech/totem/firmware-sim/sim"
+	"github.com/lorntech/totem/internal/accuracy"
+)
+
+type accuracyCmd struct {
+	Days    int    `help:"Days to live through." default:"31"`
+	Seed    uint64 `help:"Another seed, other people." default:"57"`
+	Forget  int    `help:"Percent of exits that are not badged." default:"5" placeholder:"PERCENT"`
+	Perfect bool   `help:"A perfect network, in which nothing is late, repeated or lost."`
+}
+
+func (c *accuracyCmd) Run(ctx context.Context) error {
+	if c.Days < 1 || c.Days > 80 || c.Forget < 0 || c.Forget > 100 {
+		return errors.New("--days must be 1 to 80, --forget 0 to 100")
+	}
+	o := accuracy.Options{Days: c.Days, Seed: c.Seed, Forget: c.Forget, Faults: accuracy.Faulty(), Bar: os.Stderr}
+	if c.Perfect {
+		o.Faults = sim.Faults{}
+	}
+	return accuracy.Run(ctx, os.Stdout, o)
+}

@@ -1,0 +1,131 @@
+// Package accuracy measures how true the figures are: it lives weeks with the
+// simulator, faults and all, through the whole service, and compares what the
+// service says with what really happened, which the simulator wrote down.
+package accuracy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/lorntech/totem/firmware-sim/life"
+	"github.com/lorntech/totem/firmware-sim/progress"
+	"github.com/lorntech/totem/firmware-sim/sim"
+	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/terminal"
+)
+
+// Options say what is lived through.
+type Options struct {
+	Days   int
+	Seed   uint64
+	Faults sim.Faults
+	Forget int // of a hundred exits, so many are not badged
+	Bar    io.Writer
+}
+
+// Faulty is the network that accuracy is measured with: a tenth of all
+// messages come twice, all in disorder, readers are away for hours, clocks
+// drift by two seconds a day.
+func Faulty() sim.Faults {
+	return sim.Faults{Repeat: 10, Reorder: 2 * time.Hour, Offline: 3 * time.Hour, Drift: 2 * time.Second}
+}
+
+// window is how many messages are on their way at once.
+const window = 2000
+
+// lived is a service that has lived through some weeks, and the truth about them.
+type lived struct {
+	app      *app.App
+	network  *catalogue.Network
+	world    *demo.World
+	truth    []life.Stay
+	messages int
+	from, to catalogue.Day
+	client   terminal.Client
+}
+
+// Run lives through the days and writes a report.
+func Run(ctx context.Context, out io.Writer, o Options) (err error) {
+	dir, err := os.MkdirTemp("", "totem-accuracy-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	l, err := live(ctx, dir, o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		err = errors.Join(err, l.app.Close(stop))
+	}()
+	fmt.Fprintf(out, "%d days from %s, %d messages, seed %d; repeated %.0f %%, in disorder by up to %s, readers away %s a day, clocks off by %s a day, %d %% of exits not badged.\n",
+		o.Days, l.from, l.messages, o.Seed, o.Faults.Repeat, o.Faults.Reorder, o.Faults.Offline, o.Faults.Drift, o.Forget)
+	return l.usage(ctx, out)
+}
+
+func live(ctx context.Context, dir string, o Options) (*lived, error) {
+	a, err := app.Start(ctx, app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0"}, app.Options{Log: slog.New(slog.DiscardHandler), Anonymous: true})
+	if err != nil {
+		return nil, err
+	}
+	l := &lived{app: a, network: a.Network, client: terminal.Client{URL: "http://" + a.HTTP.String(), Token: a.Admin}}
+	if err := l.through(ctx, o); err != nil {
+		return nil, errors.Join(err, a.Close(context.WithoutCancel(ctx)))
+	}
+	return l, nil
+}
+
+// through lives the days before today, whole ones.
+func (l *lived) through(ctx context.Context, o Options) error {
+	l.to = l.network.Zone.At(time.Now()).Day
+	l.from = l.to - catalogue.Day(o.Days)
+	l.world = demo.New(l.network, o.Seed, l.to)
+	if err := l.app.Settle(ctx, l.world); err != nil {
+		return err
+	}
+	bar := progress.New(o.Bar, o.Days, "living")
+	defer bar.Finish()
+	var truth bytes.Buffer
+	s, err := sim.New(sim.Config{World: l.world, Seed: o.Seed, Faults: o.Faults, Truth: &truth, Forgetful: &o.Forget, Progress: func(days, _, _ int) { bar.Set(days) }})
+	if err != nil {
+		return err
+	}
+	c, err := mqttload.DialOptions(ctx, l.app.MQTT.String(), mqttload.Options{ClientID: "accuracy", Window: window})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	sum, err := s.History(ctx, c, l.from, l.to-1, l.network.Zone.Start(l.to))
+	if err != nil {
+		return err
+	}
+	l.messages = sum.Messages
+	for dec := json.NewDecoder(&truth); ; {
+		var st life.Stay
+		if err := dec.Decode(&st); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("the truth: %w", err)
+		}
+		l.truth = append(l.truth, st)
+	}
+}
+
+// span is the time that was lived, as a query.
+func (l *lived) span() url.Values {
+	at := func(d catalogue.Day) string { return l.network.Zone.Start(d).Format(time.RFC3339) }
+	return url.Values{"from": {at(l.from)}, "to": {at(l.to)}}
+}
