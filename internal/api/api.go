@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -83,6 +84,8 @@ type server struct {
 	cfg  Config
 	api  huma.API
 	auth *authenticator
+	// written are the spaces' availabilities, as they were last encoded.
+	written sync.Map
 }
 
 const (

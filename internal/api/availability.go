@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -36,36 +37,70 @@ type streamIn struct {
 	LastID      string `query:"last_event_id" doc:"For clients that cannot set the header."`
 }
 
-type spacesOut struct {
-	Body struct {
-		Items []spaceState `json:"items" nullable:"false"`
-		Next  *string      `json:"next"`
-	}
+// spaces is the answer to a question for what is free.
+type spaces struct {
+	Items []spaceState `json:"items" nullable:"false"`
+	Next  *string      `json:"next"`
 }
 
 func (s *server) availability() {
 	all := []Role{Admin, Manager, Billing, Tenant, Display}
-	huma.Register(s.api, operation("GET", "/v1/availability", tagLive, "What is free now.", all...), func(ctx context.Context, in *AvailabilityIn) (*spacesOut, error) {
-		see, err := s.sees(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		out := &spacesOut{}
-		out.Body.Items = []spaceState{}
-		for _, a := range s.cfg.Live.Availability() {
-			if v, ok := see(a); ok {
-				out.Body.Items = append(out.Body.Items, v)
-			}
-		}
-		return out, nil
-	})
-	op := operation("GET", "/v1/availability/stream", tagLive, "The same as server-sent events, one for each change; resumes with Last-Event-ID.", all...)
+	op := operation("GET", "/v1/availability", tagLive, "What is free now.", all...)
+	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[spaces](), true, "Availability")
+	op.Responses = map[string]*huma.Response{"200": {Description: "Every space.", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}}
+	huma.Register(s.api, op, s.free)
+	op = operation("GET", "/v1/availability/stream", tagLive, "The same as server-sent events, one for each change; resumes with Last-Event-ID.", all...)
 	op.Responses = map[string]*huma.Response{"200": {Description: "Each event is a space; its id is for Last-Event-ID.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
 	huma.Register(s.api, op, s.stream)
 }
 
-// sees makes the filter of a request and its caller.
-func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.SpaceAvailability) (spaceState, bool), error) {
+// free writes what each space's change has been encoded as once, for all who ask.
+func (s *server) free(ctx context.Context, in *AvailabilityIn) (*huma.StreamResponse, error) {
+	see, err := s.sees(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("Content-Type", "application/json")
+		list := s.cfg.Live.Availability()
+		b := append(make([]byte, 0, 400*len(list)), `{"items":[`...)
+		first := true
+		for _, a := range list {
+			if text := see(a); text != nil {
+				if !first {
+					b = append(b, ',')
+				}
+				first = false
+				b = append(b, text...)
+			}
+		}
+		_, _ = hc.BodyWriter().Write(append(b, `],"next":null}`...)) // the client has gone where this fails
+	}}, nil
+}
+
+// encoded is one space's availability as it is written to those who see all
+// of it and to displays (nil: not at all).
+type encoded struct {
+	a             occupancy.SpaceAvailability
+	full, display []byte
+}
+
+// encode writes a space's availability, once for each change.
+func (s *server) encode(a occupancy.SpaceAvailability) *encoded {
+	if have, ok := s.written.Load(a.Space); ok && have.(*encoded).a == a {
+		return have.(*encoded)
+	}
+	e := &encoded{a: a, full: mustJSON(spaceState{SpaceAvailability: a})}
+	if v, ok := forDisplay(a); ok {
+		e.display = mustJSON(v)
+	}
+	s.written.Store(a.Space, e)
+	return e
+}
+
+// sees makes the filter of a request and its caller: what it returns of a
+// space is written; nil is nothing.
+func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.SpaceAvailability) []byte, error) {
 	if err := s.checkSite(in.Site); err != nil {
 		return nil, err
 	}
@@ -73,14 +108,14 @@ func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.S
 		return nil, err
 	}
 	c := callerOf(ctx)
-	return func(a occupancy.SpaceAvailability) (spaceState, bool) {
+	return func(a occupancy.SpaceAvailability) []byte {
 		if in.Site != "" && string(a.Site) != in.Site || in.Kind != "" && string(a.Kind) != in.Kind || !c.at(a.Site) {
-			return spaceState{}, false
+			return nil
 		}
 		if c.role == Display {
-			return forDisplay(a)
+			return s.encode(a).display
 		}
-		return spaceState{SpaceAvailability: a}, true
+		return s.encode(a).full
 	}, nil
 }
 
@@ -112,8 +147,8 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 		defer cancel()
 		out := newEvents(hc)
 		write := func(id string, a occupancy.SpaceAvailability) {
-			if v, ok := see(a); ok {
-				out.event(id, v)
+			if text := see(a); text != nil {
+				out.encoded(id, text)
 			}
 		}
 		for _, e := range replay {

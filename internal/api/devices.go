@@ -208,10 +208,14 @@ func (e *events) write(format string, args ...any) {
 }
 
 func (e *events) event(id string, v any) {
+	e.encoded(id, mustJSON(v))
+}
+
+func (e *events) encoded(id string, data []byte) {
 	if id != "" {
 		e.write("id: %s\n", id)
 	}
-	e.write("data: %s\n\n", mustJSON(v))
+	e.write("data: %s\n\n", data)
 }
 
 func (e *events) comment(text string) { e.write(": %s\n\n", text) }

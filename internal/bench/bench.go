@@ -45,6 +45,9 @@ func parts() []part {
 		{"decide", decide},
 		{"latency", latency},
 		{"throughput", throughput},
+		{"sensors", sensors},
+		{"usage", usage},
+		{"live", live},
 		{"start", coldStart},
 	}
 }
@@ -129,6 +132,9 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 func micro(d time.Duration) string {
 	if d < 10*time.Microsecond {
 		return fmt.Sprintf("%d ns", d.Nanoseconds())
+	}
+	if d < 100*time.Microsecond {
+		return fmt.Sprintf("%.1f µs", float64(d.Nanoseconds())/1000)
 	}
 	return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
 }

@@ -63,7 +63,7 @@ type State struct {
 const (
 	snapshotName = "live"
 	// refreshEvery bounds how often clients are told of changes under load.
-	refreshEvery = 50 * time.Millisecond
+	refreshEvery = 20 * time.Millisecond
 	// clockEvery is how often what changes by itself is looked at: holds, closings.
 	clockEvery = time.Second
 	// snapshotEvery bounds how much a start has to replay.
