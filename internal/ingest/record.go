@@ -112,11 +112,11 @@ const clockArrival = "arrival"
 // Flow is what a flow counter's message says.
 func (v *Values) Flow(at time.Time, id uuid.UUID) occupancy.FlowSaid {
 	f := occupancy.FlowSaid{At: at, ID: id}
-	switch {
-	case v.TotalIn != nil && v.TotalOut != nil:
-		f.Totals = &occupancy.Totals{In: *v.TotalIn, Out: *v.TotalOut}
-	case v.In != nil && v.Out != nil:
+	if v.In != nil && v.Out != nil {
 		f.In, f.Out = *v.In, *v.Out
+	}
+	if v.TotalIn != nil && v.TotalOut != nil {
+		f.Totals = &occupancy.Totals{In: *v.TotalIn, Out: *v.TotalOut}
 	}
 	return f
 }
@@ -164,7 +164,7 @@ func values(m *wire.Message) Values {
 	case wire.Flow:
 		v.In, v.Out = &m.In, &m.Out
 		if m.Totals != nil {
-			v.In, v.Out, v.TotalIn, v.TotalOut = nil, nil, &m.Totals.In, &m.Totals.Out
+			v.TotalIn, v.TotalOut = &m.Totals.In, &m.Totals.Out
 		}
 	case wire.Air:
 		v.CO2, v.Temperature, v.Humidity, v.Noise = m.Air.CO2, m.Air.Temperature, m.Air.Humidity, m.Air.Noise

@@ -47,7 +47,7 @@ type FlowSaid struct {
 	At      time.Time
 	ID      uuid.UUID
 	In, Out int
-	Totals  *Totals // lifetime counts instead of In and Out
+	Totals  *Totals // lifetime counts: their difference counts what lost messages would have said too
 }
 
 // Totals are lifetime counts.
@@ -142,7 +142,9 @@ func (f *FlowSensor) flows() []flow {
 	for _, v := range said {
 		in, gone := v.In, v.Out
 		if v.Totals != nil {
-			in, gone, _ = v.Totals.Since(last)
+			if a, b, reset := v.Totals.Since(last); last != nil && !reset {
+				in, gone = a, b
+			}
 			last = v.Totals
 		}
 		out = append(out, flow{v.At, v.ID, in - gone})

@@ -1,3 +1,99 @@
 package wire
 
-func esphome() adapter { return adapter{} }
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// settingValue says what the number of a sensor measures.
+const settingValue = "value" // co2, temperature, humidity or noise
+
+// esphome reads ESPHome's states: a bare ON, OFF or number on
+// <prefix>/<component>/<name>/state, without an id or a time. A node's own
+// status belongs to the device whose address is <prefix>/status.
+func esphome() adapter {
+	return adapter{
+		filters: func(address string) []string {
+			if strings.HasSuffix(address, "/status") {
+				return []string{address}
+			}
+			return []string{address + "/state"}
+		},
+		addresses: esphomeAddresses,
+		settings:  []string{settingValue},
+		check: func(d *catalogue.Device) error {
+			switch v := d.Settings[settingValue]; {
+			case d.Kind == catalogue.Air && v == "":
+				return &FieldError{"settings.value", "is missing: co2, temperature, humidity or noise"}
+			case v != "" && v != "co2" && v != "temperature" && v != "humidity" && v != "noise":
+				return &FieldError{"settings.value", "is none of co2, temperature, humidity, noise"}
+			}
+			return nil
+		},
+		read: readESPHome,
+	}
+}
+
+func esphomeAddresses(topic string) []string {
+	if strings.HasSuffix(topic, "/status") {
+		return []string{topic}
+	}
+	address, ok := strings.CutSuffix(topic, "/state")
+	if !ok || strings.Count(address, "/") < 2 {
+		return nil
+	}
+	return []string{address}
+}
+
+func readESPHome(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]Reading, error) {
+	word := strings.TrimSpace(string(payload))
+	switch {
+	case strings.HasSuffix(topic, "/status"):
+		return onlineWord(word)
+	case word == "" || strings.EqualFold(word, "nan"):
+		return nil, nil
+	}
+	switch d.Kind {
+	case catalogue.Occupancy, catalogue.Desk:
+		on, err := onOff(word)
+		return []Reading{{Occupied: on}}, err
+	case catalogue.DoorContact:
+		on, err := onOff(word) // of the class door: on is open
+		if err != nil {
+			return nil, err
+		}
+		if *on {
+			return []Reading{{Door: DoorOpen}}, nil
+		}
+		return []Reading{{Door: DoorClosed}}, nil
+	}
+	x, err := strconv.ParseFloat(word, 64)
+	if err != nil || math.IsInf(x, 0) {
+		return nil, &FieldError{"", "is not a number"}
+	}
+	if d.Kind == catalogue.PeopleCounter {
+		if x < 0 || x != math.Trunc(x) || x > math.MaxInt32 {
+			return nil, &FieldError{"", "is not a whole number of 0 or more"}
+		}
+		return []Reading{{Count: ptr(int(x))}}, nil
+	}
+	return []Reading{{Air: esphomeAir(d.Settings[settingValue], x)}}, nil
+}
+
+func esphomeAir(value string, x float64) AirBody {
+	switch value {
+	case "co2":
+		return AirBody{CO2: &x}
+	case "temperature":
+		return AirBody{Temperature: &x}
+	case "humidity":
+		return AirBody{Humidity: &x}
+	case "noise":
+		return AirBody{Noise: &x}
+	}
+	return AirBody{}
+}

@@ -1,8 +1,162 @@
 package wire
 
-import "github.com/lorntech/totem/internal/catalogue"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
 
-func espRFID() adapter { return adapter{} }
+	"github.com/lorntech/totem/internal/catalogue"
+)
 
-// OpenForeign is replaced with the adapter.
-func OpenForeign(*catalogue.Device) (topic string, payload []byte, ok bool) { return "", nil, false }
+// The settings of esp-rfid readers.
+const (
+	settingDoorIP   = "doorip"   // of the lock that Totem opens
+	settingDoorName = "doorname" // which door, where the reader has several
+	adapterESPRFID  = "esp-rfid"
+)
+
+// espRFID reads esp-rfid's events. The reader decides about the cards that it
+// knows by itself; of others it asks, and Totem opens by its command. The
+// user's name that comes with an event is dropped.
+func espRFID() adapter {
+	return adapter{
+		filters:   func(address string) []string { return []string{address + "/send", address + "/tag"} },
+		everyone:  nil, // two words at a topic's end are half of a broker
+		addresses: espRFIDAddresses,
+		settings:  []string{settingDoorIP, settingDoorName},
+		read:      readESPRFID,
+	}
+}
+
+func espRFIDAddresses(topic string) []string {
+	for _, tail := range []string{"/send", "/tag"} {
+		if address, ok := strings.CutSuffix(topic, tail); ok && address != "" {
+			return []string{address}
+		}
+	}
+	return nil
+}
+
+// OpenForeign is how a real reader's door is opened, for those that Totem can
+// open: a message to the reader.
+func OpenForeign(d *catalogue.Device) (topic string, payload []byte, ok bool) {
+	ip := d.Settings[settingDoorIP]
+	if d.Adapter != adapterESPRFID || ip == "" {
+		return "", nil, false
+	}
+	payload, err := json.Marshal(struct {
+		Cmd    string `json:"cmd"`
+		DoorIP string `json:"doorip"`
+	}{"opendoor", ip})
+	return d.Address + "/cmd", payload, err == nil
+}
+
+func readESPRFID(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]Reading, error) {
+	l, err := parseLoose(payload)
+	if err != nil {
+		return nil, err
+	}
+	r := Reading{At: l.seconds("time")}
+	kind, _ := l.word("type")
+	switch {
+	case kind == "access" || kind == "" && l.has("uid"):
+		if d.Kind == catalogue.Reader {
+			r.Badge = espBadge(d, l)
+			r.Key = espKey(l)
+		}
+	case kind == "boot":
+		r.Online = ptr(true)
+	case kind == "heartbeat":
+		r.Online, r.Uptime = ptr(true), l.number("uptime")
+	case kind == "INFO" || kind == "WARN":
+		r.Door = espDoor(l)
+	default:
+		return nil, *l.err
+	}
+	return []Reading{r}, *l.err
+}
+
+// espKey tells an event from its repeats, without the UID in it.
+func espKey(l loose) string {
+	host, _ := l.word("hostname")
+	uid, _ := l.word("uid")
+	sum := sha256.Sum256([]byte(host + "\x00" + spelled(l, "time") + "\x00" + uid))
+	return hex.EncodeToString(sum[:16])
+}
+
+// espBadge reads a card and what the reader did with it.
+func espBadge(d *catalogue.Device, l loose) *BadgeBody {
+	uid, ok := l.word("uid")
+	if !ok {
+		l.fail("uid", "is missing")
+		return nil
+	}
+	b := foreignUID(l, "uid", uid)
+	if b == nil {
+		return nil
+	}
+	if known := espKnown(l); known == nil || !*known {
+		return b // it asks
+	}
+	word := strings.ToLower(espAccess(d, l))
+	switch word {
+	case "always", "admin":
+		b.Offline = &Offline{Granted: true, Reason: word}
+	case "disabled", "denied", "expired", "notvalid", "notvalidyet":
+		b.Offline = &Offline{Granted: false, Reason: word}
+	default:
+		l.fail("access", "is no word that says whether the door opened")
+		return nil
+	}
+	return b
+}
+
+// espKnown: isKnown is a word, or a flag.
+func espKnown(l loose) *bool {
+	if _, is := l.fields["isKnown"].(bool); is {
+		return l.flag("isKnown")
+	}
+	return l.one("isKnown", []string{"true"}, []string{"false"})
+}
+
+// espAccess is a word, or one for each of several doors.
+func espAccess(d *catalogue.Device, l loose) string {
+	list, is := l.fields["access"].([]any)
+	if !is {
+		word, _ := l.word("access")
+		return word
+	}
+	pick := 0
+	if len(list) != 1 {
+		names, _ := l.fields["doorName"].([]any)
+		pick = -1
+		for i, n := range names {
+			if n == d.Settings[settingDoorName] {
+				pick = i
+			}
+		}
+	}
+	if pick < 0 || pick >= len(list) {
+		l.fail("access", "is for several doors: the setting doorname must say which")
+		return ""
+	}
+	word, _ := list[pick].(string)
+	return word
+}
+
+// espDoor reads the state of the door, where the words are certain.
+func espDoor(l loose) DoorState {
+	if src, _ := l.word("src"); src != "door" {
+		return ""
+	}
+	words, _ := l.word("desc")
+	switch strings.ToLower(words) {
+	case "door open", "door opened":
+		return DoorOpen
+	case "door closed":
+		return DoorClosed
+	}
+	return ""
+}

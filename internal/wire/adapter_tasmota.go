@@ -1,3 +1,201 @@
 package wire
 
-func tasmota() adapter { return adapter{} }
+import (
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// The settings of Tasmota devices, where one has several.
+const (
+	settingSwitch = "switch" // as Switch1
+	settingDevice = "device" // a Zigbee device behind it, by address or name
+	settingSensor = "sensor" // which driver tells of the air, as SCD40
+)
+
+// tasmota reads Tasmota's telemetry: JSON nested by driver, with local time
+// without an offset. The arrays of an LD2410 radar are distances and energies,
+// not presence, and are not read.
+func tasmota() adapter {
+	return adapter{
+		filters: func(address string) []string {
+			return []string{"tele/" + address + "/SENSOR", "tele/" + address + "/LWT", "stat/" + address + "/MOTION"}
+		},
+		everyone:  []string{"tele/+/SENSOR"},
+		addresses: tasmotaAddresses,
+		settings:  []string{settingSwitch, settingDevice, settingSensor},
+		read:      readTasmota,
+	}
+}
+
+func tasmotaAddresses(topic string) []string {
+	for _, form := range [][2]string{{"tele/", "/SENSOR"}, {"tele/", "/LWT"}, {"stat/", "/MOTION"}} {
+		if rest, ok := strings.CutPrefix(topic, form[0]); ok {
+			if address, ok := strings.CutSuffix(rest, form[1]); ok && address != "" {
+				return []string{address}
+			}
+		}
+	}
+	return nil
+}
+
+func readTasmota(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]Reading, error) {
+	switch topic[strings.LastIndexByte(topic, '/')+1:] {
+	case "LWT":
+		return onlineWord(string(payload))
+	case "MOTION":
+		on, err := onOff(string(payload))
+		return []Reading{{Occupied: on}}, err
+	}
+	l, err := parseLoose(payload)
+	if err != nil {
+		return nil, err
+	}
+	r := Reading{At: localTime(d, l, "Time")}
+	r.ByArrival = r.At.IsZero() && l.has("Time")
+	switch d.Kind {
+	case catalogue.Reader:
+		r.Badge = tasmotaBadge(l)
+	case catalogue.Occupancy, catalogue.Desk:
+		r.Occupied = tasmotaOccupied(d, l)
+	}
+	r.Air = tasmotaAir(d, l)
+	return []Reading{r}, *l.err
+}
+
+// onOff reads ON or OFF.
+func onOff(word string) (*bool, error) {
+	switch strings.ToUpper(word) {
+	case "ON":
+		return ptr(true), nil
+	case "OFF":
+		return ptr(false), nil
+	}
+	return nil, &FieldError{"", "is neither ON nor OFF"}
+}
+
+// localTime reads a wall clock by the setting timezone; zero where there is
+// none, or no zone that it could be of.
+func localTime(d *catalogue.Device, l loose, key string) time.Time {
+	text, ok := l.word(key)
+	if !ok {
+		return time.Time{}
+	}
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t
+	}
+	zone, err := time.LoadLocation(d.Settings[SettingTimezone])
+	if err != nil || d.Settings[SettingTimezone] == "" {
+		return time.Time{}
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t
+		}
+	}
+	l.fail(key, "is no local time like 2026-11-23T08:00:00")
+	return time.Time{}
+}
+
+// tasmotaBadge reads a card. Its blocks' text can be written by anybody and is
+// never looked at; a card that did not prove itself is no badge.
+func tasmotaBadge(l loose) *BadgeBody {
+	for _, driver := range []string{"PN532", "RC522"} {
+		c := l.object(driver)
+		uid, ok := c.word("UID")
+		if !ok {
+			continue
+		}
+		if auth, has := c.word("Auth"); has && !strings.EqualFold(auth, "Ok") {
+			c.fail("Auth", "is not Ok: the reader could not authenticate the card")
+			return nil
+		}
+		return foreignUID(c, "UID", uid)
+	}
+	return nil
+}
+
+// foreignUID reads a UID that must have all of its 4, 7 or 10 bytes: a reader
+// that drops leading zeros leaves open which card it was.
+func foreignUID(l loose, key, uid string) *BadgeBody {
+	c, err := ParseCredential(uid)
+	switch {
+	case err != nil || c.QR:
+		l.fail(key, "is ambiguous or no UID: it must be hex of 4, 7 or 10 bytes, with its leading zeros")
+	case len(c.Bytes) != 4 && len(c.Bytes) != 7 && len(c.Bytes) != 10:
+		l.fail(key, "is ambiguous: a UID has 4, 7 or 10 bytes; leading zeros may be missing")
+	default:
+		return &BadgeBody{Credential: c}
+	}
+	return nil
+}
+
+// tasmotaOccupied reads a motion sensor on a switch, or behind a Zigbee bridge.
+func tasmotaOccupied(d *catalogue.Device, l loose) *bool {
+	if l.has("ZbReceived") {
+		return zigbeeBehind(d, l.object("ZbReceived"))
+	}
+	key := d.Settings[settingSwitch]
+	if key == "" {
+		for name := range l.fields {
+			if rest, ok := strings.CutPrefix(name, "Switch"); ok && strings.Trim(rest, "0123456789") == "" {
+				if key != "" {
+					l.fail("Switch", "are several: the setting switch must say which")
+					return nil
+				}
+				key = name
+			}
+		}
+	}
+	return l.one(key, []string{"ON"}, []string{"OFF"})
+}
+
+func zigbeeBehind(d *catalogue.Device, l loose) *bool {
+	want := d.Settings[settingDevice]
+	var found []loose
+	for name := range l.fields {
+		o := l.object(name)
+		if alias, _ := o.word("Name"); o.has("Occupancy") && (want == "" || want == name || want == alias) {
+			found = append(found, o)
+		}
+	}
+	if len(found) > 1 {
+		l.fail("ZbReceived", "has several devices: the setting device must say which")
+	}
+	if len(found) != 1 {
+		return nil
+	}
+	if n := found[0].total("Occupancy"); n != nil {
+		return ptr(*n == 1)
+	}
+	return nil
+}
+
+// tasmotaAir reads the driver that measures the air; several need the setting.
+func tasmotaAir(d *catalogue.Device, l loose) AirBody {
+	var drivers []string
+	for name, v := range l.fields {
+		if _, is := v.(map[string]any); !is || name == "ZbReceived" {
+			continue
+		}
+		if want := d.Settings[settingSensor]; (want == "" || want == name) && l.object(name).any("Temperature", "Humidity", "CarbonDioxide", "eCO2") {
+			drivers = append(drivers, name)
+		}
+	}
+	if len(drivers) > 1 && d.Kind == catalogue.Air {
+		l.fail("", "has several drivers that measure the air: the setting sensor must say which")
+	}
+	if len(drivers) != 1 {
+		return AirBody{}
+	}
+	o := l.object(drivers[0])
+	air := AirBody{Temperature: o.number("Temperature"), Humidity: o.number("Humidity"), CO2: o.number("CarbonDioxide")}
+	if air.CO2 == nil {
+		air.CO2 = o.number("eCO2")
+	}
+	if unit, _ := l.word("TempUnit"); unit == "F" && air.Temperature != nil {
+		*air.Temperature = (*air.Temperature - 32) / 1.8
+	}
+	return air
+}

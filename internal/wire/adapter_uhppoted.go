@@ -1,3 +1,169 @@
 package wire
 
-func uhppoted() adapter { return adapter{} }
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// The settings of UHPPOTE controllers.
+const (
+	settingController = "controller" // its device-id
+	settingDoor       = "door"       // the door-id on it
+	settingHMAC       = "hmac_key"   // of the gateway; without it the hmac is not checked
+	settingCard       = "card"       // byte order of the card's number: little (as dec:) or big
+)
+
+// uhppoted reads uhppoted-mqtt's events. The controller decides by itself; an
+// event comes on two topics and again after a reconnect. What it reports under
+// small card numbers are doors, buttons and supervisors, and no cards.
+func uhppoted() adapter {
+	return adapter{
+		filters:   func(address string) []string { return []string{address + "/events", address + "/events/live"} },
+		everyone:  nil,
+		addresses: uhppotedAddresses,
+		settings:  []string{settingController, settingDoor, settingHMAC, settingCard},
+		check:     checkUhppoted,
+		read:      readUhppoted,
+	}
+}
+
+func uhppotedAddresses(topic string) []string {
+	for _, tail := range []string{"/events/live", "/events"} {
+		if root, ok := strings.CutSuffix(topic, tail); ok && root != "" {
+			return []string{root}
+		}
+	}
+	return nil
+}
+
+func checkUhppoted(d *catalogue.Device) error {
+	for _, name := range []string{settingController, settingDoor} {
+		if _, err := strconv.ParseUint(d.Settings[name], 10, 32); err != nil {
+			return &FieldError{"settings." + name, "is missing or no number"}
+		}
+	}
+	if c := d.Settings[settingCard]; c != "" && c != "little" && c != "big" {
+		return &FieldError{"settings." + settingCard, "is neither little nor big"}
+	}
+	return nil
+}
+
+// The kinds of events that matter.
+const (
+	uhppoteSwipe = 1
+	uhppoteDoor  = 2
+	// uhppoteIn and Out are directions.
+	uhppoteIn, uhppoteOut = 1, 2
+	// uhppoteOpened and Closed are card numbers of door events.
+	uhppoteOpened, uhppoteClosed = 8, 9
+)
+
+// noCards are numbers under which the controller reports other things: a
+// button, the door opened and closed, a supervisor's password, a remote command.
+func noCards() []uint64 { return []uint64{0, 1, uhppoteOpened, uhppoteClosed, 10, 3922570474} }
+
+func readUhppoted(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]Reading, error) {
+	raw, sum, err := uhppotedEnvelope(payload)
+	if err != nil {
+		return nil, err
+	}
+	if key := d.Settings[settingHMAC]; key != "" && !authentic(key, raw, sum) {
+		return nil, &FieldError{"hmac", "does not fit the message"}
+	}
+	l, err := parseLoose(raw)
+	if err != nil {
+		return nil, err
+	}
+	e := l.object("event").object("event")
+	if spelled(e, "device-id") != d.Settings[settingController] || spelled(e, "door-id") != d.Settings[settingDoor] {
+		return nil, *l.err
+	}
+	r := Reading{At: wallClock(d, e, "timestamp"), Key: spelled(e, "device-id") + " " + spelled(e, "event-id")}
+	if !e.has("event-id") {
+		r.Key = ""
+	}
+	switch card := orZero(e.total("card-number")); {
+	case d.Kind == catalogue.Reader:
+		r.Badge = uhppotedBadge(d, e, card)
+	case d.Kind == catalogue.DoorContact && card == uhppoteOpened:
+		r.Door = DoorOpen
+	case d.Kind == catalogue.DoorContact && card == uhppoteClosed:
+		r.Door = DoorClosed
+	}
+	return []Reading{r}, *l.err
+}
+
+// uhppotedEnvelope keeps the message's bytes as they stand: its hmac is over those.
+func uhppotedEnvelope(payload []byte) (message []byte, sum string, err error) {
+	var envelope struct {
+		Message json.RawMessage `json:"message"`
+		HMAC    string          `json:"hmac"`
+	}
+	if err := json.Unmarshal(payload, &envelope); err != nil {
+		return nil, "", &FieldError{"", "is not valid JSON"}
+	}
+	if len(envelope.Message) == 0 {
+		return nil, "", &FieldError{"message", "is missing"}
+	}
+	return envelope.Message, envelope.HMAC, nil
+}
+
+func authentic(key string, message []byte, sum string) bool {
+	want, err := hex.DecodeString(sum)
+	if err != nil {
+		return false
+	}
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write(message)
+	return hmac.Equal(mac.Sum(nil), want)
+}
+
+// uhppotedBadge reads a swipe of the device's own direction.
+func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *BadgeBody {
+	direction := map[catalogue.Direction]uint64{catalogue.In: uhppoteIn, catalogue.Out: uhppoteOut}[d.Direction]
+	if orZero(e.total("event-type")) != uhppoteSwipe || orZero(e.total("direction")) != direction || slices.Contains(noCards(), card) {
+		return nil
+	}
+	c, err := parseDecimal(strconv.FormatUint(card, 10))
+	if err != nil {
+		e.fail("card-number", "is no card's number")
+		return nil
+	}
+	if d.Settings[settingCard] == "big" {
+		slices.Reverse(c)
+	}
+	granted := e.flag("access-granted")
+	if granted == nil {
+		e.fail("access-granted", "is missing")
+		return nil
+	}
+	return &BadgeBody{Credential: Credential{Bytes: c}, Offline: &Offline{Granted: *granted, Reason: "uhppoted-" + spelled(e, "event-reason")}}
+}
+
+// wallClock reads a time whose zone's letters the gateway may have put on
+// wrongly: the clock on the wall is the setting's.
+func wallClock(d *catalogue.Device, e loose, key string) time.Time {
+	text, ok := e.word(key)
+	zone := d.Settings[SettingTimezone]
+	if !ok || zone == "" {
+		return time.Time{}
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil || len(text) < len("2006-01-02 15:04:05") {
+		e.fail(key, "is no time like 2026-11-23 08:00:00 CET")
+		return time.Time{}
+	}
+	t, err := time.ParseInLocation("2006-01-02 15:04:05", strings.Replace(text[:19], "T", " ", 1), loc)
+	if err != nil {
+		e.fail(key, "is no time like 2026-11-23 08:00:00 CET")
+	}
+	return t
+}

@@ -1,3 +1,87 @@
 package wire
 
-func zigbee2mqtt() adapter { return adapter{} }
+import (
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+const zigbeeBase = "zigbee2mqtt/"
+
+// zigbee2mqtt reads what Zigbee2MQTT publishes of its devices: flat JSON on
+// zigbee2mqtt/<friendly name>, without an id or a time. Of two messages in
+// one second, as it sends when another attribute changes, the later counts.
+func zigbee2mqtt() adapter {
+	return adapter{
+		filters:   func(address string) []string { return []string{address, address + "/availability"} },
+		everyone:  []string{zigbeeBase + "#"},
+		addresses: zigbeeAddresses,
+		check: func(d *catalogue.Device) error {
+			if !strings.HasPrefix(d.Address, zigbeeBase) {
+				return &FieldError{"address", "must be the device's whole topic, as zigbee2mqtt/metz desk 7"}
+			}
+			return nil
+		},
+		read: readZigbee,
+	}
+}
+
+// zigbeeAddresses: names may hold spaces, even leading, and slashes.
+func zigbeeAddresses(topic string) []string {
+	name, ok := strings.CutPrefix(topic, zigbeeBase)
+	if !ok || name == "" || name == "bridge" || strings.HasPrefix(name, "bridge/") || strings.HasSuffix(name, "/set") || strings.HasSuffix(name, "/get") {
+		return nil
+	}
+	return []string{strings.TrimSuffix(topic, "/availability")}
+}
+
+func readZigbee(_ *catalogue.Device, topic string, payload []byte, _ time.Time) ([]Reading, error) {
+	if strings.HasSuffix(topic, "/availability") {
+		return zigbeeAvailability(payload)
+	}
+	if len(payload) == 0 { // a retained state was cleared
+		return nil, nil
+	}
+	l, err := parseLoose(payload)
+	if err != nil {
+		return nil, err
+	}
+	r := Reading{Occupied: l.flag("presence"), Count: l.count("people"), Battery: l.percent("battery"),
+		Air: AirBody{CO2: l.number("co2"), Temperature: l.number("temperature"), Humidity: l.number("humidity")}}
+	if r.Occupied == nil {
+		r.Occupied = l.flag("occupancy")
+	}
+	if contact := l.flag("contact"); contact != nil {
+		r.Door = DoorOpen
+		if *contact {
+			r.Door = DoorClosed
+		}
+	}
+	return []Reading{r}, *l.err
+}
+
+func zigbeeAvailability(payload []byte) ([]Reading, error) {
+	word := string(payload)
+	if strings.HasPrefix(word, "{") {
+		l, err := parseLoose(payload)
+		if err != nil {
+			return nil, err
+		}
+		word, _ = l.word("state")
+	}
+	return onlineWord(word)
+}
+
+// onlineWord reads online or offline, in any case.
+func onlineWord(word string) ([]Reading, error) {
+	switch strings.ToLower(word) {
+	case "online":
+		return []Reading{{Online: ptr(true)}}, nil
+	case "offline":
+		return []Reading{{Online: ptr(false)}}, nil
+	case "":
+		return nil, nil
+	}
+	return nil, &FieldError{"", "is neither online nor offline"}
+}

@@ -111,7 +111,7 @@ func (m *Message) Encode() ([]byte, error) {
 	case Flow:
 		p.In, p.Out = &m.In, &m.Out
 		if m.Totals != nil {
-			p.In, p.Out, p.TotalIn, p.TotalOut = nil, nil, &m.Totals.In, &m.Totals.Out
+			p.TotalIn, p.TotalOut = &m.Totals.In, &m.Totals.Out
 		}
 	case Air:
 		p.CO2, p.Temperature, p.Humidity, p.Noise = m.Air.CO2, m.Air.Temperature, m.Air.Humidity, m.Air.Noise

@@ -27,7 +27,7 @@ type Reading struct {
 	Occupied  *bool
 	Count     *int      // people now
 	In, Out   *int      // since the last message
-	Totals    *Totals   // since for ever, where it gives no In and Out
+	Totals    *Totals   // since for ever: what passed between two messages, where they tell both
 	Door      DoorState // empty: none
 	Badge     *BadgeBody
 	Air       AirBody
@@ -56,6 +56,8 @@ type adapter struct {
 	addresses func(topic string) []string
 	// settings are the names that Device.Settings may have.
 	settings []string
+	// check says what is wrong with a device of the catalogue; may be nil.
+	check func(d *catalogue.Device) error
 	// read takes one payload for one device of its address: several devices
 	// may share one, and each is asked for what its kind can send. Errors are
 	// *FieldError and never repeat a value.
@@ -144,6 +146,11 @@ func checkSettings(d *catalogue.Device, a adapter) error {
 			}
 		}
 	}
+	if a.check != nil {
+		if err := a.check(d); err != nil {
+			return fmt.Errorf("device %s: %w", d.ID, err)
+		}
+	}
 	return nil
 }
 
@@ -193,12 +200,11 @@ func (f *Foreign) Find(topic string) (found Found, ok bool) {
 				return Found{fam.name, d, address}, true
 			}
 		}
-		switch {
-		case ok:
-		case len(list) > 0:
-			found, ok = Found{Adapter: fam.name, Address: list[0]}, true
-		case slices.ContainsFunc(fam.everyone, func(filter string) bool { return covers(filter, topic) }):
+		if !ok && slices.ContainsFunc(fam.everyone, func(filter string) bool { return covers(filter, topic) }) {
 			found, ok = Found{Adapter: fam.name}, true
+			if len(list) > 0 {
+				found.Address = list[0]
+			}
 		}
 	}
 	return found, ok
@@ -308,10 +314,8 @@ func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
 	if r.Count != nil {
 		add(Count, Message{Count: *r.Count})
 	}
-	if r.In != nil && r.Out != nil {
-		add(Flow, Message{In: *r.In, Out: *r.Out})
-	} else if r.Totals != nil {
-		add(Flow, Message{Totals: r.Totals})
+	if r.In != nil && r.Out != nil || r.Totals != nil {
+		add(Flow, Message{In: orZero(r.In), Out: orZero(r.Out), Totals: r.Totals})
 	}
 	if air := r.Air; air != (AirBody{}) {
 		add(Air, Message{Air: &air})

@@ -30,7 +30,7 @@ type Message struct {
 	Occupied bool
 	Count    int
 	In, Out  int
-	Totals   *Totals // of a foreign counter that gives no In and Out
+	Totals   *Totals // a foreign counter's lifetime counts
 	Air      *AirBody
 	Status   *StatusBody
 

@@ -1,0 +1,241 @@
+package wire
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// The settings of LoRaWAN devices: what their payloads do not tell.
+const (
+	settingIn       = "in"       // which of two counters is in: a or b, or out where a line counts the other way
+	settingLine     = "line"     // which line of a counter with several
+	settingRegion   = "region"   // which region
+	settingOccupied = "occupied" // which numbers mean occupied, as "1,2"
+)
+
+func loraSettings() []string {
+	return []string{settingIn, settingLine, settingRegion, settingOccupied}
+}
+
+// loraReadings reads what a codec made of a frame (devices.md): the frame's
+// own values, then late ones of its history. Errors about a setting come only
+// where the device's kind needs it.
+func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error) {
+	r := head
+	r.Air = AirBody{CO2: o.number("co2"), Temperature: o.number("temperature"), Humidity: o.number("humidity")}
+	if !browan(o) { // which gives volts
+		r.Battery = o.percent("battery")
+	}
+	for _, key := range []string{"magnet_status", "door"} {
+		if open := o.one(key, []string{"open"}, []string{"close", "closed"}); open != nil {
+			r.Door = DoorClosed
+			if *open {
+				r.Door = DoorOpen
+			}
+		}
+	}
+	switch d.Kind {
+	case catalogue.Occupancy, catalogue.Desk:
+		r.Occupied = loraOccupied(d, o)
+	case catalogue.PeopleCounter:
+		r.Count = loraCount(d, o)
+	case catalogue.FlowCounter:
+		loraFlow(d, o, &r)
+	}
+	out := append([]Reading{r}, loraHistory(d, o, head)...)
+	return out, *o.err
+}
+
+// browan says whether a frame is a TBMS100's: it tells the minutes since its last trigger.
+func browan(o loose) bool { return o.has("time") && o.any("status", "count") }
+
+// loraOccupied reads yes or no.
+func loraOccupied(d *catalogue.Device, o loose) *bool {
+	if region := d.Settings[settingRegion]; region != "" {
+		return loraRegion(o, region)
+	}
+	if v := o.fields["occupancy"]; v != nil {
+		switch v.(type) {
+		case string: // both words would be true as flags
+			return o.one("occupancy", []string{"occupied"}, []string{"vacant"})
+		case bool:
+			return o.flag("occupancy")
+		}
+		return numbersMean(d, o, "occupancy")
+	}
+	if o.has("pir") {
+		return o.one("pir", []string{"trigger"}, []string{"normal", "idle"})
+	}
+	if browan(o) {
+		return ptr(orZero(o.total("status")) == 1) // a zero is left out
+	}
+	return nil
+}
+
+// numbersMean reads a number of which the catalogue says whether it means occupied.
+func numbersMean(d *catalogue.Device, o loose, key string) *bool {
+	n := o.total(key)
+	if n == nil {
+		return nil
+	}
+	words := d.Settings[settingOccupied]
+	if words == "" {
+		o.fail(key, "needs the setting occupied: which numbers mean occupied")
+		return nil
+	}
+	return ptr(slices.ContainsFunc(strings.Split(words, ","), func(w string) bool { return strings.TrimSpace(w) == uintText(*n) }))
+}
+
+// loraRegion reads a VS121's flag of one region; a zero is left out where the
+// frame tells how many regions there are.
+func loraRegion(o loose, region string) *bool {
+	key := "region_" + region
+	n, err := strconv.Atoi(region)
+	if o.has(key) {
+		return ptr(orZero(o.total(key)) > 0)
+	}
+	if err == nil && o.has("region_count") && n <= orZero(o.count("region_count")) {
+		return ptr(false)
+	}
+	return nil
+}
+
+// loraCount reads how many people there are now.
+func loraCount(d *catalogue.Device, o loose) *int {
+	if n := o.count("people_count_all"); n != nil {
+		return n
+	}
+	if o.has("region_count") { // it comes in one part with people_count_all, whose zero is left out
+		return ptr(0)
+	}
+	if key, ok := numbered(d, o, settingRegion, regexp.MustCompile(`^region_(\d+)_count$`)); ok {
+		return o.count(key)
+	}
+	return nil
+}
+
+// loraFlow reads who passed since the last frame, and lifetime totals where the frame has them.
+func loraFlow(d *catalogue.Device, o loose, r *Reading) {
+	switch {
+	case o.any("counter_a", "counter_b", "total_counter_a", "total_counter_b"):
+		imbuildings(d, o, r)
+		return
+	case o.any("people_in", "people_out"):
+		r.In, r.Out = zeroed(o.count("people_in")), zeroed(o.count("people_out"))
+	case o.any("period_in", "period_out"), o.has("history") && o.any("total_in", "total_out"):
+		// Its history tells of the time that was lost: totals would count that twice.
+		r.In, r.Out = zeroed(o.count("period_in")), zeroed(o.count("period_out"))
+	case o.any("total_in", "total_out"):
+		r.Totals = totals(o, "total_in", "total_out")
+	default:
+		key, ok := numbered(d, o, settingLine, regexp.MustCompile(`^line_(\d+)_(?:total|period)_(?:in|out)$`))
+		if !ok {
+			return
+		}
+		line := key[:strings.LastIndexByte(key[:strings.LastIndexByte(key, '_')], '_')+1]
+		if o.any(line+"period_in", line+"period_out") {
+			r.In, r.Out = zeroed(o.count(line+"period_in")), zeroed(o.count(line+"period_out"))
+		}
+		if o.any(line+"total_in", line+"total_out") {
+			r.Totals = totals(o, line+"total_in", line+"total_out")
+		}
+	}
+	if d.Settings[settingIn] == "out" {
+		r.swap()
+	}
+}
+
+func zeroed(n *int) *int { return ptr(orZero(n)) }
+
+func totals(o loose, in, out string) *Totals {
+	return &Totals{In: orZero(o.total(in)), Out: orZero(o.total(out))}
+}
+
+// swap is for a counter that hangs the other way round.
+func (r *Reading) swap() {
+	r.In, r.Out = r.Out, r.In
+	if t := r.Totals; t != nil {
+		r.Totals = &Totals{In: t.Out, Out: t.In}
+	}
+}
+
+// imbuildings: only the catalogue knows which of a and b is in.
+func imbuildings(d *catalogue.Device, o loose, r *Reading) {
+	if n := o.total("payload_counter"); n != nil {
+		r.Numbering = ptr(uint8(*n))
+	}
+	in := d.Settings[settingIn]
+	if in != "a" && in != "b" {
+		o.fail("counter_a", "needs the setting in: which of a and b counts those who come in")
+		return
+	}
+	if o.any("counter_a", "counter_b") {
+		r.In, r.Out = zeroed(o.count("counter_a")), zeroed(o.count("counter_b"))
+	}
+	if o.any("total_counter_a", "total_counter_b") {
+		r.Totals = totals(o, "total_counter_a", "total_counter_b")
+	}
+	if in == "b" {
+		r.swap()
+	}
+}
+
+// numbered finds the key of the numbered part that a setting names; without
+// the setting there must be one only.
+func numbered(d *catalogue.Device, o loose, setting string, pattern *regexp.Regexp) (key string, ok bool) {
+	want := d.Settings[setting]
+	found := map[string]string{}
+	for k := range o.fields {
+		if m := pattern.FindStringSubmatch(k); m != nil && o.has(k) {
+			found[m[1]] = k
+		}
+	}
+	if want != "" {
+		key, ok = found[want]
+		return key, ok
+	}
+	if len(found) > 1 {
+		o.fail(setting+"_…", fmt.Sprintf("are %d: the setting %s must say which", len(found), setting))
+		return "", false
+	}
+	for _, k := range found {
+		return k, true
+	}
+	return "", false
+}
+
+// loraHistory reads late values that a device kept while it was not heard,
+// each with its own instant. Their keys hold that alone: it sends them again.
+func loraHistory(d *catalogue.Device, o loose, head Reading) []Reading {
+	var out []Reading
+	for _, h := range o.objects("history") {
+		r := Reading{At: h.seconds("timestamp")}
+		if r.At.IsZero() {
+			h.fail("timestamp", "is missing")
+			continue
+		}
+		r.Key = "history " + strconv.FormatInt(r.At.Unix(), 10)
+		switch d.Kind {
+		case catalogue.Occupancy, catalogue.Desk:
+			r.Occupied = loraOccupied(d, h)
+		case catalogue.PeopleCounter:
+			r.Count = loraCount(d, h)
+		case catalogue.FlowCounter:
+			if h.any("period_in", "period_out") {
+				r.In, r.Out = zeroed(h.count("period_in")), zeroed(h.count("period_out"))
+				if d.Settings[settingIn] == "out" {
+					r.swap()
+				}
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func uintText(n uint64) string { return strconv.FormatUint(n, 10) }
