@@ -25,10 +25,12 @@ type cli struct {
 	Devices   devicesCmd   `cmd:"" help:"The devices of a running service."`
 	Series    seriesCmd    `cmd:"" help:"The series of minutes: make it again, compare it."`
 	Catalogue catalogueCmd `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`
+	Broker    brokerCmd    `cmd:"" help:"An outside broker."`
 	Token     tokenCmd     `cmd:"" help:"Tokens for the API."`
 	Audit     auditCmd     `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`
 	Bench     benchCmd     `cmd:"" help:"Measure this machine: decisions, latency, throughput, start, memory, each against its floor."`
 	Accuracy  accuracyCmd  `cmd:"" help:"Live through simulated weeks with faults and compare the figures with what really happened."`
+	Health    healthCmd    `cmd:"" help:"Ask a running service whether it is ready; fails where it is not."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 
 	LogLevel string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TOTEM_LOG_LEVEL"`

@@ -13,6 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/mosquitto"
 )
 
 const tagOperations = "Operations"
@@ -196,7 +197,7 @@ func (s *server) secret(ctx context.Context, in *IDPath) (*one[secretOut], error
 	}
 	password := keys.NewSecret()
 	err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		if err := tx.PutDeviceSecret(dev.ID, keys.HashSecret(password)); err != nil {
+		if err := tx.PutDeviceSecret(dev.ID, keys.HashSecret(password), mosquitto.Hash(password)); err != nil {
 			return err
 		}
 		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "secret", Target: "device/" + in.ID, Body: []byte("{}")})

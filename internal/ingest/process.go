@@ -269,8 +269,20 @@ func (p *Pipeline) answer(a *answer) {
 	if err := p.cfg.Publish(a.topic, a.payload, false); err != nil { // the reader decides by its list
 		p.cfg.Log.Warn("decision not sent", "device", a.read.Device, "error", err)
 	}
+	p.open(a.read)
 	if !a.received.IsZero() {
 		p.cfg.Metrics.Decided(p.cfg.Network.Device(a.read.Device).Site, a.read.Reason, a.read.Granted, p.cfg.Now().Sub(a.received))
+	}
+}
+
+// open opens a real reader's door by its own message, while the answer is good.
+func (p *Pipeline) open(r *Read) {
+	topic, payload, ok := wire.OpenForeign(p.cfg.Network.Device(r.Device))
+	if !ok || !r.Granted || p.cfg.Now().After(r.NotAfter) {
+		return
+	}
+	if err := p.cfg.Publish(topic, payload, false); err != nil {
+		p.cfg.Log.Warn("door not opened", "device", r.Device, "error", err)
 	}
 }
 

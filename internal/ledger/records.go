@@ -199,9 +199,27 @@ func instant(n sql.NullInt64) *time.Time {
 	return &t
 }
 
-// PutDeviceSecret replaces a device's secret by its hash.
-func (tx *Tx) PutDeviceSecret(device catalogue.DeviceID, hash []byte) error {
-	return tx.run("INSERT INTO device_secrets (device, hash) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET hash = excluded.hash", string(device), hash)
+// PutDeviceSecret sets a device's secret: how Totem keeps it, and how Mosquitto does.
+func (tx *Tx) PutDeviceSecret(device catalogue.DeviceID, hash []byte, mosquitto string) error {
+	return tx.run("INSERT INTO device_secrets (device, hash, mosquitto) VALUES (?, ?, ?) ON CONFLICT (device) DO UPDATE SET hash = excluded.hash, mosquitto = excluded.mosquitto",
+		string(device), hash, mosquitto)
+}
+
+// BrokerPasswords returns the devices' secrets as Mosquitto keeps them, those that are known so.
+func (l *Ledger) BrokerPasswords(ctx context.Context) (map[catalogue.DeviceID]string, error) {
+	m := map[catalogue.DeviceID]string{}
+	rows, err := l.reads.QueryContext(ctx, "SELECT device, mosquitto FROM device_secrets WHERE mosquitto IS NOT NULL")
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var id catalogue.DeviceID
+		var hash string
+		err := rows.Scan(&id, &hash)
+		m[id] = hash
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load broker passwords: %w", err)
+	}
+	return m, nil
 }
 
 // DeviceSecrets returns the hashes of all devices' secrets.

@@ -179,6 +179,26 @@ func (f *Foreign) Filters() []string {
 	return slices.Compact(list)
 }
 
+// FiltersOf are the subscriptions on which those devices are heard that fit,
+// and with everyone the unknown ones of their families.
+func (f *Foreign) FiltersOf(fits func(*catalogue.Device) bool, everyone bool) []string {
+	var list []string
+	for i := range f.families {
+		fam := &f.families[i]
+		for address, devices := range fam.devices {
+			if !slices.ContainsFunc(devices, fits) {
+				continue
+			}
+			list = append(list, fam.filters(address)...)
+			if everyone {
+				list = append(list, fam.everyone...)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // Found is what a foreign topic is.
 type Found struct {
 	Adapter string

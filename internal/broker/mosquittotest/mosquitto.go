@@ -45,12 +45,25 @@ func Start(t testing.TB, settings ...string) *Server {
 	_, port, _ := net.SplitHostPort(m.Addr)
 	config := append([]string{"listener " + port + " 127.0.0.1", "allow_anonymous true", "user " + me.Username,
 		"persistence true", "persistence_location " + m.dir + "/", "max_queued_messages 100000", "max_inflight_messages 1000"}, settings...)
-	if err := os.WriteFile(filepath.Join(m.dir, "mosquitto.conf"), []byte(strings.Join(config, "\n")+"\n"), 0o600); err != nil {
+	m.begin(t, strings.Join(config, "\n")+"\n")
+	return m
+}
+
+// StartConfig starts a Mosquitto with a whole configuration, which listens at addr.
+func StartConfig(t testing.TB, addr, config string) *Server {
+	t.Helper()
+	m := &Server{dir: t.TempDir(), Addr: addr}
+	m.begin(t, config)
+	return m
+}
+
+func (m *Server) begin(t testing.TB, config string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "mosquitto.conf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m.Restart(t)
 	t.Cleanup(func() { m.Stop(syscall.SIGKILL) })
-	return m
 }
 
 // Restart starts it, again after a Stop, and waits until it listens.

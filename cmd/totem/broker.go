@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/lorntech/totem/internal/app"
+)
+
+type brokerCmd struct {
+	Export brokerExportCmd `cmd:"" help:"Write the password file, access rules and certificates of a Mosquitto from the catalogue."`
+}
+
+type brokerExportCmd struct {
+	Dir               string   `help:"Folder to write passwd, acl, ca.crt, server.crt and server.key to." required:"" placeholder:"DIR"`
+	Host              []string `help:"A name or address by which devices reach the broker: makes certificates for it." placeholder:"HOST"`
+	ClientCertificate []string `help:"Also make a certificate for this device; its common name is the device's id." placeholder:"DEVICE"`
+	NewSecrets        string   `help:"Make a password for each device that has none, and write them to this CSV file, once." placeholder:"FILE"`
+	TotemPassword     string   `help:"Totem's own password at the broker; default: made, and kept in the data folder." env:"TOTEM_MQTT_PASSWORD" placeholder:"PASSWORD"`
+	Data              string   `help:"Data folder of the service." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	Catalogue         string   `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+}
+
+func (c *brokerExportCmd) Run(ctx context.Context) error {
+	return app.ExportBroker(ctx, app.Config{Data: c.Data, Catalogue: c.Catalogue}, app.BrokerExport{
+		Dir: c.Dir, Hosts: c.Host, TotemPassword: c.TotemPassword, NewSecrets: c.NewSecrets, Certificates: c.ClientCertificate,
+	}, os.Stdout)
+}

@@ -1,0 +1,226 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/mosquitto"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// BrokerExport says what to write for a Mosquitto.
+type BrokerExport struct {
+	Dir           string
+	Hosts         []string // by which the broker is reached; none: no certificates
+	TotemPassword string   // empty: made, and kept in the data folder
+	NewSecrets    string   // CSV file for secrets of devices that have none; empty: none are made
+	Certificates  []string // devices that are given a client certificate
+}
+
+// passwordFile keeps Totem's own password at an outside broker.
+const passwordFile = "broker-password"
+
+// ExportBroker writes a Mosquitto's password file, access rules and
+// certificates from the catalogue and the devices' secrets. The service may be running.
+func ExportBroker(ctx context.Context, cfg Config, x BrokerExport, out io.Writer) (err error) {
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	n, err := cfg.LoadCatalogue()
+	if err != nil {
+		return err
+	}
+	foreign, err := wire.NewForeign(n)
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{cfg.Data, x.Dir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	l, err := ledger.Open(ctx, cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	e := export{BrokerExport: x, cfg: cfg, network: n, ledger: l, out: out}
+	if x.NewSecrets != "" {
+		if err := e.newSecrets(ctx); err != nil {
+			return err
+		}
+	}
+	if err := e.passwords(ctx); err != nil {
+		return err
+	}
+	if err := e.write("acl", mosquitto.ACL(n, foreign)); err != nil {
+		return err
+	}
+	return e.certificates()
+}
+
+type export struct {
+	BrokerExport
+	cfg     Config
+	network *catalogue.Network
+	ledger  *ledger.Ledger
+	out     io.Writer
+}
+
+func (e *export) write(name string, data []byte) error {
+	path := filepath.Join(e.Dir, name)
+	if err := keys.WriteSecret(path, data); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	fmt.Fprintf(e.out, "wrote %s\n", path)
+	return nil
+}
+
+// newSecrets makes a secret for each device whose password Mosquitto could not be told.
+func (e *export) newSecrets(ctx context.Context) error {
+	have, err := e.ledger.BrokerPasswords(ctx)
+	if err != nil {
+		return err
+	}
+	var file bytes.Buffer
+	w := csv.NewWriter(&file)
+	_ = w.Write([]string{"username", "password"}) // a buffer takes it
+	made := map[catalogue.DeviceID]string{}
+	for _, d := range e.network.Devices {
+		if have[d.ID] == "" {
+			made[d.ID] = keys.NewSecret()
+			_ = w.Write([]string{string(d.ID), made[d.ID]})
+		}
+	}
+	w.Flush()
+	if len(made) == 0 {
+		fmt.Fprintln(e.out, "every device has a password: no new ones were made")
+		return nil
+	}
+	if _, err := os.Stat(e.NewSecrets); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--new-secrets: %s is there already, and is not overwritten", e.NewSecrets)
+	}
+	if err := keys.WriteSecret(e.NewSecrets, file.Bytes()); err != nil {
+		return fmt.Errorf("--new-secrets: %w", err)
+	}
+	fmt.Fprintf(e.out, "wrote %s: new passwords of %d devices, which are nowhere else\n", e.NewSecrets, len(made))
+	return e.ledger.Write(ctx, func(tx *ledger.Tx) error {
+		for _, d := range e.network.Devices {
+			secret, ok := made[d.ID]
+			if !ok {
+				continue
+			}
+			if err := tx.PutDeviceSecret(d.ID, keys.HashSecret(secret), mosquitto.Hash(secret)); err != nil {
+				return err
+			}
+			if err := tx.AddAct(&ingest.Act{At: time.Now().UTC(), Actor: "cli", Action: "secret", Target: "device/" + string(d.ID), Body: []byte("{}")}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (e *export) passwords(ctx context.Context) error {
+	hashes := map[string]string{}
+	have, err := e.ledger.BrokerPasswords(ctx)
+	if err != nil {
+		return err
+	}
+	missing := 0
+	for _, d := range e.network.Devices {
+		if h := have[d.ID]; h != "" {
+			hashes[string(d.ID)] = h
+		} else {
+			missing++
+		}
+	}
+	password, err := e.totemPassword()
+	if err != nil {
+		return err
+	}
+	hashes[mosquitto.User] = mosquitto.Hash(password)
+	if missing > 0 {
+		fmt.Fprintf(e.out, "%d devices have no password yet: POST /v1/devices/{id}/secret makes one, --new-secrets FILE all of them\n", missing)
+	}
+	return e.write("passwd", mosquitto.Passwords(hashes))
+}
+
+// totemPassword is the one given, or the one in the data folder, made where it is missing.
+func (e *export) totemPassword() (string, error) {
+	if e.TotemPassword != "" {
+		return e.TotemPassword, nil
+	}
+	path := filepath.Join(e.cfg.Data, passwordFile)
+	data, err := os.ReadFile(path)
+	if err == nil && len(bytes.TrimSpace(data)) > 0 {
+		return string(bytes.TrimSpace(data)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	password := keys.NewSecret()
+	fmt.Fprintf(e.out, "wrote %s: Totem's own password, as user %s\n", path, mosquitto.User)
+	return password, keys.WriteSecret(path, []byte(password+"\n"))
+}
+
+func (e *export) certificates() error {
+	if len(e.Hosts) == 0 {
+		if len(e.Certificates) > 0 {
+			return errors.New("--client-certificate: needs --host, which makes the authority")
+		}
+		return nil
+	}
+	now := time.Now()
+	ca, err := e.pair("ca", func(have mosquitto.Pair) bool { return len(have.Cert) > 0 }, func() (mosquitto.Pair, error) { return mosquitto.NewAuthority(now) })
+	if err != nil {
+		return err
+	}
+	_, err = e.pair("server", func(have mosquitto.Pair) bool { return mosquitto.Serves(have.Cert, e.Hosts, now) }, func() (mosquitto.Pair, error) { return mosquitto.NewServer(ca, e.Hosts, now) })
+	if err != nil {
+		return err
+	}
+	for _, id := range e.Certificates {
+		if e.network.Device(catalogue.DeviceID(id)) == nil {
+			return fmt.Errorf("--client-certificate: the catalogue has no device %q", id)
+		}
+		if _, err := e.pair("client-"+id, func(mosquitto.Pair) bool { return false }, func() (mosquitto.Pair, error) { return mosquitto.NewClient(ca, id, now) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pair reads a certificate and its key, and makes them where they are not good.
+func (e *export) pair(name string, good func(mosquitto.Pair) bool, make func() (mosquitto.Pair, error)) (mosquitto.Pair, error) {
+	var have mosquitto.Pair
+	var errs [2]error
+	have.Cert, errs[0] = os.ReadFile(filepath.Join(e.Dir, name+".crt"))
+	have.Key, errs[1] = os.ReadFile(filepath.Join(e.Dir, name+".key"))
+	if errs[0] == nil && errs[1] == nil && good(have) {
+		return have, nil
+	}
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return have, err
+		}
+	}
+	made, err := make()
+	if err != nil {
+		return made, fmt.Errorf("certificate %s: %w", strings.TrimPrefix(name, "client-"), err)
+	}
+	return made, errors.Join(e.write(name+".crt", made.Cert), e.write(name+".key", made.Key))
+}

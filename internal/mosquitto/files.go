@@ -1,0 +1,105 @@
+// Package mosquitto writes what a Mosquitto needs to stand in for the
+// embedded broker with the same rules (contract §8): its password file, its
+// access rules and its certificates, from the catalogue. It connects to
+// nothing.
+package mosquitto
+
+import (
+	"bytes"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// User is Totem's own at the broker.
+const User = "totem"
+
+const (
+	iterations = 1000 // of PBKDF2: passwords are random, the broker checks one at each connect
+	saltBytes  = 12
+	hashBytes  = 64
+)
+
+// Hash is a password as Mosquitto 2 keeps it: PBKDF2 with SHA-512.
+func Hash(password string) string {
+	salt := make([]byte, saltBytes)
+	rand.Read(salt)
+	key, err := pbkdf2.Key(sha512.New, password, salt, iterations, hashBytes)
+	if err != nil {
+		panic(err) // the lengths are constants that it takes
+	}
+	b64 := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf("$7$%d$%s$%s", iterations, b64(salt), b64(key))
+}
+
+// Passwords writes the password file of users and their hashes.
+func Passwords(hashes map[string]string) []byte {
+	var b bytes.Buffer
+	for _, user := range slices.Sorted(maps.Keys(hashes)) {
+		fmt.Fprintf(&b, "%s:%s\n", user, hashes[user])
+	}
+	return b.Bytes()
+}
+
+// ACL writes the access rules: who is not named, and what is not named, is
+// denied. Certificates whose common name is a device's id come under the same rules.
+func ACL(n *catalogue.Network, f *wire.Foreign) []byte {
+	var b bytes.Buffer
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# Made by totem broker export: what is not allowed here is denied.")
+	line("\nuser %s", User)
+	line("topic readwrite %s/#", wire.Prefix)
+	for _, filter := range f.Filters() {
+		line("topic read %s", filter)
+	}
+	for _, d := range n.Devices {
+		if topic, _, ok := wire.OpenForeign(&d); ok {
+			line("topic write %s", topic)
+		}
+	}
+	for _, d := range n.Devices {
+		switch {
+		case d.Kind == catalogue.Gateway:
+			line("\nuser %s", d.ID)
+			for _, what := range wire.UpWhats() {
+				line("topic write %s/%s/+/%s", wire.Prefix, d.Site, what)
+			}
+			for _, what := range wire.DownWhats() {
+				line("topic read %s/%s/+/%s", wire.Prefix, d.Site, what)
+			}
+			own := func(o *catalogue.Device) bool { return o.Site == d.Site }
+			foreign(line, n, f.FiltersOf(own, true), own)
+		case d.Adapter != "":
+			line("\nuser %s", d.ID)
+			own := func(o *catalogue.Device) bool { return o.ID == d.ID }
+			foreign(line, n, f.FiltersOf(own, false), own)
+		}
+	}
+	line("\n# Every device: what it sends and is sent, under its own id.")
+	for _, what := range wire.UpWhats() {
+		line("pattern write %s/+/%%u/%s", wire.Prefix, what)
+	}
+	for _, what := range wire.DownWhats() {
+		line("pattern read %s/+/%%u/%s", wire.Prefix, what)
+	}
+	return b.Bytes()
+}
+
+// foreign are the rules of real devices' own topics.
+func foreign(line func(string, ...any), n *catalogue.Network, filters []string, own func(*catalogue.Device) bool) {
+	for _, filter := range filters {
+		line("topic write %s", filter)
+	}
+	for i := range n.Devices {
+		if topic, _, ok := wire.OpenForeign(&n.Devices[i]); ok && own(&n.Devices[i]) {
+			line("topic read %s", topic)
+		}
+	}
+}
