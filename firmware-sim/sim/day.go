@@ -27,6 +27,7 @@ const (
 	airEvery     = 30 * time.Minute
 	flowEvery    = 10 * time.Minute
 	doorShuts    = 6 * time.Second
+	statusEvery  = 6 * time.Hour
 )
 
 // namespace is what the simulator's message ids derive in: the same seed makes the same ids.
@@ -81,6 +82,7 @@ func (d *devices) day(day catalogue.Day) ([]Sent, []life.Stay) {
 		out = append(out, d.passage(&steps[i])...)
 	}
 	out = append(out, d.sensors(day, steps)...)
+	out = append(out, d.statuses(day)...)
 	slices.SortStableFunc(out, func(a, b Sent) int { return a.At.Compare(b.At) })
 	for i := range out { // numbered in the order of sending
 		m := out[i].Message
@@ -90,6 +92,32 @@ func (d *devices) day(day catalogue.Day) ([]Sent, []life.Stay) {
 		m.ID = uuid.NewSHA1(m.Boot, []byte{byte(m.Seq), byte(m.Seq >> 8), byte(m.Seq >> 16), byte(m.Seq >> 24)})
 	}
 	return out, stays
+}
+
+// statuses is what every device says of itself now and then. Batteries run
+// down over half a year, from where the seed has them.
+func (d *devices) statuses(day catalogue.Day) []Sent {
+	var out []Sent
+	for i := range d.network.Devices {
+		dev := &d.network.Devices[i]
+		if d.dead[dev.ID] || dev.Kind == catalogue.Gateway {
+			continue
+		}
+		rng := rand.New(rand.NewPCG(d.seed, uint64(i)))
+		first, left, radio := time.Duration(rng.Int64N(int64(statusEvery))), 20+rng.Float64()*80, -60-rng.Float64()*45
+		since := d.network.Zone.Start(day - catalogue.Day(1+rng.IntN(90)))
+		for at := d.network.Zone.Start(day).Add(first); at.Before(d.network.Zone.Start(day + 1)); at = at.Add(statusEvery) {
+			uptime := at.Sub(since).Seconds()
+			m := d.message(dev.ID, wire.Status, at)
+			m.Status = &wire.StatusBody{Online: true, RSSI: &radio, Uptime: &uptime}
+			if dev.Kind != catalogue.Reader {
+				battery := max(1, left-uptime/86400/180*100)
+				m.Status.Battery = &battery
+			}
+			out = append(out, Sent{At: m.At, Message: m})
+		}
+	}
+	return out
 }
 
 func (d *devices) message(dev catalogue.DeviceID, w wire.What, at time.Time) *wire.Message {

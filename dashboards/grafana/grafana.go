@@ -1,0 +1,100 @@
+// Package grafana holds the dashboards that Grafana is provisioned with, and
+// lists their queries, so that tests can run every one against a real InfluxDB.
+// They are Flux that 1.8 and 2.x read alike.
+package grafana
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+//go:embed *.json
+var files embed.FS
+
+// Dashboard is what is looked at of a dashboard.
+type Dashboard struct {
+	File       string `json:"-"`
+	UID        string
+	Title      string
+	Links      []struct{ URL string }
+	Templating struct {
+		List []struct {
+			Name, Type string
+			Query      string
+		}
+	}
+	Panels []Panel
+}
+
+// Panel is one panel of a dashboard.
+type Panel struct {
+	ID          int
+	Type        string
+	Title       string
+	Description string
+	Datasource  struct{ UID string }
+	GridPos     struct{ X, Y, W, H int }
+	FieldConfig struct {
+		Defaults struct{ Unit string }
+	}
+	Targets []struct{ Query string }
+}
+
+// Dashboards reads all of them.
+func Dashboards() ([]Dashboard, error) {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		return nil, err
+	}
+	var out []Dashboard
+	for _, e := range entries {
+		data, err := files.ReadFile(e.Name())
+		if err != nil {
+			return nil, err
+		}
+		d := Dashboard{File: e.Name()}
+		if err := json.Unmarshal(data, &d); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Name(), err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// Query is a panel's or a variable's query as Grafana would send it.
+type Query struct{ Dashboard, Panel, Flux string }
+
+// Choice is what somebody has chosen in a dashboard: a range, and one or all
+// (".*") of each variable.
+type Choice struct {
+	Bucket                string
+	From, To              time.Time
+	Site, Building, Space string
+}
+
+// Queries lists every query of every dashboard with its variables filled in.
+func Queries(c Choice) ([]Query, error) {
+	list, err := Dashboards()
+	if err != nil {
+		return nil, err
+	}
+	fill := strings.NewReplacer("${bucket}", c.Bucket, "${site:regex}", c.Site, "${building:regex}", c.Building, "${space:regex}", c.Space,
+		"v.timeRangeStart", c.From.UTC().Format(time.RFC3339), "v.timeRangeStop", c.To.UTC().Format(time.RFC3339), "v.windowPeriod", "5m")
+	var out []Query
+	for _, d := range list {
+		for _, v := range d.Templating.List {
+			if v.Type == "query" {
+				out = append(out, Query{d.Title, "variable " + v.Name, fill.Replace(v.Query)})
+			}
+		}
+		for _, p := range d.Panels {
+			for _, t := range p.Targets {
+				out = append(out, Query{d.Title, p.Title, fill.Replace(t.Query)})
+			}
+		}
+	}
+	return out, nil
+}
