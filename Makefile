@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fuzz integration bench demo ci
+.PHONY: help build test race lint fuzz integration bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,12 +22,15 @@ lint: ## format, vet, golangci-lint
 fuzz: ## every fuzz test for a short while; FUZZTIME=1m for longer
 	./.ci/fuzz $(or $(FUZZTIME),10s)
 
-integration: ## with real Mosquitto, started by the tests
-	TOTEM_TEST_MOSQUITTO=1 go test -count=1 ./...
+integration: ## with real Mosquitto and InfluxDB, started by the tests
+	TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_INFLUX=1 go test -count=1 ./...
 	./.ci/demo
 
 bench: ## what this machine does, against its floors
 	go run ./cmd/totem bench
+
+accuracy: ## a month of simulated life, faults and all, beside what really happened
+	go run ./cmd/totem accuracy
 
 demo: ## four simulated buildings
 	go run ./cmd/totem demo

@@ -111,7 +111,9 @@ func TestRealDevicesTellOfTheirSpaces(t *testing.T) {
 			}
 			return seen["hall"] == "7" && seen["room"] == "true"
 		})
-		var alarms struct{ Items []struct{ Kind, Device string } }
+		var alarms struct {
+			Items []struct{ Kind, Device string }
+		}
 		eventually(t, "the alarm of the battery", func() bool {
 			get(t, clientOf(t, a), "/v1/alarms", 200, &alarms)
 			return len(alarms.Items) == 1 && alarms.Items[0].Kind == "battery-low" && alarms.Items[0].Device == "room-pir"

@@ -50,7 +50,7 @@ func (a *App) degraded() []string {
 	if a.shipper == nil {
 		return []string{}
 	}
-	if fault, owed := a.shipper.Status(); fault != nil {
+	if owed, fault := a.shipper.Status(); fault != nil {
 		return []string{fmt.Sprintf("influxdb: %v; %d hours of spaces wait for it in the ledger", fault, owed)}
 	}
 	return []string{}

@@ -129,7 +129,7 @@ func (r *rebuild) ship(ctx context.Context, out io.Writer, log *slog.Logger) err
 		if more, err = s.Ship(ctx); err != nil {
 			return err
 		}
-		_, left := s.Status()
+		left, _ := s.Status()
 		bar.Set(owed - left)
 	}
 	return nil

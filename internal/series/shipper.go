@@ -52,12 +52,12 @@ func NewShipper(n *catalogue.Network, l *ledger.Ledger, i *Influx, now func() ti
 	return s
 }
 
-// Status says what keeps InfluxDB from its copy (nil: nothing), and how many
-// hours of spaces it has not been given yet.
-func (s *Shipper) Status() (fault error, owed int) {
+// Status says how many hours of spaces InfluxDB has not been given yet, and
+// what keeps it from them; nil: nothing.
+func (s *Shipper) Status() (owed int, fault error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.fault, s.owed
+	return s.owed, s.fault
 }
 
 // Run sends until ctx ends.

@@ -262,7 +262,7 @@ func TestInfluxDBAwayOrKilledWhileWritingHasAllOfItInTheEnd(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			fault, owed := s.s.Status()
+			owed, fault := s.s.Status()
 			t.Fatalf("%d hours are still owed: %v", owed, fault)
 		}
 		time.Sleep(50 * time.Millisecond) // another process: there is nothing to wait on

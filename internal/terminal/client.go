@@ -28,12 +28,15 @@ type page[T any] struct {
 	Next  *string
 }
 
-func (c Client) do(ctx context.Context, path string, q url.Values) (*http.Response, error) {
+func (c Client) do(ctx context.Context, path string, q url.Values, accept string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("--url: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		var u *url.Error
@@ -63,7 +66,7 @@ func List[T any](ctx context.Context, c Client, path string, q url.Values) ([]T,
 	var all []T
 	q.Set("limit", "1000")
 	for {
-		resp, err := c.do(ctx, path, q)
+		resp, err := c.do(ctx, path, q, "")
 		if err != nil {
 			return nil, err
 		}
@@ -81,28 +84,18 @@ func List[T any](ctx context.Context, c Client, path string, q url.Values) ([]T,
 
 // CSV copies a table as the API writes it.
 func (c Client) CSV(ctx context.Context, w io.Writer, path string, q url.Values) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(), nil)
-	if err != nil {
-		return fmt.Errorf("--url: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.Token)
-	req.Header.Set("Accept", "text/csv")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.do(ctx, path, q, "text/csv")
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		_, err := c.do(ctx, path, q) // says why
-		return err
-	}
 	_, err = io.Copy(w, resp.Body)
 	return err
 }
 
 // stream calls yield with each event of a stream of server-sent events, until it ends.
 func stream[T any](ctx context.Context, c Client, path string, q url.Values, yield func(T) error) error {
-	resp, err := c.do(ctx, path, q)
+	resp, err := c.do(ctx, path, q, "")
 	if err != nil {
 		return err
 	}
