@@ -13,14 +13,15 @@ type accuracyCmd struct {
 	Days    int    `help:"Days to live through." default:"31"`
 	Seed    uint64 `help:"Another seed, other people." default:"57"`
 	Forget  int    `help:"Percent of exits that are not badged." default:"5" placeholder:"PERCENT"`
+	Sync    int    `help:"Days after which a device's clock is set right; 0: never." default:"1" placeholder:"DAYS"`
 	Perfect bool   `help:"A perfect network, in which nothing is late, repeated or lost."`
 }
 
 func (c *accuracyCmd) Run(ctx context.Context) error {
-	if c.Days < 1 || c.Days > 80 || c.Forget < 0 || c.Forget > 100 {
-		return errors.New("--days must be 1 to 80, --forget 0 to 100")
+	if c.Days < 1 || c.Days > 80 || c.Sync < 0 || c.Forget < 0 || c.Forget > 100 {
+		return errors.New("--days must be 1 to 80, --forget 0 to 100, --sync 0 or more")
 	}
-	o := accuracy.Options{Days: c.Days, Seed: c.Seed, Forget: c.Forget, Faults: accuracy.Faulty(), Bar: os.Stderr}
+	o := accuracy.Options{Days: c.Days, Seed: c.Seed, Forget: c.Forget, Faults: accuracy.Faulty(c.Sync), Bar: os.Stderr}
 	if c.Perfect {
 		o.Faults = sim.Faults{}
 	}

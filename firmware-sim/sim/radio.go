@@ -17,6 +17,7 @@ type Faults struct {
 	Reorder time.Duration // a message may be overtaken by those up to this much later
 	Offline time.Duration // once a day each reader is away this long, and sends what it kept afterwards
 	Drift   time.Duration // so much a day each device's clock gains or loses, up to half an hour
+	Sync    int           // days after which a clock is set right again; 0: never
 	Dead    int           // sensors that never say anything
 }
 
@@ -73,6 +74,9 @@ func (f Faults) onAir(day []Sent, seed uint64, nth int) []Sent {
 func (f Faults) drift(m *wire.Message, seed uint64, nth int) {
 	if f.Drift == 0 {
 		return
+	}
+	if f.Sync > 0 {
+		nth = (nth-1)%f.Sync + 1
 	}
 	sign := time.Duration(1)
 	if b := m.Boot[0] ^ byte(seed); b&1 == 1 {

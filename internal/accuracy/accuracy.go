@@ -36,9 +36,20 @@ type Options struct {
 
 // Faulty is the network that accuracy is measured with: a tenth of all
 // messages come twice, all in disorder, readers are away for hours, clocks
-// drift by two seconds a day.
-func Faulty() sim.Faults {
-	return sim.Faults{Repeat: 10, Reorder: 2 * time.Hour, Offline: 3 * time.Hour, Drift: 2 * time.Second}
+// drift by two seconds a day and are set right every so many days (0: never).
+func Faulty(sync int) sim.Faults {
+	return sim.Faults{Repeat: 10, Reorder: 2 * time.Hour, Offline: 3 * time.Hour, Drift: 2 * time.Second, Sync: sync}
+}
+
+// set says how often clocks are set right.
+func (o Options) set() string {
+	switch o.Faults.Sync {
+	case 0:
+		return "never set right"
+	case 1:
+		return "set right daily"
+	}
+	return fmt.Sprintf("set right every %d days", o.Faults.Sync)
 }
 
 // window is how many messages are on their way at once.
@@ -71,8 +82,8 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 		defer cancel()
 		err = errors.Join(err, l.app.Close(stop))
 	}()
-	fmt.Fprintf(out, "%d days from %s, %d messages, seed %d; repeated %.0f %%, in disorder by up to %s, readers away %s a day, clocks off by %s a day, %d %% of exits not badged.\n",
-		o.Days, l.from, l.messages, o.Seed, o.Faults.Repeat, o.Faults.Reorder, o.Faults.Offline, o.Faults.Drift, o.Forget)
+	fmt.Fprintf(out, "%d days from %s, %d messages, seed %d; repeated %.0f %%, in disorder by up to %s, readers away %s a day, clocks off by %s a day and %s, %d %% of exits not badged.\n",
+		o.Days, l.from, l.messages, o.Seed, o.Faults.Repeat, o.Faults.Reorder, o.Faults.Offline, o.Faults.Drift, o.set(), o.Forget)
 	return l.usage(ctx, out)
 }
 

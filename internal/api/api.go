@@ -86,6 +86,7 @@ type server struct {
 	auth *authenticator
 	// written are the spaces' availabilities, as they were last encoded.
 	written sync.Map
+	buffers sync.Pool // of answers, *[]byte
 }
 
 const (

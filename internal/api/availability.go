@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -63,7 +64,11 @@ func (s *server) free(ctx context.Context, in *AvailabilityIn) (*huma.StreamResp
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/json")
 		list := s.cfg.Live.Availability()
-		b := append(make([]byte, 0, 400*len(list)), `{"items":[`...)
+		buffer, _ := s.buffers.Get().(*[]byte)
+		if buffer == nil {
+			buffer = new([]byte)
+		}
+		b := append((*buffer)[:0], `{"items":[`...)
 		first := true
 		for _, a := range list {
 			if text := see(a); text != nil {
@@ -74,7 +79,11 @@ func (s *server) free(ctx context.Context, in *AvailabilityIn) (*huma.StreamResp
 				b = append(b, text...)
 			}
 		}
-		_, _ = hc.BodyWriter().Write(append(b, `],"next":null}`...)) // the client has gone where this fails
+		b = append(b, `],"next":null}`...)
+		hc.SetHeader("Content-Length", strconv.Itoa(len(b))) // one write instead of a dozen chunks
+		_, _ = hc.BodyWriter().Write(b)                      // the client has gone where this fails
+		*buffer = b
+		s.buffers.Put(buffer)
 	}}, nil
 }
 

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -140,7 +139,7 @@ func (p *Pipeline) complete(it *item) *item {
 		return it
 	}
 	it.vals = values(m)
-	body, err := json.Marshal(it.vals)
+	body, err := it.vals.body()
 	if err != nil { // a number that JSON cannot write
 		return it.refuse(rejectMalformed + ": " + err.Error())
 	}
