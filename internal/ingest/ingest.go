@@ -10,6 +10,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,10 @@ type Metrics interface {
 const (
 	queueLength = 4096
 	maxBatch    = 512
+	// sensorsWait is how long a sensor's message waits for others to share its commit.
+	sensorsWait = 2 * time.Millisecond
+	// enoughToShare is how many make a commit cheap for each.
+	enoughToShare = 32
 	// answerHere is how many answers the committer gives by itself.
 	answerHere = 4
 	// openMS is how long a granted read opens the door.
@@ -163,6 +168,9 @@ func (p *Pipeline) Run(ctx context.Context) {
 			return
 		case it := <-p.queue:
 			batch = p.gather(append(batch[:0], it))
+			if len(batch) < enoughToShare && !slices.ContainsFunc(batch, (*item).urgent) {
+				batch = p.wait(batch)
+			}
 		}
 		p.commitUntilDone(ctx, batch)
 	}
@@ -180,6 +188,29 @@ func (p *Pipeline) gather(batch []*item) []*item {
 		}
 	}
 	return batch
+}
+
+// wait gives messages at which nobody stands a moment for more of them to
+// share their commit, up to the first that somebody waits for.
+func (p *Pipeline) wait(batch []*item) []*item {
+	moment := time.NewTimer(sensorsWait)
+	defer moment.Stop()
+	for len(batch) < enoughToShare {
+		select {
+		case <-moment.C:
+			return batch
+		case it := <-p.queue:
+			if batch = append(batch, it); it.urgent() {
+				return p.gather(batch)
+			}
+		}
+	}
+	return batch
+}
+
+// urgent says whether somebody may stand at a door for it.
+func (it *item) urgent() bool {
+	return it.msg != nil && it.msg.Badge != nil && it.msg.Badge.Offline == nil
 }
 
 // commitUntilDone commits a batch, again and again where the ledger cannot

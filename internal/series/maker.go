@@ -47,7 +47,7 @@ const (
 	dirtyPage        = 4000
 	pieceMinutes     = 7 * 24 * 60
 	writeMinutes     = 20_000 // of one commit
-	lingerAfter      = time.Second
+	lingerAfter      = 5 * time.Second
 )
 
 // The cursors in the ledger.
@@ -104,7 +104,7 @@ func (m *Maker) Run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(lingerAfter): // those who badge are answered first
+			case <-time.After(lingerAfter): // messages of a while are made together; who asks does not wait for this
 			case done := <-m.asked:
 				done <- m.Catch(ctx)
 			}
