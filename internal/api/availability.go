@@ -68,7 +68,8 @@ func (s *server) free(ctx context.Context, in *AvailabilityIn) (*huma.StreamResp
 		if buffer == nil {
 			buffer = new([]byte)
 		}
-		b := append((*buffer)[:0], `{"items":[`...)
+		b := (*buffer)[:0]
+		b = append(b, `{"items":[`...)
 		first := true
 		for _, a := range list {
 			if text := see(a); text != nil {
