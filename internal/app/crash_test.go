@@ -22,8 +22,12 @@ import (
 // crashRounds is how many times the service is killed under load.
 const crashRounds = 20
 
-// serveEnv makes this test binary be the service: its value is the data folder.
-const serveEnv = "TOTEM_TEST_SERVE_DATA"
+// serveEnv makes this test binary be the service: its value is the data
+// folder; serveMQTT names an outside broker.
+const (
+	serveEnv  = "TOTEM_TEST_SERVE_DATA"
+	serveMQTT = "TOTEM_TEST_SERVE_MQTT"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
@@ -35,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // serveForCrash runs the service as another process, says where it listens, and never ends by itself.
 func serveForCrash(dir string) {
-	a, err := Start(context.Background(), Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0"}, Options{Log: discard(), Anonymous: true})
+	a, err := Start(context.Background(), Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT)}, Options{Log: discard(), Anonymous: true})
 	if err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)
