@@ -1,0 +1,199 @@
+package billing
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// Visit is a member's visit to a billable space, as it was measured and as it
+// is billed: a manager's correction stands beside what was measured.
+type Visit struct {
+	ID        uuid.UUID
+	Member    lease.MemberID
+	Tenant    lease.TenantID
+	Space     catalogue.SpaceID
+	From, To  time.Time
+	Ended     visit.Ended
+	Corrected *Span
+}
+
+// Span is [From, To).
+type Span struct{ From, To time.Time }
+
+// Day is a member's hours of one local day.
+type Day struct {
+	Day       catalogue.Day
+	Measured  int64 // seconds as measured
+	Corrected int64 // seconds with corrections
+	Unleased  int64 // seconds, as billed, that no lease covers
+	Inferred  int64 // seconds, as measured, of visits not ended by a badge
+	Leases    []Share
+}
+
+// Share is what one lease pays for of a day.
+type Share struct {
+	Terms   Terms
+	Seconds int64 // after caps on inferred ends
+	Minutes int64 // billable: after grace, rounding and the day's cap
+}
+
+// piece is a part of a day that one visit covers.
+type piece struct {
+	from, to int64 // Unix ms
+	rank     int   // of the lease that gives it: the lowest counts
+	terms    *Terms
+}
+
+// Day computes one member's day from all of their visits that touch it.
+func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Day {
+	begin, end := zone.Start(day).UnixMilli(), zone.Start(day+1).UnixMilli()
+	clip := func(from, to time.Time) (piece, bool) {
+		p := piece{from: max(begin, from.UnixMilli()), to: min(end, to.UnixMilli())}
+		return p, p.to > p.from
+	}
+	var measured, badged, corrected, billed []piece
+	for i := range visits {
+		v := &visits[i]
+		if p, ok := clip(v.From, v.To); ok {
+			measured = append(measured, p)
+			if v.Ended == visit.Badge {
+				badged = append(badged, p)
+			}
+		}
+		from, to := v.From, v.To
+		if c := v.Corrected; c != nil {
+			from, to = c.From, c.To
+		}
+		p, ok := clip(from, to)
+		if !ok {
+			continue
+		}
+		corrected = append(corrected, p)
+		p.rank, p.terms = t.leaseOf(day, v.Member, v.Tenant, v.Space)
+		if inferred := v.Ended == visit.Closing || v.Ended == visit.Max; inferred && v.Corrected == nil && p.terms != nil && p.terms.Plan.InferredCapMinutes > 0 {
+			p.to = min(p.to, v.From.UnixMilli()+int64(p.terms.Plan.InferredCapMinutes)*60_000)
+		}
+		if p.to > p.from {
+			billed = append(billed, p)
+		}
+	}
+	d := Day{Day: day, Measured: covered(measured) / 1000, Corrected: covered(corrected) / 1000}
+	d.Inferred = (covered(measured) - covered(badged)) / 1000
+	d.share(billed)
+	return d
+}
+
+// covered is the length of the union, in ms.
+func covered(pieces []piece) int64 {
+	slices.SortFunc(pieces, func(a, b piece) int { return cmp.Compare(a.from, b.from) })
+	var sum, until int64
+	until = -1 << 62
+	for _, p := range pieces {
+		if from := max(p.from, until); p.to > from {
+			sum += p.to - from
+			until = p.to
+		}
+	}
+	return sum
+}
+
+// share gives every instant to the cheapest of the leases that cover it, and
+// prices each lease's total.
+func (d *Day) share(pieces []piece) {
+	var cuts []int64
+	for _, p := range pieces {
+		cuts = append(cuts, p.from, p.to)
+	}
+	slices.Sort(cuts)
+	cuts = slices.Compact(cuts)
+	total := map[int]int64{}
+	terms := map[int]*Terms{}
+	var unleased int64
+	for i := 1; i < len(cuts); i++ {
+		var best *piece
+		for k := range pieces {
+			if p := &pieces[k]; p.from <= cuts[i-1] && p.to >= cuts[i] && (best == nil || p.terms != nil && (best.terms == nil || p.rank < best.rank)) {
+				best = p
+			}
+		}
+		switch {
+		case best == nil:
+		case best.terms == nil:
+			unleased += cuts[i] - cuts[i-1]
+		default:
+			total[best.rank] += cuts[i] - cuts[i-1]
+			terms[best.rank] = best.terms
+		}
+	}
+	d.Unleased = unleased / 1000
+	for rank, ms := range total {
+		d.Leases = append(d.Leases, Share{Terms: *terms[rank], Seconds: ms / 1000, Minutes: Billable(terms[rank].Plan, ms/1000)})
+	}
+	slices.SortFunc(d.Leases, func(a, b Share) int { return cmp.Compare(a.Terms.Lease.ID, b.Terms.Lease.ID) })
+}
+
+// Billable is what a day's seconds come to in minutes: nothing below the grace,
+// else the whole rounded up, then cut at the day's cap (§4).
+func Billable(p *lease.Plan, seconds int64) int64 {
+	if seconds <= 0 || seconds < int64(p.GraceMinutes)*60 {
+		return 0
+	}
+	step := int64(max(p.RoundingMinutes, 1)) * 60
+	minutes := (seconds + step - 1) / step * step / 60
+	if p.DailyCapMinutes > 0 {
+		minutes = min(minutes, int64(p.DailyCapMinutes))
+	}
+	return minutes
+}
+
+// Person is whose hours are counted together: a member of a tenant.
+type Person struct {
+	Tenant lease.TenantID
+	Member lease.MemberID
+}
+
+// Hours computes the days [from, to] of everybody in visits that touch them.
+func (t *Tariff) Hours(zone *catalogue.Zone, from, to catalogue.Day, visits []Visit) map[Person][]Day {
+	byPerson := map[Person]map[catalogue.Day][]Visit{}
+	for i := range visits {
+		v := &visits[i]
+		who := Person{v.Tenant, v.Member}
+		if byPerson[who] == nil {
+			byPerson[who] = map[catalogue.Day][]Visit{}
+		}
+		first, last := touches(zone, v)
+		for day := max(first, from); day <= min(last, to); day++ {
+			byPerson[who][day] = append(byPerson[who][day], *v)
+		}
+	}
+	out := map[Person][]Day{}
+	for who, days := range byPerson {
+		for day := from; day <= to; day++ {
+			if len(days[day]) > 0 {
+				out[who] = append(out[who], t.Day(zone, day, days[day]))
+			}
+		}
+	}
+	return out
+}
+
+// touches are the first and last local day of a visit, as measured or corrected.
+func touches(zone *catalogue.Zone, v *Visit) (first, last catalogue.Day) {
+	from, to := v.From, v.To
+	if c := v.Corrected; c != nil {
+		if c.From.Before(from) {
+			from = c.From
+		}
+		if c.To.After(to) {
+			to = c.To
+		}
+	}
+	return zone.At(from).Day, zone.At(to.Add(-time.Millisecond)).Day
+}

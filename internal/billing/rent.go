@@ -1,0 +1,67 @@
+package billing
+
+import "math/big"
+
+// Adjustment is how rents follow use (§5).
+type Adjustment struct {
+	Target, Elasticity, MaxChange float64
+	IndexCap                      *float64 // the ILAT's change; nil: not given
+}
+
+// The defaults of §5, and the least part of the opening hours that must be known.
+const (
+	DefaultTarget     = 0.6
+	DefaultElasticity = 0.5
+	DefaultMaxChange  = 0.10
+	LeastKnown        = 0.6
+	rentStep          = 10 // cents per m² and month
+)
+
+// Suggest is the rent, in cents per m² and month, that a use suggests: rounded
+// to 10 cents towards the present one, and never above the index's cap.
+func (a Adjustment) Suggest(rent int64, use float64) int64 {
+	factor := 1 + a.Elasticity*(use-a.Target)/a.Target
+	factor = max(1-a.MaxChange, min(1+a.MaxChange, factor))
+	s := exact(factor)
+	s.Mul(s, new(big.Rat).SetInt64(rent))
+	now := new(big.Rat).SetInt64(rent)
+	capped := false
+	if a.IndexCap != nil {
+		most := new(big.Rat).Mul(now, exact(1+*a.IndexCap))
+		if s.Cmp(most) > 0 {
+			s, capped = most, true
+		}
+	}
+	down := floorTo(s)
+	switch s.Cmp(now) {
+	case 1:
+		return max(down, rent) // a rent that is no multiple stays rather than falls
+	case -1:
+		if capped { // rounding up would pass the cap
+			return down
+		}
+		up := down
+		if new(big.Rat).SetInt64(down).Cmp(s) < 0 {
+			up += rentStep
+		}
+		return min(up, rent)
+	}
+	return rent
+}
+
+// exact is a factor as decimal arithmetic has it: 0.1 is one tenth.
+func exact(x float64) *big.Rat {
+	r := new(big.Rat).SetFloat64(x)
+	if r == nil {
+		return new(big.Rat)
+	}
+	// Twelve decimals are more than any input has, and heal what binary fractions add.
+	scale := new(big.Rat).SetInt64(1_000_000_000_000)
+	r.Mul(r, scale)
+	return new(big.Rat).Quo(new(big.Rat).SetInt64(half(r)), scale)
+}
+
+func floorTo(r *big.Rat) int64 {
+	q := new(big.Rat).Quo(r, big.NewRat(rentStep, 1))
+	return new(big.Int).Div(q.Num(), q.Denom()).Int64() * rentStep
+}

@@ -1,0 +1,139 @@
+package billing
+
+import (
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Month is a calendar month.
+type Month struct {
+	Year  int
+	Month time.Month
+}
+
+// ParseMonth reads "2026-10".
+func ParseMonth(s string) (Month, error) {
+	t, err := time.Parse("2006-01", s)
+	if err != nil {
+		return Month{}, fmt.Errorf("%q is not a month like 2026-10", s)
+	}
+	return Month{t.Year(), t.Month()}, nil
+}
+
+// String writes "2026-10".
+func (m Month) String() string { return fmt.Sprintf("%04d-%02d", m.Year, int(m.Month)) }
+
+// Days are the month's first and last local day.
+func (m Month) Days() (first, last catalogue.Day) {
+	return catalogue.Date(m.Year, m.Month, 1), catalogue.Date(m.Year, m.Month+1, 1) - 1
+}
+
+// Amounts are what a lease comes to in a month, in cents.
+type Amounts struct {
+	Minutes  int64 // billable
+	Included int64 // of them, not charged: the month's part of the plan's, whole minutes
+	Overage  int64 // charged
+	Rent     int64
+	Net      int64
+	Vat      int64
+}
+
+// Total is with VAT.
+func (a Amounts) Total() int64 { return a.Net + a.Vat }
+
+// rate is what prices minutes and taxes amounts: days that share it are priced together.
+type rate struct {
+	included, hourly int
+	vat              float64
+}
+
+// Amounts prices a lease's month: minutes are its billable ones by day.
+// any is false where the lease covers no day of the month and nothing was used.
+func (t *Tariff) Amounts(id lease.ID, m Month, minutes map[catalogue.Day]int64) (a Amounts, any bool) {
+	first, last := m.Days()
+	length := int64(last - first + 1)
+	type part struct{ days, minutes int64 }
+	parts := map[rate]*part{}
+	var order []rate
+	rents := map[float64]*big.Rat{} // by VAT
+	for day := first; day <= last; day++ {
+		x, ok := t.Terms(id, day)
+		if !ok {
+			continue
+		}
+		any = true
+		r := rate{x.Plan.IncludedMinutes, x.Plan.HourlyRateCents, x.Plan.VatPct}
+		if parts[r] == nil {
+			parts[r] = &part{}
+			order = append(order, r)
+			if rents[r.vat] == nil {
+				rents[r.vat] = new(big.Rat)
+			}
+		}
+		parts[r].days++
+		parts[r].minutes += minutes[day]
+		a.Minutes += minutes[day]
+		rents[r.vat].Add(rents[r.vat], big.NewRat(int64(x.Lease.RentCentsMonth), length))
+	}
+	rent, overage, over, included := new(big.Rat), new(big.Rat), new(big.Rat), new(big.Rat)
+	taxed := map[float64]*big.Rat{}
+	var vats []float64
+	for _, r := range order {
+		p := parts[r]
+		free := big.NewRat(int64(r.included)*p.days, length)
+		used := new(big.Rat).SetInt64(p.minutes)
+		more := new(big.Rat).Sub(used, free)
+		if more.Sign() < 0 {
+			more.SetInt64(0)
+		}
+		included.Add(included, free)
+		over.Add(over, more)
+		cost := new(big.Rat).Mul(more, big.NewRat(int64(r.hourly), 60))
+		overage.Add(overage, cost)
+		if taxed[r.vat] == nil {
+			taxed[r.vat] = new(big.Rat)
+			vats = append(vats, r.vat)
+		}
+		taxed[r.vat].Add(taxed[r.vat], cost)
+	}
+	for _, r := range rents {
+		rent.Add(rent, r)
+	}
+	a.Rent, a.Overage, a.Included = half(rent), half(overage), half(included)
+	a.Net = a.Rent + a.Overage
+	a.Vat = a.tax(vats, taxed, rents)
+	return a, any
+}
+
+// tax is the VAT on the sum of the amounts; where rates differ within the
+// month, each on its own part.
+func (a *Amounts) tax(vats []float64, taxed, rents map[float64]*big.Rat) int64 {
+	if len(vats) == 1 {
+		return half(new(big.Rat).Mul(new(big.Rat).SetInt64(a.Net), percent(vats[0])))
+	}
+	sum := new(big.Rat)
+	for _, v := range vats {
+		sum.Add(sum, new(big.Rat).Mul(new(big.Rat).Add(taxed[v], rents[v]), percent(v)))
+	}
+	return half(sum)
+}
+
+// percent is a rate as people write it: 5.5 is exactly 55/1000.
+func percent(x float64) *big.Rat {
+	r, ok := new(big.Rat).SetString(fmt.Sprintf("%g", x))
+	if !ok {
+		return new(big.Rat)
+	}
+	return r.Quo(r, big.NewRat(100, 1))
+}
+
+// half rounds to the nearest whole, halves up.
+func half(r *big.Rat) int64 {
+	x := new(big.Rat).Add(r, big.NewRat(1, 2))
+	q := new(big.Int).Div(x.Num(), x.Denom()) // Euclidean: floor, as the denominator is positive
+	return q.Int64()
+}
