@@ -22,6 +22,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
@@ -65,6 +66,7 @@ type Config struct {
 	// CaughtUp waits until visits follow the newest read.
 	CaughtUp func(context.Context) error
 	Series   series.Reader
+	Bills    bills.Bills
 	// SeriesCaughtUp waits until the series follows the newest message.
 	SeriesCaughtUp func(context.Context) error
 	Foreign        *wire.Foreign
@@ -98,7 +100,7 @@ const (
 func New(cfg Config) http.Handler {
 	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, failures: map[string]*rate.Limiter{}}}
 	r := chi.NewRouter()
-	r.Use(middleware.Recoverer, secure, tables)
+	r.Use(middleware.Recoverer, secure, negotiate)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusNotFound, "there is nothing at this path")
 	})
@@ -110,7 +112,7 @@ func New(cfg Config) http.Handler {
 	huma.NewError = problem
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
-	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.devices, s.operations, s.tokens, s.persons} {
+	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.hours, s.statements, s.devices, s.operations, s.tokens, s.persons} {
 		register()
 	}
 	return r

@@ -18,18 +18,24 @@ import (
 const csvType = "text/csv"
 
 // csvPaths are those that answer with a table where it is asked for.
-func csvPaths() []string { return []string{"/v1/usage", "/v1/occupancy"} }
+func csvPaths() []string {
+	return []string{"/v1/usage", "/v1/occupancy", "/v1/hours", "/v1/calibration"}
+}
 
 // formats are JSON, and CSV for tables.
 func formats() map[string]huma.Format {
 	return map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat, csvType: {Marshal: marshalCSV}}
 }
 
-// tables keeps requests for CSV from where there is none: they get JSON.
-func tables(next http.Handler) http.Handler {
+// negotiate keeps requests for CSV from where there is none: they get JSON.
+// Bodies are JSON, whatever a client without a word for it says, as curl's -d.
+func negotiate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.Header.Get("Accept"), csvType) && !slices.Contains(csvPaths(), r.URL.Path) {
+		if strings.Contains(r.Header.Get("Accept"), csvType) && !slices.Contains(csvPaths(), r.URL.Path) && !strings.HasPrefix(r.URL.Path, "/v1/statements/") {
 			r.Header.Set("Accept", "application/json")
+		}
+		if t := r.Header.Get("Content-Type"); t == "" || strings.HasPrefix(t, "application/x-www-form-urlencoded") {
+			r.Header.Set("Content-Type", "application/json")
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -99,6 +105,9 @@ func cell(v reflect.Value) string {
 	if i, ok := v.Interface().(catalogue.Instant); ok {
 		b, _ := i.MarshalJSON() // an instant can always be written
 		return strings.Trim(string(b), `"`)
+	}
+	if text, ok := v.Interface().(fmt.Stringer); ok {
+		return text.String()
 	}
 	switch v.Kind() {
 	case reflect.Float64:

@@ -38,9 +38,17 @@ type correction struct {
 	At     catalogue.Instant `json:"at" format:"date-time"`
 }
 
+// named is a member's id, empty once they are erased.
+func named(m lease.MemberID) lease.MemberID {
+	if ledger.Nameless(m) {
+		return ""
+	}
+	return m
+}
+
 func showVisit(v ledger.Visit, now time.Time) visitView {
 	open := visit.Visit{From: v.From, To: v.To, Ended: v.Ended}.Asof(now)
-	out := visitView{ID: v.ID, Member: orNil(v.Member), Tenant: v.Tenant, Space: v.Space, From: instant(v.From), To: instantOrNil(&open.To), Ended: orNil(open.Ended)}
+	out := visitView{ID: v.ID, Member: orNil(named(v.Member)), Tenant: v.Tenant, Space: v.Space, From: instant(v.From), To: instantOrNil(&open.To), Ended: orNil(open.Ended)}
 	if c := v.Correction; c != nil {
 		out.Correction = &correction{instant(c.From), instant(c.To), c.Reason, c.Author, instant(c.At)}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/api"
+	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/series"
@@ -17,6 +18,7 @@ func (a *App) apiConfig() api.Config {
 		Network: a.Network, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
 		Series:      series.Reader{Network: a.Network, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
+		Bills:   bills.Bills{Network: a.Network, Ledger: a.ledger, Now: a.opt.Now},
 		Foreign: a.foreign, Watch: a.pipeline.Watch, Degraded: a.degraded,
 		CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
 	}

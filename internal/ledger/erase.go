@@ -69,10 +69,7 @@ func (tx *Tx) eraseVisits(e Erasure) error {
 	if err := tx.run("DELETE FROM visits WHERE "+gone, string(e.Member), string(keep)); err != nil {
 		return fmt.Errorf("ledger: erase visits: %w", err)
 	}
-	if err := tx.run("UPDATE visits SET member = NULL WHERE member = ?", string(e.Member)); err != nil {
-		return fmt.Errorf("ledger: erase visits: %w", err)
-	}
-	return nil
+	return tx.loseName(e.Member)
 }
 
 func (tx *Tx) seqs(query string, args ...any) ([]int64, error) {

@@ -32,7 +32,7 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 			return err
 		}
 		for _, e := range edits {
-			if err := e.forget(tx, actor, now); err != nil {
+			if err := e.forget(tx, actor, now, k.day(now)); err != nil {
 				return err
 			}
 		}
@@ -47,10 +47,10 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 
 // forget commits a change that an erasure needs: what it removes leaves no act
 // that would name it again.
-func (e edit) forget(tx *ledger.Tx, actor string, now time.Time) error {
+func (e edit) forget(tx *ledger.Tx, actor string, now time.Time, day catalogue.Day) error {
 	switch {
 	case e.action != "delete":
-		return e.commit(tx, actor, now)
+		return e.commit(tx, actor, now, day)
 	case e.body == nil:
 		if err := tx.DeleteRecord(string(e.key.Kind), e.key.ID); err != nil {
 			return err

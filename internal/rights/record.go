@@ -168,7 +168,7 @@ func (e edit) putOthers(tx *ledger.Tx) error {
 	return nil
 }
 
-func (e edit) commit(tx *ledger.Tx, actor string, now time.Time) error {
+func (e edit) commit(tx *ledger.Tx, actor string, now time.Time, day catalogue.Day) error {
 	audit, err := json.Marshal(e.audit)
 	if err != nil {
 		return err
@@ -176,13 +176,16 @@ func (e edit) commit(tx *ledger.Tx, actor string, now time.Time) error {
 	if err := e.putOthers(tx); err != nil {
 		return err
 	}
+	var body []byte
 	if e.body == nil {
 		err = tx.DeleteRecord(string(e.key.Kind), e.key.ID)
 	} else {
-		var body []byte
 		if body, err = json.Marshal(e.body); err == nil {
 			err = tx.PutRecord(ledger.Record{Kind: string(e.key.Kind), ID: e.key.ID, Body: body})
 		}
+	}
+	if err == nil && (e.key.Kind == KindPlan || e.key.Kind == KindLease) {
+		err = tx.PutVersion(string(e.key.Kind), e.key.ID, day, body)
 	}
 	if err != nil {
 		return err

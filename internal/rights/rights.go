@@ -119,7 +119,7 @@ func (k *Keeper) Apply(ctx context.Context, actor string, changes ...Change) err
 	}
 	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
 		for _, e := range edits {
-			if err := e.commit(tx, actor, now); err != nil {
+			if err := e.commit(tx, actor, now, k.day(now)); err != nil {
 				return err
 			}
 		}
@@ -131,6 +131,9 @@ func (k *Keeper) Apply(ctx context.Context, actor string, changes ...Change) err
 	k.swap(book, k.InForce().Lockdowns)
 	return nil
 }
+
+// day is the local day of an instant: what a change prices begins with it.
+func (k *Keeper) day(now time.Time) catalogue.Day { return k.network.Zone.At(now).Day }
 
 // SetLockdown begins or ends a site's lockdown.
 func (k *Keeper) SetLockdown(ctx context.Context, actor string, site catalogue.SiteID, active bool, reason string) error {

@@ -1,0 +1,315 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/series"
+)
+
+type issueIn struct {
+	Body struct {
+		Month  string `json:"month" required:"true" doc:"As 2026-10."`
+		Tenant string `json:"tenant,omitempty" doc:"Only of this tenant."`
+		DryRun bool   `json:"dry_run,omitempty" doc:"Show what would be issued, and issue nothing."`
+	}
+}
+
+type statementsIn struct {
+	Paging
+	Month  string `query:"month"`
+	Tenant string `query:"tenant"`
+}
+
+type statementIn struct {
+	IDPath
+	Accept string `header:"Accept" hidden:"true"`
+}
+
+// statementOut is one statement; as CSV a line for each of its lines.
+type statementOut struct{ Body statementBody }
+
+type statementBody struct{ bills.Statement }
+
+type statementLine struct {
+	Statement string  `json:"statement"`
+	Month     string  `json:"month"`
+	Tenant    string  `json:"tenant"`
+	Lease     string  `json:"lease"`
+	Kind      string  `json:"kind"`
+	Of        string  `json:"of_month"`
+	Minutes   int64   `json:"minutes"`
+	Net       int64   `json:"net_cents"`
+	Vat       int64   `json:"vat_cents"`
+	Total     int64   `json:"total_cents"`
+	VatPct    float64 `json:"vat_pct"`
+	Cause     string  `json:"cause"`
+}
+
+// rows are the statement's lines, and its total.
+func (s statementBody) rows() any {
+	var out []statementLine
+	line := func(kind, of string, minutes, net, vat, total int64, cause string) {
+		out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), kind, of, minutes, net, vat, total, s.VatPct, cause})
+	}
+	for _, l := range s.Lines {
+		line(l.Kind, l.Month, l.Minutes, l.NetCents, l.VatCents, l.NetCents+l.VatCents, l.Cause)
+	}
+	line("total", s.Month, s.BillableMinutes, s.NetCents, s.VatCents, s.TotalCents, "")
+	return out
+}
+
+func (s *server) statements() {
+	op := operation("POST", "/v1/statements", tagBilling, "Issue a month's statements; a dry run shows them.", Admin, Billing)
+	op.Errors = append(op.Errors, http.StatusConflict)
+	huma.Register(s.api, op, s.issue)
+	huma.Register(s.api, operation("GET", "/v1/statements", tagBilling, "Issued statements, by number.", Admin, Billing, Tenant), s.listStatements)
+	huma.Register(s.api, operation("GET", "/v1/statements/{id}", tagBilling, "An issued statement; also as CSV.", Admin, Billing, Tenant), s.statement)
+	huma.Register(s.api, operation("GET", "/v1/calibration", tagBilling, "What rents the use of spaces suggests, with every input; also as CSV.", Admin, Manager, Billing), s.calibration)
+	huma.Register(s.api, operation("GET", "/v1/charter", tagBilling, "Which of the charter's spaces and services each site offers, how they are used, and what is missing.", Admin, Manager, Billing), s.charter)
+}
+
+func (s *server) issue(ctx context.Context, in *issueIn) (*pageOut[bills.Statement], error) {
+	m, err := billing.ParseMonth(in.Body.Month)
+	if err != nil {
+		return nil, invalid("body", "month", err.Error())
+	}
+	tenant := lease.TenantID(in.Body.Tenant)
+	if _, ok := s.cfg.Rights.InForce().Book.Tenant(tenant); tenant != "" && !ok {
+		return nil, invalid("body", "tenant", "there is no such tenant")
+	}
+	if err := s.cfg.CaughtUp(ctx); err != nil {
+		return nil, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	}
+	list, err := s.cfg.Bills.Issue(ctx, bills.Request{Month: m, Tenant: tenant, DryRun: in.Body.DryRun, Actor: callerOf(ctx).id})
+	switch {
+	case errors.Is(err, bills.ErrIssued):
+		return nil, problem(http.StatusConflict, err.Error())
+	case errors.Is(err, bills.ErrNotOver):
+		return nil, invalid("body", "month", err.Error())
+	case err != nil:
+		return nil, s.fail(err)
+	}
+	return stretch(len(list), list, func(x bills.Statement) bills.Statement { return x }, nil), nil
+}
+
+func (s *server) listStatements(ctx context.Context, in *statementsIn) (*pageOut[bills.Statement], error) {
+	tenant, err := ownTenant(ctx, in.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := in.decode(1)
+	if err != nil {
+		return nil, err
+	}
+	f := ledger.StatementFilter{Month: in.Month, Tenant: tenant, Limit: in.Limit + 1}
+	if parts != nil {
+		if f.After, err = strconv.ParseInt(parts[0], 10, 64); err != nil {
+			return nil, invalid("query", "cursor", "is not the next of a page of this list")
+		}
+	}
+	list, err := s.cfg.Ledger.Statements(ctx, f)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	shown := make([]bills.Statement, len(list))
+	for i := range list {
+		if err := json.Unmarshal(list[i].Body, &shown[i]); err != nil {
+			return nil, s.fail(err)
+		}
+	}
+	return stretch(in.Limit, shown, func(x bills.Statement) bills.Statement { return x }, func(x bills.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} }), nil
+}
+
+func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut, error) {
+	number, ok := bills.Number(in.ID)
+	if !ok {
+		return nil, notFound("statement " + in.ID)
+	}
+	list, err := s.cfg.Ledger.Statements(ctx, ledger.StatementFilter{Number: number, Limit: 1})
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	if len(list) == 0 {
+		return nil, notFound("statement " + in.ID)
+	}
+	if c := callerOf(ctx); c.role == Tenant && list[0].Tenant != c.tenant {
+		return nil, forbidden("statement " + in.ID)
+	}
+	out := &statementOut{}
+	return out, s.fail(json.Unmarshal(list[0].Body, &out.Body.Statement))
+}
+
+type calibrationIn struct {
+	Paging
+	Span
+	Site       string  `query:"site"`
+	Kind       string  `query:"kind"`
+	Target     float64 `query:"target" default:"0.6" exclusiveMinimum:"0" maximum:"1"`
+	Elasticity float64 `query:"elasticity" default:"0.5" minimum:"0" maximum:"10"`
+	MaxChange  float64 `query:"max_change" default:"0.1" minimum:"0" maximum:"1"`
+	IndexCap   string  `query:"index_cap" doc:"The ILAT's change, as 0.02: the suggestion is never above."`
+	Accept     string  `header:"Accept" hidden:"true"`
+}
+
+// calibrated is one lettable space with every input of its suggestion (§5).
+type calibrated struct {
+	Space       catalogue.SpaceID   `json:"space"`
+	Site        catalogue.SiteID    `json:"site"`
+	Kind        catalogue.SpaceKind `json:"kind"`
+	AreaM2      float64             `json:"area_m2"`
+	Capacity    int                 `json:"capacity"`
+	Status      string              `json:"status" enum:"ok,insufficient-data"`
+	Measure     string              `json:"measure" enum:"utilisation,fill"`
+	Use         *float64            `json:"use" doc:"u of the formula."`
+	Utilisation *float64            `json:"utilisation"`
+	Fill        *float64            `json:"fill"`
+	OpenHours   float64             `json:"open_hours"`
+	KnownOpen   float64             `json:"known_open_hours"`
+	KnownShare  float64             `json:"known_share"`
+	Target      float64             `json:"target"`
+	Elasticity  float64             `json:"elasticity"`
+	MaxChange   float64             `json:"max_change"`
+	IndexCap    *float64            `json:"index_cap"`
+	Rent        int64               `json:"rent_cents_m2_month"`
+	Suggested   *int64              `json:"suggested_rent_cents_m2_month" doc:"Null where too little is known."`
+	Change      *float64            `json:"change"`
+}
+
+func (s *server) calibration(ctx context.Context, in *calibrationIn) (*pageOut[calibrated], error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	a := billing.Adjustment{Target: in.Target, Elasticity: in.Elasticity, MaxChange: in.MaxChange}
+	if in.IndexCap != "" {
+		x, err := strconv.ParseFloat(in.IndexCap, 64)
+		if err != nil || x < -1 || x > 1 {
+			return nil, invalid("query", "index_cap", "is no part like 0.02")
+		}
+		a.IndexCap = &x
+	}
+	fits, err := s.scope(ctx, in.Site, in.Kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.followed(ctx); err != nil {
+		return nil, err
+	}
+	lettable := func(sp *catalogue.Space) bool { return sp.RentCents > 0 && fits(sp) }
+	list, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: in.From, To: in.To, By: series.BySpace, Space: lettable})
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return numbered(in.Paging, in.Accept, list, func(u series.Usage) calibrated { return s.calibrate(a, u) })
+}
+
+func (s *server) calibrate(a billing.Adjustment, u series.Usage) calibrated {
+	sp := s.cfg.Network.Space(catalogue.SpaceID(u.Key))
+	v := showUsage(u)
+	c := calibrated{Space: sp.ID, Site: sp.Site, Kind: sp.Kind, AreaM2: sp.AreaM2, Capacity: sp.Capacity, Status: "insufficient-data", Measure: "utilisation", Use: v.Utilisation,
+		Utilisation: v.Utilisation, Fill: v.Fill, OpenHours: v.OpenHours, KnownOpen: v.KnownOpenHours, Target: a.Target, Elasticity: a.Elasticity, MaxChange: a.MaxChange, IndexCap: a.IndexCap, Rent: int64(sp.RentCents)}
+	if sp.Kind.Shared() {
+		c.Measure, c.Use = "fill", v.Fill
+	}
+	if u.Open > 0 {
+		c.KnownShare = float64(u.KnownOpen) / float64(u.Open)
+	}
+	if c.KnownShare >= billing.LeastKnown && c.Use != nil {
+		rent := a.Suggest(c.Rent, *c.Use)
+		change := float64(rent)/float64(c.Rent) - 1
+		c.Status, c.Suggested, c.Change = "ok", &rent, &change
+	}
+	return c
+}
+
+// offered is what a site offers of one kind.
+type offered struct {
+	Site        catalogue.SiteID    `json:"site"`
+	Kind        catalogue.SpaceKind `json:"kind"`
+	Offered     bool                `json:"offered"`
+	Spaces      int                 `json:"spaces"`
+	Capacity    int                 `json:"capacity"`
+	AreaM2      float64             `json:"area_m2"`
+	OpenPerWeek float64             `json:"open_hours_per_week"`
+	Utilisation *float64            `json:"utilisation" doc:"Of the last four weeks; null where nothing is known."`
+}
+
+type charterOut struct {
+	Body struct {
+		Items   []offered                                  `json:"items" nullable:"false"`
+		Missing map[catalogue.SiteID][]catalogue.SpaceKind `json:"missing" doc:"What each site lacks of what the charter names."`
+		Next    *string                                    `json:"next"`
+	}
+}
+
+// charterWeeks is how far back the charter's use looks.
+const charterWeeks = 4
+
+func (s *server) charter(ctx context.Context, _ *struct{}) (*charterOut, error) {
+	if err := s.followed(ctx); err != nil {
+		return nil, err
+	}
+	c := callerOf(ctx)
+	out := &charterOut{}
+	out.Body.Items = []offered{}
+	out.Body.Missing = map[catalogue.SiteID][]catalogue.SpaceKind{}
+	to := s.cfg.Now().Truncate(time.Minute)
+	for i := range s.cfg.Network.Sites {
+		site := &s.cfg.Network.Sites[i]
+		if !c.at(site.ID) {
+			continue
+		}
+		used, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: to.AddDate(0, 0, -7*charterWeeks), To: to, By: series.ByKind, Space: func(sp *catalogue.Space) bool { return sp.Site == site.ID }})
+		if err != nil {
+			return nil, s.fail(err)
+		}
+		out.Body.Missing[site.ID] = []catalogue.SpaceKind{}
+		for _, kind := range catalogue.SpaceKinds() {
+			o := s.offer(site, kind, used)
+			if !o.Offered {
+				out.Body.Missing[site.ID] = append(out.Body.Missing[site.ID], kind)
+			}
+			out.Body.Items = append(out.Body.Items, o)
+		}
+	}
+	return out, nil
+}
+
+func (s *server) offer(site *catalogue.Site, kind catalogue.SpaceKind, used []series.Usage) offered {
+	o := offered{Site: site.ID, Kind: kind, OpenPerWeek: weekHours(site.Opening)}
+	for _, sp := range s.cfg.Network.Spaces {
+		if sp.Site == site.ID && sp.Kind == kind {
+			o.Offered, o.Spaces, o.Capacity, o.AreaM2 = true, o.Spaces+1, o.Capacity+sp.Capacity, o.AreaM2+sp.AreaM2
+		}
+	}
+	for _, u := range used {
+		if u.Key == string(kind) {
+			o.Utilisation = showUsage(u).Utilisation
+		}
+	}
+	return o
+}
+
+// weekHours are the hours that a week without holidays is open; windows that overlap count once.
+func weekHours(w catalogue.Week) float64 {
+	minutes := 0
+	for day := range 7 {
+		for m := range 24 * 60 {
+			if w.Contains(time.Weekday(day), int32(m*60)) {
+				minutes++
+			}
+		}
+	}
+	return float64(minutes) / 60
+}

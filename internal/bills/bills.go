@@ -1,0 +1,384 @@
+// Package bills answers for money: it takes visits, plans and leases from the
+// ledger, prices them by package billing's arithmetic, and issues statements
+// that never change. It serves nobody by itself: the API and the terminal ask it.
+package bills
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// Bills prices what the ledger holds.
+type Bills struct {
+	Network *catalogue.Network
+	Ledger  *ledger.Ledger
+	Now     func() time.Time
+}
+
+// Errors of Issue.
+var (
+	ErrIssued   = errors.New("has been issued already: a statement is issued once")
+	ErrNotOver  = errors.New("is not over yet: only a dry run may look at it")
+	ErrNoLeases = errors.New("has no lease in that month")
+)
+
+// Tariff loads every plan and lease with what they were before.
+func (b Bills) Tariff(ctx context.Context) (*billing.Tariff, error) {
+	leases := map[lease.ID][]billing.Version[lease.Lease]{}
+	if err := versions(ctx, b.Ledger, "lease", leases); err != nil {
+		return nil, err
+	}
+	plans := map[lease.PlanID][]billing.Version[lease.Plan]{}
+	if err := versions(ctx, b.Ledger, "plan", plans); err != nil {
+		return nil, err
+	}
+	return billing.NewTariff(b.Network, leases, plans), nil
+}
+
+func versions[K ~string, T any](ctx context.Context, l *ledger.Ledger, kind string, into map[K][]billing.Version[T]) error {
+	return l.Versions(ctx, kind, func(id string, day catalogue.Day, body []byte) error {
+		v := billing.Version[T]{From: day}
+		if body != nil {
+			v.Value = new(T)
+			if err := json.Unmarshal(body, v.Value); err != nil {
+				return fmt.Errorf("version of %s %s: %w", kind, id, err)
+			}
+		}
+		into[K(id)] = append(into[K(id)], v)
+		return nil
+	})
+}
+
+// around is how far beyond the days asked for a visit may begin or be corrected to.
+const around = 2
+
+// Visits loads the visits to billable spaces that touch the days [from, to]:
+// one still going on counts to now.
+func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, error) {
+	zone, now := b.Network.Zone, b.Now().UTC().Truncate(time.Millisecond)
+	f.From, f.To, f.Limit = zone.Start(from-around), zone.Start(to+1+around), 1<<40
+	f.Spaces = []catalogue.SpaceID{}
+	for _, sp := range b.Network.Spaces {
+		if b.Network.Billable(sp.ID) {
+			f.Spaces = append(f.Spaces, sp.ID)
+		}
+	}
+	list, err := b.Ledger.Visits(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]billing.Visit, 0, len(list))
+	for _, v := range list {
+		x := billing.Visit{ID: v.ID, Member: v.Member, Tenant: v.Tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended}
+		if x.To.After(now) {
+			x.To, x.Ended = now, visit.Open
+		}
+		if c := v.Correction; c != nil {
+			x.Corrected = &billing.Span{From: c.From, To: c.To}
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// Hours computes everybody's days of a month; tenant may be empty.
+func (b Bills) Hours(ctx context.Context, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
+	t, err := b.Tariff(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return b.hours(ctx, t, m, tenant)
+}
+
+func (b Bills) hours(ctx context.Context, t *billing.Tariff, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
+	first, last := m.Days()
+	visits, err := b.Visits(ctx, first, last, ledger.VisitFilter{Tenant: tenant})
+	if err != nil {
+		return nil, err
+	}
+	return t.Hours(b.Network.Zone, first, last, visits), nil
+}
+
+// Statement is what a lease owes for a month, as it was issued.
+type Statement struct {
+	ID       string         `json:"id"`
+	Number   int64          `json:"number,omitempty"` // 0 in a dry run
+	Month    string         `json:"month"`
+	Lease    lease.ID       `json:"lease"`
+	Tenant   lease.TenantID `json:"tenant"`
+	Plan     lease.PlanID   `json:"plan"`
+	IssuedAt *time.Time     `json:"issued_at"`
+	Currency string         `json:"currency"`
+
+	BillableMinutes int64 `json:"billable_minutes"`
+	IncludedMinutes int64 `json:"included_minutes"`
+	OverageMinutes  int64 `json:"overage_minutes"`
+
+	RentCents    int64   `json:"rent_cents"`
+	OverageCents int64   `json:"overage_cents"`
+	HourlyCents  int     `json:"hourly_rate_cents"`
+	VatPct       float64 `json:"vat_pct"`
+
+	Lines      []Line `json:"lines"`
+	NetCents   int64  `json:"net_cents"`
+	VatCents   int64  `json:"vat_cents"`
+	TotalCents int64  `json:"total_cents"`
+}
+
+// Line is one amount of a statement.
+type Line struct {
+	Kind     string `json:"kind"` // rent, overage, correction
+	Month    string `json:"month"`
+	Minutes  int64  `json:"minutes"`
+	NetCents int64  `json:"net_cents"`
+	VatCents int64  `json:"vat_cents,omitempty"` // of a correction; the month's own VAT is on its sum
+	Cause    string `json:"cause,omitempty"`
+}
+
+// The kinds of lines.
+const (
+	LineRent       = "rent"
+	LineOverage    = "overage"
+	LineCorrection = "correction"
+)
+
+// Request asks for statements.
+type Request struct {
+	Month  billing.Month
+	Tenant lease.TenantID // empty: all
+	DryRun bool
+	Actor  string
+}
+
+// Issue makes the month's statements, of every lease that has a day in it, or
+// something to correct, and none yet; in a dry run they are only shown.
+func (b Bills) Issue(ctx context.Context, r Request) ([]Statement, error) {
+	now := b.Now()
+	_, last := r.Month.Days()
+	if !r.DryRun && !now.After(b.Network.Zone.Start(last+1)) {
+		return nil, fmt.Errorf("%s %w", r.Month, ErrNotOver)
+	}
+	issued, err := b.issued(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := pricing{Bills: b, months: map[billing.Month]map[lease.ID]map[catalogue.Day]int64{}}
+	if p.tariff, err = b.Tariff(ctx); err != nil {
+		return nil, err
+	}
+	var out []Statement
+	already := 0
+	for _, id := range p.tariff.Leases() {
+		l := p.tariff.Last(id)
+		if l == nil || r.Tenant != "" && l.Tenant != r.Tenant {
+			continue
+		}
+		if issued[id].has(r.Month) {
+			already++
+			continue
+		}
+		s, any, err := p.statement(ctx, id, l, r.Month, issued[id])
+		if err != nil {
+			return nil, err
+		}
+		if any {
+			out = append(out, s)
+		}
+	}
+	switch {
+	case len(out) == 0 && already > 0:
+		return nil, fmt.Errorf("%s %w", r.Month, ErrIssued)
+	case r.DryRun || len(out) == 0:
+		return out, nil
+	}
+	return out, b.commit(ctx, out, r.Actor, now.UTC().Truncate(time.Millisecond))
+}
+
+// history is what a lease was issued before.
+type history []Statement
+
+func (h history) has(m billing.Month) bool {
+	return slices.ContainsFunc(h, func(s Statement) bool { return s.Month == m.String() })
+}
+
+// before sums what was issued for a month so far, its corrections among it.
+func (h history) before(month string) (minutes, net, vat int64) {
+	for _, s := range h {
+		for _, l := range s.Lines {
+			switch {
+			case l.Kind == LineCorrection && l.Month == month:
+				minutes, net, vat = minutes+l.Minutes, net+l.NetCents, vat+l.VatCents
+			case l.Kind == LineCorrection && s.Month == month:
+				vat -= l.VatCents // of another month
+			case s.Month == month:
+				net += l.NetCents
+			}
+		}
+		if s.Month == month {
+			minutes, vat = minutes+s.BillableMinutes, vat+s.VatCents
+		}
+	}
+	return minutes, net, vat
+}
+
+func (b Bills) issued(ctx context.Context) (map[lease.ID]history, error) {
+	list, err := b.Ledger.Statements(ctx, ledger.StatementFilter{Limit: 1 << 40})
+	if err != nil {
+		return nil, err
+	}
+	out := map[lease.ID]history{}
+	for _, s := range list {
+		var x Statement
+		if err := json.Unmarshal(s.Body, &x); err != nil {
+			return nil, fmt.Errorf("statement %d: %w", s.Number, err)
+		}
+		out[s.Lease] = append(out[s.Lease], x)
+	}
+	return out, nil
+}
+
+// pricing prices leases' months, each month's hours once.
+type pricing struct {
+	Bills
+	tariff *billing.Tariff
+	months map[billing.Month]map[lease.ID]map[catalogue.Day]int64
+}
+
+// minutes are a lease's billable minutes by day.
+func (p *pricing) minutes(ctx context.Context, id lease.ID, m billing.Month) (map[catalogue.Day]int64, error) {
+	if p.months[m] == nil {
+		hours, err := p.hours(ctx, p.tariff, m, "")
+		if err != nil {
+			return nil, err
+		}
+		byLease := map[lease.ID]map[catalogue.Day]int64{}
+		for _, days := range hours {
+			for _, d := range days {
+				for _, s := range d.Leases {
+					if byLease[s.Terms.Lease.ID] == nil {
+						byLease[s.Terms.Lease.ID] = map[catalogue.Day]int64{}
+					}
+					byLease[s.Terms.Lease.ID][d.Day] += s.Minutes
+				}
+			}
+		}
+		p.months[m] = byLease
+	}
+	return p.months[m][id], nil
+}
+
+// statement makes a lease's month with the corrections of the months before it.
+func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m billing.Month, before history) (Statement, bool, error) {
+	minutes, err := p.minutes(ctx, id, m)
+	if err != nil {
+		return Statement{}, false, err
+	}
+	a, any := p.tariff.Amounts(id, m, minutes)
+	s := Statement{Month: m.String(), Lease: id, Tenant: l.Tenant, Plan: l.Plan, Currency: "EUR", Lines: []Line{},
+		BillableMinutes: a.Minutes, IncludedMinutes: a.Included, OverageMinutes: max(0, a.Minutes-a.Included), RentCents: a.Rent, OverageCents: a.Overage, NetCents: a.Net, VatCents: a.Vat}
+	_, last := m.Days()
+	if x, ok := p.lastTerms(id, m); ok {
+		s.Plan, s.HourlyCents, s.VatPct = x.Plan.ID, x.Plan.HourlyRateCents, x.Plan.VatPct
+	}
+	if any {
+		s.Lines = append(s.Lines, Line{Kind: LineRent, Month: s.Month, NetCents: a.Rent}, Line{Kind: LineOverage, Month: s.Month, Minutes: s.OverageMinutes, NetCents: a.Overage})
+	}
+	for _, earlier := range before {
+		em, err := billing.ParseMonth(earlier.Month)
+		if err != nil {
+			return s, false, err
+		}
+		if first, _ := em.Days(); first > last {
+			continue
+		}
+		line, differs, err := p.correction(ctx, id, em, before)
+		if err != nil {
+			return s, false, err
+		}
+		if differs {
+			s.Lines = append(s.Lines, line)
+			s.NetCents += line.NetCents
+			s.VatCents += line.VatCents
+			any = true
+		}
+	}
+	s.TotalCents = s.NetCents + s.VatCents
+	return s, any, nil
+}
+
+// lastTerms are the terms of the lease's last day in the month.
+func (p *pricing) lastTerms(id lease.ID, m billing.Month) (billing.Terms, bool) {
+	first, last := m.Days()
+	for day := last; day >= first; day-- {
+		if x, ok := p.tariff.Terms(id, day); ok {
+			return x, true
+		}
+	}
+	return billing.Terms{}, false
+}
+
+// correction is an earlier month's re-made total less what was issued so far.
+func (p *pricing) correction(ctx context.Context, id lease.ID, m billing.Month, before history) (Line, bool, error) {
+	minutes, err := p.minutes(ctx, id, m)
+	if err != nil {
+		return Line{}, false, err
+	}
+	now, _ := p.tariff.Amounts(id, m, minutes)
+	hadMinutes, hadNet, hadVat := before.before(m.String())
+	line := Line{Kind: LineCorrection, Month: m.String(), Minutes: now.Minutes - hadMinutes, NetCents: now.Net - hadNet, VatCents: now.Vat - hadVat}
+	line.Cause = "badges that arrived after the statement, or corrections of visits"
+	if line.Minutes == 0 {
+		line.Cause = "a change of lease or plan after the statement"
+	}
+	return line, line.Minutes != 0 || line.NetCents != 0 || line.VatCents != 0, nil
+}
+
+// commit numbers the statements and issues all of them, or none.
+func (b Bills) commit(ctx context.Context, list []Statement, actor string, now time.Time) error {
+	return b.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+		next, err := tx.NextStatement()
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			s := &list[i]
+			s.Number = next + int64(i)
+			s.ID = StatementID(s.Number)
+			s.IssuedAt = &now
+			body, err := json.Marshal(s)
+			if err != nil {
+				return err
+			}
+			if err := tx.AddStatement(ledger.Statement{Number: s.Number, Month: s.Month, Lease: s.Lease, Tenant: s.Tenant, IssuedAt: now, Body: body}); err != nil {
+				return err
+			}
+			if err := tx.AddAct(&ingest.Act{At: now, Actor: actor, Action: "issue", Target: "statement/" + s.ID, Body: body}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// StatementID is how a statement's number is written.
+func StatementID(number int64) string { return fmt.Sprintf("s-%06d", number) }
+
+// Number reads a statement's id back.
+func Number(id string) (int64, bool) {
+	var n int64
+	if _, err := fmt.Sscanf(id, "s-%06d", &n); err != nil || StatementID(n) != id {
+		return 0, false
+	}
+	return n, true
+}

@@ -1,0 +1,177 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// PutVersion notes what a plan or a lease is from a local day on; the first
+// from the beginning, a nil body that it is no more.
+func (tx *Tx) PutVersion(kind, id string, day catalogue.Day, body []byte) error {
+	var versions int
+	if err := tx.row("SELECT count(*) FROM versions WHERE kind = ? AND id = ?", []any{kind, id}, &versions); err != nil {
+		return fmt.Errorf("ledger: versions: %w", err)
+	}
+	if versions == 0 {
+		day = 0
+	}
+	var text any
+	if body != nil {
+		text = string(body)
+	}
+	err := tx.run("INSERT INTO versions (kind, id, day, body) VALUES (?, ?, ?, ?) ON CONFLICT (kind, id, day) DO UPDATE SET body = excluded.body", kind, id, int64(day), text)
+	if err != nil {
+		return fmt.Errorf("ledger: put version of %s %s: %w", kind, id, err)
+	}
+	return nil
+}
+
+// Versions calls yield for every version of a kind, by id, then day; a nil body is deleted.
+func (l *Ledger) Versions(ctx context.Context, kind string, yield func(id string, day catalogue.Day, body []byte) error) error {
+	rows, err := l.reads.QueryContext(ctx, "SELECT id, day, body FROM versions WHERE kind = ? ORDER BY id, day", kind)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var id string
+		var day int64
+		var body sql.NullString
+		if err := rows.Scan(&id, &day, &body); err != nil {
+			return err
+		}
+		if !body.Valid {
+			return yield(id, catalogue.Day(day), nil)
+		}
+		return yield(id, catalogue.Day(day), []byte(body.String))
+	})
+	if err != nil {
+		return fmt.Errorf("load versions: %w", err)
+	}
+	return nil
+}
+
+// Statement is an issued statement; Body is what was issued, as JSON.
+type Statement struct {
+	Number   int64
+	Month    string
+	Lease    lease.ID
+	Tenant   lease.TenantID
+	IssuedAt time.Time
+	Body     []byte
+}
+
+// NextStatement is the number that the next statement has.
+func (tx *Tx) NextStatement() (n int64, err error) {
+	err = tx.row("SELECT coalesce(max(number), 0) + 1 FROM statements", nil, &n)
+	return n, err
+}
+
+// AddStatement issues a statement.
+func (tx *Tx) AddStatement(s Statement) error {
+	err := tx.run("INSERT INTO statements (number, month, lease, tenant, issued_at, body) VALUES (?, ?, ?, ?, ?, ?)",
+		s.Number, s.Month, string(s.Lease), string(s.Tenant), ms(s.IssuedAt), string(s.Body))
+	if err != nil {
+		return fmt.Errorf("ledger: issue statement %d: %w", s.Number, err)
+	}
+	return nil
+}
+
+// StatementFilter selects statements; empty fields select all.
+type StatementFilter struct {
+	Number int64
+	Month  string
+	Tenant lease.TenantID
+	After  int64
+	Limit  int
+}
+
+// Statements lists statements by number.
+func (l *Ledger) Statements(ctx context.Context, f StatementFilter) ([]Statement, error) {
+	q := where{query: "SELECT number, month, lease, tenant, issued_at, body FROM statements"}
+	if f.Number != 0 {
+		q.and("number = ?", f.Number)
+	}
+	if f.Month != "" {
+		q.and("month = ?", f.Month)
+	}
+	if f.Tenant != "" {
+		q.and("tenant = ?", string(f.Tenant))
+	}
+	q.and("number > ?", f.After)
+	var list []Statement
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY number LIMIT ?", append(q.args, f.Limit)...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var s Statement
+		var issued int64
+		var body string
+		err := rows.Scan(&s.Number, &s.Month, &s.Lease, &s.Tenant, &issued, &body)
+		s.IssuedAt, s.Body = at(issued), []byte(body)
+		list = append(list, s)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list statements: %w", err)
+	}
+	return list, nil
+}
+
+// nameless marks members that were erased, but whose hours are not on a
+// statement yet: no member's id begins with it.
+const nameless = "~"
+
+// Nameless says whether a visit's member was erased.
+func Nameless(m lease.MemberID) bool { return m != "" && m[0] == nameless[0] }
+
+// loseName gives an erased member's visits, and the leases that named them, a
+// name that means nobody: hours not yet on a statement still count together.
+func (tx *Tx) loseName(m lease.MemberID) error {
+	random := make([]byte, 8)
+	if _, err := rand.Read(random); err != nil {
+		return err
+	}
+	name := nameless + hex.EncodeToString(random)
+	if err := tx.run("UPDATE visits SET member = ? WHERE member = ?", name, string(m)); err != nil {
+		return fmt.Errorf("ledger: erase visits: %w", err)
+	}
+	type version struct {
+		id   string
+		day  int64
+		body string
+	}
+	var list []version
+	rows, err := tx.query("SELECT id, day, body FROM versions WHERE kind = 'lease' AND instr(body, ?) > 0", `"`+string(m)+`"`)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var v version
+		err := rows.Scan(&v.id, &v.day, &v.body)
+		list = append(list, v)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: erase versions: %w", err)
+	}
+	for _, v := range list {
+		var l lease.Lease
+		if err := json.Unmarshal([]byte(v.body), &l); err != nil {
+			return fmt.Errorf("ledger: version of lease %s: %w", v.id, err)
+		}
+		i := slices.Index(l.Members, m)
+		if i < 0 {
+			continue
+		}
+		l.Members[i] = lease.MemberID(name)
+		body, err := json.Marshal(l)
+		if err != nil {
+			return err
+		}
+		if err := tx.run("UPDATE versions SET body = ? WHERE kind = 'lease' AND id = ? AND day = ?", string(body), v.id, v.day); err != nil {
+			return fmt.Errorf("ledger: erase versions: %w", err)
+		}
+	}
+	return nil
+}
