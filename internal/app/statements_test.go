@@ -1,0 +1,168 @@
+package app
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// stay is a badge in and out of the coworking of Metz, decided by the reader.
+func stay(day string, from, to string) []sent {
+	at := func(clock string) time.Time {
+		zone, _ := time.LoadLocation("Europe/Paris")
+		t, _ := time.ParseInLocation("2006-01-02 15:04:05", day+" "+clock, zone)
+		return t
+	}
+	badge := func(device, clock string) sent {
+		payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+			uuid.NewSHA1(uuid.Nil, []byte(device+day+clock)), wire.FormatTime(at(clock)), aliceUID)
+		return sent{topic: "totem/v1/metz/" + device + "/badge", payload: payload}
+	}
+	return []sent{badge("metz-coworking-in", from), badge("metz-coworking-out", to)}
+}
+
+// priced makes Alice's company with a plan that has included minutes, and a rent.
+func priced(t *testing.T, a *App) {
+	t.Helper()
+	err := a.Rights.Apply(t.Context(), "test",
+		rights.Change{Put: lease.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"}},
+		rights.Change{Put: lease.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org"}},
+		credential(t, a.Keys, "alice-card", "alice", aliceUID),
+		rights.Change{Put: lease.Plan{ID: "cowork", Name: "Coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, HourlyRateCents: 250, IncludedMinutes: 60, RoundingMinutes: 15, VatPct: 20}},
+		rights.Change{Put: lease.Lease{ID: "atelier-lease", Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: lease.Active, Members: []lease.MemberID{"alice"}, RentCentsMonth: 1000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+type statement struct {
+	ID, Month, Lease string
+	Number           int
+	Minutes          int64 `json:"billable_minutes"`
+	Net              int64 `json:"net_cents"`
+	Vat              int64 `json:"vat_cents"`
+	Total            int64 `json:"total_cents"`
+	Lines            []struct {
+		Kind, Month, Cause string
+		Minutes            int64
+		Net                int64 `json:"net_cents"`
+	}
+}
+
+// issue issues a month for Alice's tenant.
+func issue(t *testing.T, a *App, month string) statement {
+	t.Helper()
+	c := clientOf(t, a)
+	c.must("POST", "/v1/statements", `{"month":"`+month+`","tenant":"atelier"}`)
+	var page struct{ Items []statement }
+	get(t, c, "/v1/statements?tenant=atelier&month="+month, 200, &page)
+	if len(page.Items) != 1 {
+		t.Fatalf("%s: %+v", month, page)
+	}
+	return page.Items[0]
+}
+
+func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
+	first, late, next := stay("2026-09-07", "09:00:00", "11:30:00"), stay("2026-09-21", "14:00:00", "15:00:01"), stay("2026-10-25", "01:30:00", "04:00:00")
+
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	publish(t, a, first)
+	september := issue(t, a, "2026-09")
+	// 150 minutes less 60, at 2.50 € an hour: 3.75 €; the rent 10 €; 20 %.
+	if september.Net != 375+1000 || september.Vat != 275 || september.Minutes != 150 {
+		t.Errorf("september: %+v", september)
+	}
+	if code, _ := clientOf(t, a).ask("POST", "/v1/statements", `{"month":"2026-09","tenant":"atelier"}`); code != 409 {
+		t.Errorf("issued again: %d", code)
+	}
+	publish(t, a, late)
+	publish(t, a, next)
+	october := issue(t, a, "2026-10")
+	// The night of 25 October has an hour more: 01:30 to 04:00 is 3.5 hours.
+	if october.Minutes != 210 {
+		t.Errorf("october: %+v", october)
+	}
+	var correction int64
+	for _, l := range october.Lines {
+		if l.Kind == "correction" {
+			correction += l.Net
+			if l.Month != "2026-09" || l.Minutes != 75 || l.Cause == "" {
+				t.Errorf("correction %+v", l)
+			}
+		}
+	}
+	if correction != 313 { // 165 minutes at 2.50 € are 6.875 €, half up, less 3.75 €
+		t.Errorf("corrected by %d", correction)
+	}
+	var again statement
+	get(t, clientOf(t, a), "/v1/statements/"+september.ID, 200, &again)
+	if again.Net != september.Net || again.Total != september.Total || october.Number != september.Number+1 {
+		t.Errorf("the first statement changed: %+v", again)
+	}
+
+	b := startApp(t, testConfig(t))
+	priced(t, b)
+	publish(t, b, next)
+	publish(t, b, late)
+	publish(t, b, first)
+	if s, o := issue(t, b, "2026-09"), issue(t, b, "2026-10"); s.Total+o.Total != september.Total+october.Total {
+		t.Errorf("issued at the end %d + %d, one after another %d + %d", s.Total, o.Total, september.Total, october.Total)
+	}
+}
+
+func TestACorrectionOfAVisitIsBilledAndUndone(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	publish(t, a, stay("2026-10-06", "09:00:00", "12:00:00"))
+	c := clientOf(t, a)
+	var visits struct{ Items []struct{ ID, Space string } }
+	get(t, c, "/v1/visits?member=alice&space=metz-coworking", 200, &visits)
+	if len(visits.Items) != 1 {
+		t.Fatalf("%+v", visits)
+	}
+	hours := func() (measured, corrected, billable float64) {
+		var page struct {
+			Items []struct {
+				Measured  float64 `json:"measured_seconds"`
+				Corrected float64 `json:"corrected_seconds"`
+				Billable  float64 `json:"billable_minutes"`
+			}
+		}
+		get(t, c, "/v1/hours?month=2026-10&tenant=atelier&by=day", 200, &page)
+		if len(page.Items) != 1 {
+			t.Fatalf("%+v", page)
+		}
+		return page.Items[0].Measured, page.Items[0].Corrected, page.Items[0].Billable
+	}
+	path := "/v1/visits/" + visits.Items[0].ID + "/correction"
+	c.must("PUT", path, `{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T08:00:00Z","reason":"left at ten"}`)
+	if m, x, b := hours(); m != 10800 || x != 3600 || b != 60 {
+		t.Errorf("corrected: %v %v %v", m, x, b)
+	}
+	if code, _ := c.ask("DELETE", path, ""); code != 204 {
+		t.Errorf("undo: %d", code)
+	}
+	if m, x, b := hours(); m != 10800 || x != 10800 || b != 180 {
+		t.Errorf("undone: %v %v %v", m, x, b)
+	}
+}
+
+func TestAPlansChangePricesOnlyTheDaysFromItsOwnOn(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	publish(t, a, stay("2026-10-06", "09:00:00", "12:00:00"))
+	before := clientOf(t, a).must("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier","dry_run":true}`)
+	clientOf(t, a).must("PUT", "/v1/plans/cowork", `{"name":"Coworking","includes":["coworking"],"roaming":false,"schedule":"always","included_minutes":0,"hourly_rate_cents":9900,"rounding_minutes":60,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20}`)
+	after := clientOf(t, a).must("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier","dry_run":true}`)
+	if fmt.Sprint(before) != fmt.Sprint(after) {
+		t.Errorf("a change of today priced October:\n%v\n%v", before, after)
+	}
+}

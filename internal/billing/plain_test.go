@@ -1,0 +1,250 @@
+package billing_test
+
+import (
+	"math/big"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// grid is the step of the plain reading's time.
+const grid = 20 * time.Second
+
+func network(t interface{ Fatal(...any) }) *catalogue.Network {
+	zone, err := catalogue.LoadZone("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalogue.New(catalogue.Network{Name: "n", Zone: zone, Sites: []catalogue.Site{{ID: "metz"}, {ID: "nancy"}},
+		Buildings: []catalogue.Building{{ID: "b", Site: "metz"}, {ID: "c", Site: "nancy"}},
+		Spaces: []catalogue.Space{{ID: "cowork", Building: "b", Kind: catalogue.Coworking}, {ID: "silence", Building: "b", Kind: catalogue.Coworking, Parent: "cowork"},
+			{ID: "meeting", Building: "b", Kind: catalogue.MeetingRoom, Parent: "cowork"}, {ID: "far", Building: "c", Kind: catalogue.Coworking}}})
+}
+
+func drawPlan(t *rapid.T, id lease.PlanID) *lease.Plan {
+	return &lease.Plan{ID: id, Includes: rapid.SampledFrom([][]catalogue.SpaceKind{{catalogue.Coworking}, {catalogue.MeetingRoom}, {}}).Draw(t, "includes"),
+		Roaming: rapid.Bool().Draw(t, "roaming"), IncludedMinutes: rapid.SampledFrom([]int{0, 100, 601}).Draw(t, "included"), HourlyRateCents: rapid.SampledFrom([]int{0, 250, 333}).Draw(t, "rate"),
+		RoundingMinutes: rapid.SampledFrom([]int{0, 1, 15, 60}).Draw(t, "rounding"), GraceMinutes: rapid.SampledFrom([]int{0, 5}).Draw(t, "grace"),
+		DailyCapMinutes: rapid.SampledFrom([]int{0, 240}).Draw(t, "cap"), InferredCapMinutes: rapid.SampledFrom([]int{0, 30, 600}).Draw(t, "inferred"), VatPct: rapid.SampledFrom([]float64{20, 5.5}).Draw(t, "vat")}
+}
+
+// world is leases and plans with their versions, and visits around the change
+// of clocks on 25 October 2026.
+type world struct {
+	n      *catalogue.Network
+	leases map[lease.ID][]billing.Version[lease.Lease]
+	plans  map[lease.PlanID][]billing.Version[lease.Plan]
+	visits []billing.Visit
+}
+
+func drawWorld(t *rapid.T) world {
+	w := world{n: network(t), leases: map[lease.ID][]billing.Version[lease.Lease]{}, plans: map[lease.PlanID][]billing.Version[lease.Plan]{}}
+	for _, id := range []lease.PlanID{"p1", "p2"} {
+		w.plans[id] = []billing.Version[lease.Plan]{{Value: drawPlan(t, id)}}
+		if rapid.Bool().Draw(t, "changes") {
+			w.plans[id] = append(w.plans[id], billing.Version[lease.Plan]{From: catalogue.Date(2026, 10, rapid.IntRange(20, 28).Draw(t, "on")), Value: drawPlan(t, id)})
+		}
+	}
+	for _, id := range []lease.ID{"a", "b", "c"} {
+		l := &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: rapid.SampledFrom([]lease.PlanID{"p1", "p2"}).Draw(t, "plan"), StartsOn: catalogue.Date(2026, 10, rapid.IntRange(1, 25).Draw(t, "starts")),
+			Spaces: rapid.SampledFrom([][]catalogue.SpaceID{{}, {"silence"}, {"cowork", "far"}}).Draw(t, "spaces"), RentCentsMonth: rapid.SampledFrom([]int{0, 10_001}).Draw(t, "rent"),
+			Members: rapid.SampledFrom([][]lease.MemberID{nil, {"ann"}, {"bob"}}).Draw(t, "members")}
+		if rapid.Bool().Draw(t, "ends") {
+			end := catalogue.Date(2026, 10, rapid.IntRange(25, 31).Draw(t, "end"))
+			l.EndsOn = &end
+		}
+		w.leases[id] = []billing.Version[lease.Lease]{{Value: l}}
+		if rapid.IntRange(0, 3).Draw(t, "gone") == 0 {
+			w.leases[id] = append(w.leases[id], billing.Version[lease.Lease]{From: catalogue.Date(2026, 10, 27)})
+		}
+	}
+	start := w.n.Zone.Start(catalogue.Date(2026, 10, 23))
+	for range rapid.IntRange(0, 8).Draw(t, "visits") {
+		at := func() time.Time { return start.Add(time.Duration(rapid.IntRange(0, 4*24*180).Draw(t, "at")) * grid) }
+		from := at()
+		v := billing.Visit{Member: rapid.SampledFrom([]lease.MemberID{"ann", "bob"}).Draw(t, "member"), Tenant: "t", Space: rapid.SampledFrom([]catalogue.SpaceID{"cowork", "silence", "meeting", "far"}).Draw(t, "space"),
+			From: from, To: from.Add(time.Duration(rapid.IntRange(0, 16*180).Draw(t, "long")) * grid), Ended: rapid.SampledFrom([]visit.Ended{visit.Badge, visit.Elsewhere, visit.Closing, visit.Max}).Draw(t, "ended")}
+		if rapid.IntRange(0, 4).Draw(t, "corrected") == 0 {
+			c := from.Add(time.Duration(rapid.IntRange(-180, 180).Draw(t, "shift")) * grid)
+			v.Corrected = &billing.Span{From: c, To: c.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "length")) * grid)}
+		}
+		w.visits = append(w.visits, v)
+	}
+	return w
+}
+
+// terms is the plain reading of which lease, as it is on a day, gives a member a space.
+func (w *world) terms(day catalogue.Day, m lease.MemberID, space catalogue.SpaceID) (best *lease.Lease, plan *lease.Plan) {
+	for _, id := range []lease.ID{"a", "b", "c"} {
+		var l *lease.Lease
+		for _, v := range w.leases[id] {
+			if v.From <= day {
+				l = v.Value
+			}
+		}
+		if l == nil || day < l.StartsOn || l.EndsOn != nil && day > *l.EndsOn || l.Members != nil && !slices.Contains(l.Members, m) {
+			continue
+		}
+		var p *lease.Plan
+		for _, v := range w.plans[l.Plan] {
+			if v.From <= day {
+				p = v.Value
+			}
+		}
+		sp := w.n.Space(space)
+		if gives := slices.Contains(l.Spaces, space) || slices.Contains(p.Includes, sp.Kind) && (p.Roaming || sp.Site == "metz"); gives && (best == nil || p.HourlyRateCents < plan.HourlyRateCents) {
+			best, plan = l, p
+		}
+	}
+	return best, plan
+}
+
+func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		tariff := billing.NewTariff(w.n, w.leases, w.plans)
+		m := billing.Month{Year: 2026, Month: time.October}
+		first, last := m.Days()
+		got := tariff.Hours(w.n.Zone, first, last, w.visits)
+		minutes := map[lease.ID]map[catalogue.Day]int64{"a": {}, "b": {}, "c": {}}
+		for _, member := range []lease.MemberID{"ann", "bob"} {
+			byDay := map[catalogue.Day]billing.Day{}
+			for _, d := range got[billing.Person{Tenant: "t", Member: member}] {
+				byDay[d.Day] = d
+			}
+			for day := catalogue.Date(2026, 10, 22); day <= catalogue.Date(2026, 10, 29); day++ {
+				want, byLease := w.plainDay(day, member)
+				d := byDay[day]
+				if d.Measured != want.Measured || d.Corrected != want.Corrected || d.Unleased != want.Unleased || d.Inferred != want.Inferred {
+					t.Fatalf("%s on %s: %+v, plainly %+v", member, day, d, want)
+				}
+				for _, s := range d.Leases {
+					if s.Seconds != byLease[s.Terms.Lease.ID] {
+						t.Fatalf("%s on %s, lease %s: %d s, plainly %d", member, day, s.Terms.Lease.ID, s.Seconds, byLease[s.Terms.Lease.ID])
+					}
+					delete(byLease, s.Terms.Lease.ID)
+					minutes[s.Terms.Lease.ID][day] += s.Minutes
+					if want := plainBillable(s.Terms.Plan, s.Seconds); s.Minutes != want {
+						t.Fatalf("%d s under %+v: %d minutes, plainly %d", s.Seconds, s.Terms.Plan, s.Minutes, want)
+					}
+				}
+				if len(byLease) > 0 {
+					t.Fatalf("%s on %s: forgotten %v", member, day, byLease)
+				}
+			}
+		}
+		for id := range minutes {
+			a, _ := tariff.Amounts(id, m, minutes[id])
+			if net, vat := w.plainAmounts(id, first, last, minutes[id]); len(w.plans["p1"])+len(w.plans["p2"]) == 2 && (a.Net != net || a.Vat != vat) {
+				t.Fatalf("lease %s: %+v, plainly %d and %d", id, a, net, vat)
+			}
+		}
+	})
+}
+
+// plainDay looks at every step of the day by itself.
+func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d billing.Day, byLease map[lease.ID]int64) {
+	byLease = map[lease.ID]int64{}
+	step := int64(grid / time.Second)
+	for at := w.n.Zone.Start(day); at.Before(w.n.Zone.Start(day + 1)); at = at.Add(grid) {
+		var measured, badged, corrected, billed bool
+		var best *lease.Lease
+		rate := 0
+		for _, v := range w.visits {
+			if v.Member != m {
+				continue
+			}
+			in := func(from, to time.Time) bool { return !at.Before(from) && at.Before(to) }
+			measured = measured || in(v.From, v.To)
+			badged = badged || in(v.From, v.To) && v.Ended == visit.Badge
+			from, to := v.From, v.To
+			if v.Corrected != nil {
+				from, to = v.Corrected.From, v.Corrected.To
+			}
+			if !in(from, to) {
+				continue
+			}
+			corrected = true
+			l, p := w.terms(day, m, v.Space)
+			if p != nil && v.Corrected == nil && (v.Ended == visit.Closing || v.Ended == visit.Max) && p.InferredCapMinutes > 0 && !at.Before(v.From.Add(time.Duration(p.InferredCapMinutes)*time.Minute)) {
+				continue
+			}
+			billed = true
+			if l != nil && (best == nil || p.HourlyRateCents < rate || p.HourlyRateCents == rate && l.ID < best.ID) {
+				best, rate = l, p.HourlyRateCents
+			}
+		}
+		add := func(yes bool, to *int64) {
+			if yes {
+				*to += step
+			}
+		}
+		add(measured, &d.Measured)
+		add(corrected, &d.Corrected)
+		add(measured && !badged, &d.Inferred)
+		add(billed && best == nil, &d.Unleased)
+		if best != nil {
+			byLease[best.ID] += step
+		}
+	}
+	return d, byLease
+}
+
+func plainBillable(p *lease.Plan, seconds int64) int64 {
+	if seconds == 0 || seconds < int64(p.GraceMinutes)*60 {
+		return 0
+	}
+	minutes := int64(0)
+	for minutes*60 < seconds {
+		minutes += int64(max(1, p.RoundingMinutes))
+	}
+	if p.DailyCapMinutes > 0 && minutes > int64(p.DailyCapMinutes) {
+		return int64(p.DailyCapMinutes)
+	}
+	return minutes
+}
+
+// plainAmounts is the formula of §4 for a plan that does not change.
+func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map[catalogue.Day]int64) (net, vat int64) {
+	days, used := int64(0), int64(0)
+	l := w.leases[id][0].Value
+	for day := first; day <= last; day++ {
+		gone := len(w.leases[id]) > 1 && day >= w.leases[id][1].From
+		if !gone && day >= l.StartsOn && (l.EndsOn == nil || day <= *l.EndsOn) {
+			days++
+			used += minutes[day]
+		}
+	}
+	p := w.plans[l.Plan][0].Value
+	length := int64(last - first + 1)
+	// In 60ths of a cent's 31st: whole numbers throughout.
+	over := max(0, used*length-int64(p.IncludedMinutes)*days) * int64(p.HourlyRateCents)
+	net = (2*over+60*length)/(2*60*length) + (2*int64(l.RentCentsMonth)*days+length)/(2*length)
+	tenths, _ := new(big.Float).SetFloat64(p.VatPct * 10).Int64()
+	return net, (2*net*tenths + 1000) / 2000
+}
+
+func TestRentsAreRoundedTowardsThePresentOneAndNeverAboveTheCap(t *testing.T) {
+	index := func(x float64) *float64 { return &x }
+	for _, c := range []struct {
+		rent int64
+		use  float64
+		cap  *float64
+		want int64
+	}{
+		{1150, 0.6, nil, 1150}, {1150, 1, nil, 1260}, {1150, 0, nil, 1040}, {1150, 0.66, nil, 1200}, {1150, 0.61, nil, 1150}, {1150, 0.59, nil, 1150},
+		{1155, 0.601, nil, 1155}, {1155, 0.599, nil, 1155}, {1150, 1, index(0.02), 1170}, {1150, 1, index(0), 1150}, {1150, 1, index(-0.02), 1120}, {1150, 0, index(0.02), 1040},
+	} {
+		a := billing.Adjustment{Target: billing.DefaultTarget, Elasticity: billing.DefaultElasticity, MaxChange: billing.DefaultMaxChange, IndexCap: c.cap}
+		if got := a.Suggest(c.rent, c.use); got != c.want {
+			t.Errorf("rent %d, use %g, cap %v: %d, want %d", c.rent, c.use, c.cap, got, c.want)
+		}
+	}
+}
