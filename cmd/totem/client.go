@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -196,4 +197,57 @@ func (c *seriesCheckCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return app.CheckSeries(ctx, c.Config, from, to, os.Stdout)
+}
+
+type hoursCmd struct {
+	Show    hoursShowCmd    `cmd:"" default:"withargs" help:"The measured hours of a month."`
+	Explain hoursExplainCmd `cmd:"" help:"How a member's day came about, down to the badges."`
+}
+
+type hoursShowCmd struct {
+	service
+	Month  string `help:"As 2026-10; default: the present one." placeholder:"MONTH"`
+	By     string `help:"tenant, member or day." enum:"tenant,member,day" default:"tenant"`
+	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
+	CSV    bool   `name:"csv" help:"As CSV."`
+}
+
+func (c *hoursShowCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	if c.Month == "" {
+		c.Month = time.Now().In(zone).Format("2006-01")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	q := url.Values{"month": {c.Month}, "by": {c.By}}
+	if c.Tenant != "" {
+		q.Set("tenant", c.Tenant)
+	}
+	if c.CSV {
+		return client.CSV(ctx, os.Stdout, terminal.HoursPath, q)
+	}
+	return terminal.Hours(ctx, client, os.Stdout, q)
+}
+
+type hoursExplainCmd struct {
+	service
+	Member string `arg:"" help:"The member."`
+	Day    string `arg:"" help:"The local day, as 2026-10-07."`
+}
+
+func (c *hoursExplainCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Explain(ctx, client, os.Stdout, c.Member, c.Day, zone)
 }

@@ -22,6 +22,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"The whole service in one process."`
 	Usage     usageCmd     `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
 	Occupancy occupancyCmd `cmd:"" help:"How full a space was, hour by hour."`
+	Hours     hoursCmd     `cmd:"" help:"Measured hours, and how they came about."`
 	Devices   devicesCmd   `cmd:"" help:"The devices of a running service."`
 	Series    seriesCmd    `cmd:"" help:"The series of minutes: make it again, compare it."`
 	Catalogue catalogueCmd `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`

@@ -1,0 +1,127 @@
+package terminal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"text/tabwriter"
+	"time"
+)
+
+// HoursPath is where the API answers with measured hours.
+const HoursPath = "/v1/hours"
+
+type hoursRow struct {
+	Tenant    string
+	Member    *string
+	Day       *string
+	Measured  int64 `json:"measured_seconds"`
+	Corrected int64 `json:"corrected_seconds"`
+	Billable  int64 `json:"billable_minutes"`
+	Unleased  int64 `json:"unleased_seconds"`
+	Inferred  int64 `json:"inferred_seconds"`
+}
+
+// Hours shows the measured hours of a month.
+func Hours(ctx context.Context, c Client, w io.Writer, q url.Values) error {
+	list, err := List[hoursRow](ctx, c, HoursPath, q)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "tenant\tmember\tday\tmeasured\tcorrected\tbillable\tunleased\tinferred")
+	for _, h := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d min\t%s\t%s\n", h.Tenant, orDash(h.Member), orDash(h.Day), clock(h.Measured), clock(h.Corrected), h.Billable, clock(h.Unleased), clock(h.Inferred))
+	}
+	return t.Flush()
+}
+
+func orDash(s *string) string {
+	if s == nil {
+		return "–"
+	}
+	return *s
+}
+
+// clock writes seconds as hours, minutes and seconds.
+func clock(seconds int64) string {
+	return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
+}
+
+type explained struct {
+	Measured  int64 `json:"measured_seconds"`
+	Corrected int64 `json:"corrected_seconds"`
+	Unleased  int64 `json:"unleased_seconds"`
+	Inferred  int64 `json:"inferred_seconds"`
+	Visits    []struct {
+		Space      string
+		From       time.Time
+		To         *time.Time
+		Ended      *string
+		Correction *struct {
+			From, To       time.Time
+			Reason, Author string
+		}
+		First *explainedRead `json:"first_read"`
+		Last  *explainedRead `json:"last_read"`
+	}
+	Leases []struct {
+		Lease, Plan string
+		Seconds     int64
+		Billable    int64 `json:"billable_minutes"`
+		Grace       int   `json:"grace_minutes"`
+		Rounding    int   `json:"rounding_minutes"`
+		Cap         int   `json:"daily_cap_minutes"`
+		Inferred    int   `json:"inferred_cap_minutes"`
+		Rate        int   `json:"hourly_rate_cents"`
+	}
+}
+
+type explainedRead struct {
+	ID        string
+	At        time.Time
+	Device    string
+	Direction string
+	Reason    string
+}
+
+// Explain shows how a member's day came about, down to the badges.
+func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zone *time.Location) error {
+	resp, err := c.do(ctx, HoursPath+"/explain", url.Values{"member": {member}, "day": {day}}, "")
+	if err != nil {
+		return err
+	}
+	var e explained
+	err = json.NewDecoder(resp.Body).Decode(&e)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n", member, day, clock(e.Measured), clock(e.Corrected), clock(e.Unleased), clock(e.Inferred))
+	at := func(t time.Time) string { return t.In(zone).Format("15:04:05.000") }
+	for _, v := range e.Visits {
+		to, ended := "now", "still going on"
+		if v.To != nil && v.Ended != nil {
+			to, ended = at(*v.To), "ended by "+*v.Ended
+		}
+		fmt.Fprintf(w, "\n%s  %s – %s  %s\n", v.Space, at(v.From), to, ended)
+		v.First.show(w, "began", at)
+		v.Last.show(w, "ended", at)
+		if x := v.Correction; x != nil {
+			fmt.Fprintf(w, "  corrected to %s – %s by %s: %s\n", at(x.From), at(x.To), x.Author, x.Reason)
+		}
+	}
+	for _, l := range e.Leases {
+		fmt.Fprintf(w, "\n%s (plan %s): %s, grace %d min, rounded up to %d min, at most %d min a day, inferred ends at most %d min (0: none)\n  = %d min at %d.%02d € an hour\n",
+			l.Lease, l.Plan, clock(l.Seconds), l.Grace, l.Rounding, l.Cap, l.Inferred, l.Billable, l.Rate/100, l.Rate%100)
+	}
+	return nil
+}
+
+func (r *explainedRead) show(w io.Writer, word string, at func(time.Time) string) {
+	if r != nil {
+		fmt.Fprintf(w, "  %s with read %s at %s, %s %s (%s)\n", word, r.ID, at(r.At), r.Device, r.Direction, r.Reason)
+	}
+}
