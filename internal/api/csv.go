@@ -58,6 +58,12 @@ func marshalCSV(w io.Writer, v any) error {
 	list := reflect.ValueOf(t.rows())
 	out := csv.NewWriter(w)
 	out.UseCRLF = true // RFC 4180
+	if f, ok := v.(interface{ french() bool }); ok && f.french() {
+		out.Comma = ';'
+		if _, err := io.WriteString(w, "\ufeff"); err != nil {
+			return err
+		}
+	}
 	fields := columns(list.Type().Elem())
 	header := make([]string, len(fields))
 	for i, f := range fields {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -34,13 +35,54 @@ type statementsIn struct {
 
 type statementIn struct {
 	IDPath
+	Locale string `query:"locale" enum:"en,fr" default:"en" doc:"Of the CSV: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it."`
 	Accept string `header:"Accept" hidden:"true"`
 }
 
 // statementOut is one statement; as CSV a line for each of its lines.
 type statementOut struct{ Body statementBody }
 
-type statementBody struct{ bills.Statement }
+type statementBody struct {
+	bills.Statement
+	fr bool
+}
+
+// french says how it is written as CSV.
+func (s statementBody) french() bool { return s.fr }
+
+// euros are cents, written as 1234,56.
+type euros int64
+
+// String writes the decimal comma that French spreadsheets read.
+func (e euros) String() string {
+	sign, n := "", int64(e)
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	return fmt.Sprintf("%s%d,%02d", sign, n/100, n%100)
+}
+
+// ligne is a statement's line for French spreadsheets.
+type ligne struct {
+	Releve    string `json:"relevé"`
+	Mois      string `json:"mois"`
+	Locataire string `json:"locataire"`
+	Bail      string `json:"bail"`
+	Nature    string `json:"nature"`
+	De        string `json:"mois concerné"`
+	Minutes   int64  `json:"minutes"`
+	HT        euros  `json:"montant HT"`
+	TVA       euros  `json:"TVA"`
+	TTC       euros  `json:"montant TTC"`
+	Motif     string `json:"motif"`
+}
+
+// inFrench writes a line in French words.
+func inFrench(l statementLine) ligne {
+	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "total": "total"}[l.Kind]
+	motif := map[string]string{bills.CauseLate: "badges arrivés après le relevé, ou corrections de visites", bills.CauseTerms: "bail ou formule modifiés après le relevé"}[l.Cause]
+	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, euros(l.Net), euros(l.Vat), euros(l.Total), motif}
+}
 
 type statementLine struct {
 	Statement string  `json:"statement"`
@@ -67,7 +109,14 @@ func (s statementBody) rows() any {
 		line(l.Kind, l.Month, l.Minutes, l.NetCents, l.VatCents, l.NetCents+l.VatCents, l.Cause)
 	}
 	line("total", s.Month, s.BillableMinutes, s.NetCents, s.VatCents, s.TotalCents, "")
-	return out
+	if !s.fr {
+		return out
+	}
+	var lignes []ligne
+	for _, l := range out {
+		lignes = append(lignes, inFrench(l))
+	}
+	return lignes
 }
 
 func (s *server) statements() {
@@ -147,7 +196,7 @@ func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut,
 	if c := callerOf(ctx); c.role == Tenant && list[0].Tenant != c.tenant {
 		return nil, forbidden("statement " + in.ID)
 	}
-	out := &statementOut{}
+	out := &statementOut{Body: statementBody{fr: in.Locale == "fr"}}
 	return out, s.fail(json.Unmarshal(list[0].Body, &out.Body.Statement))
 }
 

@@ -108,6 +108,16 @@ func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
 		t.Errorf("the first statement changed: %+v", again)
 	}
 
+	csv := string(getCSV(t, clientOf(t, a), "/v1/statements/"+october.ID+"?locale=fr"))
+	want := "\ufeffrelevé;mois;locataire;bail;nature;mois concerné;minutes;montant HT;TVA;montant TTC;motif\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;loyer;2026-10;0;10,00;0,00;10,00;\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;dépassement;2026-10;150;6,25;0,00;6,25;\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;correction;2026-09;75;3,13;0,63;3,76;badges arrivés après le relevé, ou corrections de visites\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;total;2026-10;210;19,38;3,88;23,26;\r\n"
+	if csv != want {
+		t.Errorf("in French:\n%s\nwant\n%s", csv, want)
+	}
+
 	b := startApp(t, testConfig(t))
 	priced(t, b)
 	publish(t, b, next)

@@ -153,6 +153,12 @@ const (
 	LineCorrection = "correction"
 )
 
+// The causes of corrections.
+const (
+	CauseLate  = "badges that arrived after the statement, or corrections of visits"
+	CauseTerms = "a change of lease or plan after the statement"
+)
+
 // Request asks for statements.
 type Request struct {
 	Month  billing.Month
@@ -337,9 +343,9 @@ func (p *pricing) correction(ctx context.Context, id lease.ID, m billing.Month, 
 	now, _ := p.tariff.Amounts(id, m, minutes)
 	hadMinutes, hadNet, hadVat := before.before(m.String())
 	line := Line{Kind: LineCorrection, Month: m.String(), Minutes: now.Minutes - hadMinutes, NetCents: now.Net - hadNet, VatCents: now.Vat - hadVat}
-	line.Cause = "badges that arrived after the statement, or corrections of visits"
+	line.Cause = CauseLate
 	if line.Minutes == 0 {
-		line.Cause = "a change of lease or plan after the statement"
+		line.Cause = CauseTerms
 	}
 	return line, line.Minutes != 0 || line.NetCents != 0 || line.VatCents != 0, nil
 }
