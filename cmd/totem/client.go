@@ -251,3 +251,51 @@ func (c *hoursExplainCmd) Run(ctx context.Context) error {
 	}
 	return terminal.Explain(ctx, client, os.Stdout, c.Member, c.Day, zone)
 }
+
+type rentsCmd struct {
+	service
+	period
+	Site       string  `help:"Only of this site." placeholder:"SITE"`
+	Kind       string  `help:"Only spaces of this kind." placeholder:"KIND"`
+	Target     float64 `help:"The use at which a rent stays as it is." default:"0.6"`
+	Elasticity float64 `help:"How far a rent follows use." default:"0.5"`
+	MaxChange  float64 `help:"The most that a rent changes." default:"0.1"`
+	IndexCap   string  `help:"The ILAT's change, as 0.02: no suggestion is above." placeholder:"PART"`
+	CSV        bool    `name:"csv" help:"As CSV."`
+}
+
+func (c *rentsCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	from, to, err := c.span(zone, time.Now())
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	q := url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)},
+		"target": {fmt.Sprint(c.Target)}, "elasticity": {fmt.Sprint(c.Elasticity)}, "max_change": {fmt.Sprint(c.MaxChange)}}
+	for name, v := range map[string]string{"site": c.Site, "kind": c.Kind, "index_cap": c.IndexCap} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	if c.CSV {
+		return client.CSV(ctx, os.Stdout, terminal.CalibrationPath, q)
+	}
+	return terminal.Rents(ctx, client, os.Stdout, q)
+}
+
+type charterCmd struct{ service }
+
+func (c *charterCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Charter(ctx, client, os.Stdout)
+}

@@ -23,6 +23,8 @@ type cli struct {
 	Usage     usageCmd     `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
 	Occupancy occupancyCmd `cmd:"" help:"How full a space was, hour by hour."`
 	Hours     hoursCmd     `cmd:"" help:"Measured hours, and how they came about."`
+	Rents     rentsCmd     `cmd:"" help:"What rents the use of spaces suggests."`
+	Charter   charterCmd   `cmd:"" help:"What of the charter each site offers, and what is missing."`
 	Devices   devicesCmd   `cmd:"" help:"The devices of a running service."`
 	Series    seriesCmd    `cmd:"" help:"The series of minutes: make it again, compare it."`
 	Catalogue catalogueCmd `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`

@@ -305,7 +305,7 @@ type charterOut struct {
 // charterWeeks is how far back the charter's use looks.
 const charterWeeks = 4
 
-func (s *server) charter(ctx context.Context, _ *struct{}) (*charterOut, error) {
+func (s *server) charter(ctx context.Context, _ *Paging) (*charterOut, error) {
 	if err := s.followed(ctx); err != nil {
 		return nil, err
 	}
