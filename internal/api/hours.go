@@ -135,24 +135,27 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 		if t, ok := s.cfg.Rights.InForce().Book.Tenant(who.Tenant); c.role == Manager && (!ok || !c.at(t.Site)) {
 			continue
 		}
+		k := hoursKey{who.Tenant, "", -1}
+		var member *lease.MemberID
+		if in.By != "tenant" {
+			k.member, member = who.Member, orNil(named(who.Member))
+		}
+		var row *hoursView
 		for i := range days {
-			k := hoursKey{who.Tenant, "", -1}
-			if in.By != "tenant" {
-				k.member = who.Member
-			}
 			if in.By == "day" {
-				k.day = days[i].Day
+				k.day, row = days[i].Day, nil
 			}
-			if rows[k] == nil {
-				rows[k] = &hoursView{Tenant: k.tenant}
-				if in.By != "tenant" {
-					rows[k].Member = orNil(named(k.member))
-				}
+			if row == nil {
+				row = rows[k]
+			}
+			if row == nil {
+				row = &hoursView{Tenant: k.tenant, Member: member}
 				if in.By == "day" {
-					rows[k].Day = &k.day
+					row.Day = &days[i].Day
 				}
+				rows[k] = row
 			}
-			rows[k].add(&days[i])
+			row.add(&days[i])
 		}
 	}
 	keys := make([]hoursKey, 0, len(rows))
@@ -199,8 +202,12 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 	d := tariff.Day(s.cfg.Network.Zone, day, visits)
 	out := explanation{Member: member.ID, Day: day, Measured: d.Measured, Corrected: d.Corrected, Unleased: d.Unleased, Inferred: d.Inferred, Visits: []explainedVisit{}, Leases: []explainedShares{}}
 	for _, x := range d.Leases {
-		p := x.Terms.Plan
-		out.Leases = append(out.Leases, explainedShares{x.Terms.Lease.ID, p.ID, x.Seconds, x.Minutes, p.GraceMinutes, p.RoundingMinutes, p.DailyCapMinutes, p.InferredCapMinutes, p.HourlyRateCents})
+		terms, ok := tariff.Terms(x.Lease, day)
+		if !ok {
+			continue
+		}
+		p := terms.Plan
+		out.Leases = append(out.Leases, explainedShares{x.Lease, p.ID, x.Seconds, x.Minutes, p.GraceMinutes, p.RoundingMinutes, p.DailyCapMinutes, p.InferredCapMinutes, p.HourlyRateCents})
 	}
 	begin, end := s.cfg.Network.Zone.Start(day), s.cfg.Network.Zone.Start(day+1)
 	for _, v := range visits {

@@ -238,6 +238,7 @@ func (a *App) openFollowers(context.Context) error {
 		a.run(a.shipper.Run)
 	}
 	a.run(a.follower.run)
+	a.run(a.keepHours)
 	a.run(a.live.Run)
 	a.run(a.down.Run)
 	a.run(a.janitor)

@@ -18,7 +18,7 @@ func (a *App) apiConfig() api.Config {
 		Network: a.Network, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
 		Series:      series.Reader{Network: a.Network, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
-		Bills:   bills.Bills{Network: a.Network, Ledger: a.ledger, Now: a.opt.Now},
+		Bills:   a.bills(),
 		Foreign: a.foreign, Watch: a.pipeline.Watch, Degraded: a.degraded,
 		CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
 	}
@@ -75,4 +75,8 @@ func (s sessions) TokenChanged(id string) {
 	if e, ok := s.a.broker.(embedded); ok {
 		e.DisconnectWhere(func(p broker.Principal) bool { return p.Token && p.Name == id })
 	}
+}
+
+func (a *App) bills() bills.Bills {
+	return bills.Bills{Network: a.Network, Ledger: a.ledger, Now: a.opt.Now}
 }

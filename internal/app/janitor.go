@@ -37,6 +37,24 @@ func (a *App) janitor(ctx context.Context) {
 	}
 }
 
+// hoursEvery is how often hours are made ahead of whoever asks for them.
+const hoursEvery = 30 * time.Second
+
+// keepHours makes the hours that changed, so that a question finds them made.
+func (a *App) keepHours(ctx context.Context) {
+	b := a.bills()
+	for {
+		if err := b.MakeHours(ctx); err != nil && ctx.Err() == nil {
+			a.opt.Log.Error("hours not made ahead; they are made when asked for", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(hoursEvery):
+		}
+	}
+}
+
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
 func (a *App) purge(ctx context.Context, keep []catalogue.SpaceID) error {

@@ -48,6 +48,7 @@ func parts() []part {
 		{"sensors", sensors},
 		{"usage", usage},
 		{"live", live},
+		{"bills", invoices},
 		{"start", coldStart},
 	}
 }

@@ -27,7 +27,7 @@ func coldStart(ctx context.Context, e *env) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := fill(ctx, empty, n, 0); err != nil {
+	if err := fill(ctx, empty, n, 0, year); err != nil {
 		return nil, err
 	}
 	full, err := e.dir("start-full")
@@ -35,7 +35,7 @@ func coldStart(ctx context.Context, e *env) ([]Row, error) {
 		return nil, err
 	}
 	began := time.Now()
-	if err := fill(ctx, full, n, e.Reads); err != nil {
+	if err := fill(ctx, full, n, e.Reads, year); err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(e.out, "  made a ledger of %d reads in %s\n", e.Reads, time.Since(began).Round(time.Second))
@@ -51,9 +51,11 @@ func coldStart(ctx context.Context, e *env) ([]Row, error) {
 		float64(got) / float64(floor), "≤ 500 ms"}}, nil
 }
 
-// fill makes a ledger with reads spread over the last year, as a service that
+const year = 365 * 24 * time.Hour
+
+// fill makes a ledger with reads spread over a time until now, as a service that
 // ran all along would have left it: followed up to its end.
-func fill(ctx context.Context, dir string, n *catalogue.Network, reads int) (err error) {
+func fill(ctx context.Context, dir string, n *catalogue.Network, reads int, span time.Duration) (err error) {
 	l, err := ledger.Open(ctx, dir)
 	if err != nil {
 		return err
@@ -65,8 +67,8 @@ func fill(ctx context.Context, dir string, n *catalogue.Network, reads int) (err
 			readers = append(readers, d)
 		}
 	}
-	start := time.Now().AddDate(-1, 0, 0).UTC().Truncate(time.Millisecond)
-	step := 365 * 24 * time.Hour / time.Duration(max(1, reads))
+	start := time.Now().Add(-span).UTC().Truncate(time.Millisecond)
+	step := span / time.Duration(max(1, reads))
 	const batch = 5000
 	for done := 0; done < reads; done += batch {
 		err := l.Write(ctx, func(tx *ledger.Tx) error {

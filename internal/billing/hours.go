@@ -39,7 +39,7 @@ type Day struct {
 
 // Share is what one lease pays for of a day.
 type Share struct {
-	Terms   Terms
+	Lease   lease.ID
 	Seconds int64 // after caps on inferred ends
 	Minutes int64 // billable: after grace, rounding and the day's cap
 }
@@ -134,9 +134,9 @@ func (d *Day) share(pieces []piece) {
 	}
 	d.Unleased = unleased / 1000
 	for rank, ms := range total {
-		d.Leases = append(d.Leases, Share{Terms: *terms[rank], Seconds: ms / 1000, Minutes: Billable(terms[rank].Plan, ms/1000)})
+		d.Leases = append(d.Leases, Share{Lease: terms[rank].Lease.ID, Seconds: ms / 1000, Minutes: Billable(terms[rank].Plan, ms/1000)})
 	}
-	slices.SortFunc(d.Leases, func(a, b Share) int { return cmp.Compare(a.Terms.Lease.ID, b.Terms.Lease.ID) })
+	slices.SortFunc(d.Leases, func(a, b Share) int { return cmp.Compare(a.Lease, b.Lease) })
 }
 
 // Billable is what a day's seconds come to in minutes: nothing below the grace,
@@ -159,26 +159,19 @@ type Person struct {
 	Member lease.MemberID
 }
 
-// Hours computes the days [from, to] of everybody in visits that touch them.
-func (t *Tariff) Hours(zone *catalogue.Zone, from, to catalogue.Day, visits []Visit) map[Person][]Day {
-	byPerson := map[Person]map[catalogue.Day][]Visit{}
+// Days computes the days of [from, to] that any of one person's visits touch.
+func (t *Tariff) Days(zone *catalogue.Zone, from, to catalogue.Day, visits []Visit) []Day {
+	byDay := map[catalogue.Day][]Visit{}
 	for i := range visits {
-		v := &visits[i]
-		who := Person{v.Tenant, v.Member}
-		if byPerson[who] == nil {
-			byPerson[who] = map[catalogue.Day][]Visit{}
-		}
-		first, last := touches(zone, v)
+		first, last := touches(zone, &visits[i])
 		for day := max(first, from); day <= min(last, to); day++ {
-			byPerson[who][day] = append(byPerson[who][day], *v)
+			byDay[day] = append(byDay[day], visits[i])
 		}
 	}
-	out := map[Person][]Day{}
-	for who, days := range byPerson {
-		for day := from; day <= to; day++ {
-			if len(days[day]) > 0 {
-				out[who] = append(out[who], t.Day(zone, day, days[day]))
-			}
+	var out []Day
+	for day := from; day <= to; day++ {
+		if len(byDay[day]) > 0 {
+			out = append(out, t.Day(zone, day, byDay[day]))
 		}
 	}
 	return out

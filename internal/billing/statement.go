@@ -27,6 +27,12 @@ func ParseMonth(s string) (Month, error) {
 // String writes "2026-10".
 func (m Month) String() string { return fmt.Sprintf("%04d-%02d", m.Year, int(m.Month)) }
 
+// Index counts months: year * 12 + month - 1.
+func (m Month) Index() int { return m.Year*12 + int(m.Month) - 1 }
+
+// MonthAt is the month of an index.
+func MonthAt(i int) Month { return Month{i / 12, time.Month(i%12 + 1)} }
+
 // Days are the month's first and last local day.
 func (m Month) Days() (first, last catalogue.Day) {
 	return catalogue.Date(m.Year, m.Month, 1), catalogue.Date(m.Year, m.Month+1, 1) - 1

@@ -16,7 +16,6 @@ import (
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
-	"github.com/lorntech/totem/internal/visit"
 )
 
 // Bills prices what the ledger holds.
@@ -58,56 +57,6 @@ func versions[K ~string, T any](ctx context.Context, l *ledger.Ledger, kind stri
 		into[K(id)] = append(into[K(id)], v)
 		return nil
 	})
-}
-
-// around is how far beyond the days asked for a visit may begin or be corrected to.
-const around = 2
-
-// Visits loads the visits to billable spaces that touch the days [from, to]:
-// one still going on counts to now.
-func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, error) {
-	zone, now := b.Network.Zone, b.Now().UTC().Truncate(time.Millisecond)
-	f.From, f.To, f.Limit = zone.Start(from-around), zone.Start(to+1+around), 1<<40
-	f.Spaces = []catalogue.SpaceID{}
-	for _, sp := range b.Network.Spaces {
-		if b.Network.Billable(sp.ID) {
-			f.Spaces = append(f.Spaces, sp.ID)
-		}
-	}
-	list, err := b.Ledger.Visits(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]billing.Visit, 0, len(list))
-	for _, v := range list {
-		x := billing.Visit{ID: v.ID, Member: v.Member, Tenant: v.Tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended}
-		if x.To.After(now) {
-			x.To, x.Ended = now, visit.Open
-		}
-		if c := v.Correction; c != nil {
-			x.Corrected = &billing.Span{From: c.From, To: c.To}
-		}
-		out = append(out, x)
-	}
-	return out, nil
-}
-
-// Hours computes everybody's days of a month; tenant may be empty.
-func (b Bills) Hours(ctx context.Context, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
-	t, err := b.Tariff(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return b.hours(ctx, t, m, tenant)
-}
-
-func (b Bills) hours(ctx context.Context, t *billing.Tariff, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
-	first, last := m.Days()
-	visits, err := b.Visits(ctx, first, last, ledger.VisitFilter{Tenant: tenant})
-	if err != nil {
-		return nil, err
-	}
-	return t.Hours(b.Network.Zone, first, last, visits), nil
 }
 
 // Statement is what a lease owes for a month, as it was issued.
@@ -264,7 +213,7 @@ type pricing struct {
 // minutes are a lease's billable minutes by day.
 func (p *pricing) minutes(ctx context.Context, id lease.ID, m billing.Month) (map[catalogue.Day]int64, error) {
 	if p.months[m] == nil {
-		hours, err := p.hours(ctx, p.tariff, m, "")
+		hours, err := p.Hours(ctx, m, "")
 		if err != nil {
 			return nil, err
 		}
@@ -272,10 +221,10 @@ func (p *pricing) minutes(ctx context.Context, id lease.ID, m billing.Month) (ma
 		for _, days := range hours {
 			for _, d := range days {
 				for _, s := range d.Leases {
-					if byLease[s.Terms.Lease.ID] == nil {
-						byLease[s.Terms.Lease.ID] = map[catalogue.Day]int64{}
+					if byLease[s.Lease] == nil {
+						byLease[s.Lease] = map[catalogue.Day]int64{}
 					}
-					byLease[s.Terms.Lease.ID][d.Day] += s.Minutes
+					byLease[s.Lease][d.Day] += s.Minutes
 				}
 			}
 		}

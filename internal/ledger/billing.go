@@ -24,6 +24,11 @@ func (tx *Tx) PutVersion(kind, id string, day catalogue.Day, body []byte) error 
 	if versions == 0 {
 		day = 0
 	}
+	if first := versions == 0; !first || kind != "plan" { // nothing refers to a new plan yet
+		if err := tx.markTerms(kind, id, day, body); err != nil {
+			return err
+		}
+	}
 	var text any
 	if body != nil {
 		text = string(body)
@@ -138,6 +143,9 @@ func (tx *Tx) loseName(m lease.MemberID) error {
 	name := nameless + hex.EncodeToString(random)
 	if err := tx.run("UPDATE visits SET member = ? WHERE member = ?", name, string(m)); err != nil {
 		return fmt.Errorf("ledger: erase visits: %w", err)
+	}
+	if err := tx.run("UPDATE hours SET member = ? WHERE member = ?", name, string(m)); err != nil {
+		return fmt.Errorf("ledger: erase hours: %w", err)
 	}
 	type version struct {
 		id   string

@@ -123,15 +123,15 @@ func (tx *Tx) SetCursor(name string, seq int64) error {
 // given, leaving alone what did not change.
 func (tx *Tx) ReplaceVisits(m lease.MemberID, from, to time.Time, visits []Visit) error {
 	type row struct {
-		id, space, ended string
-		from, to         int64
+		id, tenant, space, ended string
+		from, to                 int64
 	}
 	old := map[string]row{}
-	rows, err := tx.query("SELECT id, space, from_at, to_at, ended FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?", string(m), ms(from), ms(to))
+	rows, err := tx.query("SELECT id, tenant, space, from_at, to_at, ended FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?", string(m), ms(from), ms(to))
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var r row
 		var id []byte
-		err := rows.Scan(&id, &r.space, &r.from, &r.to, &r.ended)
+		err := rows.Scan(&id, &r.tenant, &r.space, &r.from, &r.to, &r.ended)
 		r.id = string(id)
 		old[r.id] = r
 		return err
@@ -139,12 +139,28 @@ func (tx *Tx) ReplaceVisits(m lease.MemberID, from, to time.Time, visits []Visit
 	if err != nil {
 		return fmt.Errorf("ledger: load visits: %w", err)
 	}
+	marks := hoursMarks{}
+	mark := func(r row) error {
+		marks.add(r.tenant, string(m), at(r.from), at(r.to))
+		return tx.correctedHours(marks, []byte(r.id))
+	}
 	for _, v := range visits {
-		r := row{id: string(v.ID[:]), space: string(v.Space), from: ms(v.From), to: ms(v.To), ended: string(v.Ended)}
+		r := row{id: string(v.ID[:]), tenant: string(v.Tenant), space: string(v.Space), from: ms(v.From), to: ms(v.To), ended: string(v.Ended)}
 		was, there := old[r.id]
 		delete(old, r.id)
+		if there {
+			r.tenant = was.tenant // whose it was when it was first made
+		}
 		if there && was == r {
 			continue
+		}
+		if there {
+			if err := mark(was); err != nil {
+				return err
+			}
+		}
+		if err := mark(r); err != nil {
+			return err
 		}
 		err := tx.run(`INSERT INTO visits (id, member, tenant, space, from_at, to_at, ended) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET from_at = excluded.from_at, to_at = excluded.to_at, ended = excluded.ended`,
@@ -153,12 +169,15 @@ func (tx *Tx) ReplaceVisits(m lease.MemberID, from, to time.Time, visits []Visit
 			return fmt.Errorf("ledger: put visit: %w", err)
 		}
 	}
-	for id := range old {
+	for id, r := range old {
+		if err := mark(r); err != nil {
+			return err
+		}
 		if err := tx.run("DELETE FROM visits WHERE id = ?", []byte(id)); err != nil {
 			return fmt.Errorf("ledger: delete visit: %w", err)
 		}
 	}
-	return nil
+	return tx.markHours(marks)
 }
 
 // Presence is where a subject is, and until when that counts.
@@ -216,9 +235,11 @@ func (l *Ledger) Presences(ctx context.Context, now time.Time) ([]Presence, erro
 type VisitFilter struct {
 	ID        uuid.UUID
 	Member    lease.MemberID
+	Members   []lease.MemberID // nil: all
 	Tenant    lease.TenantID
 	Spaces    []catalogue.SpaceID // nil: all
 	From, To  time.Time
+	Corrected bool // also those that their correction puts into [From, To)
 	AfterFrom time.Time
 	AfterID   uuid.UUID
 	Limit     int
@@ -239,6 +260,19 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 	}
 	if f.Spaces != nil {
 		q.in("v.space", strs(f.Spaces))
+	}
+	if f.Members != nil {
+		q.in("v.member", strs(f.Members))
+	}
+	if f.Corrected {
+		from, to, early := ms(f.From), ms(f.To), ms(f.From.Add(-17*time.Hour))
+		if f.Member != "" { // whose visits are few
+			q.and("(v.to_at > ? AND v.from_at > ? AND v.from_at < ? OR c.to_at > ? AND c.from_at < ?)", from, early, to, from, to)
+		} else {
+			q.and(`v.id IN (SELECT id FROM visits WHERE to_at > ? AND from_at > ? AND from_at < ? UNION ALL SELECT visit FROM corrections WHERE to_at > ? AND from_at < ?)`,
+				from, early, to, from, to)
+		}
+		f.From, f.To = time.Time{}, time.Time{}
 	}
 	if !f.From.IsZero() {
 		// No visit without a badge end lasts longer than 16 h: the index bounds the search.
@@ -280,17 +314,23 @@ func scanVisit(rows *sql.Rows) (Visit, error) {
 
 // PutCorrection sets a visit's correction.
 func (tx *Tx) PutCorrection(id uuid.UUID, c Correction) error {
+	if err := tx.markCorrected(id[:]); err != nil { // where it reached before
+		return err
+	}
 	err := tx.run(`INSERT INTO corrections (visit, from_at, to_at, reason, author, at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (visit) DO UPDATE SET from_at = excluded.from_at, to_at = excluded.to_at, reason = excluded.reason,
 			author = excluded.author, at = excluded.at`, id[:], ms(c.From), ms(c.To), c.Reason, c.Author, ms(c.At))
 	if err != nil {
 		return fmt.Errorf("ledger: put correction: %w", err)
 	}
-	return nil
+	return tx.markCorrected(id[:])
 }
 
 // DeleteCorrection undoes a visit's correction; ErrNotFound where it has none.
 func (tx *Tx) DeleteCorrection(id uuid.UUID) error {
+	if err := tx.markCorrected(id[:]); err != nil {
+		return err
+	}
 	res, err := tx.exec("DELETE FROM corrections WHERE visit = ?", id[:])
 	if err != nil {
 		return fmt.Errorf("ledger: delete correction: %w", err)

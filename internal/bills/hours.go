@@ -1,0 +1,220 @@
+package bills
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// Visits loads the visits to billable spaces that touch the days [from, to],
+// as measured or as corrected: one still going on counts to now.
+func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, error) {
+	list, _, err := b.visits(ctx, from, to, f)
+	return list, err
+}
+
+// visits also tells when those that still go on end, unless a read says more.
+func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, map[uuid.UUID]time.Time, error) {
+	zone, now := b.Network.Zone, b.now()
+	f.From, f.To, f.Corrected, f.Limit = zone.Start(from), zone.Start(to+1), true, 1<<40
+	f.Spaces = b.billable()
+	list, err := b.Ledger.Visits(ctx, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, ends := make([]billing.Visit, 0, len(list)), map[uuid.UUID]time.Time{}
+	for _, v := range list {
+		x := billing.Visit{ID: v.ID, Member: v.Member, Tenant: v.Tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended}
+		if x.To.After(now) {
+			ends[v.ID] = v.To
+			x.To, x.Ended = now, visit.Open
+		}
+		if c := v.Correction; c != nil {
+			x.Corrected = &billing.Span{From: c.From, To: c.To}
+		}
+		out = append(out, x)
+	}
+	return out, ends, nil
+}
+
+func (b Bills) now() time.Time { return b.Now().UTC().Truncate(time.Millisecond) }
+
+func (b Bills) billable() []catalogue.SpaceID {
+	list := []catalogue.SpaceID{}
+	for _, sp := range b.Network.Spaces {
+		if b.Network.Billable(sp.ID) {
+			list = append(list, sp.ID)
+		}
+	}
+	return list
+}
+
+// basis names all of the catalogue that hours are made of: what was made with another is made again.
+func (b Bills) basis() int64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, b.Network.Zone)
+	for _, sp := range b.Network.Spaces {
+		fmt.Fprint(h, sp.ID, sp.Site, sp.Kind, b.Network.Billable(sp.ID))
+	}
+	return int64(binary.BigEndian.Uint64(h.Sum(nil)) >> 1)
+}
+
+// Hours are everybody's days of a month; tenant may be empty. They are summed
+// from what was made before: only what changed since is made of visits again.
+func (b Bills) Hours(ctx context.Context, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
+	now, basis := b.now(), b.basis()
+	out := map[billing.Person][]billing.Day{}
+	stale, open := map[billing.Person]*ledger.MonthHours{}, map[billing.Person]catalogue.Day{}
+	var reader billing.DayReader
+	err := b.Ledger.Hours(ctx, m.Index(), tenant, func(r *ledger.MonthHours) error {
+		who := billing.Person{Tenant: r.Tenant, Member: r.Member}
+		if r.Marked != r.Made || r.Basis != basis || !r.Due.IsZero() && !r.Due.After(now) {
+			row := *r
+			row.Basis, row.Body = basis, nil
+			stale[who] = &row
+			return nil
+		}
+		if r.Open != 0 {
+			open[who] = r.Open
+		}
+		days, err := reader.Read(nil, r.Body)
+		if err != nil {
+			return fmt.Errorf("hours of %s: %w", m, err)
+		}
+		if len(days) > 0 {
+			out[who] = days
+		}
+		return nil
+	})
+	if err != nil || len(stale)+len(open) == 0 {
+		return out, err
+	}
+	made, err := b.remake(ctx, m, stale, open)
+	for who, days := range made {
+		if len(days) > 0 {
+			out[who] = append(out[who], days...)
+		}
+	}
+	return out, err
+}
+
+// remake makes the days of those whose row is stale, and keeps them; and of
+// those who are still there the days since they came.
+func (b Bills) remake(ctx context.Context, m billing.Month, stale map[billing.Person]*ledger.MonthHours, open map[billing.Person]catalogue.Day) (map[billing.Person][]billing.Day, error) {
+	tariff, err := b.Tariff(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[billing.Person][]billing.Day{}
+	first, last := m.Days()
+	if len(open) > 0 {
+		earliest := last
+		for _, since := range open {
+			earliest = min(earliest, max(first, since))
+		}
+		visits, _, err := byPerson(ctx, b, earliest, last, open)
+		if err != nil {
+			return nil, err
+		}
+		for who, since := range open {
+			out[who] = tariff.Days(b.Network.Zone, max(first, since), last, visits[who])
+		}
+	}
+	visits, ends, err := byPerson(ctx, b, first, last, stale)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]*ledger.MonthHours, 0, len(stale))
+	for who, row := range stale {
+		out[who] = tariff.Days(b.Network.Zone, first, last, visits[who])
+		b.fill(row, out[who], visits[who], ends)
+		rows = append(rows, row)
+	}
+	// Where they cannot be kept, as on a full disk, they are made again when next asked for.
+	_ = b.keep(ctx, rows)
+	return out, nil
+}
+
+// byPerson loads the visits of those in a map.
+func byPerson[T any](ctx context.Context, b Bills, from, to catalogue.Day, of map[billing.Person]T) (map[billing.Person][]billing.Visit, map[uuid.UUID]time.Time, error) {
+	members := []lease.MemberID{}
+	for who := range of {
+		members = append(members, who.Member)
+	}
+	out := map[billing.Person][]billing.Visit{}
+	list, ends, err := b.visits(ctx, from, to, ledger.VisitFilter{Members: members})
+	for _, v := range list {
+		who := billing.Person{Tenant: v.Tenant, Member: v.Member}
+		out[who] = append(out[who], v)
+	}
+	return out, ends, err
+}
+
+// fill puts into a row the days before the first visit that still goes on.
+func (b Bills) fill(row *ledger.MonthHours, days []billing.Day, visits []billing.Visit, ends map[uuid.UUID]time.Time) {
+	row.Open, row.Due = 0, time.Time{}
+	for _, v := range visits {
+		end, going := ends[v.ID]
+		if !going {
+			continue
+		}
+		if day := b.Network.Zone.At(v.From).Day; row.Open == 0 || day < row.Open {
+			row.Open = day
+		}
+		if row.Due.IsZero() || end.Before(row.Due) {
+			row.Due = end
+		}
+	}
+	closed := days
+	for i, d := range days {
+		if row.Open != 0 && d.Day >= row.Open {
+			closed = days[:i]
+			break
+		}
+	}
+	row.Body = billing.AppendDays([]byte{}, closed)
+}
+
+// keepStep bounds the rows of one commit: doors share the ledger.
+const keepStep = 200
+
+func (b Bills) keep(ctx context.Context, rows []*ledger.MonthHours) error {
+	for len(rows) > 0 {
+		n := min(keepStep, len(rows))
+		err := b.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+			for _, r := range rows[:n] {
+				r.Made = r.Marked
+				if err := tx.PutHours(r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// MakeHours makes what changed, ahead of whoever asks.
+func (b Bills) MakeHours(ctx context.Context) error {
+	months, err := b.Ledger.HoursToMake(ctx, b.now())
+	for _, i := range months {
+		if err == nil {
+			_, err = b.Hours(ctx, billing.MonthAt(i), "")
+		}
+	}
+	return err
+}

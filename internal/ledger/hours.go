@@ -1,0 +1,176 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// MonthHours are a person's hours of a month as they were last made.
+type MonthHours struct {
+	Month  int // year * 12 + month - 1
+	Tenant lease.TenantID
+	Member lease.MemberID
+	Marked int64         // counts what changed; the row is made where Made is the same
+	Made   int64         //
+	Basis  int64         // of the catalogue that it was made with
+	Open   catalogue.Day // the first day of a visit that was still going on: from it on nothing is in Body; 0: none
+	Due    time.Time     // when that visit ends, unless a read says more
+	Body   []byte
+}
+
+// monthOf counts months as the table does, of UTC: marks reach a day to both sides.
+func monthOf(t time.Time) int { return t.UTC().Year()*12 + int(t.UTC().Month()) - 1 }
+
+// zonesReach is more than any time zone is from UTC.
+const zonesReach = 26 * time.Hour
+
+// hoursMarks are the rows to be made again.
+type hoursMarks map[hoursRow]struct{}
+
+type hoursRow struct {
+	month          int
+	tenant, member string
+}
+
+// add marks the months that [from, to) may touch.
+func (marks hoursMarks) add(tenant, member string, from, to time.Time) {
+	for m := monthOf(from.Add(-zonesReach)); member != "" && m <= monthOf(to.Add(zonesReach)); m++ {
+		marks[hoursRow{m, tenant, member}] = struct{}{}
+	}
+}
+
+func (tx *Tx) markHours(marks hoursMarks) error {
+	for r := range marks {
+		err := tx.run("INSERT INTO hours (month, tenant, member, marked) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET marked = marked + 1", r.month, r.tenant, r.member)
+		if err != nil {
+			return fmt.Errorf("ledger: mark hours: %w", err)
+		}
+	}
+	return nil
+}
+
+// correctedHours adds the months that a visit and its correction, where it has one, reach.
+func (tx *Tx) correctedHours(marks hoursMarks, id []byte) error {
+	var tenant string
+	var member sql.NullString
+	var from, to, begin, end int64
+	err := tx.row("SELECT v.tenant, v.member, v.from_at, v.to_at, c.from_at, c.to_at FROM corrections c JOIN visits v ON v.id = c.visit WHERE c.visit = ?", []any{id}, &tenant, &member, &from, &to, &begin, &end)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: mark hours: %w", err)
+	}
+	marks.add(tenant, member.String, at(from), at(to))
+	marks.add(tenant, member.String, at(begin), at(end))
+	return nil
+}
+
+// markCorrected marks the hours of a visit that has a correction.
+func (tx *Tx) markCorrected(id []byte) error {
+	marks := hoursMarks{}
+	if err := tx.correctedHours(marks, id); err != nil {
+		return err
+	}
+	return tx.markHours(marks)
+}
+
+// markTerms has all hours made again that a version of a plan or a lease,
+// which holds from day on, may price otherwise than the one before it.
+func (tx *Tx) markTerms(kind, id string, day catalogue.Day, body []byte) error {
+	if kind == "plan" {
+		return tx.run("UPDATE hours SET marked = marked + 1 WHERE month >= ?", firstMonth(day))
+	}
+	var before sql.NullString
+	err := tx.row("SELECT body FROM versions WHERE kind = ? AND id = ? AND day <= ? ORDER BY day DESC LIMIT 1", []any{kind, id, int64(day)}, &before)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("ledger: versions: %w", err)
+	}
+	tenants, members := []lease.TenantID{}, []lease.MemberID{}
+	since := catalogue.Day(1 << 30)
+	for _, text := range [][]byte{[]byte(before.String), body} {
+		if len(text) == 0 {
+			continue
+		}
+		var l lease.Lease
+		if err := json.Unmarshal(text, &l); err != nil {
+			return fmt.Errorf("ledger: version of %s %s: %w", kind, id, err)
+		}
+		tenants, members, since = append(tenants, l.Tenant), append(members, l.Members...), min(since, l.StartsOn)
+	}
+	ts, err := json.Marshal(tenants)
+	if err != nil {
+		return err
+	}
+	ms, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	return tx.run("UPDATE hours SET marked = marked + 1 WHERE month >= ? AND (tenant IN (SELECT value FROM json_each(?)) OR member IN (SELECT value FROM json_each(?)))",
+		firstMonth(max(day, since)), string(ts), string(ms))
+}
+
+func firstMonth(day catalogue.Day) int {
+	return monthOf(time.Unix(int64(day)*86400, 0))
+}
+
+// Hours calls yield for the rows of a month, of all tenants or of one; Body is only lent.
+func (l *Ledger) Hours(ctx context.Context, month int, tenant lease.TenantID, yield func(*MonthHours) error) error {
+	q := where{query: "SELECT tenant, member, marked, made, basis, open, due, body FROM hours"}
+	q.and("month = ?", month)
+	if tenant != "" {
+		q.and("tenant = ?", string(tenant))
+	}
+	rows, err := l.reads.QueryContext(ctx, q.sql(), q.args...)
+	var body sql.RawBytes
+	err = each(rows, err, func(rows *sql.Rows) error {
+		r := MonthHours{Month: month}
+		var open int64
+		var due sql.NullInt64
+		if err := rows.Scan(&r.Tenant, &r.Member, &r.Marked, &r.Made, &r.Basis, &open, &due, &body); err != nil {
+			return err
+		}
+		r.Open, r.Body = catalogue.Day(open), body
+		if due.Valid {
+			r.Due = at(due.Int64)
+		}
+		return yield(&r)
+	})
+	if err != nil {
+		return fmt.Errorf("load hours: %w", err)
+	}
+	return nil
+}
+
+// HoursToMake lists the months that have rows to be made, as they changed or as a visit has ended by now.
+func (l *Ledger) HoursToMake(ctx context.Context, now time.Time) (months []int, err error) {
+	rows, err := l.reads.QueryContext(ctx, "SELECT month FROM hours WHERE marked <> made UNION SELECT month FROM hours WHERE due <= ?", ms(now))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var m int
+		err := rows.Scan(&m)
+		months = append(months, m)
+		return err
+	})
+	return months, err
+}
+
+// PutHours keeps a row that was made, unless it was marked again meanwhile.
+func (tx *Tx) PutHours(r *MonthHours) error {
+	var due any
+	if !r.Due.IsZero() {
+		due = ms(r.Due)
+	}
+	err := tx.run("UPDATE hours SET made = ?, basis = ?, open = ?, due = ?, body = ? WHERE month = ? AND tenant = ? AND member = ? AND marked = ?",
+		r.Marked, r.Basis, int64(r.Open), due, r.Body, r.Month, string(r.Tenant), string(r.Member), r.Marked)
+	if err != nil {
+		return fmt.Errorf("ledger: put hours: %w", err)
+	}
+	return nil
+}
