@@ -22,8 +22,8 @@ lint: ## format, vet, golangci-lint
 fuzz: ## every fuzz test for a short while; FUZZTIME=1m for longer
 	./.ci/fuzz $(or $(FUZZTIME),10s)
 
-integration: ## with real Mosquitto and InfluxDB, started by the tests
-	TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_INFLUX=1 go test -count=1 ./...
+integration: ## with real Mosquitto, InfluxDB and Chromium, started by the tests
+	TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_INFLUX=1 TOTEM_TEST_CHROMIUM=1 go test -count=1 ./...
 	./.ci/demo
 
 bench: ## what this machine does, against its floors

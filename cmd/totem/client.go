@@ -252,6 +252,84 @@ func (c *hoursExplainCmd) Run(ctx context.Context) error {
 	return terminal.Explain(ctx, client, os.Stdout, c.Member, c.Day, zone)
 }
 
+type statementsCmd struct {
+	List       statementsListCmd       `cmd:"" help:"Issued statements."`
+	Issue      statementsIssueCmd      `cmd:"" help:"Issue a month's statements; look first with --dry-run."`
+	Show       statementsShowCmd       `cmd:"" help:"One statement as a page that prints on A4, as JSON or as CSV."`
+	Accounting statementsAccountingCmd `cmd:"" help:"Issued statements as the entries of a sales journal (FEC), for an accounting package."`
+}
+
+type statementsListCmd struct {
+	service
+	Month  string `help:"As 2026-10; default: all." placeholder:"MONTH"`
+	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
+}
+
+func (c *statementsListCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Statements(ctx, client, os.Stdout, given(map[string]string{"month": c.Month, "tenant": c.Tenant}))
+}
+
+type statementsIssueCmd struct {
+	service
+	Month  string `arg:"" help:"As 2026-10."`
+	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
+	DryRun bool   `help:"Show what would be issued, and issue nothing."`
+}
+
+func (c *statementsIssueCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Issue(ctx, client, os.Stdout, terminal.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun})
+}
+
+type statementsShowCmd struct {
+	service
+	ID     string `arg:"" help:"The statement, as s-000001."`
+	As     string `help:"html, json or csv." enum:"html,json,csv" default:"html"`
+	Locale string `help:"fr or en: of the page, and of the CSV." enum:"fr,en" default:"fr"`
+}
+
+func (c *statementsShowCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	accept := map[string]string{"html": "text/html", "json": "application/json", "csv": "text/csv"}[c.As]
+	return client.Copy(ctx, os.Stdout, terminal.StatementsPath+"/"+url.PathEscape(c.ID), url.Values{"locale": {c.Locale}}, accept)
+}
+
+type statementsAccountingCmd struct {
+	service
+	Month string `help:"Statements of this month; default: all." placeholder:"MONTH"`
+	From  string `help:"Issued on this day or later, as 2026-01-01." placeholder:"DAY"`
+	To    string `help:"Issued on this day or before." placeholder:"DAY"`
+}
+
+func (c *statementsAccountingCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return client.Copy(ctx, os.Stdout, terminal.AccountingPath, given(map[string]string{"month": c.Month, "from": c.From, "to": c.To}), "text/plain")
+}
+
+// given are the parameters that have a value.
+func given(of map[string]string) url.Values {
+	q := url.Values{}
+	for name, v := range of {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	return q
+}
+
 type rentsCmd struct {
 	service
 	period

@@ -18,23 +18,24 @@ import (
 
 // cli is every command with its flags; kong makes help and errors from it.
 type cli struct {
-	Demo      demoCmd      `cmd:"" help:"Four simulated buildings with recent history and live people: start here."`
-	Serve     serveCmd     `cmd:"" help:"The whole service in one process."`
-	Usage     usageCmd     `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
-	Occupancy occupancyCmd `cmd:"" help:"How full a space was, hour by hour."`
-	Hours     hoursCmd     `cmd:"" help:"Measured hours, and how they came about."`
-	Rents     rentsCmd     `cmd:"" help:"What rents the use of spaces suggests."`
-	Charter   charterCmd   `cmd:"" help:"What of the charter each site offers, and what is missing."`
-	Devices   devicesCmd   `cmd:"" help:"The devices of a running service."`
-	Series    seriesCmd    `cmd:"" help:"The series of minutes: make it again, compare it."`
-	Catalogue catalogueCmd `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`
-	Broker    brokerCmd    `cmd:"" help:"An outside broker."`
-	Token     tokenCmd     `cmd:"" help:"Tokens for the API."`
-	Audit     auditCmd     `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`
-	Bench     benchCmd     `cmd:"" help:"Measure this machine: decisions, latency, throughput, start, memory, each against its floor."`
-	Accuracy  accuracyCmd  `cmd:"" help:"Live through simulated weeks with faults and compare the figures with what really happened."`
-	Health    healthCmd    `cmd:"" help:"Ask a running service whether it is ready; fails where it is not."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Demo       demoCmd       `cmd:"" help:"Four simulated buildings with recent history and live people: start here."`
+	Serve      serveCmd      `cmd:"" help:"The whole service in one process."`
+	Usage      usageCmd      `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
+	Occupancy  occupancyCmd  `cmd:"" help:"How full a space was, hour by hour."`
+	Hours      hoursCmd      `cmd:"" help:"Measured hours, and how they came about."`
+	Statements statementsCmd `cmd:"" help:"What leases owe for a month: issue, list, print, hand to accounting."`
+	Rents      rentsCmd      `cmd:"" help:"What rents the use of spaces suggests."`
+	Charter    charterCmd    `cmd:"" help:"What of the charter each site offers, and what is missing."`
+	Devices    devicesCmd    `cmd:"" help:"The devices of a running service."`
+	Series     seriesCmd     `cmd:"" help:"The series of minutes: make it again, compare it."`
+	Catalogue  catalogueCmd  `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`
+	Broker     brokerCmd     `cmd:"" help:"An outside broker."`
+	Token      tokenCmd      `cmd:"" help:"Tokens for the API."`
+	Audit      auditCmd      `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`
+	Bench      benchCmd      `cmd:"" help:"Measure this machine: decisions, latency, throughput, start, memory, each against its floor."`
+	Accuracy   accuracyCmd   `cmd:"" help:"Live through simulated weeks with faults and compare the figures with what really happened."`
+	Health     healthCmd     `cmd:"" help:"Ask a running service whether it is ready; fails where it is not."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 
 	LogLevel string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TOTEM_LOG_LEVEL"`
 }

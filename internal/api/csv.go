@@ -15,23 +15,40 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-const csvType = "text/csv"
+const (
+	csvType  = "text/csv"
+	htmlType = "text/html"
+)
 
 // csvPaths are those that answer with a table where it is asked for.
 func csvPaths() []string {
 	return []string{"/v1/usage", "/v1/occupancy", "/v1/hours", "/v1/calibration"}
 }
 
-// formats are JSON, and CSV for tables.
+// formats are JSON, CSV for tables, HTML for what is printed.
 func formats() map[string]huma.Format {
-	return map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat, csvType: {Marshal: marshalCSV}}
+	return map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat, csvType: {Marshal: marshalCSV}, htmlType: {Marshal: marshalHTML}}
 }
 
-// negotiate keeps requests for CSV from where there is none: they get JSON.
+// printed is a body that can be written as a page.
+type printed interface{ print(w io.Writer) error }
+
+func marshalHTML(w io.Writer, v any) error {
+	p, ok := v.(printed)
+	if !ok {
+		return huma.DefaultJSONFormat.Marshal(w, v)
+	}
+	return p.print(w)
+}
+
+// negotiate keeps requests for CSV and HTML from where there is none: they get JSON.
 // Bodies are JSON, whatever a client without a word for it says, as curl's -d.
 func negotiate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.Header.Get("Accept"), csvType) && !slices.Contains(csvPaths(), r.URL.Path) && !strings.HasPrefix(r.URL.Path, "/v1/statements/") {
+		statement := strings.HasPrefix(r.URL.Path, "/v1/statements/")
+		accept := r.Header.Get("Accept")
+		if strings.Contains(accept, csvType) && !slices.Contains(csvPaths(), r.URL.Path) && !statement ||
+			strings.Contains(accept, htmlType) && strings.HasPrefix(r.URL.Path, "/v1/") && !statement {
 			r.Header.Set("Accept", "application/json")
 		}
 		if t := r.Header.Get("Content-Type"); t == "" || strings.HasPrefix(t, "application/x-www-form-urlencoded") {

@@ -1,15 +1,18 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/text/language"
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/bills"
@@ -35,20 +38,38 @@ type statementsIn struct {
 
 type statementIn struct {
 	IDPath
-	Locale string `query:"locale" enum:"en,fr" default:"en" doc:"Of the CSV: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it."`
-	Accept string `header:"Accept" hidden:"true"`
+	Locale   string `query:"locale" enum:"en,fr" doc:"Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it. Of the page: by default as the browser asks."`
+	Accept   string `header:"Accept" hidden:"true"`
+	Language string `header:"Accept-Language" hidden:"true"`
 }
 
-// statementOut is one statement; as CSV a line for each of its lines.
+// statementOut is one statement; as CSV a line for each of its lines, as HTML a page that prints on A4.
 type statementOut struct{ Body statementBody }
 
 type statementBody struct {
 	bills.Statement
-	fr bool
+	fr   bool         // how it is written as CSV
+	lang bills.Locale // of the page
+	zone *time.Location
 }
 
-// french says how it is written as CSV.
 func (s statementBody) french() bool { return s.fr }
+
+func (s statementBody) print(w io.Writer) error { return s.Paper(w, s.lang, s.zone) }
+
+// languages are those that people see, the first where they ask for others.
+var languages = language.NewMatcher([]language.Tag{language.English, language.French})
+
+// localeOf is the language that a request names, or its browser asks for.
+func localeOf(named, accepted string) bills.Locale {
+	if named != "" {
+		return bills.Locale(named)
+	}
+	if _, i := language.MatchStrings(languages, accepted); i == 1 {
+		return bills.French
+	}
+	return bills.English
+}
 
 // euros are cents, written as 1234,56.
 type euros int64
@@ -80,8 +101,7 @@ type ligne struct {
 // inFrench writes a line in French words.
 func inFrench(l statementLine) ligne {
 	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "total": "total"}[l.Kind]
-	motif := map[string]string{bills.CauseLate: "badges arrivés après le relevé, ou corrections de visites", bills.CauseTerms: "bail ou formule modifiés après le relevé"}[l.Cause]
-	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, euros(l.Net), euros(l.Vat), euros(l.Total), motif}
+	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, euros(l.Net), euros(l.Vat), euros(l.Total), bills.French.Cause(l.Cause)}
 }
 
 type statementLine struct {
@@ -124,7 +144,8 @@ func (s *server) statements() {
 	op.Errors = append(op.Errors, http.StatusConflict)
 	huma.Register(s.api, op, s.issue)
 	huma.Register(s.api, operation("GET", "/v1/statements", tagBilling, "Issued statements, by number.", Admin, Billing, Tenant), s.listStatements)
-	huma.Register(s.api, operation("GET", "/v1/statements/{id}", tagBilling, "An issued statement; also as CSV.", Admin, Billing, Tenant), s.statement)
+	huma.Register(s.api, operation("GET", "/v1/statements/{id}", tagBilling, "An issued statement; also as CSV, and as HTML that prints on A4.", Admin, Billing, Tenant), s.statement)
+	huma.Register(s.api, operation("GET", "/v1/accounting", tagBilling, "Issued statements as the entries of a sales journal: the 18 columns of a FEC, as French accounting packages import it.", Admin, Billing), s.accounting)
 	huma.Register(s.api, operation("GET", "/v1/calibration", tagBilling, "What rents the use of spaces suggests, with every input; also as CSV.", Admin, Manager, Billing), s.calibration)
 	huma.Register(s.api, operation("GET", "/v1/charter", tagBilling, "Which of the charter's spaces and services each site offers, how they are used, and what is missing.", Admin, Manager, Billing), s.charter)
 }
@@ -196,8 +217,63 @@ func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut,
 	if c := callerOf(ctx); c.role == Tenant && list[0].Tenant != c.tenant {
 		return nil, forbidden("statement " + in.ID)
 	}
-	out := &statementOut{Body: statementBody{fr: in.Locale == "fr"}}
+	out := &statementOut{Body: statementBody{fr: in.Locale == "fr", lang: localeOf(in.Locale, in.Language), zone: s.cfg.Network.Zone.Location()}}
 	return out, s.fail(json.Unmarshal(list[0].Body, &out.Body.Statement))
+}
+
+type accountingIn struct {
+	Month string `query:"month" doc:"Statements of this month; default: all."`
+	From  string `query:"from" format:"date" doc:"Issued on this local day or later."`
+	To    string `query:"to" format:"date" doc:"Issued on this local day or before."`
+}
+
+type accountingOut struct {
+	ContentType string `header:"Content-Type"`
+	Name        string `header:"Content-Disposition"`
+	Body        []byte
+}
+
+func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingOut, error) {
+	zone := s.cfg.Network.Zone
+	from, to := catalogue.Day(0), zone.At(s.cfg.Now()).Day
+	for _, d := range []struct {
+		name, value string
+		day         *catalogue.Day
+	}{{"from", in.From, &from}, {"to", in.To, &to}} {
+		if d.value == "" {
+			continue
+		}
+		var err error
+		if *d.day, err = catalogue.ParseDay(d.value); err != nil {
+			return nil, invalid("query", d.name, err.Error())
+		}
+	}
+	if in.Month != "" {
+		if _, err := billing.ParseMonth(in.Month); err != nil {
+			return nil, invalid("query", "month", err.Error())
+		}
+	}
+	list, err := s.cfg.Ledger.Statements(ctx, ledger.StatementFilter{Month: in.Month, Limit: 1 << 40})
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	var issued []bills.Statement
+	for _, x := range list {
+		if day := zone.At(x.IssuedAt).Day; day < from || day > to {
+			continue
+		}
+		var v bills.Statement
+		if err := json.Unmarshal(x.Body, &v); err != nil {
+			return nil, s.fail(err)
+		}
+		issued = append(issued, v)
+	}
+	var text bytes.Buffer
+	settings := &s.cfg.Bills.Settings
+	if err := settings.FEC(&text, issued, zone.Location()); err != nil {
+		return nil, s.fail(err)
+	}
+	return &accountingOut{"text/plain; charset=iso-8859-15", `attachment; filename="` + settings.FECName(zone.Start(to)) + `"`, text.Bytes()}, nil
 }
 
 type calibrationIn struct {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/api"
+	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/downlink"
@@ -56,9 +57,10 @@ type App struct {
 	auth     *brokerAuth
 	metrics  *metrics
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	closes []func(context.Context) error // last in, first out
+	ctx      context.Context
+	cancel   context.CancelFunc
+	settings bills.Settings
+	closes   []func(context.Context) error // last in, first out
 }
 
 // brokerRunner is either broker, started and asked how it is.
@@ -84,6 +86,9 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 		}
 	}()
 	if a.Network, err = cfg.LoadCatalogue(); err != nil {
+		return nil, err
+	}
+	if a.settings, err = bills.LoadSettings(a.Network, cfg.Billing); err != nil {
 		return nil, err
 	}
 	if a.foreign, err = wire.NewForeign(a.Network); err != nil {

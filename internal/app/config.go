@@ -24,6 +24,7 @@ type Config struct {
 	MQTTListen   string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	MQTTURL      string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
 	Catalogue    string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+	Billing      string `help:"File of billing settings: the issuer, accounts, targets of rents, the ILAT; default: those of the contract." env:"TOTEM_BILLING" placeholder:"FILE"`
 	InfluxURL    string `name:"influx-url" help:"An InfluxDB that is given a copy of the series for dashboards: 2.x, or 1.8 with its 2.x API." env:"TOTEM_INFLUX_URL" placeholder:"URL"`
 	InfluxToken  string `name:"influx-token" help:"Its token, which may write and read the bucket; for 1.8 user:password." env:"TOTEM_INFLUX_TOKEN" placeholder:"TOKEN"`
 	InfluxOrg    string `name:"influx-org" help:"Its organisation; none for 1.8." env:"TOTEM_INFLUX_ORG" placeholder:"ORG"`

@@ -159,13 +159,21 @@ type Person struct {
 	Member lease.MemberID
 }
 
-// Days computes the days of [from, to] that any of one person's visits touch.
+// Days computes the days of [from, to] that any of one person's visits touch,
+// as measured or as corrected.
 func (t *Tariff) Days(zone *catalogue.Zone, from, to catalogue.Day, visits []Visit) []Day {
 	byDay := map[catalogue.Day][]Visit{}
 	for i := range visits {
-		first, last := touches(zone, &visits[i])
-		for day := max(first, from); day <= min(last, to); day++ {
-			byDay[day] = append(byDay[day], visits[i])
+		v := &visits[i]
+		first, last := touches(zone, v.From, v.To)
+		begin, end := first, last
+		if c := v.Corrected; c != nil {
+			begin, end = touches(zone, c.From, c.To)
+		}
+		for day := max(min(first, begin), from); day <= min(max(last, end), to); day++ {
+			if day >= first && day <= last || day >= begin && day <= end {
+				byDay[day] = append(byDay[day], *v)
+			}
 		}
 	}
 	var out []Day
@@ -177,16 +185,11 @@ func (t *Tariff) Days(zone *catalogue.Zone, from, to catalogue.Day, visits []Vis
 	return out
 }
 
-// touches are the first and last local day of a visit, as measured or corrected.
-func touches(zone *catalogue.Zone, v *Visit) (first, last catalogue.Day) {
-	from, to := v.From, v.To
-	if c := v.Corrected; c != nil {
-		if c.From.Before(from) {
-			from = c.From
-		}
-		if c.To.After(to) {
-			to = c.To
-		}
+// touches are the first and last local day of [from, to): the last before the
+// first where it is empty, as that of a visit that has not begun.
+func touches(zone *catalogue.Zone, from, to time.Time) (first, last catalogue.Day) {
+	if !to.After(from) {
+		return 1, 0
 	}
 	return zone.At(from).Day, zone.At(to.Add(-time.Millisecond)).Day
 }

@@ -23,6 +23,9 @@ type Bills struct {
 	Network *catalogue.Network
 	Ledger  *ledger.Ledger
 	Now     func() time.Time
+	// Names gives a tenant's and a plan's name, as they are printed.
+	Names    func(lease.TenantID, lease.PlanID) (tenant, plan string)
+	Settings Settings
 }
 
 // Errors of Issue.
@@ -61,14 +64,19 @@ func versions[K ~string, T any](ctx context.Context, l *ledger.Ledger, kind stri
 
 // Statement is what a lease owes for a month, as it was issued.
 type Statement struct {
-	ID       string         `json:"id"`
-	Number   int64          `json:"number,omitempty"` // 0 in a dry run
-	Month    string         `json:"month"`
-	Lease    lease.ID       `json:"lease"`
-	Tenant   lease.TenantID `json:"tenant"`
-	Plan     lease.PlanID   `json:"plan"`
-	IssuedAt *time.Time     `json:"issued_at"`
-	Currency string         `json:"currency"`
+	ID     string         `json:"id"`
+	Number int64          `json:"number,omitempty"` // 0 in a dry run
+	Month  string         `json:"month"`
+	Lease  lease.ID       `json:"lease"`
+	Tenant lease.TenantID `json:"tenant"`
+	Plan   lease.PlanID   `json:"plan"`
+	// As they were when it was issued: what is printed later is what was meant then.
+	TenantName string `json:"tenant_name"`
+	PlanName   string `json:"plan_name"`
+	Issuer     Issuer `json:"issuer"`
+
+	IssuedAt *time.Time `json:"issued_at"`
+	Currency string     `json:"currency"`
 
 	BillableMinutes int64 `json:"billable_minutes"`
 	IncludedMinutes int64 `json:"included_minutes"`
@@ -80,9 +88,16 @@ type Statement struct {
 	VatPct       float64 `json:"vat_pct"`
 
 	Lines      []Line `json:"lines"`
+	Days       []Used `json:"days"`
 	NetCents   int64  `json:"net_cents"`
 	VatCents   int64  `json:"vat_cents"`
 	TotalCents int64  `json:"total_cents"`
+}
+
+// Used are the billable minutes of one day, of all of the lease's members.
+type Used struct {
+	Day     catalogue.Day `json:"day" format:"date"`
+	Minutes int64         `json:"billable_minutes"`
 }
 
 // Line is one amount of a statement.
@@ -242,10 +257,18 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 	a, any := p.tariff.Amounts(id, m, minutes)
 	s := Statement{Month: m.String(), Lease: id, Tenant: l.Tenant, Plan: l.Plan, Currency: "EUR", Lines: []Line{},
 		BillableMinutes: a.Minutes, IncludedMinutes: a.Included, OverageMinutes: max(0, a.Minutes-a.Included), RentCents: a.Rent, OverageCents: a.Overage, NetCents: a.Net, VatCents: a.Vat}
-	_, last := m.Days()
+	first, last := m.Days()
+	s.Days = []Used{}
+	for day := first; day <= last; day++ {
+		if minutes[day] > 0 {
+			s.Days = append(s.Days, Used{day, minutes[day]})
+		}
+	}
 	if x, ok := p.lastTerms(id, m); ok {
 		s.Plan, s.HourlyCents, s.VatPct = x.Plan.ID, x.Plan.HourlyRateCents, x.Plan.VatPct
 	}
+	s.Issuer = p.Settings.Issuer
+	s.TenantName, s.PlanName = p.Names(s.Tenant, s.Plan)
 	if any {
 		s.Lines = append(s.Lines, Line{Kind: LineRent, Month: s.Month, NetCents: a.Rent}, Line{Kind: LineOverage, Month: s.Month, Minutes: s.OverageMinutes, NetCents: a.Overage})
 	}

@@ -138,6 +138,10 @@ func TestKeptHoursAreThoseOfAllVisits(t *testing.T) {
 		defer l.Close()
 		o := &office{T: rt, ledger: l, clock: time.Date(2026, 10, 24, 12, 0, 0, 0, time.UTC)}
 		o.bills = bills.Bills{Network: n, Ledger: l, Now: func() time.Time { return o.clock }}
+		// A lease's plan is there before it.
+		o.write(func(tx *ledger.Tx) error {
+			return tx.PutVersion("plan", "p", 0, []byte(`{"id":"p","includes":["coworking"]}`))
+		})
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			rapid.SampledFrom([]func(){o.comeAndGo, o.comeAndGo, o.correct, o.rent, o.erase, func() { o.clock = o.clock.Add(7 * time.Hour) }}).Draw(rt, "step")()
 			o.check()

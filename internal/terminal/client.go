@@ -5,6 +5,7 @@ package terminal
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,10 +34,28 @@ func (c Client) do(ctx context.Context, path string, q url.Values, accept string
 	if err != nil {
 		return nil, fmt.Errorf("--url: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+c.Token)
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
+	return c.ask(req)
+}
+
+// send sends a JSON body.
+func (c Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("--url: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return c.ask(req)
+}
+
+func (c Client) ask(req *http.Request) (*http.Response, error) {
+	req.Header.Set("Authorization", "Bearer "+c.Token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		var u *url.Error
@@ -45,7 +64,7 @@ func (c Client) do(ctx context.Context, path string, q url.Values, accept string
 		}
 		return nil, fmt.Errorf("no service answers at %s (--url; is totem serve or totem demo running?): %w", c.URL, err)
 	}
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode/100 == 2 {
 		return resp, nil
 	}
 	defer resp.Body.Close()
@@ -84,7 +103,12 @@ func List[T any](ctx context.Context, c Client, path string, q url.Values) ([]T,
 
 // CSV copies a table as the API writes it.
 func (c Client) CSV(ctx context.Context, w io.Writer, path string, q url.Values) error {
-	resp, err := c.do(ctx, path, q, "text/csv")
+	return c.Copy(ctx, w, path, q, "text/csv")
+}
+
+// Copy copies an answer of a type as the API writes it.
+func (c Client) Copy(ctx context.Context, w io.Writer, path string, q url.Values, accept string) error {
+	resp, err := c.do(ctx, path, q, accept)
 	if err != nil {
 		return err
 	}

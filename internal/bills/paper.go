@@ -1,0 +1,161 @@
+package bills
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Locale is a language that people read statements in.
+type Locale string
+
+// The languages.
+const (
+	French  Locale = "fr"
+	English Locale = "en"
+)
+
+//go:embed paper.html
+var paperText string
+
+var paper = template.Must(template.New("paper").Parse(paperText))
+
+// words are a page's, in the language of its reader.
+type words struct {
+	Title, To, Month, Issued, Lease, Plan, Description, Quantity, Price, Amount, Rent, Hours, Correction string
+	Net, Vat, CorrectedVat, Total, ByDay, Explain, Billed, Siren, VatID                                  string
+	causes                                                                                               map[string]string
+	months                                                                                               [12]string
+}
+
+var inWords = map[Locale]words{
+	French: {"Relevé", "À", "Mois", "Émis le", "Bail", "Formule", "Désignation", "Quantité", "Prix unitaire HT", "Montant HT", "Loyer", "Heures de coworking au-delà du forfait",
+		"Correction de", "Total HT", "TVA", "TVA des corrections", "Total TTC", "Minutes facturables par jour", "Chaque minute s'explique jusqu'aux badges :",
+		"%s facturables, %s incluses dans la formule", "SIREN", "N° TVA",
+		map[string]string{CauseLate: "badges arrivés après le relevé, ou corrections de visites", CauseTerms: "bail ou formule modifiés après le relevé"},
+		[12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}},
+	English: {"Statement", "To", "Month", "Issued on", "Lease", "Plan", "Description", "Quantity", "Unit price excl. VAT", "Amount excl. VAT", "Rent", "Coworking hours beyond those included",
+		"Correction of", "Total excl. VAT", "VAT", "VAT of corrections", "Total incl. VAT", "Billable minutes by day", "Every minute can be opened down to the badges:",
+		"%s billable, %s included in the plan", "SIREN", "VAT number",
+		map[string]string{CauseLate: CauseLate, CauseTerms: CauseTerms},
+		[12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}},
+}
+
+// Cause says in a language why a correction is.
+func (l Locale) Cause(cause string) string { return inWords[l].causes[cause] }
+
+// page is what the template shows.
+type page struct {
+	Lang    Locale
+	W       words
+	S       *Statement
+	Month   string
+	Issued  string
+	Rows    []pageRow
+	Totals  []pageRow
+	Days    []pageRow
+	Command string
+}
+
+type pageRow struct {
+	What, Detail, Quantity, Price, Amount string
+	Strong                                bool
+}
+
+// Paper writes a statement as a page of HTML that prints on A4; zone is that of its dates.
+func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
+	x := inWords[lang]
+	p := page{Lang: lang, W: x, S: s, Month: lang.month(s.Month),
+		Command: fmt.Sprintf("totem hours --month %s --by day --tenant %s", s.Month, s.Tenant)}
+	if s.IssuedAt != nil {
+		p.Issued = lang.date(s.IssuedAt.In(zone))
+	}
+	corrected := int64(0)
+	for _, l := range s.Lines {
+		r := pageRow{Amount: lang.money(l.NetCents)}
+		switch l.Kind {
+		case LineRent:
+			r.What = x.Rent + ", " + lang.month(l.Month)
+		case LineOverage:
+			r.What, r.Quantity, r.Price = x.Hours, lang.hours(l.Minutes), lang.money(int64(s.HourlyCents))
+			r.Detail = fmt.Sprintf(x.Billed, lang.hours(s.BillableMinutes), lang.hours(s.IncludedMinutes))
+		case LineCorrection:
+			r.What, r.Detail, r.Quantity = x.Correction+" "+lang.month(l.Month), lang.Cause(l.Cause), lang.hours(l.Minutes)
+			corrected += l.VatCents
+		}
+		p.Rows = append(p.Rows, r)
+	}
+	p.Totals = append(p.Totals, pageRow{What: x.Net, Amount: lang.money(s.NetCents)}, pageRow{What: x.Vat + " " + lang.percent(s.VatPct), Amount: lang.money(s.VatCents - corrected)})
+	if corrected != 0 {
+		p.Totals = append(p.Totals, pageRow{What: x.CorrectedVat, Amount: lang.money(corrected)})
+	}
+	p.Totals = append(p.Totals, pageRow{What: x.Total, Amount: lang.money(s.TotalCents), Strong: true})
+	for _, d := range s.Days {
+		p.Days = append(p.Days, pageRow{What: lang.day(d.Day), Amount: strconv.FormatInt(d.Minutes, 10)})
+	}
+	return paper.Execute(w, p)
+}
+
+func (l Locale) month(s string) string {
+	m, err := billing.ParseMonth(s)
+	if err != nil {
+		return s
+	}
+	return fmt.Sprintf("%s %d", inWords[l].months[m.Month-1], m.Year)
+}
+
+func (l Locale) date(t time.Time) string {
+	return fmt.Sprintf("%d %s %d", t.Day(), inWords[l].months[t.Month()-1], t.Year())
+}
+
+// day is a day of the month in digits.
+func (l Locale) day(d catalogue.Day) string {
+	t := time.Unix(int64(d)*86400, 0).UTC()
+	if l == French {
+		return t.Format("02/01")
+	}
+	return t.Format("2 Jan")
+}
+
+// money writes cents as 1 234,56 € or €1,234.56, with spaces that do not break.
+func (l Locale) money(cents int64) string {
+	sign := ""
+	if cents < 0 {
+		sign, cents = "−", -cents
+	}
+	euros, rest := strconv.FormatInt(cents/100, 10), fmt.Sprintf("%02d", cents%100)
+	if l == French {
+		return sign + grouped(euros, "\u202f") + "," + rest + "\u00a0€"
+	}
+	return sign + "€" + grouped(euros, ",") + "." + rest
+}
+
+func grouped(digits, by string) string {
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + by + digits[i:]
+	}
+	return digits
+}
+
+func (l Locale) hours(minutes int64) string {
+	sign := ""
+	if minutes < 0 {
+		sign, minutes = "−", -minutes
+	}
+	return fmt.Sprintf("%s%d\u00a0h\u00a0%02d", sign, minutes/60, minutes%60)
+}
+
+func (l Locale) percent(x float64) string {
+	s := strconv.FormatFloat(x, 'f', -1, 64)
+	if l == French {
+		return strings.Replace(s, ".", ",", 1) + "\u00a0%"
+	}
+	return s + "%"
+}

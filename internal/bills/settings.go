@@ -1,0 +1,224 @@
+package bills
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Settings are what an operator tells of bills and rents, in a YAML file:
+// who issues statements, on which accounts they are booked, and how the rents
+// of each kind of space follow use.
+type Settings struct {
+	Issuer      Issuer                              `yaml:"issuer"`
+	Accounts    Accounts                            `yaml:"accounts"`
+	Calibration map[catalogue.SpaceKind]Calibration `yaml:"calibration"`
+	// ILAT is INSEE's index of the rents of tertiary activities by quarter, as "2026-Q2".
+	ILAT map[string]float64 `yaml:"ilat"`
+}
+
+// Issuer is who issues statements, as it is printed on them.
+type Issuer struct {
+	Name    string   `yaml:"name" json:"name"`
+	Address []string `yaml:"address" json:"address,omitempty"`
+	Siren   string   `yaml:"siren" json:"siren,omitempty"` // nine digits
+	VatID   string   `yaml:"vat_id" json:"vat_id,omitempty"`
+	Terms   string   `yaml:"terms" json:"terms,omitempty"` // of payment, in the language of the issuer
+}
+
+// Accounts are those of the French chart of accounts that statements are booked on.
+type Accounts struct {
+	Journal      string `yaml:"journal"`
+	JournalLabel string `yaml:"journal_label"`
+	Customers    string `yaml:"customers"`
+	Rent         string `yaml:"rent"`
+	Hours        string `yaml:"hours"`
+	Corrections  string `yaml:"corrections"`
+	Vat          string `yaml:"vat"`
+}
+
+// Calibration is how the rents of one kind follow use; what is null is as for all (contract §5).
+type Calibration struct {
+	Target     *float64 `yaml:"target"`
+	Elasticity *float64 `yaml:"elasticity"`
+	MaxChange  *float64 `yaml:"max_change"`
+	IndexCap   *float64 `yaml:"index_cap"`
+}
+
+// Defaults are the settings where none are given: the general chart of
+// accounts has 411 for customers, 7083 for rents, 706 for services, 44571 for VAT collected.
+func Defaults(n *catalogue.Network) Settings {
+	return Settings{Issuer: Issuer{Name: n.Name}, Accounts: Accounts{Journal: "VE", JournalLabel: "Ventes", Customers: "411000", Rent: "708300", Hours: "706000", Corrections: "706000", Vat: "445710"}}
+}
+
+// LoadSettings reads a file of settings; an empty name is none.
+func LoadSettings(n *catalogue.Network, file string) (Settings, error) {
+	if file == "" {
+		return Defaults(n), nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Settings{}, fmt.Errorf("billing settings: %w", err)
+	}
+	return ParseSettings(n, file, data)
+}
+
+// ParseSettings reads settings; an error names the file, the line and the field.
+func ParseSettings(n *catalogue.Network, file string, data []byte) (s Settings, err error) {
+	defer func() { // the library may panic on broken text
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: the YAML cannot be read", file)
+		}
+	}()
+	s = Defaults(n)
+	err = yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&s)
+	var located yaml.Error
+	switch {
+	case errors.As(err, &located) && located.GetToken() != nil:
+		return s, fmt.Errorf("%s:%d: %s", file, located.GetToken().Position.Line, located.GetMessage())
+	case err != nil && !errors.Is(err, io.EOF):
+		return s, fmt.Errorf("%s: %w", file, err)
+	case reflect.DeepEqual(s, Settings{}): // nothing but comments
+		s = Defaults(n)
+	}
+	var errs []error
+	for _, f := range s.faults() {
+		errs = append(errs, fmt.Errorf("%s:%d: %s %s", file, lineOf(data, f.path), f.path, f.what))
+	}
+	return s, errors.Join(errs...)
+}
+
+// lineOf finds where a field like issuer.siren is set; 1 where it is not.
+func lineOf(data []byte, path string) int {
+	p, err := yaml.PathString("$." + path)
+	if err != nil {
+		return 1
+	}
+	f, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return 1
+	}
+	node, err := p.FilterFile(f)
+	if err != nil || node.GetToken() == nil {
+		return 1
+	}
+	return node.GetToken().Position.Line
+}
+
+type fault struct{ path, what string }
+
+var (
+	sirenForm   = regexp.MustCompile(`^\d{9}$`)
+	accountForm = regexp.MustCompile(`^\d{3}[0-9A-Z]*$`)
+	quarterForm = regexp.MustCompile(`^\d{4}-[QT][1-4]$`)
+)
+
+func (s *Settings) faults() (list []fault) {
+	add := func(bad bool, path, what string) {
+		if bad {
+			list = append(list, fault{path, what})
+		}
+	}
+	add(strings.TrimSpace(s.Issuer.Name) == "", "issuer.name", "is empty")
+	add(s.Issuer.Siren != "" && !sirenForm.MatchString(s.Issuer.Siren), "issuer.siren", "is no SIREN of nine digits")
+	a := s.Accounts
+	add(a.Journal == "", "accounts.journal", "is empty")
+	for _, x := range [][2]string{{"customers", a.Customers}, {"rent", a.Rent}, {"hours", a.Hours}, {"corrections", a.Corrections}, {"vat", a.Vat}} {
+		add(!accountForm.MatchString(x[1]), "accounts."+x[0], "is no account number that begins with three digits")
+	}
+	for _, kind := range sorted(s.Calibration) {
+		c, path := s.Calibration[kind], "calibration."+string(kind)
+		add(!slices.Contains(catalogue.SpaceKinds(), kind), path, "is no kind of space")
+		add(c.Target != nil && (*c.Target <= 0 || *c.Target > 1), path+".target", "must be more than 0 and at most 1")
+		add(c.Elasticity != nil && (*c.Elasticity < 0 || *c.Elasticity > 10), path+".elasticity", "must be from 0 to 10")
+		add(c.MaxChange != nil && (*c.MaxChange < 0 || *c.MaxChange > 1), path+".max_change", "must be from 0 to 1")
+		add(c.IndexCap != nil && (*c.IndexCap < -1 || *c.IndexCap > 1), path+".index_cap", "must be from -1 to 1")
+	}
+	for _, q := range sorted(s.ILAT) {
+		add(!quarterForm.MatchString(q), "ilat."+q, "is no quarter like 2026-Q2")
+		add(s.ILAT[q] <= 0, "ilat."+q, "must be more than 0")
+	}
+	return list
+}
+
+// Index is the change of the ILAT that caps rents.
+type Index struct {
+	From, To string // quarters, a year apart
+	Change   float64
+}
+
+// IndexAt is the ILAT's change over the year up to its newest quarter in the
+// table that had ended by then; ok is false where the table has no such pair.
+func (s *Settings) IndexAt(t time.Time) (x Index, ok bool) {
+	table := map[int]float64{}
+	newest := -1
+	for q, v := range s.ILAT {
+		i := quarterIndex(q)
+		table[i] = v
+		if ended := i < t.Year()*4+(int(t.Month())-1)/3; ended && i > newest {
+			newest = i
+		}
+	}
+	before, ok := table[newest-4]
+	if newest < 0 || !ok {
+		return Index{}, false
+	}
+	// To six decimals, as a factor of decimals is written: 102.34 / 100 is 0.0234 more.
+	change, _ := strconv.ParseFloat(strconv.FormatFloat(table[newest]/before-1, 'f', 6, 64), 64)
+	return Index{quarter(newest - 4), quarter(newest), change}, true
+}
+
+func quarterIndex(q string) int {
+	year, _ := strconv.Atoi(q[:4]) // the form was checked
+	return year*4 + int(q[6]-'1')
+}
+
+func quarter(i int) string { return fmt.Sprintf("%04d-Q%d", i/4, i%4+1) }
+
+// Adjustment is how the rents of a kind follow use: what the question gives
+// counts before the settings of the kind, those before the index and the
+// defaults.
+func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index *float64) billing.Adjustment {
+	own := s.Calibration[kind]
+	pick := func(asked, own *float64, otherwise float64) float64 {
+		switch {
+		case asked != nil:
+			return *asked
+		case own != nil:
+			return *own
+		}
+		return otherwise
+	}
+	a := billing.Adjustment{Target: pick(asked.Target, own.Target, billing.DefaultTarget), Elasticity: pick(asked.Elasticity, own.Elasticity, billing.DefaultElasticity),
+		MaxChange: pick(asked.MaxChange, own.MaxChange, billing.DefaultMaxChange)}
+	for _, c := range []*float64{asked.IndexCap, own.IndexCap, index} {
+		if c != nil {
+			a.IndexCap = c
+			break
+		}
+	}
+	return a
+}
+
+func sorted[K ~string, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,93 @@
+package terminal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"text/tabwriter"
+)
+
+// Paths of statements.
+const (
+	StatementsPath = "/v1/statements"
+	AccountingPath = "/v1/accounting"
+)
+
+type statement struct {
+	ID, Month, Lease, Tenant string
+	TenantName               string `json:"tenant_name"`
+	Minutes                  int64  `json:"billable_minutes"`
+	Net                      int64  `json:"net_cents"`
+	Vat                      int64  `json:"vat_cents"`
+	Total                    int64  `json:"total_cents"`
+	Lines                    []struct{ Kind, Month, Cause string }
+}
+
+// Statements lists issued statements.
+func Statements(ctx context.Context, c Client, w io.Writer, q url.Values) error {
+	list, err := List[statement](ctx, c, StatementsPath, q)
+	if err != nil {
+		return err
+	}
+	return showStatements(w, list)
+}
+
+// IssueRequest asks for a month's statements.
+type IssueRequest struct {
+	Month  string `json:"month"`
+	Tenant string `json:"tenant,omitempty"`
+	DryRun bool   `json:"dry_run"`
+}
+
+// Issue issues a month's statements, or shows them in a dry run.
+func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
+	resp, err := c.send(ctx, http.MethodPost, StatementsPath, r)
+	if err != nil {
+		return err
+	}
+	var p page[statement]
+	err = json.NewDecoder(resp.Body).Decode(&p)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if err := showStatements(w, p.Items); err != nil {
+		return err
+	}
+	if r.DryRun {
+		_, err = fmt.Fprintf(w, "\nA dry run: nothing was issued. Without --dry-run these %d statements are, for good.\n", len(p.Items))
+	} else {
+		_, err = fmt.Fprintf(w, "\nIssued: %d statements.\n", len(p.Items))
+	}
+	return err
+}
+
+func showStatements(w io.Writer, list []statement) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "statement\tmonth\ttenant\tlease\tminutes\texcl. VAT\tVAT\ttotal\tcorrects\t")
+	var net, vat, total int64
+	for _, s := range list {
+		corrects := ""
+		for _, l := range s.Lines {
+			if l.Kind == "correction" {
+				corrects += " " + l.Month
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t\n", s.ID, s.Month, s.Tenant, s.Lease, s.Minutes, euros(s.Net), euros(s.Vat), euros(s.Total), corrects)
+		net, vat, total = net+s.Net, vat+s.Vat, total+s.Total
+	}
+	fmt.Fprintf(t, "\t\t\t%d\t\t%s\t%s\t%s\t\t\n", len(list), euros(net), euros(vat), euros(total))
+	return t.Flush()
+}
+
+// euros writes cents as 1234.56.
+func euros(cents int64) string {
+	sign := ""
+	if cents < 0 {
+		sign, cents = "-", -cents
+	}
+	return fmt.Sprintf("%s%d.%02d", sign, cents/100, cents%100)
+}
