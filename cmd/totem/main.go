@@ -26,6 +26,8 @@ type cli struct {
 	Statements statementsCmd `cmd:"" help:"What leases owe for a month: issue, list, print, hand to accounting."`
 	Rents      rentsCmd      `cmd:"" help:"What rents the use of spaces suggests."`
 	Charter    charterCmd    `cmd:"" help:"What of the charter each site offers, and what is missing."`
+	Import     importCmd     `cmd:"" help:"Read tenants, members, badges, plans or leases from a spreadsheet's CSV, or a whole export."`
+	Export     exportCmd     `cmd:"" help:"Write all tenants, members, badges, plans, leases, passes and events as CSV files in a zip."`
 	Devices    devicesCmd    `cmd:"" help:"The devices of a running service."`
 	Series     seriesCmd     `cmd:"" help:"The series of minutes: make it again, compare it."`
 	Catalogue  catalogueCmd  `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`

@@ -107,6 +107,10 @@ type Key struct {
 func (k *Keeper) Apply(ctx context.Context, actor string, changes ...Change) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.apply(ctx, actor, changes)
+}
+
+func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) error {
 	now := k.now().UTC()
 	book := k.InForce().Book.Clone()
 	edits := make([]edit, 0, len(changes))

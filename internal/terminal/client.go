@@ -54,6 +54,16 @@ func (c Client) send(ctx context.Context, method, path string, body any) (*http.
 	return c.ask(req)
 }
 
+// upload sends a file.
+func (c Client) upload(ctx context.Context, path string, q url.Values, data []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(), bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("--url: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	return c.ask(req)
+}
+
 func (c Client) ask(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	resp, err := http.DefaultClient.Do(req)
@@ -68,16 +78,25 @@ func (c Client) ask(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	var p struct {
-		Title, Detail string
-		Errors        []struct{ Field, Message string }
-	}
-	_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&p) // whatever it says is shown
-	msg := p.Detail
-	for _, e := range p.Errors {
+	p := &Refused{Status: resp.Status}
+	_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(p) // whatever it says is shown
+	return nil, p
+}
+
+// Refused is what a service answers where it does not do as asked.
+type Refused struct {
+	Status string `json:"-"`
+	Detail string
+	Errors []struct{ Field, Location, Message string }
+}
+
+// Error says it in one line.
+func (r *Refused) Error() string {
+	msg := r.Status + ": " + r.Detail
+	for _, e := range r.Errors {
 		msg += fmt.Sprintf("; %s %s", e.Field, e.Message)
 	}
-	return nil, fmt.Errorf("%s: %s", resp.Status, msg)
+	return msg
 }
 
 // List asks for all pages of a list.

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/lorntech/totem/internal/terminal"
+)
+
+type importCmd struct {
+	service
+	File   string `arg:"" help:"A CSV file, or the zip of an export." type:"existingfile"`
+	DryRun bool   `help:"Show what would change, and change nothing."`
+	Tenant string `help:"Whose people they are, where the file does not say." placeholder:"TENANT"`
+	Kind   string `help:"tenants, members, badges, schedules, plans, leases, passes or events; default: told by the columns." placeholder:"KIND"`
+}
+
+func (c *importCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	q := given(map[string]string{"tenant": c.Tenant, "kind": c.Kind})
+	if c.DryRun {
+		q.Set("dry_run", "true")
+	}
+	return terminal.Import(ctx, client, os.Stdout, c.File, q)
+}
+
+type exportCmd struct {
+	service
+	File string `arg:"" help:"The zip to be written; nobody else may read it."`
+}
+
+func (c *exportCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Export(ctx, client, os.Stdout, c.File)
+}

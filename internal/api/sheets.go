@@ -1,0 +1,83 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/sheets"
+)
+
+// maxImport bounds a file that is imported, in bytes.
+const maxImport = 16 << 20
+
+type importIn struct {
+	Name    string `query:"name" default:"import.csv" doc:"The file's name: an export's say what they hold, and errors name it."`
+	Kind    string `query:"kind" enum:"tenants,members,badges,schedules,plans,leases,passes,events" doc:"What a CSV file holds; default: told by its columns."`
+	Tenant  string `query:"tenant" doc:"Whose people they are, where the file does not say."`
+	DryRun  bool   `query:"dry_run" doc:"Say what would change, and change nothing."`
+	RawBody []byte `contentType:"application/octet-stream"`
+}
+
+type exportOut struct {
+	ContentType string `header:"Content-Type"`
+	Name        string `header:"Content-Disposition"`
+	Body        []byte
+}
+
+// sheets are the endpoints for what people keep in spreadsheets.
+func (s *server) sheets() {
+	in := operation("POST", "/v1/import", tagRights, "Read a spreadsheet's CSV, or a zip of them as an export is: all of it or nothing.", Admin)
+	in.MaxBodyBytes = maxImport
+	in.Errors = append(in.Errors, http.StatusConflict)
+	huma.Register(s.api, in, s.importSheets)
+	huma.Register(s.api, operation("GET", "/v1/export", tagRights, "All tenants, members, badges (as hashes), schedules, plans, leases, passes and events as CSV files in a zip.", Admin), s.exportSheets)
+}
+
+func (s *server) importSheets(ctx context.Context, in *importIn) (*one[sheets.Report], error) {
+	if _, ok := s.cfg.Rights.InForce().Book.Tenant(lease.TenantID(in.Tenant)); in.Tenant != "" && !ok {
+		return nil, invalid("query", "tenant", "there is no such tenant")
+	}
+	draft := s.cfg.Rights.Draft()
+	report, err := sheets.Import(s.cfg.Network, s.cfg.Keys, draft, in.Name, in.RawBody, sheets.Options{Kind: in.Kind, Tenant: lease.TenantID(in.Tenant)})
+	var fault sheets.Fault
+	if errors.As(err, &fault) {
+		report = &sheets.Report{Faults: []sheets.Fault{fault}}
+	} else if err != nil {
+		return nil, s.fail(err)
+	}
+	if len(report.Faults) > 0 {
+		p := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnprocessableEntity), Status: http.StatusUnprocessableEntity,
+			Detail: fmt.Sprintf("nothing was imported; what is wrong is in %d places", len(report.Faults))}
+		for _, f := range report.Faults {
+			place := f.File
+			if f.Line > 0 {
+				place = fmt.Sprintf("%s:%d", f.File, f.Line)
+			}
+			p.Errors = append(p.Errors, FieldProblem{Field: f.Column, Location: place, Message: f.Message})
+		}
+		return nil, p
+	}
+	if !in.DryRun {
+		if err := s.cfg.Rights.Commit(ctx, callerOf(ctx).id, draft); errors.Is(err, rights.ErrChanged) {
+			return nil, problem(http.StatusConflict, err.Error())
+		} else if err != nil {
+			return nil, s.fail(err)
+		}
+	}
+	return &one[sheets.Report]{*report}, nil
+}
+
+func (s *server) exportSheets(context.Context, *struct{}) (*exportOut, error) {
+	var b bytes.Buffer
+	if err := sheets.Export(&b, s.cfg.Rights.InForce().Book, s.cfg.Keys); err != nil {
+		return nil, s.fail(err)
+	}
+	return &exportOut{"application/zip", `attachment; filename="totem-export.zip"`, b.Bytes()}, nil
+}

@@ -1,0 +1,50 @@
+package rights
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Draft is a change of many things that is made one by one and committed at once.
+type Draft struct {
+	base    *InForce
+	book    *lease.Book
+	changes []Change
+}
+
+// ErrChanged says that the rights changed since a draft was begun.
+var ErrChanged = errors.New("tenants, leases or badges have changed meanwhile; try again")
+
+// Draft begins a draft of what is in force.
+func (k *Keeper) Draft() *Draft {
+	f := k.InForce()
+	return &Draft{base: f, book: f.Book.Clone()}
+}
+
+// Book is the book as the draft makes it; not to be changed.
+func (d *Draft) Book() *lease.Book { return d.book }
+
+// Put checks an entity against the draft and adds it. Errors are package lease's.
+func (d *Draft) Put(v any) error {
+	c := Change{Put: v}
+	if _, err := makeEdit(d.book, c); err != nil {
+		return err
+	}
+	d.changes = append(d.changes, c)
+	return nil
+}
+
+// Commit makes all of a draft's changes, or none.
+func (k *Keeper) Commit(ctx context.Context, actor string, d *Draft) error {
+	if len(d.changes) == 0 {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.InForce() != d.base {
+		return ErrChanged
+	}
+	return k.apply(ctx, actor, d.changes)
+}

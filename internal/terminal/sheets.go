@@ -1,0 +1,114 @@
+package terminal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+)
+
+// Paths of import and export.
+const (
+	importPath = "/v1/import"
+	ExportPath = "/v1/export"
+)
+
+type importReport struct {
+	Changes []struct {
+		File             string
+		Line             int
+		Kind, ID, Action string
+		Fields           []struct{ Column, Before, After string }
+	}
+	Unused []string
+}
+
+// Import sends a file and shows what changes; q are the import's parameters.
+func Import(ctx context.Context, c Client, w io.Writer, file string, q url.Values) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	q.Set("name", filepath.Base(file))
+	resp, err := c.upload(ctx, importPath, q, data)
+	var refused *Refused
+	if errors.As(err, &refused) && len(refused.Errors) > 0 {
+		for _, e := range refused.Errors {
+			place := e.Location
+			if e.Field != "" {
+				place += ": column " + e.Field
+			}
+			fmt.Fprintf(w, "%s: %s\n", place, e.Message)
+		}
+		return errors.New(refused.Detail)
+	}
+	if err != nil {
+		return err
+	}
+	var r importReport
+	err = json.NewDecoder(resp.Body).Decode(&r)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	return r.show(w, q.Get("dry_run") == "true")
+}
+
+func (r *importReport) show(w io.Writer, dry bool) error {
+	count := map[string]int{}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, x := range r.Changes {
+		count[x.Action]++
+		sign := map[string]string{"create": "+", "change": "~"}[x.Action]
+		if sign == "" {
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t", sign, x.Kind, x.ID)
+		for i, f := range x.Fields {
+			if i > 0 {
+				fmt.Fprint(t, ", ")
+			}
+			switch {
+			case x.Action == "create" || f.Before == "":
+				fmt.Fprintf(t, "%s %s", f.Column, f.After)
+			default:
+				fmt.Fprintf(t, "%s %s → %s", f.Column, f.Before, f.After)
+			}
+		}
+		fmt.Fprintf(t, "\t(%s:%d)\n", x.File, x.Line)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, u := range r.Unused {
+		fmt.Fprintf(w, "not used: column %s\n", u)
+	}
+	said := "done"
+	if dry {
+		said = "a dry run, nothing was changed"
+	}
+	_, err := fmt.Fprintf(w, "%d new, %d changed, %d as they were: %s.\n", count["create"], count["change"], count["keep"], said)
+	return err
+}
+
+// Export writes all that people keep into a file that is for its owner only:
+// whole, or not at all.
+func Export(ctx context.Context, c Client, w io.Writer, file string) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".export-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // gone once it is renamed
+	if err := errors.Join(c.Copy(ctx, tmp, ExportPath, url.Values{}, "application/zip"), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), file); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s holds names and hashes of badges: keep it as you keep the ledger. totem import reads it back.\n", file)
+	return err
+}
