@@ -333,13 +333,14 @@ func given(of map[string]string) url.Values {
 type rentsCmd struct {
 	service
 	period
-	Site       string  `help:"Only of this site." placeholder:"SITE"`
-	Kind       string  `help:"Only spaces of this kind." placeholder:"KIND"`
-	Target     float64 `help:"The use at which a rent stays as it is." default:"0.6"`
-	Elasticity float64 `help:"How far a rent follows use." default:"0.5"`
-	MaxChange  float64 `help:"The most that a rent changes." default:"0.1"`
-	IndexCap   string  `help:"The ILAT's change, as 0.02: no suggestion is above." placeholder:"PART"`
-	CSV        bool    `name:"csv" help:"As CSV."`
+	Site       string `help:"Only of this site." placeholder:"SITE"`
+	Kind       string `help:"Only spaces of this kind." placeholder:"KIND"`
+	By         string `help:"space, kind or site." enum:"space,kind,site" default:"space"`
+	Target     string `help:"The use at which a rent stays as it is; default: the kind's in the billing settings, else 0.6." placeholder:"PART"`
+	Elasticity string `help:"How far a rent follows use; likewise, else 0.5." placeholder:"NUMBER"`
+	MaxChange  string `help:"The most that a rent changes; likewise, else 0.1." placeholder:"PART"`
+	IndexCap   string `help:"The ILAT's change, as 0.02: no suggestion is above; default: of the settings' table." placeholder:"PART"`
+	CSV        bool   `name:"csv" help:"As CSV."`
 }
 
 func (c *rentsCmd) Run(ctx context.Context) error {
@@ -355,13 +356,8 @@ func (c *rentsCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)},
-		"target": {fmt.Sprint(c.Target)}, "elasticity": {fmt.Sprint(c.Elasticity)}, "max_change": {fmt.Sprint(c.MaxChange)}}
-	for name, v := range map[string]string{"site": c.Site, "kind": c.Kind, "index_cap": c.IndexCap} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
+	q := given(map[string]string{"from": from.Format(time.RFC3339), "to": to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
+		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap})
 	if c.CSV {
 		return client.CSV(ctx, os.Stdout, terminal.CalibrationPath, q)
 	}

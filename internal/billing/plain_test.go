@@ -249,3 +249,30 @@ func TestRentsAreRoundedTowardsThePresentOneAndNeverAboveTheCap(t *testing.T) {
 		}
 	}
 }
+
+func TestIncomeOverMonthsOfAnyLength(t *testing.T) {
+	zone := network(t).Zone
+	at := func(s string) time.Time {
+		x, err := time.ParseInLocation("2006-01-02 15:04", s, zone.Location())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	for _, c := range []struct {
+		from, to string
+		months   *big.Rat
+		income   int64 // of 12.5 m² at 11.50 €
+	}{
+		{"2026-10-01 00:00", "2026-11-01 00:00", big.NewRat(1, 1), 14_375},
+		{"2026-10-25 00:00", "2026-10-26 00:00", big.NewRat(1, 31), 464}, // 25 hours are a day
+		{"2026-10-25 00:00", "2026-10-25 12:00", big.NewRat(13, 25*31), 241},
+		{"2026-01-31 00:00", "2026-03-01 00:00", big.NewRat(32, 31), 14_839},
+		{"2025-11-01 00:00", "2026-11-01 00:00", big.NewRat(12, 1), 172_500},
+	} {
+		got := billing.Months(zone, at(c.from), at(c.to))
+		if got.Cmp(c.months) != 0 || billing.Income(1150, 12.5, got) != c.income {
+			t.Errorf("%s to %s: %s months, %d cents", c.from, c.to, got, billing.Income(1150, 12.5, got))
+		}
+	}
+}

@@ -1,6 +1,11 @@
 package billing
 
-import "math/big"
+import (
+	"math/big"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
 
 // Adjustment is how rents follow use (§5).
 type Adjustment struct {
@@ -64,4 +69,33 @@ func exact(x float64) *big.Rat {
 func floorTo(r *big.Rat) int64 {
 	q := new(big.Rat).Quo(r, big.NewRat(rentStep, 1))
 	return new(big.Int).Div(q.Num(), q.Denom()).Int64() * rentStep
+}
+
+// Months are those of [from, to) as rents count them: each local day is its
+// part of its month.
+func Months(zone *catalogue.Zone, from, to time.Time) *big.Rat {
+	sum := new(big.Rat)
+	for day := zone.At(from).Day; ; day++ {
+		begin, end := zone.Start(day), zone.Start(day+1)
+		if !begin.Before(to) {
+			return sum
+		}
+		t := time.Unix(int64(day)*86400, 0).UTC()
+		first, last := Month{t.Year(), t.Month()}.Days()
+		length := int64(last-first+1) * int64(end.Sub(begin)/time.Millisecond)
+		if begin.Before(from) {
+			begin = from
+		}
+		if end.After(to) {
+			end = to
+		}
+		sum.Add(sum, big.NewRat(int64(end.Sub(begin)/time.Millisecond), length))
+	}
+}
+
+// Income is what a rent in cents per m² and month brings over some months, in
+// cents, rounded half up once.
+func Income(rent int64, areaM2 float64, months *big.Rat) int64 {
+	sum := new(big.Rat).Mul(new(big.Rat).SetInt64(rent), exact(areaM2))
+	return half(sum.Mul(sum, months))
 }

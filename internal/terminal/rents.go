@@ -2,6 +2,8 @@ package terminal
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -19,24 +21,79 @@ type calibrated struct {
 	Rent                         int64   `json:"rent_cents_m2_month"`
 	Suggested                    *int64  `json:"suggested_rent_cents_m2_month"`
 	Change                       *float64
+	Median                       float64 `json:"kind_median_rent_cents_m2_month"`
+	Income                       int64   `json:"income_cents"`
+	Would                        *int64  `json:"suggested_income_cents"`
 }
 
-// Rents shows what rents the use of spaces suggests, in euros for a m² and month.
+type calibratedGroup struct {
+	Key                  string
+	Spaces, Insufficient int
+	MeanRent             float64  `json:"mean_rent_cents_m2_month"`
+	MeanWould            float64  `json:"mean_suggested_rent_cents_m2_month"`
+	MedianUse            *float64 `json:"median_use"`
+	Income               int64    `json:"income_cents"`
+	Would                int64    `json:"suggested_income_cents"`
+	Change               *float64
+}
+
+type calibration struct {
+	Items        []calibrated
+	Kinds, Sites []calibratedGroup
+	Months       float64
+	ILAT         *struct {
+		From, To string
+		Change   float64
+	}
+}
+
+// Rents shows what rents the use of spaces suggests, in euros for a m² and
+// month, and the income over the period: by space, kind or site.
 func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
-	list, err := List[calibrated](ctx, c, CalibrationPath, q)
+	q.Set("limit", "1000")
+	resp, err := c.do(ctx, CalibrationPath, q, "")
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "space\tkind\tuse\t\tknown\trent\tsuggested\tchange")
-	for _, r := range list {
-		suggested, change := "insufficient data", ""
-		if r.Suggested != nil && r.Change != nil {
-			suggested, change = fmt.Sprintf("%d.%02d", *r.Suggested/100, *r.Suggested%100), fmt.Sprintf("%+.1f %%", *r.Change*100)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d.%02d\t%s\t%s\n", r.Space, r.Kind, percent(r.Use), r.Measure, percent(&r.KnownShare), r.Rent/100, r.Rent%100, suggested, change)
+	var r calibration
+	err = json.NewDecoder(resp.Body).Decode(&r)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
 	}
-	return t.Flush()
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	groups := map[string][]calibratedGroup{"kind": r.Kinds, "site": r.Sites}[q.Get("by")]
+	if groups != nil {
+		fmt.Fprintf(t, "%s\tspaces\tknown too little\tmedian use\tmean rent\tsuggested\tincome\twould be\tchange\t\n", q.Get("by"))
+		for _, g := range groups {
+			fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.2f\t%.2f\t%s\t%s\t%s\t\n", g.Key, g.Spaces, g.Insufficient, percent(g.MedianUse), g.MeanRent/100, g.MeanWould/100, euros(g.Income), euros(g.Would), signed(g.Change))
+		}
+	} else {
+		fmt.Fprintln(t, "space\tkind\tuse\t\tknown\trent\tsuggested\tchange\tmedian of the kind\tincome\twould be\t")
+		for _, x := range r.Items {
+			suggested, would := "insufficient data", ""
+			if x.Suggested != nil && x.Would != nil {
+				suggested, would = euros(*x.Suggested), euros(*x.Would)
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.2f\t%s\t%s\t\n", x.Space, x.Kind, percent(x.Use), x.Measure, percent(&x.KnownShare), euros(x.Rent), suggested, signed(x.Change), x.Median/100, euros(x.Income), would)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nRents in € a m² and month; income in € over the period, %.2f months, were all let.", r.Months)
+	if r.ILAT != nil {
+		fmt.Fprintf(w, " ILAT %s to %s: %s.", r.ILAT.From, r.ILAT.To, signed(&r.ILAT.Change))
+	}
+	_, err = fmt.Fprintln(w)
+	return err
+}
+
+// signed writes a part as a change in percent.
+func signed(x *float64) string {
+	if x == nil {
+		return ""
+	}
+	return fmt.Sprintf("%+.1f %%", *x*100)
 }
 
 type offered struct {
