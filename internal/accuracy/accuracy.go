@@ -84,7 +84,10 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 	}()
 	fmt.Fprintf(out, "%d days from %s, %d messages, seed %d; repeated %.0f %%, in disorder by up to %s, readers away %s a day, clocks off by %s a day and %s, %d %% of exits not badged.\n",
 		o.Days, l.from, l.messages, o.Seed, o.Faults.Repeat, o.Faults.Reorder, o.Faults.Offline, o.Faults.Drift, o.set(), o.Forget)
-	return l.usage(ctx, out)
+	if err := l.usage(ctx, out); err != nil {
+		return err
+	}
+	return l.hours(ctx, out)
 }
 
 func live(ctx context.Context, dir string, o Options) (*lived, error) {

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/terminal"
 )
@@ -19,6 +20,9 @@ type used struct {
 	Known    float64 `json:"known_hours"`
 	Occupied float64 `json:"occupied_hours"`
 	Person   float64 `json:"person_hours"`
+
+	KnownOpen    float64 `json:"known_open_hours"`
+	OccupiedOpen float64 `json:"occupied_open_hours"`
 }
 
 // compared adds up what was said and what was true of the spaces whose state
@@ -65,7 +69,76 @@ func (l *lived) usage(ctx context.Context, out io.Writer) error {
 				person, personT, personErr, g.worstSpace, g.worst)
 		}
 	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return l.utilisation(out, list)
+}
+
+// utilisation compares each site's, over the spaces of which anything is known.
+func (l *lived) utilisation(out io.Writer, list []used) error {
+	type sum struct{ known, said, open, truly float64 }
+	sites, all := map[catalogue.SiteID]*sum{}, &sum{}
+	for _, u := range list {
+		sp := l.network.Space(catalogue.SpaceID(u.Key))
+		if u.Known == 0 {
+			continue
+		}
+		if sites[sp.Site] == nil {
+			sites[sp.Site] = &sum{}
+		}
+		open, truly := l.trulyOpen(sp)
+		for _, s := range []*sum{sites[sp.Site], all} {
+			s.known, s.said, s.open, s.truly = s.known+u.KnownOpen, s.said+u.OccupiedOpen, s.open+open, s.truly+truly
+		}
+	}
+	fmt.Fprintf(out, "\nUtilisation of opening hours:\n\n")
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "site\tsaid\ttruly\toff\t")
+	row := func(name string, s *sum) {
+		said, truly := 100*s.said/s.known, 100*s.truly/s.open
+		fmt.Fprintf(t, "%s\t%.2f %%\t%.2f %%\t%+.2f points\t\n", name, said, truly, said-truly)
+	}
+	for _, site := range l.network.Sites {
+		if s := sites[site.ID]; s != nil && s.known > 0 {
+			row(string(site.ID), s)
+		}
+	}
+	row("all", all)
 	return t.Flush()
+}
+
+// trulyOpen is how many hours a space's site was open, and how many of them it really was occupied.
+func (l *lived) trulyOpen(sp *catalogue.Space) (open, occupied float64) {
+	calendar := l.network.Calendar(l.network.Site(sp.Site))
+	spans := l.occupied(sp.ID)
+	for day := l.from; day < l.to; day++ {
+		for _, w := range calendar.Windows(day) {
+			from, to := l.network.Zone.Instant(day, int(w.From)*60), l.network.Zone.Instant(day, int(w.To)*60)
+			open += to.Sub(from).Hours()
+			for _, s := range spans {
+				begin, end := later(s.From, from), earlier(s.To, to)
+				if end.After(begin) {
+					occupied += end.Sub(begin).Hours()
+				}
+			}
+		}
+	}
+	return open, occupied
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func off(said, truly float64) string {
@@ -102,26 +175,34 @@ type truth struct{ occupied, person float64 }
 
 func (l *lived) truly(id catalogue.SpaceID) truth {
 	var t truth
-	type edge struct {
-		at time.Time
-		by int
-	}
-	var edges []edge
 	for _, s := range l.truth {
 		if s.Space == id {
-			edges = append(edges, edge{s.From, 1}, edge{s.To, -1})
 			t.person += s.To.Sub(s.From).Hours()
 		}
 	}
-	slices.SortFunc(edges, func(a, b edge) int { return a.at.Compare(b.at) })
-	n := 0
-	for i, e := range edges {
-		if n > 0 {
-			t.occupied += e.at.Sub(edges[i-1].at).Hours()
-		}
-		n += e.by
+	for _, s := range l.occupied(id) {
+		t.occupied += s.To.Sub(s.From).Hours()
 	}
 	return t
+}
+
+// occupied are the stretches in which somebody really was in a space.
+func (l *lived) occupied(id catalogue.SpaceID) []life.Stay {
+	var stays, out []life.Stay
+	for _, s := range l.truth {
+		if s.Space == id {
+			stays = append(stays, s)
+		}
+	}
+	slices.SortFunc(stays, func(a, b life.Stay) int { return a.From.Compare(b.From) })
+	for _, s := range stays {
+		if n := len(out); n > 0 && !s.From.After(out[n-1].To) {
+			out[n-1].To = later(out[n-1].To, s.To)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func (c *compared) add(u used, t truth, hours float64) {

@@ -45,22 +45,17 @@ type IssueRequest struct {
 
 // Issue issues a month's statements, or shows them in a dry run.
 func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
-	resp, err := c.send(ctx, http.MethodPost, StatementsPath, r)
+	list, err := issue[statement](ctx, c, r)
 	if err != nil {
 		return err
 	}
-	var p page[statement]
-	err = json.NewDecoder(resp.Body).Decode(&p)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return err
-	}
-	if err := showStatements(w, p.Items); err != nil {
+	if err := showStatements(w, list); err != nil {
 		return err
 	}
 	if r.DryRun {
-		_, err = fmt.Fprintf(w, "\nA dry run: nothing was issued. Without --dry-run these %d statements are, for good.\n", len(p.Items))
+		_, err = fmt.Fprintf(w, "\nA dry run: nothing was issued. Without --dry-run these %d statements are, for good.\n", len(list))
 	} else {
-		_, err = fmt.Fprintf(w, "\nIssued: %d statements.\n", len(p.Items))
+		_, err = fmt.Fprintf(w, "\nIssued: %d statements.\n", len(list))
 	}
 	return err
 }
@@ -90,4 +85,19 @@ func euros(cents int64) string {
 		sign, cents = "-", -cents
 	}
 	return fmt.Sprintf("%s%d.%02d", sign, cents/100, cents%100)
+}
+
+// Preview asks what a month's statements would be.
+func Preview[T any](ctx context.Context, c Client, month string) ([]T, error) {
+	return issue[T](ctx, c, IssueRequest{Month: month, DryRun: true})
+}
+
+func issue[T any](ctx context.Context, c Client, r IssueRequest) ([]T, error) {
+	resp, err := c.send(ctx, http.MethodPost, StatementsPath, r)
+	if err != nil {
+		return nil, err
+	}
+	var p page[T]
+	err = json.NewDecoder(resp.Body).Decode(&p)
+	return p.Items, errors.Join(err, resp.Body.Close())
 }

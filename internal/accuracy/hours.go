@@ -1,0 +1,284 @@
+package accuracy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lorntech/totem/firmware-sim/life"
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/terminal"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// personDay is one member's day.
+type personDay struct {
+	tenant lease.TenantID
+	member lease.MemberID
+	day    string
+}
+
+// measured is what the API says of a member's day.
+type measured struct {
+	Tenant, Member, Day string
+	Measured            int64 `json:"measured_seconds"`
+	Inferred            int64 `json:"inferred_seconds"`
+	Billable            int64 `json:"billable_minutes"`
+}
+
+// owed is what the API says of a statement.
+type owed struct {
+	Lease, Tenant, Month string
+	Minutes              int64 `json:"billable_minutes"`
+	Net                  int64 `json:"net_cents"`
+}
+
+// months are those that the days lived are of.
+func (l *lived) months() []billing.Month {
+	var list []billing.Month
+	for day := l.from; day < l.to; day++ {
+		t := time.Unix(int64(day)*86400, 0).UTC()
+		if m := (billing.Month{Year: t.Year(), Month: t.Month()}); len(list) == 0 || list[len(list)-1] != m {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// tariff is the world's leases and plans, which never change.
+func (l *lived) tariff() *billing.Tariff {
+	leases, plans := map[lease.ID][]billing.Version[lease.Lease]{}, map[lease.PlanID][]billing.Version[lease.Plan]{}
+	for i := range l.world.Leases {
+		leases[l.world.Leases[i].ID] = []billing.Version[lease.Lease]{{Value: &l.world.Leases[i]}}
+	}
+	for i := range l.world.Plans {
+		plans[l.world.Plans[i].ID] = []billing.Version[lease.Plan]{{Value: &l.world.Plans[i]}}
+	}
+	return billing.NewTariff(l.network, leases, plans)
+}
+
+// trueVisits are the visits to billable spaces as they really were, by person.
+func (l *lived) trueVisits() map[billing.Person][]billing.Visit {
+	tenants := map[lease.MemberID]lease.TenantID{}
+	for _, m := range l.world.Members {
+		tenants[m.ID] = m.Tenant
+	}
+	byMember := map[lease.MemberID][]life.Stay{}
+	for _, s := range l.truth {
+		byMember[s.Member] = append(byMember[s.Member], s)
+	}
+	out := map[billing.Person][]billing.Visit{}
+	for id, stays := range byMember {
+		slices.SortFunc(stays, func(a, b life.Stay) int { return a.From.Compare(b.From) })
+		who := billing.Person{Tenant: tenants[id], Member: id}
+		for _, sp := range l.network.Spaces {
+			if !l.network.Billable(sp.ID) {
+				continue
+			}
+			var v *billing.Visit
+			for _, s := range stays {
+				if !l.network.Within(s.Space, sp.ID) {
+					continue
+				}
+				if v != nil && v.To.Equal(s.From) {
+					v.To = s.To
+					continue
+				}
+				out[who] = append(out[who], billing.Visit{Member: id, Tenant: who.Tenant, Space: sp.ID, From: s.From, To: s.To, Ended: visit.Badge})
+				v = &out[who][len(out[who])-1]
+			}
+		}
+	}
+	return out
+}
+
+// kindOfDay sums days of which the same is known.
+type kindOfDay struct {
+	days, exact  int
+	said, truly  int64 // seconds
+	worst, total int64 // seconds off: of one day, and all without their sign
+}
+
+func (k *kindOfDay) add(said, truly int64) {
+	k.days++
+	k.said, k.truly = k.said+said, k.truly+truly
+	d := max(said-truly, truly-said)
+	k.worst, k.total = max(k.worst, d), k.total+d
+	if d == 0 {
+		k.exact++
+	}
+}
+
+// perTenant is what one tenant's hours and statements come to.
+type perTenant struct {
+	id             lease.TenantID
+	said, truly    int64 // seconds
+	inferred       int64
+	net, netTruly  int64 // cents
+	mins, minsTrue int64 // billable
+}
+
+// hours shows measured hours and statements beside what they truly were.
+func (l *lived) hours(ctx context.Context, out io.Writer) error {
+	kinds, tenants, err := l.compareHours(ctx)
+	if err != nil {
+		return err
+	}
+	if err := showDays(out, kinds); err != nil {
+		return err
+	}
+	return showTenants(out, tenants)
+}
+
+func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[lease.TenantID]*perTenant, error) {
+	tariff, first, last := l.tariff(), l.from, l.to-1
+	truly := map[personDay]int64{}
+	minutes := map[lease.ID]map[catalogue.Day]int64{}
+	for who, visits := range l.trueVisits() {
+		for _, d := range tariff.Days(l.network.Zone, first, last, visits) {
+			truly[personDay{who.Tenant, who.Member, d.Day.String()}] = d.Measured
+			for _, s := range d.Leases {
+				if minutes[s.Lease] == nil {
+					minutes[s.Lease] = map[catalogue.Day]int64{}
+				}
+				minutes[s.Lease][d.Day] += s.Minutes
+			}
+		}
+	}
+	tenants := map[lease.TenantID]*perTenant{}
+	of := func(id lease.TenantID) *perTenant {
+		if tenants[id] == nil {
+			tenants[id] = &perTenant{id: id}
+		}
+		return tenants[id]
+	}
+	kinds := map[string]*kindOfDay{}
+	count := func(kind string, said, truly int64) {
+		if kinds[kind] == nil {
+			kinds[kind] = &kindOfDay{}
+		}
+		kinds[kind].add(said, truly)
+	}
+	seen := map[personDay]bool{}
+	for _, m := range l.months() {
+		list, err := terminal.List[measured](ctx, l.client, terminal.HoursPath, url.Values{"month": {m.String()}, "by": {"day"}})
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, d := range list {
+			key := personDay{lease.TenantID(d.Tenant), lease.MemberID(d.Member), d.Day}
+			seen[key] = true
+			t := of(key.tenant)
+			t.said, t.inferred, t.mins = t.said+d.Measured, t.inferred+d.Inferred, t.mins+d.Billable
+			switch _, there := truly[key]; {
+			case !there:
+				count(notThere, d.Measured, 0)
+			case d.Inferred > 0:
+				count(inferredEnd, d.Measured, truly[key])
+			default:
+				count(badgedEnd, d.Measured, truly[key])
+			}
+		}
+	}
+	for key, seconds := range truly {
+		of(key.tenant).truly += seconds
+		if !seen[key] {
+			count(unseen, 0, seconds)
+		}
+	}
+	return kinds, tenants, l.statements(ctx, tariff, minutes, of)
+}
+
+// statements adds what would be issued, and what truly would have been.
+func (l *lived) statements(ctx context.Context, tariff *billing.Tariff, minutes map[lease.ID]map[catalogue.Day]int64, of func(lease.TenantID) *perTenant) error {
+	for _, m := range l.months() {
+		list, err := terminal.Preview[owed](ctx, l.client, m.String())
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			t := of(lease.TenantID(s.Tenant))
+			t.net += s.Net
+			a, _ := tariff.Amounts(lease.ID(s.Lease), m, minutes[lease.ID(s.Lease)])
+			t.netTruly, t.minsTrue = t.netTruly+a.Net, t.minsTrue+a.Minutes
+		}
+	}
+	return nil
+}
+
+// The kinds of days, as Totem itself tells them apart.
+const (
+	badgedEnd   = "every end badged"
+	inferredEnd = "some end inferred"
+	unseen      = "not seen"
+	notThere    = "not there at all"
+)
+
+func hoursOf(seconds int64) string { return fmt.Sprintf("%.1f", float64(seconds)/3600) }
+
+func showDays(out io.Writer, kinds map[string]*kindOfDay) error {
+	fmt.Fprintf(out, "\nMeasured hours of the coworking, days of members:\n\n")
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "the day's visits\tdays\texact to the second\tmeasured h\ttruly\terror\tmean off\tworst day\t")
+	var all kindOfDay
+	row := func(name string, k *kindOfDay) {
+		fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%s\t%s\t%s\t%s\t%s\t\n", name, k.days, 100*float64(k.exact)/float64(k.days), hoursOf(k.said), hoursOf(k.truly), off(float64(k.said), float64(k.truly)),
+			(time.Duration(k.total) * time.Second / time.Duration(k.days)).Round(time.Second), time.Duration(k.worst)*time.Second)
+	}
+	for _, name := range []string{badgedEnd, inferredEnd, unseen, notThere} {
+		if k := kinds[name]; k != nil {
+			row(name, k)
+			all.days, all.exact, all.said, all.truly, all.total, all.worst = all.days+k.days, all.exact+k.exact, all.said+k.said, all.truly+k.truly, all.total+k.total, max(all.worst, k.worst)
+		}
+	}
+	if all.days > 0 {
+		row("all", &all)
+	}
+	return t.Flush()
+}
+
+func showTenants(out io.Writer, tenants map[lease.TenantID]*perTenant) error {
+	list := slices.SortedFunc(maps.Values(tenants), func(a, b *perTenant) int { return cmp.Compare(a.id, b.id) })
+	list = slices.DeleteFunc(list, func(t *perTenant) bool { return t.said == 0 && t.truly == 0 && t.net == t.netTruly })
+	fmt.Fprintf(out, "\nHours and statements, by tenant:\n\n")
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "tenant\tmeasured h\ttruly\terror\tinferred\tbillable min\ttruly\tstatements €\ttruly\terror\t")
+	all := perTenant{id: "all"}
+	worst := 0.0
+	row := func(p *perTenant) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%.2f\t%s\t\n", p.id, hoursOf(p.said), hoursOf(p.truly), off(float64(p.said), float64(p.truly)), part(p.inferred, p.said), p.mins, p.minsTrue,
+			float64(p.net)/100, float64(p.netTruly)/100, off(float64(p.net), float64(p.netTruly)))
+	}
+	exact := 0
+	for _, p := range list {
+		row(p)
+		all.said, all.truly, all.inferred, all.mins, all.minsTrue = all.said+p.said, all.truly+p.truly, all.inferred+p.inferred, all.mins+p.mins, all.minsTrue+p.minsTrue
+		all.net, all.netTruly = all.net+p.net, all.netTruly+p.netTruly
+		worst = max(worst, math.Abs(float64(p.net-p.netTruly))/100)
+		if p.net == p.netTruly {
+			exact++
+		}
+	}
+	row(&all)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\nStatements exact to the cent: %d of %d tenants; the worst is %.2f € off.\n", exact, len(list), worst)
+	return err
+}
+
+func part(of, all int64) string {
+	if all == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(of)/float64(all))
+}
