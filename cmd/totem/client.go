@@ -263,12 +263,17 @@ type statementsListCmd struct {
 	service
 	Month  string `help:"As 2026-10; default: all." placeholder:"MONTH"`
 	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
+	CSV    bool   `name:"csv" help:"As CSV, every line of every statement."`
+	Locale string `help:"fr or en: of the CSV." enum:"fr,en" default:"fr"`
 }
 
 func (c *statementsListCmd) Run(ctx context.Context) error {
 	client, err := c.client()
 	if err != nil {
 		return err
+	}
+	if c.CSV {
+		return client.CSV(ctx, os.Stdout, terminal.StatementsPath, given(map[string]string{"month": c.Month, "tenant": c.Tenant, "locale": c.Locale}))
 	}
 	return terminal.Statements(ctx, client, os.Stdout, given(map[string]string{"month": c.Month, "tenant": c.Tenant}))
 }

@@ -33,7 +33,19 @@ type statementsIn struct {
 	Paging
 	Month  string `query:"month"`
 	Tenant string `query:"tenant"`
+	Locale string `query:"locale" enum:"en,fr" doc:"Of the CSV, as of one statement's."`
+	Accept string `header:"Accept" hidden:"true"`
 }
+
+// statementsBody are statements; as CSV the lines of all of them, not a page.
+type statementsBody struct {
+	page[bills.Statement]
+	fr bool
+}
+
+func (b statementsBody) french() bool { return b.fr }
+
+func (b statementsBody) rows() any { return linesOf(b.Items, b.fr) }
 
 type statementIn struct {
 	IDPath
@@ -119,19 +131,25 @@ type statementLine struct {
 }
 
 // rows are the statement's lines, and its total.
-func (s statementBody) rows() any {
-	var out []statementLine
-	line := func(kind, of string, minutes, net, vat, total int64, cause string) {
-		out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), kind, of, minutes, net, vat, total, s.VatPct, cause})
+func (s statementBody) rows() any { return linesOf([]bills.Statement{s.Statement}, s.fr) }
+
+// linesOf are the lines of statements, each with its total at its end.
+func linesOf(list []bills.Statement, french bool) any {
+	out := []statementLine{}
+	for i := range list {
+		s := &list[i]
+		line := func(kind, of string, minutes, net, vat, total int64, cause string) {
+			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), kind, of, minutes, net, vat, total, s.VatPct, cause})
+		}
+		for _, l := range s.Lines {
+			line(l.Kind, l.Month, l.Minutes, l.NetCents, l.VatCents, l.NetCents+l.VatCents, l.Cause)
+		}
+		line("total", s.Month, s.BillableMinutes, s.NetCents, s.VatCents, s.TotalCents, "")
 	}
-	for _, l := range s.Lines {
-		line(l.Kind, l.Month, l.Minutes, l.NetCents, l.VatCents, l.NetCents+l.VatCents, l.Cause)
-	}
-	line("total", s.Month, s.BillableMinutes, s.NetCents, s.VatCents, s.TotalCents, "")
-	if !s.fr {
+	if !french {
 		return out
 	}
-	var lignes []ligne
+	lignes := []ligne{}
 	for _, l := range out {
 		lignes = append(lignes, inFrench(l))
 	}
@@ -142,7 +160,7 @@ func (s *server) statements() {
 	op := operation("POST", "/v1/statements", tagBilling, "Issue a month's statements; a dry run shows them.", Admin, Billing)
 	op.Errors = append(op.Errors, http.StatusConflict)
 	huma.Register(s.api, op, s.issue)
-	huma.Register(s.api, operation("GET", "/v1/statements", tagBilling, "Issued statements, by number.", Admin, Billing, Tenant), s.listStatements)
+	huma.Register(s.api, operation("GET", "/v1/statements", tagBilling, "Issued statements, by number; also as CSV, all their lines.", Admin, Billing, Tenant), s.listStatements)
 	huma.Register(s.api, operation("GET", "/v1/statements/{id}", tagBilling, "An issued statement; also as CSV, and as HTML that prints on A4.", Admin, Billing, Tenant), s.statement)
 	huma.Register(s.api, operation("GET", "/v1/accounting", tagBilling, "Issued statements as the entries of a sales journal: the 18 columns of a FEC, as French accounting packages import it.", Admin, Billing), s.accounting)
 	huma.Register(s.api, operation("GET", "/v1/calibration", tagBilling, "What rents the use of spaces suggests, with every input; also as CSV.", Admin, Manager, Billing), s.calibration)
@@ -173,7 +191,7 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*pageOut[bills.Stateme
 	return stretch(len(list), list, func(x bills.Statement) bills.Statement { return x }, nil), nil
 }
 
-func (s *server) listStatements(ctx context.Context, in *statementsIn) (*pageOut[bills.Statement], error) {
+func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[statementsBody], error) {
 	tenant, err := ownTenant(ctx, in.Tenant)
 	if err != nil {
 		return nil, err
@@ -181,6 +199,9 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*pageOut
 	parts, err := in.decode(1)
 	if err != nil {
 		return nil, err
+	}
+	if wantsCSV(in.Accept) {
+		in.Limit = 1 << 40
 	}
 	f := ledger.StatementFilter{Month: in.Month, Tenant: tenant, Limit: in.Limit + 1}
 	if parts != nil {
@@ -198,7 +219,8 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*pageOut
 			return nil, s.fail(err)
 		}
 	}
-	return stretch(in.Limit, shown, func(x bills.Statement) bills.Statement { return x }, func(x bills.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} }), nil
+	p := stretch(in.Limit, shown, func(x bills.Statement) bills.Statement { return x }, func(x bills.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} })
+	return &one[statementsBody]{statementsBody{p.Body, in.Locale == "fr"}}, nil
 }
 
 func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut, error) {
