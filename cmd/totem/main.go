@@ -23,6 +23,8 @@ type cli struct {
 	Usage      usageCmd      `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
 	Occupancy  occupancyCmd  `cmd:"" help:"How full a space was, hour by hour."`
 	Hours      hoursCmd      `cmd:"" help:"Measured hours, and how they came about."`
+	Visits     visitsCmd     `cmd:"" help:"Visits: look at them, correct them, undo a correction."`
+	Events     eventsCmd     `cmd:"" help:"Events, and how many came."`
 	Statements statementsCmd `cmd:"" help:"What leases owe for a month: issue, list, print, hand to accounting."`
 	Rents      rentsCmd      `cmd:"" help:"What rents the use of spaces suggests."`
 	Charter    charterCmd    `cmd:"" help:"What of the charter each site offers, and what is missing."`

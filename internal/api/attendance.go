@@ -27,7 +27,12 @@ func (s *server) attendances() {
 	huma.Register(s.api, operation("GET", "/v1/events/{id}/attendance", tagUsage, "How many were counted in an event's spaces while it ran, site by site.", Admin, Manager), s.attendance)
 }
 
-func (s *server) attendance(ctx context.Context, in *IDPath) (*pageOut[attendance], error) {
+type attendanceIn struct {
+	IDPath
+	Paging
+}
+
+func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[attendance], error) {
 	e, ok := s.cfg.Rights.InForce().Book.Event(lease.EventID(in.ID))
 	if !ok {
 		return nil, notFound("event " + in.ID)
@@ -46,8 +51,8 @@ func (s *server) attendance(ctx context.Context, in *IDPath) (*pageOut[attendanc
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return stretch(len(list), list, func(u series.Usage) attendance {
+	return numbered(in.Paging, "", list, func(u series.Usage) attendance {
 		v := showUsage(u)
 		return attendance{Event: e.ID, Site: catalogue.SiteID(u.Key), Spaces: u.Spaces, KnownHours: v.KnownHours, PersonHours: v.PersonHours, Peak: v.Peak}
-	}, nil), nil
+	})
 }

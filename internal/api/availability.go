@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
@@ -30,6 +32,11 @@ type spaceState struct {
 type AvailabilityIn struct {
 	Site string `query:"site"`
 	Kind string `query:"kind"`
+}
+
+type freeIn struct {
+	Paging
+	AvailabilityIn
 }
 
 type streamIn struct {
@@ -56,31 +63,49 @@ func (s *server) availability() {
 }
 
 // free writes what each space's change has been encoded as once, for all who ask.
-func (s *server) free(ctx context.Context, in *AvailabilityIn) (*huma.StreamResponse, error) {
-	see, err := s.sees(ctx, in)
+func (s *server) free(ctx context.Context, in *freeIn) (*huma.StreamResponse, error) {
+	see, err := s.sees(ctx, &in.AvailabilityIn)
 	if err != nil {
 		return nil, err
 	}
+	after, err := in.decode(1)
+	if err != nil {
+		return nil, err
+	}
+	list := s.cfg.Live.Availability()
+	if after != nil {
+		i := slices.IndexFunc(list, func(a occupancy.SpaceAvailability) bool { return string(a.Space) == after[0] })
+		if i < 0 {
+			return nil, invalid("query", "cursor", "is not the next of a page of this list")
+		}
+		list = list[i+1:]
+	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		hc.SetHeader("Content-Type", "application/json")
-		list := s.cfg.Live.Availability()
 		buffer, _ := s.buffers.Get().(*[]byte)
 		if buffer == nil {
 			buffer = new([]byte)
 		}
 		b := (*buffer)[:0]
 		b = append(b, `{"items":[`...)
-		first := true
+		n, last, next := 0, catalogue.SpaceID(""), []byte("null")
 		for _, a := range list {
-			if text := see(a); text != nil {
-				if !first {
-					b = append(b, ',')
-				}
-				first = false
-				b = append(b, text...)
+			text := see(a)
+			if text == nil {
+				continue
 			}
+			if n == in.Limit {
+				next = mustJSON(encodeCursor(string(last)))
+				break
+			}
+			if n > 0 {
+				b = append(b, ',')
+			}
+			n, last = n+1, a.Space
+			b = append(b, text...)
 		}
-		b = append(b, `],"next":null}`...)
+		b = append(b, `],"next":`...)
+		b = append(append(b, next...), '}')
 		hc.SetHeader("Content-Length", strconv.Itoa(len(b))) // one write instead of a dozen chunks
 		_, _ = hc.BodyWriter().Write(b)                      // the client has gone where this fails
 		*buffer = b

@@ -69,8 +69,15 @@ type explanation struct {
 type explainedVisit struct {
 	visitView
 	Inferred bool     `json:"inferred" doc:"Its end was not badged."`
+	Counted  counted  `json:"counted" doc:"What of it counts on this day: as corrected, and an inferred end up to the plan's cap."`
 	First    *readOut `json:"first_read" doc:"The read that began it; null once reads are no longer kept."`
 	Last     *readOut `json:"last_read" doc:"The read that ended it, where one did."`
+}
+
+type counted struct {
+	From  catalogue.Instant `json:"from" format:"date-time"`
+	To    catalogue.Instant `json:"to" format:"date-time"`
+	Lease *lease.ID         `json:"lease" doc:"The lease that gives the space on this day; null: unleased."`
 }
 
 type readOut struct {
@@ -87,7 +94,8 @@ type explainedShares struct {
 	Lease           lease.ID     `json:"lease"`
 	Plan            lease.PlanID `json:"plan"`
 	Seconds         int64        `json:"seconds" doc:"After the cap on inferred ends."`
-	BillableMinutes int64        `json:"billable_minutes"`
+	RoundedMinutes  int64        `json:"rounded_minutes" doc:"0 below the grace, else rounded up."`
+	BillableMinutes int64        `json:"billable_minutes" doc:"Cut at the day's cap."`
 	GraceMinutes    int          `json:"grace_minutes"`
 	RoundingMinutes int          `json:"rounding_minutes"`
 	DailyCap        int          `json:"daily_cap_minutes"`
@@ -207,7 +215,7 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 			continue
 		}
 		p := terms.Plan
-		out.Leases = append(out.Leases, explainedShares{x.Lease, p.ID, x.Seconds, x.Minutes, p.GraceMinutes, p.RoundingMinutes, p.DailyCapMinutes, p.InferredCapMinutes, p.HourlyRateCents})
+		out.Leases = append(out.Leases, explainedShares{x.Lease, p.ID, x.Seconds, billing.Rounded(p, x.Seconds), x.Minutes, p.GraceMinutes, p.RoundingMinutes, p.DailyCapMinutes, p.InferredCapMinutes, p.HourlyRateCents})
 	}
 	begin, end := s.cfg.Network.Zone.Start(day), s.cfg.Network.Zone.Start(day+1)
 	for _, v := range visits {
@@ -222,6 +230,8 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 		if err != nil {
 			return nil, s.fail(err)
 		}
+		span, by := tariff.Counted(s.cfg.Network.Zone, day, &v)
+		x.Counted = counted{instant(span.From), instant(span.To), orNil(by)}
 		out.Visits = append(out.Visits, x)
 	}
 	return &one[explanation]{out}, nil

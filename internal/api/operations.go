@@ -99,6 +99,7 @@ func (s *server) operations() {
 		return &one[verifyOut]{out}, nil
 	})
 	type auditIn struct {
+		Paging
 		Target string `query:"target" required:"true" doc:"kind/id, as lease/atelier-2026."`
 	}
 	huma.Register(s.api, operation("GET", "/v1/audit", tagOperations, "The acts on one thing, oldest first.", Admin), func(ctx context.Context, in *auditIn) (*pageOut[actView], error) {
@@ -106,7 +107,7 @@ func (s *server) operations() {
 		if err != nil {
 			return nil, s.fail(err)
 		}
-		return stretch(len(acts), acts, showAct, nil), nil
+		return numbered(in.Paging, "", acts, showAct)
 	})
 	huma.Register(s.api, operation("POST", "/v1/devices/{id}/secret", tagOperations, "Give a device a new secret, shown once; the former ends.", Admin), s.secret)
 }

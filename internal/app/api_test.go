@@ -29,7 +29,7 @@ func clientOf(t *testing.T, a *App) client {
 	return client{t, "http://" + a.HTTP.String(), a.Admin}
 }
 
-// ask returns the status and the answer, decoded.
+// ask returns the status and the answer, decoded where it is JSON.
 func (c client) ask(method, path, body string) (int, map[string]any) {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, bytes.NewReader([]byte(body)))
@@ -50,7 +50,7 @@ func (c client) ask(method, path, body string) (int, map[string]any) {
 		c.t.Fatal(err)
 	}
 	var answer map[string]any
-	if len(data) > 0 {
+	if strings.Contains(res.Header.Get("Content-Type"), "json") && len(data) > 0 {
 		if err := json.Unmarshal(data, &answer); err != nil {
 			c.t.Errorf("%s %s: %q is no JSON object: %v", method, path, data, err)
 		}
@@ -108,6 +108,13 @@ func TestRolesMayWhatTheContractSays(t *testing.T) {
 		{"PUT", "/v1/passes/p1", `{"host":"alice","name":"V","spaces":["metz-coworking"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-02-01T00:00:00Z"}`, "admin manager tenant"},
 		{"PUT", "/v1/passes/p2", `{"host":"alice","name":"V","spaces":["metz-fablab"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-02-01T00:00:00Z"}`, "admin manager"},
 		{"GET", "/v1/members/alice/data", "", "admin manager tenant"}, {"GET", "/v1/members/bob/data", "", "admin manager"},
+		{"GET", "/v1/hours?month=2026-01", "", "admin manager elsewhere billing tenant"}, {"GET", "/v1/hours?month=2026-01&tenant=atelier", "", "admin manager elsewhere billing tenant"},
+		{"GET", "/v1/hours?month=2026-01&tenant=zinc", "", "admin manager elsewhere billing"},
+		{"GET", "/v1/hours/explain?member=alice&day=2026-01-05", "", "admin manager billing tenant"}, {"GET", "/v1/hours/explain?member=bob&day=2026-01-05", "", "admin manager billing"},
+		{"POST", "/v1/statements", `{"month":"2026-01","dry_run":true}`, "admin billing"}, {"GET", "/v1/statements", "", "admin billing tenant"}, {"GET", "/v1/accounting", "", "admin billing"},
+		{"GET", "/v1/calibration?from=2026-01-05T00:00:00Z&to=2026-01-06T00:00:00Z", "", "admin manager elsewhere billing"}, {"GET", "/v1/charter", "", "admin manager elsewhere billing"},
+		{"GET", "/v1/export", "", "admin"}, {"POST", "/v1/import?kind=tenants&dry_run=true", "id,name,site,kind\nx,X,metz,company\n", "admin"},
+		{"GET", "/v1/usage?from=2026-01-05T00:00:00Z&to=2026-01-06T00:00:00Z&by=site", "", "admin manager elsewhere"},
 	} {
 		for who, cl := range clients {
 			status, answer := cl.ask(x.method, strings.ReplaceAll(x.path, "WHO", who), x.body)
@@ -128,17 +135,35 @@ func TestRolesMayWhatTheContractSays(t *testing.T) {
 func TestListsComeInPages(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	c := clientOf(t, a)
-	seen, path := 0, "/v1/spaces?limit=50"
-	for path != "" {
-		answer := c.must("GET", path, "")
-		seen += len(answer["items"].([]any))
-		path = ""
-		if next, ok := answer["next"].(string); ok {
-			path = "/v1/spaces?limit=50&cursor=" + next
+	for _, list := range []string{"/v1/spaces?limit=50", "/v1/availability?limit=7"} {
+		seen := map[string]bool{}
+		for path := list; path != ""; {
+			answer := c.must("GET", path, "")
+			for _, x := range answer["items"].([]any) {
+				x := x.(map[string]any)
+				id, _ := x["id"].(string)
+				if id == "" {
+					id = x["space"].(string)
+				}
+				if seen[id] {
+					t.Errorf("%s: %s comes twice", path, id)
+				}
+				seen[id] = true
+			}
+			path = ""
+			if next, ok := answer["next"].(string); ok {
+				path = list + "&cursor=" + next
+			}
+		}
+		if len(seen) != len(a.Network.Spaces) {
+			t.Errorf("%s: %d spaces in pages, %d in the catalogue", list, len(seen), len(a.Network.Spaces))
 		}
 	}
-	if seen != len(a.Network.Spaces) {
-		t.Errorf("%d spaces in pages, %d in the catalogue", seen, len(a.Network.Spaces))
+	if n := len(c.must("GET", "/v1/availability", "")["items"].([]any)); n != min(100, len(a.Network.Spaces)) {
+		t.Errorf("%d spaces where no limit is asked for", n)
+	}
+	if status, _ := c.ask("GET", "/v1/availability?cursor=bm93aGVyZQ", ""); status != 422 {
+		t.Errorf("a cursor of nowhere: %d", status)
 	}
 }
 
@@ -341,11 +366,42 @@ func TestOpenAPIDescribesEveryPath(t *testing.T) {
 	for _, p := range []string{"/v1/sites", "/v1/buildings", "/v1/spaces", "/v1/doors", "/v1/devices", "/v1/sites/{id}/key", "/v1/access/check", "/v1/access/reads", "/v1/doors/{id}/unlock",
 		"/v1/sites/{id}/lockdown", "/v1/availability", "/v1/availability/stream", "/v1/visits", "/v1/visits/{id}/correction", "/v1/rejects", "/v1/alarms", "/v1/alarms/{id}/acknowledgement",
 		"/v1/audit/verify", "/v1/tokens/{id}", "/v1/devices/{id}/secret", "/v1/members/{id}/data", "/v1/tenants/{id}", "/v1/members/{id}", "/v1/credentials/{id}", "/v1/plans/{id}",
-		"/v1/schedules/{id}", "/v1/leases/{id}", "/v1/passes/{id}", "/v1/events/{id}"} {
+		"/v1/schedules/{id}", "/v1/leases/{id}", "/v1/passes/{id}", "/v1/events/{id}", "/v1/events/{id}/attendance", "/v1/occupancy", "/v1/usage", "/v1/hours", "/v1/hours/explain",
+		"/v1/statements", "/v1/statements/{id}", "/v1/accounting", "/v1/calibration", "/v1/charter", "/v1/import", "/v1/export"} {
 		if paths[p] == nil {
 			t.Errorf("%s is missing", p)
 		}
 	}
+	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
+	lists := 0
+	for path, ops := range paths {
+		get, ok := ops.(map[string]any)["get"].(map[string]any)
+		if !ok || !isList(get, schemas) {
+			continue
+		}
+		lists++
+		var takes []string
+		for _, p := range get["parameters"].([]any) {
+			takes = append(takes, p.(map[string]any)["name"].(string))
+		}
+		if !slices.Contains(takes, "limit") || !slices.Contains(takes, "cursor") {
+			t.Errorf("%s is a list and takes only %v", path, takes)
+		}
+	}
+	if lists < 25 {
+		t.Errorf("only %d lists were found", lists)
+	}
+}
+
+// isList says whether an operation answers with a page of items.
+func isList(op, schemas map[string]any) bool {
+	content, _ := op["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any)
+	body, _ := content["application/json"].(map[string]any)
+	schema, _ := body["schema"].(map[string]any)
+	ref, _ := schema["$ref"].(string)
+	named, _ := schemas[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any)
+	fields, _ := named["properties"].(map[string]any)
+	return fields["items"] != nil && fields["next"] != nil
 }
 
 func TestDeletedPassOutlivesItsHostWithoutNames(t *testing.T) {

@@ -43,7 +43,7 @@ func live(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := steady(ctx, a, "/v1/availability", e.For)
+	got, err := steady(ctx, a, "/v1/availability?limit=1000", e.For)
 	if err != nil {
 		return nil, err
 	}

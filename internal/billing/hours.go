@@ -67,20 +67,14 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 				badged = append(badged, p)
 			}
 		}
-		from, to := v.From, v.To
-		if c := v.Corrected; c != nil {
-			from, to = c.From, c.To
-		}
-		p, ok := clip(from, to)
-		if !ok {
+		if p, ok := clip(v.asCorrected()); ok {
+			corrected = append(corrected, p)
+		} else {
 			continue
 		}
-		corrected = append(corrected, p)
-		p.rank, p.terms = t.leaseOf(day, v.Member, v.Tenant, v.Space)
-		if inferred := v.Ended == visit.Closing || v.Ended == visit.Max; inferred && v.Corrected == nil && p.terms != nil && p.terms.Plan.InferredCapMinutes > 0 {
-			p.to = min(p.to, v.From.UnixMilli()+int64(p.terms.Plan.InferredCapMinutes)*60_000)
-		}
-		if p.to > p.from {
+		span, rank, terms := t.counts(day, v)
+		if p, ok := clip(span.From, span.To); ok {
+			p.rank, p.terms = rank, terms
 			billed = append(billed, p)
 		}
 	}
@@ -88,6 +82,49 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 	d.Inferred = (covered(measured) - covered(badged)) / 1000
 	d.share(billed)
 	return d
+}
+
+// asCorrected is the time of the visit: as corrected, else as measured.
+func (v *Visit) asCorrected() (from, to time.Time) {
+	if v.Corrected != nil {
+		return v.Corrected.From, v.Corrected.To
+	}
+	return v.From, v.To
+}
+
+// counts is the part of a visit that counts on a day of it: as corrected, and
+// else at most the first minutes that the plan allows an inferred end (§4).
+// Terms are of the lease that gives the space, nil where none does.
+func (t *Tariff) counts(day catalogue.Day, v *Visit) (span Span, rank int, terms *Terms) {
+	span.From, span.To = v.asCorrected()
+	rank, terms = t.leaseOf(day, v.Member, v.Tenant, v.Space)
+	inferred := v.Ended == visit.Closing || v.Ended == visit.Max
+	if inferred && v.Corrected == nil && terms != nil && terms.Plan.InferredCapMinutes > 0 {
+		if last := v.From.Add(time.Duration(terms.Plan.InferredCapMinutes) * time.Minute); last.Before(span.To) {
+			span.To = last
+		}
+	}
+	return span, rank, terms
+}
+
+// Counted is the part of a visit that counts on a local day, before what
+// overlaps is counted once, and the lease that gives it; none where no lease
+// does.
+func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit) (span Span, by lease.ID) {
+	span, _, terms := t.counts(day, v)
+	if begin := zone.Start(day); span.From.Before(begin) {
+		span.From = begin
+	}
+	if end := zone.Start(day + 1); span.To.After(end) {
+		span.To = end
+	}
+	if span.To.Before(span.From) {
+		span.To = span.From
+	}
+	if terms != nil {
+		by = terms.Lease.ID
+	}
+	return span, by
 }
 
 // covered is the length of the union, in ms.
@@ -142,15 +179,20 @@ func (d *Day) share(pieces []piece) {
 // Billable is what a day's seconds come to in minutes: nothing below the grace,
 // else the whole rounded up, then cut at the day's cap (§4).
 func Billable(p *lease.Plan, seconds int64) int64 {
-	if seconds <= 0 || seconds < int64(p.GraceMinutes)*60 {
-		return 0
-	}
-	step := int64(max(p.RoundingMinutes, 1)) * 60
-	minutes := (seconds + step - 1) / step * step / 60
+	minutes := Rounded(p, seconds)
 	if p.DailyCapMinutes > 0 {
 		minutes = min(minutes, int64(p.DailyCapMinutes))
 	}
 	return minutes
+}
+
+// Rounded is Billable before the day's cap.
+func Rounded(p *lease.Plan, seconds int64) int64 {
+	if seconds <= 0 || seconds < int64(p.GraceMinutes)*60 {
+		return 0
+	}
+	step := int64(max(p.RoundingMinutes, 1)) * 60
+	return (seconds + step - 1) / step * step / 60
 }
 
 // Person is whose hours are counted together: a member of a tenant.

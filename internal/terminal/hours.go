@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"text/tabwriter"
 	"time"
 )
 
@@ -31,12 +30,11 @@ func Hours(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "tenant\tmember\tday\tmeasured\tcorrected\tbillable\tunleased\tinferred")
+	t := newTable("<tenant", "<member", "<day", "measured", "corrected", "billable", "unleased", "inferred")
 	for _, h := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d min\t%s\t%s\n", h.Tenant, orDash(h.Member), orDash(h.Day), clock(h.Measured), clock(h.Corrected), h.Billable, clock(h.Unleased), clock(h.Inferred))
+		t.row(h.Tenant, orDash(h.Member), orDash(h.Day), clock(h.Measured), clock(h.Corrected), fmt.Sprintf("%d min", h.Billable), clock(h.Unleased), clock(h.Inferred))
 	}
-	return t.Flush()
+	return t.write(w)
 }
 
 func orDash(s *string) string {
@@ -57,6 +55,7 @@ type explained struct {
 	Unleased  int64 `json:"unleased_seconds"`
 	Inferred  int64 `json:"inferred_seconds"`
 	Visits    []struct {
+		ID         string
 		Space      string
 		From       time.Time
 		To         *time.Time
@@ -65,12 +64,17 @@ type explained struct {
 			From, To       time.Time
 			Reason, Author string
 		}
+		Counted struct {
+			From, To time.Time
+			Lease    *string
+		}
 		First *explainedRead `json:"first_read"`
 		Last  *explainedRead `json:"last_read"`
 	}
 	Leases []struct {
 		Lease, Plan string
 		Seconds     int64
+		Rounded     int64 `json:"rounded_minutes"`
 		Billable    int64 `json:"billable_minutes"`
 		Grace       int   `json:"grace_minutes"`
 		Rounding    int   `json:"rounding_minutes"`
@@ -106,18 +110,42 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zon
 		if v.To != nil && v.Ended != nil {
 			to, ended = at(*v.To), "ended by "+*v.Ended
 		}
-		fmt.Fprintf(w, "\n%s  %s – %s  %s\n", v.Space, at(v.From), to, ended)
+		fmt.Fprintf(w, "\n%s  %s – %s  %s, visit %s\n", v.Space, at(v.From), to, ended, v.ID)
 		v.First.show(w, "began", at)
 		v.Last.show(w, "ended", at)
 		if x := v.Correction; x != nil {
 			fmt.Fprintf(w, "  corrected to %s – %s by %s: %s\n", at(x.From), at(x.To), x.Author, x.Reason)
 		}
+		if x := v.Counted; x.Lease == nil {
+			fmt.Fprintln(w, "  no lease covers it: never billed")
+		} else {
+			fmt.Fprintf(w, "  counts %s – %s for %s\n", at(x.From), at(x.To), *x.Lease)
+		}
 	}
 	for _, l := range e.Leases {
-		fmt.Fprintf(w, "\n%s (plan %s): %s, grace %d min, rounded up to %d min, at most %d min a day, inferred ends at most %d min (0: none)\n  = %d min at %d.%02d € an hour\n",
-			l.Lease, l.Plan, clock(l.Seconds), l.Grace, l.Rounding, l.Cap, l.Inferred, l.Billable, l.Rate/100, l.Rate%100)
+		fmt.Fprintf(w, "\n%s (plan %s, %s € an hour)\n  %s counted", l.Lease, l.Plan, euros(int64(l.Rate)), clock(l.Seconds))
+		if l.Inferred > 0 {
+			fmt.Fprintf(w, ", at most %d min of a visit whose end was inferred", l.Inferred)
+		}
+		if l.Rounded == 0 {
+			fmt.Fprintf(w, "\n  shorter than the grace of %d min", l.Grace)
+		} else {
+			fmt.Fprintf(w, "\n  %d min, rounded up to %s (grace %d min)", l.Rounded, minutes(l.Rounding), l.Grace)
+		}
+		if l.Cap > 0 && l.Billable < l.Rounded {
+			fmt.Fprintf(w, "\n  cut at %d min a day", l.Cap)
+		}
+		fmt.Fprintf(w, "\n  = %d min billable\n", l.Billable)
 	}
 	return nil
+}
+
+// minutes names a rounding: 0 is to the next minute.
+func minutes(n int) string {
+	if n <= 1 {
+		return "the next minute"
+	}
+	return fmt.Sprintf("%d min", n)
 }
 
 func (r *explainedRead) show(w io.Writer, word string, at func(time.Time) string) {

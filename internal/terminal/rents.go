@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/url"
 	"slices"
-	"text/tabwriter"
 )
 
 // CalibrationPath is where the API answers with suggested rents.
@@ -60,24 +59,24 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	var t *table
 	groups := map[string][]calibratedGroup{"kind": r.Kinds, "site": r.Sites}[q.Get("by")]
 	if groups != nil {
-		fmt.Fprintf(t, "%s\tspaces\tknown too little\tmedian use\tmean rent\tsuggested\tincome\twould be\tchange\t\n", q.Get("by"))
+		t = newTable("<"+q.Get("by"), "spaces", "known too little", "median use", "mean rent", "suggested", "income", "would be", "change")
 		for _, g := range groups {
-			fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.2f\t%.2f\t%s\t%s\t%s\t\n", g.Key, g.Spaces, g.Insufficient, percent(g.MedianUse), g.MeanRent/100, g.MeanWould/100, euros(g.Income), euros(g.Would), signed(g.Change))
+			t.row(g.Key, fmt.Sprint(g.Spaces), fmt.Sprint(g.Insufficient), percent(g.MedianUse), decimal(g.MeanRent/100), decimal(g.MeanWould/100), euros(g.Income), euros(g.Would), signed(g.Change))
 		}
 	} else {
-		fmt.Fprintln(t, "space\tkind\tuse\t\tknown\trent\tsuggested\tchange\tmedian of the kind\tincome\twould be\t")
+		t = newTable("<space", "<kind", "use", "<", "known", "rent", "suggested", "change", "median of the kind", "income", "would be")
 		for _, x := range r.Items {
 			suggested, would := "insufficient data", ""
 			if x.Suggested != nil && x.Would != nil {
 				suggested, would = euros(*x.Suggested), euros(*x.Would)
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.2f\t%s\t%s\t\n", x.Space, x.Kind, percent(x.Use), x.Measure, percent(&x.KnownShare), euros(x.Rent), suggested, signed(x.Change), x.Median/100, euros(x.Income), would)
+			t.row(x.Space, x.Kind, percent(x.Use), x.Measure, percent(&x.KnownShare), euros(x.Rent), suggested, signed(x.Change), decimal(x.Median/100), euros(x.Income), would)
 		}
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.write(w); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "\nRents in € a m² and month; income in € over the period, %.2f months, were all let.", r.Months)
@@ -87,6 +86,8 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	_, err = fmt.Fprintln(w)
 	return err
 }
+
+func decimal(x float64) string { return fmt.Sprintf("%.2f", x) }
 
 // signed writes a part as a change in percent.
 func signed(x *float64) string {
@@ -121,27 +122,28 @@ func Charter(ctx context.Context, c Client, w io.Writer) error {
 		}
 		cells[[2]string{o.Kind, o.Site}] = o
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "charter")
-	for _, s := range sites {
-		fmt.Fprintf(t, "\t%s", s)
+	heading := []string{"<charter"}
+	for _, site := range sites {
+		heading = append(heading, "<"+site)
 	}
+	t := newTable(heading...)
 	for _, k := range kinds {
-		fmt.Fprintf(t, "\n%s", k)
-		for _, s := range sites {
-			if o := cells[[2]string{k, s}]; o.Offered {
-				fmt.Fprintf(t, "\t%d, used %s", o.Spaces, percent(o.Utilisation))
+		row := []string{k}
+		for _, site := range sites {
+			if o := cells[[2]string{k, site}]; o.Offered {
+				row = append(row, fmt.Sprintf("%d, used %s", o.Spaces, percent(o.Utilisation)))
 			} else {
-				fmt.Fprint(t, "\tmissing")
+				row = append(row, "missing")
 			}
 		}
+		t.row(row...)
 	}
-	fmt.Fprint(t, "\nopen a week")
-	for _, s := range sites {
+	open := []string{"open a week"}
+	for _, site := range sites {
 		if len(kinds) > 0 {
-			fmt.Fprintf(t, "\t%.1f h", cells[[2]string{kinds[0], s}].Open)
+			open = append(open, fmt.Sprintf("%.1f h", cells[[2]string{kinds[0], site}].Open))
 		}
 	}
-	fmt.Fprintln(t)
-	return t.Flush()
+	t.row(open...)
+	return t.write(w)
 }

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
+	"strings"
 )
 
 // Paths of import and export.
@@ -60,28 +60,24 @@ func Import(ctx context.Context, c Client, w io.Writer, file string, q url.Value
 
 func (r *importReport) show(w io.Writer, dry bool) error {
 	count := map[string]int{}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable("<", "<", "<", "<", "<")
 	for _, x := range r.Changes {
 		count[x.Action]++
 		sign := map[string]string{"create": "+", "change": "~"}[x.Action]
 		if sign == "" {
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t", sign, x.Kind, x.ID)
-		for i, f := range x.Fields {
-			if i > 0 {
-				fmt.Fprint(t, ", ")
-			}
-			switch {
-			case x.Action == "create" || f.Before == "":
-				fmt.Fprintf(t, "%s %s", f.Column, f.After)
-			default:
-				fmt.Fprintf(t, "%s %s → %s", f.Column, f.Before, f.After)
+		var fields []string
+		for _, f := range x.Fields {
+			if x.Action == "create" || f.Before == "" {
+				fields = append(fields, f.Column+" "+f.After)
+			} else {
+				fields = append(fields, fmt.Sprintf("%s %s → %s", f.Column, f.Before, f.After))
 			}
 		}
-		fmt.Fprintf(t, "\t(%s:%d)\n", x.File, x.Line)
+		t.row(sign, x.Kind, x.ID, strings.Join(fields, ", "), fmt.Sprintf("(%s:%d)", x.File, x.Line))
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.write(w); err != nil {
 		return err
 	}
 	for _, u := range r.Unused {

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"text/tabwriter"
+	"strings"
 )
 
 // Paths of statements.
@@ -61,21 +61,20 @@ func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
 }
 
 func showStatements(w io.Writer, list []statement) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "statement\tmonth\ttenant\tlease\tminutes\texcl. VAT\tVAT\ttotal\tcorrects\t")
+	t := newTable("<statement", "<month", "<tenant", "<lease", "minutes", "excl. VAT", "VAT", "total", "<corrects")
 	var net, vat, total int64
 	for _, s := range list {
-		corrects := ""
+		var corrects []string
 		for _, l := range s.Lines {
 			if l.Kind == "correction" {
-				corrects += " " + l.Month
+				corrects = append(corrects, l.Month)
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t\n", s.ID, s.Month, s.Tenant, s.Lease, s.Minutes, euros(s.Net), euros(s.Vat), euros(s.Total), corrects)
+		t.row(s.ID, s.Month, s.Tenant, s.Lease, fmt.Sprint(s.Minutes), euros(s.Net), euros(s.Vat), euros(s.Total), strings.Join(corrects, " "))
 		net, vat, total = net+s.Net, vat+s.Vat, total+s.Total
 	}
-	fmt.Fprintf(t, "\t\t\t%d\t\t%s\t%s\t%s\t\t\n", len(list), euros(net), euros(vat), euros(total))
-	return t.Flush()
+	t.row("", "", "", fmt.Sprintf("%d in all", len(list)), "", euros(net), euros(vat), euros(total))
+	return t.write(w)
 }
 
 // euros writes cents as 1234.56.

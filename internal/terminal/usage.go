@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/url"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -57,8 +56,7 @@ func Usage(ctx context.Context, c Client, w io.Writer, q UsageQuery) error {
 		heat(w, list)
 		return nil
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s\tutilisation\t\tfill\tperson hours\tpeak\tknown of open\n", q.By)
+	t := newTable("<"+q.By, "<utilisation", "", "fill", "person hours", "peak", "known of open")
 	for _, u := range list {
 		known := "–"
 		if u.Open > 0 {
@@ -68,9 +66,9 @@ func Usage(ctx context.Context, c Client, w io.Writer, q UsageQuery) error {
 		if u.Peak != nil {
 			peak = fmt.Sprint(*u.Peak)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Key, bar(u.Utilisation), percent(u.Utilisation), percent(u.Fill), grouped(u.Person), peak, known)
+		t.row(u.Key, bar(u.Utilisation), percent(u.Utilisation), percent(u.Fill), grouped(u.Person), peak, known)
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.write(w); err != nil {
 		return err
 	}
 	fmt.Fprintln(w, "\nUtilisation and fill are of the opening hours that are known; ? is unknown, which is never vacant.")

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/lorntech/totem/internal/terminal"
+)
+
+type hoursCmd struct {
+	Show    hoursShowCmd    `cmd:"" default:"withargs" help:"The measured hours of a month."`
+	Explain hoursExplainCmd `cmd:"" help:"How a member's day came about, down to the badges."`
+}
+
+type hoursShowCmd struct {
+	service
+	Month  string `help:"As 2026-10; default: the present one." placeholder:"MONTH"`
+	By     string `help:"tenant, member or day." enum:"tenant,member,day" default:"tenant"`
+	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
+	CSV    bool   `name:"csv" help:"As CSV."`
+}
+
+func (c *hoursShowCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	if c.Month == "" {
+		c.Month = time.Now().In(zone).Format("2006-01")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	q := url.Values{"month": {c.Month}, "by": {c.By}}
+	if c.Tenant != "" {
+		q.Set("tenant", c.Tenant)
+	}
+	if c.CSV {
+		return client.CSV(ctx, os.Stdout, terminal.HoursPath, q)
+	}
+	return terminal.Hours(ctx, client, os.Stdout, q)
+}
+
+type hoursExplainCmd struct {
+	service
+	Member string `arg:"" help:"The member."`
+	Day    string `arg:"" help:"The local day, as 2026-10-07."`
+}
+
+func (c *hoursExplainCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Explain(ctx, client, os.Stdout, c.Member, c.Day, zone)
+}
+
+type statementsCmd struct {
+	List       statementsListCmd       `cmd:"" help:"Issued statements."`
+	Issue      statementsIssueCmd      `cmd:"" help:"Issue a month's statements; look first with --dry-run."`
+	Show       statementsShowCmd       `cmd:"" help:"One statement as a page that prints on A4, as JSON or as CSV."`
+	Accounting statementsAccountingCmd `cmd:"" help:"Issued statements as the entries of a sales journal (FEC), for an accounting package."`
+}
+
+type statementsListCmd struct {
+	service
+	Month  string `help:"As 2026-10; default: all." placeholder:"MONTH"`
+	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
+	CSV    bool   `name:"csv" help:"As CSV, every line of every statement."`
+	Locale string `help:"fr or en: of the CSV." enum:"fr,en" default:"fr"`
+}
+
+func (c *statementsListCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	if c.CSV {
+		return client.CSV(ctx, os.Stdout, terminal.StatementsPath, given(map[string]string{"month": c.Month, "tenant": c.Tenant, "locale": c.Locale}))
+	}
+	return terminal.Statements(ctx, client, os.Stdout, given(map[string]string{"month": c.Month, "tenant": c.Tenant}))
+}
+
+type statementsIssueCmd struct {
+	service
+	Month  string `arg:"" help:"As 2026-10."`
+	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
+	DryRun bool   `help:"Show what would be issued, and issue nothing."`
+}
+
+func (c *statementsIssueCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Issue(ctx, client, os.Stdout, terminal.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun})
+}
+
+type statementsShowCmd struct {
+	service
+	ID     string `arg:"" help:"The statement, as s-000001."`
+	As     string `help:"html, json or csv." enum:"html,json,csv" default:"html"`
+	Locale string `help:"fr or en: of the page, and of the CSV." enum:"fr,en" default:"fr"`
+}
+
+func (c *statementsShowCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	accept := map[string]string{"html": "text/html", "json": "application/json", "csv": "text/csv"}[c.As]
+	return client.Copy(ctx, os.Stdout, terminal.StatementsPath+"/"+url.PathEscape(c.ID), url.Values{"locale": {c.Locale}}, accept)
+}
+
+type statementsAccountingCmd struct {
+	service
+	Month string `help:"Statements of this month; default: all." placeholder:"MONTH"`
+	From  string `help:"Issued on this day or later, as 2026-01-01." placeholder:"DAY"`
+	To    string `help:"Issued on this day or before." placeholder:"DAY"`
+}
+
+func (c *statementsAccountingCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return client.Copy(ctx, os.Stdout, terminal.AccountingPath, given(map[string]string{"month": c.Month, "from": c.From, "to": c.To}), "text/plain")
+}
+
+type rentsCmd struct {
+	service
+	period
+	Site       string `help:"Only of this site." placeholder:"SITE"`
+	Kind       string `help:"Only spaces of this kind." placeholder:"KIND"`
+	By         string `help:"space, kind or site." enum:"space,kind,site" default:"space"`
+	Target     string `help:"The use at which a rent stays as it is; default: the kind's in the billing settings, else 0.6." placeholder:"PART"`
+	Elasticity string `help:"How far a rent follows use; likewise, else 0.5." placeholder:"NUMBER"`
+	MaxChange  string `help:"The most that a rent changes; likewise, else 0.1." placeholder:"PART"`
+	IndexCap   string `help:"The ILAT's change, as 0.02: no suggestion is above; default: of the settings' table." placeholder:"PART"`
+	CSV        bool   `name:"csv" help:"As CSV."`
+}
+
+func (c *rentsCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	from, to, err := c.span(zone, time.Now())
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	q := given(map[string]string{"from": from.Format(time.RFC3339), "to": to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
+		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap})
+	if c.CSV {
+		return client.CSV(ctx, os.Stdout, terminal.CalibrationPath, q)
+	}
+	return terminal.Rents(ctx, client, os.Stdout, q)
+}
+
+type charterCmd struct{ service }
+
+func (c *charterCmd) Run(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return terminal.Charter(ctx, client, os.Stdout)
+}
