@@ -53,6 +53,7 @@ type Town struct {
 	readers map[catalogue.DoorID]map[catalogue.Direction]bool
 	rooms   map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID
 	cal     map[catalogue.SiteID]catalogue.Calendar
+	events  map[catalogue.Day][]lease.Event // by the local day on which they begin
 	// Forgetful is how many of a hundred exits are not badged.
 	Forgetful int
 }
@@ -69,7 +70,7 @@ type person struct {
 
 // New makes the town of a world. A member without a badge or a lease stays at home.
 func New(w *demo.World, seed uint64, decide Decide) *Town {
-	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{},
+	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{}, events: map[catalogue.Day][]lease.Event{},
 		readers: map[catalogue.DoorID]map[catalogue.Direction]bool{}, rooms: map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{}, Forgetful: 5}
 	n := w.Network
 	for i := range n.Doors {
@@ -87,6 +88,11 @@ func New(w *demo.World, seed uint64, decide Decide) *Town {
 	}
 	for _, s := range n.Spaces {
 		t.rooms[s.Site][s.Kind] = append(t.rooms[s.Site][s.Kind], s.ID)
+	}
+	for _, e := range w.Events {
+		if day := n.Zone.At(e.StartsAt).Day; len(e.Spaces) > 0 {
+			t.events[day] = append(t.events[day], e)
+		}
 	}
 	t.settle(w)
 	return t

@@ -1,11 +1,13 @@
 package life
 
 import (
+	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
 )
 
 // walk is one person's day.
@@ -27,10 +29,17 @@ func (w *walk) plan(day catalogue.Day) bool {
 	if c.Holidays.Has(day) || day.Weekday() == time.Sunday || day.Weekday() == time.Saturday {
 		comes *= 0.04
 	}
-	if w.rng.Float64() >= comes {
-		return false
-	}
 	zone := w.t.network.Zone
+	event := w.invitation(day)
+	if w.rng.Float64() >= comes {
+		if event == nil {
+			return false
+		}
+		w.at = event.StartsAt
+		w.attend(event)
+		w.goHome()
+		return true
+	}
 	arrive := zone.Instant(day, int(w.around(8.9, 0.9)*3600))
 	leave := zone.Instant(day, int(max(12, w.around(17.4, 1.1))*3600))
 	if leave.Before(arrive.Add(time.Hour)) {
@@ -44,12 +53,66 @@ func (w *walk) plan(day catalogue.Day) bool {
 	}
 	w.morning(zone.Instant(day, int(w.around(10.5, 0.4)*3600)), work)
 	w.lunch(zone.Instant(day, int(w.around(12.3, 0.3)*3600)), work, leave)
-	w.morning(zone.Instant(day, int(w.around(15, 0.6)*3600)), work)
-	if leave.After(w.at) {
+	if event != nil && event.StartsAt.Before(leave) && event.EndsAt.Before(leave.Add(time.Hour)) {
+		w.attend(event)
+		event = nil
+		w.goTo(work)
+	} else {
+		w.morning(zone.Instant(day, int(w.around(15, 0.6)*3600)), work)
+	}
+	if leave.After(w.at) && (event == nil || leave.Before(event.StartsAt)) {
 		w.at = leave
 	}
+	w.attend(event)
 	w.goHome()
 	return true
+}
+
+// invitation is the event of the day that one goes to: most who are invited
+// do, and some of a site to what is open to all. Its chance is its own, so
+// that events change nothing else of a day.
+func (w *walk) invitation(day catalogue.Day) *lease.Event {
+	for i := range w.t.events[day] {
+		e := &w.t.events[day][i]
+		if w.t.network.Space(e.Spaces[0]).Site != w.p.site {
+			continue
+		}
+		likely := 0.25
+		if e.Audience != "public" {
+			likely = 0
+			if slices.Contains(e.Invited, w.p.id) {
+				likely = 0.85
+			}
+		}
+		if rand.New(rand.NewPCG(w.t.seed^uint64(day), text(string(e.ID)+string(w.p.id)))).Float64() < likely {
+			return e
+		}
+	}
+	return nil
+}
+
+// text makes a number of a text.
+func text(s string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s)) // it cannot fail
+	return h.Sum64()
+}
+
+// attend is at an event from about its beginning to about its end.
+func (w *walk) attend(e *lease.Event) {
+	if e == nil {
+		return
+	}
+	about := func(t time.Time, minutes int) time.Time { return t.Add(time.Duration(w.rng.IntN(minutes*60)) * time.Second) }
+	if begin := about(e.StartsAt, 20); begin.After(w.at) {
+		w.at = begin
+	}
+	if !w.goTo(e.Spaces[0]) {
+		return
+	}
+	if end := about(e.EndsAt.Add(-30*time.Minute), 25); end.After(w.at) {
+		w.at = end
+	}
 }
 
 // around draws an hour of the day, within the day.

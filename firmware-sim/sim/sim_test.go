@@ -125,6 +125,32 @@ func TestCountersAgreeWithTheTruthAtEveryMinute(t *testing.T) {
 	}
 }
 
+func TestGuestsComeToEvents(t *testing.T) {
+	n, err := catalogue.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stays, _ := record(t, Faults{}, 3)
+	for _, e := range demo.New(n, 1, monday).Events {
+		if n.Zone.At(e.StartsAt).Day < monday || n.Zone.At(e.StartsAt).Day >= monday+3 {
+			continue
+		}
+		came, uninvited := 0, 0
+		for _, s := range stays {
+			if s.Space != e.Spaces[0] || !s.From.Before(e.EndsAt) || !s.To.After(e.StartsAt) {
+				continue
+			}
+			came++
+			if e.Audience != "public" && !slices.Contains(e.Invited, s.Member) {
+				uninvited++
+			}
+		}
+		if came < 3 || uninvited > 0 {
+			t.Errorf("%s (%s): %d came, %d of them uninvited", e.ID, e.Audience, came, uninvited)
+		}
+	}
+}
+
 func TestEveryMessageIsWellFormedAndNumbered(t *testing.T) {
 	p, _, sum := record(t, Faults{}, 2)
 	last := map[catalogue.DeviceID]uint64{}
