@@ -105,7 +105,9 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zon
 	}
 	fmt.Fprintf(w, "%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n", member, day, clock(e.Measured), clock(e.Corrected), clock(e.Unleased), clock(e.Inferred))
 	at := func(t time.Time) string { return t.In(zone).Format("15:04:05.000") }
+	capped := false
 	for _, v := range e.Visits {
+		capped = capped || v.Ended != nil && v.Correction == nil && (*v.Ended == "closing" || *v.Ended == "max")
 		to, ended := "now", "still going on"
 		if v.To != nil && v.Ended != nil {
 			to, ended = at(*v.To), "ended by "+*v.Ended
@@ -124,8 +126,8 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zon
 	}
 	for _, l := range e.Leases {
 		fmt.Fprintf(w, "\n%s (plan %s, %s € an hour)\n  %s counted", l.Lease, l.Plan, euros(int64(l.Rate)), clock(l.Seconds))
-		if l.Inferred > 0 {
-			fmt.Fprintf(w, ", at most %d min of a visit whose end was inferred", l.Inferred)
+		if l.Inferred > 0 && capped {
+			fmt.Fprintf(w, ", at most %d min of a visit that ended by closing or max", l.Inferred)
 		}
 		if l.Rounded == 0 {
 			fmt.Fprintf(w, "\n  shorter than the grace of %d min", l.Grace)
