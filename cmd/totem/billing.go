@@ -148,19 +148,11 @@ type rentsCmd struct {
 }
 
 func (c *rentsCmd) Run(ctx context.Context) error {
-	zone, err := c.zone()
+	client, in, err := c.over(&c.period)
 	if err != nil {
 		return err
 	}
-	from, to, err := c.span(zone, time.Now())
-	if err != nil {
-		return err
-	}
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	q := given(map[string]string{"from": from.Format(time.RFC3339), "to": to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
+	q := given(map[string]string{"from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
 		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap})
 	if c.CSV {
 		return client.CSV(ctx, os.Stdout, terminal.CalibrationPath, q)

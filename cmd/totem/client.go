@@ -55,6 +55,24 @@ func (p *period) span(zone *time.Location, now time.Time) (from, to time.Time, e
 	return from, to, err
 }
 
+// stretch is a period in the network's time zone.
+type stretch struct {
+	zone     *time.Location
+	from, to time.Time
+}
+
+// over is the client for a question about a period, and the period.
+func (s *service) over(p *period) (c terminal.Client, in stretch, err error) {
+	if in.zone, err = s.zone(); err != nil {
+		return c, in, err
+	}
+	if in.from, in.to, err = p.span(in.zone, time.Now()); err != nil {
+		return c, in, err
+	}
+	c, err = s.client()
+	return c, in, err
+}
+
 func parseTime(flag, s string, zone *time.Location) (time.Time, error) {
 	for _, local := range []string{time.DateOnly, "2006-01-02 15:04", time.DateTime} {
 		if t, err := time.ParseInLocation(local, s, zone); err == nil {
@@ -86,19 +104,11 @@ type usageCmd struct {
 }
 
 func (c *usageCmd) Run(ctx context.Context) error {
-	zone, err := c.zone()
+	client, in, err := c.over(&c.period)
 	if err != nil {
 		return err
 	}
-	from, to, err := c.span(zone, time.Now())
-	if err != nil {
-		return err
-	}
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	q := terminal.UsageQuery{From: from, To: to, By: c.By, Site: c.Site, Kind: c.Kind}
+	q := terminal.UsageQuery{From: in.from, To: in.to, By: c.By, Site: c.Site, Kind: c.Kind}
 	if c.CSV {
 		return client.CSV(ctx, os.Stdout, terminal.UsagePath, q.Values())
 	}
@@ -114,19 +124,11 @@ type occupancyCmd struct {
 }
 
 func (c *occupancyCmd) Run(ctx context.Context) error {
-	zone, err := c.zone()
+	client, in, err := c.over(&c.period)
 	if err != nil {
 		return err
 	}
-	from, to, err := c.span(zone, time.Now())
-	if err != nil {
-		return err
-	}
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	q := terminal.OccupancyQuery{Space: c.Space, Every: c.Every, From: from, To: to}
+	q := terminal.OccupancyQuery{Space: c.Space, Every: c.Every, From: in.from, To: in.to}
 	if c.CSV {
 		return client.CSV(ctx, os.Stdout, terminal.OccupancyPath, q.Values())
 	}

@@ -23,20 +23,12 @@ type visitsListCmd struct {
 }
 
 func (c *visitsListCmd) Run(ctx context.Context) error {
-	zone, err := c.zone()
+	client, in, err := c.over(&c.period)
 	if err != nil {
 		return err
 	}
-	from, to, err := c.span(zone, time.Now())
-	if err != nil {
-		return err
-	}
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	q := given(map[string]string{"member": c.Member, "tenant": c.Tenant, "space": c.Space, "from": from.Format(time.RFC3339), "to": to.Format(time.RFC3339)})
-	return terminal.Visits(ctx, client, os.Stdout, q, zone)
+	q := given(map[string]string{"member": c.Member, "tenant": c.Tenant, "space": c.Space, "from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339)})
+	return terminal.Visits(ctx, client, os.Stdout, q, in.zone)
 }
 
 type visitsCorrectCmd struct {

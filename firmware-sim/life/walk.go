@@ -103,7 +103,9 @@ func (w *walk) attend(e *lease.Event) {
 	if e == nil {
 		return
 	}
-	about := func(t time.Time, minutes int) time.Time { return t.Add(time.Duration(w.rng.IntN(minutes*60)) * time.Second) }
+	about := func(t time.Time, minutes int) time.Time {
+		return t.Add(time.Duration(w.rng.IntN(minutes*60)) * time.Second)
+	}
 	if begin := about(e.StartsAt, 20); begin.After(w.at) {
 		w.at = begin
 	}

@@ -54,7 +54,7 @@ func (s *server) importSheets(ctx context.Context, in *importIn) (*one[sheets.Re
 	}
 	if len(report.Faults) > 0 {
 		p := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnprocessableEntity), Status: http.StatusUnprocessableEntity,
-			Detail: fmt.Sprintf("nothing was imported; what is wrong is in %d places", len(report.Faults))}
+			Detail: fmt.Sprintf("nothing was imported; faults: %d", len(report.Faults))}
 		for _, f := range report.Faults {
 			place := f.File
 			if f.Line > 0 {

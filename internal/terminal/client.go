@@ -40,28 +40,56 @@ func (c Client) do(ctx context.Context, path string, q url.Values, accept string
 	return c.ask(req)
 }
 
-// send sends a JSON body.
-func (c Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+// get decodes a JSON answer.
+func (c Client) get(ctx context.Context, path string, q url.Values, into any) error {
+	resp, err := c.do(ctx, path, q, "")
+	if err != nil {
+		return err
+	}
+	return decode(resp, into)
+}
+
+// send sends a JSON body and decodes the answer; into nil where there is none.
+func (c Client) send(ctx context.Context, method, path string, body, into any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, bytes.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("--url: %w", err)
+		return fmt.Errorf("--url: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	return c.ask(req)
+	resp, err := c.ask(req)
+	if err != nil {
+		return err
+	}
+	return decode(resp, into)
 }
 
-// upload sends a file.
-func (c Client) upload(ctx context.Context, path string, q url.Values, data []byte) (*http.Response, error) {
+// upload sends a file and decodes the answer.
+func (c Client) upload(ctx context.Context, path string, q url.Values, data []byte, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(), bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("--url: %w", err)
+		return fmt.Errorf("--url: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
-	return c.ask(req)
+	resp, err := c.ask(req)
+	if err != nil {
+		return err
+	}
+	return decode(resp, into)
+}
+
+func decode(resp *http.Response, into any) error {
+	defer resp.Body.Close()
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", resp.Request.URL.Path, err)
+	}
+	return nil
 }
 
 func (c Client) ask(req *http.Request) (*http.Response, error) {
@@ -104,14 +132,9 @@ func List[T any](ctx context.Context, c Client, path string, q url.Values) ([]T,
 	var all []T
 	q.Set("limit", "1000")
 	for {
-		resp, err := c.do(ctx, path, q, "")
-		if err != nil {
-			return nil, err
-		}
 		var p page[T]
-		err = json.NewDecoder(resp.Body).Decode(&p)
-		if err = errors.Join(err, resp.Body.Close()); err != nil {
-			return nil, fmt.Errorf("GET %s: %w", path, err)
+		if err := c.get(ctx, path, q, &p); err != nil {
+			return nil, err
 		}
 		if all = append(all, p.Items...); p.Next == nil {
 			return all, nil

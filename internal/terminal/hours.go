@@ -2,8 +2,6 @@ package terminal
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -94,13 +92,8 @@ type explainedRead struct {
 
 // Explain shows how a member's day came about, down to the badges.
 func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zone *time.Location) error {
-	resp, err := c.do(ctx, HoursPath+"/explain", url.Values{"member": {member}, "day": {day}}, "")
-	if err != nil {
-		return err
-	}
 	var e explained
-	err = json.NewDecoder(resp.Body).Decode(&e)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
+	if err := c.get(ctx, HoursPath+"/explain", url.Values{"member": {member}, "day": {day}}, &e); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n", member, day, clock(e.Measured), clock(e.Corrected), clock(e.Unleased), clock(e.Inferred))

@@ -2,8 +2,6 @@ package terminal
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -50,13 +48,8 @@ type calibration struct {
 // month, and the income over the period: by space, kind or site.
 func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	q.Set("limit", "1000")
-	resp, err := c.do(ctx, CalibrationPath, q, "")
-	if err != nil {
-		return err
-	}
 	var r calibration
-	err = json.NewDecoder(resp.Body).Decode(&r)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
+	if err := c.get(ctx, CalibrationPath, q, &r); err != nil {
 		return err
 	}
 	var t *table
@@ -83,7 +76,7 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	if r.ILAT != nil {
 		fmt.Fprintf(w, " ILAT %s to %s: %s.", r.ILAT.From, r.ILAT.To, signed(&r.ILAT.Change))
 	}
-	_, err = fmt.Fprintln(w)
+	_, err := fmt.Fprintln(w)
 	return err
 }
 

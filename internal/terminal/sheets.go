@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +34,8 @@ func Import(ctx context.Context, c Client, w io.Writer, file string, q url.Value
 		return err
 	}
 	q.Set("name", filepath.Base(file))
-	resp, err := c.upload(ctx, importPath, q, data)
+	var r importReport
+	err = c.upload(ctx, importPath, q, data, &r)
 	var refused *Refused
 	if errors.As(err, &refused) && len(refused.Errors) > 0 {
 		for _, e := range refused.Errors {
@@ -48,11 +48,6 @@ func Import(ctx context.Context, c Client, w io.Writer, file string, q url.Value
 		return errors.New(refused.Detail)
 	}
 	if err != nil {
-		return err
-	}
-	var r importReport
-	err = json.NewDecoder(resp.Body).Decode(&r)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return err
 	}
 	return r.show(w, q.Get("dry_run") == "true")

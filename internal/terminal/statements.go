@@ -2,8 +2,6 @@ package terminal
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -92,11 +90,7 @@ func Preview[T any](ctx context.Context, c Client, month string) ([]T, error) {
 }
 
 func issue[T any](ctx context.Context, c Client, r IssueRequest) ([]T, error) {
-	resp, err := c.send(ctx, http.MethodPost, StatementsPath, r)
-	if err != nil {
-		return nil, err
-	}
 	var p page[T]
-	err = json.NewDecoder(resp.Body).Decode(&p)
-	return p.Items, errors.Join(err, resp.Body.Close())
+	err := c.send(ctx, http.MethodPost, StatementsPath, r, &p)
+	return p.Items, err
 }

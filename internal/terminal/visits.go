@@ -2,8 +2,6 @@ package terminal
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -69,13 +67,8 @@ func span(from, to time.Time, zone *time.Location) string {
 
 // Correct corrects a visit and shows it.
 func Correct(ctx context.Context, c Client, w io.Writer, id string, x Correction, zone *time.Location) error {
-	resp, err := c.send(ctx, http.MethodPut, correctionPath(id), x)
-	if err != nil {
-		return err
-	}
 	var v visited
-	err = json.NewDecoder(resp.Body).Decode(&v)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
+	if err := c.send(ctx, http.MethodPut, correctionPath(id), x, &v); err != nil {
 		return err
 	}
 	t := newTable("<visit", "<member", "<space", "<from", "<to", "<ended", "<corrected")
@@ -85,12 +78,11 @@ func Correct(ctx context.Context, c Client, w io.Writer, id string, x Correction
 
 // Undo takes a correction back: what was measured counts again.
 func Undo(ctx context.Context, c Client, w io.Writer, id string) error {
-	resp, err := c.send(ctx, http.MethodDelete, correctionPath(id), nil)
-	if err != nil {
+	if err := c.send(ctx, http.MethodDelete, correctionPath(id), nil, nil); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s counts as it was measured.\n", id)
-	return errors.Join(err, resp.Body.Close())
+	_, err := fmt.Fprintf(w, "%s counts as it was measured.\n", id)
+	return err
 }
 
 func correctionPath(id string) string { return VisitsPath + "/" + url.PathEscape(id) + "/correction" }
