@@ -19,7 +19,7 @@ type hoursShowCmd struct {
 	Month  string `help:"As 2026-10; default: the present one." placeholder:"MONTH"`
 	By     string `help:"tenant, member or day." enum:"tenant,member,day" default:"tenant"`
 	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
-	CSV    bool   `name:"csv" help:"As CSV."`
+	sheet
 }
 
 func (c *hoursShowCmd) Run(ctx context.Context) error {
@@ -38,10 +38,7 @@ func (c *hoursShowCmd) Run(ctx context.Context) error {
 	if c.Tenant != "" {
 		q.Set("tenant", c.Tenant)
 	}
-	if c.CSV {
-		return client.CSV(ctx, os.Stdout, terminal.HoursPath, q)
-	}
-	return terminal.Hours(ctx, client, os.Stdout, q)
+	return c.show(ctx, client, terminal.HoursPath, q, func() error { return terminal.Hours(ctx, client, os.Stdout, q) })
 }
 
 type hoursExplainCmd struct {
@@ -63,7 +60,7 @@ func (c *hoursExplainCmd) Run(ctx context.Context) error {
 }
 
 type statementsCmd struct {
-	List       statementsListCmd       `cmd:"" help:"Issued statements."`
+	List       statementsListCmd       `cmd:"" help:"Issued statements; as CSV every line of each."`
 	Issue      statementsIssueCmd      `cmd:"" help:"Issue a month's statements; look first with --dry-run."`
 	Show       statementsShowCmd       `cmd:"" help:"One statement as a page that prints on A4, as JSON or as CSV."`
 	Accounting statementsAccountingCmd `cmd:"" help:"Issued statements as the entries of a sales journal (FEC), for an accounting package."`
@@ -73,8 +70,7 @@ type statementsListCmd struct {
 	service
 	Month  string `help:"As 2026-10; default: all." placeholder:"MONTH"`
 	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
-	CSV    bool   `name:"csv" help:"As CSV, every line of every statement."`
-	Locale string `help:"fr or en: of the CSV." enum:"fr,en" default:"fr"`
+	sheet
 }
 
 func (c *statementsListCmd) Run(ctx context.Context) error {
@@ -82,10 +78,8 @@ func (c *statementsListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.CSV {
-		return client.CSV(ctx, os.Stdout, terminal.StatementsPath, given(map[string]string{"month": c.Month, "tenant": c.Tenant, "locale": c.Locale}))
-	}
-	return terminal.Statements(ctx, client, os.Stdout, given(map[string]string{"month": c.Month, "tenant": c.Tenant}))
+	q := given(map[string]string{"month": c.Month, "tenant": c.Tenant})
+	return c.show(ctx, client, terminal.StatementsPath, q, func() error { return terminal.Statements(ctx, client, os.Stdout, q) })
 }
 
 type statementsIssueCmd struct {
@@ -144,7 +138,7 @@ type rentsCmd struct {
 	Elasticity string `help:"How far a rent follows use; likewise, else 0.5." placeholder:"NUMBER"`
 	MaxChange  string `help:"The most that a rent changes; likewise, else 0.1." placeholder:"PART"`
 	IndexCap   string `help:"The ILAT's change, as 0.02: no suggestion is above; default: of the settings' table." placeholder:"PART"`
-	CSV        bool   `name:"csv" help:"As CSV."`
+	sheet
 }
 
 func (c *rentsCmd) Run(ctx context.Context) error {
@@ -154,10 +148,7 @@ func (c *rentsCmd) Run(ctx context.Context) error {
 	}
 	q := given(map[string]string{"from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
 		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap})
-	if c.CSV {
-		return client.CSV(ctx, os.Stdout, terminal.CalibrationPath, q)
-	}
-	return terminal.Rents(ctx, client, os.Stdout, q)
+	return c.show(ctx, client, terminal.CalibrationPath, q, func() error { return terminal.Rents(ctx, client, os.Stdout, q) })
 }
 
 type charterCmd struct{ service }

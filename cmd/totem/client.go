@@ -34,6 +34,21 @@ func (s *service) client() (terminal.Client, error) {
 	return c, nil
 }
 
+// sheet says whether a table is wanted as CSV, and how it is written.
+type sheet struct {
+	CSV    bool   `name:"csv" help:"As CSV."`
+	Locale string `help:"Of the CSV: en, or fr with semicolons and decimal commas, as French spreadsheets open it." enum:"en,fr" default:"en"`
+}
+
+// show copies the CSV where it is wanted, and otherwise lets the table be drawn.
+func (s *sheet) show(ctx context.Context, c terminal.Client, path string, q url.Values, draw func() error) error {
+	if !s.CSV {
+		return draw()
+	}
+	q.Set("locale", s.Locale)
+	return c.Copy(ctx, os.Stdout, path, q, "text/csv")
+}
+
 // period is a stretch of time in local dates or instants.
 type period struct {
 	From string `help:"From this local date or time or this instant on, as 2026-11-01, 2026-11-01 08:00 or 2026-11-01T08:00:00+01:00; default: --days ago." placeholder:"TIME"`
@@ -100,7 +115,7 @@ type usageCmd struct {
 	By   string `help:"space, kind, building, site or hour-of-week." enum:"space,kind,building,site,hour-of-week" default:"site"`
 	Site string `help:"Only of this site." placeholder:"SITE"`
 	Kind string `help:"Only spaces of this kind." placeholder:"KIND"`
-	CSV  bool   `name:"csv" help:"As CSV."`
+	sheet
 }
 
 func (c *usageCmd) Run(ctx context.Context) error {
@@ -109,10 +124,7 @@ func (c *usageCmd) Run(ctx context.Context) error {
 		return err
 	}
 	q := terminal.UsageQuery{From: in.from, To: in.to, By: c.By, Site: c.Site, Kind: c.Kind}
-	if c.CSV {
-		return client.CSV(ctx, os.Stdout, terminal.UsagePath, q.Values())
-	}
-	return terminal.Usage(ctx, client, os.Stdout, q)
+	return c.show(ctx, client, terminal.UsagePath, q.Values(), func() error { return terminal.Usage(ctx, client, os.Stdout, q) })
 }
 
 type occupancyCmd struct {
@@ -120,7 +132,7 @@ type occupancyCmd struct {
 	period
 	Space string `arg:"" help:"The space."`
 	Every string `help:"Length of a line: 15m, 1h, 1d." default:"1h"`
-	CSV   bool   `name:"csv" help:"As CSV."`
+	sheet
 }
 
 func (c *occupancyCmd) Run(ctx context.Context) error {
@@ -129,10 +141,7 @@ func (c *occupancyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	q := terminal.OccupancyQuery{Space: c.Space, Every: c.Every, From: in.from, To: in.to}
-	if c.CSV {
-		return client.CSV(ctx, os.Stdout, terminal.OccupancyPath, q.Values())
-	}
-	return terminal.Occupancy(ctx, client, os.Stdout, q)
+	return c.show(ctx, client, terminal.OccupancyPath, q.Values(), func() error { return terminal.Occupancy(ctx, client, os.Stdout, q) })
 }
 
 type devicesCmd struct {

@@ -51,7 +51,7 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numbered(in.Paging, "", list, func(u series.Usage) attendance {
+	return numbered(Tabular{Paging: in.Paging}, list, func(u series.Usage) attendance {
 		v := showUsage(u)
 		return attendance{Event: e.ID, Site: catalogue.SiteID(u.Key), Spaces: u.Spaces, KnownHours: v.KnownHours, PersonHours: v.PersonHours, Peak: v.Peak}
 	})

@@ -16,7 +16,7 @@ import (
 )
 
 type calibrationIn struct {
-	Paging
+	Tabular
 	Span
 	Site       string  `query:"site"`
 	Kind       string  `query:"kind"`
@@ -25,7 +25,6 @@ type calibrationIn struct {
 	Elasticity float64 `query:"elasticity" minimum:"0" maximum:"10" doc:"Likewise, else 0.5."`
 	MaxChange  float64 `query:"max_change" minimum:"0" maximum:"1" doc:"Likewise, else 0.1."`
 	IndexCap   string  `query:"index_cap" doc:"The ILAT's change, as 0.02: the suggestion is never above. Default: the kind's in the settings, else the change of the settings' ILAT table."`
-	Accept     string  `header:"Accept" hidden:"true"`
 
 	asked bills.Calibration
 }
@@ -163,7 +162,7 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	}
 	out.Body.Kinds = group(shown, func(c *calibrated) string { return string(c.Kind) })
 	out.Body.Sites = group(shown, func(c *calibrated) string { return string(c.Site) })
-	p, err := numbered(in.Paging, in.Accept, shown, func(c calibrated) calibrated { return c })
+	p, err := numbered(in.Tabular, shown, func(c calibrated) calibrated { return c })
 	if err == nil {
 		out.Body.page = p.Body
 	}

@@ -62,9 +62,10 @@ func negotiate(next http.Handler) http.Handler {
 func wantsCSV(accept string) bool { return strings.Contains(accept, csvType) }
 
 // table is a body that can be written as CSV: a slice of flat structs.
-type table interface{ rows() any }
-
-func (p page[T]) rows() any { return p.Items }
+type table interface {
+	rows() any
+	french() bool // with semicolons, decimal commas and a byte order mark
+}
 
 // marshalCSV writes a table: the names of the JSON fields, then a line for each row. Null is empty.
 func marshalCSV(w io.Writer, v any) error {
@@ -75,7 +76,7 @@ func marshalCSV(w io.Writer, v any) error {
 	list := reflect.ValueOf(t.rows())
 	out := csv.NewWriter(w)
 	out.UseCRLF = true // RFC 4180
-	if f, ok := v.(interface{ french() bool }); ok && f.french() {
+	if t.french() {
 		out.Comma = ';'
 		if _, err := io.WriteString(w, "\ufeff"); err != nil {
 			return err
@@ -92,7 +93,7 @@ func marshalCSV(w io.Writer, v any) error {
 	for i := range list.Len() {
 		row := make([]string, len(fields))
 		for k, f := range fields {
-			row[k] = cell(list.Index(i).FieldByIndex(f.Index))
+			row[k] = cell(list.Index(i).FieldByIndex(f.Index), t.french())
 		}
 		if err := out.Write(row); err != nil {
 			return err
@@ -118,7 +119,7 @@ func columnName(f reflect.StructField) string {
 	return name
 }
 
-func cell(v reflect.Value) string {
+func cell(v reflect.Value, french bool) string {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return ""
@@ -134,7 +135,11 @@ func cell(v reflect.Value) string {
 	}
 	switch v.Kind() {
 	case reflect.Float64:
-		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
+		s := strconv.FormatFloat(v.Float(), 'f', -1, 64)
+		if french {
+			s = strings.Replace(s, ".", ",", 1)
+		}
+		return s
 	case reflect.String:
 		return guard(v.String())
 	}

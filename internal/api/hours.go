@@ -19,11 +19,10 @@ import (
 const tagBilling = "Billing"
 
 type hoursIn struct {
-	Paging
+	Tabular
 	Month  string `query:"month" required:"true" doc:"As 2026-10, local."`
 	Tenant string `query:"tenant" doc:"Only of this tenant."`
 	By     string `query:"by" enum:"tenant,member,day" default:"tenant"`
-	Accept string `header:"Accept" hidden:"true"`
 }
 
 // hoursView is the measured hours of one tenant, member or day (contract §4).
@@ -173,7 +172,7 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 	slices.SortFunc(keys, func(a, b hoursKey) int {
 		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.member, b.member), cmp.Compare(a.day, b.day))
 	})
-	return numbered(in.Paging, in.Accept, keys, func(k hoursKey) hoursView { return *rows[k] })
+	return numbered(in.Tabular, keys, func(k hoursKey) hoursView { return *rows[k] })
 }
 
 type hoursKey struct {

@@ -107,7 +107,7 @@ func (s *server) operations() {
 		if err != nil {
 			return nil, s.fail(err)
 		}
-		return numbered(in.Paging, "", acts, showAct)
+		return numbered(Tabular{Paging: in.Paging}, acts, showAct)
 	})
 	huma.Register(s.api, operation("POST", "/v1/devices/{id}/secret", tagOperations, "Give a device a new secret, shown once; the former ends.", Admin), s.secret)
 }

@@ -13,7 +13,11 @@ import (
 type page[T any] struct {
 	Items []T     `json:"items" nullable:"false"`
 	Next  *string `json:"next"`
+	fr    bool    // how it is written as CSV
 }
+
+func (p page[T]) rows() any    { return p.Items }
+func (p page[T]) french() bool { return p.fr }
 
 type pageOut[T any] struct{ Body page[T] }
 
@@ -23,6 +27,13 @@ type one[T any] struct{ Body T }
 type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many items at the most."`
 	Cursor string `query:"cursor" doc:"next of the page before."`
+}
+
+// Tabular is what a list takes that is also written as CSV.
+type Tabular struct {
+	Paging
+	Locale string `query:"locale" enum:"en,fr" doc:"Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it."`
+	Accept string `header:"Accept" hidden:"true"`
 }
 
 func encodeCursor(parts ...string) *string {

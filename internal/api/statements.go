@@ -30,20 +30,13 @@ type issueIn struct {
 }
 
 type statementsIn struct {
-	Paging
-	Month  string `query:"month"`
+	Tabular
+	Month  string `query:"month" doc:"As 2026-10."`
 	Tenant string `query:"tenant"`
-	Locale string `query:"locale" enum:"en,fr" doc:"Of the CSV, as of one statement's."`
-	Accept string `header:"Accept" hidden:"true"`
 }
 
 // statementsBody are statements; as CSV the lines of all of them, not a page.
-type statementsBody struct {
-	page[bills.Statement]
-	fr bool
-}
-
-func (b statementsBody) french() bool { return b.fr }
+type statementsBody struct{ page[bills.Statement] }
 
 func (b statementsBody) rows() any { return linesOf(b.Items, b.fr) }
 
@@ -196,6 +189,11 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 	if err != nil {
 		return nil, err
 	}
+	if in.Month != "" {
+		if _, err := billing.ParseMonth(in.Month); err != nil {
+			return nil, invalid("query", "month", err.Error())
+		}
+	}
 	parts, err := in.decode(1)
 	if err != nil {
 		return nil, err
@@ -220,7 +218,8 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 		}
 	}
 	p := stretch(in.Limit, shown, func(x bills.Statement) bills.Statement { return x }, func(x bills.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} })
-	return &one[statementsBody]{statementsBody{p.Body, in.Locale == "fr"}}, nil
+	p.Body.fr = in.Locale == "fr"
+	return &one[statementsBody]{statementsBody{p.Body}}, nil
 }
 
 func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut, error) {

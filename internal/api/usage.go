@@ -52,12 +52,11 @@ func (s Span) check() error {
 }
 
 type usageIn struct {
-	Paging
+	Tabular
 	Span
-	By     string `query:"by" enum:"space,kind,building,site,hour-of-week" default:"space" doc:"hour-of-week: local hours, as mon-08."`
-	Site   string `query:"site" doc:"Only of this site."`
-	Kind   string `query:"kind" doc:"Only of this kind."`
-	Accept string `header:"Accept" hidden:"true"`
+	By   string `query:"by" enum:"space,kind,building,site,hour-of-week" default:"space" doc:"hour-of-week: local hours, as mon-08."`
+	Site string `query:"site" doc:"Only of this site."`
+	Kind string `query:"kind" doc:"Only of this kind."`
 }
 
 // usageView is what was used of one group: contract §5. Null is unknown.
@@ -94,11 +93,10 @@ func showUsage(u series.Usage) usageView {
 }
 
 type occupancyIn struct {
-	Paging
+	Tabular
 	Span
-	Space  string `query:"space" required:"true"`
-	Every  string `query:"every" default:"1h" doc:"Whole minutes or hours that divide the day, as 15m or 1h; or 1d for local days."`
-	Accept string `header:"Accept" hidden:"true"`
+	Space string `query:"space" required:"true"`
+	Every string `query:"every" default:"1h" doc:"Whole minutes or hours that divide the day, as 15m or 1h; or 1d for local days."`
 }
 
 // bucket is a stretch of a space's series, summed.
@@ -141,7 +139,7 @@ func (s *server) usageOf(ctx context.Context, in *usageIn) (*pageOut[usageView],
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numbered(in.Paging, in.Accept, list, showUsage)
+	return numbered(in.Tabular, list, showUsage)
 }
 
 // scope is which spaces a request is about, held to the caller's sites.
@@ -170,9 +168,11 @@ func (s *server) followed(ctx context.Context) error {
 }
 
 // numbered makes a page of a list that is the same each time, all of it for a table.
-func numbered[A, B any](p Paging, accept string, all []A, show func(A) B) (*pageOut[B], error) {
-	if wantsCSV(accept) {
-		return stretch(len(all), all, show, nil), nil
+func numbered[A, B any](p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
+	if wantsCSV(p.Accept) {
+		out := stretch(len(all), all, show, nil)
+		out.Body.fr = p.Locale == "fr"
+		return out, nil
 	}
 	parts, err := p.decode(1)
 	if err != nil {
@@ -214,7 +214,7 @@ func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket]
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numbered(in.Paging, in.Accept, list, showBucket)
+	return numbered(in.Tabular, list, showBucket)
 }
 
 // ends cuts [from, to) by the clock: local days, or steps that begin at local midnight.

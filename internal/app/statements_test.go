@@ -118,6 +118,11 @@ func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
 		t.Errorf("in French:\n%s\nwant\n%s", csv, want)
 	}
 
+	hours := string(getCSV(t, clientOf(t, a), "/v1/hours?month=2026-10&by=day&tenant=atelier&locale=fr"))
+	if want := "\ufefftenant;member;day;measured_seconds;corrected_seconds;billable_minutes;unleased_seconds;inferred_seconds\r\natelier;alice;2026-10-25;12600;12600;210;0;0\r\n"; hours != want {
+		t.Errorf("hours for a French spreadsheet:\n%q\nwant\n%q", hours, want)
+	}
+
 	b := startApp(t, testConfig(t))
 	priced(t, b)
 	publish(t, b, next)

@@ -143,11 +143,6 @@ func List[T any](ctx context.Context, c Client, path string, q url.Values) ([]T,
 	}
 }
 
-// CSV copies a table as the API writes it.
-func (c Client) CSV(ctx context.Context, w io.Writer, path string, q url.Values) error {
-	return c.Copy(ctx, w, path, q, "text/csv")
-}
-
 // Copy copies an answer of a type as the API writes it.
 func (c Client) Copy(ctx context.Context, w io.Writer, path string, q url.Values, accept string) error {
 	resp, err := c.do(ctx, path, q, accept)

@@ -22,16 +22,30 @@ type hoursRow struct {
 	Inferred  int64 `json:"inferred_seconds"`
 }
 
-// Hours shows the measured hours of a month.
+// Hours shows the measured hours of a month, and their sum.
 func Hours(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	list, err := List[hoursRow](ctx, c, HoursPath, q)
 	if err != nil {
 		return err
 	}
-	t := newTable("<tenant", "<member", "<day", "measured", "corrected", "billable", "unleased", "inferred")
-	for _, h := range list {
-		t.row(h.Tenant, orDash(h.Member), orDash(h.Day), clock(h.Measured), clock(h.Corrected), fmt.Sprintf("%d min", h.Billable), clock(h.Unleased), clock(h.Inferred))
+	var names []string // of the columns before the figures
+	for _, name := range []string{"tenant", "member", "day"} {
+		if names = append(names, "<"+name); name == q.Get("by") {
+			break
+		}
 	}
+	t := newTable(append(names, "measured", "corrected", "billable", "unleased", "inferred")...)
+	row := func(h hoursRow) {
+		cells := []string{h.Tenant, orDash(h.Member), orDash(h.Day)}[:len(names)]
+		t.row(append(cells, clock(h.Measured), clock(h.Corrected), fmt.Sprintf("%d min", h.Billable), clock(h.Unleased), clock(h.Inferred))...)
+	}
+	nothing := ""
+	all := hoursRow{Tenant: "all", Member: &nothing, Day: &nothing}
+	for _, h := range list {
+		row(h)
+		all.Measured, all.Corrected, all.Billable, all.Unleased, all.Inferred = all.Measured+h.Measured, all.Corrected+h.Corrected, all.Billable+h.Billable, all.Unleased+h.Unleased, all.Inferred+h.Inferred
+	}
+	row(all)
 	return t.write(w)
 }
 
