@@ -27,6 +27,10 @@ type Visit struct {
 // Span is [From, To).
 type Span struct{ From, To time.Time }
 
+// Arithmetic counts the changes of what a day's visits come to: what was made
+// by another is made again.
+const Arithmetic = 2
+
 // Day is a member's hours of one local day.
 type Day struct {
 	Day       catalogue.Day
@@ -58,13 +62,13 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 		p := piece{from: max(begin, from.UnixMilli()), to: min(end, to.UnixMilli())}
 		return p, p.to > p.from
 	}
-	var measured, badged, corrected, billed []piece
+	var measured, inferred, corrected, billed []piece
 	for i := range visits {
 		v := &visits[i]
 		if p, ok := clip(v.From, v.To); ok {
 			measured = append(measured, p)
-			if v.Ended == visit.Badge {
-				badged = append(badged, p)
+			if v.Ended != visit.Badge {
+				inferred = append(inferred, p)
 			}
 		}
 		if p, ok := clip(v.asCorrected()); ok {
@@ -78,8 +82,7 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 			billed = append(billed, p)
 		}
 	}
-	d := Day{Day: day, Measured: covered(measured) / 1000, Corrected: covered(corrected) / 1000}
-	d.Inferred = (covered(measured) - covered(badged)) / 1000
+	d := Day{Day: day, Measured: covered(measured) / 1000, Corrected: covered(corrected) / 1000, Inferred: covered(inferred) / 1000}
 	d.share(billed)
 	return d
 }

@@ -155,7 +155,7 @@ func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d billing.Day, by
 	byLease = map[lease.ID]int64{}
 	step := int64(grid / time.Second)
 	for at := w.n.Zone.Start(day); at.Before(w.n.Zone.Start(day + 1)); at = at.Add(grid) {
-		var measured, badged, corrected, billed bool
+		var measured, inferred, corrected, billed bool
 		var best *lease.Lease
 		rate := 0
 		for _, v := range w.visits {
@@ -164,7 +164,7 @@ func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d billing.Day, by
 			}
 			in := func(from, to time.Time) bool { return !at.Before(from) && at.Before(to) }
 			measured = measured || in(v.From, v.To)
-			badged = badged || in(v.From, v.To) && v.Ended == visit.Badge
+			inferred = inferred || in(v.From, v.To) && v.Ended != visit.Badge
 			from, to := v.From, v.To
 			if v.Corrected != nil {
 				from, to = v.Corrected.From, v.Corrected.To
@@ -189,7 +189,7 @@ func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d billing.Day, by
 		}
 		add(measured, &d.Measured)
 		add(corrected, &d.Corrected)
-		add(measured && !badged, &d.Inferred)
+		add(inferred, &d.Inferred)
 		add(billed && best == nil, &d.Unleased)
 		if best != nil {
 			byLease[best.ID] += step
@@ -242,6 +242,7 @@ func TestRentsAreRoundedTowardsThePresentOneAndNeverAboveTheCap(t *testing.T) {
 	}{
 		{1150, 0.6, nil, 1150}, {1150, 1, nil, 1260}, {1150, 0, nil, 1040}, {1150, 0.66, nil, 1200}, {1150, 0.61, nil, 1150}, {1150, 0.59, nil, 1150},
 		{1155, 0.601, nil, 1155}, {1155, 0.599, nil, 1155}, {1150, 1, index(0.02), 1170}, {1150, 1, index(0), 1150}, {1150, 1, index(-0.02), 1120}, {1150, 0, index(0.02), 1040},
+		{1150, 0.5748, index(-0.02), 1120}, {1155, 1, index(0.002), 1155}, {1155, 1, index(0), 1155}, {1155, 0.599, index(-0.001), 1150}, {1200, 0.6, index(0.0166), 1200},
 	} {
 		a := billing.Adjustment{Target: billing.DefaultTarget, Elasticity: billing.DefaultElasticity, MaxChange: billing.DefaultMaxChange, IndexCap: c.cap}
 		if got := a.Suggest(c.rent, c.use); got != c.want {

@@ -29,27 +29,34 @@ func (a Adjustment) Suggest(rent int64, use float64) int64 {
 	factor = max(1-a.MaxChange, min(1+a.MaxChange, factor))
 	s := exact(factor)
 	s.Mul(s, new(big.Rat).SetInt64(rent))
-	now := new(big.Rat).SetInt64(rent)
-	capped := false
-	if a.IndexCap != nil {
-		most := new(big.Rat).Mul(now, exact(1+*a.IndexCap))
-		if s.Cmp(most) > 0 {
-			s, capped = most, true
-		}
+	suggested := towards(s, rent)
+	if a.IndexCap == nil {
+		return suggested
 	}
-	down := floorTo(s)
-	switch s.Cmp(now) {
+	// The cap counts after rounding, which may be upwards to a higher present rent.
+	most := exact(1 + *a.IndexCap)
+	most.Mul(most, new(big.Rat).SetInt64(rent))
+	if new(big.Rat).SetInt64(suggested).Cmp(most) <= 0 {
+		return suggested
+	}
+	if *a.IndexCap >= 0 {
+		return max(floorTo(most), rent)
+	}
+	return floorTo(most)
+}
+
+// towards rounds to 10 cents towards the present rent, never past it: one that
+// is no multiple stays where the step would take it to the other side.
+func towards(r *big.Rat, rent int64) int64 {
+	down := floorTo(r)
+	switch r.Cmp(new(big.Rat).SetInt64(rent)) {
 	case 1:
-		return max(down, rent) // a rent that is no multiple stays rather than falls
+		return max(down, rent)
 	case -1:
-		if capped { // rounding up would pass the cap
-			return down
+		if new(big.Rat).SetInt64(down).Cmp(r) < 0 {
+			down += rentStep
 		}
-		up := down
-		if new(big.Rat).SetInt64(down).Cmp(s) < 0 {
-			up += rentStep
-		}
-		return min(up, rent)
+		return min(down, rent)
 	}
 	return rent
 }

@@ -59,10 +59,10 @@ func (b Bills) billable() []catalogue.SpaceID {
 	return list
 }
 
-// basis names all of the catalogue that hours are made of: what was made with another is made again.
+// basis names all of the catalogue that hours are made of, and how: what was made with another is made again.
 func (b Bills) basis() int64 {
 	h := fnv.New64a()
-	fmt.Fprint(h, b.Network.Zone)
+	fmt.Fprint(h, billing.Arithmetic, b.Network.Zone)
 	for _, sp := range b.Network.Spaces {
 		fmt.Fprint(h, sp.ID, sp.Site, sp.Kind, b.Network.Billable(sp.ID))
 	}
