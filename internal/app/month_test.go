@@ -29,9 +29,12 @@ var doorsOfMonth = map[catalogue.DeviceID]struct{ before, after bool }{
 	"metz-entrance-in": {false, false}, "metz-entrance-out": {false, false}, "metz-coworking-in": {false, true}, "metz-coworking-out": {true, false},
 }
 
-// aMonth draws the badges of somebody's October: days and nights, over both
+// The months of 2026 in which clocks change, and the day on which they do.
+var clocksChange = map[time.Month]int{time.March: 29, time.October: 25}
+
+// aMonth draws the badges of somebody's month: days and nights, over both
 // sides of the change of clocks, some badges missing, some refused.
-func aMonth(rng *rand.Rand, zone *time.Location) []pass {
+func aMonth(rng *rand.Rand, m time.Month, zone *time.Location) []pass {
 	var list []pass
 	missed := []int{2, 4, 20}[rng.IntN(3)]
 	badge := func(at time.Time, device catalogue.DeviceID, granted bool) {
@@ -40,10 +43,10 @@ func aMonth(rng *rand.Rand, zone *time.Location) []pass {
 		}
 	}
 	for day := 1; day <= 31; day++ {
-		if rng.IntN(3) == 0 && day != 25 {
+		if rng.IntN(3) == 0 && day != clocksChange[m] {
 			continue
 		}
-		at := time.Date(2026, 10, day, rng.IntN(24), rng.IntN(60), rng.IntN(60), rng.IntN(1000)*1e6, zone)
+		at := time.Date(2026, m, day, rng.IntN(24), rng.IntN(60), rng.IntN(60), rng.IntN(1000)*1e6, zone)
 		pause := func(most time.Duration) { at = at.Add(time.Duration(rng.Int64N(int64(most)))) }
 		badge(at, "metz-entrance-in", true)
 		for range 1 + rng.IntN(3) {
@@ -60,7 +63,7 @@ func aMonth(rng *rand.Rand, zone *time.Location) []pass {
 		badge(at, "metz-entrance-out", true)
 	}
 	// The month's edges are the statement's own business.
-	from, to := time.Date(2026, 10, 1, 0, 0, 0, 0, zone), time.Date(2026, 11, 1, 0, 0, 0, 0, zone)
+	from, to := time.Date(2026, m, 1, 0, 0, 0, 0, zone), time.Date(2026, m+1, 1, 0, 0, 0, 0, zone)
 	return slices.DeleteFunc(list, func(p pass) bool { return p.at.Before(from) || p.at.After(to.Add(17*time.Hour)) })
 }
 
@@ -123,15 +126,15 @@ func plainVisits(list []pass, zone *time.Location) []spell {
 	return out
 }
 
-// october is what the plain reading makes of a month, in seconds, minutes and cents.
-type october struct {
+// reckoned is what a month comes to, in seconds, minutes and cents.
+type reckoned struct {
 	Measured, Inferred, Billable int64
 	Net, Vat                     int64
 }
 
 // plainMonth prices visits under plans: the second holds from the day change on.
-func plainMonth(visits []spell, l lease.Lease, plans [2]lease.Plan, change int, zone *time.Location) october {
-	var out october
+func plainMonth(visits []spell, l lease.Lease, plans [2]lease.Plan, change int, m time.Month, zone *time.Location) reckoned {
+	var out reckoned
 	type part struct{ days, minutes int64 }
 	type price struct {
 		included, rate int
@@ -139,12 +142,12 @@ func plainMonth(visits []spell, l lease.Lease, plans [2]lease.Plan, change int, 
 	}
 	parts := map[price]*part{}
 	for day := 1; day <= 31; day++ {
-		begin, end := time.Date(2026, 10, day, 0, 0, 0, 0, zone), time.Date(2026, 10, day+1, 0, 0, 0, 0, zone)
+		begin, end := time.Date(2026, m, day, 0, 0, 0, 0, zone), time.Date(2026, m, day+1, 0, 0, 0, 0, zone)
 		plan := plans[0]
 		if day >= change {
 			plan = plans[1]
 		}
-		covered := catalogue.Date(2026, 10, day) >= l.StartsOn && (l.EndsOn == nil || catalogue.Date(2026, 10, day) <= *l.EndsOn)
+		covered := catalogue.Date(2026, m, day) >= l.StartsOn && (l.EndsOn == nil || catalogue.Date(2026, m, day) <= *l.EndsOn)
 		var measured, badged, billed time.Duration
 		for _, v := range visits {
 			within := func(from, to time.Time) time.Duration {
@@ -233,16 +236,17 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 	}
 	var now atomic.Pointer[time.Time]
 	set := func(at time.Time) { now.Store(&at) }
-	set(time.Date(2026, 10, 1, 0, 0, 0, 0, zone))
+	set(time.Date(2026, 3, 1, 0, 0, 0, 0, zone))
 	a, err := Start(t.Context(), testConfig(t), Options{Log: discard(), Anonymous: true, Now: func() time.Time { return *now.Load() }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stopApp(t, a) })
 	c := clientOf(t, a)
-	total := october{}
+	total := reckoned{}
 	for i := range months {
-		seed := uint64(time.Now().UnixNano())
+		seed, m := uint64(time.Now().UnixNano()), []time.Month{time.March, time.October}[i%2]
+		name := fmt.Sprintf("2026-%02d", m)
 		rng := rand.New(rand.NewPCG(seed, 1))
 		pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 		plan := func() lease.Plan {
@@ -251,23 +255,23 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 		}
 		plans, second := [2]lease.Plan{plan(), plan()}, 2+rng.IntN(30)
 		id := fmt.Sprintf("t%d", i)
-		l := lease.Lease{ID: lease.ID(id), Tenant: lease.TenantID(id), Site: "metz", Plan: plans[0].ID, StartsOn: catalogue.Date(2026, 10, pick(1, 1, 7)), Status: lease.Active, RentCentsMonth: pick(0, 10_001, 55_555)}
+		l := lease.Lease{ID: lease.ID(id), Tenant: lease.TenantID(id), Site: "metz", Plan: plans[0].ID, StartsOn: catalogue.Date(2026, m, pick(1, 1, 7)), Status: lease.Active, RentCentsMonth: pick(0, 10_001, 55_555)}
 		if rng.IntN(3) == 0 {
-			end := catalogue.Date(2026, 10, 20+rng.IntN(11))
+			end := catalogue.Date(2026, m, 20+rng.IntN(11))
 			l.EndsOn = &end
 		}
 		uid := fmt.Sprintf("04%06X", i+1)
-		set(time.Date(2026, 10, 1, 9, 0, 0, 0, zone))
+		set(time.Date(2026, m, 1, 9, 0, 0, 0, zone))
 		if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: l.Tenant, Name: "T", Site: "metz", Kind: "company"}), change(lease.Member{ID: lease.MemberID(id), Tenant: l.Tenant, Name: "M"}),
 			credential(t, a.Keys, id, lease.MemberID(id), uid), change(plans[0]), change(l)); err != nil {
 			t.Fatal(err)
 		}
-		set(time.Date(2026, 10, second, 9, 0, 0, 0, zone))
+		set(time.Date(2026, m, second, 9, 0, 0, 0, zone))
 		if err := a.Rights.Apply(t.Context(), "test", change(plans[1])); err != nil {
 			t.Fatal(err)
 		}
-		set(time.Date(2026, 11, 5, 9, 0, 0, 0, zone))
-		passes := aMonth(rng, zone)
+		set(time.Date(2026, m+1, 5, 9, 0, 0, 0, zone))
+		passes := aMonth(rng, m, zone)
 		var messages []sent
 		for _, p := range passes {
 			m := sent{topic: badgeTopic(p.device), payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":%t,"reason":"lease","list":"1"}}`, p.id, wire.FormatTime(p.at), uid, p.granted)}
@@ -278,7 +282,7 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 		rng.Shuffle(len(messages), func(i, k int) { messages[i], messages[k] = messages[k], messages[i] })
 		publish(t, a, messages)
 
-		want := plainMonth(plainVisits(passes, zone), l, plans, second, zone)
+		want := plainMonth(plainVisits(passes, zone), l, plans, second, m, zone)
 		var hours struct {
 			Items []struct {
 				Measured int64 `json:"measured_seconds"`
@@ -286,19 +290,19 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 				Billable int64 `json:"billable_minutes"`
 			}
 		}
-		get(t, c, "/v1/hours?by=day&limit=1000&month=2026-10&tenant="+id, 200, &hours)
-		var got october
+		get(t, c, "/v1/hours?by=day&limit=1000&month="+name+"&tenant="+id, 200, &hours)
+		var got reckoned
 		for _, d := range hours.Items {
 			got.Measured, got.Inferred, got.Billable = got.Measured+d.Measured, got.Inferred+d.Inferred, got.Billable+d.Billable
 		}
-		c.must("POST", "/v1/statements", `{"month":"2026-10","tenant":"`+id+`"}`)
+		c.must("POST", "/v1/statements", `{"month":"`+name+`","tenant":"`+id+`"}`)
 		var page struct{ Items []statement }
 		get(t, c, "/v1/statements?tenant="+id, 200, &page)
 		if len(page.Items) == 1 {
 			got.Net, got.Vat = page.Items[0].Net, page.Items[0].Vat
 		}
 		if got != want {
-			t.Errorf("seed %d: %+v, plainly %+v (plans %+v, the second from %d on)", seed, got, want, plans, second)
+			t.Errorf("%s, seed %d: %+v, plainly %+v (plans %+v, the second from %d on)", name, seed, got, want, plans, second)
 		}
 		total.Measured, total.Inferred, total.Net = total.Measured+want.Measured, total.Inferred+want.Inferred, total.Net+want.Net
 	}
