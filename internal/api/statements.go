@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -100,12 +101,13 @@ type ligne struct {
 	TVA       euros  `json:"TVA"`
 	TTC       euros  `json:"montant TTC"`
 	Motif     string `json:"motif"`
+	Jours     string `json:"jours"`
 }
 
 // inFrench writes a line in French words.
 func inFrench(l statementLine) ligne {
 	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "total": "total"}[l.Kind]
-	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, euros(l.Net), euros(l.Vat), euros(l.Total), bills.French.Cause(l.Cause)}
+	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, euros(l.Net), euros(l.Vat), euros(l.Total), bills.French.Cause(l.Cause), l.Days}
 }
 
 type statementLine struct {
@@ -121,6 +123,7 @@ type statementLine struct {
 	Total     int64   `json:"total_cents"`
 	VatPct    float64 `json:"vat_pct"`
 	Cause     string  `json:"cause"`
+	Days      string  `json:"days"` // that a correction is of, as 2026-09-21 +75
 }
 
 // rows are the statement's lines, and its total.
@@ -131,13 +134,17 @@ func linesOf(list []bills.Statement, french bool) any {
 	out := []statementLine{}
 	for i := range list {
 		s := &list[i]
-		line := func(kind, of string, minutes, net, vat, total int64, cause string) {
-			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), kind, of, minutes, net, vat, total, s.VatPct, cause})
+		line := func(l bills.Line, total int64) {
+			days := make([]string, len(l.Days))
+			for i, d := range l.Days {
+				days[i] = fmt.Sprintf("%s %+d", d.Day, d.Minutes)
+			}
+			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, l.NetCents, l.VatCents, total, s.VatPct, l.Cause, strings.Join(days, ", ")})
 		}
 		for _, l := range s.Lines {
-			line(l.Kind, l.Month, l.Minutes, l.NetCents, l.VatCents, l.NetCents+l.VatCents, l.Cause)
+			line(l, l.NetCents+l.VatCents)
 		}
-		line("total", s.Month, s.BillableMinutes, s.NetCents, s.VatCents, s.TotalCents, "")
+		line(bills.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes, NetCents: s.NetCents, VatCents: s.VatCents}, s.TotalCents)
 	}
 	if !french {
 		return out

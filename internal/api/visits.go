@@ -88,7 +88,7 @@ func (s *server) visits() {
 			if err := tx.DeleteCorrection(in.ID); err != nil {
 				return err
 			}
-			return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "delete", Target: "correction/" + in.ID.String(), Body: []byte("{}")})
+			return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "delete", Target: ledger.CorrectionTarget(in.ID), Body: []byte("{}")})
 		}))
 	})
 }
@@ -179,7 +179,7 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 			return err
 		}
 		body := mustJSON(showVisit(v, now).Correction)
-		return tx.AddAct(&ingest.Act{At: now, Actor: v.Correction.Author, Action: "put", Target: "correction/" + v.ID.String(), Body: body})
+		return tx.AddAct(&ingest.Act{At: now, Actor: v.Correction.Author, Action: "put", Target: ledger.CorrectionTarget(v.ID), Body: body})
 	})
 	if err != nil {
 		return nil, s.fail(err)

@@ -32,6 +32,19 @@ func clientOf(t *testing.T, a *App) client {
 // ask returns the status and the answer, decoded where it is JSON.
 func (c client) ask(method, path, body string) (int, map[string]any) {
 	c.t.Helper()
+	status, data := c.raw(method, path, body)
+	var answer map[string]any
+	if bytes.HasPrefix(data, []byte("{")) {
+		if err := json.Unmarshal(data, &answer); err != nil {
+			c.t.Errorf("%s %s: %q is no JSON object: %v", method, path, data, err)
+		}
+	}
+	return status, answer
+}
+
+// raw returns the status and the answer as it is.
+func (c client) raw(method, path, body string) (int, []byte) {
+	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		c.t.Fatal(err)
@@ -49,16 +62,13 @@ func (c client) ask(method, path, body string) (int, map[string]any) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	var answer map[string]any
-	if strings.Contains(res.Header.Get("Content-Type"), "json") && len(data) > 0 {
-		if err := json.Unmarshal(data, &answer); err != nil {
-			c.t.Errorf("%s %s: %q is no JSON object: %v", method, path, data, err)
-		}
+	if t := res.Header.Get("Content-Type"); strings.Contains(t, "json") && len(data) > 0 && !json.Valid(data) {
+		c.t.Errorf("%s %s: %q is called %s", method, path, data, t)
 	}
 	if res.StatusCode >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
 		c.t.Errorf("%s %s: %d is a %s", method, path, res.StatusCode, res.Header.Get("Content-Type"))
 	}
-	return res.StatusCode, answer
+	return res.StatusCode, data
 }
 
 func (c client) must(method, path, body string) map[string]any {

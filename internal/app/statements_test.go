@@ -1,12 +1,17 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
@@ -53,6 +58,10 @@ type statement struct {
 		Kind, Month, Cause string
 		Minutes            int64
 		Net                int64 `json:"net_cents"`
+		Days               []struct {
+			Day     string
+			Minutes int64 `json:"billable_minutes"`
+		}
 	}
 }
 
@@ -94,7 +103,7 @@ func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
 	for _, l := range october.Lines {
 		if l.Kind == "correction" {
 			correction += l.Net
-			if l.Month != "2026-09" || l.Minutes != 75 || l.Cause == "" {
+			if l.Month != "2026-09" || l.Minutes != 75 || l.Cause != bills.CauseLate {
 				t.Errorf("correction %+v", l)
 			}
 		}
@@ -109,11 +118,11 @@ func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
 	}
 
 	csv := string(getCSV(t, clientOf(t, a), "/v1/statements/"+october.ID+"?locale=fr"))
-	want := "\ufeffrelevé;mois;locataire;bail;nature;mois concerné;minutes;montant HT;TVA;montant TTC;motif\r\n" +
-		october.ID + ";2026-10;atelier;atelier-lease;loyer;2026-10;0;10,00;0,00;10,00;\r\n" +
-		october.ID + ";2026-10;atelier;atelier-lease;dépassement;2026-10;150;6,25;0,00;6,25;\r\n" +
-		october.ID + ";2026-10;atelier;atelier-lease;correction;2026-09;75;3,13;0,63;3,76;badges arrivés après le relevé, ou corrections de visites\r\n" +
-		october.ID + ";2026-10;atelier;atelier-lease;total;2026-10;210;19,38;3,88;23,26;\r\n"
+	want := "\ufeffrelevé;mois;locataire;bail;nature;mois concerné;minutes;montant HT;TVA;montant TTC;motif;jours\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;loyer;2026-10;0;10,00;0,00;10,00;;\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;dépassement;2026-10;150;6,25;0,00;6,25;;\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;correction;2026-09;75;3,13;0,63;3,76;badges arrivés après le relevé;2026-09-21 +75\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;total;2026-10;210;19,38;3,88;23,26;;\r\n"
 	if csv != want {
 		t.Errorf("in French:\n%s\nwant\n%s", csv, want)
 	}
@@ -167,6 +176,89 @@ func TestACorrectionOfAVisitIsBilledAndUndone(t *testing.T) {
 	}
 	if m, x, b := hours(); m != 10800 || x != 10800 || b != 180 {
 		t.Errorf("undone: %v %v %v", m, x, b)
+	}
+}
+
+func TestAMonthIsIssuedOnceByHoweverMany(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	c := clientOf(t, a)
+	var wait sync.WaitGroup
+	var once, refused atomic.Int32
+	for range 8 {
+		wait.Go(func() {
+			switch status, body := c.raw("POST", "/v1/statements", `{"month":"2026-09"}`); status {
+			case 200:
+				once.Add(1)
+			case 409:
+				refused.Add(1)
+			default:
+				t.Errorf("%d %s", status, body)
+			}
+		})
+	}
+	wait.Wait()
+	var page struct{ Items []statement }
+	get(t, c, "/v1/statements", 200, &page)
+	if once.Load() != 1 || refused.Load() != 7 || len(page.Items) != 1 || page.Items[0].Number != 1 {
+		t.Errorf("issued %d times, refused %d times: %+v", once.Load(), refused.Load(), page.Items)
+	}
+}
+
+func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	publish(t, a, stay("2026-09-07", "09:00:00", "12:00:00"))
+	issue(t, a, "2026-09")
+	c := clientOf(t, a)
+	// corrections are those that October's statements would carry.
+	corrections := func() (said []string) {
+		var page struct{ Items []statement }
+		status, body := c.raw("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier","dry_run":true}`)
+		if err := json.Unmarshal(body, &page); err != nil || status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		for _, s := range page.Items {
+			for _, l := range s.Lines {
+				if l.Kind == "correction" {
+					said = append(said, fmt.Sprintf("%s %s: %d min, %s %v", s.Lease, l.Month, l.Minutes, l.Cause, l.Days))
+				}
+			}
+		}
+		return said
+	}
+	expect := func(when string, want ...string) {
+		t.Helper()
+		if got := corrections(); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+	}
+	var visits struct{ Items []struct{ ID string } }
+	get(t, c, "/v1/visits?member=alice&space=metz-coworking", 200, &visits)
+	path := "/v1/visits/" + visits.Items[0].ID + "/correction"
+
+	expect("nothing happened")
+	c.must("PUT", path, `{"from":"2026-09-07T07:00:00Z","to":"2026-09-07T08:00:00Z","reason":"left at ten"}`)
+	expect("corrected", "atelier-lease 2026-09: -120 min, "+bills.CauseCorrected+" [{2026-09-07 -120}]")
+	c.ask("DELETE", path, "")
+	expect("undone")
+	publish(t, a, stay("2026-09-21", "14:00:00", "15:00:00"))
+	expect("late", "atelier-lease 2026-09: 60 min, "+bills.CauseLate+" [{2026-09-21 60}]")
+	c.must("PUT", path, `{"from":"2026-09-07T07:00:00Z","to":"2026-09-07T08:00:00Z","reason":"left at ten"}`)
+	expect("both", "atelier-lease 2026-09: -60 min, "+bills.CauseLate+", "+bills.CauseCorrected+" [{2026-09-07 -120} {2026-09-21 60}]")
+	issue(t, a, "2026-10")
+
+	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Put: lease.Plan{ID: "free", Name: "Free", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20}},
+		rights.Change{Put: lease.Lease{ID: "gift", Tenant: "atelier", Site: "metz", Plan: "free", StartsOn: catalogue.Date(2026, 9, 20), Status: lease.Active}}); err != nil {
+		t.Fatal(err)
+	}
+	var page struct{ Items []statement }
+	_, body := c.raw("POST", "/v1/statements", `{"month":"2026-11","tenant":"atelier","dry_run":true}`)
+	if err := json.Unmarshal(body, &page); err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(page.Items, func(s statement) bool { return s.Lease == "atelier-lease" }); i < 0 || len(page.Items[i].Lines) != 3 || page.Items[i].Lines[2].Cause != bills.CauseTerms || page.Items[i].Lines[2].Minutes != -60 {
+		t.Errorf("a lease that takes its hours over: %s", body)
 	}
 }
 

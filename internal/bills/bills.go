@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/billing"
@@ -30,9 +29,8 @@ type Bills struct {
 
 // Errors of Issue.
 var (
-	ErrIssued   = errors.New("has been issued already: a statement is issued once")
-	ErrNotOver  = errors.New("is not over yet: only a dry run may look at it")
-	ErrNoLeases = errors.New("has no lease in that month")
+	ErrIssued  = errors.New("has been issued already: a statement is issued once")
+	ErrNotOver = errors.New("is not over yet: only a dry run may look at it")
 )
 
 // Tariff loads every plan and lease with what they were before.
@@ -100,6 +98,18 @@ type Used struct {
 	Minutes int64         `json:"billable_minutes"`
 }
 
+// byDay lists a month's days that have minutes.
+func byDay(m billing.Month, minutes map[catalogue.Day]int64) []Used {
+	list := []Used{}
+	first, last := m.Days()
+	for day := first; day <= last; day++ {
+		if minutes[day] != 0 {
+			list = append(list, Used{day, minutes[day]})
+		}
+	}
+	return list
+}
+
 // Line is one amount of a statement.
 type Line struct {
 	Kind     string `json:"kind"` // rent, overage, correction
@@ -108,6 +118,7 @@ type Line struct {
 	NetCents int64  `json:"net_cents"`
 	VatCents int64  `json:"vat_cents,omitempty"` // of a correction; the month's own VAT is on its sum
 	Cause    string `json:"cause,omitempty"`
+	Days     []Used `json:"days,omitempty"` // of a correction: what changed, day by day
 }
 
 // The kinds of lines.
@@ -115,12 +126,6 @@ const (
 	LineRent       = "rent"
 	LineOverage    = "overage"
 	LineCorrection = "correction"
-)
-
-// The causes of corrections.
-const (
-	CauseLate  = "badges that arrived after the statement, or corrections of visits"
-	CauseTerms = "a change of lease or plan after the statement"
 )
 
 // Request asks for statements.
@@ -172,34 +177,11 @@ func (b Bills) Issue(ctx context.Context, r Request) ([]Statement, error) {
 	case r.DryRun || len(out) == 0:
 		return out, nil
 	}
-	return out, b.commit(ctx, out, r.Actor, now.UTC().Truncate(time.Millisecond))
-}
-
-// history is what a lease was issued before.
-type history []Statement
-
-func (h history) has(m billing.Month) bool {
-	return slices.ContainsFunc(h, func(s Statement) bool { return s.Month == m.String() })
-}
-
-// before sums what was issued for a month so far, its corrections among it.
-func (h history) before(month string) (minutes, net, vat int64) {
-	for _, s := range h {
-		for _, l := range s.Lines {
-			switch {
-			case l.Kind == LineCorrection && l.Month == month:
-				minutes, net, vat = minutes+l.Minutes, net+l.NetCents, vat+l.VatCents
-			case l.Kind == LineCorrection && s.Month == month:
-				vat -= l.VatCents // of another month
-			case s.Month == month:
-				net += l.NetCents
-			}
-		}
-		if s.Month == month {
-			minutes, vat = minutes+s.BillableMinutes, vat+s.VatCents
-		}
+	err = b.commit(ctx, out, r.Actor, now.UTC().Truncate(time.Millisecond))
+	if errors.Is(err, ledger.ErrIssued) { // by somebody else, just now
+		return nil, fmt.Errorf("%s %w", r.Month, ErrIssued)
 	}
-	return minutes, net, vat
+	return out, err
 }
 
 func (b Bills) issued(ctx context.Context) (map[lease.ID]history, error) {
@@ -257,13 +239,8 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 	a, any := p.tariff.Amounts(id, m, minutes)
 	s := Statement{Month: m.String(), Lease: id, Tenant: l.Tenant, Plan: l.Plan, Currency: "EUR", Lines: []Line{},
 		BillableMinutes: a.Minutes, IncludedMinutes: a.Included, OverageMinutes: max(0, a.Minutes-a.Included), RentCents: a.Rent, OverageCents: a.Overage, NetCents: a.Net, VatCents: a.Vat}
-	first, last := m.Days()
-	s.Days = []Used{}
-	for day := first; day <= last; day++ {
-		if minutes[day] > 0 {
-			s.Days = append(s.Days, Used{day, minutes[day]})
-		}
-	}
+	_, last := m.Days()
+	s.Days = byDay(m, minutes)
 	if x, ok := p.lastTerms(id, m); ok {
 		s.Plan, s.HourlyCents, s.VatPct = x.Plan.ID, x.Plan.HourlyRateCents, x.Plan.VatPct
 	}
@@ -280,7 +257,7 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 		if first, _ := em.Days(); first > last {
 			continue
 		}
-		line, differs, err := p.correction(ctx, id, em, before)
+		line, differs, err := p.correction(ctx, l, em, before)
 		if err != nil {
 			return s, false, err
 		}
@@ -304,22 +281,6 @@ func (p *pricing) lastTerms(id lease.ID, m billing.Month) (billing.Terms, bool) 
 		}
 	}
 	return billing.Terms{}, false
-}
-
-// correction is an earlier month's re-made total less what was issued so far.
-func (p *pricing) correction(ctx context.Context, id lease.ID, m billing.Month, before history) (Line, bool, error) {
-	minutes, err := p.minutes(ctx, id, m)
-	if err != nil {
-		return Line{}, false, err
-	}
-	now, _ := p.tariff.Amounts(id, m, minutes)
-	hadMinutes, hadNet, hadVat := before.before(m.String())
-	line := Line{Kind: LineCorrection, Month: m.String(), Minutes: now.Minutes - hadMinutes, NetCents: now.Net - hadNet, VatCents: now.Vat - hadVat}
-	line.Cause = CauseLate
-	if line.Minutes == 0 {
-		line.Cause = CauseTerms
-	}
-	return line, line.Minutes != 0 || line.NetCents != 0 || line.VatCents != 0, nil
 }
 
 // commit numbers the statements and issues all of them, or none.

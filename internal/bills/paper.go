@@ -39,17 +39,39 @@ var inWords = map[Locale]words{
 	French: {"Relevé", "À", "Mois", "Émis le", "Bail", "Formule", "Désignation", "Quantité", "Prix unitaire HT", "Montant HT", "Loyer", "Heures de coworking au-delà du forfait",
 		"Correction de", "Total HT", "TVA", "TVA des corrections", "Total TTC", "Minutes facturables par jour", "Chaque minute s'explique jusqu'aux badges :",
 		"%s facturables, %s incluses dans la formule", "SIREN", "N° TVA",
-		map[string]string{CauseLate: "badges arrivés après le relevé, ou corrections de visites", CauseTerms: "bail ou formule modifiés après le relevé"},
+		map[string]string{CauseLate: "badges arrivés après le relevé", CauseCorrected: "visites corrigées après le relevé", CauseTerms: "baux créés après le relevé", CauseOther: "ce dont le relevé est fait a changé depuis"},
 		[12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}},
 	English: {"Statement", "To", "Month", "Issued on", "Lease", "Plan", "Description", "Quantity", "Unit price excl. VAT", "Amount excl. VAT", "Rent", "Coworking hours beyond those included",
 		"Correction of", "Total excl. VAT", "VAT", "VAT of corrections", "Total incl. VAT", "Billable minutes by day", "Every minute can be opened down to the badges:",
 		"%s billable, %s included in the plan", "SIREN", "VAT number",
-		map[string]string{CauseLate: CauseLate, CauseTerms: CauseTerms},
+		nil,
 		[12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}},
 }
 
 // Cause says in a language why a correction is.
-func (l Locale) Cause(cause string) string { return inWords[l].causes[cause] }
+func (l Locale) Cause(cause string) string {
+	causes := strings.Split(cause, betweenCauses)
+	for i, c := range causes {
+		if said, ok := inWords[l].causes[c]; ok {
+			causes[i] = said
+		}
+	}
+	return strings.Join(causes, betweenCauses)
+}
+
+// Changed writes the days of a correction with their minutes, as 21/09 +75.
+func (l Locale) Changed(days []Used) string {
+	list := make([]string, len(days))
+	for i, d := range days {
+		list[i] = fmt.Sprintf("%s\u00a0%s", l.day(d.Day), l.signed(d.Minutes))
+	}
+	return strings.Join(list, ", ")
+}
+
+// signed writes minutes with their sign.
+func (Locale) signed(n int64) string {
+	return strings.Replace(fmt.Sprintf("%+d", n), "-", "−", 1)
+}
 
 // page is what the template shows.
 type page struct {
@@ -87,7 +109,10 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 			r.What, r.Quantity, r.Price = x.Hours, lang.hours(l.Minutes), lang.money(int64(s.HourlyCents))
 			r.Detail = fmt.Sprintf(x.Billed, lang.hours(s.BillableMinutes), lang.hours(s.IncludedMinutes))
 		case LineCorrection:
-			r.What, r.Detail, r.Quantity = x.Correction+" "+lang.month(l.Month), lang.Cause(l.Cause), lang.hours(l.Minutes)
+			r.What, r.Detail, r.Quantity = lang.correctionOf(l.Month), lang.Cause(l.Cause), lang.hours(l.Minutes)
+			if len(l.Days) > 0 {
+				r.Detail += fmt.Sprintf(" (%s\u00a0min)", lang.Changed(l.Days))
+			}
 			corrected += l.VatCents
 		}
 		p.Rows = append(p.Rows, r)
@@ -101,6 +126,15 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 		p.Days = append(p.Days, pageRow{What: lang.day(d.Day), Amount: strconv.FormatInt(d.Minutes, 10)})
 	}
 	return paper.Execute(w, p)
+}
+
+// correctionOf names a correction's month: in French de, d' before a vowel.
+func (l Locale) correctionOf(month string) string {
+	name := l.month(month)
+	if l == French && strings.ContainsAny(name[:1], "ao") {
+		return "Correction d’" + name
+	}
+	return inWords[l].Correction + " " + name
 }
 
 func (l Locale) month(s string) string {

@@ -1,11 +1,13 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -77,12 +79,18 @@ func (tx *Tx) NextStatement() (n int64, err error) {
 	return n, err
 }
 
-// AddStatement issues a statement.
+// ErrIssued says that a lease has its statement of a month.
+var ErrIssued = errors.New("issued already")
+
+// AddStatement issues a statement; ErrIssued where somebody else just has.
 func (tx *Tx) AddStatement(s Statement) error {
-	err := tx.run("INSERT INTO statements (number, month, lease, tenant, issued_at, body) VALUES (?, ?, ?, ?, ?, ?)",
+	res, err := tx.exec("INSERT INTO statements (number, month, lease, tenant, issued_at, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (month, lease) DO NOTHING",
 		s.Number, s.Month, string(s.Lease), string(s.Tenant), ms(s.IssuedAt), string(s.Body))
 	if err != nil {
 		return fmt.Errorf("ledger: issue statement %d: %w", s.Number, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return cmp.Or(err, fmt.Errorf("statement of %s for %s: %w", s.Lease, s.Month, ErrIssued))
 	}
 	return nil
 }

@@ -312,6 +312,9 @@ func scanVisit(rows *sql.Rows) (Visit, error) {
 	return v, err
 }
 
+// CorrectionTarget is what acts on a visit's correction are done to.
+func CorrectionTarget(visit uuid.UUID) string { return "correction/" + visit.String() }
+
 // PutCorrection sets a visit's correction.
 func (tx *Tx) PutCorrection(id uuid.UUID, c Correction) error {
 	if err := tx.markCorrected(id[:]); err != nil { // where it reached before

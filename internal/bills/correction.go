@@ -1,0 +1,201 @@
+package bills
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// The causes of corrections; a line that has several names them in this order.
+const (
+	CauseLate      = "badges that arrived after the statement"
+	CauseCorrected = "visits corrected after the statement"
+	CauseTerms     = "leases made after the statement"
+	CauseOther     = "what the statement was made of changed after it"
+)
+
+const betweenCauses = ", "
+
+// history is what a lease was issued before.
+type history []Statement
+
+func (h history) has(m billing.Month) bool {
+	return slices.ContainsFunc(h, func(s Statement) bool { return s.Month == m.String() })
+}
+
+// charged is what was issued for one month so far, corrections of it among it.
+type charged struct {
+	minutes  map[catalogue.Day]int64
+	net, vat int64
+	until    time.Time // what came later is on none of the statements
+}
+
+func (h history) of(m billing.Month) charged {
+	month := m.String()
+	c := charged{minutes: map[catalogue.Day]int64{}}
+	for _, s := range h {
+		used := []Used{}
+		if s.Month == month {
+			used, c.vat = s.Days, c.vat+s.VatCents
+		}
+		for _, l := range s.Lines {
+			switch {
+			case l.Kind == LineCorrection && l.Month == month:
+				c.net, c.vat = c.net+l.NetCents, c.vat+l.VatCents
+				used = append(slices.Clone(used), l.Days...)
+			case l.Kind == LineCorrection && s.Month == month:
+				c.vat -= l.VatCents // of another month
+			case s.Month == month:
+				c.net += l.NetCents
+			}
+		}
+		for _, d := range used {
+			c.minutes[d.Day] += d.Minutes
+		}
+		if s.Month >= month && s.IssuedAt.After(c.until) {
+			c.until = *s.IssuedAt
+		}
+	}
+	return c
+}
+
+// correction is an earlier month's re-made total less what was issued so far.
+func (p *pricing) correction(ctx context.Context, l *lease.Lease, m billing.Month, before history) (line Line, differs bool, err error) {
+	minutes, err := p.minutes(ctx, l.ID, m)
+	if err != nil {
+		return line, false, err
+	}
+	now, _ := p.tariff.Amounts(l.ID, m, minutes)
+	had := before.of(m)
+	changed := map[catalogue.Day]int64{}
+	for day, n := range minutes {
+		changed[day] += n
+	}
+	for day, n := range had.minutes {
+		changed[day] -= n
+	}
+	line = Line{Kind: LineCorrection, Month: m.String(), NetCents: now.Net - had.net, VatCents: now.Vat - had.vat, Days: byDay(m, changed)}
+	for _, d := range line.Days {
+		line.Minutes += d.Minutes
+	}
+	if differs = len(line.Days) > 0 || line.NetCents != 0 || line.VatCents != 0; differs {
+		line.Cause, err = p.cause(ctx, l, m, line.Days, had.until)
+	}
+	return line, differs, err
+}
+
+// cause finds what has happened since an instant that can have changed those days.
+func (p *pricing) cause(ctx context.Context, l *lease.Lease, m billing.Month, days []Used, since time.Time) (string, error) {
+	first, last := m.Days()
+	if len(days) > 0 {
+		first, last = days[0].Day, days[len(days)-1].Day
+	}
+	members, err := p.served(ctx, l, m)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, c := range []struct {
+		words    string
+		happened func(context.Context, evidence) (bool, error)
+	}{{CauseLate, p.arrived}, {CauseCorrected, p.corrected}, {CauseTerms, p.leased}} {
+		yes, err := c.happened(ctx, evidence{l, members, first, last, since})
+		if err != nil {
+			return "", err
+		}
+		if yes {
+			found = append(found, c.words)
+		}
+	}
+	if len(found) == 0 {
+		return CauseOther, nil
+	}
+	return strings.Join(found, betweenCauses), nil
+}
+
+// evidence is where a cause is looked for: at a lease, its members, some days
+// of them, since an instant.
+type evidence struct {
+	lease       *lease.Lease
+	members     []lease.MemberID
+	first, last catalogue.Day
+	since       time.Time
+}
+
+// served are those whose hours a lease may have paid for in a month.
+func (p *pricing) served(ctx context.Context, l *lease.Lease, m billing.Month) ([]lease.MemberID, error) {
+	members := slices.Clone(l.Members)
+	err := p.Ledger.Hours(ctx, m.Index(), l.Tenant, func(r *ledger.MonthHours) error {
+		if l.Members == nil {
+			members = append(members, r.Member)
+		}
+		return nil
+	})
+	return members, err
+}
+
+// arrived says whether a badge of those days came since.
+func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
+	from, to := p.around(e)
+	for _, m := range e.members {
+		reads, err := p.Ledger.Reads(ctx, ledger.ReadFilter{Member: m, From: from, To: to, Limit: 1 << 20})
+		if err != nil {
+			return false, err
+		}
+		for _, r := range reads {
+			if r.Moved() && r.ReceivedAt.After(e.since) || r.Reader != nil && r.Reader.ReceivedAt.After(e.since) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// corrected says whether a visit of those days was corrected since, or a correction undone.
+func (p *pricing) corrected(ctx context.Context, e evidence) (bool, error) {
+	from, to := p.around(e)
+	visits, err := p.Ledger.Visits(ctx, ledger.VisitFilter{Members: e.members, Spaces: p.billable(), From: from, To: to, Corrected: true, Limit: 1 << 20})
+	if err != nil {
+		return false, err
+	}
+	for _, v := range visits {
+		acts, err := p.Ledger.Acts(ctx, ledger.CorrectionTarget(v.ID))
+		if err != nil {
+			return false, err
+		}
+		if n := len(acts); n > 0 && acts[n-1].At.After(e.since) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// leased says whether a lease that covers those days was made since: changes
+// of one price only the days from their own on.
+func (p *pricing) leased(ctx context.Context, e evidence) (bool, error) {
+	for _, id := range p.tariff.Leases() {
+		if l := p.tariff.Last(id); l == nil || l.Tenant != e.lease.Tenant || l.StartsOn > e.last || l.EndsOn != nil && *l.EndsOn < e.first {
+			continue
+		}
+		acts, err := p.Ledger.Acts(ctx, "lease/"+string(id))
+		if err != nil {
+			return false, err
+		}
+		if len(acts) > 0 && acts[0].At.After(e.since) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// around are the days with what reaches into them: the longest visit, and the read that shows its end.
+func (p *pricing) around(e evidence) (from, to time.Time) {
+	zone := p.Network.Zone
+	return zone.Start(e.first - 1), zone.Start(e.last + 2)
+}
