@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
 )
 
@@ -19,14 +18,8 @@ const (
 
 // janitor forgets what is too old to be kept, a little at a time.
 func (a *App) janitor(ctx context.Context) {
-	keep := []catalogue.SpaceID{}
-	for _, s := range a.Network.Spaces {
-		if a.Network.Billable(s.ID) {
-			keep = append(keep, s.ID)
-		}
-	}
 	for {
-		if err := a.purge(ctx, keep); err != nil && ctx.Err() == nil {
+		if err := a.purge(ctx); err != nil && ctx.Err() == nil {
 			a.opt.Log.Error("old reads not purged; trying again within the hour", "error", err)
 		}
 		select {
@@ -57,7 +50,7 @@ func (a *App) keepHours(ctx context.Context) {
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
-func (a *App) purge(ctx context.Context, keep []catalogue.SpaceID) error {
+func (a *App) purge(ctx context.Context) error {
 	// Visits and minutes are made before their reads and messages go.
 	if err := a.seriesCaughtUp(ctx); err != nil {
 		return err
@@ -67,7 +60,7 @@ func (a *App) purge(ctx context.Context, keep []catalogue.SpaceID) error {
 		r := ledger.Retention{Reads: now.Sub(now.AddDate(0, -keepReadMonths, 0)), Rejects: keepRejects,
 			Observations: days(a.cfg.KeepMessages), Series: days(a.cfg.KeepSeries), Shipped: a.shipper != nil}
 		err := a.ledger.Write(ctx, func(tx *ledger.Tx) (err error) {
-			more, err = tx.Purge(now, r, keep, purgeStep)
+			more, err = tx.Purge(now, r, a.Network.BillableSpaces(), purgeStep)
 			return err
 		})
 		if err != nil {

@@ -262,6 +262,42 @@ func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
 	}
 }
 
+func TestHoursOutliveTheirReads(t *testing.T) {
+	var now atomic.Pointer[time.Time]
+	set := func(at time.Time) { now.Store(&at) }
+	set(time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC))
+	a, err := Start(t.Context(), testConfig(t), Options{Log: discard(), Anonymous: true, Now: func() time.Time { return *now.Load() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopApp(t, a) })
+	priced(t, a)
+	visits := func() string {
+		var page struct {
+			Items []struct{ From, To, Ended string }
+		}
+		get(t, clientOf(t, a), "/v1/visits?member=alice&space=metz-coworking", 200, &page)
+		return fmt.Sprint(page.Items)
+	}
+	publish(t, a, stay("2026-03-02", "09:00:00", "12:00:00"))
+	const made = "{2026-03-02T08:00:00.000Z 2026-03-02T11:00:00.000Z badge}"
+	set(time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC))
+	if err := a.purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if reads := clientOf(t, a).must("GET", "/v1/access/reads", ""); len(reads["items"].([]any)) != 0 || visits() != "["+made+"]" {
+		t.Errorf("after three months: %v, visits %s", reads, visits())
+	}
+	// Late ones add what there was not, in whatever order they come.
+	late := stay("2026-03-02", "14:00:00", "15:00:00")
+	publish(t, a, late[:1])
+	publish(t, a, late[1:])
+	publish(t, a, stay("2026-03-02", "11:00:00", "11:30:00"))
+	if want := "[" + made + " {2026-03-02T13:00:00.000Z 2026-03-02T14:00:00.000Z badge}]"; visits() != want {
+		t.Errorf("after late reads: %s, want %s", visits(), want)
+	}
+}
+
 func TestAPlansChangePricesOnlyTheDaysFromItsOwnOn(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	priced(t, a)

@@ -160,7 +160,7 @@ func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
 // corrected says whether a visit of those days was corrected since, or a correction undone.
 func (p *pricing) corrected(ctx context.Context, e evidence) (bool, error) {
 	from, to := p.around(e)
-	visits, err := p.Ledger.Visits(ctx, ledger.VisitFilter{Members: e.members, Spaces: p.billable(), From: from, To: to, Corrected: true, Limit: 1 << 20})
+	visits, err := p.Ledger.Visits(ctx, ledger.VisitFilter{Members: e.members, Spaces: p.Network.BillableSpaces(), From: from, To: to, Corrected: true, Limit: 1 << 20})
 	if err != nil {
 		return false, err
 	}

@@ -27,7 +27,7 @@ func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, map[uuid.UUID]time.Time, error) {
 	zone, now := b.Network.Zone, b.now()
 	f.From, f.To, f.Corrected, f.Limit = zone.Start(from), zone.Start(to+1), true, 1<<40
-	f.Spaces = b.billable()
+	f.Spaces = b.Network.BillableSpaces()
 	list, err := b.Ledger.Visits(ctx, f)
 	if err != nil {
 		return nil, nil, err
@@ -48,16 +48,6 @@ func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 }
 
 func (b Bills) now() time.Time { return b.Now().UTC().Truncate(time.Millisecond) }
-
-func (b Bills) billable() []catalogue.SpaceID {
-	list := []catalogue.SpaceID{}
-	for _, sp := range b.Network.Spaces {
-		if b.Network.Billable(sp.ID) {
-			list = append(list, sp.ID)
-		}
-	}
-	return list
-}
 
 // basis names all of the catalogue that hours are made of, and how: what was made with another is made again.
 func (b Bills) basis() int64 {

@@ -295,3 +295,14 @@ func (n *Network) Billable(a SpaceID) bool {
 	}
 	return false
 }
+
+// BillableSpaces are those in which hours are measured for bills; never nil.
+func (n *Network) BillableSpaces() []SpaceID {
+	list := []SpaceID{}
+	for _, sp := range n.Spaces {
+		if n.Billable(sp.ID) {
+			list = append(list, sp.ID)
+		}
+	}
+	return list
+}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -119,7 +120,7 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 		if err := tx.run("DELETE FROM reader_decisions WHERE read_seq = ?", seq); err != nil {
 			return false, fmt.Errorf("ledger: purge readers' decisions: %w", err)
 		}
-		if err := tx.forgetStay(seq); err != nil {
+		if err := cmp.Or(tx.forgetStay(seq), tx.settleVisits(seq)); err != nil {
 			return false, err
 		}
 		if err := tx.run("DELETE FROM reads WHERE seq = ?", seq); err != nil {

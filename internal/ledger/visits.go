@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -120,32 +121,23 @@ func (tx *Tx) SetCursor(name string, seq int64) error {
 }
 
 // ReplaceVisits makes the member's visits that began in [from, to) those
-// given, leaving alone what did not change.
+// given, leaving alone what did not change. A visit whose reads are no longer
+// kept stays as it was made, and what is given is not put over it.
 func (tx *Tx) ReplaceVisits(m lease.MemberID, from, to time.Time, visits []Visit) error {
-	type row struct {
-		id, tenant, space, ended string
-		from, to                 int64
-	}
-	old := map[string]row{}
-	rows, err := tx.query("SELECT id, tenant, space, from_at, to_at, ended FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?", string(m), ms(from), ms(to))
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var r row
-		var id []byte
-		err := rows.Scan(&id, &r.tenant, &r.space, &r.from, &r.to, &r.ended)
-		r.id = string(id)
-		old[r.id] = r
-		return err
-	})
+	old, settled, err := tx.visitsOf(m, from, to)
 	if err != nil {
-		return fmt.Errorf("ledger: load visits: %w", err)
+		return err
 	}
+	visits = slices.DeleteFunc(slices.Clone(visits), func(v Visit) bool {
+		return slices.ContainsFunc(settled, func(r visitRow) bool { return r.space == string(v.Space) && r.from < ms(v.To) && ms(v.From) < r.to })
+	})
 	marks := hoursMarks{}
-	mark := func(r row) error {
+	mark := func(r visitRow) error {
 		marks.add(r.tenant, string(m), at(r.from), at(r.to))
 		return tx.correctedHours(marks, []byte(r.id))
 	}
 	for _, v := range visits {
-		r := row{id: string(v.ID[:]), tenant: string(v.Tenant), space: string(v.Space), from: ms(v.From), to: ms(v.To), ended: string(v.Ended)}
+		r := visitRow{id: string(v.ID[:]), tenant: string(v.Tenant), space: string(v.Space), from: ms(v.From), to: ms(v.To), ended: string(v.Ended)}
 		was, there := old[r.id]
 		delete(old, r.id)
 		if there {
@@ -178,6 +170,48 @@ func (tx *Tx) ReplaceVisits(m lease.MemberID, from, to time.Time, visits []Visit
 		}
 	}
 	return tx.markHours(marks)
+}
+
+// visitRow is a visit as it stands in the table.
+type visitRow struct {
+	id, tenant, space, ended string
+	from, to                 int64
+}
+
+// visitsOf loads a member's visits that began in [from, to), and of those that
+// reach into it the settled ones.
+func (tx *Tx) visitsOf(m lease.MemberID, from, to time.Time) (old map[string]visitRow, settled []visitRow, err error) {
+	old = map[string]visitRow{}
+	rows, err := tx.query("SELECT id, tenant, space, from_at, to_at, ended, settled FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?",
+		string(m), ms(from.Add(-visit.Longest)), ms(to))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var r visitRow
+		var id []byte
+		var stays bool
+		err := rows.Scan(&id, &r.tenant, &r.space, &r.from, &r.to, &r.ended, &stays)
+		r.id = string(id)
+		switch {
+		case stays:
+			settled = append(settled, r)
+		case r.from >= ms(from):
+			old[r.id] = r
+		}
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("ledger: load visits: %w", err)
+	}
+	return old, settled, err
+}
+
+// settleVisits keeps the visits that a read was part of as they are: it is no longer kept.
+func (tx *Tx) settleVisits(read int64) error {
+	err := tx.run(`UPDATE visits SET settled = 1 WHERE settled = 0 AND id IN (SELECT v.id FROM reads r JOIN visits v
+		ON v.member = r.member AND v.from_at <= r.at AND v.from_at >= r.at - ? AND v.to_at >= r.at WHERE r.seq = ?)`, visit.Longest.Milliseconds(), read)
+	if err != nil {
+		return fmt.Errorf("ledger: settle visits: %w", err)
+	}
+	return nil
 }
 
 // Presence is where a subject is, and until when that counts.

@@ -28,7 +28,7 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 		edits = append(edits, e)
 	}
 	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
-		if err := tx.Erase(ledger.Erasure{Actor: actor, At: now, Member: id, Targets: targets, Keep: k.billable()}); err != nil {
+		if err := tx.Erase(ledger.Erasure{Actor: actor, At: now, Member: id, Targets: targets, Keep: k.network.BillableSpaces()}); err != nil {
 			return err
 		}
 		for _, e := range edits {
@@ -93,14 +93,4 @@ func without(book *lease.Book, id lease.MemberID) (changes []Change, targets []s
 	}
 	drop(KindMember, string(id))
 	return changes, targets
-}
-
-func (k *Keeper) billable() []catalogue.SpaceID {
-	ids := []catalogue.SpaceID{}
-	for _, s := range k.network.Spaces {
-		if k.network.Billable(s.ID) {
-			ids = append(ids, s.ID)
-		}
-	}
-	return ids
 }
