@@ -82,6 +82,7 @@ type counted struct {
 type readOut struct {
 	ID        uuid.UUID           `json:"id"`
 	At        catalogue.Instant   `json:"at" format:"date-time"`
+	Received  catalogue.Instant   `json:"received_at" format:"date-time"`
 	Door      catalogue.DoorID    `json:"door"`
 	Device    catalogue.DeviceID  `json:"device"`
 	Direction catalogue.Direction `json:"direction"`
@@ -248,7 +249,7 @@ func (s *server) explainVisit(ctx context.Context, v billing.Visit) (explainedVi
 		if !r.Moved() {
 			continue
 		}
-		out := &readOut{r.ID, instant(r.At), r.Door, r.Device, r.Direction, string(r.Reason), r.Reader != nil}
+		out := &readOut{r.ID, instant(r.At), instant(r.ReceivedAt), r.Door, r.Device, r.Direction, string(r.Reason), r.Reader != nil}
 		if visit.ID(v.Space, r.ID) == v.ID {
 			x.First = out
 		}

@@ -99,9 +99,11 @@ type explained struct {
 type explainedRead struct {
 	ID        string
 	At        time.Time
+	Received  time.Time `json:"received_at"`
 	Device    string
 	Direction string
 	Reason    string
+	Offline   bool
 }
 
 // Explain shows how a member's day came about, down to the badges.
@@ -111,17 +113,25 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zon
 		return err
 	}
 	fmt.Fprintf(w, "%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n", member, day, clock(e.Measured), clock(e.Corrected), clock(e.Unleased), clock(e.Inferred))
-	at := func(t time.Time) string { return t.In(zone).Format("15:04:05.000") }
+	at := func(t time.Time) string { // its date where it is another
+		if t = t.In(zone); t.Format(time.DateOnly) != day {
+			return t.Format("2006-01-02 15:04:05.000")
+		}
+		return t.Format("15:04:05.000")
+	}
 	capped := false
 	for _, v := range e.Visits {
 		capped = capped || v.Ended != nil && v.Correction == nil && (*v.Ended == "closing" || *v.Ended == "max")
 		to, ended := "now", "still going on"
 		if v.To != nil && v.Ended != nil {
-			to, ended = at(*v.To), "ended by "+*v.Ended
+			to, ended = at(*v.To), endings[*v.Ended]
 		}
 		fmt.Fprintf(w, "\n%s  %s – %s  %s, visit %s\n", v.Space, at(v.From), to, ended, v.ID)
-		v.First.show(w, "began", at)
-		v.Last.show(w, "ended", at)
+		if v.First == nil {
+			fmt.Fprintln(w, "  its badges are no longer kept (three months)")
+		}
+		v.First.show(w, "began", at, zone)
+		v.Last.show(w, "ended", at, zone)
 		if x := v.Correction; x != nil {
 			fmt.Fprintf(w, "  corrected to %s – %s by %s: %s\n", at(x.From), at(x.To), x.Author, x.Reason)
 		}
@@ -134,7 +144,7 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zon
 	for _, l := range e.Leases {
 		fmt.Fprintf(w, "\n%s (plan %s, %s € an hour)\n  %s counted", l.Lease, l.Plan, euros(int64(l.Rate)), clock(l.Seconds))
 		if l.Inferred > 0 && capped {
-			fmt.Fprintf(w, ", at most %d min of a visit that ended by closing or max", l.Inferred)
+			fmt.Fprintf(w, ", at most %d min of a visit that ended by closing time or 16 hours", l.Inferred)
 		}
 		if l.Rounded == 0 {
 			fmt.Fprintf(w, "\n  shorter than the grace of %d min", l.Grace)
@@ -157,8 +167,22 @@ func minutes(n int) string {
 	return fmt.Sprintf("%d min", n)
 }
 
-func (r *explainedRead) show(w io.Writer, word string, at func(time.Time) string) {
-	if r != nil {
-		fmt.Fprintf(w, "  %s with read %s at %s, %s %s (%s)\n", word, r.ID, at(r.At), r.Device, r.Direction, r.Reason)
+// endings say how visits ended, and what was inferred.
+var endings = map[string]string{"badge": "badged out", "elsewhere": "end inferred: seen elsewhere", "closing": "end inferred: closing time", "max": "end inferred: 16 hours"}
+
+// late is how long after its badge a read has come for it to be told.
+const late = 10 * time.Second
+
+func (r *explainedRead) show(w io.Writer, word string, at func(time.Time) string, zone *time.Location) {
+	if r == nil {
+		return
 	}
+	how := r.Reason
+	if r.Offline {
+		how += ", decided by the reader"
+	}
+	if r.Received.Sub(r.At) > late {
+		how += ", arrived " + r.Received.In(zone).Format("2006-01-02 15:04:05")
+	}
+	fmt.Fprintf(w, "  %s with read %s at %s, %s %s (%s)\n", word, r.ID, at(r.At), r.Device, r.Direction, how)
 }
