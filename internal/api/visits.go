@@ -163,14 +163,21 @@ func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) 
 	return list[0], nil
 }
 
+// longestCorrected is the longest that a visit may be corrected to: no visit
+// lasts a day, and a slip of the pen would be billed.
+const longestCorrected = 24 * time.Hour
+
 func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView], error) {
 	v, err := s.visit(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	from, to := milli(in.Body.From), milli(in.Body.To)
-	if to.Before(from) {
+	switch {
+	case to.Before(from):
 		return nil, invalid("body", "to", "is before from")
+	case to.Sub(from) > longestCorrected:
+		return nil, invalid("body", "to", "is more than a day after from")
 	}
 	now := s.cfg.Now().UTC()
 	v.Correction = &ledger.Correction{From: from, To: to, Reason: in.Body.Reason, Author: callerOf(ctx).id, At: now.Truncate(time.Millisecond)}

@@ -171,6 +171,11 @@ func TestACorrectionOfAVisitIsBilledAndUndone(t *testing.T) {
 	if m, x, b := hours(); m != 10800 || x != 3600 || b != 60 {
 		t.Errorf("corrected: %v %v %v", m, x, b)
 	}
+	for _, wrong := range []string{`"from":"2026-10-06T07:00:00Z","to":"2026-11-06T08:00:00Z"`, `"from":"2026-10-06T08:00:00Z","to":"2026-10-06T07:00:00Z"`} {
+		if code, answer := c.ask("PUT", path, `{"reason":"a slip",`+wrong+`}`); code != 422 {
+			t.Errorf("%s: %d %v", wrong, code, answer)
+		}
+	}
 	if code, _ := c.ask("DELETE", path, ""); code != 204 {
 		t.Errorf("undo: %d", code)
 	}

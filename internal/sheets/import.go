@@ -191,7 +191,7 @@ func (r *reader) load(file string, data []byte) (loaded, error) {
 		}
 	}
 	if i < 0 || all[i].known(t.header) == 0 {
-		return loaded{}, Fault{File: file, Line: 1, Message: fmt.Sprintf("the first line names no columns that are known; say which of %s it is, and see docs/billing.md", strings.Join(Kinds(), ", "))}
+		return loaded{}, Fault{File: file, Line: 1, Message: fmt.Sprintf("the first line names no columns that are known; say which of %s it is, and see docs/import.md", strings.Join(Kinds(), ", "))}
 	}
 	return loaded{i, all[i], t}, nil
 }
