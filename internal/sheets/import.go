@@ -1,9 +1,9 @@
 package sheets
 
 import (
-	"archive/zip"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -50,27 +50,27 @@ type Report struct {
 	Faults []Fault  `json:"-"`
 }
 
-// maxFiles and maxSize bound an archive, once it is unpacked.
-const (
-	maxFiles = 64
-	maxSize  = 64 << 20
-)
-
 // Import reads a CSV file, or a zip of them as an export is, into a draft of
 // the rights. Nothing is to be committed where the report has faults.
-func Import(n *catalogue.Network, k *keys.Ring, d *rights.Draft, name string, data []byte, o Options) (*Report, error) {
+func Import(ctx context.Context, n *catalogue.Network, k *keys.Ring, d *rights.Draft, name string, data []byte, o Options) (*Report, error) {
 	files := map[string][]byte{path.Base(name): data}
-	if bytes.HasPrefix(data, []byte("PK\x03\x04")) {
+	archive := bytes.HasPrefix(data, []byte("PK\x03\x04"))
+	if archive {
 		var err error
 		if files, err = unpack(data); err != nil {
 			return nil, Fault{File: name, Message: err.Error()}
 		}
 	}
-	r := &reader{Options: o, network: n, keys: k, draft: d, report: &Report{Changes: []Change{}, Unused: []string{}}, byHash: map[lease.Hash]lease.CredentialID{}}
-	r.book = d.Book()
-	for c := range r.book.CredentialsUnordered() {
-		r.byHash[c.Lookup] = c.ID
+	r := &reader{Options: o, network: n, keys: k, draft: d, report: &Report{Changes: []Change{}, Unused: []string{}}, book: d.Book()}
+	r.fill()
+	tenant, err := only(r.tenants, string(o.Tenant)) // as people call it
+	if err == nil && tenant != "" && !r.tenants.has(tenant) {
+		err = fmt.Errorf("there is no tenant %q", o.Tenant)
 	}
+	if err != nil {
+		return nil, Fault{File: name, Message: "the import's tenant: " + err.Error()}
+	}
+	r.Tenant = lease.TenantID(tenant)
 	var sheets []loaded
 	for _, file := range sorted(files) {
 		s, err := r.load(file, files[file])
@@ -80,13 +80,17 @@ func Import(n *catalogue.Network, k *keys.Ring, d *rights.Draft, name string, da
 			r.report.Faults = append(r.report.Faults, f)
 		case err != nil:
 			return nil, err
+		case len(s.table.rows) == 0 && !archive:
+			return nil, Fault{File: file, Line: s.table.head, Message: "has no rows below its first line"}
 		default:
 			sheets = append(sheets, s)
 		}
 	}
 	slices.SortStableFunc(sheets, func(a, b loaded) int { return cmp.Compare(a.order, b.order) })
 	for _, s := range sheets {
-		s.sheet.read(r, s.table)
+		if err := s.sheet.read(ctx, r, s.table); err != nil {
+			return nil, err
+		}
 	}
 	return r.report, nil
 }
@@ -100,45 +104,11 @@ func sorted(files map[string][]byte) []string {
 	return list
 }
 
-// unpack reads the files of a zip.
-func unpack(data []byte) (map[string][]byte, error) {
-	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		return nil, errors.New("is no zip that can be read")
-	}
-	files, total := map[string][]byte{}, 0
-	for _, f := range z.File {
-		if f.FileInfo().IsDir() {
-			continue
-		}
-		if len(files) == maxFiles {
-			return nil, fmt.Errorf("holds more than %d files", maxFiles)
-		}
-		in, err := f.Open()
-		if err != nil {
-			return nil, fmt.Errorf("%s cannot be unpacked", f.Name)
-		}
-		text, err := io.ReadAll(io.LimitReader(in, int64(maxSize-total)+1))
-		if err = errors.Join(err, in.Close()); err != nil {
-			return nil, fmt.Errorf("%s cannot be unpacked", f.Name)
-		}
-		if total += len(text); total > maxSize {
-			return nil, fmt.Errorf("holds more than %d MB", maxSize>>20)
-		}
-		name := path.Base(f.Name)
-		if _, twice := files[name]; twice {
-			return nil, fmt.Errorf("holds %s twice", name)
-		}
-		files[name] = text
-	}
-	return files, nil
-}
-
 // sheet is a kind of sheet, whatever it holds.
 type sheet interface {
 	called() string
-	known(header []string) int
-	read(r *reader, t *table)
+	known(header []string) (n int, decisive, whole bool)
+	read(ctx context.Context, r *reader, t *table) error
 	write(b *lease.Book, fingerprint string, w io.Writer) error
 }
 
@@ -170,30 +140,71 @@ func (r *reader) load(file string, data []byte) (loaded, error) {
 	if i < 0 && r.Kind != "" {
 		return loaded{}, Fault{File: file, Message: fmt.Sprintf("%q is none of %s", r.Kind, strings.Join(Kinds(), ", "))}
 	}
-	score := func(header []string) (n int) {
+	score := func(header []string) (most int) {
 		for k, s := range all {
-			if i < 0 || i == k {
-				n = max(n, s.known(header))
+			if n, _, _ := s.known(header); i < 0 || i == k {
+				most = max(most, n)
 			}
 		}
-		return n
+		return most
 	}
 	t, err := read(file, data, score)
 	if err != nil {
 		return loaded{}, err
 	}
 	if i < 0 {
-		most := 1
-		for k, s := range all {
-			if n := s.known(t.header); n > most {
-				i, most = k, n
-			}
+		if i, err = recognise(all, t); err != nil {
+			return loaded{}, err
 		}
 	}
-	if i < 0 || all[i].known(t.header) == 0 {
-		return loaded{}, Fault{File: file, Line: 1, Message: fmt.Sprintf("the first line names no columns that are known; say which of %s it is, and see docs/import.md", strings.Join(Kinds(), ", "))}
+	if n, _, _ := all[i].known(t.header); n == 0 {
+		return loaded{}, unknown(t)
 	}
 	return loaded{i, all[i], t}, nil
+}
+
+// recognise finds the kind whose columns a table has: one that has a column
+// which only it has, else the most, else one that lacks none that it needs.
+func recognise(all []sheet, t *table) (int, error) {
+	type mark struct {
+		decisive bool
+		n        int
+		whole    bool
+	}
+	best, at := mark{n: 1}, []int{}
+	for k, s := range all {
+		var m mark
+		m.n, m.decisive, m.whole = s.known(t.header)
+		less := func(a, b bool) int { return cmp.Compare(btoi(a), btoi(b)) }
+		switch c := cmp.Or(less(m.decisive && m.n > 1, best.decisive), cmp.Compare(m.n, best.n), less(m.whole, best.whole)); {
+		case c > 0:
+			best, at = m, []int{k}
+		case c == 0 && len(at) > 0:
+			at = append(at, k)
+		}
+	}
+	switch len(at) {
+	case 0:
+		return 0, unknown(t)
+	case 1:
+		return at[0], nil
+	}
+	var names []string
+	for _, k := range at {
+		names = append(names, all[k].called())
+	}
+	return 0, Fault{File: t.file, Line: t.head, Message: "may be " + strings.Join(names, " or ") + " by its columns: say which kind it is"}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func unknown(t *table) Fault {
+	return Fault{File: t.file, Line: t.head, Message: fmt.Sprintf("the first line names no columns that are known; say which of %s it is, and see docs/import.md", strings.Join(Kinds(), ", "))}
 }
 
 // reader is an import under way; row, holder and read are of the row at hand.
@@ -203,9 +214,14 @@ type reader struct {
 	keys    *keys.Ring
 	draft   *rights.Draft
 	book    *lease.Book // as it becomes
-	byHash  map[lease.Hash]lease.CredentialID
 	report  *Report
 
+	// What is in the book, by what people write.
+	tenants, plans, people, mails, titles *index
+	byHash                                map[lease.Hash]lease.CredentialID
+	byTerms                               map[terms][]lease.ID
+
+	seen   map[string]int // the lines of the sheet's ids
 	row    cells
 	holder lease.MemberID
 	read   bool // a UID
@@ -225,89 +241,93 @@ func (k kind[T]) called() string { return k.name }
 // column finds the column that a header's cell means; -1: none.
 func (k kind[T]) column(cell string) int {
 	name := plain(cell)
-	for i, c := range k.columns {
-		if name != "" && (name == plain(c.name) || slices.Contains(strings.Fields(c.also), name)) {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(k.columns, func(c column[T]) bool { return c.fits(name) })
 }
 
-func (k kind[T]) known(header []string) (n int) {
+// known counts the columns of a header that are the kind's, and says whether
+// one is of no other kind, and whether new ones can be made of them.
+func (k kind[T]) known(header []string) (n int, decisive, whole bool) {
+	have := map[string]bool{}
 	for _, h := range header {
-		if k.column(h) >= 0 {
+		if i := k.column(h); i >= 0 {
 			n++
+			have[k.columns[i].name] = true
 		}
 	}
-	return n
+	decisive = slices.ContainsFunc(k.decisive, func(name string) bool { return have[name] })
+	lacks := slices.ContainsFunc(k.needs, func(name string) bool { return !have[name] })
+	return n, decisive, !lacks && (decisive || len(k.decisive) == 0)
 }
 
-// read puts every row of a table into the draft, and gathers what is wrong.
-func (k kind[T]) read(r *reader, t *table) {
-	at := make([]int, len(t.header)) // the column of each cell
-	first := map[int]string{}        // how the file calls each column
+// layout is which columns a table has, and what it calls them.
+type layout struct {
+	at     []int             // the column of each cell; -1: none
+	called map[string]string // by the column's name, and by its field's
+}
+
+// name is how the file calls a column, or the column that sets its field.
+func (l *layout) name(column string) string {
+	return cmp.Or(l.called[column], l.called["of "+column], column)
+}
+
+// layout finds the columns of a table.
+func (k kind[T]) layout(r *reader, t *table) (layout, bool) {
+	l := layout{make([]int, len(t.header)), map[string]string{}}
 	for i, h := range t.header {
-		at[i] = k.column(h)
-		if at[i] < 0 {
-			if h := strings.TrimSpace(h); h != "" {
+		h = strings.TrimSpace(h)
+		if l.at[i] = k.column(h); l.at[i] < 0 {
+			if h != "" {
 				r.report.Unused = append(r.report.Unused, t.file+": "+h)
 			}
 			continue
 		}
-		if _, twice := first[at[i]]; twice {
-			r.fault(t, 1, h, "stands for "+k.columns[at[i]].name+", as another column does")
-			return
+		c := k.columns[l.at[i]]
+		if l.called[c.name] != "" {
+			r.fault(t, t.head, h, "stands for "+c.name+", as another column does")
+			return l, false
 		}
-		first[at[i]] = h
+		l.called[c.name] = h
+		if c.field != "" {
+			l.called["of "+c.field] = h
+		}
 	}
-	seen := map[string]int{}
-	for _, l := range t.rows {
-		k.readRow(r, t, l, at, first, seen)
+	return l, true
+}
+
+// read puts every row of a table into the draft, and gathers what is wrong.
+func (k kind[T]) read(ctx context.Context, r *reader, t *table) error {
+	l, ok := k.layout(r, t)
+	r.seen = map[string]int{}
+	for _, row := range t.rows {
+		if err := ctx.Err(); err != nil || !ok {
+			return err
+		}
+		k.readRow(r, t, row, &l)
 	}
+	return nil
 }
 
 func (r *reader) fault(t *table, line int, column, message string) {
 	r.report.Faults = append(r.report.Faults, Fault{t.file, line, strings.TrimSpace(column), message})
 }
 
-func (k kind[T]) readRow(r *reader, t *table, l line, at []int, first map[int]string, seen map[string]int) {
-	called := func(name string) string { // as the file calls it
-		for i, c := range k.columns {
-			if h, ok := first[i]; ok && c.name == name {
-				return h
-			}
-		}
-		return name
-	}
+func (k kind[T]) readRow(r *reader, t *table, row line, l *layout) {
 	r.row, r.holder, r.read = cells{}, "", false
-	for i, c := range l.cells {
-		if i < len(at) && at[i] >= 0 {
-			r.row[k.columns[at[i]].name] = cellText(c)
+	for i, c := range row.cells {
+		if i < len(l.at) && l.at[i] >= 0 {
+			r.row[k.columns[l.at[i]].name] = cellText(c)
 		}
 	}
-	id, before := r.row["id"], []any(nil)
-	var wrong rowFault
-	if id == "" || k.name == "badges" {
-		found, more, err := k.identify(r, r.row)
-		if errors.As(err, &wrong) && (id == "" || !k.find1(r, id)) {
-			r.fault(t, l.number, called(wrong.column), wrong.message)
-			return
-		}
-		if before = more; id == "" {
-			id = found
-		}
-	}
-	if line, twice := seen[id]; twice {
-		r.fault(t, l.number, called("id"), fmt.Sprintf("%s stands in line %d too", id, line))
+	id, before, ok := k.identified(r, t, row, l)
+	if !ok {
 		return
 	}
-	seen[id] = l.number
 	for _, b := range before {
-		if !r.put(t, l.number, b, called) {
+		if !r.put(t, row.number, b, l) {
 			return
 		}
 		m := b.(lease.Member)
-		r.report.Changes = append(r.report.Changes, Change{File: t.file, Line: l.number, Kind: "members", ID: string(m.ID), Action: "create", Fields: []Field{{"name", "", m.Name}, {"tenant", "", string(m.Tenant)}}})
+		r.report.Changes = append(r.report.Changes, Change{File: t.file, Line: row.number, Kind: "members", ID: string(m.ID), Action: "create", Fields: []Field{{"name", "", m.Name}, {"tenant", "", string(m.Tenant)}}})
 	}
 	old, there := k.find(r.book, id)
 	v := old
@@ -315,28 +335,11 @@ func (k kind[T]) readRow(r *reader, t *table, l line, at []int, first map[int]st
 		v = k.fresh(id)
 		k.defaults(r, &v)
 	}
-	sound := true
-	for _, name := range k.needs {
-		if _, present := r.row[name]; !present && !there {
-			r.fault(t, l.number, called(name), "is missing")
-			sound = false
-		}
-	}
-	for i, c := range k.columns {
-		s, present := r.row[c.name]
-		if _, has := first[i]; !has || c.set == nil || !present && there {
-			continue
-		}
-		if err := c.set(r, &v, s); err != nil {
-			r.fault(t, l.number, called(c.name), err.Error())
-			sound = false
-		}
-	}
-	if !sound {
+	if !k.fill(r, t, row, l, &v, there) {
 		return
 	}
-	change := Change{File: t.file, Line: l.number, Kind: k.name, ID: id, Action: "create", Fields: k.differences(&old, &v, there)}
-	if there && reflect.DeepEqual(old, v) || there && len(change.Fields) == 0 {
+	change := Change{File: t.file, Line: row.number, Kind: k.name, ID: id, Action: "create", Fields: k.differences(&old, &v, there)}
+	if there && (reflect.DeepEqual(old, v) || len(change.Fields) == 0) {
 		change.Action = "keep"
 		r.report.Changes = append(r.report.Changes, change)
 		return
@@ -344,14 +347,60 @@ func (k kind[T]) readRow(r *reader, t *table, l line, at []int, first map[int]st
 	if there {
 		change.Action = "change"
 	}
-	if r.put(t, l.number, v, called) {
+	if r.put(t, row.number, v, l) {
 		r.report.Changes = append(r.report.Changes, change)
 	}
 }
 
-func (k kind[T]) find1(r *reader, id string) bool {
-	_, ok := k.find(r.book, id)
-	return ok
+// identified finds a row's id, which no other row of the sheet may have.
+func (k kind[T]) identified(r *reader, t *table, row line, l *layout) (id string, before []any, ok bool) {
+	id = r.row["id"]
+	made := id == ""
+	if made || k.name == "badges" { // whose member may be made
+		found, more, err := k.identify(r, r.row)
+		var wrong rowFault
+		if _, there := k.find(r.book, id); errors.As(err, &wrong) && (made || !there) {
+			r.fault(t, row.number, l.name(wrong.column), wrong.message)
+			return "", nil, false
+		} else if err != nil && !errors.As(err, &wrong) {
+			r.fault(t, row.number, l.name(k.by), err.Error())
+			return "", nil, false
+		}
+		if before = more; made {
+			id = found
+		}
+	}
+	if first, twice := r.seen[id]; twice && made {
+		r.fault(t, row.number, l.name(k.by), fmt.Sprintf("is the same as in line %d; if it is another, give both an id", first))
+		return "", nil, false
+	} else if twice {
+		r.fault(t, row.number, l.name("id"), fmt.Sprintf("%s stands in line %d too", id, first))
+		return "", nil, false
+	}
+	r.seen[id] = row.number
+	return id, before, true
+}
+
+// fill sets a record's fields from a row; false where something is wrong.
+func (k kind[T]) fill(r *reader, t *table, row line, l *layout, v *T, there bool) (sound bool) {
+	sound = true
+	for _, name := range k.needs {
+		if _, present := r.row[name]; !present && !there {
+			r.fault(t, row.number, l.name(name), "is missing")
+			sound = false
+		}
+	}
+	for _, c := range k.columns {
+		s, present := r.row[c.name]
+		if l.called[c.name] == "" || c.set == nil || !present && there {
+			continue
+		}
+		if err := c.set(r, v, s); err != nil {
+			r.fault(t, row.number, l.name(c.name), err.Error())
+			sound = false
+		}
+	}
+	return sound
 }
 
 // defaults are those that depend on the import.
@@ -361,27 +410,26 @@ func (k kind[T]) defaults(r *reader, v *T) {
 		x.Tenant = r.Tenant
 	case *lease.Lease:
 		x.Tenant = r.Tenant
-		t, _ := r.book.Tenant(lease.TenantID(r.tenant(r.row["tenant"])))
+		id, _ := r.tenant(r.row["tenant"]) // told where it is read
+		t, _ := r.book.Tenant(lease.TenantID(id))
 		x.Site = t.Site
 	}
 }
 
 // put puts a value into the draft and says what is wrong with it.
-func (r *reader) put(t *table, line int, v any, called func(string) string) bool {
+func (r *reader) put(t *table, line int, v any, l *layout) bool {
 	err := r.draft.Put(v)
 	var field *lease.FieldError
 	var conflict *lease.ConflictError
 	switch {
 	case err == nil:
-		if c, ok := v.(lease.Credential); ok {
-			r.byHash[c.Lookup] = c.ID
-		}
+		r.note(v)
 		return true
 	case errors.As(err, &field):
 		name, _, _ := strings.Cut(field.Field, "[")
-		r.fault(t, line, called(name), field.Msg)
+		r.fault(t, line, l.name(name), field.Msg)
 	case errors.As(err, &conflict):
-		r.fault(t, line, called(conflict.Field), conflict.Msg)
+		r.fault(t, line, l.name(conflict.Field), conflict.Msg)
 	default:
 		r.fault(t, line, "", err.Error())
 	}

@@ -65,7 +65,7 @@ func open(t failer, dir string, ring *keys.Ring) office {
 func (o office) read(t failer, name string, data []byte, opt sheets.Options) *sheets.Report {
 	t.Helper()
 	d := o.rights.Draft()
-	r, err := sheets.Import(o.network, o.keys, d, name, data, opt)
+	r, err := sheets.Import(context.Background(), o.network, o.keys, d, name, data, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,11 +179,13 @@ func TestFaultsNameLineAndColumnAndNothingIsImported(t *testing.T) {
 		"tenant,plan,starts_on,ends_on\natelier,flex,2026-10-01,2026-09-01\n":   "f.csv:2: column ends_on: is before starts_on",
 		"tenant,plan,rent\natelier,flex,100\n":                                  "f.csv:2: column starts_on: is missing",
 		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"1,2,3\"\n":      "f.csv:2: column loyer: \"1,2,3\" is no number",
-		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"1,234\"\n":      "f.csv:2: column loyer: \"1,234\" has more decimals",
+		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"1,234\"\n":      "f.csv:2: column loyer: \"1,234\" may be 1,234 or 1234",
+		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"12,345\"\n":     "f.csv:2: column loyer: \"12,345\" may be",
+		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"12,3456\"\n":    "f.csv:2: column loyer: \"12,3456\" has more decimals",
 		"id,name,site\nx,X,metz\nx,Y,metz\n":                                    "f.csv:3: column id: x stands in line 2 too",
-		"id,name,nom\nx,X,Y\n":                                                  "f.csv:1: column nom: stands for name, as another column does",
+		"id,name,nom,site\nx,X,Y,metz\n":                                        "f.csv:1: column nom: stands for name, as another column does",
 		"nom;prénom;société;badge\nA;B;atelier;XYZ\n":                           "f.csv:2: column badge: is ",
-		"id,name\n\"x,X\n":              "f.csv:2: extraneous",
+		"id,name\n\"x,X\n":              "f.csv:2: a cell's quotes",
 		"who,what\n1,2\n":               "f.csv:1: the first line names no columns",
 		"":                              "f.csv:1: is empty",
 		"id,name,site\nx,X,metz,more\n": "f.csv:2: has 4 cells",
@@ -191,7 +193,7 @@ func TestFaultsNameLineAndColumnAndNothingIsImported(t *testing.T) {
 		"PK\x03\x04nothing":             "f.csv: is no zip",
 	} {
 		d := o.rights.Draft()
-		r, err := sheets.Import(o.network, o.keys, d, "f.csv", []byte(text), sheets.Options{})
+		r, err := sheets.Import(context.Background(), o.network, o.keys, d, "f.csv", []byte(text), sheets.Options{})
 		got := fmt.Sprint(err)
 		if err == nil && len(r.Faults) > 0 {
 			got = r.Faults[0].Error()
@@ -325,7 +327,7 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte("id,windows,holidays\ns,\"lundi mar 08:00-20:00; sat 09:00-12:00\",closed\n"), "schedules.csv")
 	f.Fuzz(func(t *testing.T, data []byte, name string) {
 		d := o.rights.Draft()
-		r, err := sheets.Import(o.network, o.keys, d, name, data, sheets.Options{Tenant: "atelier"})
+		r, err := sheets.Import(context.Background(), o.network, o.keys, d, name, data, sheets.Options{Tenant: "atelier"})
 		if err != nil {
 			return
 		}

@@ -44,6 +44,7 @@ func (f Fault) Error() string {
 // table is a CSV file as text: its header and its rows.
 type table struct {
 	file   string
+	head   int // the header's line
 	header []string
 	rows   []line
 }
@@ -82,6 +83,9 @@ func read(file string, data []byte, score func(header []string) int) (*table, er
 	if err != nil {
 		return nil, Fault{File: file, Message: err.Error()}
 	}
+	if !strings.Contains(text, "\n") { // lines as Macintosh ends them
+		text = strings.ReplaceAll(text, "\r", "\n")
+	}
 	var best *table
 	var bestErr error
 	most := -1
@@ -113,7 +117,7 @@ func split(file, text string, sep rune) (*table, error) {
 			}
 			return t, nil
 		case errors.As(err, &at):
-			return t, Fault{File: file, Line: at.Line + skipped, Message: at.Err.Error()}
+			return t, Fault{File: file, Line: at.Line + skipped, Message: quotes[at.Err]}
 		case err != nil:
 			return t, Fault{File: file, Message: err.Error()}
 		}
@@ -122,13 +126,19 @@ func split(file, text string, sep rune) (*table, error) {
 		switch {
 		case blank(cells):
 		case t.header == nil:
-			t.header = cells
+			t.header, t.head = cells, number
 		case len(cells) > len(t.header) && !blank(cells[len(t.header):]):
 			return t, Fault{File: file, Line: number, Message: fmt.Sprintf("has %d cells, the first line %d", len(cells), len(t.header))}
 		default:
 			t.rows = append(t.rows, line{number, cells})
 		}
 	}
+}
+
+// quotes says what is wrong with quoted cells: what else a CSV's form can be wrong in is not asked of it.
+var quotes = map[error]string{
+	csv.ErrBareQuote: `a cell has a quote (") within it: put the whole cell in quotes, and double the one within`,
+	csv.ErrQuote:     `a cell's quotes (") are not closed, or something stands after them`,
 }
 
 func blank(cells []string) bool {

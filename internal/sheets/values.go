@@ -21,9 +21,12 @@ import (
 
 // plain takes accents and case from a word, and all that is no letter or digit.
 func plain(s string) string {
-	s, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
-	if err != nil {
-		return ""
+	if strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) {
+		bare, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
+		if err != nil {
+			return ""
+		}
+		s = bare
 	}
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -97,6 +100,9 @@ func parseDay(s string) (catalogue.Day, error) {
 		year, month, day = m[1], m[2], m[3]
 	} else if m := frenchDay.FindStringSubmatch(s); m != nil {
 		year, month, day = m[3], m[2], m[1]
+		if len(year) == 2 && year >= "70" {
+			return 0, fmt.Errorf("%q: write the year in four digits", s)
+		}
 		if len(year) == 2 {
 			year = "20" + year
 		}
@@ -117,6 +123,9 @@ func parseInstant(s string, zone *catalogue.Zone) (time.Time, error) {
 	}
 	date, clock, timed := strings.Cut(s, " ")
 	day, err := parseDay(date)
+	if err != nil && (frenchDay.MatchString(date) || isoDay.MatchString(date)) {
+		return time.Time{}, err
+	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%q is no date like 31/10/2026, with or without a time like 08:00, nor an instant like 2026-10-31T07:00:00Z", s)
 	}
@@ -129,6 +138,14 @@ func parseInstant(s string, zone *catalogue.Zone) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is no time of day like 08:00", clock)
+}
+
+// parseEnd reads what ends: a date alone is included, and ends with its day.
+func parseEnd(s string, zone *catalogue.Zone) (time.Time, error) {
+	if day, err := parseDay(s); err == nil {
+		return zone.Start(day + 1), nil
+	}
+	return parseInstant(s, zone)
 }
 
 // parseNumber reads 1234.5, 1 234,5, 1.234,50 and 1,234.50, with or without a
@@ -160,6 +177,9 @@ func parseNumber(s string, units ...string) (*big.Rat, error) {
 	return r, nil
 }
 
+// thousands is a number that people write for thousands and for decimals.
+var thousands = regexp.MustCompile(`^-?([1-9]\d{0,2})[.,](\d{3})(?:\D.*)?$`)
+
 var numberForm = regexp.MustCompile(`^-?\d{1,12}(\.\d{1,9})?$`)
 
 // parseWhole reads a whole number of something; times scales it: 100 makes cents of euros.
@@ -167,6 +187,9 @@ func parseWhole(s string, times int64, units ...string) (int, error) {
 	r, err := parseNumber(s, units...)
 	if err != nil {
 		return 0, err
+	}
+	if m := thousands.FindStringSubmatch(s); m != nil {
+		return 0, fmt.Errorf("%q may be %s,%s or %s%s: write it without a separator, or with two decimals", s, m[1], m[2], m[1], m[2])
 	}
 	r.Mul(r, big.NewRat(times, 1))
 	if !r.IsInt() || !r.Num().IsInt64() {

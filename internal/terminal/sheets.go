@@ -33,6 +33,9 @@ func Import(ctx context.Context, c Client, w io.Writer, file string, q url.Value
 	if err != nil {
 		return err
 	}
+	if len(data) == 0 {
+		return fmt.Errorf("%s is empty: nothing was imported", file)
+	}
 	q.Set("name", filepath.Base(file))
 	var r importReport
 	err = c.upload(ctx, importPath, q, data, &r)
