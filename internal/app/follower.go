@@ -222,9 +222,8 @@ func (f *follower) tenant(id lease.MemberID) lease.TenantID {
 // lookBack reaches over any visit (16 h) and the read before it.
 const lookBack = 40 * time.Hour
 
-// segment loads the reads between the two boundaries around the new ones: a
-// boundary is a moment when the subject was outside everything, or 16 hours
-// without a read, and no visit reaches across it.
+// segment loads the reads between the two boundaries around the new ones, and
+// the stretch in which visits begin that are made of them.
 func (f *follower) segment(ctx context.Context, t ledger.Touched) (reads []visit.Read, from, to time.Time, err error) {
 	for back := lookBack; ; back *= 2 {
 		begin, end := t.From.Add(-back), t.To.Add(back)
@@ -250,28 +249,43 @@ func (f *follower) segment(ctx context.Context, t ledger.Touched) (reads []visit
 }
 
 // between finds the boundaries in reads of [begin, end]: reads[first:last] is
-// a stretch that holds all of t and that no visit reaches into or out of.
+// a stretch that holds all of t and that no visit reaches into or out of,
+// neither as they are now nor as they were without what is new. A boundary is
+// therefore told by reads that are not new: one that left its subject outside
+// everything, or more than 16 hours without a read.
 func (f *follower) between(reads []visit.Read, t ledger.Touched, begin, end time.Time) (first, last int, ok bool) {
 	first = sort.Search(len(reads), func(i int) bool { return !reads[i].At.Before(t.From) })
 	last = sort.Search(len(reads), func(i int) bool { return reads[i].At.After(t.To) })
-	for first >= 0 && !f.boundary(reads, first, begin, end) {
+	for first >= 0 && !f.before(reads, first, t.From, begin) {
 		first--
 	}
-	for last <= len(reads) && !f.boundary(reads, last, begin, end) {
+	for last <= len(reads) && !f.after(reads, last, t.To, end) {
 		last++
 	}
 	return first, last, first >= 0 && last <= len(reads)
 }
 
-// boundary says whether no visit reaches from before reads[i] to it or beyond.
-func (f *follower) boundary(reads []visit.Read, i int, begin, end time.Time) bool {
-	switch {
-	case len(reads) == 0:
-		return true
-	case i == 0:
-		return reads[0].At.Sub(begin) > visit.Longest
-	case i == len(reads):
-		return end.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.network, reads[i-1])
+// before says whether no visit reaches from before reads[i], or before the
+// earliest of what is new, to it or beyond.
+func (f *follower) before(reads []visit.Read, i int, from, begin time.Time) bool {
+	if i < len(reads) && reads[i].At.Before(from) {
+		from = reads[i].At
 	}
-	return reads[i].At.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.network, reads[i-1])
+	if i == 0 {
+		return from.Sub(begin) > visit.Longest
+	}
+	return from.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.network, reads[i-1])
+}
+
+// after says whether no visit reaches from reads[i-1], or from the latest of
+// what is new, to reads[i] or beyond.
+func (f *follower) after(reads []visit.Read, i int, to, end time.Time) bool {
+	left := false
+	if i > 0 && reads[i-1].At.After(to) {
+		to, left = reads[i-1].At, visit.Leaves(f.network, reads[i-1])
+	}
+	if i == len(reads) {
+		return left || end.Sub(to) > visit.Longest
+	}
+	return left || reads[i].At.Sub(to) > visit.Longest
 }

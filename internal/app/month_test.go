@@ -5,7 +5,6 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,14 +233,7 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var now atomic.Pointer[time.Time]
-	set := func(at time.Time) { now.Store(&at) }
-	set(time.Date(2026, 3, 1, 0, 0, 0, 0, zone))
-	a, err := Start(t.Context(), testConfig(t), Options{Log: discard(), Anonymous: true, Now: func() time.Time { return *now.Load() }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stopApp(t, a) })
+	a, now := startAt(t, time.Date(2026, 3, 1, 0, 0, 0, 0, zone))
 	c := clientOf(t, a)
 	total := reckoned{}
 	for i := range months {
@@ -261,16 +253,16 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 			l.EndsOn = &end
 		}
 		uid := fmt.Sprintf("04%06X", i+1)
-		set(time.Date(2026, m, 1, 9, 0, 0, 0, zone))
+		now.set(time.Date(2026, m, 1, 9, 0, 0, 0, zone))
 		if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: l.Tenant, Name: "T", Site: "metz", Kind: "company"}), change(lease.Member{ID: lease.MemberID(id), Tenant: l.Tenant, Name: "M"}),
 			credential(t, a.Keys, id, lease.MemberID(id), uid), change(plans[0]), change(l)); err != nil {
 			t.Fatal(err)
 		}
-		set(time.Date(2026, m, second, 9, 0, 0, 0, zone))
+		now.set(time.Date(2026, m, second, 9, 0, 0, 0, zone))
 		if err := a.Rights.Apply(t.Context(), "test", change(plans[1])); err != nil {
 			t.Fatal(err)
 		}
-		set(time.Date(2026, m+1, 5, 9, 0, 0, 0, zone))
+		now.set(time.Date(2026, m+1, 5, 9, 0, 0, 0, zone))
 		passes := aMonth(rng, m, zone)
 		var messages []sent
 		for _, p := range passes {

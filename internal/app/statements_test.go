@@ -268,14 +268,7 @@ func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
 }
 
 func TestHoursOutliveTheirReads(t *testing.T) {
-	var now atomic.Pointer[time.Time]
-	set := func(at time.Time) { now.Store(&at) }
-	set(time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC))
-	a, err := Start(t.Context(), testConfig(t), Options{Log: discard(), Anonymous: true, Now: func() time.Time { return *now.Load() }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stopApp(t, a) })
+	a, now := startAt(t, time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC))
 	priced(t, a)
 	visits := func() string {
 		var page struct {
@@ -286,7 +279,7 @@ func TestHoursOutliveTheirReads(t *testing.T) {
 	}
 	publish(t, a, stay("2026-03-02", "09:00:00", "12:00:00"))
 	const made = "{2026-03-02T08:00:00.000Z 2026-03-02T11:00:00.000Z badge}"
-	set(time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC))
+	now.set(time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC))
 	if err := a.purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
