@@ -45,8 +45,14 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	if err := s.followed(ctx); err != nil {
 		return nil, err
 	}
-	// The series has whole minutes: those that the event touches.
+	// The series has whole minutes: those that the event touches, up to now.
 	from, to := e.StartsAt.Truncate(time.Minute), e.EndsAt.Add(time.Minute-1).Truncate(time.Minute)
+	if now := s.cfg.Now().UTC().Truncate(time.Minute); to.After(now) {
+		to = now
+	}
+	if from.After(to) {
+		from = to
+	}
 	list, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: from, To: to, By: series.BySite, Space: its})
 	if err != nil {
 		return nil, s.fail(err)

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"math"
 	"math/big"
 	"slices"
 	"strconv"
@@ -36,6 +37,9 @@ func (in *calibrationIn) Resolve(ctx huma.Context) []error {
 		value *float64
 		to    **float64
 	}{{"target", &in.Target, &in.asked.Target}, {"elasticity", &in.Elasticity, &in.asked.Elasticity}, {"max_change", &in.MaxChange, &in.asked.MaxChange}} {
+		if math.IsNaN(*p.value) { // which no bound refuses
+			return []error{&huma.ErrorDetail{Location: "query." + p.name, Message: "is no number"}}
+		}
 		if ctx.Query(p.name) != "" {
 			*p.to = p.value
 		}

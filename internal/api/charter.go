@@ -20,24 +20,21 @@ type offered struct {
 	Utilisation *float64            `json:"utilisation" doc:"Of the last four weeks; null where nothing is known."`
 }
 
-type charterOut struct {
-	Body struct {
-		Items   []offered                                  `json:"items" nullable:"false"`
-		Missing map[catalogue.SiteID][]catalogue.SpaceKind `json:"missing" doc:"What each site lacks of what the charter names."`
-		Next    *string                                    `json:"next"`
-	}
+type charterBody struct {
+	page[offered]
+	Missing map[catalogue.SiteID][]catalogue.SpaceKind `json:"missing" doc:"What each site lacks of what the charter names."`
 }
 
 // charterWeeks is how far back the charter's use looks.
 const charterWeeks = 4
 
-func (s *server) charter(ctx context.Context, _ *Paging) (*charterOut, error) {
+func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], error) {
 	if err := s.followed(ctx); err != nil {
 		return nil, err
 	}
 	c := callerOf(ctx)
-	out := &charterOut{}
-	out.Body.Items = []offered{}
+	var all []offered
+	out := &one[charterBody]{}
 	out.Body.Missing = map[catalogue.SiteID][]catalogue.SpaceKind{}
 	to := s.cfg.Now().Truncate(time.Minute)
 	for i := range s.cfg.Network.Sites {
@@ -55,10 +52,14 @@ func (s *server) charter(ctx context.Context, _ *Paging) (*charterOut, error) {
 			if !o.Offered {
 				out.Body.Missing[site.ID] = append(out.Body.Missing[site.ID], kind)
 			}
-			out.Body.Items = append(out.Body.Items, o)
+			all = append(all, o)
 		}
 	}
-	return out, nil
+	p, err := numbered(*in, all, func(o offered) offered { return o })
+	if err == nil {
+		out.Body.page = p.Body
+	}
+	return out, err
 }
 
 func (s *server) offer(site *catalogue.Site, kind catalogue.SpaceKind, used []series.Usage) offered {

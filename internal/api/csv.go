@@ -22,7 +22,7 @@ const (
 
 // csvPaths are those that answer with a table where it is asked for.
 func csvPaths() []string {
-	return []string{"/v1/usage", "/v1/occupancy", "/v1/hours", "/v1/calibration", "/v1/statements"}
+	return []string{"/v1/usage", "/v1/occupancy", "/v1/hours", "/v1/calibration", "/v1/charter", "/v1/statements"}
 }
 
 // formats are JSON, CSV for tables, HTML for what is printed.

@@ -47,10 +47,27 @@ func (s *server) persons() {
 	})
 }
 
+// person finds a member, or for an admin one whose record was deleted, but of
+// whom there are reads or visits.
 func (s *server) person(ctx context.Context, id string) (lease.Member, error) {
 	book := s.cfg.Rights.InForce().Book
 	m, ok := book.Member(lease.MemberID(id))
-	if !ok || !mayMember(callerOf(ctx), book, m) {
+	switch {
+	case ok && mayMember(callerOf(ctx), book, m):
+		return m, nil
+	case ok || callerOf(ctx).role != Admin || ledger.Nameless(lease.MemberID(id)):
+		return m, notFound("member " + id)
+	}
+	m.ID = lease.MemberID(id)
+	visits, err := s.cfg.Ledger.Visits(ctx, ledger.VisitFilter{Member: m.ID, Limit: 1})
+	if err != nil {
+		return m, s.fail(err)
+	}
+	reads, err := s.cfg.Ledger.Reads(ctx, ledger.ReadFilter{Member: m.ID, Limit: 1})
+	if err != nil {
+		return m, s.fail(err)
+	}
+	if len(visits)+len(reads) == 0 {
 		return m, notFound("member " + id)
 	}
 	return m, nil

@@ -23,7 +23,8 @@ import (
 )
 
 type issueIn struct {
-	Body struct {
+	Locale string `query:"locale" enum:"en,fr" doc:"Of the CSV, as of a list's."`
+	Body   struct {
 		Month  string `json:"month" required:"true" doc:"As 2026-10."`
 		Tenant string `json:"tenant,omitempty" doc:"Only of this tenant."`
 		DryRun bool   `json:"dry_run,omitempty" doc:"Show what would be issued, and issue nothing."`
@@ -97,17 +98,17 @@ type ligne struct {
 	Nature    string `json:"nature"`
 	De        string `json:"mois concerné"`
 	Minutes   int64  `json:"minutes"`
-	HT        euros  `json:"montant HT"`
-	TVA       euros  `json:"TVA"`
-	TTC       euros  `json:"montant TTC"`
+	HT        *euros `json:"montant HT"`
+	TVA       *euros `json:"TVA"`
+	TTC       *euros `json:"montant TTC"`
 	Motif     string `json:"motif"`
 	Jours     string `json:"jours"`
 }
 
 // inFrench writes a line in French words.
 func inFrench(l statementLine) ligne {
-	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "total": "total"}[l.Kind]
-	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, euros(l.Net), euros(l.Vat), euros(l.Total), bills.French.Cause(l.Cause), l.Days}
+	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "vat": "TVA", "total": "total"}[l.Kind]
+	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Vat), (*euros)(l.Total), bills.French.Cause(l.Cause), l.Days}
 }
 
 type statementLine struct {
@@ -118,9 +119,9 @@ type statementLine struct {
 	Kind      string  `json:"kind"`
 	Of        string  `json:"of_month"`
 	Minutes   int64   `json:"minutes"`
-	Net       int64   `json:"net_cents"`
-	Vat       int64   `json:"vat_cents"`
-	Total     int64   `json:"total_cents"`
+	Net       *int64  `json:"net_cents"`
+	Vat       *int64  `json:"vat_cents"` // of rent and hours together: it is rounded once
+	Total     *int64  `json:"total_cents"`
 	VatPct    float64 `json:"vat_pct"`
 	Cause     string  `json:"cause"`
 	Days      string  `json:"days"` // that a correction is of, as 2026-09-21 +75
@@ -134,17 +135,25 @@ func linesOf(list []bills.Statement, french bool) any {
 	out := []statementLine{}
 	for i := range list {
 		s := &list[i]
-		line := func(l bills.Line, total int64) {
+		line := func(l bills.Line, net, vat, total *int64) {
 			days := make([]string, len(l.Days))
 			for i, d := range l.Days {
 				days[i] = fmt.Sprintf("%s %+d", d.Day, d.Minutes)
 			}
-			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, l.NetCents, l.VatCents, total, s.VatPct, l.Cause, strings.Join(days, ", ")})
+			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, net, vat, total, s.VatPct, l.Cause, strings.Join(days, ", ")})
 		}
+		vat := s.VatCents
 		for _, l := range s.Lines {
-			line(l, l.NetCents+l.VatCents)
+			if l.Kind != bills.LineCorrection {
+				line(l, &l.NetCents, nil, nil)
+				continue
+			}
+			total := l.NetCents + l.VatCents
+			vat -= l.VatCents
+			line(l, &l.NetCents, &l.VatCents, &total)
 		}
-		line(bills.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes, NetCents: s.NetCents, VatCents: s.VatCents}, s.TotalCents)
+		line(bills.Line{Kind: "vat", Month: s.Month}, nil, &vat, nil)
+		line(bills.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes}, &s.NetCents, &s.VatCents, &s.TotalCents)
 	}
 	if !french {
 		return out
@@ -167,28 +176,28 @@ func (s *server) statements() {
 	huma.Register(s.api, operation("GET", "/v1/charter", tagBilling, "Which of the charter's spaces and services each site offers, how they are used, and what is missing.", Admin, Manager, Billing), s.charter)
 }
 
-func (s *server) issue(ctx context.Context, in *issueIn) (*pageOut[bills.Statement], error) {
+func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], error) {
 	m, err := billing.ParseMonth(in.Body.Month)
 	if err != nil {
 		return nil, invalid("body", "month", err.Error())
 	}
-	tenant := lease.TenantID(in.Body.Tenant)
-	if _, ok := s.cfg.Rights.InForce().Book.Tenant(tenant); tenant != "" && !ok {
-		return nil, invalid("body", "tenant", "there is no such tenant")
-	}
 	if err := s.cfg.CaughtUp(ctx); err != nil {
 		return nil, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
 	}
-	list, err := s.cfg.Bills.Issue(ctx, bills.Request{Month: m, Tenant: tenant, DryRun: in.Body.DryRun, Actor: callerOf(ctx).id})
+	list, err := s.cfg.Bills.Issue(ctx, bills.Request{Month: m, Tenant: lease.TenantID(in.Body.Tenant), DryRun: in.Body.DryRun, Actor: callerOf(ctx).id})
 	switch {
 	case errors.Is(err, bills.ErrIssued):
 		return nil, problem(http.StatusConflict, err.Error())
 	case errors.Is(err, bills.ErrNotOver):
 		return nil, invalid("body", "month", err.Error())
+	case errors.Is(err, bills.ErrUnknown):
+		return nil, invalid("body", "tenant", err.Error())
 	case err != nil:
 		return nil, s.fail(err)
 	}
-	return stretch(len(list), list, func(x bills.Statement) bills.Statement { return x }, nil), nil
+	p := stretch(len(list), list, func(x bills.Statement) bills.Statement { return x }, nil)
+	p.Body.fr = in.Locale == "fr"
+	return &one[statementsBody]{statementsBody{p.Body}}, nil
 }
 
 func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[statementsBody], error) {
@@ -263,6 +272,7 @@ type accountingOut struct {
 func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingOut, error) {
 	zone := s.cfg.Network.Zone
 	from, to := catalogue.Day(0), zone.At(s.cfg.Now()).Day
+	end := to // as the file is called
 	for _, d := range []struct {
 		name, value string
 		day         *catalogue.Day
@@ -275,9 +285,16 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 			return nil, invalid("query", d.name, err.Error())
 		}
 	}
+	if in.To != "" {
+		end = to
+	}
 	if in.Month != "" {
-		if _, err := billing.ParseMonth(in.Month); err != nil {
+		m, err := billing.ParseMonth(in.Month)
+		if err != nil {
 			return nil, invalid("query", "month", err.Error())
+		}
+		if in.To == "" {
+			_, end = m.Days()
 		}
 	}
 	list, err := s.cfg.Ledger.Statements(ctx, ledger.StatementFilter{Month: in.Month, Limit: 1 << 40})
@@ -300,5 +317,5 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 	if err := settings.FEC(&text, issued, zone.Location()); err != nil {
 		return nil, s.fail(err)
 	}
-	return &accountingOut{"text/plain; charset=iso-8859-15", `attachment; filename="` + settings.FECName(zone.Start(to)) + `"`, text.Bytes()}, nil
+	return &accountingOut{"text/plain; charset=iso-8859-15", `attachment; filename="` + settings.FECName(zone.Start(end).In(zone.Location())) + `"`, text.Bytes()}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -124,10 +125,11 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 	if in.Space != "" && n.Space(catalogue.SpaceID(in.Space)) == nil {
 		return f, invalid("query", "space", "the catalogue has no such space")
 	}
-	if in.Space != "" || c.role == Tenant || c.role == Manager {
+	if in.Space != "" || c.role != Admin {
 		f.Spaces = []catalogue.SpaceID{}
+		billable := c.role == Tenant || c.role == Billing // the others are nobody's business there
 		for _, sp := range n.Spaces {
-			if (in.Space == "" || string(sp.ID) == in.Space) && c.at(sp.Site) && (c.role != Tenant || n.Billable(sp.ID)) {
+			if (in.Space == "" || string(sp.ID) == in.Space) && c.at(sp.Site) && (!billable || n.Billable(sp.ID)) {
 				f.Spaces = append(f.Spaces, sp.ID)
 			}
 		}
@@ -178,6 +180,10 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 		return nil, invalid("body", "to", "is before from")
 	case to.Sub(from) > longestCorrected:
 		return nil, invalid("body", "to", "is more than a day after from")
+	case to.After(s.cfg.Now().Add(longestCorrected)):
+		return nil, invalid("body", "to", "lies ahead")
+	case strings.TrimSpace(in.Body.Reason) == "":
+		return nil, invalid("body", "reason", "is empty")
 	}
 	now := s.cfg.Now().UTC()
 	v.Correction = &ledger.Correction{From: from, To: to, Reason: in.Body.Reason, Author: callerOf(ctx).id, At: now.Truncate(time.Millisecond)}

@@ -45,6 +45,13 @@ func (c client) ask(method, path, body string) (int, map[string]any) {
 // raw returns the status and the answer as it is.
 func (c client) raw(method, path, body string) (int, []byte) {
 	c.t.Helper()
+	status, _, data := c.in(method, path, body, "")
+	return status, data
+}
+
+// in asks for an answer of a type, and returns its headers too.
+func (c client) in(method, path, body, accept string) (int, http.Header, []byte) {
+	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		c.t.Fatal(err)
@@ -53,6 +60,9 @@ func (c client) raw(method, path, body string) (int, []byte) {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
@@ -68,7 +78,7 @@ func (c client) raw(method, path, body string) (int, []byte) {
 	if res.StatusCode >= 400 && res.Header.Get("Content-Type") != "application/problem+json" {
 		c.t.Errorf("%s %s: %d is a %s", method, path, res.StatusCode, res.Header.Get("Content-Type"))
 	}
-	return res.StatusCode, data
+	return res.StatusCode, res.Header, data
 }
 
 func (c client) must(method, path, body string) map[string]any {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -11,7 +10,6 @@ import (
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/series"
 )
 
@@ -80,11 +78,5 @@ func (s sessions) TokenChanged(id string) {
 }
 
 func (a *App) bills() bills.Bills {
-	names := func(t lease.TenantID, p lease.PlanID) (string, string) {
-		book := a.Rights.InForce().Book
-		tenant, _ := book.Tenant(t)
-		plan, _ := book.Plan(p)
-		return cmp.Or(tenant.Name, string(t)), cmp.Or(plan.Name, string(p))
-	}
-	return bills.Bills{Network: a.Network, Ledger: a.ledger, Now: a.opt.Now, Names: names, Settings: a.settings}
+	return bills.Bills{Network: a.Network, Ledger: a.ledger, Now: a.opt.Now, Settings: a.settings}
 }

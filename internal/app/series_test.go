@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -327,20 +325,9 @@ func get(t *testing.T, c client, path string, status int, into any) {
 
 func getCSV(t *testing.T, c client, path string) []byte {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", c.base+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
-	req.Header.Set("Accept", "text/csv")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/csv") {
-		t.Fatalf("GET %s: %s %v %.300s", path, resp.Status, err, body)
+	status, header, body := c.in("GET", path, "", "text/csv")
+	if status != 200 || !strings.HasPrefix(header.Get("Content-Type"), "text/csv") {
+		t.Fatalf("GET %s: %d %.300s", path, status, body)
 	}
 	return body
 }

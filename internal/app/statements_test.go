@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,9 +120,10 @@ func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
 
 	csv := string(getCSV(t, clientOf(t, a), "/v1/statements/"+october.ID+"?locale=fr"))
 	want := "\ufeffrelevé;mois;locataire;bail;nature;mois concerné;minutes;montant HT;TVA;montant TTC;motif;jours\r\n" +
-		october.ID + ";2026-10;atelier;atelier-lease;loyer;2026-10;0;10,00;0,00;10,00;;\r\n" +
-		october.ID + ";2026-10;atelier;atelier-lease;dépassement;2026-10;150;6,25;0,00;6,25;;\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;loyer;2026-10;0;10,00;;;;\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;dépassement;2026-10;150;6,25;;;;\r\n" +
 		october.ID + ";2026-10;atelier;atelier-lease;correction;2026-09;75;3,13;0,63;3,76;badges arrivés après le relevé;2026-09-21 +75\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;TVA;2026-10;0;;3,25;;;\r\n" +
 		october.ID + ";2026-10;atelier;atelier-lease;total;2026-10;210;19,38;3,88;23,26;;\r\n"
 	if csv != want {
 		t.Errorf("in French:\n%s\nwant\n%s", csv, want)
@@ -171,8 +173,12 @@ func TestACorrectionOfAVisitIsBilledAndUndone(t *testing.T) {
 	if m, x, b := hours(); m != 10800 || x != 3600 || b != 60 {
 		t.Errorf("corrected: %v %v %v", m, x, b)
 	}
-	for _, wrong := range []string{`"from":"2026-10-06T07:00:00Z","to":"2026-11-06T08:00:00Z"`, `"from":"2026-10-06T08:00:00Z","to":"2026-10-06T07:00:00Z"`} {
-		if code, answer := c.ask("PUT", path, `{"reason":"a slip",`+wrong+`}`); code != 422 {
+	for _, wrong := range []string{`"from":"2026-10-06T07:00:00Z","to":"2026-11-06T08:00:00Z"`, `"from":"2026-10-06T08:00:00Z","to":"2026-10-06T07:00:00Z"`,
+		`"from":"2099-10-06T07:00:00Z","to":"2099-10-06T08:00:00Z"`, `"from":"2026-10-06T07:00:00Z","to":"2026-10-06T08:00:00Z","reason":"  "`} {
+		if code, answer := c.ask("PUT", path, `{`+wrong+`,"reason":"a slip"}`); code != 422 && !strings.Contains(wrong, "reason") {
+			t.Errorf("%s: %d %v", wrong, code, answer)
+		}
+		if code, answer := c.ask("PUT", path, `{`+wrong+`}`); code != 422 {
 			t.Errorf("%s: %d %v", wrong, code, answer)
 		}
 	}

@@ -232,6 +232,18 @@ func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map
 	return net, (2*net*tenths + 1000) / 2000
 }
 
+func TestAPlanThatChangesWithinTheMonthIsPricedInParts(t *testing.T) {
+	day := func(d int) catalogue.Day { return catalogue.Date(2026, 10, d) }
+	l := &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1)}
+	tariff := billing.NewTariff(network(t), map[lease.ID][]billing.Version[lease.Lease]{"l": {{Value: l}}},
+		map[lease.PlanID][]billing.Version[lease.Plan]{"p": {{Value: &lease.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, {From: day(17), Value: &lease.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}}}})
+	a, _ := tariff.Amounts("l", billing.Month{Year: 2026, Month: time.October}, map[catalogue.Day]int64{day(5): 120, day(20): 120})
+	// 16 days of 620 minutes a month are 320, of which 120 are used; 15 days of 31 are 15: 105 minutes at 6 € an hour.
+	if a.Minutes != 240 || a.Included != 335 || a.Over != 105 || a.Overage != 1050 || len(a.Parts) != 2 || a.Parts[1] != (billing.Part{From: day(17), Days: 15, Minutes: 120, Included: 15, Over: 105, HourlyCents: 600, VatPct: 20}) {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestRentsAreRoundedTowardsThePresentOneAndNeverAboveTheCap(t *testing.T) {
 	index := func(x float64) *float64 { return &x }
 	for _, c := range []struct {

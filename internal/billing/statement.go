@@ -42,10 +42,23 @@ func (m Month) Days() (first, last catalogue.Day) {
 type Amounts struct {
 	Minutes  int64 // billable
 	Included int64 // of them, not charged: the month's part of the plan's, whole minutes
-	Overage  int64 // charged
+	Over     int64 // charged minutes
+	Overage  int64 // what they cost
 	Rent     int64
 	Net      int64
 	Vat      int64
+	Parts    []Part
+}
+
+// Part is a part of a month that is priced by itself: its plan was the same.
+type Part struct {
+	From        catalogue.Day `json:"from" format:"date"` // the first day of it
+	Days        int64         `json:"days"`
+	Minutes     int64         `json:"billable_minutes"`
+	Included    int64         `json:"included_minutes"`
+	Over        int64         `json:"overage_minutes"`
+	HourlyCents int           `json:"hourly_rate_cents"`
+	VatPct      float64       `json:"vat_pct"`
 }
 
 // Total is with VAT.
@@ -62,7 +75,10 @@ type rate struct {
 func (t *Tariff) Amounts(id lease.ID, m Month, minutes map[catalogue.Day]int64) (a Amounts, any bool) {
 	first, last := m.Days()
 	length := int64(last - first + 1)
-	type part struct{ days, minutes int64 }
+	type part struct {
+		from          catalogue.Day
+		days, minutes int64
+	}
 	parts := map[rate]*part{}
 	var order []rate
 	rents := map[float64]*big.Rat{} // by VAT
@@ -74,7 +90,7 @@ func (t *Tariff) Amounts(id lease.ID, m Month, minutes map[catalogue.Day]int64) 
 		any = true
 		r := rate{x.Plan.IncludedMinutes, x.Plan.HourlyRateCents, x.Plan.VatPct}
 		if parts[r] == nil {
-			parts[r] = &part{}
+			parts[r] = &part{from: day}
 			order = append(order, r)
 			if rents[r.vat] == nil {
 				rents[r.vat] = new(big.Rat)
@@ -98,6 +114,7 @@ func (t *Tariff) Amounts(id lease.ID, m Month, minutes map[catalogue.Day]int64) 
 		}
 		included.Add(included, free)
 		over.Add(over, more)
+		a.Parts = append(a.Parts, Part{p.from, p.days, p.minutes, half(free), half(more), r.hourly, r.vat})
 		cost := new(big.Rat).Mul(more, big.NewRat(int64(r.hourly), 60))
 		overage.Add(overage, cost)
 		if taxed[r.vat] == nil {
@@ -109,7 +126,7 @@ func (t *Tariff) Amounts(id lease.ID, m Month, minutes map[catalogue.Day]int64) 
 	for _, r := range rents {
 		rent.Add(rent, r)
 	}
-	a.Rent, a.Overage, a.Included = half(rent), half(overage), half(included)
+	a.Rent, a.Overage, a.Included, a.Over = half(rent), half(overage), half(included), half(over)
 	a.Net = a.Rent + a.Overage
 	a.Vat = a.tax(vats, taxed, rents)
 	return a, any

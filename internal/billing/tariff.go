@@ -69,8 +69,13 @@ func (t *Tariff) Terms(id lease.ID, day catalogue.Day) (terms Terms, ok bool) {
 }
 
 // Last is the lease as it last was, whatever the day: whose it is.
-func (t *Tariff) Last(id lease.ID) *lease.Lease {
-	versions := t.leases[id]
+func (t *Tariff) Last(id lease.ID) *lease.Lease { return Last(t.leases[id]) }
+
+// Plan is the plan as it last was.
+func (t *Tariff) Plan(id lease.PlanID) *lease.Plan { return Last(t.plans[id]) }
+
+// Last is the newest version that is not a deletion; nil: there is none.
+func Last[T any](versions []Version[T]) *T {
 	for i := len(versions) - 1; i >= 0; i-- {
 		if versions[i].Value != nil {
 			return versions[i].Value

@@ -4,10 +4,13 @@
 package bills
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lorntech/totem/internal/billing"
@@ -19,11 +22,9 @@ import (
 
 // Bills prices what the ledger holds.
 type Bills struct {
-	Network *catalogue.Network
-	Ledger  *ledger.Ledger
-	Now     func() time.Time
-	// Names gives a tenant's and a plan's name, as they are printed.
-	Names    func(lease.TenantID, lease.PlanID) (tenant, plan string)
+	Network  *catalogue.Network
+	Ledger   *ledger.Ledger
+	Now      func() time.Time
 	Settings Settings
 }
 
@@ -31,6 +32,7 @@ type Bills struct {
 var (
 	ErrIssued  = errors.New("has been issued already: a statement is issued once")
 	ErrNotOver = errors.New("is not over yet: only a dry run may look at it")
+	ErrUnknown = errors.New("there is no such tenant")
 )
 
 // Tariff loads every plan and lease with what they were before.
@@ -84,6 +86,8 @@ type Statement struct {
 	OverageCents int64   `json:"overage_cents"`
 	HourlyCents  int     `json:"hourly_rate_cents"`
 	VatPct       float64 `json:"vat_pct"`
+	// Where the plan changed within the month: how each part of it is priced.
+	Parts []billing.Part `json:"parts,omitempty"`
 
 	Lines      []Line `json:"lines"`
 	Days       []Used `json:"days"`
@@ -136,74 +140,91 @@ type Request struct {
 	Actor  string
 }
 
+// errMoved says that others have issued since a statement was made.
+var errMoved = errors.New("statements were issued meanwhile")
+
 // Issue makes the month's statements, of every lease that has a day in it, or
-// something to correct, and none yet; in a dry run they are only shown.
+// something to correct, and none yet; in a dry run they are only shown. Where
+// others issue meanwhile it begins anew: what they charged is not charged again.
 func (b Bills) Issue(ctx context.Context, r Request) ([]Statement, error) {
-	now := b.Now()
-	_, last := r.Month.Days()
-	if !r.DryRun && !now.After(b.Network.Zone.Start(last+1)) {
-		return nil, fmt.Errorf("%s %w", r.Month, ErrNotOver)
+	for {
+		now := b.now()
+		_, last := r.Month.Days()
+		if !r.DryRun && now.Before(b.Network.Zone.Start(last+1)) {
+			return nil, fmt.Errorf("%s %w", r.Month, ErrNotOver)
+		}
+		list, next, err := b.prepare(ctx, r)
+		if err != nil || r.DryRun || len(list) == 0 {
+			return list, err
+		}
+		if err := b.commit(ctx, list, next, r.Actor, now); !errors.Is(err, errMoved) {
+			return list, err
+		}
 	}
-	issued, err := b.issued(ctx)
+}
+
+// prepare makes a month's statements, and says which number is the next.
+func (b Bills) prepare(ctx context.Context, r Request) (out []Statement, next int64, err error) {
+	issued, next, err := b.issued(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	p := pricing{Bills: b, months: map[billing.Month]map[lease.ID]map[catalogue.Day]int64{}}
+	p := pricing{Bills: b, names: map[lease.TenantID][]billing.Version[lease.Tenant]{}, months: map[billing.Month]map[lease.ID]map[catalogue.Day]int64{}}
 	if p.tariff, err = b.Tariff(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var out []Statement
-	already := 0
+	if err := versions(ctx, b.Ledger, "tenant", p.names); err != nil {
+		return nil, 0, err
+	}
+	if r.Tenant != "" && p.names[r.Tenant] == nil {
+		return nil, 0, ErrUnknown
+	}
+	already := false
 	for _, id := range p.tariff.Leases() {
 		l := p.tariff.Last(id)
 		if l == nil || r.Tenant != "" && l.Tenant != r.Tenant {
 			continue
 		}
 		if issued[id].has(r.Month) {
-			already++
+			already = true
 			continue
 		}
 		s, any, err := p.statement(ctx, id, l, r.Month, issued[id])
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if any {
 			out = append(out, s)
 		}
 	}
-	switch {
-	case len(out) == 0 && already > 0:
-		return nil, fmt.Errorf("%s %w", r.Month, ErrIssued)
-	case r.DryRun || len(out) == 0:
-		return out, nil
+	if len(out) == 0 && already {
+		return nil, 0, fmt.Errorf("%s %w", r.Month, ErrIssued)
 	}
-	err = b.commit(ctx, out, r.Actor, now.UTC().Truncate(time.Millisecond))
-	if errors.Is(err, ledger.ErrIssued) { // by somebody else, just now
-		return nil, fmt.Errorf("%s %w", r.Month, ErrIssued)
-	}
-	return out, err
+	return out, next, nil
 }
 
-func (b Bills) issued(ctx context.Context) (map[lease.ID]history, error) {
+// issued are all statements by lease, and the number that the next one has.
+func (b Bills) issued(ctx context.Context) (byLease map[lease.ID]history, next int64, err error) {
 	list, err := b.Ledger.Statements(ctx, ledger.StatementFilter{Limit: 1 << 40})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	out := map[lease.ID]history{}
+	byLease, next = map[lease.ID]history{}, 1
 	for _, s := range list {
 		var x Statement
 		if err := json.Unmarshal(s.Body, &x); err != nil {
-			return nil, fmt.Errorf("statement %d: %w", s.Number, err)
+			return nil, 0, fmt.Errorf("statement %d: %w", s.Number, err)
 		}
-		out[s.Lease] = append(out[s.Lease], x)
+		byLease[s.Lease], next = append(byLease[s.Lease], x), s.Number+1
 	}
-	return out, nil
+	return byLease, next, nil
 }
 
 // pricing prices leases' months, each month's hours once.
 type pricing struct {
 	Bills
 	tariff *billing.Tariff
+	names  map[lease.TenantID][]billing.Version[lease.Tenant]
 	months map[billing.Month]map[lease.ID]map[catalogue.Day]int64
 }
 
@@ -238,14 +259,23 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 	}
 	a, any := p.tariff.Amounts(id, m, minutes)
 	s := Statement{Month: m.String(), Lease: id, Tenant: l.Tenant, Plan: l.Plan, Currency: "EUR", Lines: []Line{},
-		BillableMinutes: a.Minutes, IncludedMinutes: a.Included, OverageMinutes: max(0, a.Minutes-a.Included), RentCents: a.Rent, OverageCents: a.Overage, NetCents: a.Net, VatCents: a.Vat}
+		BillableMinutes: a.Minutes, IncludedMinutes: a.Included, OverageMinutes: a.Over, RentCents: a.Rent, OverageCents: a.Overage, NetCents: a.Net, VatCents: a.Vat}
 	_, last := m.Days()
 	s.Days = byDay(m, minutes)
 	if x, ok := p.lastTerms(id, m); ok {
 		s.Plan, s.HourlyCents, s.VatPct = x.Plan.ID, x.Plan.HourlyRateCents, x.Plan.VatPct
 	}
+	if len(a.Parts) > 1 {
+		s.Parts = a.Parts
+	}
 	s.Issuer = p.Settings.Issuer
-	s.TenantName, s.PlanName = p.Names(s.Tenant, s.Plan)
+	s.TenantName, s.PlanName = string(s.Tenant), string(s.Plan)
+	if t := billing.Last(p.names[s.Tenant]); t != nil { // who may be gone
+		s.TenantName = t.Name
+	}
+	if x := p.tariff.Plan(s.Plan); x != nil {
+		s.PlanName = x.Name
+	}
 	if any {
 		s.Lines = append(s.Lines, Line{Kind: LineRent, Month: s.Month, NetCents: a.Rent}, Line{Kind: LineOverage, Month: s.Month, Minutes: s.OverageMinutes, NetCents: a.Overage})
 	}
@@ -283,12 +313,12 @@ func (p *pricing) lastTerms(id lease.ID, m billing.Month) (billing.Terms, bool) 
 	return billing.Terms{}, false
 }
 
-// commit numbers the statements and issues all of them, or none.
-func (b Bills) commit(ctx context.Context, list []Statement, actor string, now time.Time) error {
+// commit numbers the statements from next on and issues all of them, or none:
+// errMoved where next has gone to others.
+func (b Bills) commit(ctx context.Context, list []Statement, next int64, actor string, now time.Time) error {
 	return b.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		next, err := tx.NextStatement()
-		if err != nil {
-			return err
+		if free, err := tx.NextStatement(); err != nil || free != next {
+			return cmp.Or(err, errMoved)
 		}
 		for i := range list {
 			s := &list[i]
@@ -315,9 +345,7 @@ func StatementID(number int64) string { return fmt.Sprintf("s-%06d", number) }
 
 // Number reads a statement's id back.
 func Number(id string) (int64, bool) {
-	var n int64
-	if _, err := fmt.Sscanf(id, "s-%06d", &n); err != nil || StatementID(n) != id {
-		return 0, false
-	}
-	return n, true
+	digits, _ := strings.CutPrefix(id, "s-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, err == nil && StatementID(n) == id
 }

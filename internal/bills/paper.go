@@ -30,7 +30,7 @@ var paper = template.Must(template.New("paper").Parse(paperText))
 // words are a page's, in the language of its reader.
 type words struct {
 	Title, To, Month, Issued, Lease, Plan, Description, Quantity, Price, Amount, Rent, Hours, Correction string
-	Net, Vat, CorrectedVat, Total, ByDay, Explain, Billed, Siren, VatID                                  string
+	Net, Vat, CorrectedVat, Total, ByDay, Explain, Billed, Part, Siren, VatID                            string
 	causes                                                                                               map[string]string
 	months                                                                                               [12]string
 }
@@ -38,12 +38,12 @@ type words struct {
 var inWords = map[Locale]words{
 	French: {"Relevé", "À", "Mois", "Émis le", "Bail", "Formule", "Désignation", "Quantité", "Prix unitaire HT", "Montant HT", "Loyer", "Heures de coworking au-delà du forfait",
 		"Correction de", "Total HT", "TVA", "TVA des corrections", "Total TTC", "Minutes facturables par jour", "Chaque minute s'explique jusqu'aux badges :",
-		"%s facturables, %s incluses dans la formule", "SIREN", "N° TVA",
+		"%s facturables, %s incluses dans la formule", " ; dès le %s : %s à %s", "SIREN", "N° TVA",
 		map[string]string{CauseLate: "badges arrivés après le relevé", CauseCorrected: "visites corrigées après le relevé", CauseTerms: "baux créés après le relevé", CauseOther: "ce dont le relevé est fait a changé depuis"},
 		[12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}},
 	English: {"Statement", "To", "Month", "Issued on", "Lease", "Plan", "Description", "Quantity", "Unit price excl. VAT", "Amount excl. VAT", "Rent", "Coworking hours beyond those included",
 		"Correction of", "Total excl. VAT", "VAT", "VAT of corrections", "Total incl. VAT", "Billable minutes by day", "Every minute can be opened down to the badges:",
-		"%s billable, %s included in the plan", "SIREN", "VAT number",
+		"%s billable, %s included in the plan", "; from %s: %s at %s", "SIREN", "VAT number",
 		nil,
 		[12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}},
 }
@@ -108,6 +108,10 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 		case LineOverage:
 			r.What, r.Quantity, r.Price = x.Hours, lang.hours(l.Minutes), lang.money(int64(s.HourlyCents))
 			r.Detail = fmt.Sprintf(x.Billed, lang.hours(s.BillableMinutes), lang.hours(s.IncludedMinutes))
+			for _, p := range s.Parts { // there is no one price
+				r.Price = ""
+				r.Detail += fmt.Sprintf(x.Part, lang.day(p.From), lang.hours(p.Over), lang.money(int64(p.HourlyCents)))
+			}
 		case LineCorrection:
 			r.What, r.Detail, r.Quantity = lang.correctionOf(l.Month), lang.Cause(l.Cause), lang.hours(l.Minutes)
 			if len(l.Days) > 0 {

@@ -146,6 +146,8 @@ func (b *Book) PutLease(v Lease) error {
 	c.id(string(v.ID))
 	_, ok := b.tenants[v.Tenant]
 	c.must(ok, "tenant", "there is no tenant %q", v.Tenant)
+	old, there := b.leases[v.ID]
+	c.must(!there || old.Tenant == v.Tenant, "tenant", "a lease's tenant never changes: end it and make another")
 	c.site("site", v.Site)
 	c.spaces(v.Spaces)
 	_, ok = b.plans[v.Plan]

@@ -1,13 +1,11 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,8 +14,8 @@ import (
 	"github.com/lorntech/totem/internal/lease"
 )
 
-// PutVersion notes what a plan or a lease is from a local day on; the first
-// from the beginning, a nil body that it is no more.
+// PutVersion notes what a tenant, a plan or a lease is from a local day on; the
+// first from the beginning, a nil body that it is no more.
 func (tx *Tx) PutVersion(kind, id string, day catalogue.Day, body []byte) error {
 	var versions int
 	if err := tx.row("SELECT count(*) FROM versions WHERE kind = ? AND id = ?", []any{kind, id}, &versions); err != nil {
@@ -26,7 +24,8 @@ func (tx *Tx) PutVersion(kind, id string, day catalogue.Day, body []byte) error 
 	if versions == 0 {
 		day = 0
 	}
-	if first := versions == 0; !first || kind != "plan" { // nothing refers to a new plan yet
+	// A tenant's name prices nothing, and nothing refers to a new plan yet.
+	if kind == "lease" || kind == "plan" && versions > 0 {
 		if err := tx.markTerms(kind, id, day, body); err != nil {
 			return err
 		}
@@ -79,18 +78,12 @@ func (tx *Tx) NextStatement() (n int64, err error) {
 	return n, err
 }
 
-// ErrIssued says that a lease has its statement of a month.
-var ErrIssued = errors.New("issued already")
-
-// AddStatement issues a statement; ErrIssued where somebody else just has.
+// AddStatement issues a statement.
 func (tx *Tx) AddStatement(s Statement) error {
-	res, err := tx.exec("INSERT INTO statements (number, month, lease, tenant, issued_at, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (month, lease) DO NOTHING",
+	err := tx.run("INSERT INTO statements (number, month, lease, tenant, issued_at, body) VALUES (?, ?, ?, ?, ?, ?)",
 		s.Number, s.Month, string(s.Lease), string(s.Tenant), ms(s.IssuedAt), string(s.Body))
 	if err != nil {
 		return fmt.Errorf("ledger: issue statement %d: %w", s.Number, err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return cmp.Or(err, fmt.Errorf("statement of %s for %s: %w", s.Lease, s.Month, ErrIssued))
 	}
 	return nil
 }

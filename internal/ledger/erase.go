@@ -131,9 +131,12 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 	if err != nil {
 		return false, err
 	}
-	err = tx.run("DELETE FROM visits WHERE from_at < ? AND space NOT IN (SELECT value FROM json_each(?))", before, string(list))
-	if err != nil {
-		return false, fmt.Errorf("ledger: purge visits: %w", err)
+	// They go with their reads, which are older or came earlier than those of others.
+	const gone = "settled = 1 AND from_at < ? AND space NOT IN (SELECT value FROM json_each(?))"
+	for _, q := range []string{"DELETE FROM corrections WHERE visit IN (SELECT id FROM visits WHERE " + gone + ")", "DELETE FROM visits WHERE " + gone} {
+		if err := tx.run(q, before, string(list)); err != nil {
+			return false, fmt.Errorf("ledger: purge visits: %w", err)
+		}
 	}
 	if len(forgotten) > 0 {
 		slices.Sort(forgotten)

@@ -49,7 +49,8 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 // that would name it again.
 func (e edit) forget(tx *ledger.Tx, actor string, now time.Time, day catalogue.Day) error {
 	switch {
-	case e.action != "delete":
+	case e.action != "delete": // today's hours are still to be billed to its lease
+		e.erases = true
 		return e.commit(tx, actor, now, day)
 	case e.body == nil:
 		if err := tx.DeleteRecord(string(e.key.Kind), e.key.ID); err != nil {
@@ -91,6 +92,10 @@ func without(book *lease.Book, id lease.MemberID) (changes []Change, targets []s
 			targets = append(targets, string(KindEvent)+"/"+string(e.ID))
 		}
 	}
-	drop(KindMember, string(id))
+	if _, there := book.Member(id); there {
+		drop(KindMember, string(id))
+	} else { // deleted before; what was done to it still tells of it
+		targets = append(targets, string(KindMember)+"/"+string(id))
+	}
 	return changes, targets
 }

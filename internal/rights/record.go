@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -62,7 +63,12 @@ type edit struct {
 	body   any             // nil: the record goes
 	audit  any             // what the audit commits to: without hashes
 	also   []ledger.Record // of others that the change alters: passes that outlive their host
+	erases bool            // a name, which the ledger has taken from its versions already
 }
+
+// versioned are the kinds of which bills need what they were: terms, and names
+// that statements print.
+var versioned = []Kind{KindTenant, KindPlan, KindLease}
 
 func makeEdit(book *lease.Book, c Change) (edit, error) {
 	if c.Delete != nil {
@@ -184,7 +190,7 @@ func (e edit) commit(tx *ledger.Tx, actor string, now time.Time, day catalogue.D
 			err = tx.PutRecord(ledger.Record{Kind: string(e.key.Kind), ID: e.key.ID, Body: body})
 		}
 	}
-	if err == nil && (e.key.Kind == KindPlan || e.key.Kind == KindLease) {
+	if err == nil && slices.Contains(versioned, e.key.Kind) && !e.erases {
 		err = tx.PutVersion(string(e.key.Kind), e.key.ID, day, body)
 	}
 	if err != nil {

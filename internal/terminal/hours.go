@@ -128,7 +128,7 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zon
 		}
 		fmt.Fprintf(w, "\n%s  %s – %s  %s, visit %s\n", v.Space, at(v.From), to, ended, v.ID)
 		if v.First == nil {
-			fmt.Fprintln(w, "  its badges are no longer kept (three months)")
+			fmt.Fprintln(w, "  no badge: they are kept for three months, and shown to those who may know of the door")
 		}
 		v.First.show(w, "began", at, zone)
 		v.Last.show(w, "ended", at, zone)

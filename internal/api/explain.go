@@ -1,0 +1,206 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+type explainIn struct {
+	Member string `query:"member" required:"true"`
+	Day    string `query:"day" required:"true" format:"date"`
+}
+
+// explanation opens one figure: the visits of a member's day with the reads
+// that begin and end them, and how each lease's minutes came about.
+type explanation struct {
+	Member    lease.MemberID    `json:"member"`
+	Day       catalogue.Day     `json:"day" format:"date"`
+	Measured  int64             `json:"measured_seconds"`
+	Corrected int64             `json:"corrected_seconds"`
+	Unleased  int64             `json:"unleased_seconds"`
+	Inferred  int64             `json:"inferred_seconds"`
+	Visits    []explainedVisit  `json:"visits" nullable:"false"`
+	Leases    []explainedShares `json:"leases" nullable:"false"`
+}
+
+type explainedVisit struct {
+	visitView
+	Inferred bool     `json:"inferred" doc:"Its end was not badged."`
+	Counted  counted  `json:"counted" doc:"What of it counts on this day: as corrected, and an inferred end up to the plan's cap."`
+	First    *readOut `json:"first_read" doc:"The read that began it; null once reads are no longer kept."`
+	Last     *readOut `json:"last_read" doc:"The read that ended it, where one did."`
+}
+
+type counted struct {
+	From  catalogue.Instant `json:"from" format:"date-time"`
+	To    catalogue.Instant `json:"to" format:"date-time"`
+	Lease *lease.ID         `json:"lease" doc:"The lease that gives the space on this day; null: unleased."`
+}
+
+type readOut struct {
+	ID        uuid.UUID           `json:"id"`
+	At        catalogue.Instant   `json:"at" format:"date-time"`
+	Received  catalogue.Instant   `json:"received_at" format:"date-time"`
+	Door      catalogue.DoorID    `json:"door"`
+	Device    catalogue.DeviceID  `json:"device"`
+	Direction catalogue.Direction `json:"direction"`
+	Reason    string              `json:"reason"`
+	Offline   bool                `json:"offline"`
+}
+
+type explainedShares struct {
+	Lease           lease.ID     `json:"lease"`
+	Plan            lease.PlanID `json:"plan"`
+	Seconds         int64        `json:"seconds" doc:"After the cap on inferred ends."`
+	RoundedMinutes  int64        `json:"rounded_minutes" doc:"0 below the grace, else rounded up."`
+	BillableMinutes int64        `json:"billable_minutes" doc:"Cut at the day's cap."`
+	GraceMinutes    int          `json:"grace_minutes"`
+	RoundingMinutes int          `json:"rounding_minutes"`
+	DailyCap        int          `json:"daily_cap_minutes"`
+	InferredCap     int          `json:"inferred_cap_minutes"`
+	HourlyRate      int          `json:"hourly_rate_cents"`
+}
+
+func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation], error) {
+	day, err := catalogue.ParseDay(in.Day)
+	if err != nil {
+		return nil, invalid("query", "day", err.Error())
+	}
+	if err := s.cfg.CaughtUp(ctx); err != nil {
+		return nil, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	}
+	member := lease.MemberID(in.Member)
+	visits, err := s.explainable(ctx, member, day)
+	if err != nil {
+		return nil, err
+	}
+	tariff, err := s.cfg.Bills.Tariff(ctx)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	zone := s.cfg.Network.Zone
+	out := explanation{Member: member, Day: day, Visits: []explainedVisit{}, Leases: []explainedShares{}}
+	for _, person := range byTenant(visits) { // as hours are counted
+		d := tariff.Day(zone, day, person)
+		out.add(tariff, &d)
+	}
+	begin, end := zone.Start(day), zone.Start(day+1)
+	for _, v := range visits {
+		from, to := v.From, v.To
+		if v.Corrected != nil {
+			from, to = v.Corrected.From, v.Corrected.To
+		}
+		if touched := v.From.Before(end) && v.To.After(begin) || from.Before(end) && to.After(begin); !touched {
+			continue
+		}
+		x, err := s.explainVisit(ctx, v)
+		if err != nil {
+			return nil, s.fail(err)
+		}
+		span, by := tariff.Counted(zone, day, &v)
+		x.Counted = counted{instant(span.From), instant(span.To), orNil(by)}
+		out.Visits = append(out.Visits, x)
+	}
+	return &one[explanation]{out}, nil
+}
+
+// add sums a day of the member's hours under one tenant.
+func (e *explanation) add(tariff *billing.Tariff, d *billing.Day) {
+	e.Measured += d.Measured
+	e.Corrected += d.Corrected
+	e.Unleased += d.Unleased
+	e.Inferred += d.Inferred
+	for _, x := range d.Leases {
+		if terms, ok := tariff.Terms(x.Lease, d.Day); ok {
+			p := terms.Plan
+			e.Leases = append(e.Leases, explainedShares{x.Lease, p.ID, x.Seconds, billing.Rounded(p, x.Seconds), x.Minutes, p.GraceMinutes, p.RoundingMinutes, p.DailyCapMinutes, p.InferredCapMinutes, p.HourlyRateCents})
+		}
+	}
+}
+
+// explainable are a member's visits of a day that the caller may have
+// explained: a tenant those that are its own, a manager those of the tenants
+// of its sites, whoever the member belongs to now.
+func (s *server) explainable(ctx context.Context, id lease.MemberID, day catalogue.Day) ([]billing.Visit, error) {
+	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
+	mine := func(id lease.TenantID) bool {
+		t, ok := book.Tenant(id)
+		return c.role != Tenant && c.role != Manager || c.role == Tenant && id == c.tenant || c.role == Manager && ok && c.at(t.Site)
+	}
+	visits, err := s.cfg.Bills.Visits(ctx, day, day, ledger.VisitFilter{Member: id})
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	all := len(visits)
+	visits = slices.DeleteFunc(visits, func(v billing.Visit) bool { return !mine(v.Tenant) })
+	switch m, ok := book.Member(id); {
+	case len(visits) > 0 || ok && mine(m.Tenant):
+		return visits, nil
+	case !ok && all == 0:
+		return nil, notFound("member " + string(id))
+	}
+	return nil, forbidden("member " + string(id))
+}
+
+// byTenant parts visits by whose they are.
+func byTenant(visits []billing.Visit) [][]billing.Visit {
+	var out [][]billing.Visit
+	at := map[lease.TenantID]int{}
+	for _, v := range visits {
+		i, ok := at[v.Tenant]
+		if !ok {
+			i, out = len(out), append(out, nil)
+			at[v.Tenant] = i
+		}
+		out[i] = append(out[i], v)
+	}
+	return out
+}
+
+// explainVisit finds the reads that begin and end a visit, those of doors that the caller may know of.
+func (s *server) explainVisit(ctx context.Context, v billing.Visit) (explainedVisit, error) {
+	list, err := s.cfg.Ledger.Visits(ctx, ledger.VisitFilter{ID: v.ID, Limit: 1})
+	if err != nil || len(list) == 0 {
+		return explainedVisit{}, err
+	}
+	x := explainedVisit{visitView: showVisit(list[0], s.cfg.Now()), Inferred: v.Ended != visit.Badge}
+	reads, err := s.cfg.Ledger.Reads(ctx, ledger.ReadFilter{Member: v.Member, From: v.From, To: v.To.Add(1_000_000), Limit: 1000})
+	for _, r := range reads {
+		if !r.Moved() || !s.explains(ctx, r.Door, v.Space) {
+			continue
+		}
+		out := &readOut{r.ID, instant(r.At), instant(r.ReceivedAt), r.Door, r.Device, r.Direction, string(r.Reason), r.Reader != nil}
+		if visit.ID(v.Space, r.ID) == v.ID {
+			x.First = out
+		}
+		if r.At.Equal(v.To) && (v.Ended == visit.Badge || v.Ended == visit.Elsewhere) {
+			x.Last = out
+		}
+	}
+	return x, err
+}
+
+// explains says whether the caller may see a door's reads as a visit's: a
+// manager those of its sites, a tenant those of doors of the visit's space.
+func (s *server) explains(ctx context.Context, id catalogue.DoorID, space catalogue.SpaceID) bool {
+	c, n := callerOf(ctx), s.cfg.Network
+	d := n.Door(id)
+	switch {
+	case c.role != Tenant && c.role != Manager:
+		return true
+	case d == nil:
+		return false
+	case c.role == Tenant:
+		return n.Within(d.From, space) || n.Within(d.To, space)
+	}
+	return c.at(d.Site)
+}

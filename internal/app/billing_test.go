@@ -1,0 +1,219 @@
+package app
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/rights"
+)
+
+func TestErasingAPersonKeepsTheHoursOfTheDay(t *testing.T) {
+	a, _ := startAt(t, time.Date(2026, 10, 6, 17, 0, 0, 0, time.UTC))
+	priced(t, a)
+	publish(t, a, append(stay("2026-10-05", "09:00:00", "10:00:00"), stay("2026-10-06", "09:00:00", "17:00:00")...))
+	c := clientOf(t, a)
+	if status, _ := c.ask("DELETE", "/v1/members/alice/data", ""); status != 204 {
+		t.Fatal(status)
+	}
+	if got := hoursOf(t, c, "2026-10"); got != (counts{Measured: 9 * 3600, Corrected: 9 * 3600, Billable: 9 * 60}) {
+		t.Errorf("%+v", got)
+	}
+	if body := c.must("GET", "/v1/leases/atelier-lease", ""); len(body["members"].([]any)) != 0 {
+		t.Errorf("the lease still names her: %v", body)
+	}
+}
+
+type counts struct {
+	Measured  int64 `json:"measured_seconds"`
+	Corrected int64 `json:"corrected_seconds"`
+	Billable  int64 `json:"billable_minutes"`
+	Unleased  int64 `json:"unleased_seconds"`
+}
+
+// hoursOf are the hours of Alice's tenant in a month.
+func hoursOf(t *testing.T, c client, month string) counts {
+	t.Helper()
+	var page struct{ Items []counts }
+	get(t, c, "/v1/hours?tenant=atelier&month="+month, 200, &page)
+	if len(page.Items) != 1 {
+		t.Fatalf("%+v", page)
+	}
+	return page.Items[0]
+}
+
+func TestTwoMonthsIssuedAtOnceCorrectAThirdOnce(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	publish(t, a, stay("2026-08-07", "09:00:00", "12:00:00"))
+	issue(t, a, "2026-08")
+	publish(t, a, stay("2026-08-21", "14:00:00", "16:00:00"))
+	c := clientOf(t, a)
+	var wait sync.WaitGroup
+	for _, month := range []string{"2026-09", "2026-10"} {
+		wait.Go(func() {
+			if status, body := c.raw("POST", "/v1/statements", `{"month":"`+month+`"}`); status != 200 {
+				t.Errorf("%s: %d %s", month, status, body)
+			}
+		})
+	}
+	wait.Wait()
+	var page struct{ Items []statement }
+	get(t, c, "/v1/statements", 200, &page)
+	corrected := int64(0)
+	for _, s := range page.Items {
+		for _, l := range s.Lines {
+			if l.Kind == "correction" {
+				corrected += l.Minutes
+			}
+		}
+	}
+	if len(page.Items) != 3 || corrected != 120 {
+		t.Errorf("120 minutes came late, %d were corrected: %+v", corrected, page.Items)
+	}
+}
+
+func TestWhoIsGoneIsStillBilledByName(t *testing.T) {
+	a, now := startAt(t, time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC))
+	if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: "old", Name: "Old & Sons", Site: "metz", Kind: "company"}),
+		change(lease.Plan{ID: "p", Name: "Plan P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20}),
+		change(lease.Lease{ID: "l", Tenant: "old", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 9, 1), Status: lease.Active, RentCentsMonth: 3100})); err != nil {
+		t.Fatal(err)
+	}
+	c := clientOf(t, a)
+	c.must("PUT", "/v1/tenants/other", `{"name":"Other","site":"metz","kind":"company"}`)
+	if status, body := c.ask("PUT", "/v1/leases/l", `{"tenant":"other","site":"metz","spaces":[],"plan":"p","starts_on":"2026-09-01","status":"active","rent_cents_month":3100}`); status != 422 {
+		t.Errorf("a lease passed to another tenant: %d %v", status, body)
+	}
+	now.set(time.Date(2026, 10, 20, 8, 0, 0, 0, time.UTC))
+	for _, path := range []string{"/v1/leases/l", "/v1/plans/p", "/v1/tenants/old"} {
+		if status, body := c.ask("DELETE", path, ""); status != 204 {
+			t.Fatalf("%s: %d %v", path, status, body)
+		}
+	}
+	now.set(time.Date(2026, 11, 5, 8, 0, 0, 0, time.UTC))
+	body := c.must("POST", "/v1/statements", `{"month":"2026-10","tenant":"old"}`)
+	s := body["items"].([]any)[0].(map[string]any)
+	if s["tenant_name"] != "Old & Sons" || s["plan_name"] != "Plan P" || s["rent_cents"] != 1900.0 {
+		t.Errorf("%v", s)
+	}
+	if status, _ := c.ask("POST", "/v1/statements", `{"month":"2026-10","tenant":"never-heard-of"}`); status != 422 {
+		t.Errorf("a tenant who never was: %d", status)
+	}
+}
+
+func TestAnExplanationShowsEachWhatIsTheirs(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	at := func(device catalogue.DeviceID, clock string) sent {
+		s := stay("2026-10-06", clock, clock)[0]
+		s.topic = badgeTopic(device)
+		return s
+	}
+	publish(t, a, []sent{at("metz-coworking-in", "09:00:00"), at("metz-bureau-101-in", "11:00:00")})
+	admin := clientOf(t, a)
+	clients := map[string]client{"admin": admin, "tenant": admin.as("tenant", `,"tenant":"atelier"`), "billing": admin.as("billing", "")}
+	ask := func(c client) (visits, reads int, status int) {
+		var e struct {
+			Visits []struct {
+				First any `json:"first_read"`
+				Last  any `json:"last_read"`
+			}
+		}
+		status, body := c.raw("GET", "/v1/hours/explain?member=alice&day=2026-10-06", "")
+		if status == 200 {
+			if err := json.Unmarshal(body, &e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, v := range e.Visits {
+			for _, r := range []any{v.First, v.Last} {
+				if r != nil {
+					reads++
+				}
+			}
+		}
+		return len(e.Visits), reads, status
+	}
+	for who, want := range map[string]int{"admin": 2, "billing": 2, "tenant": 1} { // whose office that door is of is nobody's business
+		if visits, reads, status := ask(clients[who]); status != 200 || visits != 1 || reads != want {
+			t.Errorf("%s: %d, %d visits, %d reads, want %d", who, status, visits, reads, want)
+		}
+	}
+	var page struct{ Items []struct{ Space string } }
+	get(t, clients["billing"], "/v1/visits?member=alice", 200, &page)
+	for _, v := range page.Items {
+		if !a.Network.Billable(catalogue.SpaceID(v.Space)) {
+			t.Errorf("billing sees a visit to %s", v.Space)
+		}
+	}
+	// She goes to another company: what was is the first's.
+	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Delete: &rights.Key{Kind: rights.KindLease, ID: "atelier-lease"}}, change(lease.Tenant{ID: "zinc", Name: "Zinc", Site: "nancy", Kind: "company"}),
+		change(lease.Member{ID: "alice", Tenant: "zinc", Name: "Alice"})); err != nil {
+		t.Fatal(err)
+	}
+	clients["zinc"] = client{t, admin.base, admin.must("PUT", "/v1/tokens/zinc", `{"role":"tenant","tenant":"zinc"}`)["token"].(string)}
+	clients["nancy"] = admin.as("manager", `,"sites":["nancy"]`)
+	for who, want := range map[string]int{"tenant": 1, "zinc": 0, "nancy": 0, "admin": 1} {
+		if visits, _, status := ask(clients[who]); status != 200 || visits != want {
+			t.Errorf("moved, %s: %d, %d visits, want %d", who, status, visits, want)
+		}
+	}
+}
+
+func TestADeletedMemberCanStillBeErased(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	publish(t, a, stay("2026-10-06", "09:00:00", "12:00:00"))
+	c := clientOf(t, a)
+	for _, path := range []string{"/v1/credentials/alice-card", "/v1/leases/atelier-lease", "/v1/members/alice"} {
+		if status, body := c.ask("DELETE", path, ""); status != 204 {
+			t.Fatalf("%s: %d %v", path, status, body)
+		}
+	}
+	if data := c.must("GET", "/v1/members/alice/data", ""); len(data["reads"].([]any)) != 2 || len(data["visits"].([]any)) == 0 {
+		t.Errorf("%v", data)
+	}
+	if status, body := c.ask("DELETE", "/v1/members/alice/data", ""); status != 204 {
+		t.Errorf("%d %v", status, body)
+	}
+	if status, body := c.ask("GET", "/v1/members/alice/data", ""); status != 404 {
+		t.Errorf("erased: %d %v", status, body)
+	}
+	if reads := c.must("GET", "/v1/access/reads?member=alice", ""); len(reads["items"].([]any)) != 0 {
+		t.Errorf("%v", reads)
+	}
+}
+
+func TestWhatBillingAsksForInOtherForms(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	c := clientOf(t, a)
+	for _, q := range []string{"target=NaN", "elasticity=NaN", "max_change=NaN", "index_cap=NaN", "index_cap=x"} {
+		if status, body := c.raw("GET", "/v1/calibration?from=2026-10-01T00:00:00Z&to=2026-10-02T00:00:00Z&"+q, ""); status != 422 {
+			t.Errorf("%s: %d %s", q, status, body)
+		}
+	}
+	_, _, table := c.in("POST", "/v1/statements?locale=fr", `{"month":"2026-09"}`, "text/csv")
+	body := string(table)
+	if want := "s-000001;2026-09;atelier;atelier-lease;total;2026-09;0;10,00;2,00;12,00;;"; !slices.Contains(strings.Split(body, "\r\n"), want) {
+		t.Errorf("issued as CSV:\n%s", body)
+	}
+	for query, name := range map[string]string{"month=2026-09": "000000000FEC20260930.txt", "to=2026-10-31": "000000000FEC20261031.txt"} {
+		if _, header, _ := c.in("GET", "/v1/accounting?"+query, "", ""); !strings.Contains(header.Get("Content-Disposition"), name) {
+			t.Errorf("%s is called %s", query, header.Get("Content-Disposition"))
+		}
+	}
+	page := c.must("GET", "/v1/charter?limit=1", "")
+	if len(page["items"].([]any)) != 1 || page["next"] == nil {
+		t.Errorf("a page of one: %v", page)
+	}
+	if csv := string(getCSV(t, c, "/v1/charter?locale=fr")); !strings.Contains(csv, "metz;coworking;true;") {
+		t.Errorf("the charter as CSV: %.300s", csv)
+	}
+}
