@@ -1,0 +1,92 @@
+package bills
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Statement is what a lease owes for a month, as it was issued.
+type Statement struct {
+	ID     string         `json:"id"`
+	Number int64          `json:"number,omitempty"` // 0 in a dry run
+	Month  string         `json:"month"`
+	Lease  lease.ID       `json:"lease"`
+	Tenant lease.TenantID `json:"tenant"`
+	Plan   lease.PlanID   `json:"plan"`
+	// As they were when it was issued: what is printed later is what was meant then.
+	TenantName string `json:"tenant_name"`
+	PlanName   string `json:"plan_name"`
+	Issuer     Issuer `json:"issuer"`
+
+	IssuedAt *time.Time `json:"issued_at"`
+	Currency string     `json:"currency"`
+
+	BillableMinutes int64 `json:"billable_minutes"`
+	IncludedMinutes int64 `json:"included_minutes"`
+	OverageMinutes  int64 `json:"overage_minutes"`
+
+	RentCents    int64   `json:"rent_cents"`
+	OverageCents int64   `json:"overage_cents"`
+	HourlyCents  int     `json:"hourly_rate_cents"`
+	VatPct       float64 `json:"vat_pct"`
+	// Where the plan changed within the month: how each part of it is priced.
+	Parts []billing.Part `json:"parts,omitempty"`
+
+	Lines      []Line `json:"lines"`
+	Days       []Used `json:"days"`
+	NetCents   int64  `json:"net_cents"`
+	VatCents   int64  `json:"vat_cents"`
+	TotalCents int64  `json:"total_cents"`
+}
+
+// Used are the billable minutes of one day, of all of the lease's members.
+type Used struct {
+	Day     catalogue.Day `json:"day" format:"date"`
+	Minutes int64         `json:"billable_minutes"`
+}
+
+// byDay lists a month's days that have minutes.
+func byDay(m billing.Month, minutes map[catalogue.Day]int64) []Used {
+	list := []Used{}
+	first, last := m.Days()
+	for day := first; day <= last; day++ {
+		if minutes[day] != 0 {
+			list = append(list, Used{day, minutes[day]})
+		}
+	}
+	return list
+}
+
+// Line is one amount of a statement.
+type Line struct {
+	Kind     string `json:"kind"` // rent, overage, correction
+	Month    string `json:"month"`
+	Minutes  int64  `json:"minutes"`
+	NetCents int64  `json:"net_cents"`
+	VatCents int64  `json:"vat_cents,omitempty"` // of a correction; the month's own VAT is on its sum
+	Cause    string `json:"cause,omitempty"`
+	Days     []Used `json:"days,omitempty"` // of a correction: what changed, day by day
+}
+
+// The kinds of lines.
+const (
+	LineRent       = "rent"
+	LineOverage    = "overage"
+	LineCorrection = "correction"
+)
+
+// StatementID is how a statement's number is written.
+func StatementID(number int64) string { return fmt.Sprintf("s-%06d", number) }
+
+// Number reads a statement's id back.
+func Number(id string) (int64, bool) {
+	digits, _ := strings.CutPrefix(id, "s-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, err == nil && StatementID(n) == id
+}
