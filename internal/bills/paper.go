@@ -106,14 +106,17 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 		case LineRent:
 			r.What = x.Rent + ", " + lang.month(l.Month)
 		case LineOverage:
-			r.What, r.Quantity, r.Price = x.Hours, lang.hours(l.Minutes), lang.money(int64(s.HourlyCents))
+			r.What, r.Quantity, r.Price = x.Hours, lang.hours(l.Minutes), lang.money(int64(s.HourlyCents))+"/h"
 			r.Detail = fmt.Sprintf(x.Billed, lang.hours(s.BillableMinutes), lang.hours(s.IncludedMinutes))
 			for _, p := range s.Parts { // there is no one price
 				r.Price = ""
-				r.Detail += fmt.Sprintf(x.Part, lang.day(p.From), lang.hours(p.Over), lang.money(int64(p.HourlyCents)))
+				r.Detail += fmt.Sprintf(x.Part, lang.day(p.From), lang.hours(p.Over), lang.money(int64(p.HourlyCents))+"/h")
 			}
 		case LineCorrection:
-			r.What, r.Detail, r.Quantity = lang.correctionOf(l.Month), lang.Cause(l.Cause), lang.hours(l.Minutes)
+			r.What, r.Detail = lang.correctionOf(l.Month), lang.Cause(l.Cause)
+			if l.Minutes != 0 {
+				r.Quantity = lang.hours(l.Minutes)
+			}
 			if len(l.Days) > 0 {
 				r.Detail += fmt.Sprintf(" (%s\u00a0min)", lang.Changed(l.Days))
 			}
