@@ -2,15 +2,21 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 func TestErasingAPersonKeepsTheHoursOfTheDay(t *testing.T) {
@@ -215,5 +221,86 @@ func TestWhatBillingAsksForInOtherForms(t *testing.T) {
 	}
 	if csv := string(getCSV(t, c, "/v1/charter?locale=fr")); !strings.Contains(csv, "metz;coworking;true;") {
 		t.Errorf("the charter as CSV: %.300s", csv)
+	}
+}
+
+// TestStatementsAddUpWhateverComesWhen lives the same months twice: once
+// everything is there before anything is issued; once badges come, visits are
+// corrected and months are issued in any order. Both come to the same money.
+func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
+	rounds := 20
+	if testing.Short() {
+		rounds = 4
+	}
+	a := startApp(t, testConfig(t))
+	c := clientOf(t, a)
+	for n := range rounds {
+		seed := uint64(time.Now().UnixNano())
+		rng := rand.New(rand.NewPCG(seed, 2))
+		plan := lease.Plan{ID: lease.PlanID(fmt.Sprintf("plan-%d", n)), Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, HourlyRateCents: 1 + rng.IntN(500),
+			IncludedMinutes: rng.IntN(700), RoundingMinutes: []int{0, 7, 15}[rng.IntN(3)], VatPct: []float64{20, 5.5}[rng.IntN(2)]}
+		type stayed struct{ from, to time.Time }
+		var stays []stayed
+		for range 3 + rng.IntN(10) {
+			from := time.Date(2026, time.Month(7+rng.IntN(3)), 1+rng.IntN(30), 8, rng.IntN(60), rng.IntN(60), 0, time.UTC)
+			stays = append(stays, stayed{from, from.Add(time.Duration(1+rng.IntN(8*3600)) * time.Second)})
+		}
+		corrected := rng.IntN(len(stays))
+		var sums [2]struct{ net, vat, minutes int64 }
+		for twin := range sums {
+			id := fmt.Sprintf("twin-%d-%d", n, twin)
+			uid := fmt.Sprintf("0%d%06X", twin+1, n)
+			if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: lease.TenantID(id), Name: "T", Site: "metz", Kind: "company"}), change(lease.Member{ID: lease.MemberID(id), Tenant: lease.TenantID(id), Name: "M"}),
+				credential(t, a.Keys, id, lease.MemberID(id), uid), change(plan), change(lease.Lease{ID: lease.ID(id), Tenant: lease.TenantID(id), Site: "metz", Plan: plan.ID, StartsOn: catalogue.Date(2026, 7, 10), Status: lease.Active, RentCentsMonth: 1003})); err != nil {
+				t.Fatal(err)
+			}
+			badge := func(device catalogue.DeviceID, at time.Time) func() {
+				return func() {
+					publish(t, a, []sent{{topic: badgeTopic(device), payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, uuid.NewString(), wire.FormatTime(at), uid)}})
+				}
+			}
+			var steps, months []func()
+			for _, s := range stays {
+				steps = append(steps, badge("metz-coworking-in", s.from), badge("metz-coworking-out", s.to))
+			}
+			for _, month := range []string{"2026-07", "2026-08", "2026-09"} {
+				months = append(months, func() { c.must("POST", "/v1/statements", `{"month":"`+month+`","tenant":"`+id+`"}`) })
+			}
+			correct := func() {
+				var page struct{ Items []struct{ ID, From string } }
+				get(t, c, "/v1/visits?limit=1000&space=metz-coworking&member="+id, 200, &page)
+				for _, v := range page.Items {
+					if v.From == wire.FormatTime(stays[corrected].from) {
+						c.must("PUT", "/v1/visits/"+v.ID+"/correction", fmt.Sprintf(`{"from":%q,"to":%q,"reason":"r"}`, wire.FormatTime(stays[corrected].from), wire.FormatTime(stays[corrected].from.Add(42*time.Minute))))
+					}
+				}
+			}
+			if twin == 0 {
+				steps = append(append(steps, correct), months...)
+			} else {
+				steps = append(steps, months...)
+				rng.Shuffle(len(steps), func(i, k int) { steps[i], steps[k] = steps[k], steps[i] })
+				steps = append(steps, correct)
+			}
+			for _, step := range append(steps, func() { c.must("POST", "/v1/statements", `{"month":"2026-10","tenant":"`+id+`"}`) }) {
+				step()
+			}
+			var page struct{ Items []statement }
+			get(t, c, "/v1/statements?limit=1000&tenant="+id, 200, &page)
+			for _, s := range page.Items {
+				sums[twin].net, sums[twin].vat, sums[twin].minutes = sums[twin].net+s.Net, sums[twin].vat+s.Vat, sums[twin].minutes+s.Minutes
+				for _, l := range s.Lines {
+					if l.Kind == "correction" {
+						sums[twin].minutes += l.Minutes
+						if l.Cause == "" || l.Cause == bills.CauseOther {
+							t.Errorf("seed %d: the cause of %+v is not known", seed, l)
+						}
+					}
+				}
+			}
+		}
+		if sums[0] != sums[1] || sums[0].net == 0 {
+			t.Errorf("seed %d: at the end %+v, one after another %+v", seed, sums[0], sums[1])
+		}
 	}
 }
