@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -71,9 +72,9 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 		times                            int
 	}{
 		{fmt.Sprintf("hours of a month, %d members, by tenant", billedMembers), "GET", "/v1/hours?month=" + month.String() + "&limit=1000", "", "≤ 20 ms", 5},
-		{"the same by day, as CSV", "GET", "/v1/hours?by=day&month=" + month.String(), "", "", 5},
+		{"the same by day, a page", "GET", "/v1/hours?by=day&month=" + month.String(), "", "", 5},
 		{"explaining one day", "GET", "/v1/hours/explain?member=bench-7&day=" + (first + (last-first)/2).String(), "", "≤ 5 ms", 5},
-		{fmt.Sprintf("issuing a month for %d tenants, %d reads in the ledger", billedTenants, billedReads), "POST", "/v1/statements", `{"month":"` + month.String() + `"}`, "≤ 2 s", 1},
+		{fmt.Sprintf("issuing a month for %d tenants, %d reads in the ledger", billedTenants, billedReads), "POST", "/v1/statements", `{"month":"` + billing.MonthAt(month.Index()-1).String() + `"}`, "≤ 2 s", 1},
 	} {
 		got, err := best(q.times, ask(q.method, q.path, q.body))
 		if err != nil {
@@ -81,10 +82,50 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 		}
 		rows = append(rows, Row{q.what, micro(got), "listing a plan " + micro(floor), float64(got) / float64(floor), q.target})
 	}
-	return rows, nil
+	if err := correct(ctx, a, billing.MonthAt(month.Index()-1)); err != nil {
+		return nil, err
+	}
+	got, err := best(1, ask("POST", "/v1/statements", `{"month":"`+month.String()+`"}`))
+	if err != nil {
+		return nil, err
+	}
+	return append(rows, Row{"issuing the next, each with a correction, its cause and days", micro(got), "listing a plan " + micro(floor), float64(got) / float64(floor), "≤ 2 s"}), nil
+}
+
+// correct corrects the first visit of each tenant's first member in a month.
+func correct(ctx context.Context, a *app.App, m billing.Month) error {
+	first, last := m.Days()
+	from, to := a.Network.Zone.Start(first), a.Network.Zone.Start(last+1)
+	for i := range billedTenants {
+		var page struct {
+			Items []struct{ ID, From string }
+		}
+		q := url.Values{"member": {string(benchMember(i))}, "from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}, "limit": {"1"}}
+		if err := asked(ctx, a, http.MethodGet, "/v1/visits?"+q.Encode(), "", &page); err != nil {
+			return err
+		}
+		if len(page.Items) == 0 {
+			return fmt.Errorf("%s has no visits in %s", benchMember(i), m)
+		}
+		v := page.Items[0]
+		if err := asked(ctx, a, http.MethodPut, "/v1/visits/"+v.ID+"/correction", fmt.Sprintf(`{"from":%q,"to":%q,"reason":"bench"}`, v.From, v.From), nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func request(ctx context.Context, a *app.App, method, path, body string) error {
+	var page struct{ Items []json.RawMessage }
+	err := asked(ctx, a, method, path, body, &page)
+	if err == nil && method == http.MethodPost && len(page.Items) != billedTenants {
+		err = fmt.Errorf("%d statements", len(page.Items))
+	}
+	return err
+}
+
+// asked sends a request and decodes its answer; into nil, and where it is a table, it is only read.
+func asked(ctx context.Context, a *app.App, method, path, body string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+a.HTTP.String()+path, bytes.NewBufferString(body))
 	if err != nil {
 		return err
@@ -100,9 +141,8 @@ func request(ctx context.Context, a *app.App, method, path, body string) error {
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, answer)
 	}
-	var page struct{ Items []json.RawMessage }
-	if err == nil && json.Unmarshal(answer, &page) == nil && method == http.MethodPost && len(page.Items) != billedTenants {
-		err = fmt.Errorf("%d statements", len(page.Items))
+	if err == nil && into != nil {
+		err = json.Unmarshal(answer, into)
 	}
 	return err
 }

@@ -154,6 +154,8 @@ type pricing struct {
 	tariff *billing.Tariff
 	names  map[lease.TenantID][]billing.Version[lease.Tenant]
 	months map[billing.Month]map[lease.ID]map[catalogue.Day]int64
+
+	corrections *corrections // as they were first asked for
 }
 
 // minutes are a lease's billable minutes by day.

@@ -159,21 +159,35 @@ func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
 
 // corrected says whether a visit of those days was corrected since, or a correction undone.
 func (p *pricing) corrected(ctx context.Context, e evidence) (bool, error) {
-	from, to := p.around(e)
-	visits, err := p.Ledger.Visits(ctx, ledger.VisitFilter{Members: e.members, Spaces: p.Network.BillableSpaces(), From: from, To: to, Corrected: true, Limit: 1 << 20})
-	if err != nil {
-		return false, err
-	}
-	for _, v := range visits {
-		acts, err := p.Ledger.Acts(ctx, ledger.CorrectionTarget(v.ID))
+	if p.corrections == nil || e.since.Before(p.corrections.since) {
+		list, when, err := p.Ledger.CorrectedSince(ctx, e.since)
 		if err != nil {
 			return false, err
 		}
-		if n := len(acts); n > 0 && acts[n-1].At.After(e.since) {
+		p.corrections = &corrections{e.since, list, when}
+	}
+	from, to := p.around(e)
+	for i, v := range p.corrections.visits {
+		begin, end := v.From, v.To
+		if c := v.Correction; c != nil && c.From.Before(begin) {
+			begin = c.From
+		}
+		if c := v.Correction; c != nil && c.To.After(end) {
+			end = c.To
+		}
+		if p.corrections.when[i].After(e.since) && begin.Before(to) && end.After(from) && slices.Contains(e.members, v.Member) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// corrections are the visits that were corrected since an instant: once for
+// all statements of a month.
+type corrections struct {
+	since  time.Time
+	visits []ledger.Visit
+	when   []time.Time
 }
 
 // leased says whether a lease that covers those days was made since: changes

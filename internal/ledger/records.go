@@ -83,8 +83,17 @@ func (l *Ledger) Lockdowns(ctx context.Context, since time.Time) ([]lease.Lockdo
 
 // Acts lists the acts on a target (kind/id), oldest first.
 func (l *Ledger) Acts(ctx context.Context, target string) ([]ingest.Act, error) {
+	return l.acts(ctx, "target = ?", target)
+}
+
+// ActsSince lists the acts after an instant on all targets of a kind.
+func (l *Ledger) ActsSince(ctx context.Context, kind string, since time.Time) ([]ingest.Act, error) {
+	return l.acts(ctx, "target > ? AND target < ? AND at > ?", kind+"/", kind+"0", ms(since)) // 0 follows /
+}
+
+func (l *Ledger) acts(ctx context.Context, which string, args ...any) ([]ingest.Act, error) {
 	var list []ingest.Act
-	rows, err := l.reads.QueryContext(ctx, "SELECT seq, at, actor, action, target, body FROM acts WHERE target = ? ORDER BY seq", target)
+	rows, err := l.reads.QueryContext(ctx, "SELECT seq, at, actor, action, target, body FROM acts WHERE "+which+" ORDER BY seq", args...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a ingest.Act
 		var t int64

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -346,8 +347,35 @@ func scanVisit(rows *sql.Rows) (Visit, error) {
 	return v, err
 }
 
+// correctionKind is of acts on visits' corrections.
+const correctionKind = "correction"
+
 // CorrectionTarget is what acts on a visit's correction are done to.
-func CorrectionTarget(visit uuid.UUID) string { return "correction/" + visit.String() }
+func CorrectionTarget(visit uuid.UUID) string { return correctionKind + "/" + visit.String() }
+
+// CorrectedSince lists the visits whose corrections were made, changed or
+// undone after an instant, and when they last were.
+func (l *Ledger) CorrectedSince(ctx context.Context, since time.Time) (list []Visit, when []time.Time, err error) {
+	acts, err := l.ActsSince(ctx, correctionKind, since)
+	last := map[uuid.UUID]time.Time{}
+	for _, a := range acts {
+		id, err := uuid.Parse(strings.TrimPrefix(a.Target, correctionKind+"/"))
+		if err != nil {
+			return nil, nil, fmt.Errorf("act %d: %w", a.Seq, err)
+		}
+		last[id] = a.At
+	}
+	for id, at := range last {
+		found, err := l.Visits(ctx, VisitFilter{ID: id, Limit: 1})
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(found) == 1 {
+			list, when = append(list, found[0]), append(when, at)
+		}
+	}
+	return list, when, err
+}
 
 // PutCorrection sets a visit's correction.
 func (tx *Tx) PutCorrection(id uuid.UUID, c Correction) error {
