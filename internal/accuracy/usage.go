@@ -97,7 +97,7 @@ func (l *lived) utilisation(out io.Writer, list []used) error {
 	fmt.Fprintln(t, "site\tsaid\ttruly\toff\t")
 	row := func(name string, s *sum) {
 		said, truly := 100*s.said/s.known, 100*s.truly/s.open
-		fmt.Fprintf(t, "%s\t%.2f %%\t%.2f %%\t%+.2f points\t\n", name, said, truly, said-truly)
+		fmt.Fprintf(t, "%s\t%.2f %%\t%.2f %%\t%s points\t\n", name, said, truly, hundredths(said-truly))
 	}
 	for _, site := range l.network.Sites {
 		if s := sites[site.ID]; s != nil && s.known > 0 {
@@ -145,7 +145,7 @@ func off(said, truly float64) string {
 	if truly == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%+.2f %%", 100*(said-truly)/truly)
+	return hundredths(100*(said-truly)/truly) + " %"
 }
 
 // source is the best kind of device that tells of a space; readers where it has none.
@@ -216,4 +216,9 @@ func (c *compared) add(u used, t truth, hours float64) {
 	if d := u.Occupied - t.occupied; math.Abs(d) > math.Abs(c.worst) {
 		c.worst, c.worstSpace = d, catalogue.SpaceID(u.Key)
 	}
+}
+
+// hundredths writes a difference with its sign; nothing is neither more nor less.
+func hundredths(x float64) string {
+	return fmt.Sprintf("%+.2f", math.Round(100*x)/100+0)
 }
