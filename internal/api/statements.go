@@ -91,24 +91,25 @@ func (e euros) String() string {
 
 // ligne is a statement's line for French spreadsheets.
 type ligne struct {
-	Releve    string `json:"relevé"`
-	Mois      string `json:"mois"`
-	Locataire string `json:"locataire"`
-	Bail      string `json:"bail"`
-	Nature    string `json:"nature"`
-	De        string `json:"mois concerné"`
-	Minutes   int64  `json:"minutes"`
-	HT        *euros `json:"montant HT"`
-	TVA       *euros `json:"TVA"`
-	TTC       *euros `json:"montant TTC"`
-	Motif     string `json:"motif"`
-	Jours     string `json:"jours"`
+	Releve    string  `json:"relevé"`
+	Mois      string  `json:"mois"`
+	Locataire string  `json:"locataire"`
+	Bail      string  `json:"bail"`
+	Nature    string  `json:"nature"`
+	De        string  `json:"mois concerné"`
+	Minutes   int64   `json:"minutes"`
+	HT        *euros  `json:"montant HT"`
+	TVA       *euros  `json:"TVA"`
+	TTC       *euros  `json:"montant TTC"`
+	Taux      float64 `json:"taux TVA"`
+	Motif     string  `json:"motif"`
+	Jours     string  `json:"jours"`
 }
 
 // inFrench writes a line in French words.
 func inFrench(l statementLine) ligne {
 	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "vat": "TVA", "total": "total"}[l.Kind]
-	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Vat), (*euros)(l.Total), bills.French.Cause(l.Cause), l.Days}
+	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Vat), (*euros)(l.Total), l.VatPct, bills.French.Cause(l.Cause), l.Days}
 }
 
 type statementLine struct {
@@ -296,6 +297,9 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 		if in.To == "" {
 			_, end = m.Days()
 		}
+	}
+	if to < from {
+		return nil, invalid("query", "to", "is before from")
 	}
 	list, err := s.cfg.Ledger.Statements(ctx, ledger.StatementFilter{Month: in.Month, Limit: 1 << 40})
 	if err != nil {

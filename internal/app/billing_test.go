@@ -207,8 +207,11 @@ func TestWhatBillingAsksForInOtherForms(t *testing.T) {
 	}
 	_, _, table := c.in("POST", "/v1/statements?locale=fr", `{"month":"2026-09"}`, "text/csv")
 	body := string(table)
-	if want := "s-000001;2026-09;atelier;atelier-lease;total;2026-09;0;10,00;2,00;12,00;;"; !slices.Contains(strings.Split(body, "\r\n"), want) {
+	if want := "s-000001;2026-09;atelier;atelier-lease;total;2026-09;0;10,00;2,00;12,00;20;;"; !slices.Contains(strings.Split(body, "\r\n"), want) {
 		t.Errorf("issued as CSV:\n%s", body)
+	}
+	if status, body := c.raw("GET", "/v1/accounting?from=2026-11-30&to=2026-11-01", ""); status != 422 {
+		t.Errorf("a period the wrong way round: %d %s", status, body)
 	}
 	for query, name := range map[string]string{"month=2026-09": "000000000FEC20260930.txt", "to=2026-10-31": "000000000FEC20261031.txt"} {
 		if _, header, _ := c.in("GET", "/v1/accounting?"+query, "", ""); !strings.Contains(header.Get("Content-Disposition"), name) {

@@ -96,10 +96,29 @@ func ParseSettings(n *catalogue.Network, file string, data []byte) (s Settings, 
 		s = Defaults(n)
 	}
 	var errs []error
-	for _, f := range s.faults() {
+	for _, f := range append(strays(data), s.faults()...) {
 		errs = append(errs, fmt.Errorf("%s:%d: %s %s", file, lineOf(data, f.path), f.path, f.what))
 	}
 	return s, errors.Join(errs...)
+}
+
+// strays are keys within a kind's block that mean nothing: the library passes
+// over the whole block where one is no name, as the 4 of {target: 0,4} is.
+func strays(data []byte) (list []fault) {
+	var raw struct {
+		Calibration map[string]map[string]any `yaml:"calibration"`
+	}
+	if yaml.Unmarshal(data, &raw) != nil {
+		return nil // told where it is read
+	}
+	for _, kind := range sorted(raw.Calibration) {
+		for _, key := range sorted(raw.Calibration[kind]) {
+			if !slices.Contains([]string{"target", "elasticity", "max_change", "index_cap"}, key) {
+				list = append(list, fault{"calibration." + kind, fmt.Sprintf("has a %q, which means nothing: decimals have a point", key)})
+			}
+		}
+	}
+	return list
 }
 
 // lineOf finds where a field like issuer.siren is set; 1 where it is not.

@@ -62,6 +62,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		"calibration:\n  kitchen: {target: 0.5}\n":                  "calibration.kitchen is no kind of space",
 		"ilat:\n  2025-Q4: 1\n  2026: 100\n":                        "ilat.2026 is no quarter",
 		"ilat:\n  2026-Q1: -1\n":                                    "billing.yaml:2: ilat.2026-Q1 must be more than 0",
+		"calibration:\n  coworking: {target: 0,4}\n":                "billing.yaml:2: calibration.coworking has a \"4\", which means nothing",
 		"accounts: {vat: tva}\n":                                    "billing.yaml:1: accounts.vat",
 		"accounts: [\n":                                             "billing.yaml:",
 		"calibration:\n  coworking: {target: a}\n":                  "billing.yaml:2:",

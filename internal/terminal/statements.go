@@ -50,12 +50,20 @@ func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
 	if err := showStatements(w, list); err != nil {
 		return err
 	}
+	said := "Issued: " + several(len(list), "statement") + "."
 	if r.DryRun {
-		_, err = fmt.Fprintf(w, "\nA dry run: nothing was issued. Without --dry-run these %d statements are, for good.\n", len(list))
-	} else {
-		_, err = fmt.Fprintf(w, "\nIssued: %d statements.\n", len(list))
+		said = "A dry run of " + several(len(list), "statement") + ": nothing was issued. Once the month is over they can be, for good, without --dry-run."
 	}
+	_, err = fmt.Fprintf(w, "\n%s\n", said)
 	return err
+}
+
+// several counts things.
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func showStatements(w io.Writer, list []statement) error {
