@@ -49,13 +49,13 @@ func (a *App) ready(ctx context.Context) []string {
 
 // degraded says what is amiss while doors, visits and the ledger's series go on.
 func (a *App) degraded() []string {
-	if a.shipper == nil {
-		return []string{}
+	list := append([]string{}, a.maker.Faults()...)
+	if a.shipper != nil {
+		if owed, fault := a.shipper.Status(); fault != nil {
+			list = append(list, fmt.Sprintf("influxdb: %v; %d hours of spaces wait for it in the ledger", fault, owed))
+		}
 	}
-	if owed, fault := a.shipper.Status(); fault != nil {
-		return []string{fmt.Sprintf("influxdb: %v; %d hours of spaces wait for it in the ledger", fault, owed)}
-	}
-	return []string{}
+	return list
 }
 
 // sessions ends broker connections whose secret or token has changed.

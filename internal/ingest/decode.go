@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,7 +22,8 @@ type item struct {
 	lookup   lease.Hash
 	vals     Values
 	body     string
-	refused  string // why it is a reject; empty: it is none
+	unfit    string // why it was refused when it was decoded; empty: it was not
+	refused  string // why it is a reject, as of the last attempt to commit it
 	repeated bool
 	read     *Read // of a badge, once decided
 }
@@ -37,6 +37,7 @@ const (
 	rejectMalformed     = "malformed"
 	rejectFuture        = "future"
 	rejectReused        = "id-reused"
+	rejectUnstorable    = "unstorable" // it alone cannot be committed
 )
 
 // statusNamespace is what a retained last will's id derives in: the same will
@@ -158,8 +159,6 @@ func canonical(m *wire.Message) []byte {
 }
 
 func (it *item) refuse(reason string) *item {
-	it.refused = reason
+	it.unfit = reason
 	return it
 }
-
-var errLost = errors.New("a message id is known, but not its read")

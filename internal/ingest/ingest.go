@@ -9,6 +9,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -34,9 +35,17 @@ type Delivery struct {
 	Ack      func()
 }
 
-// Tx is what one durable commit may do.
+// ErrUnstorable marks the errors that a message itself causes when it is
+// written: a constraint that it breaks, a value that a column cannot hold. No
+// other error is ever a message's fault: a full disk, a lost connection, a
+// lock and a cancelled context pass, and their messages wait.
+var ErrUnstorable = errors.New("the message cannot be stored")
+
+// Tx is what one durable commit may do. Its errors wrap ErrUnstorable where
+// what was to be written causes them.
 type Tx interface {
 	See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error)
+	// Read returns the read of a chain seq; nil where it is no longer kept.
 	Read(seq int64) (*Read, error)
 	AddRead(*Read) error
 	AddReaderDecision(readSeq int64, d *ReaderDecision) error
@@ -114,6 +123,7 @@ type Pipeline struct {
 	where     *whereabouts
 	watch     watchers
 	stuck     atomic.Bool // the ledger cannot commit at the moment
+	suspects  []*item     // set aside: they could not be stored, and none of their kind was since
 }
 
 // New makes a pipeline; Run runs it.
@@ -215,15 +225,21 @@ func (it *item) urgent() bool {
 
 // commitUntilDone commits a batch, again and again where the ledger cannot
 // (a full disk, say): nothing is acknowledged meanwhile, and nothing is lost.
+// A message that cannot be stored is set aside (see isolate.go), so that the
+// others do not wait for it.
 func (p *Pipeline) commitUntilDone(ctx context.Context, batch []*item) {
 	wait := 50 * time.Millisecond
-	for attempt := 1; ; attempt++ {
+	for attempt := 1; len(batch) > 0; attempt++ {
 		err := p.commit(ctx, batch)
+		if errors.Is(err, ErrUnstorable) {
+			batch, err = p.isolate(ctx, batch)
+		}
 		if err == nil {
 			p.stuck.Store(false)
 			if attempt > 1 {
 				p.cfg.Log.Info("ledger commits again", "attempts", attempt, "messages", len(batch))
 			}
+			p.judge(ctx, batch)
 			return
 		}
 		if ctx.Err() != nil {
@@ -251,7 +267,7 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	err := p.cfg.Store.Commit(ctx, func(tx Tx) error {
 		b.tx = tx
 		for _, it := range batch {
-			if err := b.process(it); err != nil {
+			if err := b.guarded(it); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,12 +27,30 @@ import (
 // flaky is a real ledger on a disk that can be full.
 type flaky struct {
 	*ledger.Ledger
-	full atomic.Bool
+	full   atomic.Bool
+	poison atomic.Value // a device whose observations cannot be stored: catalogue.DeviceID
+	panics atomic.Bool  // instead of an error
+}
+
+// poisoned is a transaction in which one device's observations break a constraint.
+type poisoned struct {
+	*ledger.Tx
+	f *flaky
+}
+
+func (p poisoned) AddObservation(o *ingest.Observation) error {
+	if o.Device != p.f.poison.Load() {
+		return p.Tx.AddObservation(o)
+	}
+	if p.f.panics.Load() {
+		panic("no such value")
+	}
+	return fmt.Errorf("%w: constraint", ingest.ErrUnstorable)
 }
 
 func (f *flaky) Commit(ctx context.Context, change func(ingest.Tx) error) error {
 	return f.Write(ctx, func(tx *ledger.Tx) error {
-		if err := change(tx); err != nil {
+		if err := change(poisoned{tx, f}); err != nil {
 			return err
 		}
 		if f.full.Load() { // everything was written, and cannot be committed
@@ -188,5 +207,85 @@ func TestRepeatsWithinOneCommitAreOne(t *testing.T) {
 	err := r.store.ObservationsAfter(t.Context(), 0, func(*ingest.Observation) error { n++; return nil })
 	if err != nil || n != 1 || r.counts.repeated.Load() != 49 {
 		t.Errorf("%d observations, %d repeats: %v", n, r.counts.repeated.Load(), err)
+	}
+}
+
+// count hands a counter's message over and tells when it is acknowledged.
+func (r *rig) count(device string) (acked *atomic.Bool) {
+	acked = &atomic.Bool{}
+	payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"count":3}`, uuid.New(), wire.FormatTime(time.Now()))
+	r.p.Handle(r.t.Context(), ingest.Delivery{Topic: "totem/v1/metz/" + device + "/count", Payload: payload, Ack: func() { acked.Store(true) }})
+	return acked
+}
+
+func TestABatchNeverFailsForOneOfItsMessages(t *testing.T) {
+	for _, panics := range []bool{false, true} {
+		t.Run(fmt.Sprintf("panics=%t", panics), func(t *testing.T) {
+			r := newRig(t)
+			r.store.poison.Store(catalogue.DeviceID("metz-coworking-count"))
+			r.store.panics.Store(panics)
+			poison := r.count("metz-coworking-count")
+			door := r.badge(false)
+			r.await("the badge behind it is answered", func() bool { acked, sent := r.state(door); return acked == 1 && sent == 1 })
+			if poison.Load() {
+				t.Fatal("the poison is acknowledged although nothing of its kind was committed: the ledger may be at fault")
+			}
+			sound := r.count("metz-fablab-count")
+			r.await("another sensor's message", sound.Load)
+			r.await("the poison is rejected", poison.Load)
+			rejects, err := r.store.Rejects(t.Context(), nil, 0, 10)
+			if err != nil || len(rejects) != 1 || !strings.HasPrefix(rejects[0].Reason, "unstorable: ") {
+				t.Errorf("rejects: %+v, %v", rejects, err)
+			}
+			alarms, err := r.store.Alarms(t.Context(), ledger.AlarmFilter{Limit: 10})
+			if err != nil || len(alarms) != 1 || alarms[0].Kind != ingest.AlarmUnstorable || alarms[0].Device != "metz-coworking-count" {
+				t.Errorf("alarms: %+v, %v", alarms, err)
+			}
+		})
+	}
+}
+
+func TestALedgerThatTakesNothingOfAKindRejectsNothing(t *testing.T) {
+	r := newRig(t)
+	r.store.poison.Store(catalogue.DeviceID("metz-coworking-count"))
+	a, b := r.count("metz-coworking-count"), r.count("metz-coworking-count")
+	door := r.badge(false)
+	r.await("the badge", func() bool { acked, _ := r.state(door); return acked == 1 })
+	if a.Load() || b.Load() {
+		t.Error("a message was given up although no other of its kind could be committed")
+	}
+	r.store.poison.Store(catalogue.DeviceID("none"))
+	sound := r.count("metz-coworking-count")
+	r.await("all three are committed", func() bool { return a.Load() && b.Load() && sound.Load() })
+	if rejects, err := r.store.Rejects(t.Context(), nil, 0, 10); err != nil || len(rejects) != 0 {
+		t.Errorf("rejects: %+v, %v", rejects, err)
+	}
+}
+
+func TestARepeatOfAPurgedReadIsARepeat(t *testing.T) {
+	r := newRig(t)
+	id := uuid.New()
+	send := func() (acked *atomic.Bool) {
+		acked = &atomic.Bool{}
+		payload := fmt.Appendf(nil, `{"id":%q,"at":"2026-01-05T07:00:00Z","credential":"04A1B2C3","offline":{"granted":true,"reason":"lease","list":"1"}}`, id)
+		r.p.Handle(t.Context(), ingest.Delivery{Topic: "totem/v1/metz/metz-entrance-in/badge", Payload: payload, Ack: func() { acked.Store(true) }})
+		return acked
+	}
+	r.await("the offline read", send().Load)
+	err := r.store.Write(t.Context(), func(tx *ledger.Tx) error {
+		_, err := tx.Purge(time.Now().Add(200*24*time.Hour), ledger.Retention{Reads: 90 * 24 * time.Hour, Rejects: time.Hour, Observations: time.Hour}, nil, 100)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.store.ReadByID(t.Context(), id); !errors.Is(err, ledger.ErrNotFound) {
+		t.Fatalf("it was not purged: %v", err)
+	}
+	r.await("its repeat is acknowledged", send().Load)
+	door := r.badge(false)
+	r.await("doors are answered", func() bool { acked, sent := r.state(door); return acked == 1 && sent == 1 })
+	if r.counts.repeated.Load() != 1 {
+		t.Errorf("%d repeats counted", r.counts.repeated.Load())
 	}
 }

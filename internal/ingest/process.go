@@ -34,8 +34,9 @@ type answer struct {
 }
 
 func (b *work) process(it *item) error {
-	if it.refused != "" {
-		return b.reject(it, it.refused)
+	it.refused, it.repeated, it.read = "", false, nil // of an attempt that failed
+	if it.unfit != "" {
+		return b.reject(it, it.unfit)
 	}
 	if it.msg.Badge != nil {
 		return b.badge(it)
@@ -49,6 +50,11 @@ func (b *work) reject(it *item, reason string) error {
 	b.codes = append(b.codes, code)
 	b.done.Rejects++
 	b.answers = append(b.answers, answer{ack: it.Ack})
+	if code == rejectUnstorable {
+		if err := b.tx.PutAlarm(it.unstorableAlarm()); err != nil {
+			return err
+		}
+	}
 	return b.tx.AddReject(&Reject{ReceivedAt: it.received, Topic: it.Topic, Payload: it.Payload, Reason: reason})
 }
 
@@ -83,11 +89,11 @@ func (b *work) repeat(it *item, seen *Seen) error {
 	}
 	r, err := b.tx.Read(seen.ReadSeq)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errLost, err)
+		return err
 	}
 	off := it.msg.Badge.Offline
-	if off == nil || r.Reader != nil {
-		if r.Reader != nil {
+	if off == nil || r == nil || r.Reader != nil {
+		if r != nil && r.Reader != nil {
 			r = nil // the reader has decided by itself: it waits for no answer
 		}
 		b.answers = append(b.answers, answer{ack: it.Ack, read: r})

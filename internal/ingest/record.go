@@ -215,6 +215,7 @@ const (
 	AlarmCounterReset    AlarmKind = "counter-reset"
 	AlarmBatteryLow      AlarmKind = "battery-low"
 	AlarmImplausible     AlarmKind = "implausible"
+	AlarmUnstorable      AlarmKind = "unstorable"
 )
 
 // Alarm asks for somebody's attention. An alarm of the same id is the same

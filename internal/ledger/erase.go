@@ -158,7 +158,9 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 	}
 	before := ms(now.Add(-r.Observations))
 	// They came in the order of seq: where the first are young, all are.
-	seqs, err := tx.seqs(`SELECT seq FROM (SELECT seq, at, received_at FROM observations ORDER BY seq LIMIT ?) WHERE received_at < ? AND at < ?
+	// The newest stays whatever its age: SQLite would give its seq again, and followers would pass it by.
+	seqs, err := tx.seqs(`SELECT seq FROM (SELECT seq, at, received_at FROM observations WHERE seq < (SELECT max(seq) FROM observations) ORDER BY seq LIMIT ?)
+		WHERE received_at < ? AND at < ?
 		AND seq <= CASE WHEN ? THEN coalesce((SELECT seq FROM cursors WHERE name = 'influx-observations'), 0) ELSE seq END`, limit, before, before, flag(r.Shipped))
 	if err != nil || len(seqs) == 0 {
 		return false, err

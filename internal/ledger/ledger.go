@@ -22,7 +22,10 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+	"modernc.org/sqlite" // also the database/sql driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/lorntech/totem/internal/ingest"
 )
 
 //go:embed migrations/*.sql
@@ -58,6 +61,9 @@ type Ledger struct {
 	mu    sync.Mutex // held by the one write transaction
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+
+	damage  sync.Mutex
+	damaged map[DamagedDay]bool // days of the series that could not be read
 }
 
 // Open opens or makes the ledger of a data directory and migrates it.
@@ -188,7 +194,22 @@ func (l *Ledger) exec(ctx context.Context, query string, args ...any) (sql.Resul
 }
 
 func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
-	return tx.l.exec(tx.ctx, query, args...)
+	res, err := tx.l.exec(tx.ctx, query, args...)
+	return res, blame(err)
+}
+
+// blame marks the errors that the values of a statement cause: a constraint
+// that they break, or a value that no column can hold (ingest.ErrUnstorable).
+func blame(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff { // the primary code; the rest says which constraint
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE:
+		return fmt.Errorf("%w: %w", ingest.ErrUnstorable, err)
+	}
+	return err
 }
 
 func (tx *Tx) run(query string, args ...any) error {

@@ -83,10 +83,13 @@ func (tx *Tx) AddReaderDecision(readSeq int64, d *ingest.ReaderDecision) error {
 	return nil
 }
 
-// AddObservation appends a sensor's, door's or status message.
+// AddObservation appends a sensor's, door's or status message and sets its Seq.
 func (tx *Tx) AddObservation(o *ingest.Observation) error {
-	err := tx.run("INSERT INTO observations (id, at, received_at, device, what, body) VALUES (?, ?, ?, ?, ?, ?)",
+	res, err := tx.exec("INSERT INTO observations (id, at, received_at, device, what, body) VALUES (?, ?, ?, ?, ?, ?)",
 		o.ID[:], ms(o.At), ms(o.ReceivedAt), string(o.Device), string(o.What), o.Body)
+	if err == nil {
+		o.Seq, err = res.LastInsertId()
+	}
 	if err != nil {
 		return fmt.Errorf("ledger: add observation %s: %w", o.ID, err)
 	}
@@ -102,7 +105,8 @@ func (tx *Tx) AddReject(r *ingest.Reject) error {
 	return nil
 }
 
-// Read returns the read of a chain seq, as it stands in this transaction.
+// Read returns the read of a chain seq, as it stands in this transaction; nil
+// where it is no longer kept.
 func (tx *Tx) Read(seq int64) (*ingest.Read, error) {
 	s, err := tx.l.stmt(tx.ctx, selectReads+" WHERE r.seq = ?")
 	if err != nil {
@@ -110,7 +114,7 @@ func (tx *Tx) Read(seq int64) (*ingest.Read, error) {
 	}
 	r, err := scanRead(s.QueryRowContext(tx.ctx, seq))
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrNotFound
+		return nil, nil
 	}
 	return r, err
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -163,6 +165,51 @@ func (l *Ledger) SeriesDays(ctx context.Context, space catalogue.SpaceID, from, 
 	return nil
 }
 
+// SeriesRuns reads a space's days [from, to) as runs of minutes, oldest first.
+// The runs are the caller's to keep where keep is set, else valid until yield
+// returns. A day that cannot be read is left out, and noted to be made again
+// (Damaged).
+func (l *Ledger) SeriesRuns(ctx context.Context, space catalogue.SpaceID, from, to int64, keep bool, yield func(day int64, runs []occupancy.Run)) error {
+	var buffer []occupancy.Run
+	return l.SeriesDays(ctx, space, from, to, func(day int64, body []byte) error {
+		if keep {
+			buffer = nil
+		}
+		runs, err := occupancy.ReadRuns(buffer[:0], body)
+		if err != nil {
+			l.noteDamaged(space, day)
+			return nil
+		}
+		buffer = runs
+		yield(day, runs)
+		return nil
+	})
+}
+
+// DamagedDay is a day of a space's series that cannot be read.
+type DamagedDay struct {
+	Space catalogue.SpaceID
+	Day   int64 // since 1970
+}
+
+func (l *Ledger) noteDamaged(space catalogue.SpaceID, day int64) {
+	l.damage.Lock()
+	defer l.damage.Unlock()
+	if l.damaged == nil {
+		l.damaged = map[DamagedDay]bool{}
+	}
+	l.damaged[DamagedDay{space, day}] = true
+}
+
+// Damaged returns the days that could not be read since it was last called.
+func (l *Ledger) Damaged() []DamagedDay {
+	l.damage.Lock()
+	defer l.damage.Unlock()
+	list := slices.Collect(maps.Keys(l.damaged))
+	l.damaged = nil
+	return list
+}
+
 // SeriesSpaces lists the spaces that have any minute.
 func (l *Ledger) SeriesSpaces(ctx context.Context) ([]catalogue.SpaceID, error) {
 	var list []catalogue.SpaceID
@@ -181,39 +228,53 @@ func (l *Ledger) SeriesSpaces(ctx context.Context) ([]catalogue.SpaceID, error) 
 }
 
 // PutMinutes puts runs of minutes into a space's series from a minute on, and
-// their hours into the outbox where one is kept.
+// the hours that this changes into the outbox where one is kept.
 func (tx *Tx) PutMinutes(space catalogue.SpaceID, from int64, runs []occupancy.Run, outbox bool) error {
 	to := from + int64(occupancy.Length(runs))
 	for day := from / dayMinutes; day*dayMinutes < to; day++ {
 		start := day * dayMinutes
 		a, b := max(from, start), min(to, start+dayMinutes)
-		if err := tx.putDay(space, day, int(a-start), occupancy.Cut(runs, int(a-from), int(b-from))); err != nil {
+		err := tx.putDay(space, day, int(a-start), occupancy.Cut(runs, int(a-from), int(b-from)), outbox)
+		if err != nil {
 			return fmt.Errorf("ledger: put minutes of %s: %w", space, err)
-		}
-	}
-	if !outbox {
-		return nil
-	}
-	for hour := from / 60; hour*60 < to; hour++ {
-		if err := tx.ToOutbox(space, hour); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupancy.Run) error {
+// putDay puts runs into one day. A day that cannot be read is begun again, and
+// all of it is to be made.
+func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupancy.Run, outbox bool) error {
 	var body []byte
 	err := tx.row("SELECT body FROM series_days WHERE space = ? AND day = ?", []any{string(space), day}, &body)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
+	fresh := err != nil
 	have, err := occupancy.ReadRuns(nil, body)
 	if err != nil {
-		return fmt.Errorf("day %d: %w", day, err)
+		have, fresh = nil, true
+		start := occupancy.MinuteTime(day * dayMinutes)
+		if err := tx.MarkDirty(space, start, start.Add(24*time.Hour)); err != nil {
+			return err
+		}
 	}
-	body = occupancy.AppendRuns(body[:0], occupancy.Splice(have, at, runs))
-	return tx.run("INSERT INTO series_days (space, day, body) VALUES (?, ?, ?) ON CONFLICT (space, day) DO UPDATE SET body = excluded.body", string(space), day, body)
+	next := occupancy.Splice(have, at, runs)
+	if !fresh && slices.Equal(have, next) {
+		return nil
+	}
+	if outbox {
+		for hour := at / 60; hour*60 < at+occupancy.Length(runs); hour++ {
+			if !fresh && slices.Equal(occupancy.Cut(have, hour*60, hour*60+60), occupancy.Cut(next, hour*60, hour*60+60)) {
+				continue
+			}
+			if err := tx.ToOutbox(space, day*24+int64(hour)); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.run("INSERT INTO series_days (space, day, body) VALUES (?, ?, ?) ON CONFLICT (space, day) DO UPDATE SET body = excluded.body",
+		string(space), day, occupancy.AppendRuns(nil, next))
 }
 
 // ToOutbox notes that an outside database must be given an hour of a space.

@@ -113,8 +113,9 @@ func (s *State) restore(ctx context.Context) error {
 	s.seen = ledger.Snapshot{ObservationSeq: snap.ObservationSeq, ReadSeq: snap.ReadSeq}
 	err = s.cfg.Store.ObservationsAfter(ctx, snap.ObservationSeq, func(o *ingest.Observation) error {
 		v, err := o.Values()
-		if err != nil {
-			return err
+		if err != nil { // one unreadable message must not keep the service from starting
+			s.cfg.Log.Error("a message cannot be read; the live state goes on without it", "error", err)
+			return nil
 		}
 		s.observe(o, *v)
 		return nil

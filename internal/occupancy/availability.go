@@ -52,6 +52,7 @@ type reading struct {
 // Refresh recomputes every space at now and returns those that changed since
 // the last Refresh, in catalogue order. The first returns all.
 func (s *State) Refresh(now time.Time) []SpaceAvailability {
+	s.dropFlows(LastZero(s.network.Zone, now))
 	var changed []SpaceAvailability
 	open := map[catalogue.SiteID]bool{}
 	for id, c := range s.calendars {
@@ -123,7 +124,7 @@ func (s *State) read(sp *space, now time.Time) (reading, bool) {
 	if n, at, ok := sum(sp.counters, now); ok {
 		return counted(FromPeopleCounter, n, at), true
 	}
-	if n, at, ok := s.flowed(sp, now); ok {
+	if n, at, ok := s.balanced(sp, now); ok {
 		return counted(FromFlowCounter, n, at), true
 	}
 	if sp.badgesKnown() {
@@ -145,7 +146,7 @@ func sum(sensors []*sensor, now time.Time) (n int, at time.Time, ok bool) {
 		if !v.holds(now) {
 			return 0, at, false
 		}
-		n, at = n+v.value(now), later(at, v.At)
+		n, at = min(n+v.value(now), mostPeople), later(at, v.At)
 	}
 	return n, at, len(sensors) > 0
 }
@@ -159,21 +160,18 @@ func (v *sensor) value(now time.Time) int {
 	return v.Value
 }
 
-// flowed is the running sum of the space's flow messages, known when every counter's last one holds.
-func (s *State) flowed(sp *space, now time.Time) (n int, at time.Time, ok bool) {
-	e := Evidence{Zeros: []time.Time{LastZero(s.network.Zone, now)}}
+// balanced is the running sum of the space's flow messages, known when every counter's last one holds.
+func (s *State) balanced(sp *space, now time.Time) (n int, at time.Time, ok bool) {
 	for _, f := range sp.flows {
 		if !f.holds(now) {
 			return 0, at, false
 		}
 		at = later(at, f.At)
-		e.Flows = append(e.Flows, FlowSensor{Said: f.said})
 	}
 	if len(sp.flows) == 0 {
 		return 0, at, false
 	}
-	balance := e.balance()
-	return balance[len(balance)-1].n, at, true
+	return sp.flowed.balance(s.zero, now), at, true
 }
 
 // badgesKnown: from the first message of a reader that leads in, while none of those is silent.

@@ -127,29 +127,33 @@ func (f *FlowSensor) holding() []step {
 	return s.steps()
 }
 
-// flow is one message's balance, as the running sum takes it.
-type flow struct {
-	at    time.Time
-	id    uuid.UUID
-	delta int
-}
-
 // flows are the counter's messages in order, totals taken as differences.
 func (f *FlowSensor) flows() []flow {
 	said := sortSaid(f.Said, func(v FlowSaid) (time.Time, uuid.UUID) { return v.At, v.ID })
 	var out []flow
 	var last *Totals
 	for _, v := range said {
-		in, gone := v.In, v.Out
+		out = append(out, flow{v.At, v.ID, v.delta(last)})
 		if v.Totals != nil {
-			if a, b, reset := v.Totals.Since(last); last != nil && !reset {
-				in, gone = a, b
-			}
 			last = v.Totals
 		}
-		out = append(out, flow{v.At, v.ID, in - gone})
 	}
 	return out
+}
+
+// delta is by how many people a message changes the sum: the difference of its
+// totals to the last ones before it, where it has totals, else what it says.
+func (v *FlowSaid) delta(last *Totals) int {
+	if v.Totals != nil && last != nil {
+		if in, out, reset := v.Totals.Since(last); !reset {
+			return in - out
+		}
+	}
+	return v.In - v.Out
+}
+
+func compareFlowSaid(a, b FlowSaid) int {
+	return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:]))
 }
 
 // balance is the running sum of all the space's flow messages, never below 0, 0 at each zero.
@@ -158,7 +162,7 @@ func (e *Evidence) balance() []step {
 	for i := range e.Flows {
 		all = append(all, e.Flows[i].flows()...)
 	}
-	slices.SortFunc(all, func(a, b flow) int { return cmp.Or(a.at.Compare(b.at), bytes.Compare(a.id[:], b.id[:])) })
+	slices.SortFunc(all, compareFlows)
 	out := []step{{at: -endOfTime, known: true}}
 	n, z := 0, 0
 	for _, f := range all {
@@ -166,7 +170,7 @@ func (e *Evidence) balance() []step {
 			n = 0
 			out = append(out, step{e.Zeros[z].UnixMilli(), true, 0})
 		}
-		n = max(0, n+f.delta)
+		n = int(through(f.delta).apply(int64(n)))
 		out = append(out, step{f.at.UnixMilli(), true, n})
 	}
 	for ; z < len(e.Zeros); z++ {
@@ -263,7 +267,7 @@ func total(now []step) step {
 	s := step{known: true}
 	for _, v := range now {
 		s.known = s.known && v.known
-		s.n += v.n
+		s.n = min(s.n+v.n, mostPeople)
 	}
 	if !s.known {
 		s.n = 0

@@ -83,8 +83,9 @@ func (s step) minute(ms int64) Minute {
 	if !s.known {
 		return Minute{}
 	}
-	v := Minute{Known: int32(ms), Person: int64(s.n) * ms, Peak: int32(s.n)}
-	if s.n > 0 {
+	n := min(max(s.n, 0), mostPeople)
+	v := Minute{Known: int32(ms), Person: int64(n) * ms, Peak: int32(n)}
+	if n > 0 {
 		v.Occupied = int32(ms)
 	}
 	return v

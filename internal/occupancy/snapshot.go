@@ -28,7 +28,7 @@ func (s *State) Snapshot() Snapshot {
 	}
 	for id, f := range s.flows {
 		if f.known {
-			out.Flows[id] = slices.Clone(f.said)
+			out.Flows[id] = slices.Collect(f.said.each)
 		}
 	}
 	for _, sp := range s.spaces {

@@ -8,10 +8,7 @@ package occupancy
 import (
 	"bytes"
 	"cmp"
-	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/visit"
@@ -51,12 +48,14 @@ type State struct {
 	flows     map[catalogue.DeviceID]*flowSensor
 	people    map[visit.Subject]*presence
 	readers   map[catalogue.DeviceID][]*space // the spaces a reader leads into
+	zero      time.Time                       // the last 04:00 that flows were forgotten at
 }
 
 type space struct {
 	*catalogue.Space
 	counters, desks, yesno []*sensor
 	flows                  []*flowSensor
+	flowed                 flowLog // of all of them
 	leadIn                 []catalogue.DeviceID
 	heard, silent          map[catalogue.DeviceID]bool
 	people                 map[visit.Subject]*presence
@@ -75,7 +74,8 @@ type sensor struct {
 // flowSensor is a flow counter's messages since the last zero, and the one before them.
 type flowSensor struct {
 	sensor
-	said []FlowSaid
+	space *space
+	said  ordered[FlowSaid]
 }
 
 type presence struct {
@@ -95,7 +95,7 @@ func New(n *catalogue.Network) *State {
 	for i := range n.Spaces {
 		sp := &space{
 			Space: &n.Spaces[i], heard: map[catalogue.DeviceID]bool{}, silent: map[catalogue.DeviceID]bool{},
-			people: map[visit.Subject]*presence{},
+			people: map[visit.Subject]*presence{}, flowed: flowLog{ordered[flow]{compare: compareFlows}},
 		}
 		s.spaces = append(s.spaces, sp)
 		s.byID[sp.ID] = sp
@@ -124,7 +124,7 @@ func (s *State) place(d *catalogue.Device) {
 	case catalogue.PeopleCounter:
 		sp.counters = append(sp.counters, v)
 	case catalogue.FlowCounter:
-		f := &flowSensor{sensor: *v}
+		f := &flowSensor{sensor: *v, space: sp, said: ordered[FlowSaid]{compare: compareFlowSaid}}
 		sp.flows = append(sp.flows, f)
 		s.flows[d.ID] = f
 		return
@@ -161,17 +161,46 @@ func (s *State) AddFlow(device catalogue.DeviceID, said FlowSaid) (reset bool) {
 		return false
 	}
 	f.take(Said{At: said.At, ID: said.ID})
-	f.said = append(f.said, said)
-	f.said = sortSaid(f.said, func(v FlowSaid) (time.Time, uuid.UUID) { return v.At, v.ID })
-	zero := LastZero(s.network.Zone, f.At)
-	for len(f.said) > 1 && f.said[1].At.Before(zero) { // what totals count from is kept
-		f.said = f.said[1:]
+	if !f.said.put(said) {
+		return false
 	}
-	i := slices.IndexFunc(f.said, func(v FlowSaid) bool { return v.ID == said.ID })
-	if i > 0 && said.Totals != nil {
-		_, _, reset = said.Totals.Since(f.said[i-1].Totals)
+	if said.Totals == nil {
+		f.space.flowed.put(flow{said.At, said.ID, said.delta(nil)})
+		return false
 	}
+	last := f.totalsBefore(said)
+	f.space.flowed.put(flow{said.At, said.ID, said.delta(last)})
+	f.said.after(said, func(next FlowSaid) bool { // its totals count from these now
+		if next.Totals != nil {
+			f.space.flowed.put(flow{next.At, next.ID, next.delta(said.Totals)})
+		}
+		return next.Totals == nil
+	})
+	_, _, reset = said.Totals.Since(last)
 	return reset
+}
+
+// totalsBefore are the last totals that a counter told before a message; nil: none.
+func (f *flowSensor) totalsBefore(said FlowSaid) (last *Totals) {
+	f.said.before(said, func(v FlowSaid) bool {
+		last = v.Totals
+		return last == nil
+	})
+	return last
+}
+
+// dropFlows forgets what was said before a zero, but what totals count from.
+func (s *State) dropFlows(zero time.Time) {
+	if zero.Equal(s.zero) {
+		return
+	}
+	s.zero = zero
+	for _, sp := range s.spaces {
+		sp.flowed.drop(func(last flow) bool { return last.at.Before(zero) })
+		for _, f := range sp.flows {
+			f.said.drop(func(last FlowSaid) bool { return last.At.Before(zero) })
+		}
+	}
 }
 
 func later(a, b time.Time) time.Time {

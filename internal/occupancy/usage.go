@@ -1,6 +1,7 @@
 package occupancy
 
 import (
+	"math"
 	"sort"
 	"time"
 
@@ -21,13 +22,21 @@ type Sum struct {
 func (s *Sum) Add(o Sum) {
 	s.Known += o.Known
 	s.Occupied += o.Occupied
-	s.Person += o.Person
+	s.Person = plus(s.Person, o.Person)
 	s.Open += o.Open
 	s.KnownOpen += o.KnownOpen
 	s.OccupiedOpen += o.OccupiedOpen
-	s.PersonOpen += o.PersonOpen
-	s.CapacityOpen += o.CapacityOpen
+	s.PersonOpen = plus(s.PersonOpen, o.PersonOpen)
+	s.CapacityOpen = plus(s.CapacityOpen, o.CapacityOpen)
 	s.Peak = max(s.Peak, o.Peak)
+}
+
+// plus adds numbers of 0 or more, and stays at the largest there is.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // Utilisation is the part of the known opening hours that was occupied; ok is false where none is known.
@@ -120,26 +129,29 @@ func Spend(slots []Slot, begin int64, runs []Run, of func(*Slot) *Sum) {
 }
 
 func (s *Sum) spend(n int64, v *Minute, open bool) {
-	known, occupied, person := n*int64(v.Known), n*int64(v.Occupied), n*v.Person
+	known, occupied, person := n*int64(v.Known), n*int64(v.Occupied), int64(math.MaxInt64)
+	if v.Person <= math.MaxInt64/n {
+		person = n * v.Person
+	}
 	s.Known += known
 	s.Occupied += occupied
-	s.Person += person
+	s.Person = plus(s.Person, person)
 	s.Peak = max(s.Peak, v.Peak)
 	if open {
 		s.KnownOpen += known
 		s.OccupiedOpen += occupied
-		s.PersonOpen += person
+		s.PersonOpen = plus(s.PersonOpen, person)
 	}
 }
 
 // Peaks sums the peaks of several spaces minute by minute.
 type Peaks struct {
 	from int64
-	step []int32 // changes from one minute to the next
+	step []int64 // changes from one minute to the next
 }
 
 // NewPeaks is for the minutes [from, to).
-func NewPeaks(from, to int64) *Peaks { return &Peaks{from, make([]int32, to-from+1)} }
+func NewPeaks(from, to int64) *Peaks { return &Peaks{from, make([]int64, to-from+1)} }
 
 // Add takes in one space's runs, beginning at a minute.
 func (p *Peaks) Add(begin int64, runs []Run) {
@@ -148,8 +160,8 @@ func (p *Peaks) Add(begin int64, runs []Run) {
 	for _, r := range runs {
 		end := at + int64(r.Minutes)
 		if a, b := max(at, 0), min(end, n); r.Peak > 0 && b > a {
-			p.step[a] += r.Peak
-			p.step[b] -= r.Peak
+			p.step[a] += int64(r.Peak)
+			p.step[b] -= int64(r.Peak)
 		}
 		at = end
 	}
@@ -157,18 +169,18 @@ func (p *Peaks) Add(begin int64, runs []Run) {
 
 // Each tells of every stretch of minutes [from, to) with the same summed peak.
 func (p *Peaks) Each(yield func(from, to int64, peak int32)) {
-	var sum int32
+	var sum int64
 	start := int64(0)
 	for i, d := range p.step {
 		if d == 0 || int64(i) == start {
 			sum += d
 			continue
 		}
-		yield(p.from+start, p.from+int64(i), sum)
+		yield(p.from+start, p.from+int64(i), int32(min(sum, math.MaxInt32)))
 		start = int64(i)
 		sum += d
 	}
 	if end := int64(len(p.step) - 1); end > start {
-		yield(p.from+start, p.from+end, sum)
+		yield(p.from+start, p.from+end, int32(min(sum, math.MaxInt32)))
 	}
 }

@@ -9,7 +9,11 @@ package series
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +42,9 @@ type Maker struct {
 	kick   chan struct{}
 	asked  chan chan error
 	made   atomic.Int64 // minutes made since the start
+
+	mu     sync.Mutex
+	faults map[catalogue.SpaceID]error // of the spaces that cannot be made at the moment
 }
 
 // How much is done at a time: doors share the ledger, and wait for each of its commits.
@@ -59,7 +66,7 @@ const (
 
 // NewMaker makes a maker; nothing is done yet.
 func NewMaker(cfg MakerConfig) *Maker {
-	return &Maker{cfg: cfg, places: placesOf(cfg.Network), kick: make(chan struct{}, 1), asked: make(chan chan error)}
+	return &Maker{cfg: cfg, places: placesOf(cfg.Network), kick: make(chan struct{}, 1), asked: make(chan chan error), faults: map[catalogue.SpaceID]error{}}
 }
 
 // Wake tells that something was committed. It never waits.
@@ -68,6 +75,31 @@ func (m *Maker) Wake() {
 	case m.kick <- struct{}{}:
 	default:
 	}
+}
+
+// Faults names the spaces that cannot be made at the moment, each with its
+// error. They are tried again every minute; all others go on.
+func (m *Maker) Faults() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []string
+	for _, id := range slices.Sorted(maps.Keys(m.faults)) {
+		list = append(list, fmt.Sprintf("series: %s cannot be made: %v", id, m.faults[id]))
+	}
+	return list
+}
+
+func (m *Maker) setFault(space catalogue.SpaceID, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil {
+		delete(m.faults, space)
+		return
+	}
+	if m.faults[space] == nil {
+		m.cfg.Log.Error("the series of a space cannot be made; the others go on", "space", space, "error", err)
+	}
+	m.faults[space] = err
 }
 
 // Made is how many minutes were made since the start.
@@ -123,6 +155,9 @@ func (m *Maker) Catch(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := m.repair(ctx); err != nil {
+		return err
+	}
 	for more := true; more; {
 		var err error
 		if more, err = m.make(ctx); err != nil {
@@ -130,6 +165,24 @@ func (m *Maker) Catch(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// repair marks the days that could not be read, so that they are made again.
+func (m *Maker) repair(ctx context.Context) error {
+	days := m.cfg.Ledger.Damaged()
+	if len(days) == 0 {
+		return nil
+	}
+	return m.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+		for _, d := range days {
+			m.cfg.Log.Warn("a day of the series cannot be read; it is made again", "space", d.Space, "day", d.Day)
+			start := occupancy.MinuteTime(d.Day * dayMinutes)
+			if err := tx.MarkDirty(d.Space, start, start.Add(24*time.Hour)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // notice turns new messages into minutes to be made again, and remembers how
@@ -207,11 +260,14 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 	}
 	upTo := min(now, made+pieceMinutes)
 	work := m.places.stretches(dirty, floor, made, upTo)
+	var failed []stretch
 	for len(work) > 0 {
 		n := enough(work)
-		if err := m.write(ctx, work[:n]); err != nil {
+		skipped, err := m.write(ctx, work[:n])
+		if err != nil {
 			return false, err
 		}
+		failed = append(failed, skipped...)
 		work = work[n:]
 	}
 	err = l.Write(ctx, func(tx *ledger.Tx) error {
@@ -220,9 +276,14 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 				return err
 			}
 		}
+		for _, w := range failed { // to be tried again
+			if err := tx.MarkDirty(w.space, occupancy.MinuteTime(w.from), occupancy.MinuteTime(w.to)); err != nil {
+				return err
+			}
+		}
 		return tx.SetCursor(cursorMinute, upTo)
 	})
-	return len(dirty) == dirtyPage || upTo < now, err
+	return len(failed) == 0 && len(dirty) == dirtyPage || upTo < now, err
 }
 
 // enough is how many stretches one commit takes.
@@ -236,25 +297,49 @@ func enough(work []stretch) int {
 	return len(work)
 }
 
-// write makes stretches from what the ledger holds and commits them.
-func (m *Maker) write(ctx context.Context, work []stretch) error {
-	runs := make([][]occupancy.Run, len(work))
-	for i, w := range work {
-		e, err := m.places.evidence(ctx, m.cfg.Ledger, w)
-		if err != nil {
-			return err
+// write makes stretches from what the ledger holds and commits them. Those of
+// spaces that cannot be made are skipped and returned.
+func (m *Maker) write(ctx context.Context, work []stretch) (skipped []stretch, err error) {
+	type product struct {
+		stretch
+		runs []occupancy.Run
+	}
+	var done []product
+	for _, w := range work {
+		runs, err := m.evaluate(ctx, w)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		runs[i] = e.Minutes(w.from, w.to)
+		m.setFault(w.space, err)
+		if err != nil {
+			skipped = append(skipped, w)
+			continue
+		}
+		done = append(done, product{w, runs})
 		m.made.Add(w.to - w.from)
 	}
-	return m.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		for i, w := range work {
-			if err := tx.PutMinutes(w.space, w.from, runs[i], m.cfg.Outbox); err != nil {
+	return skipped, m.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+		for _, p := range done {
+			if err := tx.PutMinutes(p.space, p.from, p.runs, m.cfg.Outbox); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// evaluate makes the minutes of one stretch; a fault in it ends in an error.
+func (m *Maker) evaluate(ctx context.Context, w stretch) (runs []occupancy.Run, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("fault: %v", r)
+		}
+	}()
+	e, err := m.places.evidence(ctx, m.cfg.Ledger, w)
+	if err != nil {
+		return nil, err
+	}
+	return e.Minutes(w.from, w.to), nil
 }
 
 // noticed collects what a page of messages touches.
@@ -324,8 +409,9 @@ func (n *noticed) reader(o *ingest.Observation) error {
 		return nil
 	}
 	alive, status, err := life(o)
-	if err != nil {
-		return err
+	if err != nil { // one unreadable message must not stop the series
+		n.m.cfg.Log.Error("a message cannot be read; the series goes on without it", "error", err)
+		return nil
 	}
 	return n.heard(o.Device, o.At, alive, status)
 }

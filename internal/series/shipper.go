@@ -3,7 +3,6 @@ package series
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -199,11 +198,7 @@ func (s *Shipper) rollUp(l *lines, measurement string, sp *catalogue.Space, from
 func spaceRuns(ctx context.Context, l *ledger.Ledger, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
 	var out []occupancy.Run
 	at := from
-	err := l.SeriesDays(ctx, space, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, func(day int64, body []byte) error {
-		runs, err := occupancy.ReadRuns(nil, body)
-		if err != nil {
-			return fmt.Errorf("day %d: %w", day, err)
-		}
+	err := l.SeriesRuns(ctx, space, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, false, func(day int64, runs []occupancy.Run) {
 		begin := day * dayMinutes
 		out = occupancy.AppendRun(out, occupancy.Run{Minutes: int(begin - at)})
 		at = max(at, begin)
@@ -211,7 +206,6 @@ func spaceRuns(ctx context.Context, l *ledger.Ledger, space catalogue.SpaceID, f
 			out = occupancy.AppendRun(out, r)
 			at += int64(r.Minutes)
 		}
-		return nil
 	})
 	return occupancy.AppendRun(out, occupancy.Run{Minutes: int(to - at)}), err
 }

@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ type Usage struct {
 	occupancy.Sum
 }
 
-// chunkMinutes bounds the memory of summed peaks: a group takes 4 bytes a minute.
+// chunkMinutes bounds the memory of summed peaks: a group takes 8 bytes a minute.
 const chunkMinutes = 92 * 24 * 60
 
 // Reader answers from the series in the ledger.
@@ -130,7 +131,7 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	}
 	all := make([]taken, len(u.spaces))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
+	g.SetLimit(max(1, runtime.GOMAXPROCS(0)-1)) // one core is left to the doors
 	for i, sp := range u.spaces {
 		g.Go(func() (err error) {
 			all[i], err = u.take(ctx, sp, slots[sp.Site], from, to)
@@ -147,9 +148,6 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	return nil
 }
 
-// readers is how many spaces are read at once.
-const readers = 3
-
 // take reads one space.
 func (u *usage) take(ctx context.Context, sp *catalogue.Space, slots []occupancy.Slot, from, to int64) (taken, error) {
 	t := taken{sums: make([]occupancy.Sum, 1)}
@@ -158,19 +156,12 @@ func (u *usage) take(ctx context.Context, sp *catalogue.Space, slots []occupancy
 		t.sums = make([]occupancy.Sum, 7*24)
 		of = func(s *occupancy.Slot) *occupancy.Sum { return &t.sums[s.Hour] }
 	}
-	var buffer []occupancy.Run
-	err := u.Ledger.SeriesDays(ctx, sp.ID, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, func(day int64, body []byte) (err error) {
-		if u.by != BySpace {
-			buffer = nil // kept for the peaks
+	keep := u.by != BySpace // for the peaks
+	err := u.Ledger.SeriesRuns(ctx, sp.ID, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, keep, func(day int64, runs []occupancy.Run) {
+		occupancy.Spend(slots, day*dayMinutes, runs, of)
+		if keep {
+			t.begin, t.runs = append(t.begin, day*dayMinutes), append(t.runs, runs)
 		}
-		if buffer, err = occupancy.ReadRuns(buffer[:0], body); err != nil {
-			return fmt.Errorf("day %d: %w", day, err)
-		}
-		occupancy.Spend(slots, day*dayMinutes, buffer, of)
-		if u.by != BySpace {
-			t.begin, t.runs = append(t.begin, day*dayMinutes), append(t.runs, buffer)
-		}
-		return nil
 	})
 	for i := range slots {
 		if s := &slots[i]; s.Open {
@@ -257,12 +248,8 @@ func (r Reader) Buckets(ctx context.Context, space catalogue.SpaceID, from, to i
 			at = end
 		}
 	}
-	var buffer []occupancy.Run
-	err := r.Ledger.SeriesDays(ctx, space, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, func(day int64, body []byte) (err error) {
-		if buffer, err = occupancy.ReadRuns(buffer[:0], body); err == nil {
-			occupancy.Spend(slots, day*dayMinutes, buffer, func(s *occupancy.Slot) *occupancy.Sum { return &out[s.Hour].Sum })
-		}
-		return err
+	err := r.Ledger.SeriesRuns(ctx, space, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, false, func(day int64, runs []occupancy.Run) {
+		occupancy.Spend(slots, day*dayMinutes, runs, func(s *occupancy.Slot) *occupancy.Sum { return &out[s.Hour].Sum })
 	})
 	return out, err
 }

@@ -76,8 +76,8 @@ func readESPHome(d *catalogue.Device, topic string, payload []byte, _ time.Time)
 		return nil, &FieldError{"", "is not a number"}
 	}
 	if d.Kind == catalogue.PeopleCounter {
-		if x < 0 || x != math.Trunc(x) || x > math.MaxInt32 {
-			return nil, &FieldError{"", "is not a whole number of 0 or more"}
+		if x < 0 || x != math.Trunc(x) || x > MostPeople {
+			return nil, &FieldError{"", "is not a whole number from 0 to " + strconv.Itoa(MostPeople)}
 		}
 		return []Reading{{Count: ptr(int(x))}}, nil
 	}

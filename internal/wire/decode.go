@@ -178,9 +178,9 @@ func (o *object) body(m *Message) {
 	case Occupancy:
 		m.Occupied = o.flag("occupied")
 	case Count:
-		m.Count = int(o.count("count", math.MaxInt32))
+		m.Count = int(o.count("count", MostPeople))
 	case Flow:
-		m.In, m.Out = int(o.count("in", math.MaxInt32)), int(o.count("out", math.MaxInt32))
+		m.In, m.Out = int(o.count("in", MostPeople)), int(o.count("out", MostPeople))
 	case Air:
 		m.Air = &AirBody{o.number("co2_ppm"), o.number("temperature_c"), o.number("humidity_pct"), o.number("noise_db")}
 		if *m.Air == (AirBody{}) {
@@ -288,8 +288,12 @@ func (o *object) count(field string, most int64) int64 {
 		return n
 	}
 	x, err := strconv.ParseFloat(string(v), 64)
-	if err != nil || x != math.Trunc(x) || x < 0 || x > float64(min(most, 1<<53)) || v[0] == '"' {
+	switch {
+	case err != nil || x != math.Trunc(x) || x < 0 || v[0] == '"':
 		o.fail(field, "is not a whole number of 0 or more")
+		return 0
+	case x > float64(min(most, 1<<53)):
+		o.fail(field, "is larger than "+strconv.FormatInt(min(most, 1<<53), 10))
 		return 0
 	}
 	return int64(x)
@@ -332,8 +336,8 @@ func (o *object) instant(field string) time.Time {
 		return time.Time{}
 	}
 	t = t.UTC().Truncate(time.Millisecond)
-	if t.Year() < 1970 || t.Year() > 9999 {
-		o.fail(field, "lies before 1970 or after 9999")
+	if t.Before(Earliest) || t.Year() > 9999 {
+		o.fail(field, "lies before 2020 or after 9999")
 	}
 	return t
 }

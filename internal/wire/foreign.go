@@ -355,15 +355,12 @@ func (r *Reading) status() *StatusBody {
 	return &StatusBody{Online: r.Online == nil || *r.Online, Battery: r.Battery, RSSI: r.RSSI, Uptime: r.Uptime, Firmware: r.Firmware}
 }
 
-// earliestClock is before any device of ours was made: a clock that says so has not been set.
-var earliestClock = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // clockAhead is how far ahead of its arrival a message's clock may lie (contract §2).
 const clockAhead = 5 * time.Minute
 
 // believe replaces a time that cannot be right by the arrival.
 func (r *Reading) believe(received time.Time) {
-	if !r.At.IsZero() && (r.At.Before(earliestClock) || r.At.After(received.Add(clockAhead))) {
+	if !r.At.IsZero() && (r.At.Before(Earliest) || r.At.After(received.Add(clockAhead))) {
 		r.At, r.ByArrival = time.Time{}, true
 	}
 	if r.At.IsZero() {

@@ -148,8 +148,8 @@ func (l loose) count(key string) *int {
 	if t == nil {
 		return nil
 	}
-	if *t > math.MaxInt32 {
-		l.fail(key, "is too large")
+	if *t > MostPeople {
+		l.fail(key, "is larger than "+strconv.Itoa(MostPeople))
 		return nil
 	}
 	n := int(*t)

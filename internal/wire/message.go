@@ -6,6 +6,13 @@ import (
 	"github.com/google/uuid"
 )
 
+// MostPeople is the largest count, in or out of one message.
+const MostPeople = 100_000
+
+// Earliest is the first instant that a message may be of: a clock that shows
+// an earlier one has not been set.
+var Earliest = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // DoorState is what a door contact or reader says of its door.
 type DoorState string
 
