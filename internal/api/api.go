@@ -38,7 +38,7 @@ import (
 type Live interface {
 	Availability() []occupancy.SpaceAvailability
 	Devices() map[catalogue.DeviceID]live.Device
-	Subscribe(lastEventID string) (replay []live.Event, events <-chan live.Event, cancel func())
+	Subscribe(lastEventID string) (replay []*live.Event, events <-chan *live.Event, cancel func())
 }
 
 // Doors carries remote actions to readers.
@@ -63,12 +63,13 @@ type Config struct {
 	Sessions Sessions
 	// Whereabouts answers anti-passback for checks.
 	Whereabouts func(context.Context) access.Whereabouts
-	// CaughtUp waits until visits follow the newest read.
-	CaughtUp func(context.Context) error
+	// CaughtUp waits until visits follow the newest read. Where the context ends
+	// before, or some visits cannot be made, it returns the arrival up to which they do.
+	CaughtUp func(context.Context) (asOf time.Time, err error)
 	Series   series.Reader
 	Bills    bills.Bills
-	// SeriesCaughtUp waits until the series follows the newest message.
-	SeriesCaughtUp func(context.Context) error
+	// SeriesCaughtUp waits likewise until the series follows the newest message.
+	SeriesCaughtUp func(context.Context) (asOf time.Time, err error)
 	Foreign        *wire.Foreign
 	// Watch hands over what arrives, while somebody looks.
 	Watch func() (arrivals <-chan ingest.Arrival, cancel func())
@@ -98,7 +99,7 @@ const (
 
 // New makes the handler.
 func New(cfg Config) http.Handler {
-	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, failures: map[string]*rate.Limiter{}}}
+	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, failures: map[string]*rate.Limiter{}, streams: map[string]map[*context.CancelFunc]bool{}}}
 	r := chi.NewRouter()
 	r.Use(middleware.Recoverer, secure, negotiate)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {

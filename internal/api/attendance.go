@@ -42,7 +42,8 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	if !slices.ContainsFunc(e.Spaces, func(id catalogue.SpaceID) bool { sp := s.cfg.Network.Space(id); return sp != nil && its(sp) }) {
 		return nil, forbidden("event " + in.ID)
 	}
-	if err := s.followed(ctx); err != nil {
+	asOf, err := s.minutesFollow(ctx)
+	if err != nil {
 		return nil, err
 	}
 	// The series has whole minutes: those that the event touches, up to now.
@@ -57,7 +58,7 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numbered(Tabular{Paging: in.Paging}, list, func(u series.Usage) attendance {
+	return numberedAsOf(asOf, Tabular{Paging: in.Paging}, list, func(u series.Usage) attendance {
 		v := showUsage(u)
 		return attendance{Event: e.ID, Site: catalogue.SiteID(u.Key), Spaces: u.Spaces, KnownHours: v.KnownHours, PersonHours: v.PersonHours, Peak: v.Peak}
 	})

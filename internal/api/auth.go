@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -37,6 +38,8 @@ type caller struct {
 	role   Role
 	sites  []catalogue.SiteID // a manager's
 	tenant lease.TenantID     // a tenant's
+	until  *time.Time         // when the token ends; nil: never
+	hash   []byte             // of the token
 }
 
 // at says whether the caller's role reaches a site: a manager's own only.
@@ -76,21 +79,55 @@ type authenticator struct {
 	mu       sync.Mutex
 	known    map[string]knownToken
 	failures map[string]*rate.Limiter
+	streams  map[string]map[*context.CancelFunc]bool // by token: what ends with it
 }
 
 type knownToken struct {
-	caller  *caller
-	expires *time.Time
-	until   time.Time
+	caller *caller
+	until  time.Time // when it is looked up again
 }
 
 var errToken = errors.New("no such token")
 
-// forget has every token looked up again.
-func (a *authenticator) forget() {
+// changed has every token looked up again, and ends the streams of one that
+// was replaced or withdrawn.
+func (a *authenticator) changed(token string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known = map[string]knownToken{}
+	for end := range a.streams[token] {
+		(*end)()
+	}
+}
+
+// during is a context that ends with a caller's token; release must be called.
+func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Context, release func()) {
+	ctx, end := context.WithCancel(ctx)
+	var expiry *time.Timer
+	if c.until != nil {
+		expiry = time.AfterFunc(c.until.Sub(a.now()), end)
+	}
+	a.mu.Lock()
+	if a.streams[c.id] == nil {
+		a.streams[c.id] = map[*context.CancelFunc]bool{}
+	}
+	a.streams[c.id][&end] = true
+	a.mu.Unlock()
+	// The token may have been withdrawn between its look-up and now.
+	if t, err := a.ledger.Token(ctx, c.id); err != nil || !bytes.Equal(t.Hash, c.hash) {
+		end()
+	}
+	return ctx, func() {
+		if expiry != nil {
+			expiry.Stop()
+		}
+		end()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if delete(a.streams[c.id], &end); len(a.streams[c.id]) == 0 {
+			delete(a.streams, c.id)
+		}
+	}
 }
 
 // caller finds whom a token belongs to.
@@ -108,7 +145,7 @@ func (a *authenticator) caller(ctx context.Context, token string) (*caller, erro
 		if err != nil {
 			return nil, err
 		}
-		k = knownToken{&caller{id: t.ID, role: Role(t.Role), sites: t.Sites, tenant: t.Tenant}, t.ExpiresAt, now.Add(tokenCache)}
+		k = knownToken{&caller{id: t.ID, role: Role(t.Role), sites: t.Sites, tenant: t.Tenant, until: t.ExpiresAt, hash: t.Hash}, now.Add(tokenCache)}
 		a.mu.Lock()
 		if len(a.known) > addressesMost {
 			a.known = map[string]knownToken{}
@@ -116,7 +153,7 @@ func (a *authenticator) caller(ctx context.Context, token string) (*caller, erro
 		a.known[hash] = k
 		a.mu.Unlock()
 	}
-	if k.expires != nil && !now.Before(*k.expires) {
+	if k.caller.until != nil && !now.Before(*k.caller.until) {
 		return nil, errToken
 	}
 	return k.caller, nil

@@ -7,11 +7,11 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
@@ -19,8 +19,6 @@ const (
 	tagLive = "Live"
 	// fewPeople is how many a display may not tell apart from none (§6).
 	fewPeople = 3
-	// heartbeat keeps a quiet stream's connection alive.
-	heartbeat = 15 * time.Second
 )
 
 // spaceState is one space's availability; few replaces a count that would point at people.
@@ -180,32 +178,38 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		replay, changes, cancel := s.cfg.Live.Subscribe(last)
 		defer cancel()
-		out := newEvents(hc)
-		write := func(id string, a occupancy.SpaceAvailability) {
-			if text := see(a); text != nil {
-				out.encoded(id, text)
-			}
-		}
-		for _, e := range replay {
-			write(e.ID, e.Availability)
-		}
+		out, end := s.newEvents(hc, callerOf(ctx))
+		defer end()
+		out.first(replay, see)
 		out.comment("ready")
-		tick := time.NewTicker(heartbeat)
-		defer tick.Stop()
-		for out.flush() {
-			select {
-			case <-hc.Context().Done():
-				return
-			case e, ok := <-changes:
-				if !ok {
-					return
-				}
-				write(e.ID, e.Availability)
-			case <-tick.C:
-				out.comment("still here")
+		follow(out, changes, func(e *live.Event) {
+			if text := see(e.Availability); text != nil {
+				out.encoded(e.ID, text)
 			}
-		}
+		})
 	}}, nil
+}
+
+// first writes what a client of the stream has missed. Changes carry their
+// ids; of a whole state only the last event does: a stream that is cut within
+// it must not be resumed behind what it never told.
+func (e *events) first(replay []*live.Event, see func(occupancy.SpaceAvailability) []byte) {
+	type line struct {
+		id   string
+		text []byte
+	}
+	var lines []line
+	for _, v := range replay {
+		if text := see(v.Availability); text != nil {
+			lines = append(lines, line{v.ID, text})
+		}
+	}
+	for i, l := range lines {
+		if i+1 < len(lines) && lines[i+1].id == l.id { // of one whole state
+			l.id = ""
+		}
+		e.encoded(l.id, l.text)
+	}
 }
 
 // mustJSON writes what is made of plain values and cannot fail.

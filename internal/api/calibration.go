@@ -130,7 +130,8 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	if err != nil {
 		return nil, err
 	}
-	if err := s.followed(ctx); err != nil {
+	asOf, err := s.minutesFollow(ctx)
+	if err != nil {
 		return nil, err
 	}
 	// Of the whole network, for its medians.
@@ -166,7 +167,7 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	}
 	out.Body.Kinds = group(shown, func(c *calibrated) string { return string(c.Kind) })
 	out.Body.Sites = group(shown, func(c *calibrated) string { return string(c.Site) })
-	p, err := numbered(in.Tabular, shown, func(c calibrated) calibrated { return c })
+	p, err := numberedAsOf(asOf, in.Tabular, shown, func(c calibrated) calibrated { return c })
 	if err == nil {
 		out.Body.page = p.Body
 	}

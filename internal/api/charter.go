@@ -29,7 +29,8 @@ type charterBody struct {
 const charterWeeks = 4
 
 func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], error) {
-	if err := s.followed(ctx); err != nil {
+	asOf, err := s.minutesFollow(ctx)
+	if err != nil {
 		return nil, err
 	}
 	c := callerOf(ctx)
@@ -55,7 +56,7 @@ func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], e
 			all = append(all, o)
 		}
 	}
-	p, err := numbered(*in, all, func(o offered) offered { return o })
+	p, err := numberedAsOf(asOf, *in, all, func(o offered) offered { return o })
 	if err == nil {
 		out.Body.page = p.Body
 	}

@@ -3,10 +3,8 @@ package api
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -165,65 +163,13 @@ func (s *server) watch(ctx context.Context, in *watchIn) (*huma.StreamResponse, 
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		arrivals, cancel := s.cfg.Watch()
 		defer cancel()
-		out := newEvents(hc)
-		tick := time.NewTicker(heartbeat)
-		defer tick.Stop()
+		out, end := s.newEvents(hc, c)
+		defer end()
 		out.comment("ready")
-		for out.flush() {
-			select {
-			case <-hc.Context().Done():
-				return
-			case a := <-arrivals:
-				if mine(a) {
-					out.event("", showArrival(a))
-				}
-			case <-tick.C:
-				out.comment("still here")
+		follow(out, arrivals, func(a ingest.Arrival) {
+			if mine(a) {
+				out.event("", showArrival(a))
 			}
-		}
+		})
 	}}, nil
-}
-
-// events writes server-sent events; a client that has gone is seen at its next write.
-type events struct {
-	w       interface{ Write([]byte) (int, error) }
-	control *http.ResponseController
-	err     error
-}
-
-func newEvents(hc huma.Context) *events {
-	hc.SetHeader("Content-Type", "text/event-stream")
-	hc.SetHeader("X-Accel-Buffering", "no")
-	e := &events{w: hc.BodyWriter()}
-	if rw, ok := hc.BodyWriter().(http.ResponseWriter); ok {
-		e.control = http.NewResponseController(rw)
-	}
-	return e
-}
-
-func (e *events) write(format string, args ...any) {
-	if e.err == nil {
-		_, e.err = fmt.Fprintf(e.w, format, args...)
-	}
-}
-
-func (e *events) event(id string, v any) {
-	e.encoded(id, mustJSON(v))
-}
-
-func (e *events) encoded(id string, data []byte) {
-	if id != "" {
-		e.write("id: %s\n", id)
-	}
-	e.write("data: %s\n\n", data)
-}
-
-func (e *events) comment(text string) { e.write(": %s\n\n", text) }
-
-// flush sends what was written and says whether the client is still there.
-func (e *events) flush() bool {
-	if e.err == nil && e.control != nil {
-		_ = e.control.Flush()
-	}
-	return e.err == nil
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"slices"
 
 	"github.com/google/uuid"
@@ -22,6 +21,7 @@ type explainIn struct {
 // explanation opens one figure: the visits of a member's day with the reads
 // that begin and end them, and how each lease's minutes came about.
 type explanation struct {
+	AsOf
 	Member    lease.MemberID    `json:"member"`
 	Day       catalogue.Day     `json:"day" format:"date"`
 	Measured  int64             `json:"measured_seconds"`
@@ -75,8 +75,9 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 	if err != nil {
 		return nil, invalid("query", "day", err.Error())
 	}
-	if err := s.cfg.CaughtUp(ctx); err != nil {
-		return nil, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	asOf, err := s.visitsFollow(ctx)
+	if err != nil {
+		return nil, err
 	}
 	member := lease.MemberID(in.Member)
 	visits, err := s.explainable(ctx, member, day)
@@ -88,7 +89,7 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 		return nil, s.fail(err)
 	}
 	zone := s.cfg.Network.Zone
-	out := explanation{Member: member, Day: day, Visits: []explainedVisit{}, Leases: []explainedShares{}}
+	out := explanation{AsOf: asOf, Member: member, Day: day, Visits: []explainedVisit{}, Leases: []explainedShares{}}
 	for _, person := range byTenant(visits) { // as hours are counted
 		d := tariff.Day(zone, day, person)
 		out.add(tariff, &d)

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -71,8 +70,9 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cfg.CaughtUp(ctx); err != nil {
-		return nil, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	asOf, err := s.visitsFollow(ctx)
+	if err != nil {
+		return nil, err
 	}
 	hours, err := s.cfg.Bills.Hours(ctx, m, tenant)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 	slices.SortFunc(keys, func(a, b hoursKey) int {
 		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.member, b.member), cmp.Compare(a.day, b.day))
 	})
-	return numbered(in.Tabular, keys, func(k hoursKey) hoursView { return *rows[k] })
+	return numberedAsOf(asOf, in.Tabular, keys, func(k hoursKey) hoursView { return *rows[k] })
 }
 
 type hoursKey struct {

@@ -13,7 +13,8 @@ import (
 type page[T any] struct {
 	Items []T     `json:"items" nullable:"false"`
 	Next  *string `json:"next"`
-	fr    bool    // how it is written as CSV
+	AsOf
+	fr bool // how it is written as CSV
 }
 
 func (p page[T]) rows() any    { return p.Items }

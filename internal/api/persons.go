@@ -13,6 +13,7 @@ const tagPersons = "Personal data"
 
 // personData is all that is held on a person.
 type personData struct {
+	AsOf
 	Member      lease.Member `json:"member"`
 	Credentials []Credential `json:"credentials" nullable:"false"`
 	Passes      []Pass       `json:"passes" nullable:"false" doc:"Of visitors whom the person hosts."`
@@ -40,8 +41,8 @@ func (s *server) persons() {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.cfg.CaughtUp(ctx); err != nil { // visits are made before their reads lose their member
-			return nil, problem(503, "visits are being made; try again in a moment")
+		if err := s.settled(ctx); err != nil { // visits are made before their reads lose their member
+			return nil, err
 		}
 		return nil, s.fail(s.cfg.Rights.Erase(ctx, callerOf(ctx).id, m.ID))
 	})
@@ -74,11 +75,12 @@ func (s *server) person(ctx context.Context, id string) (lease.Member, error) {
 }
 
 func (s *server) dataOf(ctx context.Context, m lease.Member) (*personData, error) {
-	if err := s.cfg.CaughtUp(ctx); err != nil {
-		return nil, problem(503, "visits are being made; try again in a moment")
+	asOf, err := s.visitsFollow(ctx)
+	if err != nil {
+		return nil, err
 	}
 	book := s.cfg.Rights.InForce().Book
-	d := &personData{Member: m, Credentials: []Credential{}, Passes: []Pass{}, Leases: []lease.ID{}, Events: []Event{}, Reads: []read{}, Visits: []visitView{}, Acts: []actView{}}
+	d := &personData{AsOf: asOf, Member: m, Credentials: []Credential{}, Passes: []Pass{}, Leases: []lease.ID{}, Events: []Event{}, Reads: []read{}, Visits: []visitView{}, Acts: []actView{}}
 	targets := []string{"member/" + string(m.ID)}
 	for c := range book.Credentials() {
 		if c.Member == m.ID {

@@ -182,8 +182,8 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 	if err != nil {
 		return nil, invalid("body", "month", err.Error())
 	}
-	if err := s.cfg.CaughtUp(ctx); err != nil {
-		return nil, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	if err := s.settled(ctx); err != nil {
+		return nil, err
 	}
 	list, err := s.cfg.Bills.Issue(ctx, bills.Request{Month: m, Tenant: lease.TenantID(in.Body.Tenant), DryRun: in.Body.DryRun, Actor: callerOf(ctx).id})
 	switch {

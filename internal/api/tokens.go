@@ -60,7 +60,7 @@ func (s *server) tokens() {
 			}
 			return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "delete", Target: "token/" + in.ID, Body: []byte("{}")})
 		})
-		s.auth.forget()
+		s.auth.changed(in.ID)
 		s.cfg.Sessions.TokenChanged(in.ID)
 		return nil, s.fail(err)
 	})
@@ -117,7 +117,7 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	s.auth.forget()
+	s.auth.changed(v.ID)
 	s.cfg.Sessions.TokenChanged(v.ID)
 	out := showToken(t)
 	out.Token = token

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -132,14 +131,15 @@ func (s *server) usageOf(ctx context.Context, in *usageIn) (*pageOut[usageView],
 	if err != nil {
 		return nil, err
 	}
-	if err := s.followed(ctx); err != nil {
+	asOf, err := s.minutesFollow(ctx)
+	if err != nil {
 		return nil, err
 	}
 	list, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: in.From, To: in.To, By: series.By(in.By), Space: fits})
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numbered(in.Tabular, list, showUsage)
+	return numberedAsOf(asOf, in.Tabular, list, showUsage)
 }
 
 // scope is which spaces a request is about, held to the caller's sites.
@@ -159,12 +159,13 @@ func (s *server) scope(ctx context.Context, site, kind string) (func(*catalogue.
 	}, nil
 }
 
-// followed waits until the series follows every message.
-func (s *server) followed(ctx context.Context) error {
-	if err := s.cfg.SeriesCaughtUp(ctx); err != nil {
-		return problem(http.StatusServiceUnavailable, "the series is being made; try again in a moment")
+// numberedAsOf is numbered, of an answer that follows what was committed.
+func numberedAsOf[A, B any](asOf AsOf, p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
+	out, err := numbered(p, all, show)
+	if err == nil {
+		out.Body.AsOf = asOf
 	}
-	return nil
+	return out, err
 }
 
 // numbered makes a page of a list that is the same each time, all of it for a table.
@@ -207,14 +208,15 @@ func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket]
 	if err != nil {
 		return nil, err
 	}
-	if err := s.followed(ctx); err != nil {
+	asOf, err := s.minutesFollow(ctx)
+	if err != nil {
 		return nil, err
 	}
 	list, err := s.cfg.Series.Buckets(ctx, sp.ID, from, to, ends)
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numbered(in.Tabular, list, showBucket)
+	return numberedAsOf(asOf, in.Tabular, list, showBucket)
 }
 
 // ends cuts [from, to) by the clock: local days, or steps that begin at local midnight.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -95,8 +94,9 @@ func (s *server) visits() {
 }
 
 func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitView], error) {
-	if err := s.cfg.CaughtUp(ctx); err != nil {
-		return nil, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	asOf, err := s.visitsFollow(ctx)
+	if err != nil {
+		return nil, err
 	}
 	f, err := s.visitFilter(ctx, in)
 	if err != nil {
@@ -107,9 +107,11 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 		return nil, s.fail(err)
 	}
 	now := s.cfg.Now()
-	return stretch(in.Limit, visits, func(v ledger.Visit) visitView { return showVisit(v, now) }, func(v ledger.Visit) []string {
+	out := stretch(in.Limit, visits, func(v ledger.Visit) visitView { return showVisit(v, now) }, func(v ledger.Visit) []string {
 		return []string{strconv.FormatInt(v.From.UnixMilli(), 10), v.ID.String()}
-	}), nil
+	})
+	out.Body.AsOf = asOf
+	return out, nil
 }
 
 // visitFilter holds the request to what the caller may see.
@@ -149,8 +151,8 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 
 // visit finds a visit at the caller's sites.
 func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) {
-	if err := s.cfg.CaughtUp(ctx); err != nil {
-		return ledger.Visit{}, problem(http.StatusServiceUnavailable, "visits are being made; try again in a moment")
+	if _, err := s.visitsFollow(ctx); err != nil {
+		return ledger.Visit{}, err
 	}
 	list, err := s.cfg.Ledger.Visits(ctx, ledger.VisitFilter{ID: id, Limit: 1})
 	if err != nil {

@@ -229,7 +229,7 @@ func TestVisitFollowsTheBadges(t *testing.T) {
 	overBrokers(t, func(t *testing.T, a *App, d *door) {
 		id := uuid.New()
 		d.badge(badgeNow(id, aliceUID))
-		if err := a.follower.CaughtUp(t.Context()); err != nil {
+		if _, err := a.follower.CaughtUp(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		visits, err := a.ledger.Visits(t.Context(), ledger.VisitFilter{Member: "alice", Limit: 10})

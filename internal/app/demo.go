@@ -91,7 +91,7 @@ func (a *App) simulate(ctx context.Context, w *demo.World, today catalogue.Day, 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.follower.CaughtUp(ctx); err != nil {
+	if _, err := a.follower.CaughtUp(ctx); err != nil {
 		return nil, err
 	}
 	bar.Finish()

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sort"
 	"sync"
@@ -16,8 +18,10 @@ import (
 )
 
 // follower re-makes the visits that newly committed reads touch, a while
-// after they were answered: no door waits for it. How far it has come is
-// committed with what it made, so that a start goes on where it was.
+// after they were answered: no door waits for it. It first notes whom the new
+// reads touch and where the living ones are, then makes visits subject by
+// subject, each once for all its reads, those who badge today first. How far
+// it has come is committed with what it made, so that a start goes on where it was.
 type follower struct {
 	network   *catalogue.Network
 	ledger    *ledger.Ledger
@@ -30,23 +34,35 @@ type follower struct {
 	kick      chan struct{}
 	hurry     chan struct{}
 
-	mu   sync.Mutex
-	done chan struct{} // closed and replaced at each step
-	upTo int64
+	mu     sync.Mutex
+	done   chan struct{} // closed and replaced at each step
+	upTo   int64         // of the chain, noted
+	since  time.Time     // the earliest arrival that still waits; zero: none
+	faults map[visit.Subject]fault
+}
+
+// fault is why a subject's visits cannot be made, and when they are tried again.
+type fault struct {
+	err   error
+	again time.Time
 }
 
 const (
 	visitsCursor = "visits"
-	// followStep bounds the chain entries, and so the time, of one commit of
-	// the follower: the pipeline's next commit waits for it.
-	followStep = 400
+	// noteStep bounds the chain entries that are noted in one commit.
+	noteStep = 4000
+	// makeStep bounds the reads of one commit's visits, but for a subject that
+	// has more: the next badge waits for it.
+	makeStep = 1000
+	// faultWaits is how long a subject waits whose visits could not be made.
+	faultWaits = time.Minute
 	// followAfter is how long a read waits to be followed.
 	followAfter = 50 * time.Millisecond
 )
 
 func newFollower(n *catalogue.Network, l *ledger.Ledger, r *rights.Keeper, s *live.State, remade func(), opt Options) *follower {
 	f := &follower{network: n, ledger: l, rights: r, live: s, remade: remade, now: opt.Now, log: opt.Log,
-		calendars: map[catalogue.SiteID]catalogue.Calendar{}, kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{})}
+		calendars: map[catalogue.SiteID]catalogue.Calendar{}, kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{}), faults: map[visit.Subject]fault{}}
 	for i := range n.Sites {
 		f.calendars[n.Sites[i].ID] = n.Calendar(&n.Sites[i])
 	}
@@ -66,7 +82,9 @@ func (f *follower) run(ctx context.Context) {
 	defer retry.Stop()
 	for {
 		for {
+			began := time.Now()
 			more, err := f.step(ctx)
+			f.ledger.Rest(ctx, time.Since(began))
 			if err != nil && ctx.Err() == nil {
 				f.log.Error("visits not made; trying again", "error", err)
 			}
@@ -96,17 +114,25 @@ func (f *follower) linger(ctx context.Context) {
 }
 
 // CaughtUp waits until the visits of every read committed so far are made.
-func (f *follower) CaughtUp(ctx context.Context) error {
+// Where ctx ends before, or some cannot be made, it returns the arrival up to
+// which they are; zero: all are.
+func (f *follower) CaughtUp(ctx context.Context) (asOf time.Time, err error) {
 	head, err := f.ledger.Head(ctx)
 	if err != nil {
-		return err
+		return asOf, err
 	}
+	asked := f.now()
 	for {
 		f.mu.Lock()
-		upTo, done := f.upTo, f.done
+		upTo, since, done, faults := f.upTo, f.since, f.done, len(f.faults)
 		f.mu.Unlock()
-		if upTo >= head {
-			return nil
+		if upTo >= head && (since.IsZero() || since.After(asked)) {
+			return time.Time{}, nil
+		}
+		if upTo >= head && faults > 0 {
+			if waiting, err := f.ledger.Touched(ctx, faults+1); err == nil && len(waiting) <= faults {
+				return since.Add(-time.Millisecond), nil
+			}
 		}
 		select {
 		case f.hurry <- struct{}{}:
@@ -114,64 +140,89 @@ func (f *follower) CaughtUp(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			if since.IsZero() { // nothing noted yet: it holds up to what was noted before
+				since, err = f.ledger.WaitingSince(context.WithoutCancel(ctx), upTo)
+			}
+			return since.Add(-time.Millisecond), errors.Join(ctx.Err(), err)
 		case <-done:
 		}
 	}
 }
 
+// Faults names how many people's visits cannot be made, and why.
+func (f *follower) Faults() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, why := range f.faults { // one is enough to look for the rest in the log
+		return []string{fmt.Sprintf("visits: those of %d people cannot be made: %v", len(f.faults), why.err)}
+	}
+	return nil
+}
+
 // made is what one subject's reads come to.
 type made struct {
-	subject  visit.Subject
+	touched  ledger.Touched
+	reads    int       // of which it was made
 	from, to time.Time // of the re-made visits' beginnings
 	visits   []ledger.Visit
 	stays    []visit.Stay
-	presence ledger.Presence
 }
 
-// step follows one bounded stretch of the chain. more says whether it should be called again.
+// step notes what is new, then makes a bounded part of what waits. more
+// reports whether it should be called again.
 func (f *follower) step(ctx context.Context) (more bool, err error) {
 	cursor, err := f.ledger.Cursor(ctx, visitsCursor)
 	if err != nil {
 		return false, err
 	}
-	touched, upTo, err := f.ledger.TouchedAfter(ctx, cursor, followStep)
+	touched, upTo, err := f.ledger.TouchedAfter(ctx, cursor, f.ledger.Portion(noteStep))
 	if err != nil {
 		return false, err
 	}
 	if upTo > cursor {
-		if err := f.follow(ctx, touched, upTo); err != nil {
+		if err := f.note(ctx, touched, upTo); err != nil {
 			return false, err
 		}
 	}
+	made, err := f.makeSome(ctx)
+	if err != nil {
+		return false, err
+	}
+	since, err := f.ledger.WaitingSince(ctx, upTo)
+	if err != nil {
+		return false, err
+	}
 	f.mu.Lock()
-	f.upTo = upTo
+	f.upTo, f.since = upTo, since
 	close(f.done)
 	f.done = make(chan struct{})
 	f.mu.Unlock()
-	return upTo > cursor, nil
+	return upTo > cursor || made > 0, nil
 }
 
-func (f *follower) follow(ctx context.Context, touched []ledger.Touched, upTo int64) error {
-	var all []made
+// note writes down whom new reads touch. Where those are now who badged lately
+// is known at once, however much else waits.
+func (f *follower) note(ctx context.Context, touched []ledger.Touched, upTo int64) error {
+	var present []ledger.Presence
+	now := f.now()
 	for _, t := range touched {
-		m, err := f.remake(ctx, t)
+		if t.To.Before(now.Add(-lookBack)) {
+			continue
+		}
+		p, err := f.presence(ctx, t.Subject, now)
 		if err != nil {
 			return err
 		}
-		all = append(all, m)
+		present = append(present, p)
 	}
 	err := f.ledger.Write(ctx, func(tx *ledger.Tx) error {
-		for _, m := range all {
-			if m.subject.Member != "" {
-				if err := tx.ReplaceVisits(m.subject.Member, m.from, m.to, m.visits); err != nil {
-					return err
-				}
-			}
-			if err := tx.ReplaceStays(m.subject, m.from, m.to, m.stays); err != nil {
+		for _, t := range touched {
+			if err := tx.Touch(t); err != nil {
 				return err
 			}
-			if err := tx.PutPresence(m.presence); err != nil {
+		}
+		for _, p := range present {
+			if err := tx.PutPresence(p); err != nil {
 				return err
 			}
 		}
@@ -180,35 +231,123 @@ func (f *follower) follow(ctx context.Context, touched []ledger.Touched, upTo in
 	if err != nil {
 		return err
 	}
-	f.remade()
-	for _, m := range all {
-		f.live.SetPresence(m.subject, m.presence.Space, m.presence.Since, m.presence.Until)
+	for _, p := range present {
+		f.live.SetPresence(p.Subject, p.Space, p.Since, p.Until)
 	}
 	return nil
 }
 
+// presence finds where a subject is now.
+func (f *follower) presence(ctx context.Context, who visit.Subject, now time.Time) (p ledger.Presence, err error) {
+	latest, err := f.ledger.Moves(ctx, who, now.Add(-lookBack), now.Add(lookBack))
+	if err != nil {
+		return p, err
+	}
+	p.Subject = who
+	p.Space, p.Since, p.Until = visit.Presence(f.network, f.calendar, latest)
+	return p, nil
+}
+
+// makeSome makes the visits of some subjects and returns of how many. One
+// whose visits cannot be made is left for later, and holds up nobody.
+func (f *follower) makeSome(ctx context.Context) (int, error) {
+	waiting, err := f.ledger.Touched(ctx, 256)
+	if err != nil {
+		return 0, err
+	}
+	var all []made
+	left := f.ledger.Portion(makeStep)
+	for _, t := range waiting {
+		if f.waits(t.Subject) {
+			continue
+		}
+		m, err := f.remakeSafely(ctx, t)
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		f.setFault(t.Subject, err)
+		if err != nil {
+			continue
+		}
+		all = append(all, m)
+		if left -= m.reads + 1; left <= 0 {
+			break
+		}
+	}
+	if len(all) == 0 {
+		return 0, nil
+	}
+	err = f.ledger.Write(ctx, func(tx *ledger.Tx) error {
+		for _, m := range all {
+			if err := m.write(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	f.remade()
+	return len(all), nil
+}
+
+func (m *made) write(tx *ledger.Tx) error {
+	if who := m.touched.Subject.Member; who != "" {
+		if err := tx.ReplaceVisits(who, m.from, m.to, m.visits); err != nil {
+			return err
+		}
+	}
+	if err := tx.ReplaceStays(m.touched.Subject, m.from, m.to, m.stays); err != nil {
+		return err
+	}
+	return tx.Made(m.touched)
+}
+
+// waits reports whether a subject's visits could not be made a moment ago.
+func (f *follower) waits(who visit.Subject) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.faults[who].again.After(f.now())
+}
+
+func (f *follower) setFault(who visit.Subject, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		delete(f.faults, who)
+		return
+	}
+	if f.faults[who].err == nil {
+		f.log.Error("a person's visits cannot be made; those of all others go on", "error", err)
+	}
+	f.faults[who] = fault{err, f.now().Add(faultWaits)}
+}
+
+// remakeSafely is remake, whose faults end in an error.
+func (f *follower) remakeSafely(ctx context.Context, t ledger.Touched) (m made, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("fault: %v", r)
+		}
+	}()
+	return f.remake(ctx, t)
+}
+
 // remake makes the visits around a subject's new reads anew, from the reads
-// between two boundaries that they cannot reach across, and finds where the
-// subject is now.
+// between two boundaries that they cannot reach across.
 func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
-	m := made{subject: t.Subject}
+	m := made{touched: t}
 	reads, from, to, err := f.segment(ctx, t)
 	if err != nil {
 		return m, err
 	}
-	m.from, m.to = from, to
+	m.from, m.to, m.reads = from, to, len(reads)
 	tenant := f.tenant(t.Subject.Member)
 	for _, v := range visit.Make(f.network, f.calendar, reads) {
 		m.visits = append(m.visits, ledger.Visit{ID: visit.ID(v.Space, v.First), Tenant: tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended})
 	}
 	m.stays = visit.Stays(f.network, f.calendar, reads)
-	now := f.now()
-	latest, err := f.ledger.Moves(ctx, t.Subject, now.Add(-lookBack), now.Add(lookBack))
-	if err != nil {
-		return m, err
-	}
-	m.presence.Subject = t.Subject
-	m.presence.Space, m.presence.Since, m.presence.Until = visit.Presence(f.network, f.calendar, latest)
 	return m, nil
 }
 

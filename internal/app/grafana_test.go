@@ -66,7 +66,7 @@ func TestEveryGrafanaQueryReturnsRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.seriesCaughtUp(t.Context()); err != nil {
+	if _, err := a.seriesCaughtUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	shipped(t, a)

@@ -49,7 +49,7 @@ func (a *App) ready(ctx context.Context) []string {
 
 // degraded says what is amiss while doors, visits and the ledger's series go on.
 func (a *App) degraded() []string {
-	list := append([]string{}, a.maker.Faults()...)
+	list := append(append([]string{}, a.follower.Faults()...), a.maker.Faults()...)
 	if a.shipper != nil {
 		if owed, fault := a.shipper.Status(); fault != nil {
 			list = append(list, fmt.Sprintf("influxdb: %v; %d hours of spaces wait for it in the ledger", fault, owed))

@@ -56,7 +56,7 @@ func (a *App) purge(ctx context.Context) error {
 	// Visits and minutes are made before their reads and messages go, but what
 	// must be forgotten by law waits for nobody who cannot.
 	made, cancel := context.WithTimeout(ctx, purgeWaits)
-	if err := a.seriesCaughtUp(made); err != nil && ctx.Err() == nil {
+	if _, err := a.seriesCaughtUp(made); err != nil && ctx.Err() == nil {
 		a.opt.Log.Error("old reads are purged although visits or minutes are not made", "error", err)
 	}
 	cancel()

@@ -20,7 +20,7 @@ func TestInfluxDBStoppedWhileDaysAreLivedHasThemAfterwards(t *testing.T) {
 	a := startApp(t, cfg)
 	server.Stop(syscall.SIGKILL)
 	from, to := lived(t, a)
-	if err := a.seriesCaughtUp(t.Context()); err != nil {
+	if _, err := a.seriesCaughtUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the fault in /readyz, which stays ready", func() bool {

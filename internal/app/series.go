@@ -58,12 +58,24 @@ func aim(ctx context.Context, l *ledger.Ledger, cfg Config) error {
 var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // seriesCaughtUp waits until the series follows all that is committed: visits
-// first, since badges count by them.
-func (a *App) seriesCaughtUp(ctx context.Context) error {
-	if err := a.follower.CaughtUp(ctx); err != nil {
-		return err
+// first, since badges count by them. Where ctx ends before, it returns the
+// arrival up to which it does; zero: all.
+func (a *App) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) {
+	if asOf, err = a.follower.CaughtUp(ctx); err != nil {
+		return earlier(asOf, a.maker.AsOf()), err
 	}
-	return a.maker.CaughtUp(ctx)
+	if err = a.maker.CaughtUp(ctx); err != nil {
+		return earlier(asOf, a.maker.AsOf()), err
+	}
+	return asOf, nil
+}
+
+// earlier is the earlier of two instants, of which a zero one says nothing.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // decisionWaits collects how long readers waited, minute by minute.

@@ -101,7 +101,7 @@ func publish(t *testing.T, a *App, all []sent) {
 // minutesOf reads the series of every space over the spans.
 func minutesOf(t *testing.T, a *App, spans []occupancy.Span) map[string][]occupancy.Run {
 	t.Helper()
-	if err := a.seriesCaughtUp(t.Context()); err != nil {
+	if _, err := a.seriesCaughtUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][]occupancy.Run{}

@@ -15,8 +15,12 @@ import (
 // store lets the pipeline commit to the ledger without knowing it.
 type store struct{ *ledger.Ledger }
 
-func (s store) Commit(ctx context.Context, change func(ingest.Tx) error) error {
-	return s.Write(ctx, func(tx *ledger.Tx) error { return change(tx) })
+func (s store) Commit(ctx context.Context, urgent bool, change func(ingest.Tx) error) error {
+	write := s.Write
+	if urgent {
+		write = s.WriteFirst
+	}
+	return write(ctx, func(tx *ledger.Tx) error { return change(tx) })
 }
 
 // moves loads a member's positions for anti-passback.

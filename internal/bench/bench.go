@@ -45,6 +45,7 @@ func parts() []part {
 		{"decide", decide},
 		{"latency", latency},
 		{"throughput", throughput},
+		{"isolation", isolation},
 		{"sensors", sensors},
 		{"usage", usage},
 		{"live", live},

@@ -39,7 +39,10 @@ type Delivery struct {
 	Will bool
 	// From is the username that sent it; empty from an outside broker and for the anonymous.
 	From string
-	Ack  func()
+	// Share is whose part of the service the delivery takes: one secret, however
+	// many connections use it. Empty from an outside broker, which does not say.
+	Share string
+	Ack   func()
 }
 
 // Handler takes a delivery. It may block: that slows its sender only.

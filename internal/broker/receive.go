@@ -42,7 +42,7 @@ func (e *Embedded) handOver(in *inbound, d Delivery) {
 			in.abandon()
 		}
 	}()
-	d.From, d.Ack = in.session.username, in.ack
+	d.From, d.Share, d.Ack = in.session.username, in.session.share(), in.ack
 	reason := e.rules.publish(in.session.principal, d.Topic)
 	switch {
 	case reason == "":

@@ -69,6 +69,15 @@ func (s *session) admit(p Principal, username string) {
 	s.unacked, s.maxWeight = semaphore.NewWeighted(unacked), unacked
 }
 
+// share is whose part of the service the connection takes: its secret's, or
+// for the anonymous its own.
+func (s *session) share() string {
+	if s.principal.Anonymous {
+		return s.clientID
+	}
+	return s.principal.Name
+}
+
 // close ends the connection from our side; its goroutine cleans up.
 func (s *session) close() {
 	s.stop()

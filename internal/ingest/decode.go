@@ -40,10 +40,6 @@ const (
 	rejectUnstorable    = "unstorable" // it alone cannot be committed
 )
 
-// statusNamespace is what a retained last will's id derives in: the same will
-// delivered at each subscribing is one message.
-var statusNamespace = uuid.MustParse("6f0f1a52-3f6e-5d2c-9d0a-6c1f1f5f2f01")
-
 // decode does all that needs no order: parsing, hashing, digests. It returns
 // nothing for what is old news or says nothing, and is to be acknowledged
 // without a trace.
@@ -127,8 +123,7 @@ func (p *Pipeline) complete(it *item) *item {
 		m.At = it.received
 		m.ID = uuid.Must(uuid.NewV7())
 		if it.Retained {
-			m.At = time.UnixMilli(0).UTC() // older than anything the device said
-			m.ID = uuid.NewSHA1(statusNamespace, append([]byte(it.Topic+"|"), it.Payload...))
+			m.At = time.UnixMilli(0).UTC() // the broker has kept it, nobody knows since when
 		}
 	}
 	if m.At.After(it.received.Add(futureLimit)) {

@@ -24,14 +24,15 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Delivery is one publication as a source hands it over. Ack is called once,
-// after the ledger has committed it.
+// Delivery is one publication as a source hands it over (broker.Delivery). Ack
+// is called once, after the ledger has committed it.
 type Delivery struct {
 	Topic    string
 	Payload  []byte
 	Retained bool
 	Will     bool
 	From     string
+	Share    string // whose part of the queue it takes; empty: its device's
 	Ack      func()
 }
 
@@ -56,7 +57,8 @@ type Tx interface {
 
 // Store commits durably: all of change or nothing.
 type Store interface {
-	Commit(ctx context.Context, change func(Tx) error) error
+	// Somebody stands at a door for what is urgent: it goes before all other writing.
+	Commit(ctx context.Context, urgent bool, change func(Tx) error) error
 }
 
 // Moves loads where a member's reads left them in [from, to], oldest first.
@@ -97,8 +99,16 @@ type Metrics interface {
 }
 
 const (
-	queueLength = 4096
-	maxBatch    = 512
+	maxBatch = 512
+	// besideDoors is how many other messages share a commit with a door's.
+	besideDoors = 4
+	// whileDoors is how many other messages a commit holds while doors are in
+	// use: the next badge waits for it.
+	whileDoors = 16
+	// longestRest bounds how long other messages rest while doors are in use.
+	longestRest = 10 * time.Millisecond
+	// doorsInUse is how long after a badge doors count as in use.
+	doorsInUse = 2 * time.Second
 	// sensorsWait is how long a sensor's message waits for others to share its commit.
 	sensorsWait = 2 * time.Millisecond
 	// enoughToShare is how many make a commit cheap for each.
@@ -116,7 +126,7 @@ const (
 // Pipeline is the running way in.
 type Pipeline struct {
 	cfg     Config
-	queue   chan *item
+	queue   *lanes
 	answers chan *prepared
 	// answering counts the batches whose answers are not out yet: they keep their order.
 	answering atomic.Int32
@@ -129,7 +139,7 @@ type Pipeline struct {
 // New makes a pipeline; Run runs it.
 func New(cfg Config) *Pipeline {
 	return &Pipeline{
-		cfg: cfg, queue: make(chan *item, queueLength), answers: make(chan *prepared, 16),
+		cfg: cfg, queue: newLanes(), answers: make(chan *prepared, 16),
 		where: newWhereabouts(cfg.Network, cfg.Moves),
 	}
 }
@@ -140,8 +150,8 @@ func (p *Pipeline) Stuck() bool { return p.stuck.Load() }
 // Whereabouts answers where members are, for checks.
 func (p *Pipeline) Whereabouts(ctx context.Context) access.Whereabouts { return p.where.during(ctx) }
 
-// Handle takes one delivery. It returns once the message is queued; a full
-// queue makes its sender wait. It may be called from many goroutines.
+// Handle takes one delivery. It returns once the message is queued; a sender
+// whose share of the queue is full waits. It may be called from many goroutines.
 func (p *Pipeline) Handle(ctx context.Context, d Delivery) {
 	items := p.decode(d, p.cfg.Now())
 	if len(items) == 0 {
@@ -151,9 +161,7 @@ func (p *Pipeline) Handle(ctx context.Context, d Delivery) {
 		return
 	}
 	for _, it := range items {
-		select {
-		case p.queue <- it:
-		case <-ctx.Done(): // not acknowledged: the sender will send it again
+		if !p.queue.put(ctx, it) { // not acknowledged: the sender will send it again
 			return
 		}
 	}
@@ -172,46 +180,79 @@ func (p *Pipeline) Run(ctx context.Context) {
 	}()
 	defer func() { close(p.answers); <-done }()
 	batch := make([]*item, 0, maxBatch)
+	var badged time.Time // when the last commit held a door's message
+	for {
+		others := maxBatch
+		if time.Since(badged) < doorsInUse {
+			others = whileDoors
+		}
+		if batch = p.queue.take(batch[:0], others); len(batch) == 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-p.queue.filled:
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if len(batch) < enoughToShare && !holdsDoor(batch) {
+			batch = p.wait(batch, others)
+		}
+		began := time.Now()
+		if holdsDoor(batch) {
+			badged = began
+		}
+		p.commitUntilDone(ctx, batch)
+		if began.Sub(badged) < doorsInUse && began != badged {
+			p.rest(ctx, time.Since(began))
+		}
+	}
+}
+
+// rest leaves the machine to the doors for twice as long as other messages had it,
+// or until somebody badges.
+func (p *Pipeline) rest(ctx context.Context, worked time.Duration) {
+	end := time.NewTimer(min(2*worked, longestRest))
+	defer end.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case it := <-p.queue:
-			batch = p.gather(append(batch[:0], it))
-			if len(batch) < enoughToShare && !slices.ContainsFunc(batch, (*item).urgent) {
-				batch = p.wait(batch)
+		case <-end.C:
+			poke(p.queue.filled)
+			return
+		case <-p.queue.filled:
+			if _, doors := p.queue.len(); doors > 0 {
+				poke(p.queue.filled)
+				return
 			}
 		}
-		p.commitUntilDone(ctx, batch)
 	}
 }
 
-// gather takes what else is waiting, without waiting for more: an idle door
-// is answered at once, a busy one shares its commit.
-func (p *Pipeline) gather(batch []*item) []*item {
-	for len(batch) < maxBatch {
-		select {
-		case it := <-p.queue:
-			batch = append(batch, it)
-		default:
-			return batch
-		}
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
-	return batch
 }
+
+func holdsDoor(batch []*item) bool { return slices.ContainsFunc(batch, (*item).urgent) }
 
 // wait gives messages at which nobody stands a moment for more of them to
 // share their commit, up to the first that somebody waits for.
-func (p *Pipeline) wait(batch []*item) []*item {
+func (p *Pipeline) wait(batch []*item, others int) []*item {
 	moment := time.NewTimer(sensorsWait)
 	defer moment.Stop()
 	for len(batch) < enoughToShare {
 		select {
 		case <-moment.C:
 			return batch
-		case it := <-p.queue:
-			if batch = append(batch, it); it.urgent() {
-				return p.gather(batch)
+		case <-p.queue.filled:
+			if batch = p.queue.take(batch, others-len(batch)); holdsDoor(batch) {
+				return batch
 			}
 		}
 	}
@@ -264,7 +305,7 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	began := time.Now()
 	b := &work{p: p, ctx: ctx, index: p.cfg.Index()}
 	var ready *prepared
-	err := p.cfg.Store.Commit(ctx, func(tx Tx) error {
+	err := p.cfg.Store.Commit(ctx, holdsDoor(batch), func(tx Tx) error {
 		b.tx = tx
 		for _, it := range batch {
 			if err := b.guarded(it); err != nil {
@@ -281,7 +322,7 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	p.cfg.Metrics.Committed(len(batch), time.Since(began))
 	b.report(p.cfg.Metrics)
 	p.watch.committed(batch)
-	if len(batch) <= answerHere && len(p.queue) == 0 && p.answering.Load() == 0 {
+	if waiting, _ := p.queue.len(); len(batch) <= answerHere && waiting == 0 && p.answering.Load() == 0 {
 		p.send(ready) // nobody waits for the next commit: spare the reader a change of goroutine
 	} else {
 		p.answering.Add(1)

@@ -48,7 +48,7 @@ func (p poisoned) AddObservation(o *ingest.Observation) error {
 	return fmt.Errorf("%w: constraint", ingest.ErrUnstorable)
 }
 
-func (f *flaky) Commit(ctx context.Context, change func(ingest.Tx) error) error {
+func (f *flaky) Commit(ctx context.Context, _ bool, change func(ingest.Tx) error) error {
 	return f.Write(ctx, func(tx *ledger.Tx) error {
 		if err := change(poisoned{tx, f}); err != nil {
 			return err

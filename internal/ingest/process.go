@@ -303,8 +303,5 @@ func (p *Pipeline) RejectDenied(ctx context.Context, d Delivery, reason string) 
 	} else {
 		reason = "not-allowed: this sender may not publish there"
 	}
-	select {
-	case p.queue <- it.refuse(reason):
-	case <-ctx.Done():
-	}
+	p.queue.put(ctx, it.refuse(reason))
 }

@@ -98,6 +98,8 @@ type Values struct {
 	RSSI        *float64   `json:"rssi_dbm,omitempty"`
 	Uptime      *float64   `json:"uptime_s,omitempty"`
 	List        *string    `json:"list,omitempty"`
+	Lists       *int       `json:"lists,omitempty"`
+	Keys        *[]string  `json:"keys,omitempty"`
 
 	// Of foreign devices: a counter's lifetime totals, the numbering that wraps
 	// at 256, and "arrival" where the device's own clock could not be believed.
@@ -164,6 +166,8 @@ func values(m *wire.Message) Values {
 	var v Values
 	if n := numbered(m); n != nil {
 		v.Seq, v.Boot = &n.Seq, &n.Boot
+	} else if m.Topic.What == wire.Status && m.Boot != uuid.Nil {
+		v.Boot = &m.Boot
 	}
 	v.Counter = m.Counter
 	if m.ByArrival {
@@ -186,6 +190,9 @@ func values(m *wire.Message) Values {
 	case wire.Status:
 		s := m.Status
 		v.Online, v.Firmware, v.Battery, v.RSSI, v.Uptime, v.List = &s.Online, s.Firmware, s.Battery, s.RSSI, s.Uptime, s.List
+		if v.Lists = s.Lists; s.Keys != nil {
+			v.Keys = &s.Keys
+		}
 	}
 	return v
 }

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -58,20 +59,49 @@ type Ledger struct {
 	reads *sql.DB // a pool, read only
 	write *sql.DB // one connection
 
-	mu    sync.Mutex // held by the one write transaction
+	turn  turns // of the one write transaction
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+
+	written         atomic.Int64 // statements since the last checkpoint
+	stopCheckpoints func()
 
 	damage  sync.Mutex
 	damaged map[DamagedDay]bool // days of the series that could not be read
 }
+
+// Portion is how much of at most n a background writer should do in one
+// transaction: all of it, or little while doors are in use, as the next badge
+// waits for the transaction that runs.
+func (l *Ledger) Portion(n int) int {
+	if l.turn.hurried() {
+		return max(1, n/busyPart)
+	}
+	return n
+}
+
+// Rest is called by background work after each part of it, with how long that
+// took. While doors are in use it waits for twice as long: badges find the
+// machine free.
+func (l *Ledger) Rest(ctx context.Context, worked time.Duration) {
+	if !l.turn.hurried() {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(2*worked, 100*time.Millisecond)):
+	}
+}
+
+// busyPart is by how much transactions are smaller while doors are in use.
+const busyPart = 16
 
 // Open opens or makes the ledger of a data directory and migrates it.
 func Open(ctx context.Context, dir string) (*Ledger, error) {
 	path := filepath.Join(dir, FileName)
 	write, err := open(path, url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"wal_autocheckpoint(8000)", "cache_size(-8000)", "temp_store(MEMORY)",
+		"wal_autocheckpoint(32000)", "cache_size(-8000)", "temp_store(MEMORY)",
 	}, "_txlock": {"immediate"}}, 1)
 	if err != nil {
 		return nil, err
@@ -89,7 +119,11 @@ func Open(ctx context.Context, dir string) (*Ledger, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open ledger %s: %w", path, err), write.Close(), reads.Close())
 	}
-	return &Ledger{reads: reads, write: write, conn: conn, stmts: map[string]*sql.Stmt{}}, nil
+	l := &Ledger{reads: reads, write: write, conn: conn, stmts: map[string]*sql.Stmt{}}
+	if err := l.startCheckpoints(path); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 func open(path string, options url.Values, conns int) (*sql.DB, error) {
@@ -117,8 +151,11 @@ func migrate(ctx context.Context, db *sql.DB) error {
 
 // Close closes the ledger; what was committed is durable before.
 func (l *Ledger) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if l.stopCheckpoints != nil {
+		l.stopCheckpoints()
+	}
+	l.turn.take(false)
+	defer l.turn.pass()
 	var errs []error
 	for _, s := range l.stmts {
 		errs = append(errs, s.Close())
@@ -138,9 +175,21 @@ type Tx struct {
 
 // Write runs change in one durable transaction: all of it is committed when
 // Write returns nil, none of it otherwise. Only one runs at a time.
-func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) (err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) error {
+	l.turn.take(false)
+	defer l.turn.pass()
+	return l.transact(ctx, change)
+}
+
+// WriteFirst is Write for what somebody stands at a door for: it goes before
+// all who wait for Write.
+func (l *Ledger) WriteFirst(ctx context.Context, change func(*Tx) error) error {
+	l.turn.take(true)
+	defer l.turn.pass()
+	return l.transact(ctx, change)
+}
+
+func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -190,6 +239,7 @@ func (l *Ledger) exec(ctx context.Context, query string, args ...any) (sql.Resul
 	if err != nil {
 		return nil, err
 	}
+	l.written.Add(1)
 	return s.ExecContext(ctx, args...)
 }
 

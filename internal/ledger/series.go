@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -74,22 +75,30 @@ func (l *Ledger) ObservationsPage(ctx context.Context, after int64, n int) ([]in
 	return list, nil
 }
 
+// YieldValues is given what one message of a sensor said.
+type YieldValues func(at time.Time, id uuid.UUID, v *ingest.Values)
+
+// FlowsInto gives what a flow counter said to add.
+func FlowsInto(add func(occupancy.FlowSaid)) YieldValues {
+	return func(at time.Time, id uuid.UUID, v *ingest.Values) { add(v.Flow(at, id)) }
+}
+
 // SensorSaid returns the values that a sensor sent in [from, to), and for
 // totals the one before.
-func (l *Ledger) SensorSaid(ctx context.Context, device catalogue.DeviceID, from, to time.Time, yield func(at time.Time, id uuid.UUID, v *ingest.Values)) error {
+func (l *Ledger) SensorSaid(ctx context.Context, device catalogue.DeviceID, from, to time.Time, yield YieldValues) error {
 	rows, err := l.reads.QueryContext(ctx, `SELECT id, at, body FROM observations
 		WHERE what IN ('count', 'occupancy', 'flow') AND device = ?1 AND at >= ?2 AND at < ?3`, string(device), ms(from), ms(to))
 	return each(rows, err, func(rows *sql.Rows) error { return yieldValue(rows, yield) })
 }
 
 // SensorBefore returns the last value that a sensor sent before t, if any.
-func (l *Ledger) SensorBefore(ctx context.Context, device catalogue.DeviceID, t time.Time, yield func(at time.Time, id uuid.UUID, v *ingest.Values)) error {
+func (l *Ledger) SensorBefore(ctx context.Context, device catalogue.DeviceID, t time.Time, yield YieldValues) error {
 	rows, err := l.reads.QueryContext(ctx, `SELECT id, at, body FROM observations
 		WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at < ? ORDER BY at DESC, id DESC LIMIT 1`, string(device), ms(t))
 	return each(rows, err, func(rows *sql.Rows) error { return yieldValue(rows, yield) })
 }
 
-func yieldValue(rows *sql.Rows, yield func(at time.Time, id uuid.UUID, v *ingest.Values)) error {
+func yieldValue(rows *sql.Rows, yield YieldValues) error {
 	var id, body sql.RawBytes
 	var t int64
 	if err := rows.Scan(&id, &t, &body); err != nil {
@@ -151,7 +160,11 @@ func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []H
 // SeriesDays reads a space's days [from, to), oldest first.
 func (l *Ledger) SeriesDays(ctx context.Context, space catalogue.SpaceID, from, to int64, yield func(day int64, body []byte) error) error {
 	rows, err := l.reads.QueryContext(ctx, "SELECT day, body FROM series_days WHERE space = ? AND day >= ? AND day < ? ORDER BY day", string(space), from, to)
+	n := 0
 	err = each(rows, err, func(rows *sql.Rows) error {
+		if n++; n%8 == 0 {
+			runtime.Gosched() // a year of every space takes long: whoever badges goes before
+		}
 		var day int64
 		var body sql.RawBytes
 		if err := rows.Scan(&day, &body); err != nil {

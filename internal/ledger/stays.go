@@ -124,6 +124,25 @@ func (tx *Tx) NoteLife(reader catalogue.DeviceID, t time.Time, alive, status boo
 	return true, until, nil
 }
 
+// NoteWill remembers when a reader's last will arrived.
+func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
+	err := tx.run("INSERT INTO reader_wills (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = max(at, excluded.at)", string(reader), ms(arrived))
+	if err != nil {
+		return fmt.Errorf("ledger: reader's will: %w", err)
+	}
+	return nil
+}
+
+// LastWill is when a reader's last will arrived; zero: it left none.
+func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
+	var t int64
+	err := tx.row("SELECT at FROM reader_wills WHERE device = ?", []any{string(reader)}, &t)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return at(t), err
+}
+
 // lifeBefore says whether the reader was not silent just before t.
 func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, err error) {
 	var v int

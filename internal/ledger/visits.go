@@ -63,10 +63,12 @@ func (l *Ledger) Moves(ctx context.Context, s visit.Subject, from, to time.Time)
 	return list, nil
 }
 
-// Touched is a subject and the instants of its reads that a follower has not seen yet.
+// Touched is a subject whose reads are committed and not in visits yet.
 type Touched struct {
 	Subject  visit.Subject
-	From, To time.Time
+	From, To time.Time // of the reads' own instants, both included
+	Received time.Time // the earliest arrival among them
+	marked   int64     // how often it was touched
 }
 
 // TouchedAfter returns the subjects moved by entries of the chain in (seq, seq+n], and up to where it looked.
@@ -79,19 +81,19 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 	if upTo <= seq {
 		return nil, seq, nil
 	}
-	rows, err := l.reads.QueryContext(ctx, `SELECT member, pass, min(at), max(at) FROM (
-			SELECT member, pass, at FROM reads WHERE seq > ? AND seq <= ? AND granted = 1
+	rows, err := l.reads.QueryContext(ctx, `SELECT member, pass, min(at), max(at), min(received_at) FROM (
+			SELECT member, pass, at, received_at FROM reads WHERE seq > ? AND seq <= ? AND granted = 1
 			UNION ALL
-			SELECT r.member, r.pass, r.at FROM chain c JOIN reader_decisions d ON d.seq = c.seq JOIN reads r ON r.seq = d.read_seq
+			SELECT r.member, r.pass, r.at, d.received_at FROM chain c JOIN reader_decisions d ON d.seq = c.seq JOIN reads r ON r.seq = d.read_seq
 				WHERE c.seq > ? AND c.seq <= ? AND c.kind = 'reader'
 		) WHERE member IS NOT NULL OR pass IS NOT NULL GROUP BY member, pass`, seq, upTo, seq, upTo)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var t Touched
 		var member, pass sql.NullString
-		var from, to int64
-		err := rows.Scan(&member, &pass, &from, &to)
+		var from, to, received int64
+		err := rows.Scan(&member, &pass, &from, &to, &received)
 		t.Subject = visit.Subject{Member: lease.MemberID(member.String), Pass: lease.PassID(pass.String)}
-		t.From, t.To = at(from), at(to)
+		t.From, t.To, t.Received = at(from), at(to), at(received)
 		list = append(list, t)
 		return err
 	})
@@ -99,6 +101,58 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 		return nil, seq, fmt.Errorf("look for moves: %w", err)
 	}
 	return list, upTo, nil
+}
+
+// Touch notes that a subject's visits are to be made again.
+func (tx *Tx) Touch(t Touched) error {
+	err := tx.run(`INSERT INTO touched (subject, from_at, to_at, received_at, marked) VALUES (?, ?, ?, ?, 1) ON CONFLICT (subject) DO UPDATE SET
+		from_at = min(from_at, excluded.from_at), to_at = max(to_at, excluded.to_at), received_at = min(received_at, excluded.received_at), marked = marked + 1`,
+		subjectKey(t.Subject), ms(t.From), ms(t.To), ms(t.Received))
+	if err != nil {
+		return fmt.Errorf("ledger: touch: %w", err)
+	}
+	return nil
+}
+
+// Made forgets that a subject was touched, unless it was again since t was listed.
+func (tx *Tx) Made(t Touched) error {
+	if err := tx.run("DELETE FROM touched WHERE subject = ? AND marked = ?", subjectKey(t.Subject), t.marked); err != nil {
+		return fmt.Errorf("ledger: made: %w", err)
+	}
+	return nil
+}
+
+// Touched lists at most n subjects whose visits are to be made, those whose
+// reads are the newest first: who badges now goes before what came late.
+func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
+	var list []Touched
+	rows, err := l.reads.QueryContext(ctx, "SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?", n)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var t Touched
+		var subject string
+		var from, to, received int64
+		err := rows.Scan(&subject, &from, &to, &received, &t.marked)
+		t.Subject, t.From, t.To, t.Received = subjectOf(subject), at(from), at(to), at(received)
+		list = append(list, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list what is touched: %w", err)
+	}
+	return list, nil
+}
+
+// WaitingSince is the earliest arrival of a read that is not in visits yet,
+// where a follower has come to a seq of the chain; zero: none waits.
+func (l *Ledger) WaitingSince(ctx context.Context, cursor int64) (time.Time, error) {
+	var first sql.NullInt64
+	err := l.reads.QueryRowContext(ctx, `SELECT min(t) FROM (SELECT min(received_at) AS t FROM touched
+		UNION ALL SELECT min(received_at) FROM reads WHERE seq > ?1
+		UNION ALL SELECT min(received_at) FROM reader_decisions WHERE seq > ?1)`, cursor).Scan(&first)
+	if err != nil || !first.Valid {
+		return time.Time{}, err
+	}
+	return at(first.Int64), nil
 }
 
 // Head returns the chain's newest seq.
@@ -229,6 +283,14 @@ func subjectKey(s visit.Subject) string {
 	return "m:" + string(s.Member)
 }
 
+// subjectOf reads what subjectKey wrote.
+func subjectOf(key string) visit.Subject {
+	if key[0] == 'p' {
+		return visit.Subject{Pass: lease.PassID(key[2:])}
+	}
+	return visit.Subject{Member: lease.MemberID(key[2:])}
+}
+
 // PutPresence records where a subject is; nowhere where Space is empty or outside.
 func (tx *Tx) PutPresence(p Presence) error {
 	if p.Space == "" || p.Space == catalogue.Outside {
@@ -250,11 +312,7 @@ func (l *Ledger) Presences(ctx context.Context, now time.Time) ([]Presence, erro
 		if err := rows.Scan(&subject, &p.Space, &since, &until); err != nil {
 			return err
 		}
-		if id := subject[2:]; subject[0] == 'p' {
-			p.Subject.Pass = lease.PassID(id)
-		} else {
-			p.Subject.Member = lease.MemberID(id)
-		}
+		p.Subject = subjectOf(subject)
 		p.Since, p.Until = at(since), at(until)
 		list = append(list, p)
 		return nil

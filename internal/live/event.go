@@ -7,6 +7,8 @@ package live
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
@@ -21,7 +23,10 @@ type Event struct {
 type Device struct {
 	LastSeenAt time.Time // its last message's arrival; zero: never
 	Online     *bool     // nil: it never said
-	StatusAt   time.Time
+	StatusAt   time.Time // the last status's own time, or a will's arrival
+	StatusIn   time.Time // when that arrived: of two statuses the one that arrived last counts
+	Boot       uuid.UUID // of the last status; nil: none
+	Lists      int       // the newest form of allowlists that a reader says it reads; 0: it does not say
 	Firmware   *string
 	Battery    *float64 // percent
 	RSSI       *float64 // dBm
@@ -34,6 +39,9 @@ type Device struct {
 	Value      int
 	ValueSince time.Time
 	ValueAt    time.Time
+	// Of a door: the state's own instant and id, by which a late one is told.
+	DoorAt time.Time
+	DoorID uuid.UUID
 	// Wrapped is the last number of a device whose numbers wrap at 256.
 	Wrapped *uint64
 }

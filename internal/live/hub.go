@@ -23,13 +23,13 @@ type hub struct {
 	mu      sync.Mutex
 	epoch   int64 // of this process; ids of another are unknown
 	last    uint64
-	ring    []Event // the newest hubMemory, oldest first
-	clients map[chan Event]struct{}
+	ring    []*Event // the newest hubMemory, oldest first
+	clients map[chan *Event]struct{}
 	current func() []occupancy.SpaceAvailability
 }
 
 func newHub(epoch int64, current func() []occupancy.SpaceAvailability) *hub {
-	return &hub{epoch: epoch, clients: map[chan Event]struct{}{}, current: current}
+	return &hub{epoch: epoch, clients: map[chan *Event]struct{}{}, current: current}
 }
 
 func (h *hub) id(n uint64) string { return fmt.Sprintf("%d-%d", h.epoch, n) }
@@ -40,7 +40,7 @@ func (h *hub) send(changes []occupancy.SpaceAvailability) {
 	defer h.mu.Unlock()
 	for _, a := range changes {
 		h.last++
-		e := Event{ID: h.id(h.last), Availability: a}
+		e := &Event{ID: h.id(h.last), Availability: a}
 		if len(h.ring) == hubMemory {
 			h.ring = append(h.ring[:0], h.ring[hubMemory/4:]...)
 		}
@@ -59,10 +59,10 @@ func (h *hub) send(changes []occupancy.SpaceAvailability) {
 // subscribe registers a client and returns what it missed since lastID: the
 // changes themselves where they are remembered, else every space as it is.
 // The channel is closed where the client is too slow.
-func (h *hub) subscribe(lastID string) (replay []Event, events <-chan Event, cancel func()) {
+func (h *hub) subscribe(lastID string) (replay []*Event, events <-chan *Event, cancel func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c := make(chan Event, clientQueue)
+	c := make(chan *Event, clientQueue)
 	h.clients[c] = struct{}{}
 	cancel = func() {
 		h.mu.Lock()
@@ -73,10 +73,10 @@ func (h *hub) subscribe(lastID string) (replay []Event, events <-chan Event, can
 		}
 	}
 	if n, ok := h.known(lastID); ok {
-		return append([]Event(nil), h.ring[len(h.ring)-int(h.last-n):]...), c, cancel
+		return append([]*Event(nil), h.ring[len(h.ring)-int(h.last-n):]...), c, cancel
 	}
 	for _, a := range h.current() {
-		replay = append(replay, Event{ID: h.id(h.last), Availability: a})
+		replay = append(replay, &Event{ID: h.id(h.last), Availability: a})
 	}
 	return replay, c, cancel
 }

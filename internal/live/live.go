@@ -14,7 +14,6 @@ import (
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
-	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -25,6 +24,9 @@ type Store interface {
 	ObservationsAfter(ctx context.Context, seq int64, yield func(*ingest.Observation) error) error
 	ReadsAfter(ctx context.Context, seq int64, yield func(*ingest.Read) error) error
 	Presences(ctx context.Context, now time.Time) ([]ledger.Presence, error)
+	Alarms(ctx context.Context, f ledger.AlarmFilter) ([]ingest.Alarm, error)
+	SensorSaid(ctx context.Context, device catalogue.DeviceID, from, to time.Time, yield ledger.YieldValues) error
+	SensorBefore(ctx context.Context, device catalogue.DeviceID, t time.Time, yield ledger.YieldValues) error
 }
 
 // Config is what a live state needs.
@@ -33,8 +35,11 @@ type Config struct {
 	Store   Store
 	// Publish sends a retained live topic; may fail while a broker is away.
 	Publish func(topic string, payload []byte, retain bool) error
-	// Online is told that a reader said it is online, so that it can be greeted; may be nil.
+	// Online is called when a reader's status shows that it has come back or
+	// started again, so that it can be greeted; may be nil.
 	Online func(catalogue.DeviceID)
+	// Lists is called when a reader says which form of allowlists it reads; may be nil.
+	Lists func(reader catalogue.DeviceID, form int)
 	// Applied is told which version of its allowlist a reader says it has applied; may be nil.
 	Applied func(reader catalogue.DeviceID, version string)
 	Now     func() time.Time
@@ -45,6 +50,7 @@ type Config struct {
 type State struct {
 	cfg Config
 	hub *hub
+	in  inbox
 
 	mu       sync.Mutex
 	occ      *occupancy.State
@@ -111,23 +117,18 @@ func (s *State) restore(ctx context.Context) error {
 		s.occ.Restore(m.Occupancy)
 	}
 	s.seen = ledger.Snapshot{ObservationSeq: snap.ObservationSeq, ReadSeq: snap.ReadSeq}
-	err = s.cfg.Store.ObservationsAfter(ctx, snap.ObservationSeq, func(o *ingest.Observation) error {
-		v, err := o.Values()
-		if err != nil { // one unreadable message must not keep the service from starting
-			s.cfg.Log.Error("a message cannot be read; the live state goes on without it", "error", err)
-			return nil
-		}
-		s.observe(o, *v)
-		return nil
-	})
-	if err != nil {
+	if err := s.closeGone(ctx); err != nil {
 		return err
 	}
-	err = s.cfg.Store.ReadsAfter(ctx, snap.ReadSeq, func(r *ingest.Read) error {
-		s.read(r)
-		return nil
-	})
-	if err != nil {
+	for id, d := range s.devices {
+		if d.Lists != 0 && s.cfg.Lists != nil {
+			s.cfg.Lists(id, d.Lists)
+		}
+	}
+	if err := s.loadFlows(ctx, s.cfg.Now()); err != nil {
+		return err
+	}
+	if err := s.catchUp(ctx); err != nil {
 		return err
 	}
 	people, err := s.cfg.Store.Presences(ctx, s.cfg.Now())
@@ -135,27 +136,6 @@ func (s *State) restore(ctx context.Context) error {
 		s.occ.SetPresence(p.Subject, p.Space, p.Since, p.Until, s.cfg.Now())
 	}
 	return err
-}
-
-// Committed takes in one commit. It is quick and waits for nobody.
-func (s *State) Committed(c ingest.Committed) {
-	s.mu.Lock()
-	for i, o := range c.Observations {
-		s.observe(o, c.Values[i])
-	}
-	for _, r := range c.Reads {
-		s.read(r)
-	}
-	s.mu.Unlock()
-	s.wake()
-}
-
-// SetPresence takes in where the visits' follower found a subject.
-func (s *State) SetPresence(who visit.Subject, where catalogue.SpaceID, since, until time.Time) {
-	s.mu.Lock()
-	s.occ.SetPresence(who, where, since, until, s.cfg.Now())
-	s.mu.Unlock()
-	s.wake()
 }
 
 func (s *State) wake() {
@@ -175,12 +155,14 @@ func (s *State) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			s.takeIn(context.WithoutCancel(ctx))
 			s.save(context.WithoutCancel(ctx))
 			return
 		case <-tick.C:
 		case <-s.kick:
 			pause(ctx, refreshEvery) // whoever badged is answered first, and changes share a round
 		}
+		s.takeIn(ctx)
 		s.refresh(s.cfg.Now())
 		s.writeAlarms(ctx)
 		s.sendLive()
@@ -254,7 +236,7 @@ func (s *State) sendLive() {
 func (s *State) Availability() []occupancy.SpaceAvailability { return *s.all.Load() }
 
 // Subscribe registers a client of the stream: see hub.subscribe.
-func (s *State) Subscribe(lastEventID string) (replay []Event, events <-chan Event, cancel func()) {
+func (s *State) Subscribe(lastEventID string) (replay []*Event, events <-chan *Event, cancel func()) {
 	return s.hub.subscribe(lastEventID)
 }
 

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,27 +24,27 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 	}
 	d := s.hear(dev, o.ReceivedAt)
 	if v.Seq != nil && v.Boot != nil {
-		s.number(dev, d, ingest.Numbered{Boot: *v.Boot, Seq: *v.Seq}, o.At)
+		s.number(dev, d, ingest.Numbered{Boot: *v.Boot, Seq: *v.Seq}, o.At, o.ReceivedAt)
 	}
 	if v.Counter != nil {
-		s.counter(dev, d, *v.Counter, o.At)
+		s.counter(dev, d, *v.Counter, o.At, o.ReceivedAt)
 	}
 	switch o.What {
 	case wire.Count, wire.Occupancy:
 		if said, ok := v.Value(o.At, o.ID); ok {
 			s.occ.SetValue(dev.ID, said)
-			s.value(dev, d, said)
+			s.value(dev, d, said, o.ReceivedAt)
 		}
 	case wire.Flow:
 		if s.occ.AddFlow(dev.ID, v.Flow(o.At, o.ID)) {
 			s.raise(ingest.AlarmCounterReset, dev, o.At, "its totals went back or leapt: nobody is counted for the time between")
 		} else {
-			s.clear(ingest.AlarmCounterReset, dev, o.At)
+			s.clear(ingest.AlarmCounterReset, dev, o.ReceivedAt)
 		}
 	case wire.Door:
-		s.door(dev, v.State, o.At)
+		s.door(dev, d, v.State, o)
 	case wire.Status:
-		s.status(dev, d, v, o.At)
+		s.status(dev, d, v, o)
 	}
 }
 
@@ -57,14 +59,14 @@ func (s *State) read(r *ingest.Read) {
 	d := s.hear(dev, r.ReceivedAt)
 	s.occ.Heard(dev.ID)
 	if r.Numbered != nil {
-		s.number(dev, d, *r.Numbered, r.At)
+		s.number(dev, d, *r.Numbered, r.At, r.ReceivedAt)
 	}
 	if r.Reader == nil && r.ReceivedAt.Sub(r.At).Abs() > clockLimit {
 		s.raise(ingest.AlarmClock, dev, r.ReceivedAt, fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)))
 	} else if r.Reader == nil {
 		s.clear(ingest.AlarmClock, dev, r.ReceivedAt)
 	}
-	if r.Reader == nil && d.Online != nil && !*d.Online && r.At.After(d.StatusAt) { // it asked: it is there
+	if r.Reader == nil && d.Online != nil && !*d.Online && !r.ReceivedAt.Before(d.StatusIn) { // it asked: it is there
 		here := true
 		d.Online = &here
 		s.occ.SetSilent(dev.ID, false)
@@ -83,47 +85,81 @@ func (s *State) hear(dev *catalogue.Device, at time.Time) *Device {
 	return d
 }
 
-func (s *State) number(dev *catalogue.Device, d *Device, n ingest.Numbered, at time.Time) {
+func (s *State) number(dev *catalogue.Device, d *Device, n ingest.Numbered, at, received time.Time) {
 	before := d.Numbering.Holes()
 	d.Numbering.Note(n.Boot, n.Seq)
 	switch after := d.Numbering.Holes(); {
 	case after && !before:
 		s.raise(ingest.AlarmGap, dev, at, "messages are missing")
 	case before && !after:
-		s.clear(ingest.AlarmGap, dev, at)
+		s.clear(ingest.AlarmGap, dev, received)
 	}
 }
 
-func (s *State) door(dev *catalogue.Device, state string, at time.Time) {
+// door takes in a door's state. States go by their own instants: a late one
+// changes nothing that a later one has said.
+func (s *State) door(dev *catalogue.Device, d *Device, state string, o *ingest.Observation) {
+	if cmp.Or(o.At.Compare(d.DoorAt), bytes.Compare(o.ID[:], d.DoorID[:])) < 0 {
+		return
+	}
+	d.DoorAt, d.DoorID = o.At, o.ID
 	for kind, now := range map[ingest.AlarmKind]bool{ingest.AlarmDoorForced: state == "forced", ingest.AlarmDoorHeld: state == "held"} {
 		if now {
-			s.raise(kind, dev, at, "the door is "+state)
+			s.raise(kind, dev, o.At, "the door is "+state)
 		} else {
-			s.clear(kind, dev, at)
+			s.clear(kind, dev, o.ReceivedAt)
 		}
 	}
 }
 
-func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, at time.Time) {
-	if at.Before(d.StatusAt) {
+// status takes in a status or a will: the last that arrived counts, whatever
+// its own time.
+func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ingest.Observation) {
+	if o.ReceivedAt.Before(d.StatusIn) {
 		return
 	}
-	d.StatusAt, d.Online = at, v.Online
-	s.battery(dev, v.Battery, at)
+	at := o.At
+	if at.UnixMilli() <= 0 { // a will that a broker had kept: nobody knows of when
+		at = o.ReceivedAt
+	}
+	wasOnline, boot := d.Online != nil && *d.Online, d.Boot
+	d.StatusIn, d.StatusAt, d.Online = o.ReceivedAt, at, v.Online
+	if v.Boot != nil {
+		d.Boot = *v.Boot
+	}
+	s.battery(dev, v.Battery, at, o.ReceivedAt)
 	d.Firmware, d.Battery, d.RSSI, d.Uptime = either(v.Firmware, d.Firmware), either(v.Battery, d.Battery), either(v.RSSI, d.RSSI), either(v.Uptime, d.Uptime)
+	online := v.Online != nil && *v.Online
+	if dev.Kind != catalogue.Reader {
+		return
+	}
+	s.lists(dev, d, v, at, online)
+	s.occ.Heard(dev.ID)
+	s.occ.SetSilent(dev.ID, !online)
+	// A reader that comes back, or has started again, may have missed what it
+	// was told; one that only says again how it is has not.
+	if online && (!wasOnline || d.Boot != boot) && s.cfg.Online != nil {
+		s.cfg.Online(dev.ID)
+	}
+}
+
+// lists takes in what a reader says of its allowlist.
+func (s *State) lists(dev *catalogue.Device, d *Device, v ingest.Values, at time.Time, online bool) {
 	if v.List != nil && (d.List == nil || *d.List != *v.List) {
 		d.List, d.ListSince = v.List, at
 		if s.cfg.Applied != nil {
 			s.cfg.Applied(dev.ID, *v.List)
 		}
 	}
-	online := v.Online != nil && *v.Online
-	if dev.Kind == catalogue.Reader {
-		s.occ.Heard(dev.ID)
-		s.occ.SetSilent(dev.ID, !online)
-		if online && s.cfg.Online != nil {
-			s.cfg.Online(dev.ID)
-		}
+	form := d.Lists
+	switch {
+	case v.Lists != nil:
+		d.Lists = *v.Lists
+	case online: // a will says nothing of it; firmware that does not say reads the first form
+		d.Lists = 0
+	}
+	if d.Lists != form && s.cfg.Lists != nil {
+		s.cfg.Lists(dev.ID, d.Lists)
 	}
 }
 
@@ -149,8 +185,9 @@ func (s *State) open(key string, a ingest.Alarm) {
 	s.alarms[a.ID] = a
 }
 
-func (s *State) clear(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time) {
-	s.close(string(kind)+"-"+string(dev.ID), at)
+// clear ends a device's alarm with the arrival of what shows that it is over.
+func (s *State) clear(kind ingest.AlarmKind, dev *catalogue.Device, received time.Time) {
+	s.close(string(kind)+"-"+string(dev.ID), received)
 }
 
 func (s *State) close(key string, at time.Time) {
@@ -161,6 +198,9 @@ func (s *State) close(key string, at time.Time) {
 	delete(s.standing, key)
 	a := s.opened[id]
 	delete(s.opened, id)
+	if at.Before(a.Since) { // a device's clock may run ahead of ours
+		at = a.Since
+	}
 	a.ClearedAt = &at
 	s.alarms[a.ID] = a
 }

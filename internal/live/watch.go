@@ -1,13 +1,16 @@
 package live
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
@@ -24,30 +27,43 @@ const (
 	crowded = 15
 )
 
-// value follows how long a sensor has said the same.
-func (s *State) value(dev *catalogue.Device, d *Device, said occupancy.Said) {
+// value follows how long a sensor has said the same, known and without a break.
+func (s *State) value(dev *catalogue.Device, d *Device, said occupancy.Said, received time.Time) {
 	if said.At.Before(d.ValueAt) {
+		if said.Value != d.Value && !said.At.Before(d.ValueSince) { // a late word breaks what seemed unbroken
+			d.ValueSince = said.At.Add(time.Millisecond)
+			s.stuck(dev, d, received)
+		}
 		return
 	}
-	if said.Value != d.Value || d.ValueSince.IsZero() {
+	timing := occupancy.TimingOf(dev)
+	holds := timing.Hold
+	if timing.OffDelay > 0 {
+		holds = min(holds, timing.OffDelay)
+	}
+	if said.Value != d.Value || d.ValueSince.IsZero() || said.At.Sub(d.ValueAt) > holds {
 		d.Value, d.ValueSince = said.Value, said.At
 	}
 	d.ValueAt = said.At
+	s.stuck(dev, d, received)
+}
+
+func (s *State) stuck(dev *catalogue.Device, d *Device, received time.Time) {
 	if d.Value > 0 && d.ValueAt.Sub(d.ValueSince) >= stuckAfter {
 		s.raise(ingest.AlarmStuck, dev, d.ValueSince.Add(stuckAfter), "it has said the same for a day, while occupied")
 	} else {
-		s.clear(ingest.AlarmStuck, dev, said.At)
+		s.clear(ingest.AlarmStuck, dev, received)
 	}
 }
 
 // battery raises and clears the alarm of a low battery.
-func (s *State) battery(dev *catalogue.Device, percent *float64, at time.Time) {
+func (s *State) battery(dev *catalogue.Device, percent *float64, at, received time.Time) {
 	switch {
 	case percent == nil:
 	case *percent < batteryLow:
 		s.raise(ingest.AlarmBatteryLow, dev, at, fmt.Sprintf("its battery is at %.0f %%", *percent))
 	case *percent >= batteryWell:
-		s.clear(ingest.AlarmBatteryLow, dev, at)
+		s.clear(ingest.AlarmBatteryLow, dev, received)
 	}
 }
 
@@ -59,7 +75,7 @@ func wrapping() uuid.UUID {
 
 // counter follows a numbering that wraps: less than half a turn ahead is new,
 // the rest is late.
-func (s *State) counter(dev *catalogue.Device, d *Device, n uint8, at time.Time) {
+func (s *State) counter(dev *catalogue.Device, d *Device, n uint8, at, received time.Time) {
 	next := uint64(n)
 	if d.Wrapped != nil {
 		ahead := uint64(n-uint8(*d.Wrapped)) & 0xff
@@ -74,7 +90,7 @@ func (s *State) counter(dev *catalogue.Device, d *Device, n uint8, at time.Time)
 	if d.Wrapped == nil || next > *d.Wrapped {
 		d.Wrapped = &next
 	}
-	s.number(dev, d, ingest.Numbered{Boot: wrapping(), Seq: next}, at)
+	s.number(dev, d, ingest.Numbered{Boot: wrapping(), Seq: next}, at, received)
 }
 
 // watch raises what only the clock tells: devices that have gone silent.
@@ -96,8 +112,8 @@ func (s *State) watch(now time.Time) {
 // until it is heard again; a sensor also once it has missed its time twice.
 // Doors may rest for days: readers and contacts tell by their status alone.
 func (d *Device) silent(dev *catalogue.Device, now time.Time) (time.Time, bool) {
-	if d.Online != nil && !*d.Online && !d.LastSeenAt.After(d.StatusAt) {
-		return d.StatusAt, true
+	if d.Online != nil && !*d.Online && !d.LastSeenAt.After(d.StatusIn) {
+		return d.StatusIn, true
 	}
 	if dev.Kind.OnDoor() || dev.Kind == catalogue.Gateway {
 		return time.Time{}, false
@@ -119,6 +135,42 @@ func (s *State) crowd(changed []occupancy.SpaceAvailability, now time.Time) {
 			})
 		case !over:
 			s.close(key, now)
+		}
+	}
+}
+
+// closeGone closes the alarms of devices and spaces that are no longer in the
+// catalogue: nothing would ever clear them.
+func (s *State) closeGone(ctx context.Context) error {
+	gone := func(a *ingest.Alarm) bool {
+		n := s.cfg.Network
+		return a.Device != "" && n.Device(a.Device) == nil || a.Device == "" && a.Space != "" && n.Space(a.Space) == nil ||
+			a.Door != "" && n.Door(a.Door) == nil
+	}
+	now := s.cfg.Now().UTC()
+	f := ledger.AlarmFilter{OpenOnly: true, Limit: 1000}
+	for {
+		list, err := s.cfg.Store.Alarms(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, a := range list {
+			f.AfterSince, f.AfterID = a.Since, a.ID
+			if !gone(&a) {
+				continue
+			}
+			if cleared := now; cleared.Before(a.Since) {
+				a.ClearedAt = &a.Since
+			} else {
+				a.ClearedAt = &cleared
+			}
+			a.Detail += " (closed: it has left the catalogue)"
+			s.alarms[a.ID] = a
+			delete(s.opened, a.ID)
+			maps.DeleteFunc(s.standing, func(_, id string) bool { return id == a.ID })
+		}
+		if len(list) < f.Limit {
+			return nil
 		}
 	}
 }

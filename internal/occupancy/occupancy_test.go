@@ -207,13 +207,15 @@ func TestStateIsWhatItsSnapshotSays(t *testing.T) {
 	n := site(t)
 	rapid.Check(t, func(t *rapid.T) {
 		s := occupancy.New(n)
+		var flows []occupancy.FlowSaid // the ledger has them
 		for range rapid.IntRange(0, 30).Draw(t, "messages") {
 			at := noon.Add(time.Duration(rapid.IntRange(-7200, 0).Draw(t, "ago")) * time.Second)
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
 				s.SetValue(rapid.SampledFrom([]catalogue.DeviceID{"count-1", "count-2", "pir-1", "pir-2"}).Draw(t, "sensor"), said(at, rapid.IntRange(0, 1).Draw(t, "value")))
 			case 1:
-				s.AddFlow("gate", flow(at, rapid.IntRange(0, 5).Draw(t, "in"), rapid.IntRange(0, 5).Draw(t, "out")))
+				flows = append(flows, flow(at, rapid.IntRange(0, 5).Draw(t, "in"), rapid.IntRange(0, 5).Draw(t, "out")))
+				s.AddFlow("gate", flows[len(flows)-1])
 			case 2:
 				s.Heard(rapid.SampledFrom([]catalogue.DeviceID{"street-in", "glass-in"}).Draw(t, "reader"))
 			case 3:
@@ -222,6 +224,9 @@ func TestStateIsWhatItsSnapshotSays(t *testing.T) {
 		}
 		again := occupancy.New(n)
 		again.Restore(s.Snapshot())
+		for _, f := range flows {
+			again.AddFlow("gate", f)
+		}
 		s.Refresh(noon)
 		again.Refresh(noon)
 		for i, a := range s.All() {

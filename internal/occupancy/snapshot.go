@@ -1,16 +1,13 @@
 package occupancy
 
 import (
-	"slices"
-
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
 // Snapshot is what a State remembers of sensors, to be taken up by another.
-// Presences are the ledger's and not in it.
+// Presences and the day's flows are the ledger's and not in it.
 type Snapshot struct {
 	Values map[catalogue.DeviceID]Said
-	Flows  map[catalogue.DeviceID][]FlowSaid
 	Heard  map[catalogue.DeviceID]bool
 	Silent map[catalogue.DeviceID]bool
 }
@@ -18,17 +15,12 @@ type Snapshot struct {
 // Snapshot copies the state's memory.
 func (s *State) Snapshot() Snapshot {
 	out := Snapshot{
-		Values: map[catalogue.DeviceID]Said{}, Flows: map[catalogue.DeviceID][]FlowSaid{},
-		Heard: map[catalogue.DeviceID]bool{}, Silent: map[catalogue.DeviceID]bool{},
+		Values: map[catalogue.DeviceID]Said{},
+		Heard:  map[catalogue.DeviceID]bool{}, Silent: map[catalogue.DeviceID]bool{},
 	}
 	for id, v := range s.sensors {
 		if v.known {
 			out.Values[id] = v.Said
-		}
-	}
-	for id, f := range s.flows {
-		if f.known {
-			out.Flows[id] = slices.Collect(f.said.each)
 		}
 	}
 	for _, sp := range s.spaces {
@@ -46,11 +38,6 @@ func (s *State) Snapshot() Snapshot {
 func (s *State) Restore(in Snapshot) {
 	for id, v := range in.Values {
 		s.SetValue(id, v)
-	}
-	for id, said := range in.Flows {
-		for _, v := range said {
-			s.AddFlow(id, v)
-		}
 	}
 	for id := range in.Heard {
 		s.Heard(id)

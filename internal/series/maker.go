@@ -44,6 +44,7 @@ type Maker struct {
 	made   atomic.Int64 // minutes made since the start
 
 	mu     sync.Mutex
+	asOf   time.Time                   // the series follows every message that arrived before
 	faults map[catalogue.SpaceID]error // of the spaces that cannot be made at the moment
 }
 
@@ -147,8 +148,26 @@ func (m *Maker) Run(ctx context.Context) {
 	}
 }
 
+// AsOf is the arrival up to which the series surely follows all messages.
+func (m *Maker) AsOf() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asOf
+}
+
 // Catch follows everything that is committed, and the clock.
 func (m *Maker) Catch(ctx context.Context) error {
+	began := m.cfg.Now()
+	err := m.follow(ctx)
+	if err == nil {
+		m.mu.Lock()
+		m.asOf = began
+		m.mu.Unlock()
+	}
+	return err
+}
+
+func (m *Maker) follow(ctx context.Context) error {
 	for more := true; more; {
 		var err error
 		if more, err = m.notice(ctx); err != nil {
@@ -193,7 +212,8 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	obs, err := l.ObservationsPage(ctx, after, observationsPage)
+	page := l.Portion(observationsPage)
+	obs, err := l.ObservationsPage(ctx, after, page)
 	if err != nil {
 		return false, err
 	}
@@ -201,7 +221,8 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	reads, upTo, err := l.ReadersHeard(ctx, readsAfter, readsPage)
+	readPage := int64(l.Portion(readsPage))
+	reads, upTo, err := l.ReadersHeard(ctx, readsAfter, readPage)
 	if err != nil || len(obs) == 0 && upTo == readsAfter {
 		return false, err
 	}
@@ -227,7 +248,7 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 		}
 		return tx.SetCursor(cursorReads, upTo)
 	})
-	return len(obs) == observationsPage || upTo-readsAfter == readsPage, err
+	return len(obs) == page || upTo-readsAfter == readPage, err
 }
 
 // stretch is minutes [from, to) of a space to be made.
@@ -262,7 +283,7 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 	work := m.places.stretches(dirty, floor, made, upTo)
 	var failed []stretch
 	for len(work) > 0 {
-		n := enough(work)
+		n := enough(work, int64(l.Portion(writeMinutes)))
 		skipped, err := m.write(ctx, work[:n])
 		if err != nil {
 			return false, err
@@ -287,10 +308,10 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 }
 
 // enough is how many stretches one commit takes.
-func enough(work []stretch) int {
+func enough(work []stretch, most int64) int {
 	var minutes int64
 	for i, w := range work {
-		if minutes += w.to - w.from; minutes >= writeMinutes {
+		if minutes += w.to - w.from; minutes >= most {
 			return i + 1
 		}
 	}
@@ -306,7 +327,9 @@ func (m *Maker) write(ctx context.Context, work []stretch) (skipped []stretch, e
 	}
 	var done []product
 	for _, w := range work {
+		began := time.Now()
 		runs, err := m.evaluate(ctx, w)
+		m.cfg.Ledger.Rest(ctx, time.Since(began))
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -404,6 +427,7 @@ func (n *noticed) sensor(d *catalogue.Device, o *ingest.Observation) error {
 	return nil
 }
 
+// reader notes a reader's status or will, or any other message of it.
 func (n *noticed) reader(o *ingest.Observation) error {
 	if o.At.UnixMilli() <= 0 { // an old will, of which nobody knows when
 		return nil
@@ -413,7 +437,20 @@ func (n *noticed) reader(o *ingest.Observation) error {
 		n.m.cfg.Log.Error("a message cannot be read; the series goes on without it", "error", err)
 		return nil
 	}
-	return n.heard(o.Device, o.At, alive, status)
+	at := o.At
+	switch {
+	case status && !alive && o.At.Equal(o.ReceivedAt): // a will
+		err = n.tx.NoteWill(o.Device, o.ReceivedAt)
+	case status: // what arrives after a will holds from the will's arrival at the earliest
+		var will time.Time
+		if will, err = n.tx.LastWill(o.Device); at.Before(will) {
+			at = will
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return n.heard(o.Device, at, alive, status)
 }
 
 // heard notes a reader's message; alive says that it shows the reader not to

@@ -121,7 +121,7 @@ func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evid
 			began = zero
 		}
 		f := occupancy.FlowSensor{Timing: timing}
-		add := func(at time.Time, id uuid.UUID, v *ingest.Values) { f.Said = append(f.Said, v.Flow(at, id)) }
+		add := ledger.FlowsInto(func(v occupancy.FlowSaid) { f.Said = append(f.Said, v) })
 		if err := l.SensorBefore(ctx, d.ID, began, add); err != nil {
 			return err
 		}

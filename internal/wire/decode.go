@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -230,7 +231,25 @@ func (o *object) status() *StatusBody {
 		v := o.version("list")
 		s.List = &v
 	}
+	if o.has("lists") {
+		s.Lists = ptr(int(o.count("lists", maxListForm)))
+	}
+	if o.has("keys") {
+		s.Keys = o.texts("keys")
+	}
 	return s
+}
+
+// maxListForm bounds what a reader may say of the forms of lists that it reads.
+const maxListForm = 1000
+
+// texts is a list of at most 16 short texts.
+func (o *object) texts(field string) []string {
+	var list []string
+	if json.Unmarshal(o.fields[field], &list) != nil || len(list) > 16 || slices.ContainsFunc(list, func(s string) bool { return len(s) > 100 }) {
+		o.fail(field, "is not a list of at most 16 short texts")
+	}
+	return list
 }
 
 func (o *object) need(field string) (json.RawMessage, bool) {

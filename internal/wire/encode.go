@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -39,6 +40,12 @@ func (m *Message) Canonical(b []byte) []byte {
 		s := m.Status
 		b = appendNumbers(strconv.AppendBool(b, s.Online), s.Battery, s.RSSI, s.Uptime)
 		b = appendText(appendText(b, s.Firmware), s.List)
+		if s.Lists != nil { // what older firmware does not say leaves its digests as they were
+			b = strconv.AppendInt(append(b, "|lists="...), int64(*s.Lists), 10)
+		}
+		if s.Keys != nil {
+			b = fmt.Appendf(b, "|keys=%q", s.Keys)
+		}
 	}
 	return b
 }
@@ -85,6 +92,8 @@ type payload struct {
 	RSSI        *float64   `json:"rssi_dbm,omitempty"`
 	Uptime      *float64   `json:"uptime_s,omitempty"`
 	List        *string    `json:"list,omitempty"`
+	Lists       *int       `json:"lists,omitempty"`
+	Keys        []string   `json:"keys,omitempty"`
 }
 
 // Encode writes the message's payload; Decode reads it back equal.
@@ -118,6 +127,7 @@ func (m *Message) Encode() ([]byte, error) {
 	case Status:
 		s := m.Status
 		p.Online, p.Firmware, p.Battery, p.RSSI, p.Uptime, p.List = &s.Online, s.Firmware, s.Battery, s.RSSI, s.Uptime, s.List
+		p.Lists, p.Keys = s.Lists, s.Keys
 	}
 	return json.Marshal(p)
 }

@@ -76,6 +76,8 @@ type StatusBody struct {
 	RSSI     *float64 // dBm
 	Uptime   *float64 // s
 	List     *string  // version of the allowlist that a reader has applied
+	Lists    *int     // the newest form of allowlists that a reader reads; nil: it does not say
+	Keys     []string // ids of the site keys that a reader verifies by; nil: it does not say
 }
 
 // FieldError says which field of a payload is wrong and how; never its value.

@@ -1,0 +1,135 @@
+package live
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// inbox is what was committed and is still to be taken in. Commits hand over
+// to it and never wait. Where more comes than is taken in, the rest is left in
+// the ledger, from which the state then catches up.
+type inbox struct {
+	mu      sync.Mutex
+	commits []ingest.Committed
+	moves   []moved
+	n       int  // messages in commits
+	lagging bool // messages were left in the ledger
+}
+
+// moved is where the visits' follower found a subject.
+type moved struct {
+	who          visit.Subject
+	where        catalogue.SpaceID
+	since, until time.Time
+}
+
+// inboxBound is how many messages may wait to be taken in.
+const inboxBound = 20_000
+
+// Committed hands one commit over. It waits for nobody.
+func (s *State) Committed(c ingest.Committed) {
+	in := &s.in
+	n := len(c.Observations) + len(c.Reads)
+	in.mu.Lock()
+	switch {
+	case in.lagging:
+	case in.n+n > inboxBound:
+		in.lagging, in.commits, in.n = true, nil, 0
+	default:
+		in.commits, in.n = append(in.commits, c), in.n+n
+	}
+	in.mu.Unlock()
+	s.wake()
+}
+
+// SetPresence hands over where the visits' follower found a subject.
+func (s *State) SetPresence(who visit.Subject, where catalogue.SpaceID, since, until time.Time) {
+	s.in.mu.Lock()
+	s.in.moves = append(s.in.moves, moved{who, where, since, until})
+	s.in.mu.Unlock()
+	s.wake()
+}
+
+// takeIn takes in what was handed over, and what was left in the ledger.
+func (s *State) takeIn(ctx context.Context) {
+	in := &s.in
+	in.mu.Lock()
+	commits, moves, lagging := in.commits, in.moves, in.lagging
+	in.commits, in.moves, in.n, in.lagging = nil, nil, 0, false
+	in.mu.Unlock()
+	for _, c := range commits {
+		s.mu.Lock() // for one commit at a time: others ask meanwhile
+		for i, o := range c.Observations {
+			s.observe(o, c.Values[i])
+		}
+		for _, r := range c.Reads {
+			s.read(r)
+		}
+		s.mu.Unlock()
+	}
+	if lagging {
+		if err := s.catchUp(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Error("live state is behind; trying again", "error", err)
+			in.mu.Lock()
+			in.lagging, in.commits, in.n = true, nil, 0
+			in.mu.Unlock()
+		}
+	}
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range moves {
+		s.occ.SetPresence(m.who, m.where, m.since, m.until, now)
+	}
+}
+
+// catchUp takes in the ledger's messages after those taken in before.
+func (s *State) catchUp(ctx context.Context) error {
+	locked := func(f func()) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		f()
+	}
+	err := s.cfg.Store.ObservationsAfter(ctx, s.seen.ObservationSeq, func(o *ingest.Observation) error {
+		v, err := o.Values()
+		if err != nil { // one unreadable message must not keep the service from its work
+			s.cfg.Log.Error("a message cannot be read; the live state goes on without it", "error", err)
+			return nil
+		}
+		locked(func() { s.observe(o, *v) })
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.cfg.Store.ReadsAfter(ctx, s.seen.ReadSeq, func(r *ingest.Read) error {
+		locked(func() { s.read(r) })
+		return nil
+	})
+}
+
+// loadFlows takes in the flow messages since the last zero, and the one before them.
+func (s *State) loadFlows(ctx context.Context, now time.Time) error {
+	zero := occupancy.LastZero(s.cfg.Network.Zone, now)
+	for i := range s.cfg.Network.Devices {
+		d := &s.cfg.Network.Devices[i]
+		if d.Kind != catalogue.FlowCounter {
+			continue
+		}
+		add := ledger.FlowsInto(func(f occupancy.FlowSaid) { s.occ.AddFlow(d.ID, f) })
+		if err := s.cfg.Store.SensorBefore(ctx, d.ID, zero, add); err != nil {
+			return err
+		}
+		if err := s.cfg.Store.SensorSaid(ctx, d.ID, zero, now.Add(time.Hour), add); err != nil {
+			return err
+		}
+	}
+	return nil
+}
