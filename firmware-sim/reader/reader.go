@@ -9,7 +9,6 @@ package reader
 
 import (
 	"crypto/ed25519"
-	"encoding/base64"
 	"strconv"
 	"time"
 
@@ -93,7 +92,8 @@ func (r *Reader) Badge(c wire.Credential, now time.Time) (*wire.Message, *Outcom
 // Status makes the message in which the reader tells of itself.
 func (r *Reader) Status(now time.Time, online bool, firmware string) *wire.Message {
 	m := r.message(wire.Status, now)
-	m.Status = &wire.StatusBody{Online: online, Firmware: &firmware}
+	lists := wire.ListForm2
+	m.Status = &wire.StatusBody{Online: online, Firmware: &firmware, Lists: &lists}
 	if r.list != nil {
 		v := r.Version()
 		m.Status.List = &v
@@ -196,17 +196,10 @@ func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
 		refused.Reason = "list-expired"
 		return refused
 	}
-	sum := wire.HashCredential(r.ListKey, c)
-	hash := base64.RawURLEncoding.EncodeToString(sum[:])
 	ms := now.UnixMilli()
-	for _, e := range r.list.Entries {
-		if e.Hash != hash {
-			continue
-		}
-		for _, right := range e.Rights {
-			if right.From <= ms && ms < right.To {
-				return Outcome{Granted: true, Reason: right.Reason, By: "list", Open: 5 * time.Second}
-			}
+	for _, right := range r.list.Rights(wire.HashCredential(r.ListKey, c)) {
+		if right.From <= ms && ms < right.To {
+			return Outcome{Granted: true, Reason: right.Reason, By: "list", Open: 5 * time.Second}
 		}
 		refused.Reason = "outside-hours"
 	}

@@ -3,7 +3,6 @@ package reader
 import (
 	"bytes"
 	"crypto/ed25519"
-	"encoding/base64"
 	"testing"
 	"time"
 
@@ -37,7 +36,7 @@ func list(t *testing.T, version int64, door catalogue.DoorID, from, to time.Time
 	t.Helper()
 	sum := wire.HashCredential(listKey, card)
 	p, err := wire.SignList(private, "r", wire.List{Version: version, Device: "r", Door: door, Direction: catalogue.In, IssuedAt: from, ExpiresAt: to,
-		Entries: []wire.ListEntry{{Hash: base64.RawURLEncoding.EncodeToString(sum[:]), Rights: []wire.ListRight{{Reason: "lease", From: from.UnixMilli(), To: from.Add(2 * time.Hour).UnixMilli()}}}}})
+		Entries: []wire.ListEntry{{Hash: sum, Rights: []wire.ListRight{{Reason: "lease", From: from.UnixMilli(), To: from.Add(2 * time.Hour).UnixMilli()}}}}}, wire.ListForm2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -236,10 +236,14 @@ func (s *server) unlock(ctx context.Context, in *unlockIn) (*empty, error) {
 	if s.cfg.Rights.InForce().LockedDown(door.Site) {
 		return nil, problem(http.StatusConflict, "the site is in lockdown: it forbids unlocks")
 	}
+	if !s.cfg.Doors.CanUnlock(door.ID) {
+		return nil, problem(http.StatusConflict, "no reader on the way in of this door can be told to open it")
+	}
 	if err := s.act(ctx, "unlock", "door/"+in.ID, in.Body); err != nil {
 		return nil, s.fail(err)
 	}
-	if err := s.cfg.Doors.Unlock(door.ID, time.Duration(in.Body.Seconds)*time.Second); err != nil {
+	err := s.cfg.Doors.Unlock(door.ID, time.Duration(in.Body.Seconds)*time.Second)
+	if err != nil {
 		s.cfg.Log.Warn("unlock not sent", "door", in.ID, "error", err)
 		return nil, problem(http.StatusServiceUnavailable, "the command could not be sent: the broker is away")
 	}

@@ -44,6 +44,8 @@ type Live interface {
 // Doors carries remote actions to readers.
 type Doors interface {
 	Unlock(door catalogue.DoorID, length time.Duration) error
+	// CanUnlock reports whether any reader can be told to open the door.
+	CanUnlock(door catalogue.DoorID) bool
 }
 
 // Sessions are the broker's connections that a changed secret or token ends.

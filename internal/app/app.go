@@ -167,7 +167,7 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 		return err
 	}
 	if a.live, err = live.Open(ctx, live.Config{
-		Network: a.Network, Store: a.ledger, Publish: publish, Online: a.down.Greet, Applied: func(d catalogue.DeviceID, v string) { a.metrics.lists.applied(d, v, a.opt.Now()) }, Now: a.opt.Now, Log: a.opt.Log,
+		Network: a.Network, Store: a.ledger, Publish: publish, Online: a.down.Returned, Lists: a.down.SetForm, Applied: func(d catalogue.DeviceID, v string) { a.metrics.lists.applied(d, v, a.opt.Now()) }, Now: a.opt.Now, Log: a.opt.Log,
 	}); err != nil {
 		return err
 	}
@@ -204,6 +204,7 @@ func (a *App) startBroker() error {
 	}
 	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
 		Listen: a.cfg.MQTTListen, Network: a.Network, Foreign: a.foreign, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
+		OnSubscribe: a.subscribed,
 		Denied: func(d broker.Delivery, reason string) { a.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) },
 	})
 	if err != nil {
@@ -215,6 +216,16 @@ func (a *App) startBroker() error {
 	}
 	a.MQTT = emb.Addr()
 	return nil
+}
+
+// subscribed greets the readers whose commands a client has just subscribed to.
+func (a *App) subscribed(filter string) {
+	for i := range a.Network.Devices {
+		d := &a.Network.Devices[i]
+		if d.Kind == catalogue.Reader && wire.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
+			a.down.Connected(d.ID)
+		}
+	}
 }
 
 // brokerUp publishes again what an outside broker may have missed.

@@ -162,6 +162,7 @@ func TestReadersAreToldOfUnlocksAndLockdowns(t *testing.T) {
 			want := map[bool]string{true: "lockdown", false: "release"}[on]
 			await(t, commands, func(c wire.CommandBody) bool { return c.Kind == want })
 			if on { // a reader that comes back is told again
+				d.send(string(reader), "status", `"online":false`)
 				d.send(string(reader), "status", `"online":true`)
 				await(t, commands, func(c wire.CommandBody) bool { return c.Kind == "lockdown" })
 			}

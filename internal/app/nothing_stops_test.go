@@ -318,4 +318,3 @@ func openStream(t *testing.T, a *App, token, path string) <-chan string {
 	}()
 	return lines
 }
-

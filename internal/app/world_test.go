@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"log/slog"
-	"slices"
 	"testing"
 	"time"
 
@@ -91,8 +89,7 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func change(v any) rights.Change { return rights.Change{Put: v} }
 
 func listed(l wire.List, hash [32]byte) bool {
-	want := base64.RawURLEncoding.EncodeToString(hash[:])
-	return slices.ContainsFunc(l.Entries, func(e wire.ListEntry) bool { return e.Hash == want && len(e.Rights) > 0 })
+	return len(l.Rights(hash)) > 0
 }
 
 // await takes from c until one fits.
@@ -109,4 +106,8 @@ func await[T any](t *testing.T, c <-chan T, fits func(T) bool) {
 			t.Fatal("did not come within 10 s")
 		}
 	}
+}
+
+func deletion(kind rights.Kind, id string) rights.Change {
+	return rights.Change{Delete: &rights.Key{Kind: kind, ID: id}}
 }

@@ -35,6 +35,9 @@ type EmbeddedConfig struct {
 	// DeniedSender), and the duty to acknowledge it. Without it such messages
 	// are acknowledged and dropped.
 	Denied func(d Delivery, reason string)
+	// OnSubscribe is called with each filter that a client is let subscribe to, or
+	// still is after it has come back to its session; it must be quick.
+	OnSubscribe func(filter string)
 	// OnPresence is told of every connection that begins and ends; it must be quick.
 	OnPresence func(p Principal, connected bool)
 	Log        *slog.Logger

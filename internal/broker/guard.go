@@ -175,8 +175,20 @@ func (g *guard) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 
 // OnPacketProcessed ends what OnSubscribe began.
 func (g *guard) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, _ error) {
-	if s := sessionOf(cl); s != nil && pk.FixedHeader.Type == packets.Subscribe {
-		s.release()
+	s := sessionOf(cl)
+	if s == nil || pk.FixedHeader.Type != packets.Subscribe {
+		return
+	}
+	s.release()
+	for _, f := range pk.Filters {
+		g.broker.subscribed(s, f.Filter)
+	}
+}
+
+// subscribed tells of a subscription that holds.
+func (e *Embedded) subscribed(s *session, filter string) {
+	if e.cfg.OnSubscribe != nil && e.rules.read(s.principal, filter) {
+		e.cfg.OnSubscribe(filter)
 	}
 }
 

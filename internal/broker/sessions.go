@@ -73,6 +73,9 @@ func (g *guard) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	if g.broker.cfg.OnPresence != nil {
 		g.broker.cfg.OnPresence(s.principal, true)
 	}
+	for filter := range cl.State.Subscriptions.GetAll() { // of the session that it has come back to
+		g.broker.subscribed(s, filter)
+	}
 }
 
 // OnQosPublish sees each message that mochi keeps until its client

@@ -8,7 +8,10 @@ package downlink
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,12 +48,18 @@ type Downlink struct {
 	cfg     Config
 	readers []*reader
 	byDoor  map[catalogue.DoorID][]*reader
+	byID    map[catalogue.DeviceID]*reader
 
 	kick  chan struct{}
-	greet chan catalogue.DeviceID
+	again atomic.Bool // all lists are to be published again, and states said again
+	due   time.Time   // when an event begins or ends; used by Run only
 
-	again  atomic.Bool // all lists are to be published again
-	events *events
+	telling sync.Mutex // held while readers are told, and over what they were told
+
+	mu       sync.Mutex
+	greeted  map[catalogue.DeviceID]greeting // to be told their state
+	forms    map[catalogue.DeviceID]int      // of lists, as readers say in their status
+	unlocked map[catalogue.DoorID]time.Time  // until when remote unlocks hold a door open
 }
 
 // Republish has every list sent again: the broker may have forgotten them.
@@ -59,17 +68,19 @@ func (d *Downlink) Republish() {
 	d.wake()
 }
 
-// reader is one reader and the list it was last given.
+// reader is one reader, the list it was last given and the state it was last told.
 type reader struct {
 	dev  *catalogue.Device
 	last ledger.Allowlist
+	form int // of its lists
+	told told
 }
 
 // Open loads the lists that were given last; Run keeps them current.
 func Open(ctx context.Context, cfg Config) (*Downlink, error) {
 	d := &Downlink{
-		cfg: cfg, byDoor: map[catalogue.DoorID][]*reader{}, kick: make(chan struct{}, 1),
-		greet: make(chan catalogue.DeviceID, 1024), events: newEvents(),
+		cfg: cfg, byDoor: map[catalogue.DoorID][]*reader{}, byID: map[catalogue.DeviceID]*reader{}, kick: make(chan struct{}, 1),
+		greeted: map[catalogue.DeviceID]greeting{}, forms: map[catalogue.DeviceID]int{}, unlocked: map[catalogue.DoorID]time.Time{},
 	}
 	lists, err := cfg.Store.Allowlists(ctx)
 	if err != nil {
@@ -87,6 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Downlink, error) {
 		r := &reader{dev: dev, last: last[dev.ID]}
 		d.readers = append(d.readers, r)
 		d.byDoor[dev.Door] = append(d.byDoor[dev.Door], r)
+		d.byID[dev.ID] = r
 	}
 	cfg.Rights.OnChange(func(*rights.InForce) { d.wake() })
 	return d, nil
@@ -99,13 +111,47 @@ func (d *Downlink) wake() {
 	}
 }
 
-// Greet tells a reader that has just come online what is in force: it may
-// have missed commands. It never blocks.
-func (d *Downlink) Greet(device catalogue.DeviceID) {
-	select {
-	case d.greet <- device:
-	default: // so many at once: their next status greets them
+// Connected has a reader told the state of its door: it has just subscribed to
+// its commands, and may have missed what it was told. It never waits.
+func (d *Downlink) Connected(device catalogue.DeviceID) { d.greet(device, connects) }
+
+// Returned does likewise for a reader whose status shows that it was away, or
+// that it may have been.
+func (d *Downlink) Returned(device catalogue.DeviceID, wasAway bool) {
+	if wasAway {
+		d.greet(device, connects)
+	} else {
+		d.greet(device, returns)
 	}
+}
+
+func (d *Downlink) greet(device catalogue.DeviceID, why greeting) {
+	if d.byID[device] == nil {
+		return
+	}
+	d.mu.Lock()
+	if d.greeted[device] != connects {
+		d.greeted[device] = why
+	}
+	d.mu.Unlock()
+	d.wake()
+}
+
+// SetForm notes which form of lists a reader says it reads.
+func (d *Downlink) SetForm(device catalogue.DeviceID, form int) {
+	d.mu.Lock()
+	d.forms[device] = form
+	d.mu.Unlock()
+	d.wake()
+}
+
+func (d *Downlink) formOf(device catalogue.DeviceID) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.forms[device] >= wire.ListForm2 {
+		return wire.ListForm2
+	}
+	return wire.ListForm1
 }
 
 // Run keeps the readers current until ctx ends: at each change of rights, as
@@ -113,10 +159,11 @@ func (d *Downlink) Greet(device catalogue.DeviceID) {
 func (d *Downlink) Run(ctx context.Context) {
 	d.Republish()
 	for {
-		if d.again.Swap(false) {
+		again := d.again.Swap(false)
+		if again {
 			d.republish()
 		}
-		d.update(ctx)
+		d.update(ctx, again)
 		timer := time.NewTimer(d.untilNext())
 		select {
 		case <-ctx.Done():
@@ -124,8 +171,6 @@ func (d *Downlink) Run(ctx context.Context) {
 			return
 		case <-d.kick:
 		case <-timer.C:
-		case id := <-d.greet:
-			d.greetReader(id)
 		}
 		timer.Stop()
 	}
@@ -135,35 +180,85 @@ func (d *Downlink) Run(ctx context.Context) {
 func (d *Downlink) untilNext() time.Duration {
 	now := d.cfg.Now()
 	wait := time.Minute
-	if at, ok := d.events.next(now); ok {
-		wait = min(wait, max(0, at.Sub(now)))
+	if d.due.After(now) {
+		wait = min(wait, d.due.Sub(now))
 	}
 	return wait
 }
 
-func (d *Downlink) update(ctx context.Context) {
+func (d *Downlink) update(ctx context.Context, again bool) {
 	force := d.cfg.Rights.InForce()
 	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
-	d.updateLockdowns(force, now) // first: a lockdown must not wait for lists
-	d.updateEvents(force, now)
+	d.updateStates(force, now, again) // first: a lockdown must not wait for lists
 	if err := d.updateLists(ctx, force, now); err != nil {
 		d.cfg.Log.Error("allowlists not renewed; trying again within a minute", "error", err)
 	}
 }
 
-// Unlock opens a door for a while, once, at every reader on its inner way.
-// It returns once the commands are handed to the broker.
+// CanUnlock reports whether any reader on the way in of a door can be told to open it.
+func (d *Downlink) CanUnlock(door catalogue.DoorID) bool {
+	return slices.ContainsFunc(d.byDoor[door], func(r *reader) bool { return r.dev.Direction == catalogue.In && canTell(r.dev) })
+}
+
+// ErrUnreachable is returned where no reader of a door's inner side can be told
+// to open it.
+var ErrUnreachable = errors.New("no reader on the way in of this door can be told to open it")
+
+// Unlock opens a door for a while at every reader on its inner way. It never
+// shortens an event that holds the door open. It returns once the commands are
+// handed to the broker.
 func (d *Downlink) Unlock(door catalogue.DoorID, length time.Duration) error {
+	d.telling.Lock()
+	defer d.telling.Unlock()
 	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
+	reached := false
+	var errs []error
+	until := now.Add(length)
 	for _, r := range d.byDoor[door] {
-		if r.dev.Direction != catalogue.In {
+		if r.dev.Direction != catalogue.In || !canTell(r.dev) {
 			continue
 		}
-		if err := d.command(r, "unlock", length, now.Add(commandLife)); err != nil {
-			return err
+		reached = true
+		if topic, payload, ok := wire.OpenForeign(r.dev); ok {
+			errs = append(errs, d.cfg.Publish(topic, payload, false))
+			continue
 		}
+		want := state{until: until}
+		if held := d.eventUntil(d.cfg.Rights.InForce(), door, now); !held.IsZero() {
+			want.until, want.event = later(until, held), true
+		}
+		if err := d.command(r, "unlock", want.until.Sub(now), now.Add(commandLife)); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		r.told.state, r.told.known, r.told.sure = want, true, false
+	}
+	if !reached {
+		return ErrUnreachable
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if until.After(d.unlocked[door]) {
+		d.unlocked[door] = until
 	}
 	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// canTell reports whether a reader can be told to open: one that speaks the
+// contract, or a real one that Totem opens by its own message.
+func canTell(dev *catalogue.Device) bool {
+	_, _, ok := wire.OpenForeign(dev)
+	return dev.Adapter == "" || ok
 }
 
 // commandLife is how long a reader may obey a command that reaches it late.

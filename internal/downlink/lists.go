@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -42,6 +41,7 @@ func (d *Downlink) republish() {
 func (d *Downlink) updateLists(ctx context.Context, force *rights.InForce, now time.Time) error {
 	var fresh []*reader
 	for _, r := range d.readers {
+		r.form = d.formOf(r.dev.ID)
 		next, err := d.renewed(r, force, now)
 		if err != nil {
 			return err
@@ -91,9 +91,11 @@ func (d *Downlink) spread(fresh []*reader) error {
 
 // renewed returns the reader's next list, or nil where the one it has still says what is so.
 func (d *Downlink) renewed(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
-	if r.last.Payload != nil && r.last.ExpiresAt.Sub(now) > listRenewal {
+	// A list from the future was issued by a clock that was ahead: nobody would
+	// pass by it until then.
+	if r.last.Payload != nil && !now.Before(r.last.IssuedAt) && r.last.ExpiresAt.Sub(now) > listRenewal {
 		// The same window, so that only a change of rights makes a difference.
-		entries := force.Index.Entries(r.dev.Door, r.dev.Direction, r.last.IssuedAt, r.last.ExpiresAt)
+		entries := d.entries(r, force, r.last.IssuedAt, r.last.ExpiresAt)
 		if bytes.Equal(d.digest(r, entries), r.last.Digest) {
 			return nil, nil
 		}
@@ -101,18 +103,23 @@ func (d *Downlink) renewed(r *reader, force *rights.InForce, now time.Time) (*le
 	return d.makeList(r, force, now)
 }
 
-func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
-	entries := force.Index.Entries(r.dev.Door, r.dev.Direction, now, now.Add(listLife))
+// entries are what a reader may decide by itself; one that is disabled nothing.
+func (d *Downlink) entries(r *reader, force *rights.InForce, from, to time.Time) []access.Entry {
 	if r.dev.Disabled {
-		entries = nil
+		return nil
 	}
+	return force.Index.Entries(r.dev.Door, r.dev.Direction, from, to)
+}
+
+func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
+	entries := d.entries(r, force, now, now.Add(listLife))
 	list := wire.List{
 		// Milliseconds of the clock, but always more than before: readers refuse an older version.
 		Version: max(now.UnixMilli(), r.last.Version+1), Device: r.dev.ID, Door: r.dev.Door, Direction: r.dev.Direction,
 		IssuedAt: now, ExpiresAt: now.Add(listLife), Entries: make([]wire.ListEntry, len(entries)),
 	}
 	for i, e := range entries {
-		list.Entries[i] = wire.ListEntry{Hash: base64.RawURLEncoding.EncodeToString(e.Hash[:]), Rights: make([]wire.ListRight, len(e.Rights))}
+		list.Entries[i] = wire.ListEntry{Hash: e.Hash, Rights: make([]wire.ListRight, len(e.Rights))}
 		for j, right := range e.Rights {
 			list.Entries[i].Rights[j] = wire.ListRight{Reason: string(right.Reason), From: right.From.UnixMilli(), To: right.To.UnixMilli()}
 		}
@@ -121,7 +128,7 @@ func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*l
 	if !ok {
 		return nil, fmt.Errorf("no signing key for site %s", r.dev.Site)
 	}
-	payload, err := wire.SignList(key.Private, r.dev.ID, list)
+	payload, err := wire.SignList(key.Private, r.dev.ID, list, r.form)
 	if err != nil {
 		return nil, fmt.Errorf("make allowlist of %s: %w", r.dev.ID, err)
 	}
@@ -135,7 +142,7 @@ func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*l
 func (d *Downlink) digest(r *reader, entries []access.Entry) []byte {
 	h := sha256.New()
 	key, _ := d.cfg.Keys.Site(r.dev.Site)
-	fmt.Fprintf(h, "%s|%s|%s|%t|", key.ID, r.dev.Door, r.dev.Direction, r.dev.Disabled)
+	fmt.Fprintf(h, "%s|%s|%s|%t|%d|", key.ID, r.dev.Door, r.dev.Direction, r.dev.Disabled, r.form)
 	var b []byte
 	for _, e := range entries {
 		b = append(b[:0], e.Hash[:]...)

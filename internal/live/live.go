@@ -36,8 +36,9 @@ type Config struct {
 	// Publish sends a retained live topic; may fail while a broker is away.
 	Publish func(topic string, payload []byte, retain bool) error
 	// Online is called when a reader's status shows that it has come back or
-	// started again, so that it can be greeted; may be nil.
-	Online func(catalogue.DeviceID)
+	// started again, so that it can be greeted; wasAway says that it was known
+	// to be offline before. May be nil.
+	Online func(reader catalogue.DeviceID, wasAway bool)
 	// Lists is called when a reader says which form of allowlists it reads; may be nil.
 	Lists func(reader catalogue.DeviceID, form int)
 	// Applied is told which version of its allowlist a reader says it has applied; may be nil.

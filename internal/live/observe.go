@@ -122,7 +122,7 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ing
 	if at.UnixMilli() <= 0 { // a will that a broker had kept: nobody knows of when
 		at = o.ReceivedAt
 	}
-	wasOnline, boot := d.Online != nil && *d.Online, d.Boot
+	before, boot := d.Online, d.Boot
 	d.StatusIn, d.StatusAt, d.Online = o.ReceivedAt, at, v.Online
 	if v.Boot != nil {
 		d.Boot = *v.Boot
@@ -138,8 +138,9 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ing
 	s.occ.SetSilent(dev.ID, !online)
 	// A reader that comes back, or has started again, may have missed what it
 	// was told; one that only says again how it is has not.
-	if online && (!wasOnline || d.Boot != boot) && s.cfg.Online != nil {
-		s.cfg.Online(dev.ID)
+	wasAway := before != nil && !*before
+	if online && (before == nil || wasAway || d.Boot != boot) && s.cfg.Online != nil {
+		s.cfg.Online(dev.ID, wasAway)
 	}
 }
 

@@ -220,7 +220,7 @@ func (f *Foreign) Find(topic string) (found Found, ok bool) {
 				return Found{fam.name, d, address}, true
 			}
 		}
-		if !ok && slices.ContainsFunc(fam.everyone, func(filter string) bool { return covers(filter, topic) }) {
+		if !ok && slices.ContainsFunc(fam.everyone, func(filter string) bool { return Covers(filter, topic) }) {
 			found, ok = Found{Adapter: fam.name}, true
 			if len(list) > 0 {
 				found.Address = list[0]
@@ -270,8 +270,8 @@ func KindsOf(adapter, address, topic string, payload []byte, received time.Time)
 	return out
 }
 
-// covers says whether an MQTT filter lets a topic through.
-func covers(filter, topic string) bool {
+// Covers reports whether an MQTT filter lets a topic through.
+func Covers(filter, topic string) bool {
 	for {
 		f, restF, moreF := strings.Cut(filter, "/")
 		if f == "#" {

@@ -71,7 +71,10 @@ func FuzzVerify(f *testing.F) {
 	public, private := keyPair()
 	for _, sign := range []func() ([]byte, error){
 		func() ([]byte, error) { return wire.SignDecision(private, "d", wire.DecisionBody{}) },
-		func() ([]byte, error) { return wire.SignList(private, "d", wire.List{Device: "d"}) },
+		func() ([]byte, error) { return wire.SignList(private, "d", wire.List{Device: "d"}, wire.ListForm1) },
+		func() ([]byte, error) {
+			return wire.SignList(private, "d", wire.List{Device: "d", Entries: []wire.ListEntry{{Rights: []wire.ListRight{{Reason: "lease"}}}}}, wire.ListForm2)
+		},
 	} {
 		p, err := sign()
 		if err != nil {

@@ -284,7 +284,7 @@ func TestSignaturesAreOverTheContractsWords(t *testing.T) {
 		t.Error(err)
 	}
 	l, err := wire.SignList(private, "metz-in", wire.List{Version: 3, Device: "metz-in", Door: "metz", Direction: catalogue.In, IssuedAt: notAfter, ExpiresAt: notAfter.Add(24 * time.Hour),
-		Entries: []wire.ListEntry{{Hash: "x", Rights: []wire.ListRight{{Reason: "lease", From: 1, To: 2}}}}})
+		Entries: []wire.ListEntry{{Hash: [32]byte{7}, Rights: []wire.ListRight{{Reason: "lease", From: 1, To: 2}}}}}, wire.ListForm1)
 	if err != nil {
 		t.Fatal(err)
 	}

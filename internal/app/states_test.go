@@ -1,0 +1,150 @@
+package app
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// connect is a reader that connects anew and hears its commands.
+func connect(t *testing.T, a *App) (commands chan wire.CommandBody, c *mqttload.Client) {
+	t.Helper()
+	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "reader-"+uuid.NewString(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	site, _ := a.Keys.Site("metz")
+	commands = make(chan wire.CommandBody, 100)
+	err = c.Subscribe(t.Context(), "totem/v1/metz/"+string(reader)+"/command", func(_ string, p []byte) {
+		body, err := wire.VerifyCommand(site.Public(), reader, p)
+		if err != nil {
+			t.Errorf("command: %v", err)
+		}
+		commands <- body
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return commands, c
+}
+
+// heard is what comes up to a kind.
+func heard(t *testing.T, commands chan wire.CommandBody, kind string) (kinds []string) {
+	t.Helper()
+	await(t, commands, func(c wire.CommandBody) bool {
+		kinds = append(kinds, c.Kind)
+		return c.Kind == kind
+	})
+	return kinds
+}
+
+func publicEvent(from, to time.Time) lease.Event {
+	return lease.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: from, EndsAt: to, Audience: "public"}
+}
+
+func TestAReaderThatWasAwayHearsTheEndOfWhatItWasTold(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	commands, c := connect(t, a)
+	heard(t, commands, "release") // of before this start nobody knows
+	now := time.Now().UTC()
+	if err := a.Rights.Apply(t.Context(), "test", change(publicEvent(now.Add(-time.Minute), now.Add(8*time.Hour)))); err != nil {
+		t.Fatal(err)
+	}
+	heard(t, commands, "unlock")
+	c.Close()
+	deleteEvent(t, a)
+	commands, c = connect(t, a)
+	if got := heard(t, commands, "release"); slices.Contains(got, "unlock") {
+		t.Errorf("after the event was cancelled: %v", got)
+	}
+	c.Close()
+	// The reader is told once: it has heard that it is neither.
+	commands, c = connect(t, a)
+	if err := a.down.Unlock("metz-entrance", 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got := heard(t, commands, "unlock"); slices.Contains(got, "release") {
+		t.Errorf("a reader that had nothing else to hear: %v", got)
+	}
+	c.Close()
+	// A lockdown that ended, and a service that was killed, while it was away.
+	setLockdown(t, a, true)
+	commands, c = connect(t, a)
+	heard(t, commands, "lockdown")
+	c.Close()
+	setLockdown(t, a, false)
+	stopApp(t, a)
+	a = startApp(t, cfg)
+	commands, _ = connect(t, a)
+	heard(t, commands, "release")
+}
+
+func deleteEvent(t *testing.T, a *App) {
+	t.Helper()
+	if err := a.Rights.Apply(t.Context(), "test", deletion("event", "fete")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func setLockdown(t *testing.T, a *App, on bool) {
+	t.Helper()
+	if err := a.Rights.SetLockdown(t.Context(), "test", "metz", on, "drill"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAShortUnlockDoesNotEndAnEventsHold(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	commands, _ := connect(t, a)
+	now := time.Now().UTC()
+	if err := a.Rights.Apply(t.Context(), "test", change(publicEvent(now.Add(-time.Minute), now.Add(time.Hour)))); err != nil {
+		t.Fatal(err)
+	}
+	await(t, commands, func(c wire.CommandBody) bool { return c.Kind == "unlock" && c.OpenMS > 3_500_000 })
+	if err := a.down.Unlock("metz-entrance", 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	await(t, commands, func(c wire.CommandBody) bool {
+		if c.Kind == "unlock" && c.OpenMS <= 5000 {
+			t.Error("the door would close after 5 s")
+		}
+		return c.Kind == "unlock"
+	})
+}
+
+func TestAStatusAloneIsNoGreeting(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	setLockdown(t, a, true)
+	commands, _ := connect(t, a)
+	heard(t, commands, "lockdown")
+	for range 3 {
+		say(t, a, string(reader), "status", atNow(0)+`,"online":true`, false)
+	}
+	setLockdown(t, a, false)
+	if got := heard(t, commands, "release"); len(got) > 2 { // the first status may be a return
+		t.Errorf("three statuses were answered by %v", got)
+	}
+}
+
+func TestADoorThatNobodyCanTellIsAConflict(t *testing.T) {
+	cfg := withRealDevices(t)
+	a := startApp(t, cfg)
+	if status, _ := clientOf(t, a).ask("POST", "/v1/doors/room-door/unlock", `{"seconds":5,"reason":"test"}`); status != 409 {
+		t.Errorf("a door without a reader answers %d", status)
+	}
+	if status, body := clientOf(t, a).ask("POST", "/v1/doors/street/unlock", `{"seconds":5,"reason":"test"}`); status != 204 {
+		t.Errorf("a door that is opened by its own message answers %d: %v", status, body)
+	}
+}

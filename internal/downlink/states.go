@@ -1,0 +1,169 @@
+package downlink
+
+import (
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/rights"
+)
+
+// A reader is always told the whole state of its door: locked down, held open
+// until an instant, or neither. It is told at every change, when it connects,
+// and when Totem starts. "Neither" is said as a release, to a reader that was
+// told something else before or of which Totem cannot know what it was told.
+
+// state is what is so at a reader's door. The zero state is neither.
+type state struct {
+	locked bool
+	until  time.Time // held open
+	event  bool      // by an event, whose end is said; a remote unlock ends by itself
+}
+
+func (s state) neither() bool { return !s.locked && s.until.IsZero() }
+
+func (s state) equal(o state) bool { return s.locked == o.locked && s.until.Equal(o.until) }
+
+// told is what a reader was last told.
+type told struct {
+	state
+	known bool // something was said since Totem started, and its publication succeeded
+	// sure says that the reader has heard it: it was said when it had just connected.
+	sure bool
+	// free says that the reader is surely not locked down: it has heard something
+	// else since it connected.
+	free  bool
+	at    time.Time // when it was told
+	again time.Time // when a failed publication is tried again
+}
+
+const (
+	// lockLife is how long a lockdown or a release may still reach a reader: one
+	// that was away is told again when it comes back.
+	lockLife = time.Hour
+	// sayAgain is how long after a failed publication it is tried again.
+	sayAgain = time.Second
+	// justTold is how long after a connection the reader's status is no news of it.
+	justTold = 10 * time.Second
+)
+
+// greeting is why a reader is told its state again.
+type greeting int
+
+const (
+	connects greeting = iota + 1 // it has just subscribed to its commands, or was away
+	returns                      // its first status, or one after it started again: no news of one that has just connected
+)
+
+// updateStates tells every reader whose state has changed, and those that have
+// just connected; with again all of them.
+func (d *Downlink) updateStates(force *rights.InForce, now time.Time, again bool) {
+	d.telling.Lock()
+	defer d.telling.Unlock()
+	d.mu.Lock()
+	greeted := d.greeted
+	d.greeted = map[catalogue.DeviceID]greeting{}
+	for door, until := range d.unlocked {
+		if !until.After(now) || force.LockedDown(d.cfg.Network.Door(door).Site) { // a lockdown ends unlocks
+			delete(d.unlocked, door)
+		}
+	}
+	d.mu.Unlock()
+	d.due = time.Time{}
+	for _, r := range d.readers {
+		if r.dev.Adapter != "" { // it does not speak the contract
+			continue
+		}
+		want := d.stateOf(force, r, now)
+		d.note(want.until, now)
+		r.forgetExpired(now)
+		connected := greeted[r.dev.ID] == connects ||
+			greeted[r.dev.ID] == returns && !(r.told.sure && r.told.equal(want) && now.Sub(r.told.at) < justTold)
+		if !connected && !again && r.told.known && r.told.equal(want) {
+			continue
+		}
+		if connected && want.neither() && r.told.known && r.told.sure && r.told.neither() {
+			continue
+		}
+		if !connected && r.told.again.After(now) {
+			d.note(r.told.again, now)
+			continue
+		}
+		d.tell(r, want, now, connected)
+	}
+}
+
+// forgetExpired: a reader that was told to open until an instant, by a remote
+// unlock, is closed after it without being told.
+func (r *reader) forgetExpired(now time.Time) {
+	if t := &r.told; t.known && !t.locked && !t.event && !t.until.IsZero() && !t.until.After(now) {
+		t.state = state{}
+	}
+}
+
+// tell says a state to a reader. What is not published is said again.
+func (d *Downlink) tell(r *reader, want state, now time.Time, connected bool) {
+	var err error
+	// The end of a lockdown is a release, then the unlock of what still runs.
+	if !want.locked && !want.neither() && !r.told.free {
+		err = d.command(r, "release", 0, now.Add(lockLife))
+	}
+	if err == nil {
+		switch {
+		case want.locked:
+			err = d.command(r, "lockdown", 0, now.Add(lockLife))
+		case want.neither():
+			err = d.command(r, "release", 0, now.Add(lockLife))
+		default:
+			err = d.command(r, "unlock", want.until.Sub(now), now.Add(commandLife))
+		}
+	}
+	if err != nil {
+		if r.told.again.IsZero() {
+			d.cfg.Log.Warn("reader not told the state of its door; trying again", "device", r.dev.ID, "error", err)
+		}
+		r.told = told{again: now.Add(sayAgain)}
+		d.note(r.told.again, now)
+		return
+	}
+	r.told = told{state: want, known: true, sure: connected, free: !want.locked && (connected || r.told.free), at: now}
+}
+
+// stateOf is what is so at a reader's door now. It also notes when an event
+// begins or ends.
+func (d *Downlink) stateOf(force *rights.InForce, r *reader, now time.Time) state {
+	if force.LockedDown(r.dev.Site) {
+		return state{locked: true}
+	}
+	until := d.eventUntil(force, r.dev.Door, now)
+	s := state{until: until, event: !until.IsZero()}
+	if r.dev.Direction == catalogue.In {
+		d.mu.Lock()
+		remote := d.unlocked[r.dev.Door]
+		d.mu.Unlock()
+		s.until = later(s.until, remote)
+	}
+	for _, span := range force.Index.Unlocks(r.dev.Door) {
+		d.note(span.From, now)
+		d.note(span.To, now)
+	}
+	return s
+}
+
+// eventUntil is the end of the public events that hold a door open now; zero
+// where none does.
+func (d *Downlink) eventUntil(force *rights.InForce, door catalogue.DoorID, now time.Time) time.Time {
+	var until time.Time
+	for _, span := range force.Index.Unlocks(door) {
+		if !span.From.After(now) && span.To.After(now) && span.To.After(until) {
+			until = span.To
+		}
+	}
+	return until
+}
+
+// note remembers the earliest instant at which something is due.
+func (d *Downlink) note(at, now time.Time) {
+	if at.After(now) && (d.due.IsZero() || at.Before(d.due)) {
+		d.due = at
+	}
+}
