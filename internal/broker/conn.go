@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
@@ -32,6 +33,8 @@ type conn struct {
 	pending []byte
 	closed  bool
 	wake    chan struct{} // capacity 1
+	sent    chan struct{} // closed and replaced when something was sent
+	sending int           // bytes that the flushing goroutine has taken
 	done    chan struct{} // closed once the network connection is
 
 	first firstPacket // used by the reading goroutine only
@@ -39,7 +42,7 @@ type conn struct {
 
 func newConn(nc net.Conn, l Limits) *conn {
 	c := &conn{Conn: nc, maxPending: l.PendingBytes, writeTimeout: l.WriteTimeout,
-		wake: make(chan struct{}, 1), done: make(chan struct{})}
+		wake: make(chan struct{}, 1), sent: make(chan struct{}), done: make(chan struct{})}
 	go c.flush()
 	return c
 }
@@ -63,7 +66,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		c.mu.Unlock()
 		return 0, net.ErrClosed
 	}
-	if len(c.pending)+len(b) > c.maxPending {
+	if len(c.pending) > c.maxPending { // one packet may be larger: it is sent alone
 		c.closed, c.pending = true, nil
 		c.mu.Unlock()
 		c.session.slow()
@@ -93,7 +96,10 @@ func (c *conn) flush() {
 		for {
 			c.mu.Lock()
 			out, c.pending = c.pending, out[:0]
+			c.sending = len(out)
 			closed := c.closed
+			close(c.sent)
+			c.sent = make(chan struct{})
 			c.mu.Unlock()
 			if len(out) == 0 {
 				if closed {
@@ -117,14 +123,49 @@ func (c *conn) send(out []byte, closing bool) bool {
 	if closing {
 		wait = min(wait, time.Second)
 	}
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(wait))
-	if _, err := c.Conn.Write(out); err == nil {
-		return true
+	for len(out) > 0 { // in parts: the time-out is for a network that takes nothing
+		part := out[:min(len(out), writePart)]
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(wait))
+		if _, err := c.Conn.Write(part); err != nil {
+			c.mu.Lock()
+			c.closed, c.pending = true, nil
+			c.mu.Unlock()
+			return false
+		}
+		out = out[len(part):]
+		c.mu.Lock()
+		c.sending = len(out)
+		close(c.sent)
+		c.sent = make(chan struct{})
+		c.mu.Unlock()
 	}
-	c.mu.Lock()
-	c.closed, c.pending = true, nil
-	c.mu.Unlock()
-	return false
+	return true
+}
+
+// writePart is how much is written to the network at once.
+const writePart = 32 << 10
+
+// waitBelow waits until fewer than so many bytes wait for the network; false
+// when the connection ends before.
+func (c *conn) waitBelow(ctx context.Context, bytes int) bool {
+	for {
+		c.mu.Lock()
+		waiting, closed, sent := len(c.pending)+c.sending, c.closed, c.sent
+		c.mu.Unlock()
+		if closed {
+			return false
+		}
+		if waiting < bytes {
+			return true
+		}
+		select {
+		case <-sent:
+		case <-c.done:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // Close sends what waits, for a second at most, and closes the connection. It

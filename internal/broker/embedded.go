@@ -61,8 +61,9 @@ type Embedded struct {
 	// deliver is held while messages go to subscribers, while a client
 	// subscribes and while it takes its session up again: so every subscriber
 	// sees one order, ending with what is retained.
-	deliver sync.Mutex
-	order   int64 // under deliver
+	deliver  sync.Mutex
+	order    int64             // under deliver
+	retained map[string][]byte // by topic; under deliver
 
 	epoch atomic.Uint64 // counts what takes somebody's access away
 
@@ -84,8 +85,8 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 		return nil, errors.New("embedded broker: a network, an authenticator, a handler and a log are needed")
 	}
 	e := &Embedded{cfg: cfg, limits: cfg.Limits.withDefaults(), rules: rules{cfg.Network, cfg.Foreign},
-		seldom:  rate.Sometimes{First: 10, Interval: 10 * time.Second},
-		waiting: map[*session]struct{}{}, live: map[string]*session{}, perPrincipal: map[owner]int{},
+		seldom:   rate.Sometimes{First: 10, Interval: 10 * time.Second},
+		retained: map[string][]byte{}, waiting: map[*session]struct{}{}, live: map[string]*session{}, perPrincipal: map[owner]int{},
 		settled: make(chan struct{})}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.server = mqtt.New(e.options())
@@ -243,7 +244,11 @@ func (e *Embedded) Publish(topic string, payload []byte, retain bool) error {
 	}
 	e.deliver.Lock()
 	defer e.deliver.Unlock()
-	if err := e.server.Publish(topic, payload, retain, 1); err != nil {
+	if retain {
+		e.publishLatest(topic, payload)
+		return nil
+	}
+	if err := e.server.Publish(topic, payload, false, 1); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	return nil

@@ -118,8 +118,8 @@ func TestRetainedAllowlistReachesALateSubscriberAndCanBeCleared(t *testing.T) {
 	if m := next(t, got); m != topic+" " {
 		t.Fatal(m)
 	}
-	if n := r.server.Topics.Messages(topic); len(n) != 0 {
-		t.Fatalf("%d stay", len(n))
+	if n := r.Stats().Retained; n != 0 {
+		t.Fatalf("%d stay", n)
 	}
 }
 

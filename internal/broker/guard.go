@@ -179,6 +179,9 @@ func (g *guard) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, _ error) {
 	if s == nil || pk.FixedHeader.Type != packets.Subscribe {
 		return
 	}
+	for _, f := range pk.Filters {
+		g.broker.sendRetained(s, f.Filter)
+	}
 	s.release()
 	for _, f := range pk.Filters {
 		g.broker.subscribed(s, f.Filter)

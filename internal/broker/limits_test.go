@@ -182,7 +182,7 @@ func TestClientThatDoesNotReadNeverBlocksPublishAndIsCutOff(t *testing.T) {
 	payload := make([]byte, 60_000)
 	for i := 0; r.Stats().Slow == 0; i++ {
 		began := time.Now()
-		if err := r.Publish("totem/v1/metz/metz-in/allowlist", payload, true); err != nil {
+		if err := r.Publish("totem/v1/metz/metz-in/decision", payload, false); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took > time.Second {

@@ -32,6 +32,7 @@ type session struct {
 	rate      *rate.Limiter
 	unacked   *semaphore.Weighted
 	maxWeight int64
+	latest    *latest // retained messages that wait for the client
 
 	goodbye  atomic.Bool   // DISCONNECT was received
 	present  atomic.Bool   // OnPresence was told
@@ -46,7 +47,7 @@ type session struct {
 }
 
 func newSession(e *Embedded, nc net.Conn, local bool) *session {
-	s := &session{broker: e, local: local, done: make(chan struct{}), resumed: make(chan struct{}), resuming: true}
+	s := &session{broker: e, local: local, done: make(chan struct{}), resumed: make(chan struct{}), resuming: true, latest: newLatest()}
 	s.ctx, s.stop = context.WithCancel(e.ctx)
 	s.conn = newConn(nc, e.limits)
 	s.conn.session = s

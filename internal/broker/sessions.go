@@ -47,6 +47,7 @@ func (g *guard) inherit(s *session, old *mqtt.Client) {
 	if former.newest != nil {
 		s.newest = former.newest
 	}
+	s.latest.inherit(former.latest)
 }
 
 // renumberQueue makes mochi send what waits in the order in which it was published.
@@ -64,6 +65,7 @@ func (g *guard) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	s := sessionOf(cl)
 	s.release()
 	close(s.resumed)
+	g.broker.tasks.Go(func() { s.sendLatest(cl) })
 	s.resuming = false
 	s.present.Store(true)
 	if !s.principal.Until.IsZero() {
@@ -89,17 +91,14 @@ func (g *guard) OnQosPublish(cl *mqtt.Client, pk packets.Packet, _ int64, _ int)
 		s.release() // the list of what is sent again is made: others may publish while it is sent
 		return
 	}
-	if !strings.HasSuffix(pk.TopicName, "/decision") && !strings.HasSuffix(pk.TopicName, "/command") {
-		s.supersede(cl, pk)
-	}
 	if cl.Closed() && cl.State.Inflight.Len() > g.broker.limits.OfflineMessages {
 		forgetOldest(cl)
 		g.broker.stats.dropped.Add(1)
 	}
 }
 
-// supersede drops the former message of a topic of which only the last counts,
-// lest a reader that is away collects a hundred allowlists.
+// supersede drops the former message of a retained topic that the client has
+// not acknowledged: only the last counts.
 func (s *session) supersede(cl *mqtt.Client, pk packets.Packet) {
 	if former, ok := s.newest[pk.TopicName]; ok && former != pk.PacketID {
 		if m, ok := cl.State.Inflight.Get(former); ok && m.TopicName == pk.TopicName {

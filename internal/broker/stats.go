@@ -29,13 +29,16 @@ type Stats struct {
 
 // Stats reads the counts.
 func (e *Embedded) Stats() Stats {
+	e.deliver.Lock()
+	retained := len(e.retained)
+	e.deliver.Unlock()
 	e.mu.Lock()
 	live, open := len(e.live), e.open
 	e.mu.Unlock()
 	c := &e.stats
 	return Stats{
 		Connections: live, Sessions: e.server.Clients.Len(), Unacknowledged: open,
-		Retained: e.server.Topics.Retained.Len(),
+		Retained: retained,
 		Received: c.received.Load(), Acknowledged: c.acknowledged.Load(), Denied: c.denied.Load(), Wills: c.wills.Load(),
 		Refused: c.refused.Load(), Dropped: c.dropped.Load(), Slow: c.slow.Load(), Panics: c.panics.Load(),
 	}
