@@ -206,7 +206,7 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book) {
 	n := book.Size().Credentials + book.Size().Passes
 	x.credentials, x.forList = make([]credential, 0, n), make([]lease.Hash, 0, n)
 	for cr := range book.CredentialsUnordered() {
-		cc := credential{lookup: cr.Lookup, from: bound(cr.ValidFrom, math.MinInt64), to: bound(cr.ValidTo, math.MaxInt64), member: p.byID[cr.Member]}
+		cc := credential{lookup: cr.Lookup, from: bound(cr.ValidFrom, math.MinInt64), to: bound(cr.ValidTo, math.MaxInt64), since: bound(cr.Since, math.MinInt64), member: p.byID[cr.Member]}
 		switch cr.Status {
 		case lease.Active:
 		case lease.Lost:
@@ -216,6 +216,7 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book) {
 		}
 		x.credentials, x.forList = append(x.credentials, cc), append(x.forList, cr.ForList)
 	}
+	c.compileFormers(x, p, book)
 	for v := range book.Passes() {
 		cc := credential{lookup: v.Lookup, from: v.ValidFrom.UnixMilli(), to: v.ValidTo.UnixMilli(), pass: &pass{id: v.ID, doors: c.spaces(v.Spaces)}}
 		if v.Deleted {
@@ -235,6 +236,23 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book) {
 			i = (i + 1) & mask
 		}
 		x.slots[i] = uint32(n) + 1
+	}
+}
+
+// compileFormers keeps whose badges were, for reads of before they changed hands.
+func (c *Compiler) compileFormers(x *Index, p people, book *lease.Book) {
+	for list := range book.Formers() {
+		if x.formers == nil {
+			x.formers = map[lease.Hash][]former{}
+		}
+		for _, f := range list {
+			m := p.byID[f.Member]
+			if m == nil && f.Member != "" { // deleted since, and not erased: it is still theirs
+				m = &member{id: f.Member}
+			}
+			x.formers[f.Lookup] = append(x.formers[f.Lookup], former{f.Until.UnixMilli(),
+				credential{lookup: f.Lookup, from: math.MinInt64, to: math.MaxInt64, since: math.MinInt64, member: m}})
+		}
 	}
 }
 

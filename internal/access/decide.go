@@ -38,6 +38,9 @@ const (
 	LeaseNotStarted     Reason = "lease-not-started"
 	LeaseEnded          Reason = "lease-ended"
 	NoRight             Reason = "no-right"
+	// Unavailable refuses where the ledger cannot say where a member is: nobody
+	// is let into a space that is marked for anti-passback on a guess.
+	Unavailable Reason = "unavailable"
 )
 
 const (
@@ -70,8 +73,9 @@ type Position struct {
 // Whereabouts knows where members' reads have left them. It is asked only at
 // doors into spaces that are marked for anti-passback.
 type Whereabouts interface {
-	// Last returns where the member's last granted read at or before t left them.
-	Last(m lease.MemberID, t time.Time) (Position, bool)
+	// Last returns where the member's last granted read at or before t left
+	// them; an error where that cannot be known.
+	Last(m lease.MemberID, t time.Time) (Position, bool, error)
 }
 
 // Answer is what decide says. Lease is the one that grants or that explains
@@ -87,7 +91,11 @@ type Answer struct {
 // Decide answers a question by §3: the first rule that applies. w may be nil:
 // then nobody's whereabouts are known.
 func (x *Index) Decide(q Question, w Whereabouts) Answer {
+	unix := q.At.UnixMilli()
 	cred := x.credential(q.Credential)
+	if len(x.formers) > 0 && (q.Offline || q.Received.IsZero()) { // of then, not of now
+		cred = x.holder(q.Credential, unix)
+	}
 	var a Answer
 	if cred != nil {
 		a.Subject = cred.subject()
@@ -96,7 +104,6 @@ func (x *Index) Decide(q Question, w Whereabouts) Answer {
 		a.Granted, a.Reason = true, Egress
 		return a
 	}
-	unix := q.At.UnixMilli()
 	if a.Reason = x.barred(&q, cred, unix); a.Reason != "" {
 		return a
 	}
@@ -235,7 +242,11 @@ func (x *Index) passback(a *Answer, q *Question, c *credential, d *door, w Where
 	if c.member == nil || a.Reason == Staff || c.responder() {
 		return
 	}
-	last, ok := w.Last(c.member.id, q.At)
+	last, ok, err := w.Last(c.member.id, q.At)
+	if err != nil {
+		a.Granted, a.Reason, a.Lease = false, Unavailable, ""
+		return
+	}
 	if !ok || last.At.Before(x.dayBegan(q.At)) || !x.network.Within(last.Space, d.to) {
 		return
 	}

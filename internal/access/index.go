@@ -18,6 +18,7 @@ type Index struct {
 	credentials []credential
 	forList     []lease.Hash // of credentials, one each
 	slots       []uint32     // a hash table: 1 + an index into credentials, 0 is empty
+	formers     map[lease.Hash][]former
 	lockdowns   []lockdown
 	atSite      []bits // the doors of each site
 
@@ -65,9 +66,33 @@ type door struct {
 type credential struct {
 	lookup   lease.Hash
 	from, to int64 // Unix milliseconds, [from, to)
+	since    int64 // when its holder took the badge over
 	member   *member
 	pass     *pass
 	status   status
+}
+
+// former is a holder that a badge had until an instant.
+type former struct {
+	until int64
+	credential
+}
+
+// holder finds whose a badge was at an instant, for what is history already.
+func (x *Index) holder(h lease.Hash, unix int64) *credential {
+	list := x.formers[h]
+	for i := range list {
+		if unix < list[i].until {
+			if list[i].member == nil { // erased
+				return nil
+			}
+			return &list[i].credential
+		}
+	}
+	if c := x.credential(h); c != nil && unix >= c.since {
+		return c
+	}
+	return nil
 }
 
 // status is a credential's, small.

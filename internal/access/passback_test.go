@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -80,9 +81,24 @@ func TestTheNightBelongsToTheDayBefore(t *testing.T) {
 // noted counts what it is asked.
 type noted struct{ asked int }
 
-func (n *noted) Last(lease.MemberID, time.Time) (access.Position, bool) {
+func (n *noted) Last(lease.MemberID, time.Time) (access.Position, bool, error) {
 	n.asked++
-	return access.Position{}, false
+	return access.Position{}, false, nil
+}
+
+// broken knows nothing of anybody.
+type broken struct{}
+
+func (broken) Last(lease.MemberID, time.Time) (access.Position, bool, error) {
+	return access.Position{}, false, errors.New("the disk is gone")
+}
+
+func TestWithoutTheLedgerNobodyIsLetIntoAMarkedSpace(t *testing.T) {
+	x := compile(t)
+	got := x.Decide(access.Question{Credential: badge("alice"), Door: "metz-studio-door", Direction: catalogue.In, At: paris(t, "2026-10-19 10:00:00")}, broken{})
+	if got.Granted || got.Reason != access.Unavailable {
+		t.Errorf("%+v", got)
+	}
 }
 
 // TestWhereaboutsAreAskedOnlyWhereTheyMatter, for they may cost a query.

@@ -255,8 +255,8 @@ func easterSunday(year int) time.Time {
 
 // inside is anti-passback's condition (§3.5).
 func (p plain) inside(m lease.MemberID, d *catalogue.Door, q access.Question, w access.Whereabouts) bool {
-	last, ok := w.Last(m, q.At)
-	if !ok {
+	last, ok, err := w.Last(m, q.At)
+	if !ok || err != nil {
 		return false
 	}
 	local := q.At.In(p.n.Zone.Location())

@@ -222,7 +222,9 @@ type lastRead struct {
 	ok  bool
 }
 
-func (l lastRead) Last(lease.MemberID, time.Time) (access.Position, bool) { return l.pos, l.ok }
+func (l lastRead) Last(lease.MemberID, time.Time) (access.Position, bool, error) {
+	return l.pos, l.ok, nil
+}
 
 func drawQuestion(t *rapid.T, w drawn) (access.Question, lastRead) {
 	at := w.instant(t)

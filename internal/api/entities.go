@@ -267,6 +267,9 @@ func (s *server) changeCredential(_ *caller, b *lease.Book, v Credential) (any, 
 		if err != nil {
 			return nil, v, invalid("body", "uid", err.Error())
 		}
+		if err := parsed.CheckEntry(); err != nil {
+			return nil, v, invalid("body", "uid", err.Error())
+		}
 		c.Lookup, c.ForList = wire.HashCredential(s.cfg.Keys.Lookup(), parsed), wire.HashCredential(s.cfg.Keys.List(), parsed)
 	}
 	v.UID = ""

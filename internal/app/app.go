@@ -172,8 +172,12 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 		return err
 	}
 	a.follower = newFollower(a.Network, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
+	newest, err := a.ledger.NewestArrival(ctx)
+	if err != nil {
+		return err
+	}
 	a.pipeline = ingest.New(ingest.Config{
-		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index,
+		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index, Newest: newest,
 		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
 	})
 	a.run(a.pipeline.Run) // ends after the broker: what was handed over is committed first
@@ -205,7 +209,7 @@ func (a *App) startBroker() error {
 	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
 		Listen: a.cfg.MQTTListen, Network: a.Network, Foreign: a.foreign, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
 		OnSubscribe: a.subscribed,
-		Denied: func(d broker.Delivery, reason string) { a.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) },
+		Denied:      func(d broker.Delivery, reason string) { a.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) },
 	})
 	if err != nil {
 		return err
@@ -258,6 +262,7 @@ func (a *App) openFollowers(context.Context) error {
 	a.run(a.live.Run)
 	a.run(a.down.Run)
 	a.run(a.janitor)
+	a.run(a.watchClock)
 	return nil
 }
 

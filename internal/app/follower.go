@@ -217,11 +217,23 @@ func (f *follower) note(ctx context.Context, touched []ledger.Touched, upTo int6
 	}
 	err := f.ledger.Write(ctx, func(tx *ledger.Tx) error {
 		for _, t := range touched {
+			if there, err := tx.StillThere(t.Subject); err != nil || !there {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 			if err := tx.Touch(t); err != nil {
 				return err
 			}
 		}
 		for _, p := range present {
+			if there, err := tx.StillThere(p.Subject); err != nil || !there {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 			if err := tx.PutPresence(p); err != nil {
 				return err
 			}
@@ -293,6 +305,13 @@ func (f *follower) makeSome(ctx context.Context) (int, error) {
 }
 
 func (m *made) write(tx *ledger.Tx) error {
+	there, err := tx.StillThere(m.touched.Subject)
+	if err != nil {
+		return err
+	}
+	if !there { // erased since
+		return tx.Made(m.touched)
+	}
 	if who := m.touched.Subject.Member; who != "" {
 		if err := tx.ReplaceVisits(who, m.from, m.to, m.visits); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/api"
@@ -50,6 +51,9 @@ func (a *App) ready(ctx context.Context) []string {
 // degraded says what is amiss while doors, visits and the ledger's series go on.
 func (a *App) degraded() []string {
 	list := append(append([]string{}, a.follower.Faults()...), a.maker.Faults()...)
+	if behind := a.pipeline.Behind(); behind > 0 {
+		list = append(list, fmt.Sprintf("clock: this machine's clock is %s behind the newest message of its ledger; messages that seem to be of the future wait with their devices", behind.Round(time.Second)))
+	}
 	if a.shipper != nil {
 		if owed, fault := a.shipper.Status(); fault != nil {
 			list = append(list, fmt.Sprintf("influxdb: %v; %d hours of spaces wait for it in the ledger", fault, owed))

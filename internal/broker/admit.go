@@ -25,7 +25,7 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 		}
 		if !e.rules.mayUseID(p, s.username, s.clientID) {
 			e.logSometimes("mqtt connection refused", "reason", "client id is not the username, nor begins with it and a colon",
-				"principal", p.Name, "remote", s.conn.RemoteAddr().String())
+				"principal", p.Name, "client", printable(s.clientID), "remote", s.conn.RemoteAddr().String())
 			return connackIdentifier
 		}
 		code, again := e.enter(s, epoch)

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"strconv"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -51,6 +52,8 @@ func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	}
 	if pk.ProtocolVersion != 4 {
 		g.broker.stats.refused.Add(1)
+		g.broker.logSometimes("mqtt connection refused", "reason", "it does not speak MQTT 3.1.1", "protocol", pk.ProtocolVersion,
+			"client", printable(pk.Connect.ClientIdentifier), "remote", s.conn.RemoteAddr().String())
 		_ = cl.WritePacket(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connack},
 			ReasonCode: packets.ErrUnsupportedProtocolVersion.Code})
 		return errRefused
@@ -108,6 +111,14 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 		return pk, nil
 	}
 	return pk, packets.ErrRejectPacket // nothing else comes from a client
+}
+
+// printable is what a stranger calls itself, as a log may show it.
+func printable(s string) string {
+	if len(s) > 64 {
+		s = s[:64]
+	}
+	return strconv.QuoteToASCII(s)
 }
 
 // nothing is a packet that mochi does nothing with: an acknowledgement of no message.

@@ -22,6 +22,7 @@ type item struct {
 	lookup   lease.Hash
 	vals     Values
 	body     string
+	early    bool   // it is not of the future, our own clock is behind
 	unfit    string // why it was refused when it was decoded; empty: it was not
 	refused  string // why it is a reject, as of the last attempt to commit it
 	repeated bool
@@ -127,6 +128,10 @@ func (p *Pipeline) complete(it *item) *item {
 		}
 	}
 	if m.At.After(it.received.Add(futureLimit)) {
+		if newest := p.clock.Newest(); !m.At.After(newest.Add(futureLimit)) {
+			it.early = true // it is our clock that is behind
+			return it
+		}
 		return it.refuse(rejectFuture + ": at lies more than 5 minutes ahead")
 	}
 	it.digest = p.cfg.Keys.Digest(canonical(m))

@@ -62,7 +62,13 @@ type Store interface {
 }
 
 // Moves loads where a member's reads left them in [from, to], oldest first.
-type Moves func(ctx context.Context, m lease.MemberID, from, to time.Time) ([]access.Position, error)
+type Moves func(ctx context.Context, m lease.MemberID, from, to time.Time) ([]Move, error)
+
+// Move is where one read left its member.
+type Move struct {
+	ID uuid.UUID // the read's
+	access.Position
+}
 
 // Committed is what one commit held, in its order.
 type Committed struct {
@@ -79,8 +85,10 @@ type Config struct {
 	Store   Store
 	Foreign *wire.Foreign // real devices with payloads of their own; nil: none
 	Moves   Moves
-	Index   func() *access.Index // the rights in force
+	Index   func() *access.Index // the rights in force; they change only within the Store's commits
 	Publish func(topic string, payload []byte, retain bool) error
+	// Newest is the newest arrival in the ledger; zero: it is empty.
+	Newest time.Time
 	// OnCommit is told of each commit, in order, by one goroutine; it must be quick.
 	OnCommit func(Committed)
 	Now      func() time.Time
@@ -133,15 +141,18 @@ type Pipeline struct {
 	where     *whereabouts
 	watch     watchers
 	stuck     atomic.Bool // the ledger cannot commit at the moment
-	suspects  []*item     // set aside: they could not be stored, and none of their kind was since
+	clock     clock
+	suspects  []*item // set aside: they could not be stored, and none of their kind was since
 }
 
 // New makes a pipeline; Run runs it.
 func New(cfg Config) *Pipeline {
-	return &Pipeline{
+	p := &Pipeline{
 		cfg: cfg, queue: newLanes(), answers: make(chan *prepared, 16),
 		where: newWhereabouts(cfg.Network, cfg.Moves),
 	}
+	p.clock.saw(cfg.Newest)
+	return p
 }
 
 // Stuck says whether the ledger cannot commit at the moment.
@@ -154,6 +165,10 @@ func (p *Pipeline) Whereabouts(ctx context.Context) access.Whereabouts { return 
 // whose share of the queue is full waits. It may be called from many goroutines.
 func (p *Pipeline) Handle(ctx context.Context, d Delivery) {
 	items := p.decode(d, p.cfg.Now())
+	if len(items) == 1 && items[0].early {
+		p.clock.hold(d)
+		return
+	}
 	if len(items) == 0 {
 		p.cfg.Metrics.Ignored()
 		p.watch.ignored(d, p.cfg.Now())
@@ -179,6 +194,12 @@ func (p *Pipeline) Run(ctx context.Context) {
 		}
 	}()
 	defer func() { close(p.answers); <-done }()
+	early := make(chan struct{})
+	go func() {
+		defer close(early)
+		p.retryEarly(ctx)
+	}()
+	defer func() { <-early }()
 	batch := make([]*item, 0, maxBatch)
 	var badged time.Time // when the last commit held a door's message
 	for {
@@ -303,10 +324,12 @@ func (p *Pipeline) commitUntilDone(ctx context.Context, batch []*item) {
 // commit runs one batch through one durable commit, then hands out the answers.
 func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	began := time.Now()
-	b := &work{p: p, ctx: ctx, index: p.cfg.Index()}
+	b := &work{p: p, ctx: ctx}
 	var ready *prepared
 	err := p.cfg.Store.Commit(ctx, holdsDoor(batch), func(tx Tx) error {
-		b.tx = tx
+		// The rights are taken while nobody else writes: what is decided here
+		// stands in the chain after every act that it was decided by.
+		b.tx, b.index = tx, p.cfg.Index()
 		for _, it := range batch {
 			if err := b.guarded(it); err != nil {
 				return err
@@ -320,6 +343,9 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 		return err
 	}
 	p.cfg.Metrics.Committed(len(batch), time.Since(began))
+	for _, it := range batch {
+		p.clock.saw(it.received)
+	}
 	b.report(p.cfg.Metrics)
 	p.watch.committed(batch)
 	if waiting, _ := p.queue.len(); len(batch) <= answerHere && waiting == 0 && p.answering.Load() == 0 {

@@ -99,7 +99,7 @@ func newRig(t *testing.T) *rig {
 	index := access.NewCompiler(n).Compile(lease.NewBook(n), nil)
 	r.p = ingest.New(ingest.Config{
 		Network: n, Keys: k, Store: r.store, Index: func() *access.Index { return index }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &r.counts,
-		Moves: func(context.Context, lease.MemberID, time.Time, time.Time) ([]access.Position, error) {
+		Moves: func(context.Context, lease.MemberID, time.Time, time.Time) ([]ingest.Move, error) {
 			return nil, nil
 		},
 		Publish: func(topic string, _ []byte, _ bool) error {

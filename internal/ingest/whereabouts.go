@@ -47,9 +47,13 @@ func newWhereabouts(n *catalogue.Network, load Moves) *whereabouts {
 	return &whereabouts{network: n, load: load, members: map[lease.MemberID]*track{}}
 }
 
-// note remembers a read, or that it moved nobody after all, and drops what is too old to matter.
+// note remembers a read, or that it moved nobody after all, and drops what is
+// too old to matter.
 func (w *whereabouts) note(m lease.MemberID, r *Read) move {
 	mv := move{member: m, id: r.ID, gone: !r.Moved(), pos: access.Position{Space: w.leftIn(r), Door: r.Door, At: r.At}}
+	if mv.gone && r.Reader == nil { // refused, and nobody passed: it never moved anybody
+		return mv
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.members[m]
@@ -57,14 +61,29 @@ func (w *whereabouts) note(m lease.MemberID, r *Read) move {
 		t = &track{loaded: never}
 		w.members[m] = t
 	}
-	t.moves = slices.DeleteFunc(t.moves, func(o move) bool {
-		return o.id == r.ID || o.pos.At.Before(r.At.Add(-2*lookBack))
-	})
-	if !mv.gone {
-		i, _ := slices.BinarySearchFunc(t.moves, mv, compareMoves)
-		t.moves = slices.Insert(t.moves, i, mv)
-	}
+	t.put(mv)
+	t.forgetBefore(r.ReceivedAt.Add(-2 * lookBack))
 	return mv
+}
+
+// put adds a move in its place, in place of what was known of the same read.
+func (t *track) put(mv move) {
+	t.moves = slices.DeleteFunc(t.moves, func(o move) bool { return o.id == mv.id })
+	i, _ := slices.BinarySearchFunc(t.moves, mv, compareMoves)
+	t.moves = slices.Insert(t.moves, i, mv)
+}
+
+// forgetBefore drops moves that no read can be decided by any more. Moves from
+// then on are all here still: an older question loads them again.
+func (t *track) forgetBefore(at time.Time) {
+	n := 0
+	for n < len(t.moves) && t.moves[n].pos.At.Before(at) {
+		n++
+	}
+	t.moves = slices.Delete(t.moves, 0, n)
+	if t.loaded.Before(at) {
+		t.loaded = at
+	}
 }
 
 func compareMoves(a, b move) int {
@@ -104,39 +123,39 @@ type asking struct {
 }
 
 // Last returns where the member's last granted read at or before t left them.
-func (a asking) Last(m lease.MemberID, t time.Time) (access.Position, bool) {
+func (a asking) Last(m lease.MemberID, t time.Time) (access.Position, bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	tr := a.members[m]
 	if tr == nil || t.Add(-lookBack).Before(tr.loaded) {
-		tr = a.fetch(m, t, tr)
-	}
-	for i := len(tr.moves) - 1; i >= 0; i-- {
-		if !tr.moves[i].pos.At.After(t) {
-			return tr.moves[i].pos, true
+		var err error
+		if tr, err = a.fetch(m, t, tr); err != nil {
+			return access.Position{}, false, err
 		}
 	}
-	return access.Position{}, false
+	for i := len(tr.moves) - 1; i >= 0; i-- {
+		if mv := tr.moves[i]; !mv.gone && !mv.pos.At.After(t) {
+			return mv.pos, true, nil
+		}
+	}
+	return access.Position{}, false, nil
 }
 
-// fetch loads a member's moves from the ledger and keeps what was noted since.
-func (a asking) fetch(m lease.MemberID, t time.Time, have *track) *track {
+// fetch loads a member's moves from the ledger. What was noted since is newer.
+func (a asking) fetch(m lease.MemberID, t time.Time, have *track) (*track, error) {
 	tr := &track{loaded: t.Add(-lookBack)}
-	positions, err := a.load(a.ctx, m, tr.loaded, t.Add(2*lookBack))
-	if err != nil { // without history nobody is inside: the read is decided as a first one
-		tr.loaded = t
+	loaded, err := a.load(a.ctx, m, tr.loaded, t.Add(2*lookBack))
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range positions {
-		tr.moves = append(tr.moves, move{member: m, pos: p})
+	for _, l := range loaded {
+		tr.put(move{member: m, id: l.ID, pos: l.Position})
 	}
 	if have != nil {
 		for _, mv := range have.moves {
-			if !slices.ContainsFunc(tr.moves, func(o move) bool { return o.pos == mv.pos }) {
-				i, _ := slices.BinarySearchFunc(tr.moves, mv, compareMoves)
-				tr.moves = slices.Insert(tr.moves, i, mv)
-			}
+			tr.put(mv)
 		}
 	}
 	a.members[m] = tr
-	return tr
+	return tr, nil
 }

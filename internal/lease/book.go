@@ -45,7 +45,8 @@ type Book struct {
 	leases      map[ID]Lease
 	passes      map[PassID]Pass
 	events      map[EventID]Event
-	hashes      map[Hash]string // what a lookup hash belongs to: "credential/ID" or "pass/ID"
+	formers     map[Hash][]Former // by Until
+	hashes      map[Hash]string   // what a lookup hash belongs to: "credential/ID" or "pass/ID"
 }
 
 // NewBook makes an empty book for a network.
@@ -53,7 +54,7 @@ func NewBook(n *catalogue.Network) *Book {
 	return &Book{
 		network: n, tenants: map[TenantID]Tenant{}, members: map[MemberID]Member{}, credentials: map[CredentialID]Credential{},
 		schedules: map[ScheduleID]Schedule{}, plans: map[PlanID]Plan{}, leases: map[ID]Lease{}, passes: map[PassID]Pass{},
-		events: map[EventID]Event{}, hashes: map[Hash]string{},
+		events: map[EventID]Event{}, formers: map[Hash][]Former{}, hashes: map[Hash]string{},
 	}
 }
 
@@ -62,7 +63,7 @@ func (b *Book) Clone() *Book {
 	return &Book{
 		network: b.network, tenants: maps.Clone(b.tenants), members: maps.Clone(b.members), credentials: maps.Clone(b.credentials),
 		schedules: maps.Clone(b.schedules), plans: maps.Clone(b.plans), leases: maps.Clone(b.leases), passes: maps.Clone(b.passes),
-		events: maps.Clone(b.events), hashes: maps.Clone(b.hashes),
+		events: maps.Clone(b.events), formers: maps.Clone(b.formers), hashes: maps.Clone(b.hashes),
 	}
 }
 

@@ -76,6 +76,17 @@ type Credential struct {
 	ValidTo   *time.Time // excluded
 	Lookup    Hash
 	ForList   Hash
+	// Since is when its holder took the badge over from a former one; nil: its
+	// first holder holds it from the beginning, as badges are entered late.
+	Since *time.Time
+}
+
+// Former is a holder that a badge had until an instant. Of an erased one the
+// hash and the instant stay, without a person.
+type Former struct {
+	Lookup Hash
+	Member MemberID // empty: erased
+	Until  time.Time
 }
 
 // Schedule is weekly windows of local time.

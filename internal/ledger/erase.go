@@ -47,6 +47,9 @@ func (tx *Tx) Erase(e Erasure) error {
 	if err := tx.eraseVisits(e); err != nil {
 		return err
 	}
+	if err := tx.run("DELETE FROM touched WHERE subject = ?", "m:"+string(e.Member)); err != nil {
+		return fmt.Errorf("ledger: erase what is to be made: %w", err)
+	}
 	if err := tx.run("DELETE FROM presence WHERE subject = ?", "m:"+string(e.Member)); err != nil {
 		return fmt.Errorf("ledger: erase presence: %w", err)
 	}

@@ -168,10 +168,15 @@ func (l *Ledger) Ping(ctx context.Context) error { return l.reads.PingContext(ct
 
 // Tx is one write transaction. It is not safe for concurrent use and must not outlive Write.
 type Tx struct {
-	ctx  context.Context
-	l    *Ledger
-	head chainHead
+	ctx   context.Context
+	l     *Ledger
+	head  chainHead
+	after []func()
 }
+
+// AfterCommit has f called once the transaction is durable and before the next
+// one begins: whoever decides by what it changed decides in the chain's order.
+func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 
 // Write runs change in one durable transaction: all of it is committed when
 // Write returns nil, none of it otherwise. Only one runs at a time.
@@ -219,6 +224,9 @@ func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err erro
 		return fmt.Errorf("ledger: commit: %w", err)
 	}
 	done = true
+	for _, f := range tx.after {
+		f()
+	}
 	return nil
 }
 

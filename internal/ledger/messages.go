@@ -96,6 +96,18 @@ func (tx *Tx) AddObservation(o *ingest.Observation) error {
 	return nil
 }
 
+// NewestArrival is when the newest message arrived; zero: none ever did.
+func (l *Ledger) NewestArrival(ctx context.Context) (time.Time, error) {
+	var newest sql.NullInt64
+	err := l.reads.QueryRowContext(ctx, `SELECT max(t) FROM (
+		SELECT max(received_at) AS t FROM (SELECT received_at FROM observations ORDER BY seq DESC LIMIT 1000)
+		UNION ALL SELECT max(received_at) FROM (SELECT received_at FROM reads ORDER BY seq DESC LIMIT 1000))`).Scan(&newest)
+	if err != nil || !newest.Valid {
+		return time.Time{}, err
+	}
+	return at(newest.Int64), nil
+}
+
 // AddReject keeps a refused message.
 func (tx *Tx) AddReject(r *ingest.Reject) error {
 	err := tx.run("INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)", ms(r.ReceivedAt), r.Topic, r.Payload, r.Reason)

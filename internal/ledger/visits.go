@@ -142,6 +142,18 @@ func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
 	return list, nil
 }
 
+// StillThere reports whether a subject has any read: an erasure may have taken
+// them since it was touched, and nothing is to be written under its id then.
+func (tx *Tx) StillThere(s visit.Subject) (bool, error) {
+	column, id := "member", string(s.Member)
+	if s.Pass != "" {
+		column, id = "pass", string(s.Pass)
+	}
+	var there bool
+	err := tx.row("SELECT EXISTS (SELECT 1 FROM reads WHERE "+column+" = ?)", []any{id}, &there)
+	return there, err
+}
+
 // WaitingSince is the earliest arrival of a read that is not in visits yet,
 // where a follower has come to a seq of the chain; zero: none waits.
 func (l *Ledger) WaitingSince(ctx context.Context, cursor int64) (time.Time, error) {
@@ -435,8 +447,13 @@ func (l *Ledger) CorrectedSince(ctx context.Context, since time.Time) (list []Vi
 	return list, when, err
 }
 
-// PutCorrection sets a visit's correction.
+// PutCorrection sets a visit's correction; ErrNotFound where the visit is gone,
+// as when its person was erased meanwhile.
 func (tx *Tx) PutCorrection(id uuid.UUID, c Correction) error {
+	var there int
+	if err := tx.row("SELECT count(*) FROM visits WHERE id = ?", []any{id[:]}, &there); err != nil || there == 0 {
+		return errors.Join(err, ErrNotFound)
+	}
 	if err := tx.markCorrected(id[:]); err != nil { // where it reached before
 		return err
 	}

@@ -139,6 +139,20 @@ func (s *State) crowd(changed []occupancy.SpaceAvailability, now time.Time) {
 	}
 }
 
+// ServiceAlarm raises or clears an alarm of the service itself: it has no device.
+func (s *State) ServiceAlarm(kind ingest.AlarmKind, on bool, detail string) {
+	now := s.cfg.Now().UTC().Truncate(time.Millisecond)
+	key := string(kind) + "-service"
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !on:
+		s.close(key, now)
+	case s.standing[key] == "":
+		s.open(key, ingest.Alarm{ID: fmt.Sprintf("%s-%d", key, now.UnixMilli()), Kind: kind, Detail: detail, Since: now})
+	}
+}
+
 // closeGone closes the alarms of devices and spaces that are no longer in the
 // catalogue: nothing would ever clear them.
 func (s *State) closeGone(ctx context.Context) error {

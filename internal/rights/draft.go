@@ -29,7 +29,7 @@ func (d *Draft) Book() *lease.Book { return d.book }
 // Put checks an entity against the draft and adds it. Errors are package lease's.
 func (d *Draft) Put(v any) error {
 	c := Change{Put: v}
-	if _, err := makeEdit(d.book, c); err != nil {
+	if _, err := makeEdit(d.book, c, d.base.Since); err != nil {
 		return err
 	}
 	d.changes = append(d.changes, c)

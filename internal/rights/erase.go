@@ -21,13 +21,21 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 	changes, targets := without(book, id)
 	edits := make([]edit, 0, len(changes))
 	for _, c := range changes {
-		e, err := makeEdit(book, c)
+		e, err := makeEdit(book, c, now)
 		if err != nil {
 			return err
 		}
 		edits = append(edits, e)
 	}
-	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
+	var badges []ledger.Record // that the person held: what is left of them
+	for _, f := range book.ForgetFormer(id) {
+		r, err := recordOf(f)
+		if err != nil {
+			return err
+		}
+		badges = append(badges, r)
+	}
+	return k.put(ctx, k.compile(book, k.InForce().Lockdowns), func(tx *ledger.Tx) error {
 		if err := tx.Erase(ledger.Erasure{Actor: actor, At: now, Member: id, Targets: targets, Keep: k.network.BillableSpaces()}); err != nil {
 			return err
 		}
@@ -36,13 +44,13 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 				return err
 			}
 		}
+		for _, r := range badges {
+			if err := tx.PutRecord(r); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	k.swap(book, k.InForce().Lockdowns)
-	return nil
 }
 
 // forget commits a change that an erasure needs: what it removes leaves no act

@@ -42,6 +42,23 @@ type credentialRecord struct {
 	ValidTo   *time.Time     `json:"valid_to"`
 	Lookup    []byte         `json:"lookup,omitempty"`
 	ForList   []byte         `json:"for_list,omitempty"`
+	Since     *time.Time     `json:"since,omitempty"`
+}
+
+// kindFormer is of badges' former holders. They are no entity: nobody puts or
+// deletes them.
+const kindFormer Kind = "former"
+
+// formerRecord is a former holder as the ledger keeps it.
+type formerRecord struct {
+	Lookup []byte         `json:"lookup"`
+	Member lease.MemberID `json:"member,omitempty"`
+	Until  time.Time      `json:"until"`
+}
+
+func recordOf(f lease.Former) (ledger.Record, error) {
+	body, err := json.Marshal(formerRecord{f.Lookup[:], f.Member, f.Until})
+	return ledger.Record{Kind: string(kindFormer), ID: fmt.Sprintf("%x-%d", f.Lookup, f.Until.UnixMilli()), Body: body}, err
 }
 
 // passRecord is a pass as the ledger keeps it: hashes, never the token.
@@ -70,9 +87,9 @@ type edit struct {
 // that statements print.
 var versioned = []Kind{KindTenant, KindPlan, KindLease}
 
-func makeEdit(book *lease.Book, c Change) (edit, error) {
+func makeEdit(book *lease.Book, c Change, now time.Time) (edit, error) {
 	if c.Delete != nil {
-		return makeDelete(book, *c.Delete)
+		return makeDelete(book, *c.Delete, now)
 	}
 	e := edit{action: "put", body: c.Put, audit: c.Put}
 	var err error
@@ -82,11 +99,7 @@ func makeEdit(book *lease.Book, c Change) (edit, error) {
 	case lease.Member:
 		e.key, err = Key{KindMember, string(v.ID)}, book.PutMember(v)
 	case lease.Credential:
-		e.key, err = Key{KindCredential, string(v.ID)}, book.PutCredential(v)
-		r := credentialRecord{v.Member, v.Kind, v.Status, v.ValidFrom, v.ValidTo, v.Lookup[:], v.ForList[:]}
-		e.body = r
-		r.Lookup, r.ForList = nil, nil
-		e.audit = r
+		return putCredential(book, v, now)
 	case lease.Schedule:
 		e.key, err = Key{KindSchedule, string(v.ID)}, book.PutSchedule(v)
 	case lease.Plan:
@@ -104,6 +117,42 @@ func makeEdit(book *lease.Book, c Change) (edit, error) {
 	return e, err
 }
 
+// putCredential also notes since when its badge is its holder's, where somebody
+// else had that badge before, and that the badge it had before is so no more.
+func putCredential(book *lease.Book, v lease.Credential, now time.Time) (edit, error) {
+	e := edit{action: "put", key: Key{KindCredential, string(v.ID)}}
+	old, there := book.Credential(v.ID)
+	v.Since = old.Since
+	if !there || old.Lookup != v.Lookup {
+		v.Since = nil
+		if len(book.FormersOf(v.Lookup)) > 0 {
+			v.Since = &now
+		}
+	}
+	if err := book.PutCredential(v); err != nil {
+		return e, err
+	}
+	if there && old.Lookup != v.Lookup {
+		if err := e.retire(book, old, now); err != nil {
+			return e, err
+		}
+	}
+	r := credentialRecord{v.Member, v.Kind, v.Status, v.ValidFrom, v.ValidTo, v.Lookup[:], v.ForList[:], v.Since}
+	e.body = r
+	r.Lookup, r.ForList = nil, nil
+	e.audit = r
+	return e, nil
+}
+
+// retire remembers until when a credential's badge was its holder's.
+func (e *edit) retire(book *lease.Book, c lease.Credential, now time.Time) error {
+	f := lease.Former{Lookup: c.Lookup, Member: c.Member, Until: now.UTC().Truncate(time.Millisecond)}
+	book.AddFormer(f)
+	r, err := recordOf(f)
+	e.also = append(e.also, r)
+	return err
+}
+
 func passBodies(v lease.Pass) (body, audit any) {
 	r := passRecord{v.Host, v.Name, v.Spaces, v.ValidFrom, v.ValidTo, v.Deleted, v.Lookup[:], v.ForList[:]}
 	bare := r
@@ -111,7 +160,7 @@ func passBodies(v lease.Pass) (body, audit any) {
 	return r, bare
 }
 
-func makeDelete(book *lease.Book, k Key) (edit, error) {
+func makeDelete(book *lease.Book, k Key, now time.Time) (edit, error) {
 	e := edit{key: k, action: "delete", audit: struct{}{}}
 	switch k.Kind {
 	case KindTenant:
@@ -119,7 +168,11 @@ func makeDelete(book *lease.Book, k Key) (edit, error) {
 	case KindMember:
 		return deleteMember(book, e)
 	case KindCredential:
-		return e, book.DeleteCredential(lease.CredentialID(k.ID))
+		old, _ := book.Credential(lease.CredentialID(k.ID))
+		if err := book.DeleteCredential(lease.CredentialID(k.ID)); err != nil {
+			return e, err
+		}
+		return e, e.retire(book, old, now)
 	case KindSchedule:
 		return e, book.DeleteSchedule(lease.ScheduleID(k.ID))
 	case KindPlan:
@@ -209,7 +262,7 @@ func load(ctx context.Context, book *lease.Book, store Store) error {
 	if err != nil {
 		return err
 	}
-	for _, kind := range Kinds() {
+	for _, kind := range append(Kinds(), kindFormer) {
 		for _, r := range byKind[kind] {
 			if err := loadOne(book, kind, r); err != nil {
 				return fmt.Errorf("the ledger's %s %q does not fit the catalogue: %w", kind, r.ID, err)
@@ -228,7 +281,12 @@ func loadOne(book *lease.Book, kind Kind, r ledger.Record) error {
 	case KindCredential:
 		return put(r, func(c credentialRecord) error {
 			return book.PutCredential(lease.Credential{ID: lease.CredentialID(r.ID), Member: c.Member, Kind: c.Kind, Status: c.Status,
-				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: hash(c.Lookup), ForList: hash(c.ForList)})
+				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: hash(c.Lookup), ForList: hash(c.ForList), Since: c.Since})
+		})
+	case kindFormer:
+		return put(r, func(f formerRecord) error {
+			book.AddFormer(lease.Former{Lookup: hash(f.Lookup), Member: f.Member, Until: f.Until})
+			return nil
 		})
 	case KindSchedule:
 		return put(r, book.PutSchedule)

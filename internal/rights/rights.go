@@ -68,7 +68,7 @@ func Open(ctx context.Context, n *catalogue.Network, store Store, now func() tim
 	if err != nil {
 		return nil, err
 	}
-	k.swap(book, lockdowns)
+	k.current.Store(k.compile(book, lockdowns))
 	return k, nil
 }
 
@@ -81,12 +81,25 @@ func (k *Keeper) Index() *access.Index { return k.current.Load().Index }
 // OnChange has f called after each change, in order; before the first change only.
 func (k *Keeper) OnChange(f func(*InForce)) { k.watch = append(k.watch, f) }
 
-func (k *Keeper) swap(book *lease.Book, lockdowns []lease.Lockdown) {
-	f := &InForce{Book: book, Lockdowns: lockdowns, Index: k.compiler.Compile(book, lockdowns), Since: k.now()}
-	k.current.Store(f)
-	for _, w := range k.watch {
-		w(f)
+// compile makes what is to be in force.
+func (k *Keeper) compile(book *lease.Book, lockdowns []lease.Lockdown) *InForce {
+	return &InForce{Book: book, Lockdowns: lockdowns, Index: k.compiler.Compile(book, lockdowns), Since: k.now()}
+}
+
+// put commits a change and puts what it makes in force before anybody else may
+// write: a read after it in the chain was decided by it.
+func (k *Keeper) put(ctx context.Context, next *InForce, change func(*ledger.Tx) error) error {
+	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
+		tx.AfterCommit(func() { k.current.Store(next) })
+		return change(tx)
+	})
+	if err != nil {
+		return err
 	}
+	for _, w := range k.watch {
+		w(next)
+	}
+	return nil
 }
 
 // Change is one entity put or deleted. Put is a value of package lease.
@@ -115,13 +128,13 @@ func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) erro
 	book := k.InForce().Book.Clone()
 	edits := make([]edit, 0, len(changes))
 	for _, c := range changes {
-		e, err := makeEdit(book, c)
+		e, err := makeEdit(book, c, now)
 		if err != nil {
 			return err
 		}
 		edits = append(edits, e)
 	}
-	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
+	return k.put(ctx, k.compile(book, k.InForce().Lockdowns), func(tx *ledger.Tx) error {
 		for _, e := range edits {
 			if err := e.commit(tx, actor, now, k.day(now)); err != nil {
 				return err
@@ -129,11 +142,6 @@ func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) erro
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	k.swap(book, k.InForce().Lockdowns)
-	return nil
 }
 
 // day is the local day of an instant: what a change prices begins with it.
@@ -148,25 +156,30 @@ func (k *Keeper) SetLockdown(ctx context.Context, actor string, site catalogue.S
 	if err != nil {
 		return err
 	}
-	err = k.store.Write(ctx, func(tx *ledger.Tx) error {
+	next := k.compile(k.InForce().Book, setLockdown(k.InForce().Lockdowns, site, active, now))
+	return k.put(ctx, next, func(tx *ledger.Tx) error {
 		if err := tx.SetLockdown(site, active, now); err != nil {
 			return fmt.Errorf("set lockdown of %s: %w", site, err)
 		}
 		return tx.AddAct(&ingest.Act{At: now, Actor: actor, Action: "lockdown", Target: "site/" + string(site), Body: body})
 	})
-	if err != nil {
-		return err
+}
+
+// setLockdown begins or ends a site's lockdown in a list, as the ledger does.
+func setLockdown(list []lease.Lockdown, site catalogue.SiteID, active bool, now time.Time) []lease.Lockdown {
+	list = slices.DeleteFunc(slices.Clone(list), func(k lease.Lockdown) bool { return k.To != nil && k.To.Before(now.Add(-lockdownMemory)) })
+	i := slices.IndexFunc(list, func(k lease.Lockdown) bool { return k.Site == site && k.To == nil })
+	switch {
+	case active && i < 0:
+		list = append(list, lease.Lockdown{Site: site, From: now})
+	case !active && i >= 0:
+		list[i].To = &now
 	}
-	lockdowns, err := k.store.Lockdowns(ctx, now.Add(-lockdownMemory))
-	if err != nil {
-		return err
-	}
-	k.swap(k.InForce().Book, lockdowns)
-	return nil
+	return list
 }
 
 // Check says whether an entity could be put as things stand, and changes nothing.
 func (k *Keeper) Check(put any) error {
-	_, err := makeEdit(k.InForce().Book.Clone(), Change{Put: put})
+	_, err := makeEdit(k.InForce().Book.Clone(), Change{Put: put}, k.now().UTC())
 	return err
 }

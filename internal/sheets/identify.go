@@ -258,6 +258,9 @@ func (r *reader) uid(v *lease.Credential, written, spelled string) error {
 	if !c.QR && len(c.Bytes) < leastUID {
 		return fmt.Errorf("has %d bytes, a badge's UID has 4, 7 or 10: has a spreadsheet taken zeros from its beginning?", len(c.Bytes))
 	}
+	if err := c.CheckEntry(); err != nil {
+		return err
+	}
 	lookup := wire.HashCredential(r.keys.Lookup(), c)
 	if r.read && v.Lookup != lookup {
 		return errors.New("is another UID than the one beside it")

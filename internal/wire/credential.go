@@ -10,10 +10,13 @@ import (
 	"strings"
 )
 
-// maxCredential is the longest UID in bytes; tokens of passes may be longer.
 const (
+	// maxCredential is how many bytes a badge may send; no UID has more than maxUID.
 	maxCredential = 32
-	maxToken      = 256
+	maxUID        = 10
+	// minToken is the shortest QR token: a shorter one might be a card's UID, and is unknown.
+	minToken = 16
+	maxToken = 256
 )
 
 // Credential is what was badged: a UID's bytes in order, or a token's.
@@ -52,14 +55,17 @@ func ParseCredential(s string) (Credential, error) {
 	return Credential{Bytes: b}, nil
 }
 
+// cardDigits is how many digits are printed on a card, zeros in front.
+const cardDigits = 10
+
 // parseDecimal reads a UID written as the little-endian integer of its bytes,
 // padded to 4, 7 or 10 bytes.
 func parseDecimal(s string) ([]byte, error) {
 	if s == "" || len(s) > 25 || strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
 		return nil, errors.New("after dec: must stand digits")
 	}
-	if s[0] == '0' && len(s) > 1 {
-		return nil, errors.New("after dec: must stand a number without leading zeros")
+	if s[0] == '0' && len(s) > 1 && len(s) != cardDigits {
+		return nil, errors.New("after dec: must stand a number without leading zeros, or the ten digits that are printed on cards")
 	}
 	n, _ := new(big.Int).SetString(s, 10)
 	for _, size := range []int{4, 7, 10} {
@@ -80,9 +86,33 @@ func (c Credential) String() string {
 	return strings.ToUpper(hex.EncodeToString(c.Bytes))
 }
 
-// HashCredential is HMAC-SHA-256 over the credential's bytes.
+// Sound reports whether a credential can be anybody's: a UID of at most 10
+// bytes, or a QR token of at least 16. Others are read, and are unknown.
+func (c Credential) Sound() bool {
+	if c.QR {
+		return len(c.Bytes) >= minToken
+	}
+	return len(c.Bytes) <= maxUID
+}
+
+// CheckEntry says why a credential cannot be given to a member; nil where it can.
+func (c Credential) CheckEntry() error {
+	switch {
+	case c.Sound():
+		return nil
+	case c.QR:
+		return errors.New("the token after qr: is shorter than 16 characters")
+	}
+	return errors.New("is longer than 10 bytes: no card has such a UID")
+}
+
+// HashCredential is HMAC-SHA-256 over the credential's bytes. One that cannot
+// be anybody's is hashed apart, so that no UID is ever taken for a token.
 func HashCredential(key []byte, c Credential) [32]byte {
 	mac := hmac.New(sha256.New, key)
+	if !c.Sound() {
+		mac.Write([]byte("nobody's|"))
+	}
 	mac.Write(c.Bytes)
 	return [32]byte(mac.Sum(nil))
 }

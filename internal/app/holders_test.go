@@ -1,0 +1,183 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// offlineAt is a badge that its reader decided on some time ago; it returns whose it was taken for.
+func offlineAt(t *testing.T, a *App, uid string, at time.Time) string {
+	t.Helper()
+	id := uuid.New()
+	var acked atomic.Bool
+	payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, id, wire.FormatTime(at), uid)
+	a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: badgeTopic(reader), Payload: payload, Ack: func() { acked.Store(true) }})
+	eventually(t, "the read", acked.Load)
+	r, err := a.ledger.ReadByID(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(r.Subject.Member)
+}
+
+func TestAHandedOverBadgeIsItsHoldersOfThen(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	apply := func(changes ...rights.Change) {
+		t.Helper()
+		if err := a.Rights.Apply(t.Context(), "test", changes...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long, before := time.Now().Add(-48*time.Hour), time.Now()
+	if got := offlineAt(t, a, aliceUID, long); got != "alice" {
+		t.Errorf("its first holder holds it from the beginning, whenever it was entered: %q", got)
+	}
+	time.Sleep(5 * time.Millisecond) // the badge changes hands after before
+	apply(deletion(rights.KindCredential, "alice-card"))
+	if got := offlineAt(t, a, aliceUID, long); got != "alice" {
+		t.Errorf("deleted: a read of before is %q's", got)
+	}
+	if got := offlineAt(t, a, aliceUID, time.Now()); got != "" {
+		t.Errorf("deleted: a read of after is %q's", got)
+	}
+	apply(credential(t, a.Keys, "bob-second", "bob", aliceUID))
+	for _, at := range []time.Time{long, before} {
+		if got := offlineAt(t, a, aliceUID, at); got != "alice" {
+			t.Errorf("handed over: a read of before is %q's", got)
+		}
+	}
+	time.Sleep(5 * time.Millisecond)
+	if got := offlineAt(t, a, aliceUID, time.Now()); got != "bob" {
+		t.Errorf("handed over: a read of after is %q's", got)
+	}
+	stopApp(t, a)
+	a = startApp(t, cfg)
+	if got := offlineAt(t, a, aliceUID, long); got != "alice" {
+		t.Errorf("after a restart: a read of before is %q's", got)
+	}
+	if err := a.Rights.Erase(t.Context(), "test", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if got := offlineAt(t, a, aliceUID, long); got != "" {
+		t.Errorf("erased: a read of before is %q's", got)
+	}
+}
+
+// Rights change while somebody badges without end: no read stands in the chain
+// behind the act that took its badge away, decided as before it.
+func TestReadsAreDecidedByTheActsBeforeThemInTheChain(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: badgeTopic(reader), Payload: badgeNow(uuid.New(), aliceUID), Ack: func() {}})
+					time.Sleep(time.Millisecond)
+				}
+			}
+		})
+	}
+	c, _ := a.Rights.InForce().Book.Credential("alice-card")
+	for i := range 20 {
+		c.Status = []lease.Status{lease.Revoked, lease.Active}[i%2]
+		if err := a.Rights.Apply(t.Context(), "test", change(c)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	close(stop)
+	wg.Wait()
+	acts, err := a.ledger.Acts(t.Context(), "credential/alice-card")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads, err := a.ledger.Reads(t.Context(), ledger.ReadFilter{Member: "alice", Limit: 100_000})
+	if err != nil || len(reads) < 20 {
+		t.Fatal(len(reads), err)
+	}
+	for _, r := range reads {
+		want := "lease"
+		for _, act := range acts {
+			if act.Seq < r.Seq && strings.Contains(string(act.Body), `"revoked"`) {
+				want = "credential-revoked"
+			} else if act.Seq < r.Seq {
+				want = "lease"
+			}
+		}
+		if string(r.Reason) != want {
+			t.Fatalf("read %d stands after acts by which it is %s, and was decided %s", r.Seq, want, r.Reason)
+		}
+	}
+}
+
+// settable is a clock that a test sets.
+type settable struct{ ns atomic.Int64 }
+
+func (c *settable) now() time.Time       { return time.Unix(0, c.ns.Load()) }
+func (c *settable) set(t time.Time)      { c.ns.Store(t.UnixNano()) }
+func (c *settable) add(by time.Duration) { c.ns.Add(int64(by)) }
+
+func TestAServiceWhoseClockIsBehindDecidesAndRejectsNothing(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	say(t, a, "metz-coworking-count", "count", atNow(0)+`,"count":1`, false)
+	stopApp(t, a)
+	var clock settable
+	clock.set(time.Now().Add(-3 * time.Hour))
+	a, err := Start(t.Context(), cfg, Options{Log: discard(), Anonymous: true, Now: clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopApp(t, a) })
+	if faults := a.ready(t.Context()); len(faults) != 0 {
+		t.Errorf("not ready: %v", faults)
+	}
+	if got := strings.Join(a.degraded(), " "); !strings.Contains(got, "clock") {
+		t.Errorf("degraded: %q", got)
+	}
+	eventually(t, "the alarm", func() bool {
+		list, err := a.ledger.Alarms(t.Context(), ledger.AlarmFilter{OpenOnly: true, Limit: 10})
+		return err == nil && len(list) == 1 && list[0].Kind == ingest.AlarmClock && list[0].Device == ""
+	})
+	var acked atomic.Bool
+	payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"count":2}`, uuid.New(), wire.FormatTime(time.Now()))
+	a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: "totem/v1/metz/metz-coworking-count/count", Payload: payload, Ack: func() { acked.Store(true) }})
+	// A badge by a reader whose clock is as wrong is decided as ever.
+	id := uuid.New()
+	var decided atomic.Bool
+	a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: badgeTopic(reader), Ack: func() { decided.Store(true) },
+		Payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q}`, id, wire.FormatTime(clock.now()), aliceUID)})
+	eventually(t, "the badge", decided.Load)
+	if acked.Load() {
+		t.Error("a message of now was acknowledged or rejected by a clock that is three hours behind")
+	}
+	if rejects, err := a.ledger.Rejects(t.Context(), nil, 0, 10); err != nil || len(rejects) != 0 {
+		t.Errorf("rejects: %+v, %v", rejects, err)
+	}
+	clock.set(time.Now())
+	eventually(t, "it is taken once the clock is right", acked.Load)
+	if got := a.degraded(); len(got) != 0 {
+		t.Errorf("still degraded: %v", got)
+	}
+}
