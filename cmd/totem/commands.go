@@ -10,6 +10,7 @@ import (
 
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 type serveCmd struct{ app.Config }
@@ -30,6 +31,9 @@ func (c *catalogueCheckCmd) Run() error {
 	n, err := (&app.Config{Catalogue: c.File}).LoadCatalogue()
 	if err != nil {
 		return err
+	}
+	for _, w := range wire.Warnings(n) {
+		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
 	return printSummary(n)
 }

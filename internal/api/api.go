@@ -75,6 +75,8 @@ type Config struct {
 	Foreign        *wire.Foreign
 	// Watch hands over what arrives, while somebody looks.
 	Watch func() (arrivals <-chan ingest.Arrival, cancel func())
+	// NotUnderstood are the devices of which messages come and none is understood.
+	NotUnderstood func() map[catalogue.DeviceID]ingest.NotUnderstood
 	// Degraded says what is amiss without keeping the service from its work.
 	Degraded func() []string
 	// Ready says what keeps the service from its work; empty: nothing.

@@ -44,6 +44,17 @@ type deviceState struct {
 	catalogue.Device
 	LastSeenAt *catalogue.Instant `json:"last_seen_at"`
 	Status     *status            `json:"status"`
+	// NotUnderstood is told of a real device whose messages come, and hold
+	// nothing that its kind is there for.
+	NotUnderstood *notUnderstood `json:"not_understood" doc:"Messages come, and none is understood; null: there are none such."`
+}
+
+// notUnderstood is what comes of a device that nobody understands.
+type notUnderstood struct {
+	Count   int64             `json:"count"`
+	LastAt  catalogue.Instant `json:"last_at" format:"date-time"`
+	Topic   string            `json:"topic"`
+	Payload string            `json:"last_payload"`
 }
 
 // status is what a device last said of itself.
@@ -85,11 +96,15 @@ func (s *server) catalogue() {
 				return nil, err
 			}
 			c := callerOf(ctx)
-			known := s.cfg.Live.Devices()
+			known, riddles := s.cfg.Live.Devices(), s.cfg.NotUnderstood()
 			var list []deviceState
 			for _, d := range n.Devices {
 				if c.at(d.Site) && (in.Site == "" || string(d.Site) == in.Site) {
-					list = append(list, withStatus(d, known[d.ID]))
+					one := withStatus(d, known[d.ID])
+					if r, ok := riddles[d.ID]; ok {
+						one.NotUnderstood = &notUnderstood{r.Count, instant(r.Last), r.Topic, printable(r.Body)}
+					}
+					list = append(list, one)
 				}
 			}
 			slices.SortFunc(list, func(a, b deviceState) int { return strings.Compare(string(a.ID), string(b.ID)) })

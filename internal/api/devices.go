@@ -134,13 +134,18 @@ func showArrival(a ingest.Arrival) arrival {
 	out := arrival{At: instant(a.At), Topic: a.Topic, From: orNil(a.From), Device: orNil(a.Device), Adapter: orNil(a.Adapter), What: orNil(a.What),
 		Said: instantOrNil(&a.Said), Values: a.Values, Granted: a.Granted, Outcome: a.Outcome, Reason: orNil(a.Reason)}
 	if a.Payload != nil {
-		text := fmt.Sprintf("%q", a.Payload)
-		if utf8.Valid(a.Payload) {
-			text = string(a.Payload)
-		}
+		text := printable(a.Payload)
 		out.Payload = &text
 	}
 	return out
+}
+
+// printable is a payload as text.
+func printable(payload []byte) string {
+	if utf8.Valid(payload) {
+		return string(payload)
+	}
+	return fmt.Sprintf("%q", payload)
 }
 
 type watchIn struct {

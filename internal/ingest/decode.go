@@ -38,6 +38,7 @@ const (
 	rejectMalformed     = "malformed"
 	rejectFuture        = "future"
 	rejectReused        = "id-reused"
+	rejectCardSpelling  = wire.CardSpelling
 	rejectUnstorable    = "unstorable" // it alone cannot be committed
 )
 
@@ -46,12 +47,19 @@ const (
 // without a trace.
 func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	it := &item{Delivery: d, received: now.UTC().Truncate(time.Millisecond)}
-	if len(d.Payload) > wire.MaxPayload {
+	tooLarge := len(d.Payload) > wire.MaxPayload
+	if p.cfg.Foreign != nil && !strings.HasPrefix(d.Topic, wire.Prefix+"/") {
+		found, ok := p.cfg.Foreign.Find(d.Topic)
+		if ok && (d.Retained || found.Chatter) { // old news, or nothing that is measured, whatever its size
+			return nil
+		}
+		if !tooLarge {
+			return p.foreign(it, found, ok)
+		}
+	}
+	if tooLarge {
 		it.Payload = d.Payload[:wire.MaxPayload]
 		return it.refuse(rejectTooLarge + ": over 64 KiB; kept are the first 64 KiB").alone()
-	}
-	if p.cfg.Foreign != nil && !strings.HasPrefix(d.Topic, wire.Prefix+"/") {
-		return p.foreign(it)
 	}
 	topic, err := wire.ParseUp(d.Topic)
 	if err != nil {
@@ -78,24 +86,29 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 
 // foreign reads a real device's own payload: for every device of its address
 // what its kind can say. The delivery is acknowledged with the last of them.
-func (p *Pipeline) foreign(it *item) []*item {
-	found, ok := p.cfg.Foreign.Find(it.Topic)
+func (p *Pipeline) foreign(it *item, found wire.Found, ok bool) []*item {
 	switch {
 	case !ok:
 		return it.refuse(rejectTopic + ": belongs to no device of the catalogue").alone()
-	case it.Retained || found.Address == "": // old news, or a bridge's own
-		return nil
 	case len(found.Devices) == 0:
 		return it.refuse(RejectUnknownDevice + ": " + found.Adapter + " " + found.Address).alone()
 	}
 	var items []*item
 	for _, d := range found.Devices {
-		messages, err := wire.ReadForeign(d, it.Topic, it.Payload, it.received)
+		messages, err := p.cfg.Foreign.Read(d, it.Topic, it.Payload, it.received)
 		if err != nil {
 			one := *it
 			one.device = d
-			items = append(items, one.refuse(rejectMalformed+": "+found.Adapter+" for "+string(d.ID)+": "+err.Error()))
+			code := rejectMalformed
+			if strings.Contains(err.Error(), wire.CardSpelling) {
+				code = rejectCardSpelling
+			}
+			items = append(items, one.refuse(code+": "+found.Adapter+" for "+string(d.ID)+": "+err.Error()))
 			continue
+		}
+		understood := wire.Understood(d, messages)
+		if p.heard.note(it, d, understood); !understood {
+			p.watch.notUnderstood(it, d)
 		}
 		for _, m := range messages {
 			one := *it

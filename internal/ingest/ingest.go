@@ -51,6 +51,8 @@ type Tx interface {
 	AddRead(*Read) error
 	AddReaderDecision(readSeq int64, d *ReaderDecision) error
 	AddObservation(*Observation) error
+	// ToldAlready reports whether a device said the same about that time, within so much.
+	ToldAlready(device catalogue.DeviceID, at time.Time, within time.Duration, body string) (bool, error)
 	AddReject(*Reject) error
 	PutAlarm(Alarm) error
 }
@@ -142,6 +144,7 @@ type Pipeline struct {
 	watch     watchers
 	stuck     atomic.Bool // the ledger cannot commit at the moment
 	clock     clock
+	heard     understanding
 	suspects  []*item // set aside: they could not be stored, and none of their kind was since
 }
 

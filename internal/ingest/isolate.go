@@ -90,13 +90,21 @@ func (b *work) guarded(it *item) (err error) {
 	return b.process(it)
 }
 
-// unstorableAlarm is the alarm of a message that had to be rejected although
-// its payload reads well: somebody has to look.
-func (it *item) unstorableAlarm() Alarm {
-	a := Alarm{Kind: AlarmUnstorable, Detail: "a message could not be stored and was rejected", Since: it.received}
+// rejectAlarm is the alarm of a reject that somebody has to look at; due is
+// false where it needs none.
+func (it *item) rejectAlarm(code string) (a Alarm, due bool) {
+	switch code {
+	case rejectUnstorable:
+		a.Kind, a.Detail = AlarmUnstorable, "a message could not be stored and was rejected"
+	case rejectCardSpelling:
+		a.Kind, a.Detail = AlarmCardSpelling, "its cards may be hex or decimal: the setting card must say which"
+	default:
+		return a, false
+	}
+	a.Since = it.received
 	if it.device != nil {
 		a.Site, a.Device, a.Door, a.Space = it.device.Site, it.device.ID, it.device.Door, it.device.Space
 	}
-	a.ID = fmt.Sprintf("%s-%s-%d", a.Kind, a.Device, it.received.UnixMilli())
-	return a
+	a.ID = fmt.Sprintf("%s-%s", a.Kind, a.Device)
+	return a, true
 }

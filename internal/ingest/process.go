@@ -50,8 +50,8 @@ func (b *work) reject(it *item, reason string) error {
 	b.codes = append(b.codes, code)
 	b.done.Rejects++
 	b.answers = append(b.answers, answer{ack: it.Ack})
-	if code == rejectUnstorable {
-		if err := b.tx.PutAlarm(it.unstorableAlarm()); err != nil {
+	if a, due := it.rejectAlarm(code); due {
+		if err := b.tx.PutAlarm(a); err != nil {
 			return err
 		}
 	}
@@ -66,6 +66,18 @@ func (b *work) observe(it *item) error {
 	if seen != nil {
 		return b.repeat(it, seen)
 	}
+	if it.msg.History {
+		told, err := b.tx.ToldAlready(it.device.ID, it.msg.At, historyWithin, it.body)
+		if err != nil {
+			return err
+		}
+		if told {
+			b.repeats++
+			it.repeated = true
+			b.answers = append(b.answers, answer{ack: it.Ack})
+			return nil
+		}
+	}
 	o := &Observation{ID: it.msg.ID, At: it.msg.At, ReceivedAt: it.received, Device: it.device.ID, What: it.msg.Topic.What, Body: it.body}
 	if err := b.tx.AddObservation(o); err != nil {
 		return err
@@ -76,9 +88,13 @@ func (b *work) observe(it *item) error {
 	return nil
 }
 
+// historyWithin is how far a device's own record of a time may be from when its
+// frame of that time was heard.
+const historyWithin = 90 * time.Second
+
 // repeat handles an id that was committed before, in this commit or an earlier one.
 func (b *work) repeat(it *item, seen *Seen) error {
-	if seen.Digest != it.digest {
+	if seen.Digest != it.digest && !it.msg.Frame {
 		return b.reject(it, rejectReused+": this id was sent before with another body")
 	}
 	b.repeats++
@@ -168,7 +184,7 @@ func (b *work) decide(it *item) (*Read, access.Answer) {
 	r := &Read{
 		ID: m.ID, At: m.At, ReceivedAt: it.received, Device: dev.ID, Door: dev.Door, Direction: dev.Direction,
 		Credential: it.lookup, Subject: ans.Subject, Granted: ans.Granted, Reason: ans.Reason, Lease: ans.Lease,
-		NotAfter: latest(m.At, it.received).Add(answerLife), Numbered: numbered(m),
+		NotAfter: latest(m.At, it.received).Add(answerLife), Numbered: numbered(m), Live: m.Live,
 	}
 	if r.Granted {
 		r.OpenMS = openMS

@@ -33,6 +33,7 @@ type Read struct {
 	OpenMS     int
 	NotAfter   time.Time
 	Numbered   *Numbered       // nil: the device does not number its messages
+	Live       bool            // a reader that decides by itself told it at once; not kept
 	Reader     *ReaderDecision // what the reader did by itself; nil: it obeyed or was never asked
 }
 
@@ -223,6 +224,8 @@ const (
 	AlarmBatteryLow      AlarmKind = "battery-low"
 	AlarmImplausible     AlarmKind = "implausible"
 	AlarmUnstorable      AlarmKind = "unstorable"
+	AlarmCardSpelling    AlarmKind = "card-spelling"
+	AlarmListTooLarge    AlarmKind = "list-too-large"
 )
 
 // Alarm asks for somebody's attention. An alarm of the same id is the same

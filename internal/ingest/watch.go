@@ -102,6 +102,19 @@ func (w *watchers) ignored(d Delivery, now time.Time) {
 	w.tell(a)
 }
 
+// notUnderstood tells of a message of a device in which nothing is understood.
+func (w *watchers) notUnderstood(it *item, d *catalogue.Device) {
+	if w.n.Load() == 0 {
+		return
+	}
+	one := *it
+	one.device = d
+	a := one.arrival()
+	a.Outcome, a.Payload = OutcomeIgnored, shown(it.Payload)
+	a.Reason = "nothing in it that a " + string(d.Kind) + " sends is understood"
+	w.tell(a)
+}
+
 func (it *item) arrival() Arrival {
 	a := Arrival{At: it.received, Topic: it.Topic, From: it.From, Outcome: OutcomeCommitted}
 	if d := it.device; d != nil {

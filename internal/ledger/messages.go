@@ -108,6 +108,13 @@ func (l *Ledger) NewestArrival(ctx context.Context) (time.Time, error) {
 	return at(newest.Int64), nil
 }
 
+// ToldAlready reports whether a device said the same about a time before.
+func (tx *Tx) ToldAlready(device catalogue.DeviceID, t time.Time, within time.Duration, body string) (told bool, err error) {
+	err = tx.row("SELECT EXISTS (SELECT 1 FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at >= ? AND at <= ? AND body = ?)",
+		[]any{string(device), ms(t.Add(-within)), ms(t.Add(within)), body}, &told)
+	return told, err
+}
+
 // AddReject keeps a refused message.
 func (tx *Tx) AddReject(r *ingest.Reject) error {
 	err := tx.run("INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)", ms(r.ReceivedAt), r.Topic, r.Payload, r.Reason)

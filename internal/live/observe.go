@@ -61,9 +61,10 @@ func (s *State) read(r *ingest.Read) {
 	if r.Numbered != nil {
 		s.number(dev, d, *r.Numbered, r.At, r.ReceivedAt)
 	}
-	if r.Reader == nil && r.ReceivedAt.Sub(r.At).Abs() > clockLimit {
+	tells := r.Reader == nil || r.Live // at once, so that its clock can be compared
+	if tells && r.ReceivedAt.Sub(r.At).Abs() > clockLimit {
 		s.raise(ingest.AlarmClock, dev, r.ReceivedAt, fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)))
-	} else if r.Reader == nil {
+	} else if tells {
 		s.clear(ingest.AlarmClock, dev, r.ReceivedAt)
 	}
 	if r.Reader == nil && d.Online != nil && !*d.Online && !r.ReceivedAt.Before(d.StatusIn) { // it asked: it is there

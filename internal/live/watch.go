@@ -170,7 +170,8 @@ func (s *State) closeGone(ctx context.Context) error {
 		}
 		for _, a := range list {
 			f.AfterSince, f.AfterID = a.Since, a.ID
-			if !gone(&a) {
+			spelled := a.Kind == ingest.AlarmCardSpelling && s.cfg.Network.Device(a.Device) != nil && s.cfg.Network.Device(a.Device).Settings["card"] != ""
+			if !gone(&a) && !spelled {
 				continue
 			}
 			if cleared := now; cleared.Before(a.Since) {
@@ -178,7 +179,11 @@ func (s *State) closeGone(ctx context.Context) error {
 			} else {
 				a.ClearedAt = &cleared
 			}
-			a.Detail += " (closed: it has left the catalogue)"
+			if spelled {
+				a.Detail += " (closed: the catalogue says which)"
+			} else {
+				a.Detail += " (closed: it has left the catalogue)"
+			}
 			s.alarms[a.ID] = a
 			delete(s.opened, a.ID)
 			maps.DeleteFunc(s.standing, func(_, id string) bool { return id == a.ID })

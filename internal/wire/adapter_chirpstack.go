@@ -1,6 +1,9 @@
 package wire
 
 import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -16,6 +19,7 @@ func chirpstackV4() adapter {
 		everyone:  []string{"application/+/device/+/event/+"},
 		addresses: chirpstackAddresses,
 		settings:  loraSettings(),
+		kinds:     []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
 		check: func(d *catalogue.Device) error {
 			if len(d.Address) != 16 || strings.Trim(d.Address, "0123456789abcdef") != "" {
 				return &FieldError{"address", "must be the DevEUI: 16 hex digits in lower case"}
@@ -41,19 +45,17 @@ func readChirpstack(d *catalogue.Device, topic string, payload []byte, _ time.Ti
 	}
 	event := topic[strings.LastIndexByte(topic, '/')+1:]
 	head := Reading{At: l.instant("time")}
-	if id, ok := l.word("deduplicationId"); ok {
-		head.Key = event + " " + id // a join and the frame after it may never be taken for one
-	}
+	head.Key, head.Frame = chirpstackKey(l, event, head.At), event == "up"
 	switch event {
 	case "up":
 		if !l.has("object") {
 			return nil, &FieldError{"object", "is missing: the device's profile in ChirpStack needs a codec"}
 		}
-		head.RSSI = bestRSSI(l.objects("rxInfo"))
+		head.RSSI = bestRSSI(l.beside().objects("rxInfo"))
 		return loraReadings(d, l.object("object"), head)
 	case "status":
 		if external := l.flag("externalPowerSource"); external == nil || !*external {
-			head.Battery = l.percent("batteryLevel")
+			head.Battery = l.beside().percent("batteryLevel")
 		}
 		head.Online = ptr(true)
 		return []Reading{head}, *l.err
@@ -63,6 +65,27 @@ func readChirpstack(d *catalogue.Device, topic string, payload []byte, _ time.Ti
 	}
 	return nil, nil
 }
+
+// chirpstackKey tells a frame from its copies: one that is heard on two
+// channels, or retried a minute later, has two deduplicationIds, but its own
+// address, counter and bytes. A device that joined has another address; one
+// that only began to count again has other bytes, or sends hours later.
+func chirpstackKey(l loose, event string, at time.Time) string {
+	address, _ := l.beside().word("devAddr")
+	if event != "up" || address == "" {
+		id, _ := l.word("deduplicationId")
+		if id == "" {
+			return ""
+		}
+		return event + " " + id // a join and the frame after it may never be taken for one
+	}
+	bytes, _ := json.Marshal([]any{l.fields["data"], l.fields["object"]}) // of parsed JSON: it cannot fail
+	sum := sha256.Sum256(bytes)
+	return fmt.Sprintf("frame %s %d %x %d", address, orZero(l.beside().total("fCnt")), sum[:12], at.Unix()/int64(frameMemory.Seconds()))
+}
+
+// frameMemory is how long the same frame is a copy.
+const frameMemory = 6 * time.Hour
 
 // bestRSSI is how well the nearest of the gateways heard it.
 func bestRSSI(gateways []loose) *float64 {

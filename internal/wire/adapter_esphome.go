@@ -24,6 +24,8 @@ func esphome() adapter {
 			return []string{address + "/state"}
 		},
 		addresses: esphomeAddresses,
+		chatter:   esphomeChatter,
+		kinds:     []catalogue.DeviceKind{catalogue.Reader, catalogue.PeopleCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
 		settings:  []string{settingValue},
 		check: func(d *catalogue.Device) error {
 			switch v := d.Settings[settingValue]; {
@@ -49,15 +51,26 @@ func esphomeAddresses(topic string) []string {
 	return []string{address}
 }
 
+// esphomeChatter: a node announces its components, logs, and says what others
+// of its components measure.
+func esphomeChatter(address, topic string) bool {
+	parts := strings.Split(address, "/")
+	node := strings.Join(parts[:max(0, len(parts)-2)], "/")
+	return isDiscovery(topic) || node != "" && node != "homeassistant" && strings.HasPrefix(topic, node+"/")
+}
+
 func readESPHome(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]Reading, error) {
 	word := strings.TrimSpace(string(payload))
 	switch {
 	case strings.HasSuffix(topic, "/status"):
 		return onlineWord(word)
-	case word == "" || strings.EqualFold(word, "nan"):
-		return nil, nil
+	case word == "" || strings.EqualFold(word, "nan") || strings.EqualFold(word, "unavailable") || strings.EqualFold(word, "unknown"):
+		return nil, nil // the state is not known
 	}
 	switch d.Kind {
+	case catalogue.Reader:
+		l := loose{fields: map[string]any{"tag": word}, err: new(error)}
+		return []Reading{{Badge: l.card(d, "tag")}}, *l.err
 	case catalogue.Occupancy, catalogue.Desk:
 		on, err := onOff(word)
 		return []Reading{{Occupied: on}}, err

@@ -25,6 +25,7 @@ func espRFID() adapter {
 		filters:   func(address string) []string { return []string{address + "/send", address + "/tag"} },
 		everyone:  nil, // two words at a topic's end are half of a broker
 		addresses: espRFIDAddresses,
+		kinds:     []catalogue.DeviceKind{catalogue.Reader, catalogue.DoorContact},
 		settings:  []string{settingDoorIP, settingDoorName},
 		read:      readESPRFID,
 	}
@@ -62,14 +63,17 @@ func readESPRFID(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]
 	kind, _ := l.word("type")
 	switch {
 	case kind == "access" || kind == "" && l.has("uid"):
+		if uid, isText := l.fields["uid"].(string); isText && strings.TrimSpace(uid) == "" {
+			return nil, *l.err // the door that Totem opened, reported
+		}
 		if d.Kind == catalogue.Reader {
 			r.Badge = espBadge(d, l)
-			r.Key = espKey(l)
+			r.Key, r.KeyHasClock = espKey(l), true
 		}
 	case kind == "boot":
 		r.Online = ptr(true)
 	case kind == "heartbeat":
-		r.Online, r.Uptime = ptr(true), l.number("uptime")
+		r.Online, r.Uptime = ptr(true), l.beside().number("uptime")
 	case kind == "INFO" || kind == "WARN":
 		r.Door = espDoor(l)
 	default:
@@ -81,23 +85,23 @@ func readESPRFID(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]
 // espKey tells an event from its repeats, without the UID in it.
 func espKey(l loose) string {
 	host, _ := l.word("hostname")
-	uid, _ := l.word("uid")
+	uid := text(l.fields["uid"])
 	sum := sha256.Sum256([]byte(host + "\x00" + spelled(l, "time") + "\x00" + uid))
 	return hex.EncodeToString(sum[:16])
 }
 
 // espBadge reads a card and what the reader did with it.
 func espBadge(d *catalogue.Device, l loose) *BadgeBody {
-	uid, ok := l.word("uid")
-	if !ok {
-		l.fail("uid", "is missing")
-		return nil
-	}
-	b := foreignUID(l, "uid", uid)
+	b := l.card(d, "uid")
 	if b == nil {
 		return nil
 	}
-	if known := espKnown(l); known == nil || !*known {
+	known := espKnown(l)
+	// In its Home Assistant mode it does not say isKnown, but what it did.
+	if known == nil && l.has("access") {
+		known = ptr(!strings.EqualFold(espAccess(d, l), "denied"))
+	}
+	if known == nil || !*known {
 		return b // it asks
 	}
 	word := strings.ToLower(espAccess(d, l))

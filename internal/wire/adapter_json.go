@@ -1,11 +1,16 @@
 package wire
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lorntech/totem/internal/catalogue"
 )
@@ -15,6 +20,7 @@ const (
 	settingTrue  = "true"  // words or numbers for yes, as "occupied, 1"
 	settingFalse = "false" // for no
 	settingTime  = "time"  // rfc3339 (default), unix, unix_ms or local
+	settingWhere = "where" // $.path = value: which of several devices on one topic spoke
 )
 
 func doorStates() []DoorState { return []DoorState{DoorOpen, DoorClosed, DoorForced, DoorHeld} }
@@ -26,10 +32,11 @@ func jsonKeys() []string {
 }
 
 // jsonAdapter reads a payload of one's own: the catalogue's map says where
-// each value is ("$.people", "$.a.b[0]", "$['odd key']"), the settings what
-// its words mean. The address is the topic.
+// each value is ("$.people", "$.a.b[0]", "$['odd key']", "$.records[*].in" for
+// several records in one push), the settings what its words mean. The address
+// is the topic.
 func jsonAdapter() adapter {
-	settings := []string{settingTrue, settingFalse, settingTime}
+	settings := []string{settingTrue, settingFalse, settingTime, settingWhere}
 	for _, s := range doorStates() {
 		settings = append(settings, string(s))
 	}
@@ -37,6 +44,7 @@ func jsonAdapter() adapter {
 		filters:   func(address string) []string { return []string{address} },
 		addresses: func(topic string) []string { return []string{topic} },
 		settings:  settings,
+		kinds:     []catalogue.DeviceKind{catalogue.Reader, catalogue.DoorContact, catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air},
 		check:     checkMap,
 		read:      readJSON,
 	}
@@ -51,15 +59,50 @@ func checkMap(d *catalogue.Device) error {
 			return &FieldError{"map." + key, err.Error()}
 		}
 	}
+	if w := d.Settings[settingWhere]; w != "" {
+		if _, _, err := parseWhere(w); err != nil {
+			return &FieldError{"settings.where", err.Error()}
+		}
+	}
 	switch t := d.Settings[settingTime]; {
 	case len(d.Map) == 0:
 		return &FieldError{"map", "is missing: it says where the values are"}
+	case !slices.ContainsFunc(needed(d.Kind), func(key string) bool { return d.Map[key] != "" }):
+		return &FieldError{"map", "has none of " + strings.Join(needed(d.Kind), ", ") + ": a " + string(d.Kind) + " sends nothing else"}
 	case !slices.Contains([]string{"", "rfc3339", "unix", "unix_ms", "local"}, t):
 		return &FieldError{"settings.time", "is none of rfc3339, unix, unix_ms, local"}
 	case t == "local" && d.Settings[SettingTimezone] == "":
 		return &FieldError{"settings.timezone", "is missing: local time is of some zone"}
 	}
 	return nil
+}
+
+// needed are the keys of which a device of a kind needs one.
+func needed(kind catalogue.DeviceKind) []string {
+	switch kind {
+	case catalogue.Reader:
+		return []string{"credential"}
+	case catalogue.DoorContact:
+		return []string{"door"}
+	case catalogue.PeopleCounter:
+		return []string{"count"}
+	case catalogue.FlowCounter:
+		return []string{"in", "out", "total_in", "total_out"}
+	case catalogue.Occupancy, catalogue.Desk:
+		return []string{"occupied"}
+	}
+	return []string{"co2_ppm", "temperature_c", "humidity_pct", "noise_db"}
+}
+
+// parseWhere reads $.path = value.
+func parseWhere(s string) (path, value string, err error) {
+	path, value, ok := strings.Cut(s, "=")
+	path, value = strings.TrimSpace(path), strings.TrimSpace(value)
+	if !ok || value == "" {
+		return "", "", &FieldError{"", "is not $.path = value"}
+	}
+	_, err = parsePath(path)
+	return path, value, err
 }
 
 // parsePath reads $, $.name, $[0] and $['odd key'] into names and indices.
@@ -82,7 +125,7 @@ func parsePath(path string) ([]string, error) {
 			if end < 0 {
 				return nil, &FieldError{"", "lacks a closing ]"}
 			}
-			if n, err := strconv.Atoi(rest[1:end]); err != nil || n < 0 {
+			if n, err := strconv.Atoi(rest[1:end]); rest[1:end] != "*" && (err != nil || n < 0) {
 				return nil, &FieldError{"", "has no index between [ and ]"}
 			}
 			steps, rest = append(steps, rest[:end]), rest[end+1:] // with its bracket: an index
@@ -102,8 +145,9 @@ func parsePath(path string) ([]string, error) {
 	return steps, nil
 }
 
-// follow walks a path; nil where it leads nowhere.
-func follow(v any, path string) any {
+// follow walks a path; nil where it leads nowhere. Record is which element
+// [*] stands for.
+func follow(v any, path string, record int) any {
 	steps, err := parsePath(path)
 	if err != nil {
 		return nil
@@ -111,7 +155,10 @@ func follow(v any, path string) any {
 	for _, s := range steps {
 		if index, is := strings.CutPrefix(s, "["); is {
 			list, _ := v.([]any)
-			i, err := strconv.Atoi(index)
+			i := record
+			if index != "*" {
+				i, err = strconv.Atoi(index)
+			}
 			if err != nil || i >= len(list) {
 				return nil
 			}
@@ -124,36 +171,133 @@ func follow(v any, path string) any {
 	return v
 }
 
-func readJSON(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]Reading, error) {
-	v, err := parseAny(payload)
-	if err != nil {
-		return nil, err
+// records is how many records a payload holds for a map: the length of the
+// list that [*] goes over, 1 without any.
+func records(d *catalogue.Device, v any) int {
+	n := 1
+	for _, path := range d.Map {
+		before, _, several := strings.Cut(path, "[*]")
+		if !several {
+			continue
+		}
+		list, _ := follow(v, before, 0).([]any)
+		return min(len(list), mostRecords)
 	}
+	return n
+}
+
+// mostRecords bounds what one push may hold: a payload of 64 KiB holds fewer.
+const mostRecords = 4096
+
+func readJSON(d *catalogue.Device, _ string, payload []byte, received time.Time) ([]Reading, error) {
+	v, err := parseAny(payload)
+	bare := bareWord(payload)
+	if err != nil {
+		if bare == "" || !slices.Contains(slices.Collect(maps.Values(d.Map)), "$") {
+			return nil, err
+		}
+		v = bare // it can only mean itself
+	}
+	if w := d.Settings[settingWhere]; w != "" {
+		path, value, err := parseWhere(w)
+		if err != nil || !strings.EqualFold(text(follow(v, path, 0)), value) && !strings.Contains(path, "[*]") {
+			return nil, err
+		}
+	}
+	var out []Reading
+	for i := range records(d, v) {
+		if w := d.Settings[settingWhere]; strings.Contains(w, "[*]") {
+			path, value, _ := parseWhere(w)
+			if !strings.EqualFold(text(follow(v, path, i)), value) {
+				continue
+			}
+		}
+		r, err := readRecord(d, v, i, bare, payload, received)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// bareWord is a payload that is one bare word or number; empty: it is not.
+func bareWord(payload []byte) string {
+	word := strings.TrimSpace(string(payload))
+	if len(word) > 256 || !utf8.ValidString(word) || strings.ContainsAny(word, "{}[]\"\n\r") {
+		return ""
+	}
+	return word
+}
+
+// numeric are the keys whose values are numbers, also where they stand in quotes.
+func numeric(key string) bool {
+	switch key {
+	case "count", "in", "out", "total_in", "total_out", "co2_ppm", "temperature_c", "humidity_pct", "noise_db", "battery_pct", "rssi_dbm", "uptime_s":
+		return true
+	}
+	return false
+}
+
+func readRecord(d *catalogue.Device, v any, record int, bare string, payload []byte, received time.Time) (Reading, error) {
 	l := loose{fields: map[string]any{}, err: new(error)}
 	for key, path := range d.Map {
-		l.fields[key] = follow(v, path)
+		found := follow(v, path, record)
+		quoted, isText := found.(string)
+		clock := d.Settings[settingTime]
+		if isText && (numeric(key) || key == "at" && (clock == "unix" || clock == "unix_ms")) {
+			if n, err := strconv.ParseFloat(strings.TrimSpace(quoted), 64); err == nil && !math.IsInf(n, 0) && !math.IsNaN(n) {
+				found = json.Number(strings.TrimSpace(quoted))
+			}
+		}
+		if path == "$" && key == "credential" && bare != "" { // bare digits are text: what they mean is a setting
+			found = bare
+		}
+		l.fields[key] = found
 	}
-	r := Reading{Key: text(l.fields["id"]), At: mappedTime(d, l), Count: l.count("count"), In: l.count("in"), Out: l.count("out"),
-		Occupied: meaning(d, l, "occupied"), Online: meaning(d, l, "online"), Battery: l.percent("battery_pct"), RSSI: l.number("rssi_dbm"), Uptime: l.number("uptime_s"),
-		Air: AirBody{CO2: l.number("co2_ppm"), Temperature: l.number("temperature_c"), Humidity: l.number("humidity_pct"), Noise: l.number("noise_db")}}
+	air, beside := l.air(d), l.beside()
+	r := Reading{At: mappedTime(d, l), Count: l.count("count"), In: l.count("in"), Out: l.count("out"),
+		Occupied: meaning(d, l, "occupied"), Online: meaning(d, beside, "online"), Battery: beside.percent("battery_pct"), RSSI: beside.number("rssi_dbm"), Uptime: beside.number("uptime_s"),
+		Air: AirBody{CO2: air.number("co2_ppm"), Temperature: air.number("temperature_c"), Humidity: air.number("humidity_pct"), Noise: air.number("noise_db")}}
+	r.Key, r.KeyHasClock = mappedKey(l, r.At, record, payload, received)
 	if l.any("total_in", "total_out") {
 		r.Totals = totals(l, "total_in", "total_out")
 	}
-	if firmware, ok := l.word("firmware"); ok {
+	if firmware, ok := beside.word("firmware"); ok {
 		r.Firmware = &firmware
 	}
 	if r.In != nil || r.Out != nil { // mapped, and one of them was not said
 		r.In, r.Out = zeroed(r.In), zeroed(r.Out)
 	}
 	r.Door = mappedDoor(d, l)
-	if uid, ok := l.word("credential"); ok {
-		if c, err := ParseCredential(uid); err != nil {
-			l.fail("credential", err.Error())
-		} else {
-			r.Badge = &BadgeBody{Credential: c}
-		}
+	if l.has("credential") {
+		r.Badge = l.card(d, "credential")
 	}
-	return []Reading{r}, *l.err
+	return r, *l.err
+}
+
+const (
+	// ownID is how long an id is that can be trusted never to come again.
+	ownID = 16
+	// idMemory is how long a short one, without a time beside it, is a copy.
+	idMemory = 5 * time.Minute
+)
+
+// mappedKey makes a message's key of the mapped id. A short one, as a packet's
+// number, comes again when it wraps: it is one with the message's own time, or
+// with its bytes for a while.
+func mappedKey(l loose, at time.Time, record int, payload []byte, received time.Time) (key string, hasClock bool) {
+	id := text(l.fields["id"])
+	switch {
+	case id == "":
+		return "", false
+	case len(id) >= ownID:
+		return fmt.Sprintf("%s %d", id, record), false
+	case !at.IsZero():
+		return fmt.Sprintf("%s %d %d", id, record, at.UnixMilli()), true
+	}
+	sum := sha256.Sum256(payload)
+	return fmt.Sprintf("%s %d %x %d", id, record, sum[:12], received.Unix()/int64(idMemory.Seconds())), false
 }
 
 // text is a value as it is compared with words: a text, a number or a flag.
@@ -162,6 +306,9 @@ func text(v any) string {
 	case string:
 		return v
 	case json.Number:
+		if x, err := v.Float64(); err == nil && x == math.Trunc(x) && math.Abs(x) < 1<<53 { // 1.0 is 1
+			return strconv.FormatInt(int64(x), 10)
+		}
 		return v.String()
 	case bool:
 		return strconv.FormatBool(v)
@@ -176,6 +323,9 @@ func meaning(d *catalogue.Device, l loose, key string) *bool {
 	}
 	yes, no := d.Settings[settingTrue], d.Settings[settingFalse]
 	if yes == "" && no == "" {
+		if word, isText := l.fields[key].(string); isText && (word == "true" || word == "false") {
+			return ptr(word == "true")
+		}
 		return l.flag(key)
 	}
 	word := text(l.fields[key])

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -27,19 +28,14 @@ func loraSettings() []string {
 // where the device's kind needs it.
 func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error) {
 	r := head
-	r.Air = AirBody{CO2: o.number("co2"), Temperature: o.number("temperature"), Humidity: o.number("humidity")}
+	air := o.air(d)
+	r.Air = AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity"), Noise: air.number("LAeq")}
 	if !browan(o) { // which gives volts
-		r.Battery = o.percent("battery")
-	}
-	for _, key := range []string{"magnet_status", "door"} {
-		if open := o.one(key, []string{"open"}, []string{"close", "closed"}); open != nil {
-			r.Door = DoorClosed
-			if *open {
-				r.Door = DoorOpen
-			}
-		}
+		r.Battery = o.beside().percent("battery")
 	}
 	switch d.Kind {
+	case catalogue.DoorContact:
+		r.Door = loraDoor(o)
 	case catalogue.Occupancy, catalogue.Desk:
 		r.Occupied = loraOccupied(d, o)
 	case catalogue.PeopleCounter:
@@ -47,11 +43,35 @@ func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error)
 	case catalogue.FlowCounter:
 		loraFlow(d, o, &r)
 	}
-	out := append([]Reading{r}, loraHistory(d, o, head)...)
+	out := []Reading{r}
+	if r.Totals == nil { // whose difference tells of the time that was lost
+		out = append(out, loraHistory(d, o, head)...)
+	}
 	return out, *o.err
 }
 
-// browan says whether a frame is a TBMS100's: it tells the minutes since its last trigger.
+// loraDoor reads a door or window contact.
+func loraDoor(o loose) DoorState {
+	open := (*bool)(nil)
+	for _, key := range []string{"magnet_status", "door"} {
+		if said := o.one(key, []string{"open"}, []string{"close", "closed"}); said != nil {
+			open = said
+		}
+	}
+	if open == nil && browan(o) { // a TBDW100: 1 is open, and a zero is left out
+		open = ptr(orZero(o.total("status")) == 1)
+	}
+	switch {
+	case open == nil:
+		return ""
+	case *open:
+		return DoorOpen
+	}
+	return DoorClosed
+}
+
+// browan reports whether a frame is a TBMS100's (motion) or a TBDW100's (door):
+// it tells the minutes since its last trigger.
 func browan(o loose) bool { return o.has("time") && o.any("status", "count") }
 
 // loraOccupied reads yes or no.
@@ -74,6 +94,9 @@ func loraOccupied(d *catalogue.Device, o loose) *bool {
 	if browan(o) {
 		return ptr(orZero(o.total("status")) == 1) // a zero is left out
 	}
+	if d.Adapter == adapterTTN && d.Settings[settingOccupied] != "" && o.any("motion", "light", "vdd", "co2", "temperature", "humidity") {
+		return ptr(meansOccupied(d, 0)) // an Elsys whose 0 is left out
+	}
 	return nil
 }
 
@@ -83,12 +106,16 @@ func numbersMean(d *catalogue.Device, o loose, key string) *bool {
 	if n == nil {
 		return nil
 	}
-	words := d.Settings[settingOccupied]
-	if words == "" {
+	if d.Settings[settingOccupied] == "" {
 		o.fail(key, "needs the setting occupied: which numbers mean occupied")
 		return nil
 	}
-	return ptr(slices.ContainsFunc(strings.Split(words, ","), func(w string) bool { return strings.TrimSpace(w) == uintText(*n) }))
+	return ptr(meansOccupied(d, *n))
+}
+
+func meansOccupied(d *catalogue.Device, n uint64) bool {
+	words := strings.Split(d.Settings[settingOccupied], ",")
+	return slices.ContainsFunc(words, func(w string) bool { return strings.TrimSpace(w) == uintText(n) })
 }
 
 // loraRegion reads a VS121's flag of one region; a zero is left out where the
@@ -107,17 +134,27 @@ func loraRegion(o loose, region string) *bool {
 
 // loraCount reads how many people there are now.
 func loraCount(d *catalogue.Device, o loose) *int {
-	if n := o.count("people_count_all"); n != nil {
-		return n
+	for _, key := range []string{"people_count_all", "people_total_counts"} {
+		if n := o.count(key); n != nil {
+			return n
+		}
 	}
-	if o.has("region_count") { // it comes in one part with people_count_all, whose zero is left out
+	if o.any("region_count", "detection_status") { // it comes in one part with people_count_all, whose zero is left out
 		return ptr(0)
 	}
-	if key, ok := numbered(d, o, settingRegion, regexp.MustCompile(`^region_(\d+)_count$`)); ok {
+	if key, ok := numbered(d, o, settingRegion, regionCount); ok {
 		return o.count(key)
+	}
+	if d.Settings[settingRegion] != "" && slices.ContainsFunc(slices.Collect(maps.Keys(o.fields)), regionKey.MatchString) {
+		return ptr(0) // the frame tells of regions, and this one's zero is left out
 	}
 	return nil
 }
+
+var (
+	regionCount = regexp.MustCompile(`^region_(\d+)_count$`)
+	regionKey   = regexp.MustCompile(`^region_\d+_(count|avg_dwell)$`)
+)
 
 // loraFlow reads who passed since the last frame, and lifetime totals where the frame has them.
 func loraFlow(d *catalogue.Device, o loose, r *Reading) {
@@ -127,12 +164,18 @@ func loraFlow(d *catalogue.Device, o loose, r *Reading) {
 		return
 	case o.any("people_in", "people_out"):
 		r.In, r.Out = zeroed(o.count("people_in")), zeroed(o.count("people_out"))
-	case o.any("period_in", "period_out"), o.has("history") && o.any("total_in", "total_out"):
-		// Its history tells of the time that was lost: totals would count that twice.
-		r.In, r.Out = zeroed(o.count("period_in")), zeroed(o.count("period_out"))
-	case o.any("total_in", "total_out"):
-		r.Totals = totals(o, "total_in", "total_out")
+	case o.any("period_in", "period_out", "total_in", "total_out"):
+		if o.any("period_in", "period_out") {
+			r.In, r.Out = zeroed(o.count("period_in")), zeroed(o.count("period_out"))
+		}
+		if o.any("total_in", "total_out") {
+			r.Totals = totals(o, "total_in", "total_out")
+		}
 	default:
+		if o.any("people_count_all", "people_count_max", "region_count") { // a VS121 whose zeros are left out
+			r.In, r.Out = ptr(0), ptr(0)
+			return
+		}
 		key, ok := numbered(d, o, settingLine, regexp.MustCompile(`^line_(\d+)_(?:total|period)_(?:in|out)$`))
 		if !ok {
 			return
@@ -219,7 +262,7 @@ func loraHistory(d *catalogue.Device, o loose, head Reading) []Reading {
 			h.fail("timestamp", "is missing")
 			continue
 		}
-		r.Key = "history " + strconv.FormatInt(r.At.Unix(), 10)
+		r.Key, r.History = "history "+strconv.FormatInt(r.At.Unix(), 10), true
 		switch d.Kind {
 		case catalogue.Occupancy, catalogue.Desk:
 			r.Occupied = loraOccupied(d, h)

@@ -11,6 +11,7 @@ import (
 const (
 	settingComponent = "component" // which zone of a presence sensor, as presencezone:200
 	shellyZone       = "presencezone:"
+	shellyBLU        = "bthomesensor:" // a Bluetooth sensor behind a gateway
 )
 
 // shellyGen2 reads Shelly's second generation: notifications of events and of
@@ -22,8 +23,16 @@ func shellyGen2() adapter {
 		},
 		everyone:  []string{"+/events/rpc"},
 		addresses: shellyAddresses,
-		settings:  []string{settingComponent},
-		read:      readShelly,
+		chatter:   func(address, topic string) bool { return strings.HasPrefix(topic, address+"/") || isDiscovery(topic) },
+		kinds:     []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
+		check: func(d *catalogue.Device) error {
+			if d.Kind == catalogue.DoorContact && !strings.HasPrefix(d.Settings[settingComponent], shellyBLU) {
+				return &FieldError{"settings.component", "is missing: which sensor behind the gateway, as " + shellyBLU + "202"}
+			}
+			return nil
+		},
+		settings: []string{settingComponent},
+		read:     readShelly,
 	}
 }
 
@@ -100,7 +109,7 @@ func shellyEvents(d *catalogue.Device, l, params loose) []Reading {
 		}
 		r := Reading{At: e.seconds("ts")}
 		if ts := spelled(e, "ts"); ts != "" {
-			r.Key = component + " " + ts
+			r.Key, r.KeyHasClock = component+" "+ts, true
 		}
 		switch name, _ := e.word("event"); name {
 		case "presence":
@@ -148,20 +157,40 @@ func (s *shelly) states(at time.Time, ts string) []Reading {
 	for name, c := range s.parts {
 		kind, _, _ := strings.Cut(name, ":")
 		switch {
+		case name == zone && kind+":" == shellyBLU:
+			s.blu(c, &r)
 		case name == zone:
 			r.Occupied, r.Count = c.flag("value"), c.count("num_objects")
 		case kind == "devicepower":
-			r.Battery = c.object("battery").percent("percent")
+			r.Battery = c.beside().object("battery").percent("percent")
 		case kind == "wifi":
-			r.RSSI = c.number("rssi")
+			r.RSSI = c.beside().number("rssi")
 		case kind == "temperature":
-			r.Air.Temperature = c.number("tC")
+			r.Air.Temperature = c.air(s.d).number("tC")
 		case kind == "humidity":
-			r.Air.Humidity = c.number("rh")
+			r.Air.Humidity = c.air(s.d).number("rh")
 		}
 	}
 	if ts != "" {
-		r.Key = "status " + zone + " " + ts
+		r.Key, r.KeyHasClock = "status "+zone+" "+ts, true
 	}
 	return []Reading{r}
+}
+
+// blu reads a Bluetooth sensor behind a gateway: true is open, or motion. The
+// gateway repeats what it remembers, with when it was last updated.
+func (s *shelly) blu(c loose, r *Reading) {
+	if at := c.beside().seconds("last_updated_ts"); !at.IsZero() {
+		r.At = at
+	}
+	value := c.flag("value")
+	switch {
+	case value == nil:
+	case s.d.Kind != catalogue.DoorContact:
+		r.Occupied = value
+	case *value:
+		r.Door = DoorOpen
+	default:
+		r.Door = DoorClosed
+	}
 }

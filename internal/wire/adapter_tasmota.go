@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -20,17 +21,22 @@ const (
 func tasmota() adapter {
 	return adapter{
 		filters: func(address string) []string {
-			return []string{"tele/" + address + "/SENSOR", "tele/" + address + "/LWT", "stat/" + address + "/MOTION"}
+			return []string{"tele/" + address + "/SENSOR", "tele/" + address + "/LWT", "stat/" + address + "/MOTION", "stat/" + address + "/RESULT"}
 		},
 		everyone:  []string{"tele/+/SENSOR"},
 		addresses: tasmotaAddresses,
-		settings:  []string{settingSwitch, settingDevice, settingSensor},
-		read:      readTasmota,
+		chatter: func(address, topic string) bool {
+			return strings.HasPrefix(topic, "tele/"+address+"/") || strings.HasPrefix(topic, "stat/"+address+"/") || strings.HasPrefix(topic, "cmnd/"+address+"/") ||
+				strings.HasPrefix(topic, "tasmota/discovery/") || isDiscovery(topic)
+		},
+		kinds:    []catalogue.DeviceKind{catalogue.Reader, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
+		settings: []string{settingSwitch, settingDevice, settingSensor},
+		read:     readTasmota,
 	}
 }
 
 func tasmotaAddresses(topic string) []string {
-	for _, form := range [][2]string{{"tele/", "/SENSOR"}, {"tele/", "/LWT"}, {"stat/", "/MOTION"}} {
+	for _, form := range [][2]string{{"tele/", "/SENSOR"}, {"tele/", "/LWT"}, {"stat/", "/MOTION"}, {"stat/", "/RESULT"}} {
 		if rest, ok := strings.CutPrefix(topic, form[0]); ok {
 			if address, ok := strings.CutSuffix(rest, form[1]); ok && address != "" {
 				return []string{address}
@@ -47,6 +53,8 @@ func readTasmota(d *catalogue.Device, topic string, payload []byte, _ time.Time)
 	case "MOTION":
 		on, err := onOff(string(payload))
 		return []Reading{{Occupied: on}}, err
+	case "RESULT":
+		return tasmotaResult(d, payload)
 	}
 	l, err := parseLoose(payload)
 	if err != nil {
@@ -56,12 +64,48 @@ func readTasmota(d *catalogue.Device, topic string, payload []byte, _ time.Time)
 	r.ByArrival = r.At.IsZero() && l.has("Time")
 	switch d.Kind {
 	case catalogue.Reader:
-		r.Badge = tasmotaBadge(l)
+		r.Badge = tasmotaBadge(d, l)
 	case catalogue.Occupancy, catalogue.Desk:
 		r.Occupied = tasmotaOccupied(d, l)
+	case catalogue.DoorContact: // a reed contact on a switch: on is open
+		r.Door = doorOf(tasmotaOccupied(d, l))
 	}
 	r.Air = tasmotaAir(d, l)
 	return []Reading{r}, *l.err
+}
+
+// tasmotaResult reads what a detached switch says at once; the results of
+// commands come on the same topic.
+func tasmotaResult(d *catalogue.Device, payload []byte) ([]Reading, error) {
+	l, err := parseLoose(payload)
+	if err != nil {
+		return nil, err
+	}
+	states := loose{fields: map[string]any{}, err: l.err}
+	for name, v := range l.fields {
+		if o, is := v.(map[string]any); is && strings.HasPrefix(name, "Switch") && o["Action"] != nil {
+			states.fields[name] = o["Action"]
+		}
+	}
+	if len(states.fields) == 0 {
+		return nil, nil
+	}
+	on := tasmotaOccupied(d, states)
+	if d.Kind == catalogue.DoorContact {
+		return []Reading{{Door: doorOf(on)}}, *l.err
+	}
+	return []Reading{{Occupied: on}}, *l.err
+}
+
+// doorOf is the state of a door of which a sensor says whether it is open; nil: it says nothing.
+func doorOf(open *bool) DoorState {
+	switch {
+	case open == nil:
+		return ""
+	case *open:
+		return DoorOpen
+	}
+	return DoorClosed
 }
 
 // onOff reads ON or OFF.
@@ -78,6 +122,9 @@ func onOff(word string) (*bool, error) {
 // localTime reads a wall clock by the setting timezone; zero where there is
 // none, or no zone that it could be of.
 func localTime(d *catalogue.Device, l loose, key string) time.Time {
+	if _, is := l.fields[key].(json.Number); is { // seconds since 1970, where the device is set so
+		return l.seconds(key)
+	}
 	text, ok := l.word(key)
 	if !ok {
 		return time.Time{}
@@ -100,33 +147,17 @@ func localTime(d *catalogue.Device, l loose, key string) time.Time {
 
 // tasmotaBadge reads a card. Its blocks' text can be written by anybody and is
 // never looked at; a card that did not prove itself is no badge.
-func tasmotaBadge(l loose) *BadgeBody {
-	for _, driver := range []string{"PN532", "RC522"} {
+func tasmotaBadge(d *catalogue.Device, l loose) *BadgeBody {
+	for _, driver := range []string{"PN532", "RC522", "RDM6300", "Wiegand"} {
 		c := l.object(driver)
-		uid, ok := c.word("UID")
-		if !ok {
+		if !c.has("UID") {
 			continue
 		}
 		if auth, has := c.word("Auth"); has && !strings.EqualFold(auth, "Ok") {
 			c.fail("Auth", "is not Ok: the reader could not authenticate the card")
 			return nil
 		}
-		return foreignUID(c, "UID", uid)
-	}
-	return nil
-}
-
-// foreignUID reads a UID that must have all of its 4, 7 or 10 bytes: a reader
-// that drops leading zeros leaves open which card it was.
-func foreignUID(l loose, key, uid string) *BadgeBody {
-	c, err := ParseCredential(uid)
-	switch {
-	case err != nil || c.QR:
-		l.fail(key, "is ambiguous or no UID: it must be hex of 4, 7 or 10 bytes, with its leading zeros")
-	case len(c.Bytes) != 4 && len(c.Bytes) != 7 && len(c.Bytes) != 10:
-		l.fail(key, "is ambiguous: a UID has 4, 7 or 10 bytes; leading zeros may be missing")
-	default:
-		return &BadgeBody{Credential: c}
+		return c.card(d, "UID")
 	}
 	return nil
 }
@@ -147,6 +178,9 @@ func tasmotaOccupied(d *catalogue.Device, l loose) *bool {
 				key = name
 			}
 		}
+	}
+	if key == "" {
+		return nil
 	}
 	return l.one(key, []string{"ON"}, []string{"OFF"})
 }
@@ -190,6 +224,7 @@ func tasmotaAir(d *catalogue.Device, l loose) AirBody {
 		return AirBody{}
 	}
 	o := l.object(drivers[0])
+	o = o.air(d)
 	air := AirBody{Temperature: o.number("Temperature"), Humidity: o.number("Humidity"), CO2: o.number("CarbonDioxide")}
 	if air.CO2 == nil {
 		air.CO2 = o.number("eCO2")

@@ -7,6 +7,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
+const adapterTTN = "ttn-v3"
+
 // ttnV3 reads The Things Stack's messages, in which zeros, false and empty
 // texts are left out. A frame's key holds the session's, since a join starts
 // the frame counter again.
@@ -21,6 +23,7 @@ func ttnV3() adapter {
 		everyone:  []string{"v3/+/devices/+/+"},
 		addresses: ttnAddresses,
 		settings:  loraSettings(),
+		kinds:     []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
 		read:      readTTN,
 	}
 }
@@ -55,6 +58,9 @@ func readTTN(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]
 }
 
 func ttnUplink(d *catalogue.Device, l loose) ([]Reading, error) {
+	if simulated := l.flag("simulated"); simulated != nil && *simulated { // typed into the console: nobody came
+		return nil, *l.err
+	}
 	up := l.object("uplink_message")
 	if !up.has("decoded_payload") {
 		if !up.has("frm_payload") { // a frame for the network alone
@@ -62,10 +68,11 @@ func ttnUplink(d *catalogue.Device, l loose) ([]Reading, error) {
 		}
 		return nil, &FieldError{"uplink_message.decoded_payload", "is missing: the device needs a payload formatter"}
 	}
-	head := Reading{At: ttnTime(l, up), RSSI: bestRSSI(up.objects("rx_metadata"))}
+	head := Reading{At: ttnTime(l, up), RSSI: bestRSSI(up.beside().objects("rx_metadata"))}
 	eui, _ := l.object("end_device_ids").word("dev_eui")
 	session, _ := up.word("session_key_id")
 	if count := up.total("f_cnt"); eui != "" && session != "" {
+		head.Frame = true
 		head.Key = eui + " " + session + " " + uintText(orZero(count)) // the first frame's 0 is left out
 	}
 	return loraReadings(d, up.object("decoded_payload"), head)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
@@ -18,7 +20,8 @@ const (
 	settingController = "controller" // its device-id
 	settingDoor       = "door"       // the door-id on it
 	settingHMAC       = "hmac_key"   // of the gateway; without it the hmac is not checked
-	settingCard       = "card"       // byte order of the card's number: little (as dec:) or big
+
+	adapterUhppoted = "uhppoted"
 )
 
 // uhppoted reads uhppoted-mqtt's events. The controller decides by itself; an
@@ -29,7 +32,9 @@ func uhppoted() adapter {
 		filters:   func(address string) []string { return []string{address + "/events", address + "/events/live"} },
 		everyone:  nil,
 		addresses: uhppotedAddresses,
-		settings:  []string{settingController, settingDoor, settingHMAC, settingCard},
+		settings:  []string{settingController, settingDoor, settingHMAC},
+		kinds:     []catalogue.DeviceKind{catalogue.Reader, catalogue.DoorContact},
+		chatter:   func(address, topic string) bool { return strings.HasPrefix(topic, address+"/") },
 		check:     checkUhppoted,
 		read:      readUhppoted,
 	}
@@ -50,17 +55,23 @@ func checkUhppoted(d *catalogue.Device) error {
 			return &FieldError{"settings." + name, "is missing or no number"}
 		}
 	}
-	if c := d.Settings[settingCard]; c != "" && c != "little" && c != "big" {
-		return &FieldError{"settings." + settingCard, "is neither little nor big"}
+	switch {
+	case d.Settings[settingCard] == cardHex:
+		return &FieldError{"settings." + settingCard, "is neither little nor big: a controller gives cards as numbers"}
+	case d.Settings[SettingTimezone] == "":
+		return &FieldError{"settings." + SettingTimezone, "is missing: the controller's clock has no zone, and its events may come hours late"}
 	}
 	return nil
 }
 
-// The kinds of events that matter.
 const (
+	// uhppoteLastSwipe is the last event-reason of a swipe, granted (1) or refused;
+	// then come buttons, doors, passwords and the controller's own.
+	uhppoteLastSwipe = 19
+	// uhppoteSwipe is the event-type of a swipe where no reason is told: a granted
+	// one comes as an event of the door.
 	uhppoteSwipe = 1
-	uhppoteDoor  = 2
-	// uhppoteIn and Out are directions.
+	// uhppoteIn and Out are directions; 0 is none, as of some refusals.
 	uhppoteIn, uhppoteOut = 1, 2
 	// uhppoteOpened and Closed are card numbers of door events.
 	uhppoteOpened, uhppoteClosed = 8, 9
@@ -70,7 +81,7 @@ const (
 // button, the door opened and closed, a supervisor's password, a remote command.
 func noCards() []uint64 { return []uint64{0, 1, uhppoteOpened, uhppoteClosed, 10, 3922570474} }
 
-func readUhppoted(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]Reading, error) {
+func readUhppoted(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]Reading, error) {
 	raw, sum, err := uhppotedEnvelope(payload)
 	if err != nil {
 		return nil, err
@@ -86,7 +97,10 @@ func readUhppoted(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([
 	if spelled(e, "device-id") != d.Settings[settingController] || spelled(e, "door-id") != d.Settings[settingDoor] {
 		return nil, *l.err
 	}
-	r := Reading{At: wallClock(d, e, "timestamp"), Key: spelled(e, "device-id") + " " + spelled(e, "event-id")}
+	// The controller's numbers begin again when its memory is cleared, so that
+	// the clock's time is part of the key.
+	stamp, _ := e.word("timestamp")
+	r := Reading{At: wallClock(d, e, "timestamp"), Key: spelled(e, "device-id") + " " + spelled(e, "event-id") + " " + stamp, Live: strings.HasSuffix(topic, "/live")}
 	if !e.has("event-id") {
 		r.Key = ""
 	}
@@ -128,8 +142,18 @@ func authentic(key string, message []byte, sum string) bool {
 
 // uhppotedBadge reads a swipe of the device's own direction.
 func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *BadgeBody {
-	direction := map[catalogue.Direction]uint64{catalogue.In: uhppoteIn, catalogue.Out: uhppoteOut}[d.Direction]
-	if orZero(e.total("event-type")) != uhppoteSwipe || orZero(e.total("direction")) != direction || slices.Contains(noCards(), card) {
+	if !uhppotedSwipe(e) || slices.Contains(noCards(), card) {
+		return nil
+	}
+	granted := e.flag("access-granted")
+	if granted == nil {
+		e.fail("access-granted", "is missing")
+		return nil
+	}
+	switch direction := orZero(e.total("direction")); {
+	case direction == uhppoteIn && d.Direction == catalogue.In, direction == uhppoteOut && d.Direction == catalogue.Out:
+	case direction == 0 && !*granted && d.Direction == catalogue.In: // refused, the controller does not say on which side
+	default:
 		return nil
 	}
 	c, err := parseDecimal(strconv.FormatUint(card, 10))
@@ -137,15 +161,40 @@ func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *BadgeBody {
 		e.fail("card-number", "is no card's number")
 		return nil
 	}
-	if d.Settings[settingCard] == "big" {
+	if d.Settings[settingCard] == cardBig {
 		slices.Reverse(c)
 	}
-	granted := e.flag("access-granted")
-	if granted == nil {
-		e.fail("access-granted", "is missing")
-		return nil
-	}
 	return &BadgeBody{Credential: Credential{Bytes: c}, Offline: &Offline{Granted: *granted, Reason: "uhppoted-" + spelled(e, "event-reason")}}
+}
+
+// uhppotedSwipe reports whether an event is a card at a reader.
+func uhppotedSwipe(e loose) bool {
+	if reason := e.total("event-reason"); reason != nil && *reason > 0 {
+		return *reason <= uhppoteLastSwipe
+	}
+	return orZero(e.total("event-type")) == uhppoteSwipe
+}
+
+// uhppotedNumber is the number of a controller's event, for a device of that
+// controller; ok is false where the payload is none of it.
+func uhppotedNumber(d *catalogue.Device, payload []byte) (boot uuid.UUID, number uint64, ok bool) {
+	if d.Adapter != adapterUhppoted {
+		return boot, 0, false
+	}
+	raw, sum, err := uhppotedEnvelope(payload)
+	if err != nil || d.Settings[settingHMAC] != "" && !authentic(d.Settings[settingHMAC], raw, sum) {
+		return boot, 0, false
+	}
+	l, err := parseLoose(raw)
+	if err != nil {
+		return boot, 0, false
+	}
+	e := l.object("event").object("event")
+	n := e.total("event-id")
+	if n == nil || spelled(e, "device-id") != d.Settings[settingController] {
+		return boot, 0, false
+	}
+	return uuid.NewSHA1(foreignNamespace, []byte("controller "+d.Settings[settingController])), *n, true
 }
 
 // wallClock reads a time whose zone's letters the gateway may have put on

@@ -17,6 +17,11 @@ func zigbee2mqtt() adapter {
 		filters:   func(address string) []string { return []string{address, address + "/availability"} },
 		everyone:  []string{zigbeeBase + "#"},
 		addresses: zigbeeAddresses,
+		chatter: func(_, topic string) bool {
+			return strings.HasPrefix(topic, zigbeeBase+"bridge/") || topic == zigbeeBase+"bridge" || isDiscovery(topic) ||
+				strings.HasPrefix(topic, zigbeeBase) && (strings.HasSuffix(topic, "/set") || strings.HasSuffix(topic, "/get"))
+		},
+		kinds: []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
 		check: func(d *catalogue.Device) error {
 			if !strings.HasPrefix(d.Address, zigbeeBase) {
 				return &FieldError{"address", "must be the device's whole topic, as zigbee2mqtt/metz desk 7"}
@@ -36,7 +41,12 @@ func zigbeeAddresses(topic string) []string {
 	return []string{strings.TrimSuffix(topic, "/availability")}
 }
 
-func readZigbee(_ *catalogue.Device, topic string, payload []byte, _ time.Time) ([]Reading, error) {
+// isDiscovery reports whether a topic is what devices announce to Home Assistant.
+func isDiscovery(topic string) bool {
+	return strings.HasPrefix(topic, "homeassistant/") && strings.HasSuffix(topic, "/config")
+}
+
+func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]Reading, error) {
 	if strings.HasSuffix(topic, "/availability") {
 		return zigbeeAvailability(payload)
 	}
@@ -47,10 +57,17 @@ func readZigbee(_ *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	r := Reading{Occupied: l.flag("presence"), Count: l.count("people"), Battery: l.percent("battery"),
-		Air: AirBody{CO2: l.number("co2"), Temperature: l.number("temperature"), Humidity: l.number("humidity")}}
+	air := l.air(d)
+	r := Reading{Occupied: l.flag("presence"), Count: l.count("people"), Battery: l.beside().percent("battery"),
+		Air: AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity")}}
 	if r.Occupied == nil {
 		r.Occupied = l.flag("occupancy")
+	}
+	// The bridge publishes what it remembers when it starts: that holds from when
+	// the device was last seen. A no that it makes by its own timer keeps the time
+	// of the last motion, and is news.
+	if r.Occupied == nil || *r.Occupied {
+		r.At = lastSeen(l.beside())
 	}
 	if contact := l.flag("contact"); contact != nil {
 		r.Door = DoorOpen
@@ -59,6 +76,18 @@ func readZigbee(_ *catalogue.Device, topic string, payload []byte, _ time.Time) 
 		}
 	}
 	return []Reading{r}, *l.err
+}
+
+// lastSeen is when the bridge last heard the device, as text or milliseconds
+// since 1970; zero where it does not say.
+func lastSeen(l loose) time.Time {
+	if _, isText := l.fields["last_seen"].(string); isText {
+		return l.instant("last_seen")
+	}
+	if ms := l.number("last_seen"); ms != nil {
+		return unixTime(*ms / 1000)
+	}
+	return time.Time{}
 }
 
 func zigbeeAvailability(payload []byte) ([]Reading, error) {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,16 @@ type Reading struct {
 	// Key tells the message from its repeats, among all of its device; empty:
 	// the device gives nothing to tell them by, and every arrival is a message.
 	Key string
+	// KeyHasClock says that the key is made of the device's clock: it is none
+	// where that cannot be believed, as such a time comes again at each start.
+	KeyHasClock bool
+	// Frame says that the key is a radio frame's: copies of it differ in how they
+	// were heard.
+	Frame bool
+	// History says that it is of a past that the device may have told of already.
+	History bool
+	// Live says that the device sent it at once: its clock should be right.
+	Live bool
 	// At is the device's own clock; zero: it gives none, or one that cannot be
 	// right (see Clock), and the arrival counts.
 	At time.Time
@@ -54,6 +65,11 @@ type adapter struct {
 	// addresses are those that a topic may belong to, the likeliest first;
 	// none: the topic is not of this family, or says nothing (a bridge's own).
 	addresses func(topic string) []string
+	// chatter reports whether a topic is something else that a device at the
+	// address, or its family, is known to say: ignored, whatever its size. May be nil.
+	chatter func(address, topic string) bool
+	// kinds are the devices that the adapter can ever read.
+	kinds []catalogue.DeviceKind
 	// settings are the names that Device.Settings may have.
 	settings []string
 	// check says what is wrong with a device of the catalogue; may be nil.
@@ -90,8 +106,9 @@ func adapterOf(name string) (adapter, bool) {
 }
 
 // commonSettings are known to every adapter: the seconds after which a motion
-// sensor that never says off is off, and the zone of a clock without offset.
-var commonSettings = []string{SettingOffDelay, SettingTimezone}
+// sensor that never says off is off, the zone of a clock without offset, and
+// how a reader spells cards.
+var commonSettings = []string{SettingOffDelay, SettingTimezone, settingCard}
 
 // Settings that more than one adapter knows.
 const (
@@ -99,10 +116,25 @@ const (
 	SettingTimezone = "timezone"
 )
 
+// Understood reports whether messages tell anything that a device of that kind
+// is there for; news of the device itself (that it is online) is also enough.
+func Understood(d *catalogue.Device, messages []*Message) bool {
+	return slices.ContainsFunc(messages, func(m *Message) bool {
+		switch m.Topic.What {
+		case Status:
+			return m.Explicit
+		case Air:
+			return d.Kind == catalogue.Air
+		}
+		return true
+	})
+}
+
 // Foreign knows which devices of a network speak which adapter at which
 // address. It is immutable and safe for concurrent use.
 type Foreign struct {
 	families []family
+	counting map[*catalogue.Device]bool // the devices by which a controller's numbers are followed
 }
 
 type family struct {
@@ -113,7 +145,8 @@ type family struct {
 
 // NewForeign indexes a network's devices and checks their settings.
 func NewForeign(n *catalogue.Network) (*Foreign, error) {
-	f := &Foreign{}
+	f := &Foreign{counting: map[*catalogue.Device]bool{}}
+	controllers := map[string]bool{}
 	for i := range n.Devices {
 		d := &n.Devices[i]
 		if d.Adapter == "" {
@@ -126,10 +159,66 @@ func NewForeign(n *catalogue.Network) (*Foreign, error) {
 		if err := checkSettings(d, a); err != nil {
 			return nil, err
 		}
+		if !slices.Contains(a.kinds, d.Kind) {
+			return nil, fmt.Errorf("device %s: kind: the adapter %s never reads what a %s sends", d.ID, d.Adapter, d.Kind)
+		}
 		fam := f.family(d.Adapter, a)
+		if other := taker(d, fam.devices[d.Address]); other != "" {
+			return nil, fmt.Errorf("device %s: address: device %s takes the same messages; a setting must tell them apart", d.ID, other)
+		}
 		fam.devices[d.Address] = append(fam.devices[d.Address], d)
+		if controller := d.Address + "\x00" + d.Settings[settingController]; d.Adapter == adapterUhppoted && !controllers[controller] {
+			controllers[controller], f.counting[d] = true, true
+		}
 	}
 	return f, nil
+}
+
+// Read makes the contract's messages of one foreign payload for one device of
+// the network (ReadForeign). One device of each controller that numbers its
+// events also tells each number, so that a missing one is seen.
+func (f *Foreign) Read(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*Message, error) {
+	messages, err := ReadForeign(d, topic, payload, received)
+	if err != nil || !f.counting[d] {
+		return messages, err
+	}
+	if boot, n, ok := uhppotedNumber(d, payload); ok {
+		r := Reading{Key: fmt.Sprintf("number %s %d", boot, n), Online: ptr(true)}
+		for _, m := range r.messages(d, received) {
+			m.Boot, m.Seq, m.HasSeq, m.Frame = boot, n, true, true
+			messages = append(messages, m)
+		}
+	}
+	return messages, nil
+}
+
+// taker is a device that would take every message that another takes: of the
+// same kind, with the same settings and map.
+func taker(d *catalogue.Device, others []*catalogue.Device) catalogue.DeviceID {
+	for _, o := range others {
+		if o.Kind == d.Kind && o.Direction == d.Direction && o.Settings[settingWhere] == d.Settings[settingWhere] &&
+			maps.Equal(o.Settings, d.Settings) && maps.Equal(o.Map, d.Map) {
+			return o.ID
+		}
+		// One line without where takes what is another's by its where.
+		if d.Adapter == catalogue.AdapterJSON && o.Kind == d.Kind && o.Direction == d.Direction && maps.Equal(o.Map, d.Map) &&
+			(o.Settings[settingWhere] == "" || d.Settings[settingWhere] == "") {
+			return o.ID
+		}
+	}
+	return ""
+}
+
+// Warnings are what may be wrong with a network's real devices and is no error.
+func Warnings(n *catalogue.Network) []string {
+	var list []string
+	for i := range n.Devices {
+		d := &n.Devices[i]
+		if d.Kind == catalogue.Reader && d.Adapter != "" && d.Adapter != adapterUhppoted && d.Settings[settingCard] == "" {
+			list = append(list, fmt.Sprintf("device %s: settings.card: is missing: a card that this reader spells in digits alone is rejected, as it may be hex or decimal; say hex, little or big", d.ID))
+		}
+	}
+	return list
 }
 
 func checkSettings(d *catalogue.Device, a adapter) error {
@@ -139,6 +228,9 @@ func checkSettings(d *catalogue.Device, a adapter) error {
 		}
 		if n, err := strconv.Atoi(value); name == SettingOffDelay && (err != nil || n < 1) {
 			return fmt.Errorf("device %s: settings.%s: is no whole number of seconds", d.ID, name)
+		}
+		if name == settingCard && !slices.Contains(cardSpellings(), value) {
+			return fmt.Errorf("device %s: settings.%s: is none of hex, little, big", d.ID, name)
 		}
 		if name == SettingTimezone {
 			if _, err := time.LoadLocation(value); err != nil {
@@ -207,6 +299,10 @@ type Found struct {
 	// Address is the likeliest that it belongs to; empty: it says nothing of
 	// any device (a bridge's own).
 	Address string
+	// Chatter says that it is nothing that a device measures: discovery, logs.
+	// Chatterers are the devices of which it is that, where it is known.
+	Chatter    bool
+	Chatterers []*catalogue.Device
 }
 
 // Find says what a topic outside the contract's is; ok is false where no
@@ -217,24 +313,42 @@ func (f *Foreign) Find(topic string) (found Found, ok bool) {
 		list := fam.addresses(topic)
 		for _, address := range list {
 			if d := fam.devices[address]; len(d) > 0 {
-				return Found{fam.name, d, address}, true
+				return Found{Adapter: fam.name, Devices: d, Address: address}, true
 			}
+		}
+		if owners := fam.chatters(topic); owners != nil && found.Address == "" {
+			return Found{Adapter: fam.name, Chatter: true, Chatterers: owners}, true
 		}
 		if !ok && slices.ContainsFunc(fam.everyone, func(filter string) bool { return Covers(filter, topic) }) {
 			found, ok = Found{Adapter: fam.name}, true
 			if len(list) > 0 {
 				found.Address = list[0]
+			} else {
+				found.Chatter = true
 			}
 		}
 	}
 	return found, ok
 }
 
+// chatters are the devices of which a topic is chatter; nil: of none.
+func (f *family) chatters(topic string) []*catalogue.Device {
+	if f.chatter == nil {
+		return nil
+	}
+	for address, devices := range f.devices {
+		if f.chatter(address, topic) {
+			return devices
+		}
+	}
+	return nil
+}
+
 // Owners are the devices that a foreign topic belongs to; known says that it
 // is one of real devices at all.
 func (f *Foreign) Owners(topic string) (owners []*catalogue.Device, known bool) {
 	found, ok := f.Find(topic)
-	return found.Devices, ok
+	return append(found.Devices, found.Chatterers...), ok
 }
 
 // Commanded are the devices that are opened by a message on the topic.
@@ -320,6 +434,7 @@ func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
 		m.Topic = Topic{Site: d.Site, Device: d.ID, What: w}
 		m.At, m.ByArrival, m.Counter = r.At, r.ByArrival, r.Numbering
 		m.ID = r.id(d.ID, w)
+		m.Frame, m.History, m.Live = r.Frame, r.History, r.Live
 		out = append(out, &m)
 	}
 	if r.Badge != nil {
@@ -341,7 +456,7 @@ func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
 		add(Air, Message{Air: &air})
 	}
 	if s := r.status(); s != nil {
-		add(Status, Message{Status: s})
+		add(Status, Message{Status: s, Explicit: r.Online != nil})
 	}
 	return out
 }
@@ -362,6 +477,9 @@ const clockAhead = 5 * time.Minute
 func (r *Reading) believe(received time.Time) {
 	if !r.At.IsZero() && (r.At.Before(Earliest) || r.At.After(received.Add(clockAhead))) {
 		r.At, r.ByArrival = time.Time{}, true
+	}
+	if r.KeyHasClock && r.At.IsZero() {
+		r.Key = ""
 	}
 	if r.At.IsZero() {
 		r.At, r.ByArrival = received, true

@@ -130,6 +130,8 @@ func TestRealDevicesPayloads(t *testing.T) {
 		{"VS340 words", device(desk, "chirpstack-v4", eui), csUp, cs(`{"occupancy":"vacant","battery":92}`), []string{"occupancy false @09:29:58", "status true 92 @09:29:58"}, ""},
 		{"VS340 another word", device(desk, "chirpstack-v4", eui), csUp, cs(`{"occupancy":"maybe"}`), nil, "occupancy: is none of the words"},
 		{"VS350 with late data", device(fc, "chirpstack-v4", eui), csUp, cs(`{"total_in":90,"total_out":88,"period_in":2,"period_out":1,"history":[{"timestamp":1795161600,"period_in":4,"period_out":0}]}`),
+			[]string{"flow 2/1 of 90/88 @09:29:58", "status true - @09:29:58"}, ""}, // totals tell of the time that was lost
+		{"VS350 with late data and no totals", device(fc, "chirpstack-v4", eui), csUp, cs(`{"period_in":2,"period_out":1,"history":[{"timestamp":1795161600,"period_in":4,"period_out":0}]}`),
 			[]string{"flow 2/1 @09:29:58", "status true - @09:29:58", "flow 4/0 @08:00:00"}, ""},
 		{"WS202 is motion", device(oc, "chirpstack-v4", eui), csUp, cs(`{"pir":"trigger","daylight":"light"}`), []string{"occupancy true @09:29:58", "status true - @09:29:58"}, ""},
 		{"WS203 history", device(oc, "chirpstack-v4", eui), csUp, cs(`{"occupancy":"occupied","history":[{"timestamp":1795161600,"report_type":"pir occupancy","occupancy":"vacant"}]}`),
@@ -185,7 +187,26 @@ func TestRealDevicesPayloads(t *testing.T) {
 		{"json another word", mapped(device(oc, "json", "t", "true", "busy", "false", "free"), "occupied", "$.s"), "t", `{"s":"?"}`, nil, "occupied: is none of the words"},
 		{"json bare value", mapped(device(pc, "json", "t"), "count", "$"), "t", `7`, []string{"count 7"}, ""},
 		{"json nothing said", mapped(device(pc, "json", "t"), "count", "$.n"), "t", `{"m":7}`, nil, ""},
-		{"json wrong type", mapped(device(pc, "json", "t"), "count", "$.n"), "t", `{"n":"7"}`, nil, "count: is not a number"},
+		{"json wrong type", mapped(device(pc, "json", "t"), "count", "$.n"), "t", `{"n":"seven"}`, nil, "count: is not a number"},
+		{"a value beside the main one is dropped alone", device(oc, "zigbee2mqtt", z2m), z2m, `{"occupancy":true,"battery":255,"temperature":"warm"}`, []string{"occupancy true"}, ""},
+		{"to a device of the air it is the main one", device(air, "zigbee2mqtt", z2m), z2m, `{"temperature":"warm"}`, nil, "temperature: is not a number"},
+		{"what the bridge remembers holds from then", device(oc, "zigbee2mqtt", z2m), z2m, `{"occupancy":true,"last_seen":"2026-11-20T04:29:58Z"}`, []string{"occupancy true @04:29:58"}, ""},
+		{"the bridge's own no is news", device(oc, "zigbee2mqtt", z2m), z2m, `{"occupancy":false,"last_seen":1795148998000}`, []string{"occupancy false"}, ""},
+		{"VS133 region whose zero is left out", device(pc, "ttn-v3", "vs133-door", "region", "2"), ttnUp, ttn(`{"region_1_count":6,"region_2_avg_dwell":3}`), []string{"count 0 @09:29:57"}, ""},
+		{"VS121 line frame without in and out", device(fc, "chirpstack-v4", eui), csUp, cs(`{"people_count_max":7}`), []string{"flow 0/0 @09:29:58", "status true - @09:29:58"}, ""},
+		{"Elsys vacant at TTN", device(oc, "ttn-v3", "vs133-door", "occupied", "1,2"), ttnUp, ttn(`{"temperature":21.5,"humidity":40}`), []string{"occupancy false @09:29:57", "air - 21.5 40 @09:29:57"}, ""},
+		{"WS302", device(air, "chirpstack-v4", eui), csUp, cs(`{"LAeq":46.5,"LAFmax":60}`), []string{"air - - - @09:29:58", "status true - @09:29:58"}, ""},
+		{"TBDW100 closed, zero left out", device(dc, "ttn-v3", "vs133-door"), ttnUp, ttn(`{"time":3,"count":9,"battery":3.4}`), []string{"door closed @09:29:57"}, ""},
+		{"TTN simulated", device(fc, "ttn-v3", "vs133-door"), ttnUp, `{"simulated":true,"uplink_message":{"decoded_payload":{"people_in":3}}}`, nil, ""},
+		{"digits alone may be two cards", device(rd, "esp-rfid", "lock"), "lock/send", `{"type":"access","time":1795166998,"isKnown":"false","uid":"16770365"}`, nil, "card-spelling"},
+		{"digits that are hex", device(rd, "esp-rfid", "lock", "card", "hex"), "lock/send", `{"type":"access","time":1795166998,"isKnown":"false","uid":"16770365"}`, []string{"badge 16770365 @09:29:58"}, ""},
+		{"digits that are decimal, the bytes the other way round", device(rd, "tasmota", "door", "card", "big"), "tele/door/SENSOR", `{"Wiegand":{"UID":3283263748,"Size":32}}`, []string{"badge C3B2A104"}, ""},
+		{"separators make it hex", device(rd, "esphome", "lobby/sensor/tag", "card", "little"), "lobby/sensor/tag/state", `74-10-37-94`, []string{"badge 74103794"}, ""},
+		{"a number in JSON is never hex", mapped(device(rd, "json", "t", "card", "hex"), "credential", "$.c"), "t", `{"c":16770365}`, nil, "card-spelling"},
+		{"json records", mapped(device(fc, "json", "t", "time", "unix"), "in", "$.r[*].i", "out", "$.r[*].o", "at", "$.r[*].t"), "t", `{"r":[{"i":3,"o":1,"t":1795166990},{"i":1,"t":"1795166998"}]}`, []string{"flow 3/1 @09:29:50", "flow 1/0 @09:29:58"}, ""},
+		{"json bare word", mapped(device(dc, "json", "t", "closed", "shut"), "door", "$"), "t", " shut\n", []string{"door closed"}, ""},
+		{"json of another device", mapped(device(oc, "json", "t", "where", "$.id = 7"), "occupied", "$.on"), "t", `{"id":8,"on":true}`, nil, ""},
+		{"json of this device", mapped(device(oc, "json", "t", "where", "$.id = 7"), "occupied", "$.on"), "t", `{"id":7.0,"on":"true"}`, []string{"occupancy true"}, ""},
 		{"a clock in the future", mapped(device(pc, "json", "t"), "count", "$.n", "at", "$.t"), "t", `{"n":1,"t":"2031-01-01T00:00:00Z"}`, []string{"count 1"}, ""},
 		{"a clock at 1970", mapped(device(pc, "json", "t"), "count", "$.n", "at", "$.t"), "t", `{"n":1,"t":"1970-01-01T00:00:09Z"}`, []string{"count 1"}, ""},
 	} {
@@ -218,10 +239,16 @@ func event(key, fields string) string {
 	return `{"message":` + message + `,"hmac":"` + hex.EncodeToString(mac.Sum(nil)) + `"}`
 }
 
+// unsigned is such an event of a gateway that does not sign.
+func unsigned(fields string) string {
+	return `{"message":{"event":{"event":{"device-id":405419896,"event-id":73,"door-id":1,"direction":1,"timestamp":"2026-11-20 10:29:58 CEST",` + fields + `}}}}`
+}
+
 func TestUhppoteEvents(t *testing.T) {
 	settings := []string{"controller", "405419896", "door", "1", "hmac_key", "k", "timezone", "Europe/Paris"}
 	reader := device(catalogue.Reader, "uhppoted", "uhppoted", settings...)
 	contact := device(catalogue.DoorContact, "uhppoted", "uhppoted", settings...)
+	plain := device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "405419896", "door", "1", "timezone", "Europe/Paris")
 	other := device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "1", "door", "1")
 	for _, c := range []struct {
 		name    string
@@ -232,6 +259,8 @@ func TestUhppoteEvents(t *testing.T) {
 	}{
 		{"a card, little-endian as dec:", reader, event("k", `"event-type":1,"card-number":3283263748,"access-granted":true`), []string{"badge 04A1B2C3 offline=true @09:29:58"}, ""},
 		{"a card refused", reader, event("k", `"event-type":1,"card-number":3283263748,"access-granted":false`), []string{"badge 04A1B2C3 offline=false @09:29:58"}, ""},
+		{"granted, as an event of the door", reader, event("k", `"event-type":2,"card-number":3283263748,"access-granted":true`), []string{"badge 04A1B2C3 offline=true @09:29:58"}, ""},
+		{"refused without a direction", plain, strings.ReplaceAll(unsigned(`"event-type":1,"event-reason":6,"card-number":3283263748,"access-granted":false`), `"direction":1`, `"direction":0`), []string{"badge 04A1B2C3 offline=false @09:29:58"}, ""},
 		{"the door opened", reader, event("k", `"event-type":1,"card-number":8,"access-granted":true`), nil, ""},
 		{"the door closed is no entry", reader, event("k", `"event-type":2,"card-number":9,"access-granted":true`), nil, ""},
 		{"a button", reader, event("k", `"event-type":1,"card-number":1,"access-granted":true`), nil, ""},
@@ -266,7 +295,7 @@ func TestRepeatsHaveOneIDAndNothingElseHas(t *testing.T) {
 	if a, b := id(up, ttnUp, frame), id(up, ttnUp, strings.Replace(frame, "AX1", "AX2", 1)); a == b {
 		t.Error("after a join, the same frame count is taken for a repeat")
 	}
-	reader := device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "405419896", "door", "1")
+	reader := device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "405419896", "door", "1", "timezone", "Europe/Paris")
 	card := event("k", `"event-type":1,"card-number":3283263748,"access-granted":true`)
 	if a, b := id(reader, "uhppoted/events", card), id(reader, "uhppoted/events/live", card); a != b {
 		t.Error("one event on two topics is two messages")
@@ -327,6 +356,13 @@ func TestWrongSettingsAreToldAtTheStart(t *testing.T) {
 		device(catalogue.Desk, "json", "t"),
 		mapped(device(catalogue.Desk, "json", "t"), "people", "$.n"),
 		mapped(device(catalogue.Desk, "json", "t"), "count", "$.n["),
+		mapped(device(catalogue.Desk, "json", "t"), "count", "$.n"),
+		mapped(device(catalogue.PeopleCounter, "json", "t", "where", "id=7"), "count", "$.n"),
+		device(catalogue.Reader, "zigbee2mqtt", z2m),
+		device(catalogue.FlowCounter, "tasmota", "x"),
+		device(catalogue.DoorContact, "shelly-gen2", "x"),
+		device(catalogue.Reader, "esp-rfid", "x", "card", "roman"),
+		device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "1", "door", "1"),
 	} {
 		if _, err := wire.NewForeign(catalogue.New(catalogue.Network{Devices: []catalogue.Device{*d}})); err == nil {
 			t.Errorf("%s %s %v %v starts", d.Adapter, d.Address, d.Settings, d.Map)
@@ -383,4 +419,35 @@ func FuzzForeign(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestTwoLinesThatTakeEachOthersMessagesAreAnError(t *testing.T) {
+	region := func(n string) *catalogue.Device {
+		return device(catalogue.PeopleCounter, "ttn-v3", "vs133-door", "region", n)
+	}
+	where := func(w string) *catalogue.Device {
+		d := mapped(device(catalogue.Occupancy, "json", "t"), "occupied", "$.on")
+		if w != "" {
+			d.Settings["where"] = w
+		}
+		return d
+	}
+	for _, c := range []struct {
+		name string
+		a, b *catalogue.Device
+		ok   bool
+	}{
+		{"the same line twice", region("1"), region("1"), false},
+		{"two regions", region("1"), region("2"), true},
+		{"two kinds of one box", region("1"), device(catalogue.Air, "ttn-v3", "vs133-door"), true},
+		{"told apart by where", where("$.id = 1"), where("$.id = 2"), true},
+		{"one without where takes the other's", where("$.id = 1"), where(""), false},
+	} {
+		a, b := *c.a, *c.b
+		a.ID, b.ID = "a", "b"
+		_, err := wire.NewForeign(catalogue.New(catalogue.Network{Devices: []catalogue.Device{a, b}}))
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
 )
 
 // loose is a JSON object of a real device: what it does not say is nil, and
@@ -118,6 +120,13 @@ func (l loose) number(key string) *float64 {
 	return &x
 }
 
+// beside is the same object for values beside the one that a device is there
+// for: one of them that cannot be read is left out, and costs nothing else.
+func (l loose) beside() loose {
+	l.err = new(error)
+	return l
+}
+
 // percent is a number of 0 to 100.
 func (l loose) percent(key string) *float64 {
 	x := l.number(key)
@@ -126,6 +135,15 @@ func (l loose) percent(key string) *float64 {
 		return nil
 	}
 	return x
+}
+
+// air is the same object for the values of the air: to a device that is there
+// for those they are the main ones.
+func (l loose) air(d *catalogue.Device) loose {
+	if d.Kind == catalogue.Air {
+		return l
+	}
+	return l.beside()
 }
 
 // total is a whole number of 0 or more, as 3 or 3.0.

@@ -43,6 +43,15 @@ type Message struct {
 
 	// ByArrival marks a foreign message whose device has no clock, or one that cannot be believed.
 	ByArrival bool
+	// Frame marks what a radio frame says: another with its id is a copy of the
+	// frame, heard elsewhere or again, whatever its time and reception.
+	Frame bool
+	// History marks a foreign message of a past that may have been told already.
+	History bool
+	// Live marks a foreign message that was sent at once.
+	Live bool
+	// Explicit marks a foreign status that says itself whether the device is online.
+	Explicit bool
 	// Counter is a foreign device's own numbering, which wraps at 256; nil: none.
 	Counter *uint8
 }
