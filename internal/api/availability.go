@@ -17,15 +17,10 @@ import (
 
 const (
 	tagLive = "Live"
-	// fewPeople is how many a display may not tell apart from none (§6).
-	fewPeople = 3
 )
 
 // spaceState is one space's availability; few replaces a count that would point at people.
-type spaceState struct {
-	occupancy.SpaceAvailability
-	Few *bool `json:"few,omitempty" doc:"Fewer than 3 people, told to displays in place of the count."`
-}
+type spaceState = occupancy.Public
 
 type AvailabilityIn struct {
 	Site string `query:"site"`
@@ -124,7 +119,7 @@ func (s *server) encode(a occupancy.SpaceAvailability) *encoded {
 		return have.(*encoded)
 	}
 	e := &encoded{a: a, full: mustJSON(spaceState{SpaceAvailability: a})}
-	if v, ok := forDisplay(a); ok {
+	if v, ok := a.ForDisplay(); ok {
 		e.display = mustJSON(v)
 	}
 	s.written.Store(a.Space, e)
@@ -152,20 +147,6 @@ func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.S
 	}, nil
 }
 
-// forDisplay shows shared spaces only, and hides numbers that point at people.
-func forDisplay(a occupancy.SpaceAvailability) (spaceState, bool) {
-	v := spaceState{SpaceAvailability: a}
-	if !a.Kind.Shared() {
-		return v, false
-	}
-	if a.Count != nil && *a.Count < fewPeople {
-		few := true
-		// Places left and whether anybody is there would give the count away.
-		v.Few, v.Count, v.Free, v.Occupied = &few, nil, nil, nil
-	}
-	return v, true
-}
-
 func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse, error) {
 	see, err := s.sees(ctx, &in.AvailabilityIn)
 	if err != nil {
@@ -182,10 +163,14 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 		defer end()
 		out.first(replay, see)
 		out.comment("ready")
+		said := map[catalogue.SpaceID]string{} // a change that a display may not see is none
 		follow(out, changes, func(e *live.Event) {
-			if text := see(e.Availability); text != nil {
-				out.encoded(e.ID, text)
+			text := see(e.Availability)
+			if text == nil || said[e.Availability.Space] == string(text) {
+				return
 			}
+			said[e.Availability.Space] = string(text)
+			out.encoded(e.ID, text)
 		})
 	}}, nil
 }

@@ -39,7 +39,7 @@ func aim(ctx context.Context, l *ledger.Ledger, cfg Config) error {
 	var target int64
 	if cfg.InfluxURL != "" {
 		h := fnv.New64a()
-		fmt.Fprintf(h, "%s\x00%s\x00%s", cfg.InfluxURL, cfg.InfluxOrg, cfg.InfluxBucket)
+		fmt.Fprintf(h, "%s\x00%s\x00%s\x00%d", cfg.InfluxURL, cfg.InfluxOrg, cfg.InfluxBucket, series.Generation)
 		target = int64(h.Sum64()>>1) | 1
 	}
 	have, err := l.Cursor(ctx, cursorTarget)

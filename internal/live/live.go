@@ -61,7 +61,9 @@ type State struct {
 	standing map[string]string       // kind-device → id of the alarm that stands
 	seen     ledger.Snapshot         // up to which messages this state goes; no body
 	pending  int                     // messages since the last snapshot
-	unsent   map[catalogue.SpaceID]occupancy.SpaceAvailability
+	unsent   map[string][]byte       // by topic, what it is to say; nil: it is to be cleared
+	sent     map[string]string       // by topic, what it says
+	topics   map[string]bool         // those that an outside broker may keep
 
 	all  atomic.Pointer[[]occupancy.SpaceAvailability]
 	kick chan struct{}
@@ -86,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*State, error) {
 	s := &State{
 		cfg: cfg, occ: occupancy.New(cfg.Network), devices: map[catalogue.DeviceID]*Device{}, alarms: map[string]ingest.Alarm{},
 		opened: map[string]ingest.Alarm{}, standing: map[string]string{},
-		unsent: map[catalogue.SpaceID]occupancy.SpaceAvailability{}, kick: make(chan struct{}, 1),
+		unsent: map[string][]byte{}, sent: map[string]string{}, topics: map[string]bool{}, kick: make(chan struct{}, 1),
 	}
 	s.hub = newHub(cfg.Now().UnixMilli(), s.Availability)
 	if err := s.restore(ctx); err != nil {
@@ -102,6 +104,7 @@ type memory struct {
 	Occupancy occupancy.Snapshot
 	Opened    map[string]ingest.Alarm
 	Standing  map[string]string
+	Topics    map[string]bool // the live topics that an outside broker may keep
 }
 
 func (s *State) restore(ctx context.Context) error {
@@ -110,11 +113,11 @@ func (s *State) restore(ctx context.Context) error {
 		return err
 	}
 	if snap.Body != nil {
-		m := memory{Devices: s.devices, Opened: s.opened, Standing: s.standing}
+		m := memory{Devices: s.devices, Opened: s.opened, Standing: s.standing, Topics: s.topics}
 		if err := json.Unmarshal(snap.Body, &m); err != nil {
 			return fmt.Errorf("snapshot: %w", err)
 		}
-		s.devices, s.opened, s.standing = m.Devices, m.Opened, m.Standing
+		s.devices, s.opened, s.standing, s.topics = m.Devices, m.Opened, m.Standing, m.Topics
 		s.occ.Restore(m.Occupancy)
 	}
 	s.seen = ledger.Snapshot{ObservationSeq: snap.ObservationSeq, ReadSeq: snap.ReadSeq}
@@ -188,9 +191,7 @@ func (s *State) refresh(now time.Time) {
 	s.watch(now)
 	all := s.occ.All()
 	for _, a := range changed {
-		if !a.Kind.Office() { // offices have no live topic (§7)
-			s.unsent[a.Space] = a
-		}
+		s.toSend(a)
 	}
 	s.mu.Unlock()
 	s.all.Store(&all)
@@ -199,16 +200,41 @@ func (s *State) refresh(now time.Time) {
 	}
 }
 
+// toSend notes what a live topic is to say, where that is something new. The
+// caller holds mu.
+func (s *State) toSend(a occupancy.SpaceAvailability) {
+	v, ok := a.ForLive()
+	if !ok {
+		return
+	}
+	topic := wire.LiveTopic(a.Site, a.Space)
+	payload, err := json.Marshal(v)
+	if err != nil {
+		s.cfg.Log.Error("live topic not written", "topic", topic, "error", err)
+		return
+	}
+	if s.sent[topic] != string(payload) {
+		s.unsent[topic] = payload
+	}
+}
+
 // Republish makes every live topic say what is so: an embedded broker has
-// forgotten them, an outside one may be stale.
+// forgotten them, an outside one may be stale, or keep those of spaces that are
+// gone or became offices.
 func (s *State) Republish() {
 	all := s.Availability()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	clear(s.sent)
+	gone := maps.Clone(s.topics)
 	for _, a := range all {
-		if !a.Kind.Office() {
-			s.unsent[a.Space] = a
+		s.toSend(a)
+		if _, ok := a.ForLive(); ok {
+			delete(gone, wire.LiveTopic(a.Site, a.Space))
 		}
+	}
+	for topic := range gone {
+		s.unsent[topic] = nil
 	}
 	s.wake()
 }
@@ -217,17 +243,20 @@ func (s *State) sendLive() {
 	s.mu.Lock()
 	unsent := maps.Clone(s.unsent)
 	s.mu.Unlock()
-	for id, a := range unsent {
-		payload, err := json.Marshal(a)
-		if err == nil {
-			err = s.cfg.Publish(wire.LiveTopic(a.Site, a.Space), payload, true)
-		}
-		if err != nil { // it stays unsent, and is sent when the broker is back
-			return
+	for topic, payload := range unsent {
+		if err := s.cfg.Publish(topic, payload, true); err != nil {
+			return // it stays unsent, and is sent when the broker is back
 		}
 		s.mu.Lock()
-		if s.unsent[id] == a {
-			delete(s.unsent, id)
+		s.sent[topic] = string(payload)
+		if payload == nil {
+			delete(s.topics, topic)
+		} else if !s.topics[topic] {
+			s.topics[topic] = true
+			s.pending++ // to be remembered
+		}
+		if have, there := s.unsent[topic]; there && string(have) == string(payload) {
+			delete(s.unsent, topic)
 		}
 		s.mu.Unlock()
 	}

@@ -257,7 +257,7 @@ func (s *State) save(ctx context.Context) {
 		s.mu.Unlock()
 		return
 	}
-	body, err := json.Marshal(memory{Devices: s.devices, Occupancy: s.occ.Snapshot(), Opened: s.opened, Standing: s.standing})
+	body, err := json.Marshal(memory{Devices: s.devices, Occupancy: s.occ.Snapshot(), Opened: s.opened, Standing: s.standing, Topics: s.topics})
 	snap := ledger.Snapshot{ObservationSeq: s.seen.ObservationSeq, ReadSeq: s.seen.ReadSeq, Body: body}
 	s.pending = 0
 	s.mu.Unlock()

@@ -32,6 +32,48 @@ type SpaceAvailability struct {
 	UpdatedAt  *catalogue.Instant   `json:"updated_at"` // the newest evidence
 }
 
+// few is how many people a display may not tell apart from none (contract §6):
+// a smaller count would point at somebody.
+const few = 3
+
+// Public is what everybody may see of a space: a display, or who subscribes to
+// a live topic.
+type Public struct {
+	SpaceAvailability
+	Few *bool `json:"few,omitempty" doc:"Fewer than 3 people, told to displays in place of the count."`
+}
+
+// ForDisplay is what a display may see; ok is false where it is shown nothing
+// of the space: one that is not shared, or has fewer than 3 places.
+func (a SpaceAvailability) ForDisplay() (v Public, ok bool) {
+	v = Public{SpaceAvailability: a}
+	if !a.Kind.Shared() || a.Capacity < few {
+		return v, false
+	}
+	if a.Count != nil && *a.Count < few {
+		// Whatever changes with each person would give the count away.
+		yes := true
+		v.Few, v.Count, v.Free, v.Occupied, v.Since, v.UpdatedAt = &yes, nil, nil, nil, nil, nil
+		if v.State != Closed {
+			v.State = Free
+		}
+	}
+	return v, true
+}
+
+// ForLive is what a live topic says; ok is false where the space has none.
+func (a SpaceAvailability) ForLive() (v Public, ok bool) {
+	if a.Kind.Office() {
+		return v, false
+	}
+	if a.Kind.Shared() {
+		return a.ForDisplay()
+	}
+	v = Public{SpaceAvailability: a} // whether a meeting room is in use, and no count
+	v.Count = nil
+	return v, true
+}
+
 // same says whether a client would see no difference; evidence that changes nothing is none.
 func (a SpaceAvailability) same(b SpaceAvailability) bool {
 	return a.State == b.State && equal(a.Count, b.Count) && equal(a.Occupied, b.Occupied) && equal(a.Source, b.Source)
@@ -92,7 +134,9 @@ func (sp *space) availability(r reading, known, open bool) SpaceAvailability {
 	if known {
 		conf := confidence[r.source]
 		a.Count, a.Occupied, a.Source, a.Confidence = r.count, &r.occupied, &r.source, &conf
-		a.UpdatedAt = &catalogue.Instant{Time: r.at}
+		if !r.at.IsZero() { // badges may be known although nobody has moved yet
+			a.UpdatedAt = &catalogue.Instant{Time: r.at}
+		}
 		a.Free = sp.places(r)
 		a.State = Free
 		if r.occupied && !sp.Kind.Shared() || a.Free != nil && *a.Free == 0 {

@@ -10,14 +10,16 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// The measurements in InfluxDB. None has a person in it; tags are the
-// catalogue's ids and kinds, which are few and stable.
+// The measurements in InfluxDB. None has a person in it. Tags are ids alone, as
+// what a space is may change: its minutes must not stand twice then. A change
+// of these names needs another generation (see Generation).
 const (
-	measureMinute    = "occupancy"      // a point for each space and minute
-	measureHour      = "occupancy_hour" // and for each hour
-	measureDay       = "occupancy_day"  // and each local day, at its start
-	measureAir       = "air"
-	measureDevice    = "device"
+	measureMinute    = "space_minute" // a point for each space and minute
+	measureHour      = "space_hour"   // and for each hour
+	measureDay       = "space_day"    // and each local day, at its start
+	measureInfo      = "space_info"   // what a space is: its name, kind, building, floor, capacity, at each change
+	measureAir       = "space_air"
+	measureDevice    = "device_status"
 	measureDecisions = "decisions" // a point for each site and minute in which readers asked
 	measureService   = "service"   // Totem itself, at its start
 )
@@ -61,8 +63,29 @@ func (l *lines) int(name string, n int64) { l.enc.AddField(name, lineprotocol.In
 func (l *lines) ms(name string, ms int64) { l.float(name, float64(ms)/1000) }
 
 func (l *lines) space(measurement string, sp *catalogue.Space) {
-	l.begin(measurement, "building", string(sp.Building), "kind", string(sp.Kind), "site", string(sp.Site), "space", string(sp.ID))
+	l.begin(measurement, "site", string(sp.Site), "space", string(sp.ID))
 }
+
+// info writes what a space is from an instant on.
+func (l *lines) info(sp *catalogue.Space, at time.Time) {
+	l.space(measureInfo, sp)
+	l.text("building", string(sp.Building))
+	l.int("capacity", int64(sp.Capacity))
+	l.int("floor", int64(sp.Floor))
+	l.text("kind", string(sp.Kind))
+	l.text("name", sp.Name)
+	l.end(at)
+}
+
+func (l *lines) text(name, s string) {
+	if v, ok := lineprotocol.StringValue(s); ok {
+		l.enc.AddField(name, v)
+	}
+}
+
+// Generation counts the changes of the measurements: an InfluxDB that was given
+// an older one is given all of it again, under the new names.
+const Generation = 2
 
 // minutes writes a point for each minute of runs that begin at a minute.
 func (l *lines) minutes(sp *catalogue.Space, at int64, runs []occupancy.Run) {
@@ -103,7 +126,7 @@ func (l *lines) air(d *catalogue.Device, at time.Time, v *ingest.Values) {
 	if sp == nil {
 		return
 	}
-	l.begin(measureAir, "building", string(sp.Building), "device", string(d.ID), "site", string(d.Site), "space", string(sp.ID))
+	l.begin(measureAir, "device", string(d.ID), "site", string(d.Site), "space", string(sp.ID))
 	l.optional("co2_ppm", v.CO2)
 	l.optional("humidity_pct", v.Humidity)
 	l.optional("noise_db", v.Noise)
@@ -116,7 +139,7 @@ func (l *lines) device(d *catalogue.Device, at time.Time, v *ingest.Values) {
 	if v.Online == nil || at.UnixMilli() <= 0 {
 		return
 	}
-	l.begin(measureDevice, "device", string(d.ID), "kind", string(d.Kind), "site", string(d.Site))
+	l.begin(measureDevice, "device", string(d.ID), "site", string(d.Site))
 	l.optional("battery_pct", v.Battery)
 	online := int64(0)
 	if *v.Online {

@@ -25,6 +25,8 @@ type Shipper struct {
 	now       func() time.Time
 	log       *slog.Logger
 
+	informed bool // InfluxDB was told what the spaces are; used by Ship only
+
 	mu    sync.Mutex
 	fault error
 	owed  int
@@ -99,7 +101,7 @@ func (s *Shipper) note(err error, told time.Time) time.Time {
 
 // Ship sends one batch of each kind and says whether there is more.
 func (s *Shipper) Ship(ctx context.Context) (more bool, err error) {
-	for _, ship := range []func(context.Context) (bool, error){s.minutes, s.observations, s.decisions} {
+	for _, ship := range []func(context.Context) (bool, error){s.infos, s.minutes, s.observations, s.decisions} {
 		m, err := ship(ctx)
 		if err != nil {
 			return false, err
@@ -288,6 +290,9 @@ func Rewind(ctx context.Context, l *ledger.Ledger, from, to time.Time) error {
 	}
 	return l.Write(ctx, func(tx *ledger.Tx) error {
 		if err := tx.SetCursor(cursorShipped, 0); err != nil {
+			return err
+		}
+		if err := tx.PutSnapshot(infoSnapshot, ledger.Snapshot{Body: []byte("{}")}); err != nil {
 			return err
 		}
 		return tx.SetCursor(cursorDecisions, 0)
