@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -96,7 +97,7 @@ type unlockIn struct {
 
 type lockdownBody struct {
 	Active bool   `json:"active" required:"true"`
-	Reason string `json:"reason" maxLength:"500"`
+	Reason string `json:"reason" maxLength:"500" doc:"Needed to begin a lockdown."`
 }
 
 type lockdownIn struct {
@@ -263,6 +264,9 @@ func (s *server) ownSite(ctx context.Context, id string) error {
 func (s *server) lockdown(ctx context.Context, in *lockdownIn) (*one[lockdownOut], error) {
 	if err := s.ownSite(ctx, in.ID); err != nil {
 		return nil, err
+	}
+	if in.Body.Active && strings.TrimSpace(in.Body.Reason) == "" {
+		return nil, invalid("body", "reason", "is missing or empty: a lockdown says why")
 	}
 	if err := s.cfg.Rights.SetLockdown(ctx, callerOf(ctx).id, catalogue.SiteID(in.ID), in.Body.Active, in.Body.Reason); err != nil {
 		return nil, s.fail(err)

@@ -115,6 +115,7 @@ func New(cfg Config) http.Handler {
 	s.health(r)
 	s.documents(r)
 	huma.NewError = problem
+	huma.ValidateStrictCasing = true // "Seconds" is not seconds
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
 	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.persons, s.sheets} {

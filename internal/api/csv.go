@@ -27,7 +27,8 @@ func csvPaths() []string {
 
 // formats are JSON, CSV for tables, HTML for what is printed.
 func formats() map[string]huma.Format {
-	return map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat, csvType: {Marshal: marshalCSV}, htmlType: {Marshal: marshalHTML}}
+	strict := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeStrictly}
+	return map[string]huma.Format{"application/json": strict, "json": strict, csvType: {Marshal: marshalCSV}, htmlType: {Marshal: marshalHTML}}
 }
 
 // printed is a body that can be written as a page.

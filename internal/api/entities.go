@@ -16,10 +16,10 @@ import (
 // Credential is a credential as the API writes it; uid is never read back.
 type Credential struct {
 	ID        lease.CredentialID `json:"id"`
-	Member    lease.MemberID     `json:"member"`
-	Kind      string             `json:"kind" enum:"card,mobile,qr"`
+	Member    lease.MemberID     `json:"member" required:"true"`
+	Kind      string             `json:"kind" enum:"card,mobile,qr" required:"true"`
 	UID       string             `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge: hex, dec: and a number, or qr: and a token. Needed at first only."`
-	Status    lease.Status       `json:"status" enum:"active,lost,revoked"`
+	Status    lease.Status       `json:"status" enum:"active,lost,revoked" required:"true"`
 	ValidFrom *catalogue.Instant `json:"valid_from" format:"date-time"`
 	ValidTo   *catalogue.Instant `json:"valid_to" format:"date-time"`
 }
@@ -27,9 +27,9 @@ type Credential struct {
 // Pass is a visitor's pass as the API writes it; token is answered once.
 type Pass struct {
 	ID        lease.PassID        `json:"id"`
-	Host      lease.MemberID      `json:"host"`
-	Name      string              `json:"name"`
-	Spaces    []catalogue.SpaceID `json:"spaces" nullable:"false"`
+	Host      lease.MemberID      `json:"host" required:"true"`
+	Name      string              `json:"name" required:"true"`
+	Spaces    []catalogue.SpaceID `json:"spaces" nullable:"false" required:"true"`
 	ValidFrom catalogue.Instant   `json:"valid_from" format:"date-time" required:"true"`
 	ValidTo   catalogue.Instant   `json:"valid_to" format:"date-time" required:"true"`
 	Token     string              `json:"token,omitempty" readOnly:"true" doc:"What the QR code carries, once: a badge is qr: and this."`
@@ -38,12 +38,12 @@ type Pass struct {
 // Event is an event as the API writes it.
 type Event struct {
 	ID       lease.EventID       `json:"id"`
-	Title    string              `json:"title"`
-	Spaces   []catalogue.SpaceID `json:"spaces" nullable:"false"`
+	Title    string              `json:"title" required:"true"`
+	Spaces   []catalogue.SpaceID `json:"spaces" nullable:"false" required:"true"`
 	StartsAt catalogue.Instant   `json:"starts_at" format:"date-time" required:"true"`
 	EndsAt   catalogue.Instant   `json:"ends_at" format:"date-time" required:"true"`
-	Audience string              `json:"audience" enum:"public,invited"`
-	Invited  []lease.MemberID    `json:"invited"`
+	Audience string              `json:"audience" enum:"public,invited" required:"true"`
+	Invited  []lease.MemberID    `json:"invited" nullable:"false"`
 }
 
 // entity is one kind of records with its five endpoints' worth of rules.
@@ -56,6 +56,9 @@ type entity[T any] struct {
 	find        func(*lease.Book, string) (T, bool)
 	// may says whether the caller's sites or tenant reach it.
 	may func(*caller, *lease.Book, T) bool
+	// owns says whether the caller may write it, where that is less than it may
+	// see; nil: it may.
+	owns func(*caller, T) bool
 	// change makes the record, and what is answered.
 	change func(*caller, *lease.Book, T) (put any, answer T, err error)
 }
@@ -91,6 +94,9 @@ func register[T any](s *server, e entity[T]) {
 		if !ok || !e.may(c, book, v) {
 			return nil, notFound(e.noun + " " + in.ID)
 		}
+		if e.owns != nil && !e.owns(c, v) {
+			return nil, forbidden(e.noun + " " + in.ID)
+		}
 		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{Delete: &rights.Key{Kind: e.kind, ID: in.ID}}))
 	})
 }
@@ -102,7 +108,8 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 	}
 	*id = in.ID
 	book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
-	if old, ok := e.find(book, in.ID); ok && !e.may(c, book, old) {
+	old, there := e.find(book, in.ID)
+	if there && (!e.may(c, book, old) || e.owns != nil && !e.owns(c, old)) {
 		return nil, forbidden(e.noun + " " + in.ID)
 	}
 	put, answer, err := e.change(c, book, in.Body)
@@ -113,7 +120,7 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 	if err := s.cfg.Rights.Check(put); err != nil {
 		return nil, s.fail(err)
 	}
-	if !e.may(c, book, in.Body) {
+	if !e.may(c, book, in.Body) || e.owns != nil && !e.owns(c, in.Body) {
 		return nil, forbidden("this " + e.noun)
 	}
 	if err := s.cfg.Rights.Apply(ctx, c.id, rights.Change{Put: put}); err != nil {
@@ -131,7 +138,11 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 // same changes nothing on the way in.
 func same[T any](_ *caller, _ *lease.Book, v T) (any, T, error) { return v, v, nil }
 
-func anybody[T any](*caller, *lease.Book, T) bool { return true }
+// ownsTerms says whether a caller may write what is of a site, or of the
+// network: prices and hours of all sites are the admins' alone.
+func ownsTerms(c *caller, site *catalogue.SiteID) bool {
+	return c.role == Admin || site != nil && c.at(*site)
+}
 
 func (s *server) entities() {
 	people := []Role{Admin, Manager, Tenant}
@@ -153,10 +164,14 @@ func (s *server) entities() {
 		},
 		may: func(c *caller, b *lease.Book, v Credential) bool { return s.mayPerson(c, b, v.Member) }})
 	register(s, entity[lease.Schedule]{path: "/v1/schedules", noun: "schedule", kind: rights.KindSchedule, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
-		id: func(v *lease.Schedule) *string { return (*string)(&v.ID) }, all: (*lease.Book).Schedules, change: same[lease.Schedule], may: anybody[lease.Schedule],
+		id: func(v *lease.Schedule) *string { return (*string)(&v.ID) }, all: (*lease.Book).Schedules, change: same[lease.Schedule],
+		may:  func(c *caller, _ *lease.Book, v lease.Schedule) bool { return v.Site == nil || c.at(*v.Site) },
+		owns: func(c *caller, v lease.Schedule) bool { return ownsTerms(c, v.Site) },
 		find: func(b *lease.Book, id string) (lease.Schedule, bool) { return b.Schedule(lease.ScheduleID(id)) }})
 	register(s, entity[lease.Plan]{path: "/v1/plans", noun: "plan", kind: rights.KindPlan, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
-		id: func(v *lease.Plan) *string { return (*string)(&v.ID) }, all: (*lease.Book).Plans, change: same[lease.Plan], may: anybody[lease.Plan],
+		id: func(v *lease.Plan) *string { return (*string)(&v.ID) }, all: (*lease.Book).Plans, change: same[lease.Plan],
+		may:  func(c *caller, _ *lease.Book, v lease.Plan) bool { return v.Site == nil || c.at(*v.Site) },
+		owns: func(c *caller, v lease.Plan) bool { return ownsTerms(c, v.Site) },
 		find: func(b *lease.Book, id string) (lease.Plan, bool) { return b.Plan(lease.PlanID(id)) }})
 	office := []Role{Admin, Manager, Billing}
 	register(s, entity[lease.Lease]{path: "/v1/leases", noun: "lease", kind: rights.KindLease, read: office, write: office,

@@ -19,8 +19,8 @@ const tagTokens = "Tokens"
 // tokenView is a token as the API writes it; token is answered once.
 type tokenView struct {
 	ID        string             `json:"id"`
-	Role      Role               `json:"role" enum:"admin,manager,billing,tenant,display"`
-	Sites     []catalogue.SiteID `json:"sites" doc:"A manager's sites."`
+	Role      Role               `json:"role" enum:"admin,manager,billing,tenant,display" required:"true"`
+	Sites     []catalogue.SiteID `json:"sites" nullable:"false" doc:"A manager's sites; for billing and display [] is all."`
 	Tenant    *lease.TenantID    `json:"tenant" doc:"A tenant token's tenant."`
 	ExpiresAt *catalogue.Instant `json:"expires_at" format:"date-time"`
 	Token     string             `json:"token,omitempty" readOnly:"true" doc:"Shown once."`

@@ -182,6 +182,8 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 		return nil, invalid("body", "to", "is before from")
 	case to.Sub(from) > longestCorrected:
 		return nil, invalid("body", "to", "is more than a day after from")
+	case from.Before(v.From.Add(-longestCorrected)) || to.After(v.To.Add(longestCorrected)):
+		return nil, invalid("body", "from", "is more than a day from what was measured")
 	case to.After(s.cfg.Now().Add(longestCorrected)):
 		return nil, invalid("body", "to", "lies ahead")
 	case strings.TrimSpace(in.Body.Reason) == "":

@@ -187,6 +187,9 @@ func TestListsComeInPages(t *testing.T) {
 	}
 }
 
+// terms are what every plan says in numbers.
+const terms = `"included_minutes":0,"hourly_rate_cents":1,"rounding_minutes":0,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20`
+
 func TestBadRequestsNameTheField(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	settle(t, a)
@@ -214,12 +217,12 @@ func TestBadRequestsNameTheField(t *testing.T) {
 		{"PUT", "/v1/schedules/x", `{"windows":[{"days":["mon"],"from":"08:00","to":"25:00"}],"holidays":"open"}`, 422, "windows[0].to"},
 		{"PUT", "/v1/schedules/x", `{"windows":[{"days":["mon"],"from":"08:00","to":"07:00"}],"holidays":"open"}`, 422, "windows[0].to"},
 		{"PUT", "/v1/schedules/always", `{"windows":[],"holidays":"open"}`, 409, "id"},
-		{"PUT", "/v1/plans/x", `{"name":"X","schedule":"never"}`, 422, "schedule"},
-		{"PUT", "/v1/plans/x", `{"name":"X","schedule":"always","included_minutes":-1}`, 422, "included_minutes"},
-		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","spaces":[],` + day + `,"ends_on":"2026-01-01"}`, 422, "ends_on"},
-		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","spaces":["attic"],` + day + `}`, 422, "spaces[0]"},
-		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","members":["bob"],` + day + `}`, 422, "members[0]"},
-		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active"}`, 422, "starts_on"},
+		{"PUT", "/v1/plans/x", `{"name":"X","schedule":"never",` + terms + `}`, 422, "schedule"},
+		{"PUT", "/v1/plans/x", `{"name":"X","schedule":"always",` + strings.Replace(terms, `"included_minutes":0`, `"included_minutes":-1`, 1) + `}`, 422, "included_minutes"},
+		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","rent_cents_month":0,"spaces":[],` + day + `,"ends_on":"2026-01-01"}`, 422, "ends_on"},
+		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","rent_cents_month":0,"spaces":["attic"],` + day + `}`, 422, "spaces[0]"},
+		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","rent_cents_month":0,"members":["bob"],` + day + `}`, 422, "members[0]"},
+		{"PUT", "/v1/leases/x", `{"tenant":"atelier","site":"metz","plan":"cowork","status":"active","rent_cents_month":0}`, 422, "starts_on"},
 		{"PUT", "/v1/events/x", `{"title":"X","spaces":["metz-hall"],"starts_at":"2026-01-01T10:00:00Z","ends_at":"2026-01-01T09:00:00Z","audience":"public"}`, 422, "ends_at"},
 		{"PUT", "/v1/passes/x", `{"host":"nobody","name":"V","spaces":["metz-hall"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-02-01T00:00:00Z"}`, 422, "host"},
 		{"DELETE", "/v1/tenants/atelier", "", 409, ""}, {"DELETE", "/v1/plans/cowork", "", 409, ""}, {"DELETE", "/v1/leases/none", "", 404, ""},

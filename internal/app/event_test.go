@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -88,12 +89,16 @@ func TestCorrectionStandsBesideWhatWasMeasured(t *testing.T) {
 		t.Errorf("a visit that goes on: %v", v)
 	}
 	path := "/v1/visits/" + v["id"].(string) + "/correction"
-	got := c.must("PUT", path, `{"from":"2026-11-23T08:00:00Z","to":"2026-11-23T09:30:00Z","reason":"forgot to badge out"}`)
+	from := time.Now().Add(-3 * time.Hour)
+	got := c.must("PUT", path, fmt.Sprintf(`{"from":%q,"to":%q,"reason":"forgot to badge out"}`, wire.FormatTime(from), wire.FormatTime(from.Add(90*time.Minute))))
+	if status, _ := c.ask("PUT", path, fmt.Sprintf(`{"from":%q,"to":%q,"reason":"a slip"}`, wire.FormatTime(from.AddDate(-1, 0, 0)), wire.FormatTime(from.AddDate(-1, 0, 0)))); status != 422 {
+		t.Errorf("a visit moved by a year: %d", status)
+	}
 	if got["from"] != v["from"] {
 		t.Errorf("what was measured has changed: %v", got)
 	}
 	k := visit()["correction"].(map[string]any)
-	if k["from"] != "2026-11-23T08:00:00.000Z" || k["reason"] != "forgot to badge out" || k["author"] != "admin" {
+	if k["from"] != wire.FormatTime(from) || k["reason"] != "forgot to badge out" || k["author"] != "admin" {
 		t.Errorf("correction: %v", k)
 	}
 	c.must("DELETE", path, "")

@@ -21,6 +21,9 @@ func ParseMonth(s string) (Month, error) {
 	if err != nil {
 		return Month{}, fmt.Errorf("%q is not a month like 2026-10", s)
 	}
+	if t.Year() < 1990 || t.Year() > 2100 {
+		return Month{}, fmt.Errorf("%q lies before 1990 or after 2100", s)
+	}
 	return Month{t.Year(), t.Month()}, nil
 }
 

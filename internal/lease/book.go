@@ -6,6 +6,10 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/lorntech/totem/internal/catalogue"
 )
@@ -37,6 +41,7 @@ var ErrNotFound = errors.New("not found")
 // it beside its readers.
 type Book struct {
 	network     *catalogue.Network
+	loading     bool // bounds are for what is entered: what is there stays
 	tenants     map[TenantID]Tenant
 	members     map[MemberID]Member
 	credentials map[CredentialID]Credential
@@ -66,6 +71,10 @@ func (b *Book) Clone() *Book {
 		events: maps.Clone(b.events), formers: maps.Clone(b.formers), hashes: maps.Clone(b.hashes),
 	}
 }
+
+// SetLoading says that what is put comes from the ledger: it was accepted once,
+// and later bounds must not keep a service from starting.
+func (b *Book) SetLoading(on bool) { b.loading = on }
 
 // sorted iterates a map in order of its keys.
 func sorted[K ~string, V any](m map[K]V) iter.Seq[V] {
@@ -167,14 +176,50 @@ func (c *checker) id(id string) {
 }
 
 func (c *checker) name(field, s string) {
-	c.must(s != "" && len(s) <= 200, field, "is empty or longer than 200 bytes")
+	c.must(strings.TrimSpace(s) != "" && len(s) <= 200, field, "is empty or longer than 200 bytes")
+	c.must(c.book.loading || utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), field, "has control characters, or is not UTF-8")
 }
 
 func (c *checker) oneOf(field, value string, values ...string) {
 	c.must(slices.Contains(values, value), field, "%q is none of %v", value, values)
 }
 
-func (c *checker) notNegative(field string, n int) { c.must(n >= 0, field, "is negative") }
+// The largest numbers that anybody means: what is larger is a slip, and a
+// product of two of these still has room.
+const (
+	mostCents   = 1_000_000_000 // ten million euros
+	mostMinutes = 1_000_000     // of a month, or more than any day
+)
+
+func (c *checker) within(field string, n, most int) {
+	c.must(n >= 0, field, "is negative")
+	c.must(c.book.loading || n <= most, field, "is larger than %d", most)
+}
+
+// Dates of leases, passes and events lie within what anybody means.
+var (
+	earliestDay, latestDay         = catalogue.Date(1990, 1, 1), catalogue.Date(2100, 12, 31)
+	earliestInstant, latestInstant = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2101, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func (c *checker) day(field string, d catalogue.Day) {
+	c.must(c.book.loading || d >= earliestDay && d <= latestDay, field, "lies before 1990 or after 2100")
+}
+
+func (c *checker) instant(field string, t time.Time) {
+	c.must(c.book.loading || !t.Before(earliestInstant) && t.Before(latestInstant), field, "lies before 1990 or after 2100")
+}
+
+// optionalSite checks a site that may be the network.
+func (c *checker) optionalSite(id *catalogue.SiteID) {
+	if id != nil {
+		c.site("site", *id)
+	}
+}
+
+// sameOrNetwork reports whether what is of a may use what is of b: its own
+// site's or the network's.
+func sameOrNetwork(a, b *catalogue.SiteID) bool { return b == nil || a != nil && *a == *b }
 
 func (c *checker) site(field string, id catalogue.SiteID) {
 	c.must(c.book.network.Site(id) != nil, field, "the catalogue has no site %q", id)

@@ -32,9 +32,9 @@ const Always ScheduleID = "always"
 // Tenant is a company, association or institution.
 type Tenant struct {
 	ID   TenantID         `json:"id"`
-	Name string           `json:"name"`
-	Site catalogue.SiteID `json:"site"`
-	Kind string           `json:"kind" enum:"company,association,institution"`
+	Name string           `json:"name" required:"true"`
+	Site catalogue.SiteID `json:"site" required:"true"`
+	Kind string           `json:"kind" enum:"company,association,institution" required:"true"`
 }
 
 // Responder is the member role that passes in a lockdown.
@@ -43,11 +43,11 @@ const Responder = "responder"
 // Member is a person of a tenant.
 type Member struct {
 	ID         MemberID           `json:"id"`
-	Tenant     TenantID           `json:"tenant"`
-	Name       string             `json:"name"`
-	Email      string             `json:"email"`
-	Roles      []string           `json:"roles"`
-	StaffSites []catalogue.SiteID `json:"staff_sites"`
+	Tenant     TenantID           `json:"tenant" required:"true"`
+	Name       string             `json:"name" required:"true"`
+	Email      string             `json:"email"` // may be empty
+	Roles      []string           `json:"roles" nullable:"false"`
+	StaffSites []catalogue.SiteID `json:"staff_sites" nullable:"false"`
 }
 
 // Status is a credential's or a lease's.
@@ -89,41 +89,44 @@ type Former struct {
 	Until  time.Time
 }
 
-// Schedule is weekly windows of local time.
+// Schedule is weekly windows of local time. One of a site is for its plans alone.
 type Schedule struct {
-	ID       ScheduleID     `json:"id"`
-	Windows  catalogue.Week `json:"windows"`
-	Holidays string         `json:"holidays" enum:"open,closed"`
+	ID       ScheduleID        `json:"id"`
+	Site     *catalogue.SiteID `json:"site"` // nil: the network's
+	Windows  catalogue.Week    `json:"windows" nullable:"false"`
+	Holidays string            `json:"holidays" enum:"open,closed" required:"true"`
 }
 
-// Plan is what a lease gives and costs. Money is in cents (EUR), times in minutes.
+// Plan is what a lease gives and costs. Money is in cents (EUR), times in
+// minutes. One of a site is for its leases alone, and never roams.
 type Plan struct {
 	ID                 PlanID                `json:"id"`
-	Name               string                `json:"name"`
-	Includes           []catalogue.SpaceKind `json:"includes"`
+	Site               *catalogue.SiteID     `json:"site"` // nil: the network's
+	Name               string                `json:"name" required:"true"`
+	Includes           []catalogue.SpaceKind `json:"includes" nullable:"false"`
 	Roaming            bool                  `json:"roaming"`
-	Schedule           ScheduleID            `json:"schedule"`
-	IncludedMinutes    int                   `json:"included_minutes"`
-	HourlyRateCents    int                   `json:"hourly_rate_cents"`
-	RoundingMinutes    int                   `json:"rounding_minutes"`
-	GraceMinutes       int                   `json:"grace_minutes"`
-	DailyCapMinutes    int                   `json:"daily_cap_minutes"`
+	Schedule           ScheduleID            `json:"schedule" required:"true"`
+	IncludedMinutes    int                   `json:"included_minutes" required:"true"`
+	HourlyRateCents    int                   `json:"hourly_rate_cents" required:"true"`
+	RoundingMinutes    int                   `json:"rounding_minutes" required:"true"`
+	GraceMinutes       int                   `json:"grace_minutes" required:"true"`
+	DailyCapMinutes    int                   `json:"daily_cap_minutes" required:"true"`
 	InferredCapMinutes int                   `json:"inferred_cap_minutes"`
-	VatPct             float64               `json:"vat_pct"`
+	VatPct             float64               `json:"vat_pct" required:"true"`
 }
 
 // Lease is a tenant's right to spaces between two dates, both included.
 type Lease struct {
 	ID             ID                  `json:"id"`
-	Tenant         TenantID            `json:"tenant"`
-	Site           catalogue.SiteID    `json:"site"`
-	Spaces         []catalogue.SpaceID `json:"spaces"`
-	Plan           PlanID              `json:"plan"`
+	Tenant         TenantID            `json:"tenant" required:"true"`
+	Site           catalogue.SiteID    `json:"site" required:"true"`
+	Spaces         []catalogue.SpaceID `json:"spaces" nullable:"false"`
+	Plan           PlanID              `json:"plan" required:"true"`
 	StartsOn       catalogue.Day       `json:"starts_on" format:"date" required:"true"`
 	EndsOn         *catalogue.Day      `json:"ends_on" format:"date"` // nil: without end
-	Status         Status              `json:"status" enum:"active,suspended"`
+	Status         Status              `json:"status" enum:"active,suspended" required:"true"`
 	Members        []MemberID          `json:"members"` // nil: all members of the tenant
-	RentCentsMonth int                 `json:"rent_cents_month"`
+	RentCentsMonth int                 `json:"rent_cents_month" required:"true"`
 }
 
 // Pass lets a visitor in; its QR token is a credential without a member.

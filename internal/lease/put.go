@@ -72,6 +72,12 @@ func (b *Book) PutCredential(v Credential) error {
 	if v.ValidFrom != nil && v.ValidTo != nil {
 		c.must(v.ValidFrom.Before(*v.ValidTo), "valid_to", "is not after valid_from")
 	}
+	if v.ValidFrom != nil {
+		c.instant("valid_from", *v.ValidFrom)
+	}
+	if v.ValidTo != nil {
+		c.instant("valid_to", *v.ValidTo)
+	}
 	c.must(v.Lookup != Hash{}, "uid", "is missing")
 	if c.err != nil {
 		return c.err
@@ -99,6 +105,7 @@ func (b *Book) PutSchedule(v Schedule) error {
 	if v.ID == Always {
 		return &ConflictError{"id", "the schedule always is built in"}
 	}
+	c.optionalSite(v.Site)
 	c.oneOf("holidays", v.Holidays, "open", "closed")
 	for i, w := range v.Windows {
 		if field, err := w.Check(); err != nil {
@@ -106,10 +113,17 @@ func (b *Book) PutSchedule(v Schedule) error {
 		}
 		unique(c, fmt.Sprintf("windows[%d].days", i), w.Days)
 	}
-	if c.err == nil {
-		b.schedules[v.ID] = v
+	if c.err != nil {
+		return c.err
 	}
-	return c.err
+	for p := range b.Plans() {
+		if p.Schedule == v.ID && !sameOrNetwork(p.Site, v.Site) {
+			return &ConflictError{"site", fmt.Sprintf("plan %q uses it and is not of that site", p.ID)}
+		}
+	}
+	v.Windows = notNil(v.Windows)
+	b.schedules[v.ID] = v
+	return nil
 }
 
 // PutPlan checks and sets a plan.
@@ -121,23 +135,33 @@ func (b *Book) PutPlan(v Plan) error {
 		c.must(k.Valid(), fmt.Sprintf("includes[%d]", i), "%q is no kind of space", k)
 	}
 	unique(c, "includes", v.Includes)
-	_, ok := b.Schedule(v.Schedule)
+	c.optionalSite(v.Site)
+	schedule, ok := b.Schedule(v.Schedule)
 	c.must(ok, "schedule", "there is no schedule %q", v.Schedule)
+	c.must(sameOrNetwork(v.Site, schedule.Site), "schedule", "%q is of another site", v.Schedule)
+	c.must(v.Site == nil || !v.Roaming, "roaming", "a plan of a site never roams")
 	for _, n := range []struct {
 		field string
 		value int
 	}{
-		{"included_minutes", v.IncludedMinutes}, {"hourly_rate_cents", v.HourlyRateCents}, {"rounding_minutes", v.RoundingMinutes},
+		{"included_minutes", v.IncludedMinutes}, {"rounding_minutes", v.RoundingMinutes},
 		{"grace_minutes", v.GraceMinutes}, {"daily_cap_minutes", v.DailyCapMinutes}, {"inferred_cap_minutes", v.InferredCapMinutes},
 	} {
-		c.notNegative(n.field, n.value)
+		c.within(n.field, n.value, mostMinutes)
 	}
+	c.within("hourly_rate_cents", v.HourlyRateCents, mostCents)
 	c.must(v.VatPct >= 0 && v.VatPct <= 100, "vat_pct", "is not between 0 and 100")
-	if c.err == nil {
-		v.Includes = notNil(v.Includes)
-		b.plans[v.ID] = v
+	if c.err != nil {
+		return c.err
 	}
-	return c.err
+	for l := range b.Leases() {
+		if l.Plan == v.ID && !sameOrNetwork(&l.Site, v.Site) {
+			return &ConflictError{"site", fmt.Sprintf("lease %q has it and is not of that site", l.ID)}
+		}
+	}
+	v.Includes = notNil(v.Includes)
+	b.plans[v.ID] = v
+	return nil
 }
 
 // PutLease checks and sets a lease.
@@ -150,9 +174,12 @@ func (b *Book) PutLease(v Lease) error {
 	c.must(!there || old.Tenant == v.Tenant, "tenant", "a lease's tenant never changes: end it and make another")
 	c.site("site", v.Site)
 	c.spaces(v.Spaces)
-	_, ok = b.plans[v.Plan]
+	plan, ok := b.plans[v.Plan]
 	c.must(ok, "plan", "there is no plan %q", v.Plan)
+	c.must(sameOrNetwork(&v.Site, plan.Site), "plan", "%q is of another site", v.Plan)
+	c.day("starts_on", v.StartsOn)
 	if v.EndsOn != nil {
+		c.day("ends_on", *v.EndsOn)
 		c.must(*v.EndsOn >= v.StartsOn, "ends_on", "is before starts_on")
 	}
 	c.oneOf("status", string(v.Status), string(Active), string(Suspended))
@@ -160,7 +187,7 @@ func (b *Book) PutLease(v Lease) error {
 	for i, id := range v.Members {
 		c.must(b.members[id].Tenant == v.Tenant, fmt.Sprintf("members[%d]", i), "%q is not of tenant %q", id, v.Tenant)
 	}
-	c.notNegative("rent_cents_month", v.RentCentsMonth)
+	c.within("rent_cents_month", v.RentCentsMonth, mostCents)
 	if c.err == nil {
 		v.Spaces = notNil(v.Spaces)
 		b.leases[v.ID] = v
@@ -179,6 +206,8 @@ func (b *Book) PutPass(v Pass) error {
 		c.name("name", v.Name)
 		c.must(len(v.Spaces) > 0, "spaces", "is empty")
 		c.spaces(v.Spaces)
+		c.instant("valid_from", v.ValidFrom)
+		c.instant("valid_to", v.ValidTo)
 		c.must(v.ValidFrom.Before(v.ValidTo), "valid_to", "is not after valid_from")
 	}
 	if c.err != nil {
@@ -203,6 +232,8 @@ func (b *Book) PutEvent(v Event) error {
 	c.name("title", v.Title)
 	c.must(len(v.Spaces) > 0, "spaces", "is empty")
 	c.spaces(v.Spaces)
+	c.instant("starts_at", v.StartsAt)
+	c.instant("ends_at", v.EndsAt)
 	c.must(v.StartsAt.Before(v.EndsAt), "ends_at", "is not after starts_at")
 	c.oneOf("audience", v.Audience, "public", "invited")
 	c.members("invited", v.Invited)

@@ -61,9 +61,11 @@ const lockdownMemory = 100 * 24 * time.Hour
 func Open(ctx context.Context, n *catalogue.Network, store Store, now func() time.Time) (*Keeper, error) {
 	k := &Keeper{network: n, store: store, compiler: access.NewCompiler(n), now: now}
 	book := lease.NewBook(n)
+	book.SetLoading(true)
 	if err := load(ctx, book, store); err != nil {
 		return nil, err
 	}
+	book.SetLoading(false)
 	lockdowns, err := store.Lockdowns(ctx, now().Add(-lockdownMemory))
 	if err != nil {
 		return nil, err
