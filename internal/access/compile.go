@@ -89,9 +89,9 @@ func (c *Compiler) Compile(book *lease.Book, lockdowns []lease.Lockdown) *Index 
 		}
 	}
 	p := c.compilePeople(book)
-	c.compileLeases(p, book)
+	leases := c.compileLeases(p, book)
 	c.compileEvents(p, book, own)
-	c.compileCredentials(x, p, book)
+	c.compileCredentials(x, p, book, leases)
 	return x
 }
 
@@ -122,7 +122,15 @@ func (c *Compiler) compilePeople(book *lease.Book) people {
 	return p
 }
 
-func (c *Compiler) compileLeases(p people, book *lease.Book) {
+// tenantLease is a lease as it is written and as it is compiled.
+type tenantLease struct {
+	lease.Lease
+	*compiled
+}
+
+// compileLeases gives leases to whom they serve, and returns them by tenant.
+func (c *Compiler) compileLeases(p people, book *lease.Book) map[lease.TenantID][]tenantLease {
+	byTenant := map[lease.TenantID][]tenantLease{}
 	schedules := map[lease.ScheduleID]*schedule{}
 	words := (len(c.network.Doors) + 63) / 64
 	n := book.Size().Leases
@@ -150,7 +158,32 @@ func (c *Compiler) compileLeases(p people, book *lease.Book) {
 		}
 		cl.schedule = schedules[plan.Schedule]
 		p.serve(l, cl)
+		byTenant[l.Tenant] = append(byTenant[l.Tenant], tenantLease{l, cl})
 	}
+	return byTenant
+}
+
+// compilePass finds by which leases of its host's tenant a pass opens what.
+func (c *Compiler) compilePass(book *lease.Book, v lease.Pass, leases map[lease.TenantID][]tenantLease) *pass {
+	out := &pass{id: v.ID, doors: newBits(len(c.network.Doors))}
+	host, _ := book.Member(v.Host)
+	for _, id := range v.Spaces {
+		sp := c.network.Space(id)
+		if sp == nil {
+			continue
+		}
+		s := passSpace{doors: c.toward[id], staff: slices.Contains(host.StaffSites, sp.Site)}
+		for _, l := range leases[host.Tenant] {
+			if book.Gives(l.Lease, id) {
+				s.leases = append(s.leases, l.compiled)
+			}
+		}
+		if s.staff || len(s.leases) > 0 {
+			out.doors.add(s.doors)
+		}
+		out.spaces = append(out.spaces, s)
+	}
+	return out
 }
 
 // serve gives a lease to the members it serves: those it names, else all of its tenant.
@@ -202,7 +235,7 @@ func (c *Compiler) compileEvents(p people, book *lease.Book, doors []door) {
 	}
 }
 
-func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book) {
+func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book, leases map[lease.TenantID][]tenantLease) {
 	n := book.Size().Credentials + book.Size().Passes
 	x.credentials, x.forList = make([]credential, 0, n), make([]lease.Hash, 0, n)
 	for cr := range book.CredentialsUnordered() {
@@ -218,7 +251,7 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book) {
 	}
 	c.compileFormers(x, p, book)
 	for v := range book.Passes() {
-		cc := credential{lookup: v.Lookup, from: v.ValidFrom.UnixMilli(), to: v.ValidTo.UnixMilli(), pass: &pass{id: v.ID, doors: c.spaces(v.Spaces)}}
+		cc := credential{lookup: v.Lookup, from: v.ValidFrom.UnixMilli(), to: v.ValidTo.UnixMilli(), pass: c.compilePass(book, v, leases)}
 		if v.Deleted {
 			cc.status = revoked
 		}

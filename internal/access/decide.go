@@ -170,7 +170,7 @@ func (x *Index) right(a *Answer, c *credential, d *door, unix int64) {
 	if c.member != nil && x.byLease(a, c.member, d, unix) {
 		return
 	}
-	if c.pass != nil && c.pass.doors.has(d.n) { // its time is the credential's
+	if c.pass != nil && c.pass.opens(d, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // its time is the credential's
 		a.Granted, a.Reason, a.Lease = true, Pass, ""
 		return
 	}

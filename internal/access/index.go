@@ -116,9 +116,37 @@ func (c *credential) subject() visit.Subject {
 	return visit.Subject{}
 }
 
+// pass opens its spaces while its host's tenant still has them.
 type pass struct {
-	id    lease.PassID
-	doors bits
+	id     lease.PassID
+	doors  bits // that it opens at any time at all
+	spaces []passSpace
+}
+
+// passSpace is one space of a pass.
+type passSpace struct {
+	doors  bits
+	staff  bool        // its host is staff there
+	leases []*compiled // of the host's tenant, that give it or to which it is crossed
+}
+
+// opens reports whether the pass opens a door on a local day.
+func (p *pass) opens(d *door, day catalogue.Day) bool {
+	for i := range p.spaces {
+		s := &p.spaces[i]
+		if !s.doors.has(d.n) {
+			continue
+		}
+		if s.staff {
+			return true
+		}
+		for _, l := range s.leases {
+			if l.active && l.startsOn <= day && day <= l.endsOn {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 type member struct {

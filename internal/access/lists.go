@@ -137,10 +137,28 @@ func (e *expansion) byLeases(c *credential) []interval {
 }
 
 func (e *expansion) byPass(c *credential) []interval {
-	if c.pass != nil && c.pass.doors.has(e.d.n) {
-		return []interval{{Pass, e.from, e.to}}
+	if c.pass == nil {
+		return nil
 	}
-	return nil
+	zone := e.x.network.Zone
+	first, last := zone.AtUnix(floorSecond(e.from)).Day, zone.AtUnix(floorSecond(e.to)).Day
+	var all []interval
+	for i := range c.pass.spaces {
+		s := &c.pass.spaces[i]
+		if !s.doors.has(e.d.n) {
+			continue
+		}
+		if s.staff {
+			return []interval{{Pass, e.from, e.to}}
+		}
+		for _, l := range s.leases {
+			from, to := max(first, l.startsOn), min(last, l.endsOn)
+			if l.active && from <= to {
+				all = append(all, interval{Pass, zone.Start(from).UnixMilli(), zone.Start(to + 1).UnixMilli()})
+			}
+		}
+	}
+	return union(all)
 }
 
 func (e *expansion) byEvents(c *credential) []interval {

@@ -151,7 +151,7 @@ func (p plain) anyRight(m *lease.Member, v *lease.Pass, d *catalogue.Door, t tim
 			return access.Lease, l.ID
 		}
 	}
-	if v != nil && p.anyOpens(v.Spaces, d) {
+	if v != nil && p.passOpens(v, d, t) {
 		return access.Pass, ""
 	}
 	for e := range p.book.Events() {
@@ -161,6 +161,34 @@ func (p plain) anyRight(m *lease.Member, v *lease.Pass, d *catalogue.Door, t tim
 		}
 	}
 	return "", ""
+}
+
+// passOpens says whether a pass opens a door: by one of its spaces which that
+// day an active lease gives its host's tenant, or which one crosses to what it gives.
+func (p plain) passOpens(v *lease.Pass, d *catalogue.Door, t time.Time) bool {
+	host, _ := p.book.Member(v.Host)
+	today := t.In(p.n.Zone.Location()).Format(time.DateOnly)
+	for _, s := range v.Spaces {
+		if !p.opens(s, d) {
+			continue
+		}
+		if slices.Contains(host.StaffSites, p.n.Space(s).Site) {
+			return true
+		}
+		for l := range p.book.Leases() {
+			if l.Tenant != host.Tenant || l.Status != lease.Active || today < l.StartsOn.String() || l.EndsOn != nil && today > l.EndsOn.String() {
+				continue
+			}
+			plan, _ := p.book.Plan(l.Plan)
+			for _, g := range p.n.Spaces {
+				given := slices.Contains(l.Spaces, g.ID) || slices.Contains(plan.Includes, g.Kind) && (plan.Roaming || g.Site == l.Site)
+				if given && p.opens(g.ID, &catalogue.Door{To: s}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (p plain) serves(l lease.Lease, m *lease.Member) bool {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,7 +81,9 @@ type Config struct {
 	// Degraded says what is amiss without keeping the service from its work.
 	Degraded func() []string
 	// Ready says what keeps the service from its work; empty: nothing.
-	Ready   func(context.Context) []string
+	Ready func(context.Context) []string
+	// Most bounds what a tenant's own token may make.
+	Most    Most
 	Metrics http.Handler
 	Version string
 	Now     func() time.Time
@@ -109,8 +112,9 @@ func New(cfg Config) http.Handler {
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusNotFound, "there is nothing at this path")
 	})
-	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, http.StatusMethodNotAllowed, r.Method+" is not for this path")
+	r.MethodNotAllowed(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Allow", allowed(r, req.URL.Path))
+		writeProblem(w, http.StatusMethodNotAllowed, req.Method+" is not for this path")
 	})
 	s.health(r)
 	s.documents(r)
@@ -159,6 +163,17 @@ func (s *server) health(r chi.Router) {
 		writeJSON(w, status, map[string]any{"ok": len(faults) == 0, "faults": faults, "degraded": s.cfg.Degraded()})
 	})
 	r.Method(http.MethodGet, "/metrics", s.cfg.Metrics)
+}
+
+// allowed lists the methods of a path.
+func allowed(r chi.Router, path string) string {
+	var list []string
+	for _, m := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete} {
+		if r.Match(chi.NewRouteContext(), m, path) {
+			list = append(list, m)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // secure sets headers that keep a browser from doing more than it should.

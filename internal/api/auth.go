@@ -36,20 +36,32 @@ const (
 type caller struct {
 	id     string // the token's
 	role   Role
-	sites  []catalogue.SiteID // a manager's
+	sites  []catalogue.SiteID // that the token names
 	tenant lease.TenantID     // a tenant's
 	until  *time.Time         // when the token ends; nil: never
 	hash   []byte             // of the token
 }
 
-// at says whether the caller's role reaches a site: a manager's own only.
+// bound says whether the caller is held to its token's sites: a manager always,
+// billing and a display where the token names any.
+func (c *caller) bound() bool {
+	switch c.role {
+	case Manager:
+		return true
+	case Billing, Display:
+		return len(c.sites) > 0
+	}
+	return false
+}
+
+// at says whether the caller reaches a site.
 func (c *caller) at(site catalogue.SiteID) bool {
-	return c.role != Manager || slices.Contains(c.sites, site)
+	return !c.bound() || slices.Contains(c.sites, site)
 }
 
 // scope is the sites that a caller's lists are cut to; nil: all.
 func (c *caller) scope() []catalogue.SiteID {
-	if c.role == Manager {
+	if c.bound() {
 		return c.sites
 	}
 	return nil

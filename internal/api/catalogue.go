@@ -86,8 +86,13 @@ func (s *server) catalogue() {
 	list(s, "/v1/sites", "The sites.", all, n.Sites, func(v catalogue.Site) string { return string(v.ID) }, func(v catalogue.Site) (catalogue.SiteID, string) { return v.ID, "" })
 	list(s, "/v1/buildings", "The buildings.", all, n.Buildings, func(v catalogue.Building) string { return string(v.ID) },
 		func(v catalogue.Building) (catalogue.SiteID, string) { return v.Site, "" })
-	list(s, "/v1/spaces", "The spaces: a tree, each naming the parent one crosses to reach it.", all, n.Spaces, func(v catalogue.Space) string { return string(v.ID) },
-		func(v catalogue.Space) (catalogue.SiteID, string) { return v.Site, string(v.Kind) })
+	list(s, "/v1/spaces", "The spaces: a tree, each naming the parent one crosses to reach it. Rents are for admin, manager and billing.", all, n.Spaces,
+		func(v catalogue.Space) string { return string(v.ID) }, func(v catalogue.Space) (catalogue.SiteID, string) { return v.Site, string(v.Kind) },
+		func(c *caller, v *catalogue.Space) {
+			if c.role == Tenant || c.role == Display {
+				v.RentCents = 0
+			}
+		})
 	list(s, "/v1/doors", "The doors.", []Role{Admin, Manager}, n.Doors, func(v catalogue.Door) string { return string(v.ID) },
 		func(v catalogue.Door) (catalogue.SiteID, string) { return v.Site, "" })
 	huma.Register(s.api, operation("GET", "/v1/devices", tagCatalogue, "The devices, with what they last said of themselves.", Admin, Manager),
@@ -135,7 +140,7 @@ func withStatus(d catalogue.Device, l live.Device) deviceState {
 }
 
 // list registers a list of the catalogue, filtered by site and kind.
-func list[T any](s *server, path, summary string, roles []Role, all []T, id func(T) string, of func(T) (catalogue.SiteID, string)) {
+func list[T any](s *server, path, summary string, roles []Role, all []T, id func(T) string, of func(T) (catalogue.SiteID, string), hide ...func(*caller, *T)) {
 	sorted := slices.Clone(all)
 	slices.SortFunc(sorted, func(a, b T) int { return strings.Compare(id(a), id(b)) })
 	huma.Register(s.api, operation("GET", path, tagCatalogue, summary, roles...), func(ctx context.Context, in *spaceFilter) (*pageOut[T], error) {
@@ -146,9 +151,14 @@ func list[T any](s *server, path, summary string, roles []Role, all []T, id func
 			return nil, err
 		}
 		c := callerOf(ctx)
-		return cut(in.Paging, only(slices.Values(sorted), func(v T) bool {
+		return cut(in.Paging, convert(only(slices.Values(sorted), func(v T) bool {
 			site, kind := of(v)
 			return c.at(site) && (in.Site == "" || string(site) == in.Site) && (in.Kind == "" || kind == in.Kind)
+		}), func(v T) T {
+			for _, h := range hide {
+				h(c, &v)
+			}
+			return v
 		}), id)
 	})
 }

@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -64,7 +67,7 @@ type entity[T any] struct {
 }
 
 type putIn[T any] struct {
-	IDPath
+	MatchPath
 	Body T
 }
 
@@ -77,18 +80,18 @@ func register[T any](s *server, e entity[T]) {
 		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
 		return cut(*in, only(e.all(book), func(v T) bool { return e.may(c, book, v) }), func(v T) string { return *e.id(&v) })
 	})
-	huma.Register(s.api, operation("GET", one1, tagRights, "Show a "+e.noun+".", e.read...), func(ctx context.Context, in *IDPath) (*one[T], error) {
+	huma.Register(s.api, operation("GET", one1, tagRights, "Show a "+e.noun+".", e.read...), func(ctx context.Context, in *IDPath) (*tagged[T], error) {
 		book := s.cfg.Rights.InForce().Book
 		v, ok := e.find(book, in.ID)
 		if !ok || !e.may(callerOf(ctx), book, v) {
 			return nil, notFound(e.noun + " " + in.ID)
 		}
-		return &one[T]{v}, nil
+		return &tagged[T]{etag(v), v}, nil
 	})
-	huma.Register(s.api, operation("PUT", one1, tagRights, "Make or change a "+e.noun+".", e.write...), func(ctx context.Context, in *putIn[T]) (*one[T], error) {
+	huma.Register(s.api, operation("PUT", one1, tagRights, "Make or change a "+e.noun+".", e.write...), func(ctx context.Context, in *putIn[T]) (*tagged[T], error) {
 		return putEntity(ctx, s, e, in)
 	})
-	huma.Register(s.api, operation("DELETE", one1, tagRights, "Delete a "+e.noun+" that nothing refers to.", e.write...), func(ctx context.Context, in *IDPath) (*empty, error) {
+	huma.Register(s.api, operation("DELETE", one1, tagRights, "Delete a "+e.noun+" that nothing refers to.", e.write...), func(ctx context.Context, in *MatchPath) (*empty, error) {
 		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
 		v, ok := e.find(book, in.ID)
 		if !ok || !e.may(c, book, v) {
@@ -97,11 +100,19 @@ func register[T any](s *server, e entity[T]) {
 		if e.owns != nil && !e.owns(c, v) {
 			return nil, forbidden(e.noun + " " + in.ID)
 		}
+		if err := ifMatch(in.IfMatch, v); err != nil {
+			return nil, err
+		}
+		if e.kind == rights.KindTenant {
+			if err := s.noToken(ctx, lease.TenantID(in.ID)); err != nil {
+				return nil, err
+			}
+		}
 		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{Delete: &rights.Key{Kind: e.kind, ID: in.ID}}))
 	})
 }
 
-func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T]) (*one[T], error) {
+func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T]) (*tagged[T], error) {
 	id := e.id(&in.Body)
 	if *id != "" && *id != in.ID {
 		return nil, invalid("body", "id", "is not the id of the path")
@@ -111,6 +122,14 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 	old, there := e.find(book, in.ID)
 	if there && (!e.may(c, book, old) || e.owns != nil && !e.owns(c, old)) {
 		return nil, forbidden(e.noun + " " + in.ID)
+	}
+	if in.IfMatch != "" {
+		if !there {
+			return nil, problem(http.StatusPreconditionFailed, "it is not there")
+		}
+		if err := ifMatch(in.IfMatch, old); err != nil {
+			return nil, err
+		}
 	}
 	put, answer, err := e.change(c, book, in.Body)
 	if err != nil {
@@ -126,13 +145,15 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 	if err := s.cfg.Rights.Apply(ctx, c.id, rights.Change{Put: put}); err != nil {
 		return nil, s.fail(err)
 	}
+	current := answer
 	if v, ok := e.find(s.cfg.Rights.InForce().Book, in.ID); ok { // with its defaults
+		current = v
 		if p, isPass := any(&v).(*Pass); isPass {
 			p.Token = any(&answer).(*Pass).Token
 		}
 		answer = v
 	}
-	return &one[T]{answer}, nil
+	return &tagged[T]{etag(current), answer}, nil
 }
 
 // same changes nothing on the way in.
@@ -153,7 +174,7 @@ func (s *server) entities() {
 			return c.at(v.Site) && (c.role != Tenant || c.tenant == v.ID)
 		}})
 	register(s, entity[lease.Member]{path: "/v1/members", noun: "member", kind: rights.KindMember, read: people, write: people,
-		id: func(v *lease.Member) *string { return (*string)(&v.ID) }, all: (*lease.Book).Members, change: changeMember, may: mayMember,
+		id: func(v *lease.Member) *string { return (*string)(&v.ID) }, all: (*lease.Book).Members, change: s.changeMember, may: mayMember,
 		find: func(b *lease.Book, id string) (lease.Member, bool) { return b.Member(lease.MemberID(id)) }})
 	register(s, entity[Credential]{path: "/v1/credentials", noun: "credential", kind: rights.KindCredential, read: people, write: people,
 		id: func(v *Credential) *string { return (*string)(&v.ID) }, change: s.changeCredential,
@@ -238,8 +259,19 @@ func (s *server) mayPerson(c *caller, b *lease.Book, id lease.MemberID) bool {
 }
 
 // changeMember keeps what a tenant, or a manager of another site, may not give.
-func changeMember(c *caller, b *lease.Book, v lease.Member) (any, lease.Member, error) {
-	old, _ := b.Member(v.ID)
+func (s *server) changeMember(c *caller, b *lease.Book, v lease.Member) (any, lease.Member, error) {
+	old, there := b.Member(v.ID)
+	if c.role == Tenant && !there {
+		n := 0
+		for m := range b.MembersUnordered() {
+			if m.Tenant == c.tenant {
+				n++
+			}
+		}
+		if err := s.cfg.Most.check("members", n, s.cfg.Most.Members); err != nil {
+			return nil, v, err
+		}
+	}
 	if c.role == Tenant && (!equalLists(v.Roles, old.Roles) || !equalLists(v.StaffSites, old.StaffSites)) {
 		return nil, v, forbidden("a role or staff site")
 	}
@@ -272,10 +304,21 @@ func contains[T comparable](list []T, v T) bool {
 	return false
 }
 
-func (s *server) changeCredential(_ *caller, b *lease.Book, v Credential) (any, Credential, error) {
+func (s *server) changeCredential(caller *caller, b *lease.Book, v Credential) (any, Credential, error) {
 	c := lease.Credential{ID: v.ID, Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: milliOrNil(v.ValidFrom), ValidTo: milliOrNil(v.ValidTo)}
-	if old, ok := b.Credential(v.ID); ok {
+	old, there := b.Credential(v.ID)
+	if there {
 		c.Lookup, c.ForList = old.Lookup, old.ForList
+	} else if caller.role == Tenant {
+		n := 0
+		for o := range b.CredentialsUnordered() {
+			if m, _ := b.Member(o.Member); m.Tenant == caller.tenant {
+				n++
+			}
+		}
+		if err := s.cfg.Most.check("credentials", n, s.cfg.Most.Credentials); err != nil {
+			return nil, v, err
+		}
 	}
 	if v.UID != "" {
 		parsed, err := wire.ParseCredential(v.UID)
@@ -294,8 +337,10 @@ func (s *server) changeCredential(_ *caller, b *lease.Book, v Credential) (any, 
 func (s *server) changePass(c *caller, b *lease.Book, v Pass) (any, Pass, error) {
 	p := lease.Pass{ID: v.ID, Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: milli(v.ValidFrom), ValidTo: milli(v.ValidTo)}
 	v.Token = ""
-	if c.role == Tenant && !s.leased(b, c.tenant, v.Spaces) {
-		return nil, v, invalid("body", "spaces", "a tenant's pass opens only what its own leases open")
+	if c.role == Tenant {
+		if err := s.tenantsPass(c, b, v); err != nil {
+			return nil, v, err
+		}
 	}
 	if old, ok := b.Pass(v.ID); ok {
 		if old.Deleted {
@@ -310,27 +355,50 @@ func (s *server) changePass(c *caller, b *lease.Book, v Pass) (any, Pass, error)
 	return p, v, nil
 }
 
-// leased says whether a tenant's active leases give every one of the spaces.
-func (s *server) leased(b *lease.Book, t lease.TenantID, spaces []catalogue.SpaceID) bool {
-	has := map[catalogue.SpaceID]bool{}
+// longestPass is how long a tenant's pass may last: who comes for longer is a member.
+const longestPass = 31 * 24 * time.Hour
+
+// tenantsPass says what a tenant's pass may not be: over what its leases do not
+// give while it lasts, longer than a month, or one more than the settings allow.
+func (s *server) tenantsPass(c *caller, b *lease.Book, v Pass) error {
+	for i, id := range v.Spaces {
+		if s.cfg.Network.Space(id) != nil && !s.held(b, c.tenant, id, milli(v.ValidFrom), milli(v.ValidTo)) {
+			return invalid("body", fmt.Sprintf("spaces[%d]", i), "a tenant's pass opens only what its own leases give while it lasts")
+		}
+	}
+	if v.ValidTo.Sub(v.ValidFrom.Time) > longestPass {
+		return invalid("body", "valid_to", "is more than 31 days after valid_from: a tenant's pass lasts no longer")
+	}
+	if _, there := b.Pass(v.ID); there {
+		return nil
+	}
+	n := 0
+	for p := range b.Passes() {
+		if host, _ := b.Member(p.Host); !p.Deleted && host.Tenant == c.tenant && p.ValidTo.After(s.cfg.Now()) {
+			n++
+		}
+	}
+	return s.cfg.Most.check("passes", n, s.cfg.Most.Passes)
+}
+
+// held says whether some active lease gives a tenant a space on some day of a time.
+func (s *server) held(b *lease.Book, t lease.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
+	first, last := s.cfg.Network.Zone.At(from).Day, s.cfg.Network.Zone.At(to).Day
 	for l := range b.Leases() {
-		if l.Tenant != t || l.Status != lease.Active {
-			continue
-		}
-		for _, id := range l.Spaces {
-			has[id] = true
-		}
-		plan, _ := b.Plan(l.Plan)
-		for _, sp := range s.cfg.Network.Spaces {
-			if contains(plan.Includes, sp.Kind) && (plan.Roaming || sp.Site == l.Site) {
-				has[sp.ID] = true
-			}
+		if l.Tenant == t && l.Status == lease.Active && l.StartsOn <= last && (l.EndsOn == nil || *l.EndsOn >= first) && b.Gives(l, space) {
+			return true
 		}
 	}
-	for _, id := range spaces {
-		if s.cfg.Network.Space(id) != nil && !has[id] {
-			return false
-		}
+	return false
+}
+
+// Most is how many things a tenant's token may have at once: what it makes
+// costs every reader's list.
+type Most struct{ Members, Credentials, Passes int }
+
+func (m Most) check(what string, have, most int) error {
+	if have < most {
+		return nil
 	}
-	return true
+	return problem(http.StatusConflict, fmt.Sprintf("this tenant has %d %s, as many as the settings allow; the operator may raise that, or delete some", have, what))
 }

@@ -68,8 +68,12 @@ func (a *brokerAuth) token(hash []byte) (broker.Principal, bool) {
 // adminTokenID is the id of the token that the settings name.
 const adminTokenID = "admin"
 
-// ensureAdmin makes the first admin token work: the one of the settings, or
-// the one in the data folder's file, which is made where it is missing.
+// adminSetting remembers which admin token the settings last brought in.
+const adminSetting = "admin-setting"
+
+// ensureAdmin brings in the admin token of the settings, or of the data
+// folder's file, which is made where it is missing. Each is brought in once: a
+// token that was replaced or withdrawn since stays so after a restart.
 func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string, err error) {
 	token = c.AdminToken
 	if token == "" {
@@ -78,12 +82,17 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 		}
 	}
 	hash := keys.HashSecret(token)
-	if have, err := l.Token(ctx, adminTokenID); err == nil && subtle.ConstantTimeCompare(have.Hash, hash) == 1 && have.Role == "admin" {
-		return token, nil
-	} else if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+	brought, err := l.Snapshot(ctx, adminSetting)
+	if err != nil {
 		return "", err
 	}
+	if subtle.ConstantTimeCompare(brought.Body, hash) == 1 {
+		return token, nil
+	}
 	return token, l.Write(ctx, func(tx *ledger.Tx) error {
+		if err := tx.PutSnapshot(adminSetting, ledger.Snapshot{Body: hash}); err != nil {
+			return err
+		}
 		return tx.PutToken(ledger.Token{ID: adminTokenID, Role: "admin", Hash: hash})
 	})
 }

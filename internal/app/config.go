@@ -19,19 +19,23 @@ import (
 // Config is the settings of contract §8: flags and, by the same name,
 // environment variables. An empty setting is unset.
 type Config struct {
-	Data         string `help:"Folder in which the ledger, the keys and the admin token are kept." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
-	HTTP         string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	MQTTListen   string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
-	MQTTURL      string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
-	Catalogue    string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
-	Billing      string `help:"File of billing settings: the issuer, accounts, targets of rents, the ILAT; default: those of the contract." env:"TOTEM_BILLING" placeholder:"FILE"`
-	InfluxURL    string `name:"influx-url" help:"An InfluxDB that is given a copy of the series for dashboards: 2.x, or 1.8 with its 2.x API." env:"TOTEM_INFLUX_URL" placeholder:"URL"`
-	InfluxToken  string `name:"influx-token" help:"Its token, which may write and read the bucket; for 1.8 user:password." env:"TOTEM_INFLUX_TOKEN" placeholder:"TOKEN"`
-	InfluxOrg    string `name:"influx-org" help:"Its organisation; none for 1.8." env:"TOTEM_INFLUX_ORG" placeholder:"ORG"`
-	InfluxBucket string `name:"influx-bucket" help:"Its bucket; for 1.8 database/policy." env:"TOTEM_INFLUX_BUCKET" default:"totem" placeholder:"BUCKET"`
-	KeepMessages int    `name:"keep-messages-days" help:"Days for which sensors' messages are kept; the series made of them stays." env:"TOTEM_KEEP_MESSAGES_DAYS" default:"400" placeholder:"DAYS"`
-	KeepSeries   int    `name:"keep-series-days" help:"Days for which the series is kept in the ledger; 0: for ever." env:"TOTEM_KEEP_SERIES_DAYS" default:"0" placeholder:"DAYS"`
-	AdminToken   string `help:"The first admin token; default: made, and kept in a file of the data folder." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
+	Data              string `help:"Folder in which the ledger, the keys and the admin token are kept." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	HTTP              string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
+	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
+	Catalogue         string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+	Billing           string `help:"File of billing settings: the issuer, accounts, targets of rents, the ILAT; default: those of the contract." env:"TOTEM_BILLING" placeholder:"FILE"`
+	InfluxURL         string `name:"influx-url" help:"An InfluxDB that is given a copy of the series for dashboards: 2.x, or 1.8 with its 2.x API." env:"TOTEM_INFLUX_URL" placeholder:"URL"`
+	InfluxToken       string `name:"influx-token" help:"Its token, which may write and read the bucket; for 1.8 user:password." env:"TOTEM_INFLUX_TOKEN" placeholder:"TOKEN"`
+	InfluxOrg         string `name:"influx-org" help:"Its organisation; none for 1.8." env:"TOTEM_INFLUX_ORG" placeholder:"ORG"`
+	InfluxBucket      string `name:"influx-bucket" help:"Its bucket; for 1.8 database/policy." env:"TOTEM_INFLUX_BUCKET" default:"totem" placeholder:"BUCKET"`
+	KeepMessages      int    `name:"keep-messages-days" help:"Days for which sensors' messages are kept; the series made of them stays." env:"TOTEM_KEEP_MESSAGES_DAYS" default:"400" placeholder:"DAYS"`
+	KeepSeries        int    `name:"keep-series-days" help:"Days for which the series is kept in the ledger; 0: for ever." env:"TOTEM_KEEP_SERIES_DAYS" default:"0" placeholder:"DAYS"`
+	TenantMembers     int    `name:"tenant-members" help:"How many members a tenant's own token may have entered." env:"TOTEM_TENANT_MEMBERS" default:"2000" placeholder:"N"`
+	TenantCredentials int    `name:"tenant-credentials" help:"How many credentials a tenant's own token may have entered." env:"TOTEM_TENANT_CREDENTIALS" default:"5000" placeholder:"N"`
+	TenantPasses      int    `name:"tenant-passes" help:"How many visitors' passes that have not ended a tenant's own token may have." env:"TOTEM_TENANT_PASSES" default:"200" placeholder:"N"`
+	ListMaxBytes      int    `name:"list-max-bytes" help:"Size of an allowlist above which an alarm asks whether so many badges must open that door; it is sent all the same." env:"TOTEM_LIST_MAX_BYTES" default:"262144" placeholder:"BYTES"`
+	AdminToken        string `help:"The first admin token; default: made, and kept in a file of the data folder." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
 }
 
 const (
@@ -39,6 +43,9 @@ const (
 	defaultHTTP       = "127.0.0.1:8080"
 	defaultMQTTListen = "127.0.0.1:1883"
 	defaultBucket     = "totem"
+	// What a tenant's own token may have, and how large a list may be.
+	defaultTenantMembers, defaultTenantCredentials, defaultTenantPasses = 2000, 5000, 200
+	defaultListMax                                                      = 256 << 10
 	// defaultKeepMessages is a year and the weeks in which it is looked at.
 	defaultKeepMessages = 400
 	// leastKeepMessages leaves late messages their time.
@@ -53,6 +60,14 @@ func (c *Config) Check() error {
 	}{{&c.Data, defaultData}, {&c.HTTP, defaultHTTP}, {&c.MQTTListen, defaultMQTTListen}, {&c.InfluxBucket, defaultBucket}} {
 		if *s.value == "" {
 			*s.value = s.def
+		}
+	}
+	for _, n := range []struct {
+		value *int
+		def   int
+	}{{&c.TenantMembers, defaultTenantMembers}, {&c.TenantCredentials, defaultTenantCredentials}, {&c.TenantPasses, defaultTenantPasses}, {&c.ListMaxBytes, defaultListMax}} {
+		if *n.value <= 0 {
+			*n.value = n.def
 		}
 	}
 	var errs []error

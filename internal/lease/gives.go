@@ -1,0 +1,27 @@
+package lease
+
+import (
+	"slices"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Gives reports whether a lease gives a space, or gives one to which that space
+// is crossed, by what its plan is now. Dates and status are not looked at.
+func (b *Book) Gives(l Lease, space catalogue.SpaceID) bool {
+	if slices.ContainsFunc(l.Spaces, func(given catalogue.SpaceID) bool { return b.network.Within(given, space) }) {
+		return true
+	}
+	plan := b.plans[l.Plan]
+	if len(plan.Includes) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(b.network.Spaces, func(given catalogue.Space) bool {
+		return slices.Contains(plan.Includes, given.Kind) && (plan.Roaming || given.Site == l.Site) && b.network.Within(given.ID, space)
+	})
+}
+
+// ActiveOn reports whether a lease is active on a local day.
+func (l *Lease) ActiveOn(day catalogue.Day) bool {
+	return l.Status == Active && day >= l.StartsOn && (l.EndsOn == nil || day <= *l.EndsOn)
+}
