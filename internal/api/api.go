@@ -145,6 +145,8 @@ func (s *server) documents(r chi.Router) {
 	docs := v5emb.NewWithConfig(swgui.Config{ShowTopBar: false, HideCurl: false, SettingsUI: map[string]string{"docExpansion": `"list"`, "defaultModelsExpandDepth": "-1"}})(
 		"Totem", "/openapi.json", docsPath)
 	r.Mount(docsPath, docs)
+	r.Method(http.MethodGet, docsPath, ownPolicy(docs))
+	r.Method(http.MethodGet, docsPath+"/", ownPolicy(docs))
 	r.Get("/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, docsPath, http.StatusFound) })
 }
 
@@ -184,8 +186,7 @@ func secure(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		// Swagger UI writes styles and a start script into its page.
-		h.Set("Content-Security-Policy", "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
+		h.Set(policyHeader, strictPolicy)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -40,7 +40,7 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	c := callerOf(ctx)
 	its := func(sp *catalogue.Space) bool { return slices.Contains(e.Spaces, sp.ID) && c.at(sp.Site) }
 	if !slices.ContainsFunc(e.Spaces, func(id catalogue.SpaceID) bool { sp := s.cfg.Network.Space(id); return sp != nil && its(sp) }) {
-		return nil, forbidden("event " + in.ID)
+		return nil, notFound("event " + in.ID)
 	}
 	asOf, err := s.minutesFollow(ctx)
 	if err != nil {

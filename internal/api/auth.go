@@ -54,9 +54,45 @@ func (c *caller) bound() bool {
 	return false
 }
 
+// SitesOf are the sites that a token is held to; nil: all.
+func SitesOf(t ledger.Token) []catalogue.SiteID {
+	c := caller{role: Role(t.Role), sites: t.Sites}
+	if c.sites == nil {
+		c.sites = []catalogue.SiteID{}
+	}
+	return c.scope()
+}
+
 // at says whether the caller reaches a site.
 func (c *caller) at(site catalogue.SiteID) bool {
 	return !c.bound() || slices.Contains(c.sites, site)
+}
+
+// ofTenant says whether the caller may see what is a tenant's: a tenant its own,
+// who is held to sites what is of tenants there.
+func (c *caller) ofTenant(b *lease.Book, id lease.TenantID) bool {
+	if c.role == Tenant {
+		return c.tenant == id
+	}
+	if !c.bound() {
+		return true
+	}
+	t, ok := b.Tenant(id)
+	return ok && c.at(t.Site)
+}
+
+// tenants are those that the caller's lists of bills are cut to; nil: all.
+func (c *caller) tenants(b *lease.Book) []lease.TenantID {
+	if c.role != Tenant && !c.bound() {
+		return nil
+	}
+	list := []lease.TenantID{}
+	for t := range b.Tenants() {
+		if c.ofTenant(b, t.ID) {
+			list = append(list, t.ID)
+		}
+	}
+	return list
 }
 
 // scope is the sites that a caller's lists are cut to; nil: all.

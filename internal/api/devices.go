@@ -55,8 +55,12 @@ func (s *server) unknown(ctx context.Context, in *Paging) (*pageOut[unknownDevic
 
 // ownTopics are the beginnings of topics that a caller may look at; nil: all.
 func (s *server) ownTopics(ctx context.Context) []string {
-	var topics []string
-	for _, site := range callerOf(ctx).scope() {
+	scope := callerOf(ctx).scope()
+	if scope == nil {
+		return nil
+	}
+	topics := []string{}
+	for _, site := range scope {
 		topics = append(topics, wire.Prefix+"/"+string(site)+"/")
 	}
 	return topics

@@ -120,7 +120,10 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 	*id = in.ID
 	book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
 	old, there := e.find(book, in.ID)
-	if there && (!e.may(c, book, old) || e.owns != nil && !e.owns(c, old)) {
+	if there && !e.may(c, book, old) {
+		return nil, notFound(e.noun + " " + in.ID)
+	}
+	if there && e.owns != nil && !e.owns(c, old) {
 		return nil, forbidden(e.noun + " " + in.ID)
 	}
 	if in.IfMatch != "" {

@@ -36,8 +36,8 @@ type explainedVisit struct {
 	visitView
 	Inferred bool     `json:"inferred" doc:"Its end was not badged."`
 	Counted  counted  `json:"counted" doc:"What of it counts on this day: as corrected, and an inferred end up to the plan's cap."`
-	First    *readOut `json:"first_read" doc:"The read that began it; null once reads are no longer kept."`
-	Last     *readOut `json:"last_read" doc:"The read that ended it, where one did."`
+	First    *readOut `json:"first_read" doc:"The read that began it; null once reads are no longer kept, and for a tenant."`
+	Last     *readOut `json:"last_read" doc:"The read that ended it, where one did; null for a tenant."`
 }
 
 type counted struct {
@@ -133,23 +133,16 @@ func (e *explanation) add(tariff *billing.Tariff, d *billing.Day) {
 // of its sites, whoever the member belongs to now.
 func (s *server) explainable(ctx context.Context, id lease.MemberID, day catalogue.Day) ([]billing.Visit, error) {
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
-	mine := func(id lease.TenantID) bool {
-		t, ok := book.Tenant(id)
-		return c.role != Tenant && c.role != Manager || c.role == Tenant && id == c.tenant || c.role == Manager && ok && c.at(t.Site)
-	}
+	mine := func(id lease.TenantID) bool { return c.ofTenant(book, id) }
 	visits, err := s.cfg.Bills.Visits(ctx, day, day, ledger.VisitFilter{Member: id})
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	all := len(visits)
 	visits = slices.DeleteFunc(visits, func(v billing.Visit) bool { return !mine(v.Tenant) })
-	switch m, ok := book.Member(id); {
-	case len(visits) > 0 || ok && mine(m.Tenant):
-		return visits, nil
-	case !ok && all == 0:
+	if m, ok := book.Member(id); len(visits) == 0 && (!ok || !mine(m.Tenant)) {
 		return nil, notFound("member " + string(id))
 	}
-	return nil, forbidden("member " + string(id))
+	return visits, nil
 }
 
 // byTenant parts visits by whose they are.
@@ -176,7 +169,7 @@ func (s *server) explainVisit(ctx context.Context, v billing.Visit) (explainedVi
 	x := explainedVisit{visitView: showVisit(list[0], s.cfg.Now()), Inferred: v.Ended != visit.Badge}
 	reads, err := s.cfg.Ledger.Reads(ctx, ledger.ReadFilter{Member: v.Member, From: v.From, To: v.To.Add(1_000_000), Limit: 1000})
 	for _, r := range reads {
-		if !r.Moved() || !s.explains(ctx, r.Door, v.Space) {
+		if !r.Moved() || !s.explains(callerOf(ctx), r.Door) {
 			continue
 		}
 		out := &readOut{r.ID, instant(r.At), instant(r.ReceivedAt), r.Door, r.Device, r.Direction, string(r.Reason), r.Reader != nil}
@@ -190,18 +183,12 @@ func (s *server) explainVisit(ctx context.Context, v billing.Visit) (explainedVi
 	return x, err
 }
 
-// explains says whether the caller may see a door's reads as a visit's: a
-// manager those of its sites, a tenant those of doors of the visit's space.
-func (s *server) explains(ctx context.Context, id catalogue.DoorID, space catalogue.SpaceID) bool {
-	c, n := callerOf(ctx), s.cfg.Network
-	d := n.Door(id)
-	switch {
-	case c.role != Tenant && c.role != Manager:
-		return true
-	case d == nil:
+// explains says whether the caller may see a door's reads as a visit's: who is
+// held to sites those of its sites, a tenant, the employer, none.
+func (s *server) explains(c *caller, id catalogue.DoorID) bool {
+	if c.role == Tenant {
 		return false
-	case c.role == Tenant:
-		return n.Within(d.From, space) || n.Within(d.To, space)
 	}
-	return c.at(d.Site)
+	d := s.cfg.Network.Door(id)
+	return !c.bound() || d != nil && c.at(d.Site)
 }

@@ -56,7 +56,7 @@ func ownTenant(ctx context.Context, asked string) (lease.TenantID, error) {
 		return lease.TenantID(asked), nil
 	}
 	if asked != "" && lease.TenantID(asked) != c.tenant {
-		return "", forbidden("tenant " + asked)
+		return "", notFound("tenant " + asked)
 	}
 	return c.tenant, nil
 }
@@ -78,10 +78,10 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	c := callerOf(ctx)
+	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
 	rows := map[hoursKey]*hoursView{}
 	for who, days := range hours {
-		if t, ok := s.cfg.Rights.InForce().Book.Tenant(who.Tenant); c.role == Manager && (!ok || !c.at(t.Site)) {
+		if !c.ofTenant(book, who.Tenant) {
 			continue
 		}
 		k := hoursKey{who.Tenant, "", -1}

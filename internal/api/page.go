@@ -94,7 +94,8 @@ func operationID(method, path string) string {
 // empty answers 204.
 type empty struct{}
 
-// forbidden says that something belongs to others.
+// forbidden says that something that everybody may know of belongs to others;
+// what others may not know of is [notFound], as if it were not there.
 func forbidden(what string) huma.StatusError {
 	return problem(http.StatusForbidden, what+" is not of this token's sites or tenant")
 }

@@ -25,7 +25,7 @@ type personData struct {
 }
 
 func (s *server) persons() {
-	huma.Register(s.api, operation("GET", "/v1/members/{id}/data", tagPersons, "Everything that is held on a person.", Admin, Manager, Tenant), func(ctx context.Context, in *IDPath) (*one[personData], error) {
+	huma.Register(s.api, operation("GET", "/v1/members/{id}/data", tagPersons, "Everything that is held on a person; to a manager reads and visits at its sites.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[personData], error) {
 		m, err := s.person(ctx, in.ID)
 		if err != nil {
 			return nil, err
@@ -109,14 +109,16 @@ func (s *server) dataOf(ctx context.Context, m lease.Member) (*personData, error
 // history adds what the ledger holds: reads, visits, acts.
 func (s *server) history(ctx context.Context, d *personData, targets []string) error {
 	const batch = 1000
-	now := s.cfg.Now()
+	c, now := callerOf(ctx), s.cfg.Now()
 	for after := (ledger.ReadCursor{}); ; {
 		reads, err := s.cfg.Ledger.Reads(ctx, ledger.ReadFilter{Member: d.Member.ID, After: after, Limit: batch})
 		if err != nil {
 			return err
 		}
 		for _, r := range reads {
-			d.Reads = append(d.Reads, showRead(r))
+			if door := s.cfg.Network.Door(r.Door); !c.bound() || door != nil && c.at(door.Site) {
+				d.Reads = append(d.Reads, showRead(r))
+			}
 			after = ledger.ReadCursor{At: r.At, Seq: r.Seq}
 		}
 		if len(reads) < batch {
@@ -130,7 +132,9 @@ func (s *server) history(ctx context.Context, d *personData, targets []string) e
 			return err
 		}
 		for _, v := range visits {
-			d.Visits = append(d.Visits, showVisit(v, now))
+			if sp := s.cfg.Network.Space(v.Space); !c.bound() || sp != nil && c.at(sp.Site) {
+				d.Visits = append(d.Visits, showVisit(v, now))
+			}
 			f.AfterFrom, f.AfterID = v.From, v.ID
 		}
 		if len(visits) < batch {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -50,7 +51,19 @@ type statementIn struct {
 }
 
 // statementOut is one statement; as CSV a line for each of its lines, as HTML a page that prints on A4.
-type statementOut struct{ Body statementBody }
+type statementOut struct {
+	Policy string `header:"Content-Security-Policy" hidden:"true"`
+	Body   statementBody
+}
+
+// paperPolicy is the policy of a statement's page, whose style is the same for all.
+var paperPolicy = sync.OnceValue(func() string {
+	var page bytes.Buffer
+	if err := new(bills.Statement).Paper(&page, bills.English, time.UTC); err != nil {
+		panic(err) // the template is a part of the program
+	}
+	return policy(page.Bytes())
+})
 
 type statementBody struct {
 	bills.Statement
@@ -185,7 +198,12 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 	if err := s.settled(ctx); err != nil {
 		return nil, err
 	}
-	list, err := s.cfg.Bills.Issue(ctx, bills.Request{Month: m, Tenant: lease.TenantID(in.Body.Tenant), DryRun: in.Body.DryRun, Actor: callerOf(ctx).id})
+	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
+	if t := in.Body.Tenant; t != "" && !c.ofTenant(book, lease.TenantID(t)) {
+		return nil, invalid("body", "tenant", "there is no such tenant")
+	}
+	r := bills.Request{Month: m, Tenant: lease.TenantID(in.Body.Tenant), Of: c.tenants(book), DryRun: in.Body.DryRun, Actor: c.id}
+	list, err := s.cfg.Bills.Issue(ctx, r)
 	switch {
 	case errors.Is(err, bills.ErrIssued):
 		return nil, problem(http.StatusConflict, err.Error())
@@ -218,7 +236,7 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 	if wantsCSV(in.Accept) {
 		in.Limit = 1 << 40
 	}
-	f := ledger.StatementFilter{Month: in.Month, Tenant: tenant, Limit: in.Limit + 1}
+	f := ledger.StatementFilter{Month: in.Month, Tenant: tenant, Of: callerOf(ctx).tenants(s.cfg.Rights.InForce().Book), Limit: in.Limit + 1}
 	if parts != nil {
 		if f.After, err = strconv.ParseInt(parts[0], 10, 64); err != nil {
 			return nil, invalid("query", "cursor", "is not the next of a page of this list")
@@ -251,10 +269,10 @@ func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut,
 	if len(list) == 0 {
 		return nil, notFound("statement " + in.ID)
 	}
-	if c := callerOf(ctx); c.role == Tenant && list[0].Tenant != c.tenant {
-		return nil, forbidden("statement " + in.ID)
+	if !callerOf(ctx).ofTenant(s.cfg.Rights.InForce().Book, list[0].Tenant) {
+		return nil, notFound("statement " + in.ID)
 	}
-	out := &statementOut{Body: statementBody{fr: in.Locale == "fr", lang: localeOf(in.Locale, in.Language), zone: s.cfg.Network.Zone.Location()}}
+	out := &statementOut{Policy: paperPolicy(), Body: statementBody{fr: in.Locale == "fr", lang: localeOf(in.Locale, in.Language), zone: s.cfg.Network.Zone.Location()}}
 	return out, s.fail(json.Unmarshal(list[0].Body, &out.Body.Statement))
 }
 
@@ -301,7 +319,7 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 	if to < from {
 		return nil, invalid("query", "to", "is before from")
 	}
-	list, err := s.cfg.Ledger.Statements(ctx, ledger.StatementFilter{Month: in.Month, Limit: 1 << 40})
+	list, err := s.cfg.Ledger.Statements(ctx, ledger.StatementFilter{Month: in.Month, Of: callerOf(ctx).tenants(s.cfg.Rights.InForce().Book), Limit: 1 << 40})
 	if err != nil {
 		return nil, s.fail(err)
 	}

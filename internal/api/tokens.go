@@ -79,9 +79,6 @@ func (s *server) checkToken(v tokenView) error {
 			return invalid("body", "sites", "the catalogue has no site "+string(site))
 		}
 	}
-	if v.Role == Manager && len(v.Sites) == 0 {
-		return invalid("body", "sites", "a manager needs at least one site")
-	}
 	if v.Role == Tenant {
 		if v.Tenant == nil {
 			return invalid("body", "tenant", "is missing")

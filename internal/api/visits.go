@@ -120,7 +120,7 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 	f := ledger.VisitFilter{Member: lease.MemberID(in.Member), Tenant: lease.TenantID(in.Tenant), From: in.From, To: in.To, Limit: in.Limit + 1}
 	if c.role == Tenant {
 		if in.Tenant != "" && f.Tenant != c.tenant {
-			return f, forbidden("tenant " + in.Tenant)
+			return f, notFound("tenant " + in.Tenant)
 		}
 		f.Tenant = c.tenant
 	}
@@ -162,7 +162,7 @@ func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) 
 		return ledger.Visit{}, notFound("visit " + id.String())
 	}
 	if sp := s.cfg.Network.Space(list[0].Space); sp != nil && !callerOf(ctx).at(sp.Site) {
-		return ledger.Visit{}, forbidden("visit " + id.String())
+		return ledger.Visit{}, notFound("visit " + id.String())
 	}
 	return list[0], nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
@@ -58,7 +59,7 @@ func (a *brokerAuth) token(hash []byte) (broker.Principal, bool) {
 	if err != nil || t.ExpiresAt != nil && !a.now().Before(*t.ExpiresAt) {
 		return broker.Principal{}, false
 	}
-	p := broker.Principal{Name: t.ID, Token: true}
+	p := broker.Principal{Name: t.ID, Token: true, Sites: api.SitesOf(t)}
 	if t.ExpiresAt != nil {
 		p.Until = *t.ExpiresAt
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/billing"
@@ -63,7 +64,8 @@ func versions[K ~string, T any](ctx context.Context, l *ledger.Ledger, kind stri
 // Request asks for statements.
 type Request struct {
 	Month  billing.Month
-	Tenant lease.TenantID // empty: all
+	Tenant lease.TenantID   // empty: all
+	Of     []lease.TenantID // only of these; nil: all
 	DryRun bool
 	Actor  string
 }
@@ -110,7 +112,7 @@ func (b Bills) prepare(ctx context.Context, r Request) (out []Statement, next in
 	already := false
 	for _, id := range p.tariff.Leases() {
 		l := p.tariff.Last(id)
-		if l == nil || r.Tenant != "" && l.Tenant != r.Tenant {
+		if l == nil || r.Tenant != "" && l.Tenant != r.Tenant || r.Of != nil && !slices.Contains(r.Of, l.Tenant) {
 			continue
 		}
 		if issued[id].has(r.Month) {

@@ -15,6 +15,7 @@ type Principal struct {
 	Device    catalogue.DeviceID // devices and gateways
 	Gateway   bool
 	Token     bool
+	Sites     []catalogue.SiteID // that a token is held to; nil: all
 	Anonymous bool
 	// Until ends the connection; zero: it may stay.
 	Until time.Time

@@ -94,7 +94,7 @@ func (r rules) read(p Principal, filter string) bool {
 	case !ok:
 		return r.foreign != nil && p.Device != "" && r.own(p, r.foreign.Commanded(filter))
 	case p.Token:
-		return device == "live" && r.live(site, what)
+		return device == "live" && r.live(site, what) && (p.Sites == nil || site == "+" || slices.Contains(p.Sites, catalogue.SiteID(site)))
 	case site != string(p.Site):
 		return false
 	case p.Gateway:

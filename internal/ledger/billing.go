@@ -93,6 +93,7 @@ type StatementFilter struct {
 	Number int64
 	Month  string
 	Tenant lease.TenantID
+	Of     []lease.TenantID // any of these; nil: all
 	After  int64
 	Limit  int
 }
@@ -108,6 +109,9 @@ func (l *Ledger) Statements(ctx context.Context, f StatementFilter) ([]Statement
 	}
 	if f.Tenant != "" {
 		q.and("tenant = ?", string(f.Tenant))
+	}
+	if f.Of != nil {
+		q.in("tenant", strs(f.Of))
 	}
 	q.and("number > ?", f.After)
 	var list []Statement
