@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -59,7 +60,7 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	}
 	if tooLarge {
 		it.Payload = d.Payload[:wire.MaxPayload]
-		return it.refuse(rejectTooLarge + ": over 64 KiB; kept are the first 64 KiB").alone()
+		return it.refuse(fmt.Sprintf("%s: has %d bytes, over 64 KiB; kept is what its beginning tells", rejectTooLarge, len(d.Payload))).alone()
 	}
 	topic, err := wire.ParseUp(d.Topic)
 	if err != nil {

@@ -55,7 +55,7 @@ func (b *work) reject(it *item, reason string) error {
 			return err
 		}
 	}
-	return b.tx.AddReject(&Reject{ReceivedAt: it.received, Topic: it.Topic, Payload: it.Payload, Reason: reason})
+	return b.tx.AddReject(&Reject{ReceivedAt: it.received, Topic: it.Topic, Payload: wire.Conceal(it.Payload, it.device), Reason: reason})
 }
 
 func (b *work) observe(it *item) error {

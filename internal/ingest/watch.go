@@ -98,7 +98,7 @@ func (w *watchers) ignored(d Delivery, now time.Time) {
 	}
 	it := &item{Delivery: d, received: now}
 	a := it.arrival()
-	a.Outcome, a.Payload = OutcomeIgnored, shown(d.Payload)
+	a.Outcome, a.Payload = OutcomeIgnored, shown(d.Payload, nil)
 	w.tell(a)
 }
 
@@ -110,7 +110,7 @@ func (w *watchers) notUnderstood(it *item, d *catalogue.Device) {
 	one := *it
 	one.device = d
 	a := one.arrival()
-	a.Outcome, a.Payload = OutcomeIgnored, shown(it.Payload)
+	a.Outcome, a.Payload = OutcomeIgnored, shown(it.Payload, d)
 	a.Reason = "nothing in it that a " + string(d.Kind) + " sends is understood"
 	w.tell(a)
 }
@@ -128,7 +128,7 @@ func (it *item) arrival() Arrival {
 	}
 	switch {
 	case it.refused != "":
-		a.Outcome, a.Reason, a.Payload = OutcomeRejected, it.refused, shown(it.Payload)
+		a.Outcome, a.Reason, a.Payload = OutcomeRejected, it.refused, shown(it.Payload, it.device)
 	case it.repeated:
 		a.Outcome = OutcomeRepeated
 	case it.read != nil:
@@ -138,4 +138,8 @@ func (it *item) arrival() Arrival {
 	return a
 }
 
-func shown(payload []byte) []byte { return payload[:min(len(payload), watchedPayload)] }
+// shown is what operators see of a payload.
+func shown(payload []byte, d *catalogue.Device) []byte {
+	payload = wire.Conceal(payload, d)
+	return payload[:min(len(payload), watchedPayload)]
+}

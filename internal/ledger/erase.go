@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/lease"
@@ -34,16 +36,16 @@ func (tx *Tx) Erase(e Erasure) error {
 		return fmt.Errorf("ledger: erase reads: %w", err)
 	}
 	forgotten := reads
-	for _, target := range e.Targets {
-		acts, err := tx.seqs("SELECT a.seq FROM acts a JOIN chain c ON c.seq = a.seq WHERE a.target = ? AND c.kind = 'act'", target)
-		if err != nil {
-			return err
-		}
-		if err := tx.run("UPDATE acts SET target = '', body = NULL, nonce = NULL WHERE target = ? AND seq IN (SELECT seq FROM chain WHERE kind = 'act')", target); err != nil {
+	acts, err := tx.actsOn(e)
+	if err != nil {
+		return err
+	}
+	for _, seq := range acts {
+		if err := tx.run("UPDATE acts SET target = '', body = NULL, nonce = NULL WHERE seq = ?", seq); err != nil {
 			return fmt.Errorf("ledger: erase acts: %w", err)
 		}
-		forgotten = append(forgotten, acts...)
 	}
+	forgotten = append(forgotten, acts...)
 	if err := tx.eraseVisits(e); err != nil {
 		return err
 	}
@@ -56,9 +58,49 @@ func (tx *Tx) Erase(e Erasure) error {
 	if err := tx.run("UPDATE stays SET subject = NULL WHERE subject = ?", "m:"+string(e.Member)); err != nil {
 		return fmt.Errorf("ledger: erase stays: %w", err)
 	}
+	tx.AfterCommit(tx.l.overwrite)
 	slices.Sort(forgotten)
 	// The act names no one: the person's id would tell.
 	return tx.addErasure(ingest.Act{At: e.At, Actor: e.Actor, Action: "erase", Target: "member"}, "erasure", slices.Compact(forgotten))
+}
+
+// actsOn are the acts that tell of a person: on their records, on corrections of
+// their visits, and those that named them in a record that does no longer.
+func (tx *Tx) actsOn(e Erasure) ([]int64, error) {
+	targets, err := json.Marshal(e.Targets)
+	if err != nil {
+		return nil, err
+	}
+	m := string(e.Member)
+	list, err := tx.seqs(`SELECT a.seq FROM acts a JOIN chain c ON c.seq = a.seq WHERE c.kind = 'act' AND (
+		a.target IN (SELECT value FROM json_each(?1))
+		OR a.body IS NOT NULL AND json_valid(a.body) AND (json_extract(a.body, '$.member') = ?2 OR json_extract(a.body, '$.host') = ?2
+			OR EXISTS (SELECT 1 FROM json_each(a.body, '$.members') WHERE value = ?2) OR EXISTS (SELECT 1 FROM json_each(a.body, '$.invited') WHERE value = ?2)))`, string(targets), m)
+	if err != nil {
+		return nil, err
+	}
+	var visits []uuid.UUID
+	rows, err := tx.query("SELECT id FROM visits WHERE member = ?", m)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var id []byte
+		err := rows.Scan(&id)
+		if err == nil {
+			visits = append(visits, uuid.UUID(id))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: erase acts: %w", err)
+	}
+	for _, id := range visits {
+		acts, err := tx.seqs("SELECT a.seq FROM acts a JOIN chain c ON c.seq = a.seq WHERE a.target = ? AND c.kind = 'act'", CorrectionTarget(id))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, acts...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
 }
 
 func (tx *Tx) eraseVisits(e Erasure) error {
@@ -72,6 +114,10 @@ func (tx *Tx) eraseVisits(e Erasure) error {
 	}
 	if err := tx.run("DELETE FROM visits WHERE "+gone, string(e.Member), string(keep)); err != nil {
 		return fmt.Errorf("ledger: erase visits: %w", err)
+	}
+	// What was corrected stays as it was billed; why is a person's.
+	if err := tx.run("UPDATE corrections SET reason = '' WHERE visit IN (SELECT id FROM visits WHERE member = ?)", string(e.Member)); err != nil {
+		return fmt.Errorf("ledger: erase reasons: %w", err)
 	}
 	return tx.loseName(e.Member)
 }
@@ -142,6 +188,7 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 		}
 	}
 	if len(forgotten) > 0 {
+		tx.AfterCommit(tx.l.overwrite)
 		slices.Sort(forgotten)
 		if err := tx.addErasure(ingest.Act{At: now, Actor: "totem", Action: "purge", Target: "reads"}, "retention", forgotten); err != nil {
 			return false, err

@@ -64,6 +64,7 @@ type Ledger struct {
 	stmts map[string]*sql.Stmt
 
 	written         atomic.Int64 // statements since the last checkpoint
+	erased          atomic.Bool  // the log holds what was erased since
 	stopCheckpoints func()
 
 	damage  sync.Mutex
@@ -101,7 +102,7 @@ func Open(ctx context.Context, dir string) (*Ledger, error) {
 	path := filepath.Join(dir, FileName)
 	write, err := open(path, url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"wal_autocheckpoint(32000)", "cache_size(-8000)", "temp_store(MEMORY)",
+		"wal_autocheckpoint(32000)", "secure_delete(1)", "cache_size(-8000)", "temp_store(MEMORY)",
 	}, "_txlock": {"immediate"}}, 1)
 	if err != nil {
 		return nil, err
@@ -145,9 +146,20 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
+	was, err := provider.GetDBVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err = provider.Up(ctx); err != nil || was == 0 || was >= overwrites {
+		return err
+	}
+	// What was freed before pages were overwritten still stands in them.
+	_, err = db.ExecContext(ctx, "VACUUM")
 	return err
 }
+
+// overwrites is the first version of the schema whose freed pages are overwritten.
+const overwrites = 8
 
 // Close closes the ledger; what was committed is durable before.
 func (l *Ledger) Close() error {

@@ -1,0 +1,93 @@
+package app
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// TestNothingOfAPersonIsLeftInAnyFile searches the bytes of every file of the
+// data folder, those that SQLite has freed too.
+func TestNothingOfAPersonIsLeftInAnyFile(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	priced(t, a)
+	c := clientOf(t, a)
+	const uid = "04D7E15A9B3C80"
+	c.must("PUT", "/v1/members/needle-member", `{"tenant":"atelier","name":"Needle Hayworth","email":"needle@hay.example"}`)
+	c.must("PUT", "/v1/members/needle-member", `{"tenant":"atelier","name":"Needle Haystack","email":"needle@hay.example"}`)
+	c.must("PUT", "/v1/credentials/card-of-hers", `{"member":"needle-member","kind":"card","uid":"`+uid+`","status":"active"}`)
+	c.must("PUT", "/v1/credentials/former-card", `{"member":"needle-member","kind":"card","uid":"04D7E15A9B3C81","status":"active"}`)
+	c.must("DELETE", "/v1/credentials/former-card", "")
+	const l = `{"tenant":"atelier","site":"metz","spaces":[],"plan":"cowork","starts_on":"2020-01-01","status":"active","rent_cents_month":0,"members":`
+	c.must("PUT", "/v1/leases/hers", l+`["needle-member"]}`)
+	c.must("PUT", "/v1/leases/hers", l+`["alice"]}`) // no longer hers
+	c.must("PUT", "/v1/leases/hers", l+`["alice","needle-member"]}`)
+	c.must("PUT", "/v1/passes/guest", `{"host":"needle-member","name":"Needle Guest","spaces":["metz-coworking"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-01-02T00:00:00Z"}`)
+	c.must("DELETE", "/v1/passes/guest", "")
+	stays := stay("2026-10-06", "09:00:00", "12:00:00")
+	for i := range stays {
+		stays[i].payload = []byte(strings.Replace(string(stays[i].payload), aliceUID, uid, 1))
+	}
+	ahead := `{"id":"` + uuid.NewString() + `","at":"` + wire.FormatTime(time.Now().Add(time.Hour)) + `","credential":"` + uid + `"}`
+	publish(t, a, append(stays, sent{topic: badgeTopic("metz-coworking-in"), payload: []byte(ahead)},
+		sent{topic: badgeTopic("metz-coworking-in"), payload: []byte(`{"credential":"` + uid + `"`)},
+		sent{topic: badgeTopic("metz-unheard-of"), payload: []byte(`{"uid":"04-D7-E1-5A-9B-3C-80"}`)}))
+	var visits struct{ Items []struct{ ID string } }
+	get(t, c, "/v1/visits?member=needle-member&space=metz-coworking", 200, &visits)
+	if len(visits.Items) == 0 {
+		t.Fatalf("%d visits", len(visits.Items))
+	}
+	c.must("PUT", "/v1/visits/"+visits.Items[0].ID+"/correction", `{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T09:00:00Z","reason":"Needle forgot her badge"}`)
+	_, rejects := c.raw("GET", "/v1/rejects", "")
+	for _, said := range []string{"04D7", "04-D7"} {
+		if strings.Contains(string(rejects), said) || !strings.Contains(string(rejects), "[masked]") {
+			t.Errorf("rejects: %s", rejects)
+		}
+	}
+	c.must("DELETE", "/v1/members/needle-member/data", "")
+	if answer := c.must("GET", "/v1/audit/verify", ""); answer["ok"] != true {
+		t.Errorf("after the erasure: %v", answer)
+	}
+	check := func(when string) {
+		for _, secret := range []string{uid, strings.ToLower(uid), "needle", "Needle", "Haystack", "Hayworth", "hay.example", "\x04\xd7\xe1\x5a\x9b\x3c\x80"} {
+			for _, file := range holding(t, cfg.Data, secret) {
+				t.Errorf("%s: %s holds %q", when, file, secret)
+			}
+		}
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for len(holding(t, cfg.Data, "Haystack")) > 0 && time.Now().Before(deadline) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	check("while it runs")
+	stopApp(t, a)
+	check("once it is stopped")
+}
+
+// holding lists the files below a folder that hold a text.
+func holding(t *testing.T, dir, text string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte(text)) {
+			files = append(files, filepath.Base(path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}

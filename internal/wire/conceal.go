@@ -1,0 +1,174 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// concealed stands in a kept payload where a card's number may have stood.
+const concealed = "[masked]"
+
+// maskedDigits is how many digits, decimal or hex, may be a card's.
+const maskedDigits = 7
+
+var (
+	keyNames = regexp.MustCompile(`"([A-Za-z_][\w .-]{0,40})"\s*:`)
+	// inPlace are keys under which any device may say a card's number.
+	inPlace = regexp.MustCompile(`(?i)cred|card|uid|tag|rfid|badge|token|pin|code|qr|number|keypad|wiegand|rdm|hex|fob`)
+	// plain are keys whose numbers are no card's: instants, addresses of radios.
+	plain = regexp.MustCompile(`(?i)^(at|time|ts|timestamp|epoch|datetime|received_at|uptime)$|eui$|^mac$`)
+)
+
+// Conceal is what may be kept, or shown to an operator, of a payload that was
+// not taken: without what may be a card's number. d is its sender; nil: none of
+// the catalogue's. Of a sender that may send cards, a payload that cannot be
+// parsed is kept as its length and its keys.
+func Conceal(payload []byte, d *catalogue.Device) []byte {
+	mayBadge := d == nil || d.Kind == catalogue.Reader || d.Kind == catalogue.Gateway
+	switch {
+	case json.Valid(payload) && utf8.Valid(payload):
+		return concealJSON(payload, mayBadge)
+	case !mayBadge:
+		return []byte(concealText(string(payload)))
+	}
+	var keys []string
+	for _, m := range keyNames.FindAllSubmatch(payload, -1) {
+		if k := concealText(string(m[1])); !slices.Contains(keys, k) && len(keys) < 50 {
+			keys = append(keys, k)
+		}
+	}
+	return fmt.Appendf(nil, "%d bytes; keys: %s", len(payload), strings.Join(keys, ", "))
+}
+
+// concealJSON writes the payload with what may be a card's number masked: of
+// who may send cards any value that is long enough, of others what has a key
+// like a card's.
+func concealJSON(payload []byte, mayBadge bool) []byte {
+	var out bytes.Buffer
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec.UseNumber()
+	stack, from := []place{{}}, 0
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			out.Write(payload[from:])
+			return out.Bytes()
+		}
+		end := int(dec.InputOffset())
+		top := &stack[len(stack)-1]
+		raw := payload[from:end]
+		from = end
+		switch v := t.(type) {
+		case json.Delim:
+			out.Write(raw)
+			if v == '{' || v == '[' {
+				stack = append(stack, place{object: v == '{', key: v == '{', name: top.name})
+				continue
+			}
+			stack = stack[:len(stack)-1]
+			top = &stack[len(stack)-1]
+		case string:
+			if top.object && top.key {
+				top.key, top.name = false, v
+				write(&out, raw, v, concealText(v))
+				continue
+			}
+			hidden := v
+			if mayBadge && !top.tells(v) || !mayBadge && inPlace.MatchString(top.name) {
+				hidden = concealText(v)
+			}
+			write(&out, raw, v, hidden)
+		case json.Number:
+			hidden := v.String()
+			if digits(hidden) >= maskedDigits && !plain.MatchString(top.name) && (mayBadge || inPlace.MatchString(top.name)) {
+				hidden = concealed
+			}
+			write(&out, raw, v.String(), hidden)
+		default:
+			out.Write(raw)
+		}
+		top.key = top.object
+	}
+}
+
+// place is where in a JSON text one is.
+type place struct {
+	object, key bool   // in an object; the next string is a key
+	name        string // of the value that comes
+}
+
+// tells says that a text is no card: a message's id, an instant, a radio's address.
+func (p *place) tells(v string) bool {
+	if p.name == "id" {
+		_, err := uuid.Parse(v)
+		return err == nil
+	}
+	if !plain.MatchString(p.name) {
+		return false
+	}
+	_, err := time.Parse(time.RFC3339, v)
+	return err == nil || strings.HasSuffix(strings.ToLower(p.name), "eui") || p.name == "mac"
+}
+
+// write writes a value in the place of the raw text that ends with it, quoted
+// anew where it is another now.
+func write(out *bytes.Buffer, raw []byte, was, now string) {
+	if was == now {
+		out.Write(raw)
+		return
+	}
+	out.Write(raw[:bytes.IndexFunc(raw, func(r rune) bool { return r == '"' || r == '-' || unicode.IsDigit(r) })])
+	quoted, _ := json.Marshal(now) // a string always can be
+	out.Write(quoted)
+}
+
+// concealText masks runs of digits or hex of a card's length, separators ignored.
+func concealText(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		j, n, end := i, 0, i
+		for ; j < len(s); j++ {
+			if isHex(s[j]) {
+				n, end = n+1, j+1
+			} else if n == 0 || !strings.ContainsRune(" :-._/", rune(s[j])) {
+				break
+			}
+		}
+		switch {
+		case n >= maskedDigits:
+			b.WriteString(concealed)
+			i = end
+		case n > 0:
+			b.WriteString(s[i:end])
+			i = end
+		default:
+			b.WriteByte(s[i])
+			i++
+		}
+	}
+	return b.String()
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func digits(s string) (n int) {
+	for i := range len(s) {
+		if s[i] >= '0' && s[i] <= '9' {
+			n++
+		}
+	}
+	return n
+}
