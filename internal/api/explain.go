@@ -35,7 +35,7 @@ type explanation struct {
 type explainedVisit struct {
 	visitView
 	Inferred bool     `json:"inferred" doc:"Its end was not badged."`
-	Counted  counted  `json:"counted" doc:"What of it counts on this day: as corrected, and an inferred end up to the plan's cap."`
+	Counted  counted  `json:"counted" doc:"What of it counts on this day: as corrected, and an inferred end up to the plan's cap; nothing of a visit to what lies below a coworking, which counts as that coworking's."`
 	First    *readOut `json:"first_read" doc:"The read that began it; null once reads are no longer kept, and for a tenant."`
 	Last     *readOut `json:"last_read" doc:"The read that ended it, where one did; null for a tenant."`
 }
@@ -107,7 +107,7 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 		if err != nil {
 			return nil, s.fail(err)
 		}
-		span, by := tariff.Counted(zone, day, &v)
+		span, by := tariff.Counted(zone, day, &v, visits)
 		x.Counted = counted{instant(span.From), instant(span.To), orNil(by)}
 		out.Visits = append(out.Visits, x)
 	}

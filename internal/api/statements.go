@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,41 +105,43 @@ func (e euros) String() string {
 
 // ligne is a statement's line for French spreadsheets.
 type ligne struct {
-	Releve    string  `json:"relevé"`
-	Mois      string  `json:"mois"`
-	Locataire string  `json:"locataire"`
-	Bail      string  `json:"bail"`
-	Nature    string  `json:"nature"`
-	De        string  `json:"mois concerné"`
-	Minutes   int64   `json:"minutes"`
-	HT        *euros  `json:"montant HT"`
-	TVA       *euros  `json:"TVA"`
-	TTC       *euros  `json:"montant TTC"`
-	Taux      float64 `json:"taux TVA"`
-	Motif     string  `json:"motif"`
-	Jours     string  `json:"jours"`
+	Releve    string   `json:"relevé"`
+	Mois      string   `json:"mois"`
+	Locataire string   `json:"locataire"`
+	Bail      string   `json:"bail"`
+	Nature    string   `json:"nature"`
+	De        string   `json:"mois concerné"`
+	Minutes   int64    `json:"minutes"`
+	HT        *euros   `json:"montant HT"`
+	Base      *euros   `json:"base HT"`
+	TVA       *euros   `json:"TVA"`
+	TTC       *euros   `json:"montant TTC"`
+	Taux      *float64 `json:"taux TVA"`
+	Motif     string   `json:"motif"`
+	Jours     string   `json:"jours"`
 }
 
 // inFrench writes a line in French words.
 func inFrench(l statementLine) ligne {
 	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "vat": "TVA", "total": "total"}[l.Kind]
-	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Vat), (*euros)(l.Total), l.VatPct, bills.French.Cause(l.Cause), l.Days}
+	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Base), (*euros)(l.Vat), (*euros)(l.Total), l.VatPct, bills.French.Cause(l.Cause), l.Days}
 }
 
 type statementLine struct {
-	Statement string  `json:"statement"`
-	Month     string  `json:"month"`
-	Tenant    string  `json:"tenant"`
-	Lease     string  `json:"lease"`
-	Kind      string  `json:"kind"`
-	Of        string  `json:"of_month"`
-	Minutes   int64   `json:"minutes"`
-	Net       *int64  `json:"net_cents"`
-	Vat       *int64  `json:"vat_cents"` // of rent and hours together: it is rounded once
-	Total     *int64  `json:"total_cents"`
-	VatPct    float64 `json:"vat_pct"`
-	Cause     string  `json:"cause"`
-	Days      string  `json:"days"` // that a correction is of, as 2026-09-21 +75
+	Statement string   `json:"statement"`
+	Month     string   `json:"month"`
+	Tenant    string   `json:"tenant"`
+	Lease     string   `json:"lease"`
+	Kind      string   `json:"kind"`
+	Of        string   `json:"of_month"`
+	Minutes   int64    `json:"minutes"`
+	Net       *int64   `json:"net_cents"`
+	Base      *int64   `json:"base_cents"` // of a line of VAT: what it is reckoned on
+	Vat       *int64   `json:"vat_cents"`  // of rent and hours together: it is rounded once for each rate
+	Total     *int64   `json:"total_cents"`
+	VatPct    *float64 `json:"vat_pct"` // empty where a line has several
+	Cause     string   `json:"cause"`
+	Days      string   `json:"days"` // that a correction is of, as 2026-09-21 +75
 }
 
 // rows are the statement's lines, and its total.
@@ -149,25 +152,30 @@ func linesOf(list []bills.Statement, french bool) any {
 	out := []statementLine{}
 	for i := range list {
 		s := &list[i]
-		line := func(l bills.Line, net, vat, total *int64) {
+		own := s.Own()
+		line := func(l bills.Line, rates []billing.Taxed, net, base, vat, total *int64) {
 			days := make([]string, len(l.Days))
 			for i, d := range l.Days {
 				days[i] = fmt.Sprintf("%s %+d", d.Day, d.Minutes)
 			}
-			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, net, vat, total, s.VatPct, l.Cause, strings.Join(days, ", ")})
+			var pct *float64
+			if len(rates) == 1 {
+				pct = &rates[0].VatPct
+			}
+			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, net, base, vat, total, pct, l.Cause, strings.Join(days, ", ")})
 		}
-		vat := s.VatCents
 		for _, l := range s.Lines {
 			if l.Kind != bills.LineCorrection {
-				line(l, &l.NetCents, nil, nil)
+				line(l, own, &l.NetCents, nil, nil, nil)
 				continue
 			}
 			total := l.NetCents + l.VatCents
-			vat -= l.VatCents
-			line(l, &l.NetCents, &l.VatCents, &total)
+			line(l, l.Vat, &l.NetCents, nil, &l.VatCents, &total)
 		}
-		line(bills.Line{Kind: "vat", Month: s.Month}, nil, &vat, nil)
-		line(bills.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes}, &s.NetCents, &s.VatCents, &s.TotalCents)
+		for i := range own {
+			line(bills.Line{Kind: "vat", Month: s.Month}, own[i:i+1], nil, &own[i].NetCents, &own[i].VatCents, nil)
+		}
+		line(bills.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes}, nil, &s.NetCents, nil, &s.VatCents, &s.TotalCents)
 	}
 	if !french {
 		return out
@@ -319,24 +327,20 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 	if to < from {
 		return nil, invalid("query", "to", "is before from")
 	}
-	list, err := s.cfg.Ledger.Statements(ctx, ledger.StatementFilter{Month: in.Month, Of: callerOf(ctx).tenants(s.cfg.Rights.InForce().Book), Limit: 1 << 40})
+	list, err := s.cfg.Bills.Journal(ctx, from, to)
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	var issued []bills.Statement
-	for _, x := range list {
-		if day := zone.At(x.IssuedAt).Day; day < from || day > to {
-			continue
-		}
-		var v bills.Statement
-		if err := json.Unmarshal(x.Body, &v); err != nil {
-			return nil, s.fail(err)
-		}
-		issued = append(issued, v)
+	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
+	list = slices.DeleteFunc(list, func(x bills.Statement) bool {
+		return in.Month != "" && x.Month != in.Month || !c.ofTenant(book, x.Tenant)
+	})
+	for i := range list { // the file's day encloses them
+		end = max(end, zone.At(*list[i].IssuedAt).Day)
 	}
 	var text bytes.Buffer
 	settings := &s.cfg.Bills.Settings
-	if err := settings.FEC(&text, issued, zone.Location()); err != nil {
+	if err := settings.FEC(&text, list, zone.Location()); err != nil {
 		return nil, s.fail(err)
 	}
 	return &accountingOut{"text/plain; charset=iso-8859-15", `attachment; filename="` + settings.FECName(zone.Start(end).In(zone.Location())) + `"`, text.Bytes()}, nil

@@ -29,7 +29,7 @@ type Span struct{ From, To time.Time }
 
 // Arithmetic counts the changes of what a day's visits come to: what was made
 // by another is made again.
-const Arithmetic = 2
+const Arithmetic = 3
 
 // Day is a member's hours of one local day.
 type Day struct {
@@ -55,7 +55,8 @@ type piece struct {
 	terms    *Terms
 }
 
-// Day computes one member's day from all of their visits that touch it.
+// Day computes one member's day from all of their visits that touch it. Visits
+// to the outermost coworkings are its time; others below them choose a lease.
 func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Day {
 	begin, end := zone.Start(day).UnixMilli(), zone.Start(day+1).UnixMilli()
 	clip := func(from, to time.Time) (piece, bool) {
@@ -65,6 +66,9 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 	var measured, inferred, corrected, billed []piece
 	for i := range visits {
 		v := &visits[i]
+		if t.network.Coworking(v.Space) != v.Space {
+			continue
+		}
 		if p, ok := clip(v.From, v.To); ok {
 			measured = append(measured, p)
 			if v.Ended != visit.Badge {
@@ -76,10 +80,11 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 		} else {
 			continue
 		}
-		span, rank, terms := t.counts(day, v)
-		if p, ok := clip(span.From, span.To); ok {
-			p.rank, p.terms = rank, terms
-			billed = append(billed, p)
+		for _, s := range t.counts(day, v, visits) {
+			if p, ok := clip(s.From, s.To); ok {
+				p.rank, p.terms = s.rank, s.terms
+				billed = append(billed, p)
+			}
 		}
 	}
 	d := Day{Day: day, Measured: covered(measured) / 1000, Corrected: covered(corrected) / 1000, Inferred: covered(inferred) / 1000}
@@ -95,37 +100,99 @@ func (v *Visit) asCorrected() (from, to time.Time) {
 	return v.From, v.To
 }
 
-// counts is the part of a visit that counts on a day of it: as corrected, and
-// else at most the first minutes that the plan allows an inferred end (§4).
-// Terms are of the lease that gives the space, nil where none does.
-func (t *Tariff) counts(day catalogue.Day, v *Visit) (span Span, rank int, terms *Terms) {
-	span.From, span.To = v.asCorrected()
-	rank, terms = t.leaseOf(day, v.Member, v.Tenant, v.Space)
-	inferred := v.Ended == visit.Closing || v.Ended == visit.Max
-	if inferred && v.Corrected == nil && terms != nil && terms.Plan.InferredCapMinutes > 0 {
-		if last := v.From.Add(time.Duration(terms.Plan.InferredCapMinutes) * time.Minute); last.Before(span.To) {
-			span.To = last
+// stretch is a part of a visit, and the lease that gives it: terms is nil where
+// none does.
+type stretch struct {
+	Span
+	rank  int
+	terms *Terms
+}
+
+// counts are the parts of a visit to an outermost coworking that count on a day
+// of it: as corrected, and else at most the first minutes that the plan allows
+// an inferred end (§4). The lease of an instant is the one that gives the
+// innermost coworking in which the member then was, else the next outwards.
+func (t *Tariff) counts(day catalogue.Day, v *Visit, visits []Visit) []stretch {
+	from, to := v.asCorrected()
+	inner := t.inner(v, visits)
+	cuts := []time.Time{from, to}
+	for _, w := range inner {
+		for _, at := range []time.Time{w.span.From, w.span.To} {
+			if at.After(from) && at.Before(to) {
+				cuts = append(cuts, at)
+			}
 		}
 	}
-	return span, rank, terms
+	slices.SortFunc(cuts, time.Time.Compare)
+	capped := v.Corrected == nil && (v.Ended == visit.Closing || v.Ended == visit.Max)
+	var out []stretch
+	for i := 1; i < len(cuts); i++ {
+		s := stretch{Span: Span{cuts[i-1], cuts[i]}}
+		for _, w := range inner {
+			if s.terms == nil && !s.From.Before(w.span.From) && s.From.Before(w.span.To) {
+				s.rank, s.terms = t.leaseOf(day, v.Member, v.Tenant, w.space)
+			}
+		}
+		if s.terms == nil {
+			s.rank, s.terms = t.leaseOf(day, v.Member, v.Tenant, v.Space)
+		}
+		if capped && s.terms != nil && s.terms.Plan.InferredCapMinutes > 0 {
+			if last := v.From.Add(time.Duration(s.terms.Plan.InferredCapMinutes) * time.Minute); last.Before(s.To) {
+				s.To = last
+			}
+		}
+		if s.To.After(s.From) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// within is a visit to a coworking within another.
+type within struct {
+	space catalogue.SpaceID
+	span  Span
+	depth int
+}
+
+// inner are the visits to coworkings below that of v, the innermost first.
+func (t *Tariff) inner(v *Visit, visits []Visit) (list []within) {
+	for i := range visits {
+		w := &visits[i]
+		if w.Space == v.Space || t.network.Coworking(w.Space) != v.Space || t.network.Space(w.Space).Kind != catalogue.Coworking {
+			continue
+		}
+		from, to := w.asCorrected()
+		list = append(list, within{w.Space, Span{from, to}, len(t.network.Chain(w.Space))})
+	}
+	slices.SortStableFunc(list, func(a, b within) int { return cmp.Compare(b.depth, a.depth) })
+	return list
 }
 
 // Counted is the part of a visit that counts on a local day, before what
-// overlaps is counted once, and the lease that gives it; none where no lease
-// does.
-func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit) (span Span, by lease.ID) {
-	span, _, terms := t.counts(day, v)
-	if begin := zone.Start(day); span.From.Before(begin) {
-		span.From = begin
+// overlaps is counted once, and the lease that gives its first instant; none
+// where no lease does. A visit to what lies below a coworking counts as that
+// coworking's: nothing by itself.
+func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visits []Visit) (span Span, by lease.ID) {
+	begin, end := zone.Start(day), zone.Start(day+1)
+	from, _ := v.asCorrected()
+	span = Span{from, from}
+	if from.Before(begin) {
+		span = Span{begin, begin}
 	}
-	if end := zone.Start(day + 1); span.To.After(end) {
-		span.To = end
+	if t.network.Coworking(v.Space) != v.Space {
+		return span, ""
 	}
-	if span.To.Before(span.From) {
-		span.To = span.From
-	}
-	if terms != nil {
-		by = terms.Lease.ID
+	for _, s := range t.counts(day, v, visits) {
+		if s.To.After(end) {
+			s.To = end
+		}
+		if s.To.After(span.To) {
+			span.To = s.To
+		}
+		if by == "" && s.terms != nil && s.To.After(begin) {
+			by = s.terms.Lease.ID
+		}
 	}
 	return span, by
 }

@@ -158,22 +158,31 @@ func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d billing.Day, by
 		var measured, inferred, corrected, billed bool
 		var best *lease.Lease
 		rate := 0
+		in := func(from, to time.Time) bool { return !at.Before(from) && at.Before(to) }
+		asCorrected := func(v billing.Visit) (from, to time.Time) {
+			if v.Corrected != nil {
+				return v.Corrected.From, v.Corrected.To
+			}
+			return v.From, v.To
+		}
 		for _, v := range w.visits {
-			if v.Member != m {
+			if v.Member != m || v.Space != "cowork" && v.Space != "far" {
 				continue
 			}
-			in := func(from, to time.Time) bool { return !at.Before(from) && at.Before(to) }
 			measured = measured || in(v.From, v.To)
 			inferred = inferred || in(v.From, v.To) && v.Ended != visit.Badge
-			from, to := v.From, v.To
-			if v.Corrected != nil {
-				from, to = v.Corrected.From, v.Corrected.To
-			}
-			if !in(from, to) {
+			if !in(asCorrected(v)) {
 				continue
 			}
 			corrected = true
 			l, p := w.terms(day, m, v.Space)
+			for _, x := range w.visits {
+				if x.Member == m && v.Space == "cowork" && x.Space == "silence" && in(asCorrected(x)) {
+					if il, ip := w.terms(day, m, "silence"); il != nil {
+						l, p = il, ip
+					}
+				}
+			}
 			if p != nil && v.Corrected == nil && (v.Ended == visit.Closing || v.Ended == visit.Max) && p.InferredCapMinutes > 0 && !at.Before(v.From.Add(time.Duration(p.InferredCapMinutes)*time.Minute)) {
 				continue
 			}
@@ -287,5 +296,46 @@ func TestIncomeOverMonthsOfAnyLength(t *testing.T) {
 		if got.Cmp(c.months) != 0 || billing.Income(1150, 12.5, got) != c.income {
 			t.Errorf("%s to %s: %s months, %d cents", c.from, c.to, got, billing.Income(1150, 12.5, got))
 		}
+	}
+}
+
+// Who steps into a booth is still at the coworking that it lies below: one
+// forgotten exit is one, and is capped once.
+func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
+	day := catalogue.Date(2026, 10, 6)
+	n := network(t)
+	at := func(hour, minute int) time.Time {
+		return n.Zone.Start(day).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
+	}
+	lease1 := func(id lease.ID, plan lease.PlanID) []billing.Version[lease.Lease] {
+		return []billing.Version[lease.Lease]{{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: plan, StartsOn: day - 30}}}
+	}
+	plan := func(p lease.Plan) []billing.Version[lease.Plan] { return []billing.Version[lease.Plan]{{Value: &p}} }
+	tariff := billing.NewTariff(n, map[lease.ID][]billing.Version[lease.Lease]{"a": lease1("a", "a"), "b": lease1("b", "b")}, map[lease.PlanID][]billing.Version[lease.Plan]{
+		"a": plan(lease.Plan{ID: "a", Includes: []catalogue.SpaceKind{catalogue.Coworking}, HourlyRateCents: 300, DailyCapMinutes: 480, InferredCapMinutes: 120}),
+		"b": plan(lease.Plan{ID: "b", Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.MeetingRoom}, HourlyRateCents: 500})})
+	visits := []billing.Visit{
+		{Member: "ann", Tenant: "t", Space: "cowork", From: at(9, 0), To: at(20, 0), Ended: visit.Closing},
+		{Member: "ann", Tenant: "t", Space: "meeting", From: at(9, 30), To: at(20, 0), Ended: visit.Closing}}
+	d := tariff.Day(n.Zone, day, visits)
+	if d.Measured != 11*3600 || len(d.Leases) != 1 || d.Leases[0] != (billing.Share{Lease: "a", Seconds: 7200, Minutes: 120}) {
+		t.Errorf("%+v", d)
+	}
+	if span, by := tariff.Counted(n.Zone, day, &visits[0], visits); by != "a" || span.To != at(11, 0) {
+		t.Errorf("counted %v by %q", span, by)
+	}
+	if span, by := tariff.Counted(n.Zone, day, &visits[1], visits); by != "" || span.To.After(span.From) {
+		t.Errorf("the booth counts %v by %q", span, by)
+	}
+}
+
+func TestEachRateOfVATHasItsBase(t *testing.T) {
+	day := func(d int) catalogue.Day { return catalogue.Date(2026, 11, d) }
+	tariff := billing.NewTariff(network(t), map[lease.ID][]billing.Version[lease.Lease]{"l": {{Value: &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}}}},
+		map[lease.PlanID][]billing.Version[lease.Plan]{"p": {{Value: &lease.Plan{ID: "p", VatPct: 20}}, {From: day(25), Value: &lease.Plan{ID: "p", VatPct: 5.5}}}})
+	a, _ := tariff.Amounts("l", billing.Month{Year: 2026, Month: time.November}, nil)
+	want := []billing.Taxed{{VatPct: 20, NetCents: 24_000, VatCents: 4800}, {VatPct: 5.5, NetCents: 6000, VatCents: 330}}
+	if !slices.Equal(a.ByRate, want) || a.Net != 30_000 || a.Vat != 5130 {
+		t.Errorf("%+v", a)
 	}
 }

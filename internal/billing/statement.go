@@ -51,6 +51,14 @@ type Amounts struct {
 	Net      int64
 	Vat      int64
 	Parts    []Part
+	ByRate   []Taxed // one for each rate of VAT; their sums are Net and Vat
+}
+
+// Taxed is what is taxed at one rate of VAT, and the tax: rounded half up, once.
+type Taxed struct {
+	VatPct   float64 `json:"vat_pct"`
+	NetCents int64   `json:"net_cents"`
+	VatCents int64   `json:"vat_cents"`
 }
 
 // Part is a part of a month that is priced by itself: its plan was the same.
@@ -131,21 +139,24 @@ func (t *Tariff) Amounts(id lease.ID, m Month, minutes map[catalogue.Day]int64) 
 	}
 	a.Rent, a.Overage, a.Included, a.Over = half(rent), half(overage), half(included), half(over)
 	a.Net = a.Rent + a.Overage
-	a.Vat = a.tax(vats, taxed, rents)
+	a.tax(vats, taxed, rents)
 	return a, any
 }
 
-// tax is the VAT on the sum of the amounts; where rates differ within the
-// month, each on its own part.
-func (a *Amounts) tax(vats []float64, taxed, rents map[float64]*big.Rat) int64 {
-	if len(vats) == 1 {
-		return half(new(big.Rat).Mul(new(big.Rat).SetInt64(a.Net), percent(vats[0])))
-	}
-	sum := new(big.Rat)
+// tax parts the net by rate of VAT, where rates differ within the month, so
+// that the parts' sum is the whole, and taxes each part.
+func (a *Amounts) tax(vats []float64, taxed, rents map[float64]*big.Rat) {
+	rent, overage := new(big.Rat), new(big.Rat)
+	sum := func() int64 { return half(rent) + half(overage) }
 	for _, v := range vats {
-		sum.Add(sum, new(big.Rat).Mul(new(big.Rat).Add(taxed[v], rents[v]), percent(v)))
+		before := sum()
+		rent.Add(rent, rents[v])
+		overage.Add(overage, taxed[v])
+		net := sum() - before
+		vat := half(new(big.Rat).Mul(new(big.Rat).SetInt64(net), percent(v)))
+		a.ByRate = append(a.ByRate, Taxed{v, net, vat})
+		a.Vat += vat
 	}
-	return half(sum)
 }
 
 // percent is a rate as people write it: 5.5 is exactly 55/1000.

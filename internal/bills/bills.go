@@ -83,31 +83,35 @@ func (b Bills) Issue(ctx context.Context, r Request) ([]Statement, error) {
 		if !r.DryRun && now.Before(b.Network.Zone.Start(last+1)) {
 			return nil, fmt.Errorf("%s %w", r.Month, ErrNotOver)
 		}
-		list, next, err := b.prepare(ctx, r)
+		list, before, err := b.prepare(ctx, r)
 		if err != nil || r.DryRun || len(list) == 0 {
 			return list, err
 		}
-		if err := b.commit(ctx, list, next, r.Actor, now); !errors.Is(err, errMoved) {
+		if err := b.commit(ctx, list, before, r.Actor, now); !errors.Is(err, errMoved) {
 			return list, err
 		}
 	}
 }
 
-// prepare makes a month's statements, and says which number is the next.
-func (b Bills) prepare(ctx context.Context, r Request) (out []Statement, next int64, err error) {
-	issued, next, err := b.issued(ctx)
+// prepare makes a month's statements; before are all that were issued.
+func (b Bills) prepare(ctx context.Context, r Request) (out, before []Statement, err error) {
+	before, err = b.issued(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
+	}
+	issued := map[lease.ID]history{}
+	for _, s := range before {
+		issued[s.Lease] = append(issued[s.Lease], s)
 	}
 	p := pricing{Bills: b, names: map[lease.TenantID][]billing.Version[lease.Tenant]{}, months: map[billing.Month]map[lease.ID]map[catalogue.Day]int64{}}
 	if p.tariff, err = b.Tariff(ctx); err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if err := versions(ctx, b.Ledger, "tenant", p.names); err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if r.Tenant != "" && p.names[r.Tenant] == nil {
-		return nil, 0, ErrUnknown
+		return nil, nil, ErrUnknown
 	}
 	already := false
 	for _, id := range p.tariff.Leases() {
@@ -121,33 +125,46 @@ func (b Bills) prepare(ctx context.Context, r Request) (out []Statement, next in
 		}
 		s, any, err := p.statement(ctx, id, l, r.Month, issued[id])
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 		if any {
 			out = append(out, s)
 		}
 	}
 	if len(out) == 0 && already {
-		return nil, 0, fmt.Errorf("%s %w", r.Month, ErrIssued)
+		return nil, nil, fmt.Errorf("%s %w", r.Month, ErrIssued)
 	}
-	return out, next, nil
+	return out, before, nil
 }
 
-// issued are all statements by lease, and the number that the next one has.
-func (b Bills) issued(ctx context.Context) (byLease map[lease.ID]history, next int64, err error) {
+// issued are all statements, in the order of their issue.
+func (b Bills) issued(ctx context.Context) ([]Statement, error) {
 	list, err := b.Ledger.Statements(ctx, ledger.StatementFilter{Limit: 1 << 40})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	byLease, next = map[lease.ID]history{}, 1
-	for _, s := range list {
-		var x Statement
-		if err := json.Unmarshal(s.Body, &x); err != nil {
-			return nil, 0, fmt.Errorf("statement %d: %w", s.Number, err)
+	all := make([]Statement, len(list))
+	for i, s := range list {
+		if err := json.Unmarshal(s.Body, &all[i]); err != nil {
+			return nil, fmt.Errorf("statement %d: %w", s.Number, err)
 		}
-		byLease[s.Lease], next = append(byLease[s.Lease], x), s.Number+1
 	}
-	return byLease, next, nil
+	return all, nil
+}
+
+// Journal are the statements that were issued on local days of [from, to], with
+// the numbers of their entries in the sales journal.
+func (b Bills) Journal(ctx context.Context, from, to catalogue.Day) ([]Statement, error) {
+	all, err := b.issued(ctx)
+	if err != nil {
+		return nil, err
+	}
+	zone := b.Network.Zone
+	b.Settings.Number(all, zone.Location())
+	return slices.DeleteFunc(all, func(s Statement) bool {
+		day := zone.At(*s.IssuedAt).Day
+		return day < from || day > to
+	}), nil
 }
 
 // pricing prices leases' months, each month's hours once.
@@ -191,7 +208,7 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 	}
 	a, any := p.tariff.Amounts(id, m, minutes)
 	s := Statement{Month: m.String(), Lease: id, Tenant: l.Tenant, Plan: l.Plan, Currency: "EUR", Lines: []Line{},
-		BillableMinutes: a.Minutes, IncludedMinutes: a.Included, OverageMinutes: a.Over, RentCents: a.Rent, OverageCents: a.Overage, NetCents: a.Net, VatCents: a.Vat}
+		BillableMinutes: a.Minutes, IncludedMinutes: a.Included, OverageMinutes: a.Over, RentCents: a.Rent, OverageCents: a.Overage, NetCents: a.Net, VatCents: a.Vat, Vat: slices.Clone(a.ByRate)}
 	_, last := m.Days()
 	s.Days = byDay(m, minutes)
 	if x, ok := p.lastTerms(id, m); ok {
@@ -227,6 +244,7 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 			s.Lines = append(s.Lines, line)
 			s.NetCents += line.NetCents
 			s.VatCents += line.VatCents
+			s.Vat = addTaxes(s.Vat, line.Vat, 1)
 			any = true
 		}
 	}
@@ -245,18 +263,28 @@ func (p *pricing) lastTerms(id lease.ID, m billing.Month) (billing.Terms, bool) 
 	return billing.Terms{}, false
 }
 
-// commit numbers the statements from next on and issues all of them, or none:
-// errMoved where next has gone to others.
-func (b Bills) commit(ctx context.Context, list []Statement, next int64, actor string, now time.Time) error {
+// commit numbers the statements after those before them and issues all of them,
+// or none: errMoved where the next number has gone to others.
+func (b Bills) commit(ctx context.Context, list, before []Statement, actor string, now time.Time) error {
+	next := int64(1)
+	if n := len(before); n > 0 {
+		next = before[n-1].Number + 1
+	}
+	for i := range list {
+		s := &list[i]
+		s.Number = next + int64(i)
+		s.ID = StatementID(s.Number)
+		s.IssuedAt = &now
+	}
+	all := append(before, list...)
+	b.Settings.Number(all, b.Network.Zone.Location())
+	copy(list, all[len(before):])
 	return b.Ledger.Write(ctx, func(tx *ledger.Tx) error {
 		if free, err := tx.NextStatement(); err != nil || free != next {
 			return cmp.Or(err, errMoved)
 		}
 		for i := range list {
 			s := &list[i]
-			s.Number = next + int64(i)
-			s.ID = StatementID(s.Number)
-			s.IssuedAt = &now
 			body, err := json.Marshal(s)
 			if err != nil {
 				return err

@@ -33,6 +33,7 @@ func (h history) has(m billing.Month) bool {
 type charged struct {
 	minutes  map[catalogue.Day]int64
 	net, vat int64
+	byRate   []billing.Taxed
 	until    time.Time // what came later is on none of the statements
 }
 
@@ -43,11 +44,13 @@ func (h history) of(m billing.Month) charged {
 		used := []Used{}
 		if s.Month == month {
 			used, c.vat = s.Days, c.vat+s.VatCents
+			c.byRate = addTaxes(c.byRate, s.Own(), 1)
 		}
 		for _, l := range s.Lines {
 			switch {
 			case l.Kind == LineCorrection && l.Month == month:
 				c.net, c.vat = c.net+l.NetCents, c.vat+l.VatCents
+				c.byRate = addTaxes(c.byRate, l.taxes(s.VatPct), 1)
 				used = append(slices.Clone(used), l.Days...)
 			case l.Kind == LineCorrection && s.Month == month:
 				c.vat -= l.VatCents // of another month
@@ -81,6 +84,11 @@ func (p *pricing) correction(ctx context.Context, l *lease.Lease, m billing.Mont
 		changed[day] -= n
 	}
 	line = Line{Kind: LineCorrection, Month: m.String(), NetCents: now.Net - had.net, VatCents: now.Vat - had.vat, Days: byDay(m, changed)}
+	for _, t := range addTaxes(slices.Clone(now.ByRate), had.byRate, -1) {
+		if t.NetCents != 0 || t.VatCents != 0 {
+			line.Vat = append(line.Vat, t)
+		}
+	}
 	for _, d := range line.Days {
 		line.Minutes += d.Minutes
 	}

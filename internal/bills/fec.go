@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
-	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/unicode/norm"
 )
 
 // FECColumns are those of a fichier des écritures comptables, in the order of
@@ -18,25 +20,98 @@ var FECColumns = []string{"JournalCode", "JournalLib", "EcritureNum", "EcritureD
 
 // FECName is how such a file is called: SIREN, FEC, the day of its end.
 func (s *Settings) FECName(end time.Time) string {
-	siren := s.Issuer.Siren
-	if siren == "" {
-		siren = "000000000"
-	}
-	return siren + "FEC" + end.Format("20060102") + ".txt"
+	return cmp.Or(s.Issuer.Siren, "SANS-SIREN-") + "FEC" + end.Format("20060102") + ".txt"
 }
 
 // FEC writes issued statements as the entries of a sales journal that French
 // accounting packages import: tabs, decimal commas, dates as 20261103, ISO
-// 8859-15. Each statement is one entry, whose debits and credits are equal: the
-// customer owes the total; rent, hours, corrections and VAT are credited, or
-// debited where they are given back. zone is that of its dates.
+// 8859-15. Each statement that comes to anything is one entry, whose debits and
+// credits are equal: the customer owes the total; rent, hours, corrections and
+// each rate of VAT are credited, or debited where they are given back. zone is
+// that of its dates. The statements have their entries' numbers ([Settings.Number]).
 func (s *Settings) FEC(w io.Writer, list []Statement, zone *time.Location) error {
-	out := &fec{to: encoding.ReplaceUnsupported(charmap.ISO8859_15.NewEncoder()).Writer(w), settings: s, zone: zone}
-	out.line(FECColumns...)
+	out := &fec{to: charmap.ISO8859_15.NewEncoder().Writer(w), settings: s, zone: zone}
+	out.line(slices.Clone(FECColumns)...)
 	for i := range list {
 		out.statement(&list[i])
 	}
 	return out.err
+}
+
+// Number gives issued statements, which are in the order of their issue, the
+// numbers of their entries: counted from 1 in each fiscal year, without holes
+// (A47 A-1). One that has its number keeps it; one that comes to nothing has none.
+func (s *Settings) Number(list []Statement, zone *time.Location) {
+	last := map[int]int64{}
+	for i := range list {
+		x := &list[i]
+		year := s.fiscalYear(*x.IssuedAt, zone)
+		if x.Entry == 0 && len(s.entries(x)) > 0 {
+			x.Entry = last[year] + 1
+		}
+		last[year] = max(last[year], x.Entry)
+	}
+}
+
+// fiscalYear is the calendar year in which the fiscal year of an instant begins.
+func (s *Settings) fiscalYear(at time.Time, zone *time.Location) int {
+	at = at.In(zone)
+	if at.Format("01-02") < cmp.Or(s.Accounts.YearBegins, yearBegins) {
+		return at.Year() - 1
+	}
+	return at.Year()
+}
+
+// booked is one line of an entry.
+type booked struct {
+	account string
+	cents   int64  // credited; debited below 0
+	of      string // what it is, where the account does not tell
+}
+
+// entries are the lines of a statement's entry; none: it comes to nothing.
+func (s *Settings) entries(x *Statement) (list []booked) {
+	a := s.Accounts
+	add := func(account string, cents int64, of string) {
+		if cents != 0 {
+			list = append(list, booked{account, cents, of})
+		}
+	}
+	var rent, hours, corrections int64
+	for _, l := range x.Lines {
+		switch l.Kind {
+		case LineRent:
+			rent += l.NetCents
+		case LineOverage:
+			hours += l.NetCents
+		case LineCorrection:
+			corrections += l.NetCents
+		}
+	}
+	add(a.Customers, -x.TotalCents, "")
+	add(a.Rent, rent, "")
+	add(a.Hours, hours, "")
+	add(a.Corrections, corrections, "corrections")
+	for _, t := range x.taxes() {
+		add(a.Vat, t.VatCents, "TVA "+French.percent(t.VatPct))
+	}
+	return list
+}
+
+// label is what an account is called: one account has one name.
+func (s *Settings) label(account string) string {
+	a := s.Accounts
+	switch account {
+	case a.Customers:
+		return "Clients"
+	case a.Rent:
+		return "Loyers"
+	case a.Hours:
+		return "Heures de coworking"
+	case a.Corrections:
+		return "Corrections de mois antérieurs"
+	}
+	return "TVA collectée"
 }
 
 type fec struct {
@@ -48,6 +123,9 @@ type fec struct {
 
 func (f *fec) line(fields ...string) {
 	if f.err == nil {
+		for i := range fields {
+			fields[i] = word(fields[i])
+		}
 		_, f.err = io.WriteString(f.to, strings.Join(fields, "\t")+"\r\n")
 	}
 }
@@ -56,38 +134,57 @@ func (f *fec) statement(s *Statement) {
 	name := cmp.Or(s.TenantName, string(s.Tenant))
 	day := s.IssuedAt.In(f.zone).Format("20060102")
 	a := f.settings.Accounts
-	what := fmt.Sprintf("Relevé %s %s %s", s.ID, s.Month, name)
-	entry := func(account, label, aux, auxLabel string, cents int64) {
-		if cents == 0 {
-			return
+	for _, b := range f.settings.entries(s) {
+		aux, auxName := "", ""
+		if b.account == a.Customers {
+			aux, auxName = string(s.Tenant), name
 		}
-		debit, credit := int64(0), cents
-		if cents < 0 {
-			debit, credit = -cents, 0
-		}
-		f.line(word(a.Journal), word(a.JournalLabel), fmt.Sprint(s.Number), day, account, label, aux, word(auxLabel), s.ID, day, word(what),
+		debit, credit := max(0, -b.cents), max(0, b.cents)
+		what := strings.TrimSpace(fmt.Sprintf("Relevé %s %s %s %s", s.ID, s.Month, name, b.of))
+		f.line(a.Journal, a.JournalLabel, fmt.Sprint(s.Entry), day, b.account, f.settings.label(b.account), aux, auxName, s.ID, day, what,
 			decimal(debit), decimal(credit), "", "", day, "", "")
 	}
-	var rent, hours, corrections int64
-	for _, l := range s.Lines {
-		switch l.Kind {
-		case LineRent:
-			rent += l.NetCents
-		case LineOverage:
-			hours += l.NetCents
-		case LineCorrection:
-			corrections += l.NetCents
-		}
-	}
-	entry(a.Customers, "Clients", string(s.Tenant), name, -s.TotalCents)
-	entry(a.Rent, "Loyers", "", "", rent)
-	entry(a.Hours, "Heures de coworking", "", "", hours)
-	entry(a.Corrections, "Corrections de mois antérieurs", "", "", corrections)
-	entry(a.Vat, "TVA collectée", "", "", s.VatCents)
 }
 
-// word keeps a text to one field.
-func word(s string) string { return strings.Join(strings.Fields(s), " ") }
+// latin are letters that ISO 8859-15 lacks and that do not come apart into one
+// that it has and a mark.
+var latin = map[rune]string{'’': "'", '‘': "'", '‚': "'", '“': "\"", '”': "\"", '„': "\"", '–': "-", '—': "-", '‐': "-", '‑': "-", '−': "-", '…': "...", '•': "-", '′': "'",
+	'Ł': "L", 'ł': "l", 'Đ': "D", 'đ': "d", 'ı': "i", 'Ħ': "H", 'ħ': "h", 'Ŧ': "T", 'ŧ': "t", 'Ŋ': "N", 'ŋ': "n", 'ſ': "s", 'ẞ': "SS", '‹': "<", '›': ">", '™': "TM"}
+
+// word keeps a text to one field, in letters that ISO 8859-15 has.
+func word(s string) string {
+	var b strings.Builder
+	for _, r := range strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ") {
+		b.WriteString(transliterated(r))
+	}
+	return strings.ReplaceAll(b.String(), "|", "/") // the other separator that the law knows
+}
+
+func transliterated(r rune) string {
+	has := func(r rune) bool {
+		_, ok := charmap.ISO8859_15.EncodeRune(r)
+		return ok && r != unicode.ReplacementChar
+	}
+	if has(r) {
+		return string(r)
+	}
+	if s, ok := latin[r]; ok {
+		return s
+	}
+	var b strings.Builder
+	for _, part := range norm.NFKD.String(string(r)) {
+		if has(part) {
+			b.WriteRune(part)
+		}
+	}
+	switch {
+	case b.Len() > 0:
+		return b.String()
+	case unicode.In(r, unicode.Mn, unicode.Cf): // a mark by itself, or nothing that is seen
+		return ""
+	}
+	return "?"
+}
 
 // decimal writes cents as 1234,56.
 func decimal(cents int64) string { return fmt.Sprintf("%d,%02d", cents/100, cents%100) }

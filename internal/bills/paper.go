@@ -30,19 +30,19 @@ var paper = template.Must(template.New("paper").Parse(paperText))
 // words are a page's, in the language of its reader.
 type words struct {
 	Title, To, Month, Issued, Lease, Plan, Description, Quantity, Price, Amount, Rent, Hours, Correction string
-	Net, Vat, CorrectedVat, Total, ByDay, Explain, Billed, Part, Siren, VatID                            string
+	Net, NetAt, Vat, Total, ByDay, Explain, Billed, Part, Siren, VatID                                   string
 	causes                                                                                               map[string]string
 	months                                                                                               [12]string
 }
 
 var inWords = map[Locale]words{
 	French: {"Relevé", "À", "Mois", "Émis le", "Bail", "Formule", "Désignation", "Quantité", "Prix unitaire HT", "Montant HT", "Loyer", "Heures de coworking au-delà du forfait",
-		"Correction de", "Total HT", "TVA", "TVA des corrections", "Total TTC", "Minutes facturables par jour", "Chaque minute s'explique jusqu'aux badges :",
+		"Correction de", "Total HT", "HT à", "TVA", "Total TTC", "Minutes facturables par jour", "Chaque minute s'explique jusqu'aux badges :",
 		"%s facturables, %s incluses dans la formule", " ; dès le %s : %s à %s", "SIREN", "N° TVA",
 		map[string]string{CauseLate: "badges arrivés après le relevé", CauseCorrected: "visites corrigées après le relevé", CauseTerms: "baux créés après le relevé", CauseOther: "ce dont le relevé est fait a changé depuis"},
 		[12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}},
 	English: {"Statement", "To", "Month", "Issued on", "Lease", "Plan", "Description", "Quantity", "Unit price excl. VAT", "Amount excl. VAT", "Rent", "Coworking hours beyond those included",
-		"Correction of", "Total excl. VAT", "VAT", "VAT of corrections", "Total incl. VAT", "Billable minutes by day", "Every minute can be opened down to the badges:",
+		"Correction of", "Total excl. VAT", "Excl. VAT at", "VAT", "Total incl. VAT", "Billable minutes by day", "Every minute can be opened down to the badges:",
 		"%s billable, %s included in the plan", "; from %s: %s at %s", "SIREN", "VAT number",
 		nil,
 		[12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}},
@@ -99,7 +99,6 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 	if s.IssuedAt != nil {
 		p.Issued = lang.date(s.IssuedAt.In(zone))
 	}
-	corrected := int64(0)
 	for _, l := range s.Lines {
 		r := pageRow{Amount: lang.money(l.NetCents)}
 		switch l.Kind {
@@ -120,13 +119,19 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 			if len(l.Days) > 0 {
 				r.Detail += fmt.Sprintf(" (%s\u00a0min)", lang.Changed(l.Days))
 			}
-			corrected += l.VatCents
 		}
 		p.Rows = append(p.Rows, r)
 	}
-	p.Totals = append(p.Totals, pageRow{What: x.Net, Amount: lang.money(s.NetCents)}, pageRow{What: x.Vat + " " + lang.percent(s.VatPct), Amount: lang.money(s.VatCents - corrected)})
-	if corrected != 0 {
-		p.Totals = append(p.Totals, pageRow{What: x.CorrectedVat, Amount: lang.money(corrected)})
+	p.Totals = append(p.Totals, pageRow{What: x.Net, Amount: lang.money(s.NetCents)})
+	rates := s.taxes()
+	for _, t := range rates {
+		if len(rates) > 1 {
+			p.Totals = append(p.Totals, pageRow{What: x.NetAt + " " + lang.percent(t.VatPct), Amount: lang.money(t.NetCents)})
+		}
+		p.Totals = append(p.Totals, pageRow{What: x.Vat + " " + lang.percent(t.VatPct), Amount: lang.money(t.VatCents)})
+	}
+	if len(rates) == 0 {
+		p.Totals = append(p.Totals, pageRow{What: x.Vat + " " + lang.percent(s.VatPct), Amount: lang.money(s.VatCents)})
 	}
 	p.Totals = append(p.Totals, pageRow{What: x.Total, Amount: lang.money(s.TotalCents), Strong: true})
 	for _, d := range s.Days {

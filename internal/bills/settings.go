@@ -49,7 +49,10 @@ type Accounts struct {
 	Hours        string `yaml:"hours"`
 	Corrections  string `yaml:"corrections"`
 	Vat          string `yaml:"vat"`
+	YearBegins   string `yaml:"year_begins"` // the fiscal year's first day, as 01-01
 }
+
+const yearBegins = "01-01"
 
 // Calibration is how the rents of one kind follow use; what is null is as for all (contract §5).
 type Calibration struct {
@@ -62,7 +65,7 @@ type Calibration struct {
 // Defaults are the settings where none are given: the general chart of
 // accounts has 411 for customers, 7083 for rents, 706 for services, 44571 for VAT collected.
 func Defaults(n *catalogue.Network) Settings {
-	return Settings{Issuer: Issuer{Name: n.Name}, Accounts: Accounts{Journal: "VE", JournalLabel: "Ventes", Customers: "411000", Rent: "708300", Hours: "706000", Corrections: "706000", Vat: "445710"}}
+	return Settings{Issuer: Issuer{Name: n.Name}, Accounts: Accounts{Journal: "VE", JournalLabel: "Ventes", Customers: "411000", Rent: "708300", Hours: "706000", Corrections: "706000", Vat: "445710", YearBegins: yearBegins}}
 }
 
 // LoadSettings reads a file of settings; an empty name is none.
@@ -154,6 +157,9 @@ func (s *Settings) faults() (list []fault) {
 	}
 	add(strings.TrimSpace(s.Issuer.Name) == "", "issuer.name", "is empty")
 	add(s.Issuer.Siren != "" && !sirenForm.MatchString(s.Issuer.Siren), "issuer.siren", "is no SIREN of nine digits")
+	add(sirenForm.MatchString(s.Issuer.Siren) && !luhn(s.Issuer.Siren), "issuer.siren", "is no SIREN: its last digit does not fit the others")
+	_, err := time.Parse("2006-01-02", "2027-"+s.Accounts.YearBegins)
+	add(err != nil, "accounts.year_begins", "is no day of the year like 01-01")
 	a := s.Accounts
 	add(a.Journal == "", "accounts.journal", "is empty")
 	for _, x := range [][2]string{{"customers", a.Customers}, {"rent", a.Rent}, {"hours", a.Hours}, {"corrections", a.Corrections}, {"vat", a.Vat}} {
@@ -172,6 +178,21 @@ func (s *Settings) faults() (list []fault) {
 		add(s.ILAT[q] <= 0, "ilat."+q, "must be more than 0")
 	}
 	return list
+}
+
+// luhn says whether the digits' check digit fits.
+func luhn(digits string) bool {
+	sum := 0
+	for i := range len(digits) {
+		d := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return sum%10 == 0
 }
 
 // Index is the change of the ILAT that caps rents.

@@ -14,7 +14,7 @@ var lorntech = &catalogue.Network{Name: "LORnTECH"}
 const sound = `issuer:
   name: LORnTECH
   address: [1 rue de l'Exemple, 57000 Metz]
-  siren: "123456789"
+  siren: "732829320"
 calibration:
   coworking: {target: 0.5, index_cap: 0.01}
   private-office: {elasticity: 1}
@@ -30,7 +30,7 @@ func TestSettingsAreReadAndAskedInTheirOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Accounts.Vat != "445710" || s.Issuer.Siren != "123456789" {
+	if s.Accounts.Vat != "445710" || s.Issuer.Siren != "732829320" {
 		t.Errorf("%+v", s)
 	}
 	for at, want := range map[string]bills.Index{"2026-03-31": {From: "2024-Q4", To: "2025-Q4", Change: 0.025}, "2026-11-23": {From: "2025-Q2", To: "2026-Q2", Change: 0.01}, "2025-12-31": {}} {
@@ -49,7 +49,7 @@ func TestSettingsAreReadAndAskedInTheirOrder(t *testing.T) {
 	if a.Target != 0.7 || *a.IndexCap != 0.01 || b.Elasticity != 1 || b.Target != 0.6 || *b.IndexCap != 0.025 || c.IndexCap != nil || c.MaxChange != 0.1 {
 		t.Errorf("%+v %+v %+v", a, b, c)
 	}
-	if s.FECName(time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)) != "123456789FEC20261231.txt" {
+	if s.FECName(time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)) != "732829320FEC20261231.txt" {
 		t.Error(s.FECName(time.Now()))
 	}
 }

@@ -2,6 +2,7 @@ package bills
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,43 @@ type Statement struct {
 	NetCents   int64  `json:"net_cents"`
 	VatCents   int64  `json:"vat_cents"`
 	TotalCents int64  `json:"total_cents"`
+	// Each rate of VAT with what is taxed at it, corrections among it (CGI, annex II, art. 242 nonies A).
+	Vat []billing.Taxed `json:"vat,omitempty"`
+	// Entry is the number of its entry in the sales journal, counted in each
+	// fiscal year; 0: it comes to nothing and has none, or is of a dry run.
+	Entry int64 `json:"entry,omitempty"`
+}
+
+// taxes are the statement's rates of VAT; one that was issued before they were kept names one.
+func (s *Statement) taxes() []billing.Taxed {
+	if s.Vat == nil && (s.NetCents != 0 || s.VatCents != 0) {
+		return []billing.Taxed{{VatPct: s.VatPct, NetCents: s.NetCents, VatCents: s.VatCents}}
+	}
+	return s.Vat
+}
+
+// Own are the rates of VAT of the month itself, without corrections of others.
+func (s *Statement) Own() []billing.Taxed {
+	own := slices.Clone(s.taxes())
+	for _, l := range s.Lines {
+		if l.Kind == LineCorrection {
+			own = addTaxes(own, l.taxes(s.VatPct), -1)
+		}
+	}
+	return slices.DeleteFunc(own, func(t billing.Taxed) bool { return t.NetCents == 0 && t.VatCents == 0 && len(own) > 1 })
+}
+
+// addTaxes adds to each rate, times a sign.
+func addTaxes(to, more []billing.Taxed, sign int64) []billing.Taxed {
+	for _, t := range more {
+		i := slices.IndexFunc(to, func(x billing.Taxed) bool { return x.VatPct == t.VatPct })
+		if i < 0 {
+			i, to = len(to), append(to, billing.Taxed{VatPct: t.VatPct})
+		}
+		to[i].NetCents += sign * t.NetCents
+		to[i].VatCents += sign * t.VatCents
+	}
+	return to
 }
 
 // Used are the billable minutes of one day, of all of the lease's members.
@@ -72,6 +110,16 @@ type Line struct {
 	VatCents int64  `json:"vat_cents,omitempty"` // of a correction; the month's own VAT is on its sum
 	Cause    string `json:"cause,omitempty"`
 	Days     []Used `json:"days,omitempty"` // of a correction: what changed, day by day
+	// Of a correction: each rate of VAT with what is taxed at it.
+	Vat []billing.Taxed `json:"vat,omitempty"`
+}
+
+// taxes are a correction's rates of VAT; one that was issued before they were kept has its statement's.
+func (l *Line) taxes(pct float64) []billing.Taxed {
+	if l.Vat == nil {
+		return []billing.Taxed{{VatPct: pct, NetCents: l.NetCents, VatCents: l.VatCents}}
+	}
+	return l.Vat
 }
 
 // The kinds of lines.

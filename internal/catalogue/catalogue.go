@@ -287,13 +287,17 @@ func (n *Network) Chain(a SpaceID) []SpaceID {
 
 // Billable says whether hours in the space are measured for bills: coworking
 // and what lies below it (§4).
-func (n *Network) Billable(a SpaceID) bool {
+func (n *Network) Billable(a SpaceID) bool { return n.Coworking(a) != "" }
+
+// Coworking is the outermost space of kind coworking at or above a: what lies
+// below it is that coworking, as hours are measured. Empty: there is none.
+func (n *Network) Coworking(a SpaceID) (outermost SpaceID) {
 	for sp := n.spaces[a]; sp != nil; sp = n.spaces[sp.Parent] {
 		if sp.Kind == Coworking {
-			return true
+			outermost = sp.ID
 		}
 	}
-	return false
+	return outermost
 }
 
 // BillableSpaces are those in which hours are measured for bills; never nil.
