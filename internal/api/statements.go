@@ -113,7 +113,6 @@ type ligne struct {
 	De        string   `json:"mois concerné"`
 	Minutes   int64    `json:"minutes"`
 	HT        *euros   `json:"montant HT"`
-	Base      *euros   `json:"base HT"`
 	TVA       *euros   `json:"TVA"`
 	TTC       *euros   `json:"montant TTC"`
 	Taux      *float64 `json:"taux TVA"`
@@ -124,7 +123,7 @@ type ligne struct {
 // inFrench writes a line in French words.
 func inFrench(l statementLine) ligne {
 	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "vat": "TVA", "total": "total"}[l.Kind]
-	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Base), (*euros)(l.Vat), (*euros)(l.Total), l.VatPct, bills.French.Cause(l.Cause), l.Days}
+	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Vat), (*euros)(l.Total), l.VatPct, bills.French.Cause(l.Cause), l.Days}
 }
 
 type statementLine struct {
@@ -135,9 +134,8 @@ type statementLine struct {
 	Kind      string   `json:"kind"`
 	Of        string   `json:"of_month"`
 	Minutes   int64    `json:"minutes"`
-	Net       *int64   `json:"net_cents"`
-	Base      *int64   `json:"base_cents"` // of a line of VAT: what it is reckoned on
-	Vat       *int64   `json:"vat_cents"`  // of rent and hours together: it is rounded once for each rate
+	Net       *int64   `json:"net_cents"` // of a line of VAT: what it is reckoned on
+	Vat       *int64   `json:"vat_cents"` // of rent and hours together: it is rounded once for each rate
 	Total     *int64   `json:"total_cents"`
 	VatPct    *float64 `json:"vat_pct"` // empty where a line has several
 	Cause     string   `json:"cause"`
@@ -153,7 +151,7 @@ func linesOf(list []bills.Statement, french bool) any {
 	for i := range list {
 		s := &list[i]
 		own := s.Own()
-		line := func(l bills.Line, rates []billing.Taxed, net, base, vat, total *int64) {
+		line := func(l bills.Line, rates []billing.Taxed, net, vat, total *int64) {
 			days := make([]string, len(l.Days))
 			for i, d := range l.Days {
 				days[i] = fmt.Sprintf("%s %+d", d.Day, d.Minutes)
@@ -162,20 +160,20 @@ func linesOf(list []bills.Statement, french bool) any {
 			if len(rates) == 1 {
 				pct = &rates[0].VatPct
 			}
-			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, net, base, vat, total, pct, l.Cause, strings.Join(days, ", ")})
+			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, net, vat, total, pct, l.Cause, strings.Join(days, ", ")})
 		}
 		for _, l := range s.Lines {
 			if l.Kind != bills.LineCorrection {
-				line(l, own, &l.NetCents, nil, nil, nil)
+				line(l, own, &l.NetCents, nil, nil)
 				continue
 			}
 			total := l.NetCents + l.VatCents
-			line(l, l.Vat, &l.NetCents, nil, &l.VatCents, &total)
+			line(l, l.Taxes(s.VatPct), &l.NetCents, &l.VatCents, &total)
 		}
 		for i := range own {
-			line(bills.Line{Kind: "vat", Month: s.Month}, own[i:i+1], nil, &own[i].NetCents, &own[i].VatCents, nil)
+			line(bills.Line{Kind: "vat", Month: s.Month}, own[i:i+1], &own[i].NetCents, &own[i].VatCents, nil)
 		}
-		line(bills.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes}, nil, &s.NetCents, nil, &s.VatCents, &s.TotalCents)
+		line(bills.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes}, s.Taxes(), &s.NetCents, &s.VatCents, &s.TotalCents)
 	}
 	if !french {
 		return out

@@ -213,7 +213,7 @@ func TestWhatBillingAsksForInOtherForms(t *testing.T) {
 	if status, body := c.raw("GET", "/v1/accounting?from=2026-11-30&to=2026-11-01", ""); status != 422 {
 		t.Errorf("a period the wrong way round: %d %s", status, body)
 	}
-	for query, name := range map[string]string{"month=2026-09": "000000000FEC20260930.txt", "to=2026-10-31": "000000000FEC20261031.txt"} {
+	for query, name := range map[string]string{"month=2026-09": "SANS-SIREN-FEC" + time.Now().In(a.Network.Zone.Location()).Format("20060102") + ".txt", "to=2026-10-31": "SANS-SIREN-FEC20261031.txt"} {
 		if _, header, _ := c.in("GET", "/v1/accounting?"+query, "", ""); !strings.Contains(header.Get("Content-Disposition"), name) {
 			t.Errorf("%s is called %s", query, header.Get("Content-Disposition"))
 		}

@@ -123,7 +123,7 @@ func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
 		october.ID + ";2026-10;atelier;atelier-lease;loyer;2026-10;0;10,00;;;20;;\r\n" +
 		october.ID + ";2026-10;atelier;atelier-lease;dépassement;2026-10;150;6,25;;;20;;\r\n" +
 		october.ID + ";2026-10;atelier;atelier-lease;correction;2026-09;75;3,13;0,63;3,76;20;badges arrivés après le relevé;2026-09-21 +75\r\n" +
-		october.ID + ";2026-10;atelier;atelier-lease;TVA;2026-10;0;;3,25;;20;;\r\n" +
+		october.ID + ";2026-10;atelier;atelier-lease;TVA;2026-10;0;16,25;3,25;;20;;\r\n" +
 		october.ID + ";2026-10;atelier;atelier-lease;total;2026-10;210;19,38;3,88;23,26;20;;\r\n"
 	if csv != want {
 		t.Errorf("in French:\n%s\nwant\n%s", csv, want)

@@ -54,7 +54,7 @@ type Amounts struct {
 	ByRate   []Taxed // one for each rate of VAT; their sums are Net and Vat
 }
 
-// Taxed is what is taxed at one rate of VAT, and the tax: rounded half up, once.
+// Taxed is what is taxed at one rate of VAT, and the tax.
 type Taxed struct {
 	VatPct   float64 `json:"vat_pct"`
 	NetCents int64   `json:"net_cents"`
@@ -143,19 +143,22 @@ func (t *Tariff) Amounts(id lease.ID, m Month, minutes map[catalogue.Day]int64) 
 	return a, any
 }
 
-// tax parts the net by rate of VAT, where rates differ within the month, so
-// that the parts' sum is the whole, and taxes each part.
+// tax is the VAT on the sum of the amounts; where rates differ within the month
+// each on its own part, the whole rounded once: the parts' sums are Net and Vat.
 func (a *Amounts) tax(vats []float64, taxed, rents map[float64]*big.Rat) {
-	rent, overage := new(big.Rat), new(big.Rat)
-	sum := func() int64 { return half(rent) + half(overage) }
+	if len(vats) == 1 {
+		a.Vat = half(new(big.Rat).Mul(new(big.Rat).SetInt64(a.Net), percent(vats[0])))
+		a.ByRate = []Taxed{{vats[0], a.Net, a.Vat}}
+		return
+	}
+	rent, overage, vat := new(big.Rat), new(big.Rat), new(big.Rat)
+	var net int64
 	for _, v := range vats {
-		before := sum()
 		rent.Add(rent, rents[v])
 		overage.Add(overage, taxed[v])
-		net := sum() - before
-		vat := half(new(big.Rat).Mul(new(big.Rat).SetInt64(net), percent(v)))
-		a.ByRate = append(a.ByRate, Taxed{v, net, vat})
-		a.Vat += vat
+		vat.Add(vat, new(big.Rat).Mul(new(big.Rat).Add(taxed[v], rents[v]), percent(v)))
+		a.ByRate = append(a.ByRate, Taxed{v, half(rent) + half(overage) - net, half(vat) - a.Vat})
+		net, a.Vat = half(rent)+half(overage), half(vat)
 	}
 }
 

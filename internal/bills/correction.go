@@ -50,7 +50,7 @@ func (h history) of(m billing.Month) charged {
 			switch {
 			case l.Kind == LineCorrection && l.Month == month:
 				c.net, c.vat = c.net+l.NetCents, c.vat+l.VatCents
-				c.byRate = addTaxes(c.byRate, l.taxes(s.VatPct), 1)
+				c.byRate = addTaxes(c.byRate, l.Taxes(s.VatPct), 1)
 				used = append(slices.Clone(used), l.Days...)
 			case l.Kind == LineCorrection && s.Month == month:
 				c.vat -= l.VatCents // of another month

@@ -92,7 +92,7 @@ func (s *Settings) entries(x *Statement) (list []booked) {
 	add(a.Rent, rent, "")
 	add(a.Hours, hours, "")
 	add(a.Corrections, corrections, "corrections")
-	for _, t := range x.taxes() {
+	for _, t := range x.Taxes() {
 		add(a.Vat, t.VatCents, "TVA "+French.percent(t.VatPct))
 	}
 	return list

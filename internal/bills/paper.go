@@ -123,7 +123,7 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 		p.Rows = append(p.Rows, r)
 	}
 	p.Totals = append(p.Totals, pageRow{What: x.Net, Amount: lang.money(s.NetCents)})
-	rates := s.taxes()
+	rates := s.Taxes()
 	for _, t := range rates {
 		if len(rates) > 1 {
 			p.Totals = append(p.Totals, pageRow{What: x.NetAt + " " + lang.percent(t.VatPct), Amount: lang.money(t.NetCents)})

@@ -51,8 +51,8 @@ type Statement struct {
 	Entry int64 `json:"entry,omitempty"`
 }
 
-// taxes are the statement's rates of VAT; one that was issued before they were kept names one.
-func (s *Statement) taxes() []billing.Taxed {
+// Taxes are the statement's rates of VAT; one that was issued before they were kept names one.
+func (s *Statement) Taxes() []billing.Taxed {
 	if s.Vat == nil && (s.NetCents != 0 || s.VatCents != 0) {
 		return []billing.Taxed{{VatPct: s.VatPct, NetCents: s.NetCents, VatCents: s.VatCents}}
 	}
@@ -61,10 +61,10 @@ func (s *Statement) taxes() []billing.Taxed {
 
 // Own are the rates of VAT of the month itself, without corrections of others.
 func (s *Statement) Own() []billing.Taxed {
-	own := slices.Clone(s.taxes())
+	own := slices.Clone(s.Taxes())
 	for _, l := range s.Lines {
 		if l.Kind == LineCorrection {
-			own = addTaxes(own, l.taxes(s.VatPct), -1)
+			own = addTaxes(own, l.Taxes(s.VatPct), -1)
 		}
 	}
 	return slices.DeleteFunc(own, func(t billing.Taxed) bool { return t.NetCents == 0 && t.VatCents == 0 && len(own) > 1 })
@@ -114,8 +114,8 @@ type Line struct {
 	Vat []billing.Taxed `json:"vat,omitempty"`
 }
 
-// taxes are a correction's rates of VAT; one that was issued before they were kept has its statement's.
-func (l *Line) taxes(pct float64) []billing.Taxed {
+// Taxes are a correction's rates of VAT; one that was issued before they were kept has its statement's.
+func (l *Line) Taxes(pct float64) []billing.Taxed {
 	if l.Vat == nil {
 		return []billing.Taxed{{VatPct: pct, NetCents: l.NetCents, VatCents: l.VatCents}}
 	}
