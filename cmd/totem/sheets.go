@@ -9,10 +9,11 @@ import (
 
 type importCmd struct {
 	service
-	File   string `arg:"" help:"A CSV file, or the zip of an export." type:"existingfile"`
-	DryRun bool   `help:"Show what would change, and change nothing."`
-	Tenant string `help:"Whose people they are, where the file does not say." placeholder:"TENANT"`
-	Kind   string `help:"tenants, members, badges, schedules, plans, leases, passes or events; default: told by the columns." placeholder:"KIND"`
+	File           string `arg:"" help:"A CSV file, or the zip of an export." type:"existingfile"`
+	DryRun         bool   `help:"Show what would change, and change nothing."`
+	AcceptWarnings bool   `help:"Import although something is probably a slip."`
+	Tenant         string `help:"Whose people they are, where the file does not say." placeholder:"TENANT"`
+	Kind           string `help:"tenants, members, badges, schedules, plans, leases, passes or events; default: told by the columns." placeholder:"KIND"`
 }
 
 func (c *importCmd) Run(ctx context.Context) error {
@@ -21,6 +22,9 @@ func (c *importCmd) Run(ctx context.Context) error {
 		return err
 	}
 	q := given(map[string]string{"tenant": c.Tenant, "kind": c.Kind})
+	if c.AcceptWarnings {
+		q.Set("accept", "warnings")
+	}
 	if c.DryRun {
 		q.Set("dry_run", "true")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/sheets"
 )
 
 // Problem is an error as RFC 9457 writes it; errors names the fields.
@@ -19,6 +20,8 @@ type Problem struct {
 	Status int            `json:"status"`
 	Detail string         `json:"detail,omitempty"`
 	Errors []FieldProblem `json:"errors,omitempty" nullable:"false"`
+	// Of an import that nobody has accepted: what is probably a slip.
+	Warnings []sheets.Warning `json:"warnings,omitempty" nullable:"false"`
 }
 
 // FieldProblem says which field is wrong, and how.

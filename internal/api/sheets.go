@@ -21,6 +21,7 @@ type importIn struct {
 	Name    string `query:"name" default:"import.csv" doc:"The file's name: an export's say what they hold, and errors name it."`
 	Kind    string `query:"kind" enum:"tenants,members,badges,schedules,plans,leases,passes,events" doc:"What a CSV file holds; default: told by its columns."`
 	Tenant  string `query:"tenant" doc:"Whose people they are, where the file does not say."`
+	Accept  string `query:"accept" enum:"warnings" doc:"Take what is probably a slip; without it such a file is 409."`
 	DryRun  bool   `query:"dry_run" doc:"Say what would change, and change nothing."`
 	RawBody []byte `contentType:"application/octet-stream"`
 }
@@ -59,6 +60,15 @@ func (s *server) importSheets(ctx context.Context, in *importIn) (*one[sheets.Re
 			}
 			p.Errors = append(p.Errors, FieldProblem{Field: f.Column, Location: place, Message: f.Message})
 		}
+		return nil, p
+	}
+	if len(report.Warnings) > 0 && in.Accept == "" && !in.DryRun {
+		p := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict,
+			Detail: fmt.Sprintf("nothing was imported; warnings: %d: accept them (accept=warnings), or mend the file", len(report.Warnings))}
+		for _, w := range report.Warnings {
+			p.Errors = append(p.Errors, FieldProblem{Field: w.Column, Location: fmt.Sprintf("%s:%d", w.File, w.Line), Message: fmt.Sprintf("%q %s", w.Value, w.Text)})
+		}
+		p.Warnings = report.Warnings
 		return nil, p
 	}
 	if !in.DryRun {

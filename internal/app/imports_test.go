@@ -101,3 +101,27 @@ func importsOf(t *testing.T, pkg string) map[string][]string {
 	}
 	return out
 }
+
+func TestWhatIsProbablyASlipMustBeAccepted(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	c := clientOf(t, a)
+	const file, path = "nom;comprend;tarif horaire;TVA\nNomade;coworking;3,00;0,2\n", "/v1/import?name=plans.csv"
+	dry := c.must("POST", path+"&dry_run=true", file)
+	warnings := dry["warnings"].([]any)
+	if len(warnings) != 1 {
+		t.Fatalf("%v", dry)
+	}
+	if w := warnings[0].(map[string]any); w["line"] != 2.0 || w["column"] != "TVA" || w["value"] != "0,2" || w["text"] == "" {
+		t.Errorf("%v", w)
+	}
+	if status, body := c.raw("POST", path, file); status != 409 || !strings.Contains(string(body), "0,2") {
+		t.Errorf("not accepted: %d %s", status, body)
+	}
+	if status, _ := c.raw("GET", "/v1/plans/nomade", ""); status != 404 {
+		t.Errorf("it was imported: %d", status)
+	}
+	c.must("POST", path+"&accept=warnings", file)
+	if status, _ := c.raw("GET", "/v1/plans/nomade", ""); status != 200 {
+		t.Errorf("it was accepted and not imported: %d", status)
+	}
+}

@@ -176,6 +176,24 @@ func refer[T any, S ~string](name, also string, field func(*T) *S, find func(*re
 	}}
 }
 
+// ownSite is a column of the site that plans and schedules are of; empty: the network's.
+func ownSite[T any](field func(*T) **catalogue.SiteID) column[T] {
+	return column[T]{name: "own_site", also: "sitepropre", field: "site", get: func(v *T) string {
+		if *field(v) == nil {
+			return ""
+		}
+		return string(**field(v))
+	}, set: func(r *reader, v *T, s string) error {
+		if *field(v) = nil; s == "" {
+			return nil
+		}
+		id, err := r.site(s)
+		site := catalogue.SiteID(id)
+		*field(v) = &site
+		return err
+	}}
+}
+
 // hash is a column of a hash as an export writes it; an empty cell leaves what is there.
 func hash[T any](name string, field func(*T) *lease.Hash) column[T] {
 	return column[T]{name: name, get: func(v *T) string { return textCell(writeHash(*field(v))) }, set: func(_ *reader, v *T, s string) (err error) {

@@ -49,6 +49,7 @@ func (r *reader) fill() {
 	r.mails = named(func(id string) (string, bool) { m, ok := r.book.Member(lease.MemberID(id)); return m.Email, ok })
 	r.titles = named(func(id string) (string, bool) { e, ok := r.book.Event(lease.EventID(id)); return e.Title, ok })
 	r.byHash, r.byTerms = map[lease.Hash]lease.CredentialID{}, map[terms][]lease.ID{}
+	r.byWords = map[wordsOf][]lease.MemberID{}
 	for v := range r.book.Tenants() {
 		r.note(v)
 	}
@@ -85,6 +86,9 @@ func (r *reader) note(v any) {
 	case lease.Member:
 		r.people.add(v.Name, string(v.ID))
 		r.mails.add(v.Email, string(v.ID))
+		if k := (wordsOf{v.Tenant, turned(v.Name)}); !slices.Contains(r.byWords[k], v.ID) {
+			r.byWords[k] = append(r.byWords[k], v.ID)
+		}
 	case lease.Credential:
 		r.byHash[v.Lookup] = v.ID
 	case lease.Event:

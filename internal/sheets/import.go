@@ -43,7 +43,8 @@ type Field struct {
 
 // Report is what an import does, or would do.
 type Report struct {
-	Changes []Change `json:"changes"`
+	Warnings []Warning `json:"warnings"`
+	Changes  []Change  `json:"changes"`
 	// Unused are columns of the files that mean nothing here.
 	Unused []string `json:"unused"`
 	Faults []Fault  `json:"-"`
@@ -60,7 +61,7 @@ func Import(ctx context.Context, n *catalogue.Network, k *keys.Ring, d *rights.D
 			return nil, Fault{File: name, Message: err.Error()}
 		}
 	}
-	r := &reader{Options: o, network: n, keys: k, draft: d, report: &Report{Changes: []Change{}, Unused: []string{}}, book: d.Book()}
+	r := &reader{Options: o, network: n, keys: k, draft: d, report: &Report{Warnings: []Warning{}, Changes: []Change{}, Unused: []string{}}, book: d.Book()}
 	r.fill()
 	tenant, err := only(r.tenants, string(o.Tenant)) // as people call it
 	if err == nil && tenant != "" && !r.tenants.has(tenant) {
@@ -219,6 +220,7 @@ type reader struct {
 	tenants, plans, people, mails, titles *index
 	byHash                                map[lease.Hash]lease.CredentialID
 	byTerms                               map[terms][]lease.ID
+	byWords                               map[wordsOf][]lease.MemberID
 
 	seen   map[string]int // the lines of the sheet's ids
 	row    cells

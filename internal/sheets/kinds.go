@@ -113,6 +113,7 @@ func schedules() kind[lease.Schedule] {
 		identify: noID,
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
+			ownSite(func(v *T) **catalogue.SiteID { return &v.Site }),
 			{name: "windows", also: "plages horaires", get: func(v *T) string { return writeWeek(v.Windows) }, set: func(_ *reader, v *T, s string) (err error) {
 				v.Windows, err = parseWeek(s)
 				return err
@@ -131,6 +132,7 @@ func plans() kind[lease.Plan] {
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
 			text("name", "nom formule libelle", func(v *T) *string { return &v.Name }),
+			ownSite(func(v *T) **catalogue.SiteID { return &v.Site }),
 			ids("includes", "comprend inclus espaces", func(v *T) *[]catalogue.SpaceKind { return &v.Includes }, (*reader).spaceKind),
 			yes("roaming", "itinerance toussites", func(v *T) *bool { return &v.Roaming }),
 			{name: "schedule", also: "horaire horaires", get: func(v *T) string { return string(v.Schedule) }, set: func(_ *reader, v *T, s string) error {

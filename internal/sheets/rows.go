@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,9 +15,16 @@ import (
 
 // column finds the column that a header's cell means; -1: none.
 func (k kind[T]) column(cell string) int {
-	name := plain(cell)
-	return slices.IndexFunc(k.columns, func(c column[T]) bool { return c.fits(name) })
+	for _, name := range []string{plain(cell), plain(aside.ReplaceAllString(cell, " "))} {
+		if i := slices.IndexFunc(k.columns, func(c column[T]) bool { return c.fits(name) }); i >= 0 {
+			return i
+		}
+	}
+	return -1
 }
+
+// aside is what a header says beside a column's name: Loyer mensuel (€, HT).
+var aside = regexp.MustCompile(`\([^)]*\)|\[[^\]]*\]`)
 
 // known counts the columns of a header that are the kind's, and says whether
 // one is of no other kind, and whether new ones can be made of them.
@@ -72,6 +80,10 @@ func (k kind[T]) layout(r *reader, t *table) (layout, bool) {
 func (k kind[T]) read(ctx context.Context, r *reader, t *table) error {
 	l, ok := k.layout(r, t)
 	r.seen = map[string]int{}
+	r.headerSlips(t, &l)
+	if i := slices.IndexFunc(l.at, func(at int) bool { return at >= 0 && k.name == "badges" && k.columns[at].name == "uid" }); i >= 0 {
+		r.badgeSlips(t, i)
+	}
 	for _, row := range t.rows {
 		if err := ctx.Err(); err != nil || !ok {
 			return err
@@ -101,6 +113,7 @@ func (k kind[T]) readRow(r *reader, t *table, row line, l *layout) {
 			return
 		}
 		m := b.(lease.Member)
+		r.recordSlips(t, row, l, m, false)
 		r.report.Changes = append(r.report.Changes, Change{File: t.file, Line: row.number, Kind: "members", ID: string(m.ID), Action: "create", Fields: []Field{{"name", "", m.Name}, {"tenant", "", string(m.Tenant)}}})
 	}
 	old, there := k.find(r.book, id)
@@ -123,6 +136,7 @@ func (k kind[T]) readRow(r *reader, t *table, row line, l *layout) {
 	}
 	if r.put(t, row.number, v, l) {
 		r.report.Changes = append(r.report.Changes, change)
+		r.recordSlips(t, row, l, v, there)
 	}
 }
 
@@ -172,7 +186,9 @@ func (k kind[T]) fill(r *reader, t *table, row line, l *layout, v *T, there bool
 		if err := c.set(r, v, s); err != nil {
 			r.fault(t, row.number, l.name(c.name), err.Error())
 			sound = false
+			continue
 		}
+		r.cellSlips(t, row, k.name, c.name, l.name(c.name), s)
 	}
 	return sound
 }

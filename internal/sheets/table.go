@@ -13,11 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -47,6 +47,9 @@ type table struct {
 	head   int // the header's line
 	header []string
 	rows   []line
+	above  []line // above the header, that are no title
+	// strange is a word with letters that the file's encoding may have wrong.
+	strange string
 }
 
 type line struct {
@@ -55,9 +58,9 @@ type line struct {
 }
 
 // decode makes UTF-8 of a file. Without a byte order mark it is UTF-8 where it
-// is valid as such, else Windows-1252, of which Latin-1 is a part.
-func decode(data []byte) (string, error) {
-	var enc encoding.Encoding = charmap.Windows1252
+// is valid as such, else one of eight bits; strange is a word that is none in it.
+func decode(data []byte) (decoded, strange string, err error) {
+	var enc encoding.Encoding
 	switch {
 	case bytes.HasPrefix(data, []byte{0xef, 0xbb, 0xbf}):
 		data, enc = data[3:], encoding.Nop
@@ -66,11 +69,17 @@ func decode(data []byte) (string, error) {
 	case utf8.Valid(data):
 		enc = encoding.Nop
 	}
-	text, err := enc.NewDecoder().Bytes(data)
-	if err != nil || !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
-		return "", errors.New("is no text in UTF-8, UTF-16 or Windows-1252")
+	if enc == nil {
+		decoded, strange = eightBits(data)
+	} else {
+		var text []byte
+		text, err = enc.NewDecoder().Bytes(data)
+		decoded = string(text)
 	}
-	return string(text), nil
+	if err != nil || !utf8.ValidString(decoded) || strings.ContainsRune(decoded, 0) {
+		return "", "", errors.New("is no text in UTF-8, UTF-16, Windows-1252, Mac Roman or code page 850")
+	}
+	return decoded, strange, nil
 }
 
 // separators are those that spreadsheets write.
@@ -79,7 +88,7 @@ const separators = ";,\t|"
 // read reads a file with the separator that fits its header best: score says
 // how many of a header's columns are known.
 func read(file string, data []byte, score func(header []string) int) (*table, error) {
-	text, err := decode(data)
+	text, strange, err := decode(data)
 	if err != nil {
 		return nil, Fault{File: file, Message: err.Error()}
 	}
@@ -90,7 +99,8 @@ func read(file string, data []byte, score func(header []string) int) (*table, er
 	var bestErr error
 	most := -1
 	for _, sep := range separators {
-		t, err := split(file, text, sep)
+		t, err := split(file, text, sep, score)
+		t.strange = strange
 		if n := score(t.header); n > most {
 			most, best, bestErr = n, t, err
 		}
@@ -98,41 +108,67 @@ func read(file string, data []byte, score func(header []string) int) (*table, er
 	return best, bestErr
 }
 
-func split(file, text string, sep rune) (*table, error) {
+// headWithin is within how many lines a header is looked for: titles stand above it.
+const headWithin = 20
+
+// headOf is the record that knows the most columns, the first of several.
+func headOf(records []line, score func([]string) int) int {
+	head, most := 0, 0
+	for i, r := range records[:min(len(records), headWithin)] {
+		if n := score(r.cells); n > most {
+			head, most = i, n
+		}
+	}
+	return head
+}
+
+func split(file, text string, sep rune, score func([]string) int) (*table, error) {
 	// Excel may say its separator in a first line.
 	skipped := 0
-	if rest, ok := strings.CutPrefix(text, "sep="+string(sep)); ok && (strings.HasPrefix(rest, "\n") || strings.HasPrefix(rest, "\r\n")) {
-		text, skipped = rest[strings.IndexByte(rest, '\n')+1:], 1
+	if first, rest, ok := strings.Cut(text, "\n"); ok && strings.EqualFold(strings.Trim(first, "\r\""), "sep="+string(sep)) {
+		text, skipped = rest, 1
 	}
 	t := &table{file: file}
 	r := csv.NewReader(strings.NewReader(text))
 	r.Comma, r.FieldsPerRecord = sep, -1
+	var records []line
 	for {
 		cells, err := r.Read()
 		var at *csv.ParseError
 		switch {
 		case errors.Is(err, io.EOF):
-			if t.header == nil {
-				return t, Fault{File: file, Line: 1, Message: "is empty: a first line names the columns"}
-			}
-			return t, nil
+			return t, t.take(records, score)
 		case errors.As(err, &at):
+			_ = t.take(records, score) // what was read tells how the file is parted
 			return t, Fault{File: file, Line: at.Line + skipped, Message: quotes[at.Err]}
 		case err != nil:
 			return t, Fault{File: file, Message: err.Error()}
 		}
-		number, _ := r.FieldPos(0)
-		number += skipped
-		switch {
-		case blank(cells):
-		case t.header == nil:
-			t.header, t.head = cells, number
-		case len(cells) > len(t.header) && !blank(cells[len(t.header):]):
-			return t, Fault{File: file, Line: number, Message: fmt.Sprintf("has %d cells, the first line %d", len(cells), len(t.header))}
-		default:
-			t.rows = append(t.rows, line{number, cells})
+		if number, _ := r.FieldPos(0); !blank(cells) {
+			records = append(records, line{number + skipped, cells})
 		}
 	}
+}
+
+// take makes a table of records: a header, and rows below it.
+func (t *table) take(records []line, score func([]string) int) error {
+	if len(records) == 0 {
+		return Fault{File: t.file, Line: 1, Message: "is empty: a first line names the columns"}
+	}
+	head := headOf(records, score)
+	t.header, t.head = records[head].cells, records[head].number
+	for _, r := range records[:head] {
+		if full := slices.DeleteFunc(slices.Clone(r.cells), func(c string) bool { return strings.TrimSpace(c) == "" }); len(full) > 1 {
+			t.above = append(t.above, line{r.number, full})
+		}
+	}
+	for _, r := range records[head+1:] {
+		if len(r.cells) > len(t.header) && !blank(r.cells[len(t.header):]) {
+			return Fault{File: t.file, Line: r.number, Message: fmt.Sprintf("has %d cells, the header %d", len(r.cells), len(t.header))}
+		}
+		t.rows = append(t.rows, r)
+	}
+	return nil
 }
 
 // quotes says what is wrong with quoted cells: what else a CSV's form can be wrong in is not asked of it.

@@ -90,7 +90,7 @@ func textCell(s string) string {
 
 var (
 	isoDay    = regexp.MustCompile(`^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]00:00(?::00)?)?$`)
-	frenchDay = regexp.MustCompile(`^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})$`)
+	frenchDay = regexp.MustCompile(`^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?: 0?0:00(?::00)?)?$`)
 )
 
 // parseDay reads 2026-10-31, 31/10/2026, 31.10.26.
@@ -178,7 +178,7 @@ func parseNumber(s string, units ...string) (*big.Rat, error) {
 }
 
 // thousands is a number that people write for thousands and for decimals.
-var thousands = regexp.MustCompile(`^-?([1-9]\d{0,2})[.,](\d{3})(?:\D.*)?$`)
+var thousands = regexp.MustCompile(`^-?([1-9]\d{0,2})[.,](\d{3})(?:[^\d.,].*)?$`)
 
 var numberForm = regexp.MustCompile(`^-?\d{1,12}(\.\d{1,9})?$`)
 

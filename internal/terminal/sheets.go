@@ -18,6 +18,10 @@ const (
 )
 
 type importReport struct {
+	Warnings []struct {
+		File, Column, Value, Text string
+		Line                      int
+	}
 	Changes []struct {
 		File             string
 		Line             int
@@ -57,6 +61,13 @@ func Import(ctx context.Context, c Client, w io.Writer, file string, q url.Value
 }
 
 func (r *importReport) show(w io.Writer, dry bool) error {
+	for _, x := range r.Warnings {
+		place := fmt.Sprintf("%s:%d", x.File, x.Line)
+		if x.Column != "" {
+			place += ": column " + x.Column
+		}
+		fmt.Fprintf(w, "warning: %s: %q %s\n", place, x.Value, x.Text)
+	}
 	count := map[string]int{}
 	t := newTable("<", "<", "<", "<", "<")
 	for _, x := range r.Changes {
@@ -84,6 +95,9 @@ func (r *importReport) show(w io.Writer, dry bool) error {
 	said := "done"
 	if dry {
 		said = "a dry run, nothing was changed"
+		if n := len(r.Warnings); n > 0 {
+			said += fmt.Sprintf("; with %d warnings it takes --accept-warnings", n)
+		}
 	}
 	_, err := fmt.Fprintf(w, "%d new, %d changed, %d as they were: %s.\n", count["create"], count["change"], count["keep"], said)
 	return err

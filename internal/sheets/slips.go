@@ -1,0 +1,157 @@
+package sheets
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Warning is what is probably a slip, and where: it is read all the same, and
+// committed only where somebody accepts it.
+type Warning struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column string `json:"column"` // as the file names it
+	Value  string `json:"value"`
+	Text   string `json:"text"`
+}
+
+// String tells of it in a line.
+func (w Warning) String() string {
+	return Fault{w.File, w.Line, w.Column, fmt.Sprintf("%q %s", w.Value, w.Text)}.Error()
+}
+
+func (r *reader) warn(t *table, line int, column, value, text string) {
+	r.report.Warnings = append(r.report.Warnings, Warning{t.file, line, strings.TrimSpace(column), value, text})
+}
+
+// money are words of a column that speaks of it.
+var money = regexp.MustCompile(`(?i)loyer|prix|tarif|montant|redevance|charges|caution|facture|tva|ttc|\bht\b|euro|€|rent\b|price|amount|rate\b|vat|cost|cents`)
+
+// headerSlips looks at columns that mean nothing here.
+func (r *reader) headerSlips(t *table, l *layout) {
+	for i, h := range t.header {
+		if h = strings.TrimSpace(h); l.at[i] < 0 && money.MatchString(h) {
+			r.warn(t, t.head, h, h, "speaks of money and was not understood: the rows are read without it")
+		}
+	}
+	for _, skipped := range t.above {
+		r.warn(t, skipped.number, "", strings.TrimSpace(strings.Join(skipped.cells, " ")), fmt.Sprintf("stands above line %d, which was taken for the header: it is not read", t.head))
+	}
+	if t.strange != "" {
+		r.warn(t, t.head, "", t.strange, "has letters that no text has: the file's encoding is none that is known, save it as UTF-8")
+	}
+}
+
+// badgeSlips looks at a list of badges as a whole: hex has letters somewhere.
+func (r *reader) badgeSlips(t *table, column int) {
+	var rows []line
+	for _, row := range t.rows {
+		if column >= len(row.cells) || strings.TrimSpace(row.cells[column]) == "" {
+			continue
+		}
+		if strings.ContainsFunc(row.cells[column], unicode.IsLetter) {
+			return
+		}
+		rows = append(rows, row)
+	}
+	for _, row := range rows {
+		r.warn(t, row.number, t.header[column], strings.TrimSpace(row.cells[column]),
+			"is read as hex, and no badge of the column has a letter: decimal numbers stand in a column decimalId, dates and telephone numbers are no badges")
+	}
+}
+
+var rounded = regexp.MustCompile(`^\d{15}0*$`)
+
+// roundedBadge says whether a spreadsheet, which keeps 15 digits, has rounded a number.
+func roundedBadge(cell string) bool {
+	digits := strings.Map(func(c rune) rune {
+		if unicode.IsSpace(c) || strings.ContainsRune(",.'", c) {
+			return -1
+		}
+		return c
+	}, strings.TrimPrefix(cell, "dec:"))
+	return rounded.MatchString(digits) && (len(digits) > 15 || strings.HasSuffix(digits, "00"))
+}
+
+// dates are the columns of days and instants.
+var dates = []string{"starts_on", "ends_on", "valid_from", "valid_to", "starts_at", "ends_at"}
+
+var yearIn = regexp.MustCompile(`(?:^|\D)(\d{4})(?:\D|$)`)
+
+// cellSlips looks at one cell that was read.
+func (r *reader) cellSlips(t *table, row line, kind, column, called, cell string) {
+	switch {
+	case cell == "":
+	case kind == "plans" && column == "vat_pct":
+		if n, err := parseNumber(cell, "%"); err == nil && n.Sign() > 0 && n.Num().Cmp(n.Denom()) < 0 {
+			r.warn(t, row.number, called, cell, "is a VAT of less than 1 %: a share that lost its percent sign? 20 % is written 20")
+		}
+	case kind == "badges" && (column == "uid" || column == "decimal") && roundedBadge(cell):
+		r.warn(t, row.number, called, cell, "ends in zeros after fifteen digits, which is all that spreadsheets keep: this is no badge that exists")
+	case slices.Contains(dates, column):
+		if m := yearIn.FindStringSubmatch(cell); m != nil && (m[1] < "1990" || m[1] > "2100") {
+			r.warn(t, row.number, called, cell, "lies before 1990 or after 2100")
+		}
+	}
+}
+
+// turned is what a name and the same turned round have in common.
+func turned(name string) string {
+	var words []string
+	for _, w := range strings.Fields(name) {
+		if p := plain(w); p != "" {
+			words = append(words, p)
+		}
+	}
+	slices.Sort(words)
+	return strings.Join(words, " ")
+}
+
+// recordSlips looks at a record that a row has made or changed.
+func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
+	switch v := v.(type) {
+	case lease.Member:
+		if there {
+			return
+		}
+		for _, id := range r.byWords[wordsOf{v.Tenant, turned(v.Name)}] {
+			if m, ok := r.book.Member(id); ok && id != v.ID && m.Tenant == v.Tenant && plain(m.Name) != plain(v.Name) && turned(m.Name) == turned(v.Name) {
+				r.warn(t, row.number, l.name("name"), v.Name, fmt.Sprintf("is the name of member %s turned round", id))
+				return
+			}
+		}
+	case lease.Lease:
+		for other := range r.book.Leases() {
+			if other.ID == v.ID || other.Tenant == v.Tenant || !overlap(&other, &v) {
+				continue
+			}
+			for _, id := range v.Spaces {
+				if sp := r.network.Space(id); sp != nil && sp.Kind.Office() && slices.Contains(other.Spaces, id) {
+					r.warn(t, row.number, l.name("spaces"), string(id), fmt.Sprintf("is let to %s on the same days, by lease %s", other.Tenant, other.ID))
+				}
+			}
+		}
+	}
+}
+
+func overlap(a, b *lease.Lease) bool {
+	ends := func(l *lease.Lease) catalogue.Day {
+		if l.EndsOn == nil {
+			return 1 << 30
+		}
+		return *l.EndsOn
+	}
+	return a.StartsOn <= ends(b) && b.StartsOn <= ends(a)
+}
+
+// wordsOf is a name's words within a tenant, in no order.
+type wordsOf struct {
+	tenant lease.TenantID
+	words  string
+}
