@@ -114,7 +114,7 @@ type lockdownOut struct {
 func (s *server) access() {
 	huma.Register(s.api, operation("POST", "/v1/access/check", tagAccess, "What would be decided; nothing is recorded.", Admin, Manager), s.check)
 	huma.Register(s.api, operation("GET", "/v1/access/reads", tagAccess, "Reads with their decisions, oldest first.", Admin, Manager), s.reads)
-	huma.Register(s.api, operation("POST", "/v1/doors/{id}/unlock", tagAccess, "Open a door once; audited.", Admin, Manager), s.unlock)
+	huma.Register(s.api, with(operation("POST", "/v1/doors/{id}/unlock", tagAccess, "Open a door once; audited.", Admin, Manager), http.StatusConflict, http.StatusServiceUnavailable), s.unlock)
 	huma.Register(s.api, operation("PUT", "/v1/sites/{id}/lockdown", tagAccess, "Let only responders in, or end that; audited.", Admin, Manager), s.lockdown)
 	huma.Register(s.api, operation("GET", "/v1/sites/{id}/lockdown", tagAccess, "Whether a site is in lockdown.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[lockdownOut], error) {
 		if err := s.ownSite(ctx, in.ID); err != nil {
@@ -204,7 +204,7 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 
 // stretch makes a page of what was fetched, one more than the limit where there is more.
 func stretch[A, B any](limit int, fetched []A, show func(A) B, cursor func(A) []string) *pageOut[B] {
-	out := &pageOut[B]{Body: page[B]{Items: []B{}}}
+	out := &pageOut[B]{Body: Page[B]{Items: []B{}}}
 	if len(fetched) > limit {
 		fetched = fetched[:limit]
 		out.Body.Next = encodeCursor(cursor(fetched[limit-1])...)

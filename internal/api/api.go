@@ -125,6 +125,7 @@ func New(cfg Config) http.Handler {
 	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.persons, s.sheets} {
 		register()
 	}
+	tellNulls(s.api.OpenAPI().Components.Schemas)
 	return r
 }
 
@@ -208,7 +209,13 @@ func operation(method, path, tag, summary string, roles ...Role) huma.Operation 
 	op := huma.Operation{
 		OperationID: operationID(method, path), Method: method, Path: path, Summary: summary, Tags: []string{tag}, MaxBodyBytes: maxBody,
 		Metadata: map[string]any{rolesKey: roles}, Security: []map[string][]string{{"token": {}}},
-		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity},
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
+	}
+	if strings.Contains(path, "{") {
+		op.Errors = append(op.Errors, http.StatusNotFound)
+	}
+	if method == http.MethodPut || method == http.MethodPost {
+		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge)
 	}
 	if method == http.MethodDelete {
 		op.DefaultStatus = http.StatusNoContent

@@ -104,7 +104,7 @@ type indexOut struct {
 }
 
 type calibrationBody struct {
-	page[calibrated]
+	Page[calibrated]
 	Kinds  []calibratedGroup `json:"kinds" nullable:"false" doc:"All that was asked for, whatever the page."`
 	Sites  []calibratedGroup `json:"sites" nullable:"false"`
 	Months float64           `json:"months" doc:"Of the reference period."`
@@ -169,7 +169,7 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	out.Body.Sites = group(shown, func(c *calibrated) string { return string(c.Site) })
 	p, err := numberedAsOf(asOf, in.Tabular, shown, func(c calibrated) calibrated { return c })
 	if err == nil {
-		out.Body.page = p.Body
+		out.Body.Page = p.Body
 	}
 	return out, err
 }

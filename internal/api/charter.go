@@ -21,7 +21,7 @@ type offered struct {
 }
 
 type charterBody struct {
-	page[offered]
+	Page[offered]
 	Missing map[catalogue.SiteID][]catalogue.SpaceKind `json:"missing" doc:"What each site lacks of what the charter names."`
 }
 
@@ -58,7 +58,7 @@ func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], e
 	}
 	p, err := numberedAsOf(asOf, *in, all, func(o offered) offered { return o })
 	if err == nil {
-		out.Body.page = p.Body
+		out.Body.Page = p.Body
 	}
 	return out, err
 }

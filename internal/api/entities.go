@@ -88,10 +88,10 @@ func register[T any](s *server, e entity[T]) {
 		}
 		return &tagged[T]{etag(v), v}, nil
 	})
-	huma.Register(s.api, operation("PUT", one1, tagRights, "Make or change a "+e.noun+".", e.write...), func(ctx context.Context, in *putIn[T]) (*tagged[T], error) {
+	huma.Register(s.api, with(operation("PUT", one1, tagRights, "Make or change a "+e.noun+".", e.write...), http.StatusConflict, http.StatusPreconditionFailed), func(ctx context.Context, in *putIn[T]) (*tagged[T], error) {
 		return putEntity(ctx, s, e, in)
 	})
-	huma.Register(s.api, operation("DELETE", one1, tagRights, "Delete a "+e.noun+" that nothing refers to.", e.write...), func(ctx context.Context, in *MatchPath) (*empty, error) {
+	huma.Register(s.api, with(operation("DELETE", one1, tagRights, "Delete a "+e.noun+" that nothing refers to.", e.write...), http.StatusConflict, http.StatusPreconditionFailed), func(ctx context.Context, in *MatchPath) (*empty, error) {
 		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
 		v, ok := e.find(book, in.ID)
 		if !ok || !e.may(c, book, v) {

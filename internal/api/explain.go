@@ -14,7 +14,7 @@ import (
 )
 
 type explainIn struct {
-	Member string `query:"member" required:"true"`
+	Member string `query:"member" required:"true" minLength:"1"`
 	Day    string `query:"day" required:"true" format:"date"`
 }
 

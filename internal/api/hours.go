@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,7 +17,7 @@ const tagBilling = "Billing"
 
 type hoursIn struct {
 	Tabular
-	Month  string `query:"month" required:"true" doc:"As 2026-10, local."`
+	Month  string `query:"month" required:"true" pattern:"^[0-9]{4}-(0[1-9]|1[0-2])$" doc:"As 2026-10, local."`
 	Tenant string `query:"tenant" doc:"Only of this tenant."`
 	By     string `query:"by" enum:"tenant,member,day" default:"tenant"`
 }
@@ -46,7 +47,7 @@ func (v *hoursView) add(d *billing.Day) {
 func (s *server) hours() {
 	who := []Role{Admin, Manager, Billing, Tenant}
 	huma.Register(s.api, operation("GET", "/v1/hours", tagBilling, "Measured hours of a month, by tenant, member or day; also as CSV.", who...), s.listHours)
-	huma.Register(s.api, operation("GET", "/v1/hours/explain", tagBilling, "How a member's day came about: visits, reads, leases, plans.", who...), s.explain)
+	huma.Register(s.api, with(operation("GET", "/v1/hours/explain", tagBilling, "How a member's day came about: visits, reads, leases, plans.", who...), http.StatusNotFound), s.explain)
 }
 
 // ownTenant holds a request to the caller's tenant.

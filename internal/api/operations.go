@@ -100,7 +100,7 @@ func (s *server) operations() {
 	})
 	type auditIn struct {
 		Paging
-		Target string `query:"target" required:"true" doc:"kind/id, as lease/atelier-2026."`
+		Target string `query:"target" required:"true" minLength:"1" doc:"kind/id, as lease/atelier-2026."`
 	}
 	huma.Register(s.api, operation("GET", "/v1/audit", tagOperations, "The acts on one thing, oldest first.", Admin), func(ctx context.Context, in *auditIn) (*pageOut[actView], error) {
 		acts, err := s.cfg.Ledger.Acts(ctx, in.Target)

@@ -9,18 +9,18 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// page is one stretch of a list; next is null at its end.
-type page[T any] struct {
+// Page is one stretch of a list; next is null at its end.
+type Page[T any] struct {
 	Items []T     `json:"items" nullable:"false"`
 	Next  *string `json:"next"`
 	AsOf
 	fr bool // how it is written as CSV
 }
 
-func (p page[T]) rows() any    { return p.Items }
-func (p page[T]) french() bool { return p.fr }
+func (p Page[T]) rows() any    { return p.Items }
+func (p Page[T]) french() bool { return p.fr }
 
-type pageOut[T any] struct{ Body page[T] }
+type pageOut[T any] struct{ Body Page[T] }
 
 type one[T any] struct{ Body T }
 
@@ -61,7 +61,7 @@ func cut[T any](p Paging, all iter.Seq[T], id func(T) string) (*pageOut[T], erro
 	if err != nil {
 		return nil, err
 	}
-	out := &pageOut[T]{Body: page[T]{Items: []T{}}}
+	out := &pageOut[T]{Body: Page[T]{Items: []T{}}}
 	for v := range all {
 		if after != nil && id(v) <= after[0] {
 			continue

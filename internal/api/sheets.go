@@ -38,7 +38,7 @@ func (s *server) sheets() {
 	in.MaxBodyBytes = maxImport
 	in.Errors = append(in.Errors, http.StatusConflict)
 	huma.Register(s.api, in, s.importSheets)
-	huma.Register(s.api, operation("GET", "/v1/export", tagRights, "All tenants, members, badges (as hashes), schedules, plans, leases, passes and events as CSV files in a zip.", Admin), s.exportSheets)
+	huma.Register(s.api, file(operation("GET", "/v1/export", tagRights, "All tenants, members, badges (as hashes), schedules, plans, leases, passes and events as CSV files in a zip.", Admin), "application/zip"), s.exportSheets)
 }
 
 func (s *server) importSheets(ctx context.Context, in *importIn) (*one[sheets.Report], error) {

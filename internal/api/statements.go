@@ -40,7 +40,7 @@ type statementsIn struct {
 }
 
 // statementsBody are statements; as CSV the lines of all of them, not a page.
-type statementsBody struct{ page[bills.Statement] }
+type statementsBody struct{ Page[bills.Statement] }
 
 func (b statementsBody) rows() any { return linesOf(b.Items, b.fr) }
 
@@ -186,12 +186,10 @@ func linesOf(list []bills.Statement, french bool) any {
 }
 
 func (s *server) statements() {
-	op := operation("POST", "/v1/statements", tagBilling, "Issue a month's statements; a dry run shows them.", Admin, Billing)
-	op.Errors = append(op.Errors, http.StatusConflict)
-	huma.Register(s.api, op, s.issue)
+	huma.Register(s.api, with(operation("POST", "/v1/statements", tagBilling, "Issue a month's statements; a dry run shows them.", Admin, Billing), http.StatusConflict, http.StatusServiceUnavailable), s.issue)
 	huma.Register(s.api, operation("GET", "/v1/statements", tagBilling, "Issued statements, by number; also as CSV, all their lines.", Admin, Billing, Tenant), s.listStatements)
 	huma.Register(s.api, operation("GET", "/v1/statements/{id}", tagBilling, "An issued statement; also as CSV, and as HTML that prints on A4.", Admin, Billing, Tenant), s.statement)
-	huma.Register(s.api, operation("GET", "/v1/accounting", tagBilling, "Issued statements as the entries of a sales journal: the 18 columns of a FEC, as French accounting packages import it.", Admin, Billing), s.accounting)
+	huma.Register(s.api, file(operation("GET", "/v1/accounting", tagBilling, "Issued statements as the entries of a sales journal: the 18 columns of a FEC, as French accounting packages import it.", Admin, Billing), "text/plain"), s.accounting)
 	huma.Register(s.api, operation("GET", "/v1/calibration", tagBilling, "What rents the use of spaces suggests, with every input; also as CSV.", Admin, Manager, Billing), s.calibration)
 	huma.Register(s.api, operation("GET", "/v1/charter", tagBilling, "Which of the charter's spaces and services each site offers, how they are used, and what is missing.", Admin, Manager, Billing), s.charter)
 }
@@ -283,7 +281,7 @@ func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut,
 }
 
 type accountingIn struct {
-	Month string `query:"month" doc:"Statements of this month; default: all."`
+	Month string `query:"month" pattern:"^[0-9]{4}-[0-9]{2}$" doc:"Statements of this month; default: all."`
 	From  string `query:"from" format:"date" doc:"Issued on this local day or later."`
 	To    string `query:"to" format:"date" doc:"Issued on this local day or before."`
 }

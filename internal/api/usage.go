@@ -94,7 +94,7 @@ func showUsage(u series.Usage) usageView {
 type occupancyIn struct {
 	Tabular
 	Span
-	Space string `query:"space" required:"true"`
+	Space string `query:"space" required:"true" minLength:"1"`
 	Every string `query:"every" default:"1h" doc:"Whole minutes or hours that divide the day, as 15m or 1h; or 1d for local days."`
 }
 

@@ -133,9 +133,8 @@ func TestReadsAreDecidedByTheActsBeforeThemInTheChain(t *testing.T) {
 // settable is a clock that a test sets.
 type settable struct{ ns atomic.Int64 }
 
-func (c *settable) now() time.Time       { return time.Unix(0, c.ns.Load()) }
-func (c *settable) set(t time.Time)      { c.ns.Store(t.UnixNano()) }
-func (c *settable) add(by time.Duration) { c.ns.Add(int64(by)) }
+func (c *settable) now() time.Time  { return time.Unix(0, c.ns.Load()) }
+func (c *settable) set(t time.Time) { c.ns.Store(t.UnixNano()) }
 
 func TestAServiceWhoseClockIsBehindDecidesAndRejectsNothing(t *testing.T) {
 	cfg := testConfig(t)

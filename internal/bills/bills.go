@@ -276,7 +276,7 @@ func (b Bills) commit(ctx context.Context, list, before []Statement, actor strin
 		s.ID = StatementID(s.Number)
 		s.IssuedAt = &now
 	}
-	all := append(before, list...)
+	all := slices.Concat(before, list)
 	b.Settings.Number(all, b.Network.Zone.Location())
 	copy(list, all[len(before):])
 	return b.Ledger.Write(ctx, func(tx *ledger.Tx) error {

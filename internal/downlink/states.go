@@ -77,7 +77,7 @@ func (d *Downlink) updateStates(force *rights.InForce, now time.Time, again bool
 		d.note(want.until, now)
 		r.forgetExpired(now)
 		connected := greeted[r.dev.ID] == connects ||
-			greeted[r.dev.ID] == returns && !(r.told.sure && r.told.equal(want) && now.Sub(r.told.at) < justTold)
+			greeted[r.dev.ID] == returns && (!r.told.sure || !r.told.equal(want) || now.Sub(r.told.at) >= justTold)
 		if !connected && !again && r.told.known && r.told.equal(want) {
 			continue
 		}

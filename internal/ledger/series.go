@@ -191,7 +191,7 @@ func (l *Ledger) SeriesRuns(ctx context.Context, space catalogue.SpaceID, from, 
 		runs, err := occupancy.ReadRuns(buffer[:0], body)
 		if err != nil {
 			l.noteDamaged(space, day)
-			return nil
+			return nil //nolint:nilerr // it is made again; the others are read
 		}
 		buffer = runs
 		yield(day, runs)

@@ -163,14 +163,3 @@ func (l *ordered[T]) drop(gone func(last T) bool) {
 	}
 	l.blocks = slices.Delete(l.blocks, 0, n)
 }
-
-// each iterates in order.
-func (l *ordered[T]) each(yield func(T) bool) {
-	for _, b := range l.blocks {
-		for _, v := range b.items {
-			if !yield(v) {
-				return
-			}
-		}
-	}
-}
