@@ -76,20 +76,21 @@ func (c *tokenCreateCmd) Run(ctx context.Context) error {
 }
 
 type auditCmd struct {
-	Verify auditVerifyCmd `cmd:"" help:"Walk the whole chain and say whether anything was altered."`
+	Verify auditVerifyCmd `cmd:"" help:"Walk the chain, hold what decides to its acts, make some visits again: was anything altered?"`
 }
 
 type auditVerifyCmd struct {
-	Data string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	Data      string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
 func (c *auditVerifyCmd) Run(ctx context.Context) error {
-	a, err := app.VerifyAudit(ctx, c.Data)
+	a, err := app.VerifyAudit(ctx, app.Config{Data: c.Data, Catalogue: c.Catalogue})
 	if err != nil {
 		return err
 	}
 	if !a.OK {
-		return fmt.Errorf("the chain is broken at entry %d: %s", a.BrokenAt, a.Why)
+		return fmt.Errorf("it does not hold, at entry %d: %s", a.BrokenAt, a.Why)
 	}
 	fmt.Printf("The chain holds: %d entries, %d of them with content that was rightfully erased.\n", a.Entries, a.Erased)
 	return nil

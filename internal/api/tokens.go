@@ -108,8 +108,7 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
-		v.Token = ""
-		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "put", Target: "token/" + v.ID, Body: mustJSON(v)})
+		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "put", Target: "token/" + v.ID, Body: t.Terms()})
 	})
 	if err != nil {
 		return nil, s.fail(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 )
@@ -87,15 +88,33 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 	if err != nil {
 		return "", err
 	}
+	t := ledger.Token{ID: adminTokenID, Role: "admin", Hash: hash}
 	if subtle.ConstantTimeCompare(brought.Body, hash) == 1 {
-		return token, nil
+		acts, err := l.Acts(ctx, "token/"+adminTokenID)
+		if err != nil || len(acts) > 0 {
+			return token, err
+		}
+		if t, err = l.Token(ctx, adminTokenID); err != nil { // it was brought in before that was an act
+			return token, ignore(err, ledger.ErrNotFound)
+		}
 	}
 	return token, l.Write(ctx, func(tx *ledger.Tx) error {
 		if err := tx.PutSnapshot(adminSetting, ledger.Snapshot{Body: hash}); err != nil {
 			return err
 		}
-		return tx.PutToken(ledger.Token{ID: adminTokenID, Role: "admin", Hash: hash})
+		if err := tx.PutToken(t); err != nil {
+			return err
+		}
+		return tx.AddAct(&ingest.Act{At: time.Now().UTC(), Actor: "settings", Action: "put", Target: "token/" + adminTokenID, Body: t.Terms()})
 	})
+}
+
+// ignore is an error, unless it is that one.
+func ignore(err, that error) error {
+	if errors.Is(err, that) {
+		return nil
+	}
+	return err
 }
 
 func adminFromFile(path string) (string, error) {

@@ -126,7 +126,7 @@ func (e *export) newSecrets(ctx context.Context) error {
 			if err := tx.PutDeviceSecret(d.ID, keys.HashSecret(secret), mosquitto.Hash(secret)); err != nil {
 				return err
 			}
-			if err := tx.AddAct(&ingest.Act{At: time.Now().UTC(), Actor: "cli", Action: "secret", Target: "device/" + string(d.ID), Body: []byte("{}")}); err != nil {
+			if err := tx.AddAct(&ingest.Act{At: time.Now().UTC(), Actor: "cli", Action: "secret", Target: "device/" + string(d.ID), Body: ledger.SecretAct(keys.HashSecret(secret))}); err != nil {
 				return err
 			}
 		}

@@ -362,7 +362,10 @@ func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
 		return m, err
 	}
 	m.from, m.to, m.reads = from, to, len(reads)
-	tenant := f.tenant(t.Subject.Member)
+	tenant := lease.TenantID("")
+	if f.rights != nil { // a verification looks at no tenant
+		tenant = f.tenant(t.Subject.Member)
+	}
 	for _, v := range visit.Make(f.network, f.calendar, reads) {
 		m.visits = append(m.visits, ledger.Visit{ID: visit.ID(v.Space, v.First), Tenant: tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended})
 	}

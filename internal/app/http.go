@@ -11,6 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/series"
 )
 
@@ -20,7 +21,8 @@ func (a *App) apiConfig() api.Config {
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
 		Series:      series.Reader{Network: a.Network, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
 		Bills:   a.bills(),
-		Foreign: a.foreign, Watch: a.pipeline.Watch, NotUnderstood: a.pipeline.NotUnderstood, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,
+		Foreign: a.foreign, Watch: a.pipeline.Watch, NotUnderstood: a.pipeline.NotUnderstood,
+		Verify: func(ctx context.Context) (ledger.Audit, error) { return verify(ctx, a.Network, a.ledger) }, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,
 		CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
 	}
 }

@@ -100,7 +100,7 @@ func CreateToken(ctx context.Context, cfg Config, r TokenRequest) (token string,
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
-		return tx.AddAct(&ingest.Act{At: now, Actor: "cli", Action: "put", Target: "token/" + r.ID, Body: []byte(`{"role":"` + r.Role + `"}`)})
+		return tx.AddAct(&ingest.Act{At: now, Actor: "cli", Action: "put", Target: "token/" + r.ID, Body: t.Terms()})
 	})
 }
 
@@ -120,16 +120,6 @@ func (r TokenRequest) check(n *catalogue.Network) error {
 		return errors.New("--tenant: a tenant's token needs its tenant")
 	}
 	return nil
-}
-
-// VerifyAudit verifies the chain of a data folder, whose service may be running.
-func VerifyAudit(ctx context.Context, data string) (a ledger.Audit, err error) {
-	l, err := openExisting(ctx, data)
-	if err != nil {
-		return a, err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	return l.Verify(ctx)
 }
 
 func openExisting(ctx context.Context, dir string) (*ledger.Ledger, error) {

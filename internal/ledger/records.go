@@ -180,19 +180,25 @@ func one[T any](list []T, err error) (T, error) {
 	return list[0], nil
 }
 
+const tokenColumns = "id, role, sites, tenant, hash, expires_at"
+
+func scanToken(rows *sql.Rows) (t Token, err error) {
+	var sites string
+	var expires sql.NullInt64
+	if err := rows.Scan(&t.ID, &t.Role, &sites, &t.Tenant, &t.Hash, &expires); err != nil {
+		return t, err
+	}
+	t.ExpiresAt = instant(expires)
+	return t, json.Unmarshal([]byte(sites), &t.Sites)
+}
+
 func (l *Ledger) tokens(ctx context.Context, tail string, args ...any) ([]Token, error) {
 	var list []Token
-	rows, err := l.reads.QueryContext(ctx, "SELECT id, role, sites, tenant, hash, expires_at FROM tokens "+tail, args...)
+	rows, err := l.reads.QueryContext(ctx, "SELECT "+tokenColumns+" FROM tokens "+tail, args...)
 	err = each(rows, err, func(rows *sql.Rows) error {
-		var t Token
-		var sites string
-		var expires sql.NullInt64
-		if err := rows.Scan(&t.ID, &t.Role, &sites, &t.Tenant, &t.Hash, &expires); err != nil {
-			return err
-		}
-		t.ExpiresAt = instant(expires)
+		t, err := scanToken(rows)
 		list = append(list, t)
-		return json.Unmarshal([]byte(sites), &list[len(list)-1].Sites)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load tokens: %w", err)

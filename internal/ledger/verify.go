@@ -49,7 +49,10 @@ func (v *verifier) run() error {
 	if err != nil {
 		return err
 	}
-	return ignoreBroken(v.strays())
+	if err := v.strays(); err != nil {
+		return ignoreBroken(err)
+	}
+	return ignoreBroken(v.state())
 }
 
 func ignoreBroken(err error) error {

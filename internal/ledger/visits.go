@@ -497,3 +497,32 @@ func (l *Ledger) ReadByID(ctx context.Context, id uuid.UUID) (*ingest.Read, erro
 	}
 	return r, err
 }
+
+// SampleMoves picks people who badged after an instant, with their last read's.
+func (l *Ledger) SampleMoves(ctx context.Context, since time.Time, n int) ([]Touched, error) {
+	var list []Touched
+	rows, err := l.reads.QueryContext(ctx, "SELECT member, max(at) FROM reads WHERE member IS NOT NULL AND at >= ? GROUP BY member ORDER BY random() LIMIT ?", ms(since), n)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var t Touched
+		var when int64
+		err := rows.Scan(&t.Subject.Member, &when)
+		t.From, t.To = at(when), at(when)
+		list = append(list, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: sample people: %w", err)
+	}
+	return list, nil
+}
+
+// IsWaiting says whether a subject's visits are still to be made.
+func (l *Ledger) IsWaiting(ctx context.Context, s visit.Subject, cursor string) (bool, error) {
+	var n int
+	err := l.reads.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM touched WHERE subject = ?)
+		+ (SELECT count(*) FROM reads WHERE member = ? AND seq > coalesce((SELECT seq FROM cursors WHERE name = ?), 0))`, "m:"+string(s.Member), string(s.Member), cursor).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("ledger: %w", err)
+	}
+	return n > 0, nil
+}

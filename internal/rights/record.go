@@ -43,6 +43,7 @@ type credentialRecord struct {
 	Lookup    []byte         `json:"lookup,omitempty"`
 	ForList   []byte         `json:"for_list,omitempty"`
 	Since     *time.Time     `json:"since,omitempty"`
+	Seal      string         `json:"seal,omitempty"` // of an act: of the hashes
 }
 
 // kindFormer is of badges' former holders. They are no entity: nobody puts or
@@ -71,6 +72,7 @@ type passRecord struct {
 	Deleted   bool                `json:"deleted,omitempty"`
 	Lookup    []byte              `json:"lookup,omitempty"`
 	ForList   []byte              `json:"for_list,omitempty"`
+	Seal      string              `json:"seal,omitempty"` // of an act: of the hashes
 }
 
 // edit is a change that was applied to the book and is to be committed.
@@ -137,9 +139,9 @@ func putCredential(book *lease.Book, v lease.Credential, now time.Time) (edit, e
 			return e, err
 		}
 	}
-	r := credentialRecord{v.Member, v.Kind, v.Status, v.ValidFrom, v.ValidTo, v.Lookup[:], v.ForList[:], v.Since}
+	r := credentialRecord{Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: v.ValidFrom, ValidTo: v.ValidTo, Lookup: v.Lookup[:], ForList: v.ForList[:], Since: v.Since}
 	e.body = r
-	r.Lookup, r.ForList = nil, nil
+	r.Lookup, r.ForList, r.Seal = nil, nil, ledger.Seal(v.Lookup[:], v.ForList[:])
 	e.audit = r
 	return e, nil
 }
@@ -154,9 +156,9 @@ func (e *edit) retire(book *lease.Book, c lease.Credential, now time.Time) error
 }
 
 func passBodies(v lease.Pass) (body, audit any) {
-	r := passRecord{v.Host, v.Name, v.Spaces, v.ValidFrom, v.ValidTo, v.Deleted, v.Lookup[:], v.ForList[:]}
+	r := passRecord{Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: v.ValidFrom, ValidTo: v.ValidTo, Deleted: v.Deleted, Lookup: v.Lookup[:], ForList: v.ForList[:]}
 	bare := r
-	bare.Lookup, bare.ForList = nil, nil
+	bare.Lookup, bare.ForList, bare.Seal = nil, nil, ledger.Seal(v.Lookup[:], v.ForList[:])
 	return r, bare
 }
 

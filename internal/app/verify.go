@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+const (
+	// sampled is how many people's visits a verification makes again.
+	sampled = 20
+	// sampledDays is from how far back: reads are kept longer.
+	sampledDays = 60
+)
+
+// VerifyAudit verifies a data folder, whose service may be running: the chain,
+// what decides, and the visits of some people.
+func VerifyAudit(ctx context.Context, cfg Config) (a ledger.Audit, err error) {
+	n, err := cfg.LoadCatalogue()
+	if err != nil {
+		return a, err
+	}
+	l, err := openExisting(ctx, cfg.Data)
+	if err != nil {
+		return a, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	return verify(ctx, n, l)
+}
+
+// verify is the chain's verification, and that of a sample of visits.
+func verify(ctx context.Context, n *catalogue.Network, l *ledger.Ledger) (ledger.Audit, error) {
+	a, err := l.Verify(ctx)
+	if err != nil || !a.OK {
+		return a, err
+	}
+	f := newFollower(n, l, nil, nil, nil, Options{Now: time.Now})
+	people, err := l.SampleMoves(ctx, time.Now().AddDate(0, 0, -sampledDays), sampled)
+	if err != nil {
+		return a, err
+	}
+	for _, t := range people {
+		why := ""
+		for range 3 { // a read may come between the two looks
+			if why, err = f.differs(ctx, t); err != nil {
+				return a, err
+			}
+			if why == "" {
+				break
+			}
+			if err := sleep(ctx, time.Second); err != nil {
+				return a, err
+			}
+		}
+		if why != "" {
+			a.OK, a.BrokenAt, a.Why = false, a.Entries, why
+			return a, nil
+		}
+	}
+	return a, nil
+}
+
+// differs makes visits around a person's reads again, and says where what is
+// kept is not the same; empty: it is, or is still to be made.
+func (f *follower) differs(ctx context.Context, t ledger.Touched) (string, error) {
+	made, err := f.remake(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	kept, err := f.ledger.Visits(ctx, ledger.VisitFilter{Member: t.Subject.Member, From: made.from.Add(-visit.Longest), To: made.to.Add(time.Millisecond), Limit: 1 << 20})
+	if err != nil {
+		return "", err
+	}
+	byID := map[[16]byte]ledger.Visit{}
+	for _, v := range kept {
+		if !v.From.Before(made.from) && !v.From.After(made.to) {
+			byID[v.ID] = v
+		}
+	}
+	waiting, err := f.ledger.IsWaiting(ctx, t.Subject, visitsCursor)
+	if err != nil || waiting {
+		return "", err
+	}
+	for _, v := range made.visits {
+		k, ok := byID[v.ID]
+		if !ok || !k.From.Equal(v.From) || !k.To.Equal(v.To) || k.Ended != v.Ended {
+			return fmt.Sprintf("visit %s to %s is not what its reads come to", v.ID, v.Space), nil
+		}
+		delete(byID, v.ID)
+	}
+	for id, v := range byID {
+		return fmt.Sprintf("visit %x to %s has no reads", id, v.Space), nil
+	}
+	return "", nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
