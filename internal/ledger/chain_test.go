@@ -26,6 +26,7 @@ func open10(t *testing.T) *Ledger {
 		}
 		return errors.Join(
 			tx.AddReaderDecision(3, &ingest.ReaderDecision{Granted: true, Reason: "lease", List: "7", ReceivedAt: time.Now()}),
+			tx.PutRecord(Record{Kind: "member", ID: "alice", Body: []byte(`{"name":"Alice"}`)}),
 			tx.AddAct(&ingest.Act{At: time.Now(), Actor: "admin", Action: "put", Target: "member/alice", Body: []byte(`{"name":"Alice"}`)}))
 	})
 	if err != nil {
@@ -79,6 +80,9 @@ func TestTamperingIsFoundWhereItIs(t *testing.T) {
 func TestErasureForgetsAndKeepsTheChain(t *testing.T) {
 	l := open10(t)
 	err := l.Write(t.Context(), func(tx *Tx) error {
+		if err := tx.DeleteRecord("member", "alice"); err != nil {
+			return err
+		}
 		return tx.Erase(Erasure{Actor: "admin", At: time.Now(), Member: "alice", Targets: []string{"member/alice"}, Keep: []catalogue.SpaceID{}})
 	})
 	if err != nil {
