@@ -163,6 +163,9 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	if a.down, err = downlink.Open(ctx, downlink.Config{
 		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
 		OnList: a.metrics.lists.issued,
+		OnSize: func(d *catalogue.Device, size int) {
+			a.live.DeviceAlarm(ingest.AlarmListTooLarge, d, size > a.cfg.ListMaxBytes, fmt.Sprintf("its allowlist has %d bytes, more than the settings allow (%d): must so many badges open this door?", size, a.cfg.ListMaxBytes))
+		},
 	}); err != nil {
 		return err
 	}

@@ -148,3 +148,20 @@ func TestADoorThatNobodyCanTellIsAConflict(t *testing.T) {
 		t.Errorf("a door that is opened by its own message answers %d: %v", status, body)
 	}
 }
+
+func TestAListThatIsTooLargeIsToldAndSent(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.ListMaxBytes = 100
+	a := startApp(t, cfg)
+	settle(t, a)
+	c := clientOf(t, a)
+	eventually(t, "the alarm", func() bool {
+		var alarms struct {
+			Items []struct{ Kind, Device string }
+		}
+		get(t, c, "/v1/alarms?open=true", 200, &alarms)
+		return slices.ContainsFunc(alarms.Items, func(x struct{ Kind, Device string }) bool {
+			return x.Kind == "list-too-large" && x.Device == "metz-entrance-in"
+		})
+	})
+}

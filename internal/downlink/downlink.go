@@ -41,6 +41,8 @@ type Config struct {
 	Log     *slog.Logger
 	// OnList is told when a reader's new list is out, for the propagation metric; may be nil.
 	OnList func(device catalogue.DeviceID, version int64, issued time.Time)
+	// OnSize is told how large a reader's list is, in bytes; may be nil.
+	OnSize func(device *catalogue.Device, size int)
 }
 
 // Downlink is the running downlink.
@@ -73,7 +75,9 @@ type reader struct {
 	dev  *catalogue.Device
 	last ledger.Allowlist
 	form int // of its lists
-	told told
+	// unsent says that its list is committed and could not be sent yet.
+	unsent bool
+	told   told
 }
 
 // Open loads the lists that were given last; Run keeps them current.

@@ -30,9 +30,7 @@ func (d *Downlink) republish() {
 		if r.last.Payload == nil || !r.last.ExpiresAt.After(now) {
 			continue
 		}
-		if err := d.cfg.Publish(topic(r.dev, wire.Allowlist), r.last.Payload, true); err != nil {
-			d.cfg.Log.Warn("allowlist not sent", "device", r.dev.ID, "error", err)
-		}
+		r.unsent = true
 	}
 }
 
@@ -51,7 +49,7 @@ func (d *Downlink) updateLists(ctx context.Context, force *rights.InForce, now t
 		}
 	}
 	if len(fresh) == 0 {
-		return nil
+		return d.send()
 	}
 	err := d.cfg.Store.Write(ctx, func(tx *ledger.Tx) error {
 		for _, f := range fresh {
@@ -64,29 +62,34 @@ func (d *Downlink) updateLists(ctx context.Context, force *rights.InForce, now t
 	if err != nil {
 		return err
 	}
-	return d.spread(fresh)
+	for _, f := range fresh {
+		r := d.byID[f.dev.ID]
+		r.last, r.unsent = f.last, true
+	}
+	return d.send()
 }
 
-func (d *Downlink) spread(fresh []*reader) error {
-	next := map[*reader]bool{}
-	for _, f := range fresh {
-		for _, r := range d.byDoor[f.dev.Door] {
-			if r.dev == f.dev {
-				r.last = f.last
-				next[r] = true
-			}
+// send sends the lists that are not sent yet. One that cannot be sent waits for
+// the next time, and holds up no other.
+func (d *Downlink) send() error {
+	var failed error
+	for _, r := range d.readers {
+		if !r.unsent {
+			continue
 		}
-	}
-	for r := range next {
 		if err := d.cfg.Publish(topic(r.dev, wire.Allowlist), r.last.Payload, true); err != nil {
-			// The reader keeps its older list; a broker that comes back is sent all of them.
-			return fmt.Errorf("send allowlist to %s: %w", r.dev.ID, err)
+			failed = fmt.Errorf("send allowlist to %s: %w", r.dev.ID, err)
+			continue
 		}
+		r.unsent = false
 		if d.cfg.OnList != nil {
 			d.cfg.OnList(r.dev.ID, r.last.Version, r.last.IssuedAt)
 		}
+		if d.cfg.OnSize != nil {
+			d.cfg.OnSize(r.dev, len(r.last.Payload))
+		}
 	}
-	return nil
+	return failed
 }
 
 // renewed returns the reader's next list, or nil where the one it has still says what is so.

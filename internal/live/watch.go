@@ -141,15 +141,24 @@ func (s *State) crowd(changed []occupancy.SpaceAvailability, now time.Time) {
 
 // ServiceAlarm raises or clears an alarm of the service itself: it has no device.
 func (s *State) ServiceAlarm(kind ingest.AlarmKind, on bool, detail string) {
+	s.found(string(kind)+"-service", on, ingest.Alarm{Kind: kind, Detail: detail})
+}
+
+// DeviceAlarm raises or clears an alarm that the service finds of a device.
+func (s *State) DeviceAlarm(kind ingest.AlarmKind, dev *catalogue.Device, on bool, detail string) {
+	s.found(string(kind)+"-"+string(dev.ID), on, ingest.Alarm{Kind: kind, Site: dev.Site, Device: dev.ID, Door: dev.Door, Detail: detail})
+}
+
+func (s *State) found(key string, on bool, a ingest.Alarm) {
 	now := s.cfg.Now().UTC().Truncate(time.Millisecond)
-	key := string(kind) + "-service"
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case !on:
 		s.close(key, now)
 	case s.standing[key] == "":
-		s.open(key, ingest.Alarm{ID: fmt.Sprintf("%s-%d", key, now.UnixMilli()), Kind: kind, Detail: detail, Since: now})
+		a.ID, a.Since = fmt.Sprintf("%s-%d", key, now.UnixMilli()), now
+		s.open(key, a)
 	}
 }
 
