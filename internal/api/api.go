@@ -20,7 +20,6 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
-	"golang.org/x/time/rate"
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/bills"
@@ -108,7 +107,7 @@ const (
 
 // New makes the handler.
 func New(cfg Config) http.Handler {
-	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, failures: map[string]*rate.Limiter{}, streams: map[string]map[*context.CancelFunc]bool{}}}
+	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, streams: map[string]map[*context.CancelFunc]bool{}}}
 	r := chi.NewRouter()
 	r.Use(middleware.Recoverer, secure, negotiate)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"golang.org/x/time/rate"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
@@ -114,9 +113,7 @@ const (
 	// tokenCache is how long a token is believed without looking it up again:
 	// one withdrawn by another process works that long.
 	tokenCache = 2 * time.Second
-	// failuresPerMinute is how many wrong tokens an address may try.
-	failuresPerMinute, failuresAtOnce = 30, 20
-	addressesMost                     = 10_000
+	tokensMost = 10_000 // that are known at once
 )
 
 // authenticator knows tokens by their hash.
@@ -124,10 +121,11 @@ type authenticator struct {
 	ledger *ledger.Ledger
 	now    func() time.Time
 
-	mu       sync.Mutex
-	known    map[string]knownToken
-	failures map[string]*rate.Limiter
-	streams  map[string]map[*context.CancelFunc]bool // by token: what ends with it
+	guesses keys.Guesses
+
+	mu      sync.Mutex
+	known   map[string]knownToken
+	streams map[string]map[*context.CancelFunc]bool // by token: what ends with it
 }
 
 type knownToken struct {
@@ -195,7 +193,7 @@ func (a *authenticator) caller(ctx context.Context, token string) (*caller, erro
 		}
 		k = knownToken{&caller{id: t.ID, role: Role(t.Role), sites: t.Sites, tenant: t.Tenant, until: t.ExpiresAt, hash: t.Hash}, now.Add(tokenCache)}
 		a.mu.Lock()
-		if len(a.known) > addressesMost {
+		if len(a.known) > tokensMost {
 			a.known = map[string]knownToken{}
 		}
 		a.known[hash] = k
@@ -205,21 +203,6 @@ func (a *authenticator) caller(ctx context.Context, token string) (*caller, erro
 		return nil, errToken
 	}
 	return k.caller, nil
-}
-
-// tooMany counts a wrong token of an address and says whether it tries too often.
-func (a *authenticator) tooMany(address string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	l := a.failures[address]
-	if l == nil {
-		if len(a.failures) >= addressesMost {
-			clear(a.failures)
-		}
-		l = rate.NewLimiter(rate.Every(time.Minute/failuresPerMinute), failuresAtOnce)
-		a.failures[address] = l
-	}
-	return !l.AllowN(a.now(), 1)
 }
 
 // rolesKey is where an operation keeps who may call it.
@@ -250,7 +233,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		// Only those without a good token are held off: they may share an
 		// address with others who have one.
 		address, _, _ := net.SplitHostPort(ctx.RemoteAddr())
-		if s.auth.tooMany(address) {
+		if s.auth.guesses.Wrong(address, s.auth.now()) > 0 {
 			ctx.SetHeader("Retry-After", "60")
 			deny(http.StatusTooManyRequests, "too many wrong tokens from this address")
 			return

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"net"
+	"time"
 
 	"github.com/google/uuid"
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -17,6 +18,12 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 		p, ok := e.authenticate(s, pk)
 		if !ok {
 			e.logSometimes("mqtt connection refused", "reason", "username or password", "remote", s.conn.RemoteAddr().String())
+			if wait := e.guesses.Wrong(s.address, time.Now()); wait > 0 { // whoever guesses waits for each answer
+				select {
+				case <-time.After(wait):
+				case <-s.ctx.Done():
+				}
+			}
 			return connackNotAllowed
 		}
 		s.admit(p, string(pk.Connect.Username))
@@ -127,6 +134,7 @@ func (e *Embedded) leave(s *session) {
 		e.perPrincipal[s.principal.owner()] = n
 	} else {
 		delete(e.perPrincipal, s.principal.owner())
+		delete(e.accounts, s.principal.owner())
 	}
 	if e.live[s.clientID] != s {
 		return

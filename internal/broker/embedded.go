@@ -18,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
 )
 
 // EmbeddedConfig is what an embedded broker needs. Listen may be empty: then
@@ -65,6 +66,8 @@ type Embedded struct {
 	order    int64             // under deliver
 	retained map[string][]byte // by topic; under deliver
 
+	guesses keys.Guesses // of passwords
+
 	epoch atomic.Uint64 // counts what takes somebody's access away
 
 	mu           sync.Mutex
@@ -72,6 +75,8 @@ type Embedded struct {
 	waiting      map[*session]struct{} // not let in yet
 	live         map[string]*session   // by client id
 	perPrincipal map[owner]int         // live connections
+	accounts     map[owner]*account    // of those that have any
+	begun        uint64                // connections so far
 	open         int                   // deliveries not acknowledged
 	closing      bool
 	settled      chan struct{} // closed when closing and open is 0
@@ -86,7 +91,7 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	}
 	e := &Embedded{cfg: cfg, limits: cfg.Limits.withDefaults(), rules: rules{cfg.Network, cfg.Foreign},
 		seldom:   rate.Sometimes{First: 10, Interval: 10 * time.Second},
-		retained: map[string][]byte{}, waiting: map[*session]struct{}{}, live: map[string]*session{}, perPrincipal: map[owner]int{},
+		retained: map[string][]byte{}, waiting: map[*session]struct{}{}, live: map[string]*session{}, perPrincipal: map[owner]int{}, accounts: map[owner]*account{},
 		settled: make(chan struct{})}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.server = mqtt.New(e.options())
@@ -185,17 +190,61 @@ func (e *Embedded) EstablishPipe() net.Conn {
 // attach serves a connection in a goroutine of its own, or closes it where there is no room.
 func (e *Embedded) attach(nc net.Conn, local bool) {
 	e.mu.Lock()
-	if e.closing || len(e.waiting) >= e.limits.Unauthenticated {
+	if e.closing {
 		e.mu.Unlock()
 		e.stats.refused.Add(1)
 		_ = nc.Close()
 		return
 	}
+	e.makeRoom(addressOf(nc))
 	_ = nc.SetReadDeadline(time.Now().Add(e.limits.ConnectTimeout))
 	s := newSession(e, nc, local)
+	e.begun++
+	s.number = e.begun
 	e.waiting[s] = struct{}{}
 	e.mu.Unlock()
 	e.tasks.Go(func() { e.serve(s) })
+}
+
+// makeRoom ends the oldest of the connections that have not said who they are:
+// of an address that has too many, or of the one that has the most where all
+// together are too many. e.mu is held.
+func (e *Embedded) makeRoom(address string) {
+	count := map[string]int{}
+	for s := range e.waiting {
+		count[s.address]++
+	}
+	from, most := address, count[address]
+	if most < e.limits.PerAddress {
+		if len(e.waiting) < e.limits.Unauthenticated {
+			return
+		}
+		for a, n := range count {
+			if n > most {
+				from, most = a, n
+			}
+		}
+	}
+	var oldest *session
+	for s := range e.waiting {
+		if s.address == from && (oldest == nil || s.number < oldest.number) {
+			oldest = s
+		}
+	}
+	if oldest != nil {
+		delete(e.waiting, oldest)
+		e.stats.refused.Add(1)
+		oldest.close()
+	}
+}
+
+// addressOf is whom a connection comes from, without its port.
+func addressOf(nc net.Conn) string {
+	host, _, err := net.SplitHostPort(nc.RemoteAddr().String())
+	if err != nil {
+		return nc.RemoteAddr().String()
+	}
+	return host
 }
 
 // serve runs a connection to its end. Its will is handed over before anybody

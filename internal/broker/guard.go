@@ -96,8 +96,14 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 		s.goodbye.Store(true)
 		return pk, nil
 	}
-	if err := s.rate.Wait(s.ctx); err != nil {
+	if len(pk.Filters) > g.broker.limits.Filters {
+		g.broker.logSometimes("mqtt connection ended", "principal", s.principal.Name, "reason", "a SUBSCRIBE of too many filters", "filters", len(pk.Filters))
 		return pk, packets.ErrRejectPacket
+	}
+	for range max(1, len(pk.Filters)) { // each costs what a packet costs
+		if err := s.account.rate.Wait(s.ctx); err != nil {
+			return pk, packets.ErrRejectPacket
+		}
 	}
 	switch pk.FixedHeader.Type {
 	case packets.Publish:

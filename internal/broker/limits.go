@@ -1,16 +1,23 @@
 package broker
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
+)
 
 // Limits bound what clients may cost. A zero field takes its default.
 type Limits struct {
 	Clients          int           // live connections; default 2000
-	PerPrincipal     int           // live connections of one principal, the anonymous excepted; default 256
-	Unauthenticated  int           // connections that have not been let in yet; default 128
+	PerPrincipal     int           // live connections of one secret or API token, the anonymous excepted; default 16
+	Unauthenticated  int           // connections that have not been let in yet; the oldest goes first; default 512
+	PerAddress       int           // the same of one address; default 256
 	ConnectTimeout   time.Duration // from accepting to a complete CONNECT; default 10 s
 	PacketBytes      int           // a larger packet ends its connection; default 1 MiB + 64 KiB
-	DeviceRate       float64       // packets a second that a device may send on one connection; default 2000
+	DeviceRate       float64       // packets a second that a device may send, each filter of a SUBSCRIBE counted, on all its connections; default 2000
 	GatewayRate      float64       // the same of a gateway or the anonymous; default 50,000
+	Filters          int           // of one SUBSCRIBE; more ends its connection; default 1024
 	DeviceUnacked    int           // bytes handed over and not acknowledged yet, 1 KiB more for each message; default 1 MiB
 	GatewayUnacked   int           // the same of a gateway or the anonymous; default 8 MiB
 	PendingWrites    int           // messages waiting to be encoded for one client; default 2048
@@ -25,8 +32,10 @@ type Limits struct {
 // withDefaults fills in what is zero.
 func (l Limits) withDefaults() Limits {
 	def(&l.Clients, 2000)
-	def(&l.PerPrincipal, 256)
-	def(&l.Unauthenticated, 128)
+	def(&l.PerPrincipal, 16)
+	def(&l.Unauthenticated, 512)
+	def(&l.PerAddress, 256)
+	def(&l.Filters, 1024)
 	def(&l.ConnectTimeout, 10*time.Second)
 	def(&l.PacketBytes, 1<<20+64<<10)
 	def(&l.DeviceRate, 2000)
@@ -49,10 +58,34 @@ func def[T int | float64 | time.Duration](field *T, value T) {
 	}
 }
 
-// rate and unacked are what one connection of the principal may do.
-func (l *Limits) of(p Principal) (perSecond float64, unackedBytes int64) {
+// account is what a principal's connections take together: one that is alone
+// has all of it.
+type account struct {
+	rate    *rate.Limiter
+	unacked *semaphore.Weighted
+	most    int64 // of unacked
+}
+
+func (l *Limits) newAccount(p Principal) *account {
+	perSecond, unacked := l.DeviceRate, int64(l.DeviceUnacked)
 	if p.Gateway || p.Anonymous {
-		return l.GatewayRate, int64(l.GatewayUnacked)
+		perSecond, unacked = l.GatewayRate, int64(l.GatewayUnacked)
 	}
-	return l.DeviceRate, int64(l.DeviceUnacked)
+	return &account{rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))), semaphore.NewWeighted(unacked), unacked}
+}
+
+// accountOf is the account of a principal while any of its connections lives;
+// each of the anonymous has its own.
+func (e *Embedded) accountOf(p Principal) *account {
+	if p.Anonymous {
+		return e.limits.newAccount(p)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.accounts[p.owner()]
+	if a == nil {
+		a = e.limits.newAccount(p)
+		e.accounts[p.owner()] = a
+	}
+	return a
 }

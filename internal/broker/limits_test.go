@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -84,15 +85,81 @@ func TestOnlySoManyConnectionsAreLetIn(t *testing.T) {
 }
 
 func TestStrangersDoNotFillTheBroker(t *testing.T) {
-	r := start(t, func(c *EmbeddedConfig) { c.Limits.Unauthenticated = 2; c.Limits.ConnectTimeout = time.Minute })
-	first := r.EstablishPipe()
-	defer first.Close()
-	defer r.EstablishPipe().Close()
-	r.raw(t).expectEnd(t)
-	if _, err := mqttload.Connect(soon(t), first, mqttload.Options{ClientID: "metz-in", Username: "metz-in", Password: "s-in"}); err != nil {
+	r := start(t, func(c *EmbeddedConfig) {
+		c.Limits.Unauthenticated, c.Limits.PerAddress, c.Limits.ConnectTimeout = 4, 3, time.Minute
+	})
+	var silent []*raw
+	for range 3 {
+		silent = append(silent, r.raw(t))
+	}
+	r.dial(t, "metz-out") // the oldest that says nothing has made room
+	silent[0].expectEnd(t)
+	for range 300 { // as many as come from one place lock nobody out
+		r.raw(t)
+	}
+	r.dial(t, "metz-in")
+	r.EstablishPipe() // from elsewhere: there is room for it too
+	r.dial(t, "nancy-in")
+}
+
+func TestOneSecretHasOneShareHoweverManyConnections(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.DeviceUnacked = 10 << 10 })
+	var mine []*mqttload.Client
+	for i := range 5 {
+		mine = append(mine, r.dial(t, "metz-in", named("metz-in:"+strconv.Itoa(i))))
+	}
+	for _, c := range mine {
+		for range 10 {
+			if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 10 { // what one connection alone may have unacknowledged
+		next(t, r.deliver)
+	}
+	other := r.dial(t, "metz-out")
+	if err := other.Publish("totem/v1/metz/metz-out/badge", nil); err != nil {
 		t.Fatal(err)
 	}
-	r.dial(t, "metz-out") // the one let in has made room
+	if d := next(t, r.deliver); d.Topic != "totem/v1/metz/metz-out/badge" {
+		t.Fatalf("an eleventh of the five was handed over: %s", d.Topic)
+	}
+}
+
+func TestASecretHasSixteenConnections(t *testing.T) {
+	r := start(t)
+	for i := range 16 {
+		r.dial(t, "metz-in", named("metz-in:"+strconv.Itoa(i)))
+	}
+	if _, err := r.tryDial(t, "metz-in", named("metz-in:16")); err == nil {
+		t.Fatal("a seventeenth was let in")
+	}
+}
+
+func TestTooManyFiltersEndTheConnection(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.Filters = 3 })
+	c := r.raw(t)
+	c.send(t, loginMetzIn)
+	c.expect(t, "20 02 00 00")
+	c.send(t, "82 0e 00 01 00 01 61 00 00 01 62 00 00 01 63 00")
+	c.expect(t, "90 05 00 01 80 80 80")
+	c.send(t, "82 12 00 02 00 01 61 00 00 01 62 00 00 01 63 00 00 01 64 00")
+	c.expectEnd(t)
+}
+
+func TestWhoGuessesPasswordsWaits(t *testing.T) {
+	r := start(t)
+	began, n := time.Now(), 0
+	for ; time.Since(began) < 1500*time.Millisecond && n < 1000; n++ {
+		if _, err := r.tryDial(t, "metz-in", func(o *mqttload.Options) { o.Password = "guess" }); err == nil {
+			t.Fatal("a guess was let in")
+		}
+	}
+	if n > 25 {
+		t.Errorf("%d guesses in %v", n, time.Since(began))
+	}
+	r.dial(t, "metz-in") // who knows it does not wait
 }
 
 func TestDeviceThatSendsTooFastIsReadSlowerAndLosesNothing(t *testing.T) {

@@ -22,11 +22,11 @@ func (e *Embedded) receive(s *session, pk packets.Packet) error {
 		return packets.ErrRejectPacket
 	}
 	in := &inbound{session: s, weight: s.weigh(pk.Payload), qos: pk.FixedHeader.Qos, id: pk.PacketID}
-	if err := s.unacked.Acquire(s.ctx, in.weight); err != nil {
+	if err := s.account.unacked.Acquire(s.ctx, in.weight); err != nil {
 		return packets.ErrRejectPacket
 	}
 	if !e.accept() {
-		s.unacked.Release(in.weight)
+		s.account.unacked.Release(in.weight)
 		return packets.ErrRejectPacket
 	}
 	e.stats.received.Add(1)
@@ -86,7 +86,7 @@ func (in *inbound) abandon() {
 
 // free makes room for the sender's next messages.
 func (in *inbound) free() {
-	in.session.unacked.Release(in.weight)
+	in.session.account.unacked.Release(in.weight)
 	in.session.broker.settle()
 }
 

@@ -6,16 +6,16 @@ import (
 	"sync/atomic"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"golang.org/x/sync/semaphore"
-	"golang.org/x/time/rate"
 )
 
 // session is one connection and what we know of it. Who it belongs to is
 // written once, before mochi lets the client in.
 type session struct {
-	broker *Embedded
-	conn   *conn
-	local  bool // from this machine
+	broker  *Embedded
+	number  uint64 // in the order of their beginning
+	conn    *conn
+	local   bool // from this machine
+	address string
 
 	ctx  context.Context // ends with the connection
 	stop context.CancelFunc
@@ -29,9 +29,7 @@ type session struct {
 	entered   bool       // under broker.mu: counted
 	ended     bool       // under broker.mu: counted no more
 	will      *mqtt.Will // what to hand over unless the client says goodbye
-	rate      *rate.Limiter
-	unacked   *semaphore.Weighted
-	maxWeight int64
+	account   *account
 	latest    *latest // retained messages that wait for the client
 
 	goodbye  atomic.Bool   // DISCONNECT was received
@@ -47,7 +45,7 @@ type session struct {
 }
 
 func newSession(e *Embedded, nc net.Conn, local bool) *session {
-	s := &session{broker: e, local: local, done: make(chan struct{}), resumed: make(chan struct{}), resuming: true, latest: newLatest()}
+	s := &session{broker: e, local: local, address: addressOf(nc), done: make(chan struct{}), resumed: make(chan struct{}), resuming: true, latest: newLatest()}
 	s.ctx, s.stop = context.WithCancel(e.ctx)
 	s.conn = newConn(nc, e.limits)
 	s.conn.session = s
@@ -64,10 +62,7 @@ func sessionOf(cl *mqtt.Client) *session {
 
 // admit writes down who the connection belongs to.
 func (s *session) admit(p Principal, username string) {
-	perSecond, unacked := s.broker.limits.of(p)
-	s.principal, s.username = p, username
-	s.rate = rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
-	s.unacked, s.maxWeight = semaphore.NewWeighted(unacked), unacked
+	s.principal, s.username, s.account = p, username, s.broker.accountOf(p)
 }
 
 // share is whose part of the service the connection takes: its secret's, or
@@ -93,7 +88,7 @@ func (s *session) slow() {
 
 // weigh is what a message counts for while it is not acknowledged.
 func (s *session) weigh(payload []byte) int64 {
-	return min(1<<10+int64(len(payload)), s.maxWeight)
+	return min(1<<10+int64(len(payload)), s.account.most)
 }
 
 // hold takes broker.deliver for this connection until release.
