@@ -75,6 +75,25 @@ func (c *tokenCreateCmd) Run(ctx context.Context) error {
 	return nil
 }
 
+type keysCmd struct {
+	Rotate keysRotateCmd `cmd:"" help:"Replace the key that a site signs with, once all of its readers know the next one."`
+}
+
+type keysRotateCmd struct {
+	Site      catalogue.SiteID `arg:"" help:"The site's id."`
+	Data      string           `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	Catalogue string           `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+}
+
+func (c *keysRotateCmd) Run() error {
+	present, next, err := app.RotateKey(app.Config{Data: c.Data, Catalogue: c.Catalogue}, c.Site)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("The next key of %s is %s. %s signs until every reader has said that it knows the next one: see keys in GET /v1/devices?site=%s. Keep a copy of keys.json.\n", c.Site, next, present, c.Site)
+	return nil
+}
+
 type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Walk the chain, hold what decides to its acts, make some visits again: was anything altered?"`
 }

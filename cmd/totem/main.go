@@ -35,6 +35,7 @@ type cli struct {
 	Catalogue  catalogueCmd  `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`
 	Broker     brokerCmd     `cmd:"" help:"An outside broker."`
 	Token      tokenCmd      `cmd:"" help:"Tokens for the API."`
+	Keys       keysCmd       `cmd:"" help:"The keys that sites sign with."`
 	Audit      auditCmd      `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`
 	Bench      benchCmd      `cmd:"" help:"Measure this machine: decisions, latency, throughput, start, memory, each against its floor."`
 	Accuracy   accuracyCmd   `cmd:"" help:"Live through simulated weeks with faults and compare the figures with what really happened."`

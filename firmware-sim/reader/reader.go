@@ -9,12 +9,15 @@ package reader
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
 	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -52,6 +55,7 @@ type Reader struct {
 	seq     uint64
 	pending map[uuid.UUID]*asked
 	list    *wire.List
+	next    []wire.SiteKey // that the list says will sign
 	flash   []*wire.Message
 	Lost    int // messages that the flash had no room for
 
@@ -93,7 +97,7 @@ func (r *Reader) Badge(c wire.Credential, now time.Time) (*wire.Message, *Outcom
 func (r *Reader) Status(now time.Time, online bool, firmware string) *wire.Message {
 	m := r.message(wire.Status, now)
 	lists := wire.ListForm2
-	m.Status = &wire.StatusBody{Online: online, Firmware: &firmware, Lists: &lists}
+	m.Status = &wire.StatusBody{Online: online, Firmware: &firmware, Lists: &lists, Keys: r.keys()}
 	if r.list != nil {
 		v := r.Version()
 		m.Status.List = &v
@@ -146,7 +150,7 @@ func (r *Reader) Unsent() []*wire.Message {
 // Decision takes a decision. It is obeyed where it is signed by the site for
 // this reader, answers a read that waits, and is not past its time.
 func (r *Reader) Decision(payload []byte, now time.Time) *Outcome {
-	d, err := wire.VerifyDecision(r.SiteKey, r.Device, payload)
+	d, err := verified(r, wire.VerifyDecision, payload)
 	if err != nil {
 		return nil
 	}
@@ -209,12 +213,43 @@ func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
 // Allowlist takes a list and says whether it is applied: signed for this
 // reader and door, and newer than the one it has.
 func (r *Reader) Allowlist(payload []byte) bool {
-	l, err := wire.VerifyList(r.SiteKey, r.Device, payload)
+	l, err := verified(r, wire.VerifyList, payload)
 	if err != nil || l.Door != r.Door || l.Direction != r.Direction || r.list != nil && l.Version <= r.list.Version {
 		return false
 	}
-	r.list = &l
+	r.list, r.next = &l, l.Keys
 	return true
+}
+
+// verified reads what the site has signed, by its key or by one that a list of
+// that key has announced: from then on that is the site's.
+func verified[T any](r *Reader, verify func(ed25519.PublicKey, catalogue.DeviceID, []byte) (T, error), payload []byte) (T, error) {
+	v, err := verify(r.SiteKey, r.Device, payload)
+	for _, k := range r.next {
+		if !errors.Is(err, wire.ErrSignature) {
+			break
+		}
+		public, decoded := base64.RawURLEncoding.DecodeString(k.Key)
+		if decoded != nil {
+			continue
+		}
+		if v, err = verify(public, r.Device, payload); err == nil {
+			r.SiteKey, r.next = public, nil
+		}
+	}
+	return v, err
+}
+
+// keys are the ids of those that it verifies by.
+func (r *Reader) keys() []string {
+	ids := []string{}
+	if len(r.SiteKey) > 0 {
+		ids = append(ids, keys.SiteKeyID(r.Site, r.SiteKey))
+	}
+	for _, k := range r.next {
+		ids = append(ids, k.ID)
+	}
+	return ids
 }
 
 // Version is the version of the list applied, "" without one.
@@ -228,7 +263,7 @@ func (r *Reader) Version() string {
 // Command takes a command and says what the lock does: obeyed once, signed,
 // and not past its time.
 func (r *Reader) Command(payload []byte, now time.Time) *Outcome {
-	c, err := wire.VerifyCommand(r.SiteKey, r.Device, payload)
+	c, err := verified(r, wire.VerifyCommand, payload)
 	if err != nil || now.After(c.NotAfter) {
 		return nil
 	}

@@ -67,6 +67,7 @@ type status struct {
 	Uptime    *float64           `json:"uptime_s"`
 	List      *string            `json:"list" doc:"Version of the allowlist that a reader has applied."`
 	ListSince *catalogue.Instant `json:"list_since"`
+	Keys      []string           `json:"keys" nullable:"false" doc:"Ids of the site keys that a reader says it verifies by: the next key signs once all readers of its site know it."`
 }
 
 // siteKey is the public key of a site.
@@ -131,7 +132,7 @@ func withStatus(d catalogue.Device, l live.Device) deviceState {
 		out.LastSeenAt = &catalogue.Instant{Time: l.LastSeenAt}
 	}
 	if !l.StatusAt.IsZero() {
-		out.Status = &status{Online: l.Online, At: &catalogue.Instant{Time: l.StatusAt}, Firmware: l.Firmware, Battery: l.Battery, RSSI: l.RSSI, Uptime: l.Uptime, List: l.List}
+		out.Status = &status{Online: l.Online, At: &catalogue.Instant{Time: l.StatusAt}, Firmware: l.Firmware, Battery: l.Battery, RSSI: l.RSSI, Uptime: l.Uptime, List: l.List, Keys: slices.Concat([]string{}, l.Keys)}
 		if l.List != nil {
 			out.Status.ListSince = &catalogue.Instant{Time: l.ListSince}
 		}

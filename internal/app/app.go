@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -140,7 +139,7 @@ func (a *App) openData(ctx context.Context) error {
 		return err
 	}
 	a.onClose(func(context.Context) error { return a.ledger.Close() })
-	if a.Keys, err = keys.Open(filepath.Join(a.cfg.Data, "keys.json"), a.Network.Sites); err != nil {
+	if a.Keys, err = openKeys(ctx, a.cfg.Data, a.Network, a.ledger); err != nil {
 		return err
 	}
 	a.Admin, err = ensureAdmin(ctx, a.cfg, a.ledger)
@@ -266,6 +265,7 @@ func (a *App) openFollowers(context.Context) error {
 	a.run(a.down.Run)
 	a.run(a.janitor)
 	a.run(a.watchClock)
+	a.run(a.watchKeys)
 	return nil
 }
 

@@ -70,6 +70,9 @@ func (d *Downlink) Republish() {
 	d.wake()
 }
 
+// KeysChanged has lists made anew where the keys that sign them, or will next, are others now.
+func (d *Downlink) KeysChanged() { d.wake() }
+
 // reader is one reader, the list it was last given and the state it was last told.
 type reader struct {
 	dev  *catalogue.Device

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -131,6 +132,9 @@ func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*l
 	if !ok {
 		return nil, fmt.Errorf("no signing key for site %s", r.dev.Site)
 	}
+	if next, ok := d.cfg.Keys.Next(r.dev.Site); ok {
+		list.Keys = []wire.SiteKey{{ID: next.ID, Key: base64.RawURLEncoding.EncodeToString(next.Public())}}
+	}
 	payload, err := wire.SignList(key.Private, r.dev.ID, list, r.form)
 	if err != nil {
 		return nil, fmt.Errorf("make allowlist of %s: %w", r.dev.ID, err)
@@ -145,7 +149,8 @@ func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*l
 func (d *Downlink) digest(r *reader, entries []access.Entry) []byte {
 	h := sha256.New()
 	key, _ := d.cfg.Keys.Site(r.dev.Site)
-	fmt.Fprintf(h, "%s|%s|%s|%t|%d|", key.ID, r.dev.Door, r.dev.Direction, r.dev.Disabled, r.form)
+	next, _ := d.cfg.Keys.Next(r.dev.Site)
+	fmt.Fprintf(h, "%s%s|%s|%s|%t|%d|", key.ID, next.ID, r.dev.Door, r.dev.Direction, r.dev.Disabled, r.form)
 	var b []byte
 	for _, e := range entries {
 		b = append(b[:0], e.Hash[:]...)

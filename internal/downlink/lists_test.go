@@ -56,7 +56,7 @@ func TestAListThatCouldNotBeSentIsSentLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ring, err := keys.Open(filepath.Join(dir, "keys.json"), n.Sites)
+	ring, err := keys.Open(filepath.Join(dir, "keys.json"), n.Sites, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

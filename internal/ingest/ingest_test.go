@@ -91,7 +91,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	k, err := keys.Open(filepath.Join(dir, "keys.json"), n.Sites)
+	k, err := keys.Open(filepath.Join(dir, "keys.json"), n.Sites, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

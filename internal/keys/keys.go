@@ -12,17 +12,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Ring is every key of a network. Site keys are Ed25519 seeds, the others 32 random bytes.
+// Ring is every key of a network; it is safe for concurrent use. Site keys are Ed25519 seeds, the others 32 random bytes.
 type Ring struct {
 	lookup, list, digest []byte
-	sites                map[catalogue.SiteID]Site
+	sites                atomic.Pointer[siteKeys]
+
+	path string
+	mu   sync.Mutex // over the file
+	read time.Time  // when what was read of it was written
 }
 
 // Site is what a site's decisions, commands and allowlists are signed with.
@@ -40,21 +46,26 @@ type file struct {
 	List   []byte            `json:"list"`
 	Digest []byte            `json:"digest"`
 	Sites  map[string][]byte `json:"sites"`
+	Next   map[string][]byte `json:"next,omitempty"` // of sites whose key is being replaced
 }
 
 // Open reads the key file, making it or adding the keys of new sites where
 // they are missing. The file is written whole or not at all, for its owner only.
-func Open(path string, sites []catalogue.Site) (*Ring, error) {
-	var f file
-	data, err := os.ReadFile(path)
+// known are the keys that the ledger beside it was made with, nil where it does
+// not say; used says that the ledger holds what only its keys can read.
+func Open(path string, sites []catalogue.Site, known *Checks, used bool) (*Ring, error) {
+	f, there, err := load(path)
+	if err != nil {
+		return nil, err
+	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, fmt.Errorf("read keys: %w", err)
-	default:
-		if err := json.Unmarshal(data, &f); err != nil {
-			return nil, fmt.Errorf("keys %s: %w", path, err)
-		}
+	case known != nil:
+		err = known.holds(&f)
+	case used && !there:
+		err = errors.New("it is missing, and the ledger beside it is in use: restore keys.json from the backup that belongs to the ledger; with other keys no badge is known and no reader believes what it is told")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys %s: %w", path, err)
 	}
 	changed, err := f.fill(sites)
 	if err != nil {
@@ -65,7 +76,9 @@ func Open(path string, sites []catalogue.Site) (*Ring, error) {
 			return nil, fmt.Errorf("write keys: %w", err)
 		}
 	}
-	return f.ring(), nil
+	r := &Ring{lookup: f.Lookup, list: f.List, digest: f.Digest, path: path}
+	r.sites.Store(f.siteKeys())
+	return r, nil
 }
 
 func (f *file) fill(sites []catalogue.Site) (changed bool, err error) {
@@ -106,22 +119,9 @@ func (f *file) save(path string) error {
 	return WriteSecret(path, append(data, '\n'))
 }
 
-func (f *file) ring() *Ring {
-	r := &Ring{lookup: f.Lookup, list: f.List, digest: f.Digest, sites: map[catalogue.SiteID]Site{}}
-	for id, seed := range f.Sites {
-		private := ed25519.NewKeyFromSeed(seed)
-		sum := sha256.Sum256(private.Public().(ed25519.PublicKey))
-		r.sites[catalogue.SiteID(id)] = Site{
-			ID:      id + "-" + base64.RawURLEncoding.EncodeToString(sum[:6]),
-			Private: private,
-		}
-	}
-	return r
-}
-
 // Site returns the site's signing key; ok is false for a site unknown when the ring was opened.
 func (r *Ring) Site(id catalogue.SiteID) (key Site, ok bool) {
-	key, ok = r.sites[id]
+	key, ok = r.sites.Load().now[id]
 	return key, ok
 }
 

@@ -336,3 +336,13 @@ func flag(b bool) int {
 	}
 	return 0
 }
+
+// Used says whether the ledger holds what only the keys beside it can tell: badges, messages.
+func (l *Ledger) Used(ctx context.Context) (bool, error) {
+	var used bool
+	err := l.reads.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM records WHERE kind IN ('credential', 'pass')) OR EXISTS (SELECT 1 FROM reads) OR EXISTS (SELECT 1 FROM observations)").Scan(&used)
+	if err != nil {
+		return false, fmt.Errorf("ledger: %w", err)
+	}
+	return used, nil
+}

@@ -5,6 +5,7 @@
 package live
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +27,7 @@ type Device struct {
 	StatusAt   time.Time // the last status's own time, or a will's arrival
 	StatusIn   time.Time // when that arrived: of two statuses the one that arrived last counts
 	Boot       uuid.UUID // of the last status; nil: none
+	Keys       []string  // ids of the site keys that a reader says it verifies by
 	Lists      int       // the newest form of allowlists that a reader says it reads; 0: it does not say
 	Firmware   *string
 	Battery    *float64 // percent
@@ -45,3 +47,6 @@ type Device struct {
 	// Wrapped is the last number of a device whose numbers wrap at 256.
 	Wrapped *uint64
 }
+
+// Knows says whether a reader has said that it verifies by a site key.
+func (d Device) Knows(key string) bool { return slices.Contains(d.Keys, key) }

@@ -153,6 +153,9 @@ func (s *State) lists(dev *catalogue.Device, d *Device, v ingest.Values, at time
 			s.cfg.Applied(dev.ID, *v.List)
 		}
 	}
+	if v.Keys != nil {
+		d.Keys = *v.Keys
+	}
 	form := d.Lists
 	switch {
 	case v.Lists != nil:

@@ -46,7 +46,7 @@ func open(t failer, dir string, ring *keys.Ring) office {
 		t.Fatal(err)
 	}
 	if ring == nil {
-		if ring, err = keys.Open(filepath.Join(dir, "keys.json"), n.Sites); err != nil {
+		if ring, err = keys.Open(filepath.Join(dir, "keys.json"), n.Sites, nil, false); err != nil {
 			t.Fatal(err)
 		}
 	}

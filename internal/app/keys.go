@@ -1,0 +1,129 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// keysFile is the key file of a data folder.
+func keysFile(data string) string { return filepath.Join(data, "keys.json") }
+
+// keyChecks is the ledger's memory of the keys that it was made with.
+const keyChecks = "keys"
+
+// openKeys opens the keys of a data folder. A ledger is never opened with other
+// keys than its own: no badge would be known, and no reader would say why.
+func openKeys(ctx context.Context, data string, n *catalogue.Network, l *ledger.Ledger) (*keys.Ring, error) {
+	s, err := l.Snapshot(ctx, keyChecks)
+	if err != nil {
+		return nil, err
+	}
+	var known *keys.Checks
+	if s.Body != nil {
+		known = &keys.Checks{}
+		if err := json.Unmarshal(s.Body, known); err != nil {
+			return nil, fmt.Errorf("the ledger's check values of its keys: %w", err)
+		}
+	}
+	used, err := l.Used(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := keys.Open(keysFile(data), n.Sites, known, used)
+	if err != nil {
+		return nil, err
+	}
+	return ring, noteKeys(ctx, ring, l)
+}
+
+// noteKeys has the ledger remember the keys as they are.
+func noteKeys(ctx context.Context, ring *keys.Ring, l *ledger.Ledger) error {
+	body, err := json.Marshal(ring.Checks())
+	if err != nil {
+		return err
+	}
+	if s, err := l.Snapshot(ctx, keyChecks); err != nil || bytes.Equal(s.Body, body) {
+		return err
+	}
+	return l.Write(ctx, func(tx *ledger.Tx) error { return tx.PutSnapshot(keyChecks, ledger.Snapshot{Body: body}) })
+}
+
+// keysEvery is how often the key file is looked at, and whether all readers know the next key.
+const keysEvery = time.Second
+
+// watchKeys takes up next keys of sites, and has them sign once every reader
+// that verifies signatures has said that it knows them.
+func (a *App) watchKeys(ctx context.Context) {
+	tick := time.NewTicker(keysEvery)
+	defer tick.Stop()
+	for {
+		if err := a.stepKeys(ctx); err != nil && ctx.Err() == nil {
+			a.opt.Log.Error("site keys not replaced; trying again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *App) stepKeys(ctx context.Context) error {
+	changed, err := a.Keys.Reload()
+	if err != nil {
+		return err
+	}
+	for _, site := range a.Network.Sites {
+		next, ok := a.Keys.Next(site.ID)
+		if !ok || !a.known(site.ID, next.ID) {
+			continue
+		}
+		// The ledger knows both ids before the file has the new one alone.
+		if err := noteKeys(ctx, a.Keys, a.ledger); err != nil {
+			return err
+		}
+		if err := a.Keys.Advance(site.ID); err != nil {
+			return err
+		}
+		a.opt.Log.Info("a site has a new key", "site", site.ID, "key", next.ID)
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	a.down.KeysChanged()
+	return noteKeys(ctx, a.Keys, a.ledger)
+}
+
+// known says whether all readers of a site say that they verify by a key. Those
+// that speak their own payloads verify nothing, and disabled ones need not.
+func (a *App) known(site catalogue.SiteID, key string) bool {
+	said := a.live.Devices()
+	for _, d := range a.Network.Devices {
+		if d.Site == site && d.Kind == catalogue.Reader && d.Adapter == "" && !d.Disabled && !said[d.ID].Knows(key) {
+			return false
+		}
+	}
+	return true
+}
+
+// RotateKey makes the next key of a site in a data folder, whose service may be
+// running: it takes the key up at once, or when it starts.
+func RotateKey(cfg Config, site catalogue.SiteID) (present, next string, err error) {
+	n, err := cfg.LoadCatalogue()
+	if err != nil {
+		return "", "", err
+	}
+	if n.Site(site) == nil {
+		return "", "", fmt.Errorf("the catalogue has no site %q", site)
+	}
+	return keys.Rotate(keysFile(cfg.Data), site)
+}

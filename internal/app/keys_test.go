@@ -1,0 +1,164 @@
+package app
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	firmware "github.com/lorntech/totem/firmware-sim/reader"
+	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// TestASitesKeyIsReplacedUnderItsReaders: the next key stands in the lists, the
+// present one signs until the last reader has said that it knows the next, and
+// no reader is ever told what it cannot verify.
+func TestASitesKeyIsReplacedUnderItsReaders(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	was, _ := a.Keys.Site("metz")
+	var mu sync.Mutex
+	readers, held, refused := map[string]*firmware.Reader{}, true, 0
+	for _, d := range a.Network.Devices {
+		if d.Site == "metz" && d.Kind == catalogue.Reader {
+			readers[string(d.ID)] = firmware.New(firmware.Config{Device: d.ID, Site: d.Site, Door: d.Door, Direction: d.Direction, SiteKey: was.Public(), ListKey: a.Keys.List(), Boot: uuid.New(), NewID: uuid.New})
+		}
+	}
+	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "test-"+uuid.NewString(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	tell := make(chan string, 10_000)
+	if err := c.Subscribe(t.Context(), "totem/v1/metz/+/allowlist", func(topic string, payload []byte) {
+		id := strings.Split(topic, "/")[3]
+		mu.Lock()
+		defer mu.Unlock()
+		if !readers[id].Allowlist(payload) {
+			refused++
+			return
+		}
+		tell <- id
+	}); err != nil {
+		t.Fatal(err)
+	}
+	status := func(id string) {
+		mu.Lock()
+		m := readers[id].Status(time.Now(), true, "1.0")
+		mu.Unlock()
+		payload, err := m.Encode()
+		if err != nil {
+			t.Error(err)
+		}
+		if err := c.Publish("totem/v1/metz/"+id+"/status", payload); err != nil {
+			t.Error(err)
+		}
+	}
+	go func() {
+		for id := range tell {
+			mu.Lock()
+			silent := held && id == "metz-entrance-in"
+			mu.Unlock()
+			if !silent {
+				status(id)
+			}
+		}
+	}()
+	defer close(tell)
+	_, next, err := RotateKey(cfg, "metz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, again, err := RotateKey(cfg, "metz"); err != nil || again != next {
+		t.Errorf("asked twice: %s, %v", again, err)
+	}
+	admin := clientOf(t, a)
+	knows := func() (n int) {
+		var list struct {
+			Items []struct {
+				ID, Kind string
+				Status   *struct{ Keys []string }
+			}
+		}
+		get(t, admin, "/v1/devices?site=metz&limit=1000", 200, &list)
+		for _, d := range list.Items {
+			if d.Status != nil && strings.Contains(strings.Join(d.Status.Keys, " "), next) {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "all but one to know the next key", func() bool { return knows() == len(readers)-1 })
+	time.Sleep(2 * keysEvery)
+	if k, _ := a.Keys.Site("metz"); k.ID != was.ID {
+		t.Fatal("it signs by a key that a reader does not know")
+	}
+	mu.Lock()
+	held = false
+	mu.Unlock()
+	status("metz-entrance-in")
+	eventually(t, "the next key to sign", func() bool { k, _ := a.Keys.Site("metz"); return k.ID == next })
+	now, _ := a.Keys.Site("metz")
+	eventually(t, "every reader to verify by it", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range readers {
+			if !r.SiteKey.Equal(now.Public()) {
+				return false
+			}
+		}
+		return true
+	})
+	mu.Lock()
+	if refused > 0 {
+		t.Errorf("%d lists could not be verified", refused)
+	}
+	mu.Unlock()
+	stopApp(t, a)
+	startApp(t, cfg) // with the key that it has now
+}
+
+func TestALedgerIsNotOpenedWithoutItsKeys(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	stopApp(t, a)
+	kept, err := os.ReadFile(keysFile(cfg.Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := testConfig(t)
+	stopApp(t, startApp(t, other))
+	others, err := os.ReadFile(keysFile(other.Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, data := range map[string][]byte{"missing": nil, "another's": others, "an empty one": []byte("{}"), "half": kept[:len(kept)/2]} {
+		if err := os.Remove(keysFile(cfg.Data)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if data != nil {
+			if err := os.WriteFile(keysFile(cfg.Data), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b, err := Start(t.Context(), cfg, Options{Log: discard(), Anonymous: true}); err == nil {
+			t.Errorf("%s: it starts", what)
+			stopApp(t, b)
+		} else if what != "half" && !strings.Contains(err.Error(), "restore keys.json") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if now, _ := os.ReadFile(keysFile(cfg.Data)); string(now) != string(data) {
+			t.Errorf("%s: the file was written", what)
+		}
+	}
+	if err := os.WriteFile(keysFile(cfg.Data), kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stopApp(t, startApp(t, cfg))
+}

@@ -1,0 +1,189 @@
+package keys
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// A site's key is replaced in three steps, so that no reader is ever told what
+// it cannot verify: the next key is made; lists name it, signed by the present
+// one, until every reader has said that it verifies by it; then it signs.
+
+// SiteKeyID is what a site's public key is called.
+func SiteKeyID(site catalogue.SiteID, public ed25519.PublicKey) string {
+	sum := sha256.Sum256(public)
+	return string(site) + "-" + base64.RawURLEncoding.EncodeToString(sum[:6])
+}
+
+// siteKeys are the keys of sites: those that sign, and those that will next.
+type siteKeys struct{ now, next map[catalogue.SiteID]Site }
+
+func (f *file) siteKeys() *siteKeys {
+	read := func(seeds map[string][]byte) map[catalogue.SiteID]Site {
+		m := map[catalogue.SiteID]Site{}
+		for id, seed := range seeds {
+			private := ed25519.NewKeyFromSeed(seed)
+			m[catalogue.SiteID(id)] = Site{SiteKeyID(catalogue.SiteID(id), private.Public().(ed25519.PublicKey)), private}
+		}
+		return m
+	}
+	return &siteKeys{read(f.Sites), read(f.Next)}
+}
+
+// load reads a key file; one that is not there is empty.
+func load(path string) (f file, there bool, err error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, false, nil
+	}
+	if err != nil {
+		return f, false, fmt.Errorf("read keys: %w", err)
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		return f, true, fmt.Errorf("keys %s: %w", path, err)
+	}
+	for _, seeds := range []map[string][]byte{f.Sites, f.Next} {
+		for site, seed := range seeds {
+			if len(seed) != ed25519.SeedSize {
+				return f, true, fmt.Errorf("keys %s: a key of %s has not 32 bytes: the file is damaged; restore it from a backup", path, site)
+			}
+		}
+	}
+	return f, true, nil
+}
+
+// Rotate makes a site's next key in a key file, and returns its id and that of
+// the present one. A running service finds it there.
+func Rotate(path string, site catalogue.SiteID) (present, next string, err error) {
+	f, _, err := load(path)
+	if err != nil {
+		return "", "", err
+	}
+	if len(f.Sites[string(site)]) != ed25519.SeedSize {
+		return "", "", fmt.Errorf("keys %s: there is no key of site %q", path, site)
+	}
+	if f.Next[string(site)] == nil {
+		if f.Next == nil {
+			f.Next = map[string][]byte{}
+		}
+		seed := make([]byte, ed25519.SeedSize)
+		rand.Read(seed)
+		f.Next[string(site)] = seed
+		if err := f.save(path); err != nil {
+			return "", "", fmt.Errorf("write keys: %w", err)
+		}
+	}
+	k := f.siteKeys()
+	return k.now[site].ID, k.next[site].ID, nil
+}
+
+// Next returns the key that will sign for a site once its readers know it.
+func (r *Ring) Next(id catalogue.SiteID) (key Site, ok bool) {
+	key, ok = r.sites.Load().next[id]
+	return key, ok
+}
+
+// Reload takes the next keys that were made in the file since, and says whether there are any.
+func (r *Ring) Reload() (changed bool, err error) {
+	info, err := os.Stat(r.path)
+	if err != nil {
+		return false, fmt.Errorf("read keys: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if info.ModTime().Equal(r.read) {
+		return false, nil
+	}
+	f, _, err := load(r.path)
+	if err != nil {
+		return false, err
+	}
+	r.read = info.ModTime()
+	was, k := r.sites.Load(), f.siteKeys()
+	for site, key := range k.next {
+		changed = changed || was.next[site].ID != key.ID
+	}
+	r.sites.Store(&siteKeys{was.now, k.next}) // which key signs is changed by Advance alone
+	return changed, nil
+}
+
+// Advance has a site's next key sign, and forgets the one before.
+func (r *Ring) Advance(site catalogue.SiteID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, _, err := load(r.path)
+	if err != nil {
+		return err
+	}
+	if f.Next[string(site)] == nil {
+		return fmt.Errorf("keys %s: there is no next key of site %q", r.path, site)
+	}
+	f.Sites[string(site)] = f.Next[string(site)]
+	delete(f.Next, string(site))
+	if err := f.save(r.path); err != nil {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	r.sites.Store(f.siteKeys())
+	return nil
+}
+
+// Checks tell keys without being them: a ledger keeps them, so that it is never
+// opened with others than it was made with.
+type Checks struct {
+	Lookup string                        `json:"lookup"`
+	List   string                        `json:"list"`
+	Digest string                        `json:"digest"`
+	Sites  map[catalogue.SiteID][]string `json:"sites"` // ids: of the key that signs, and of the next
+}
+
+func check(key []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("totem check value"))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:12])
+}
+
+// Checks are those of the ring as it is.
+func (r *Ring) Checks() Checks {
+	c := Checks{check(r.lookup), check(r.list), check(r.digest), map[catalogue.SiteID][]string{}}
+	k := r.sites.Load()
+	for site, key := range k.now {
+		c.Sites[site] = []string{key.ID}
+		if next, ok := k.next[site]; ok {
+			c.Sites[site] = append(c.Sites[site], next.ID)
+		}
+	}
+	return c
+}
+
+// holds says which keys of a file are not those that a ledger was made with.
+func (c *Checks) holds(f *file) error {
+	wrong := func(what string) error {
+		return fmt.Errorf("the %s is missing or another than this ledger was made with: restore keys.json from the backup that belongs to the ledger; with other keys no badge is known and no reader believes what it is told", what)
+	}
+	for _, k := range []struct {
+		name, want string
+		key        []byte
+	}{{"key that badges are known by", c.Lookup, f.Lookup}, {"key of the allowlists", c.List, f.List}, {"key of messages' digests", c.Digest, f.Digest}} {
+		if k.want != "" && (len(k.key) == 0 || check(k.key) != k.want) {
+			return wrong(k.name)
+		}
+	}
+	have := f.siteKeys().now
+	for site, ids := range c.Sites {
+		if key, ok := have[site]; !ok || !slices.Contains(ids, key.ID) {
+			return wrong("key of site " + string(site))
+		}
+	}
+	return nil
+}
