@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fuzz integration bench accuracy demo ci
+.PHONY: help build test race lint fuzz integration faults full api bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,18 @@ fuzz: ## every fuzz test for a short while; FUZZTIME=1m for longer
 integration: ## with real Mosquitto, InfluxDB and Chromium, started by the tests
 	TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_INFLUX=1 TOTEM_TEST_CHROMIUM=1 go test -count=1 ./...
 	./.ci/demo
+
+faults: ## the faults of docs/reliability.md, under load
+	./.ci/faults
+
+api: ## every operation of the OpenAPI document, held to it (Schemathesis)
+	./.ci/api
+
+full: ## what is too long for CI: faults three times, every fuzz test for a minute, isolation of the doors
+	./.ci/faults 3
+	./.ci/fuzz 1m
+	./.ci/api 100
+	go run ./cmd/totem bench --only isolation
 
 bench: ## what this machine does, against its floors
 	go run ./cmd/totem bench

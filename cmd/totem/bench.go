@@ -12,7 +12,7 @@ import (
 )
 
 type benchCmd struct {
-	Only  []string      `help:"Parts to measure: decide, latency, throughput, sensors, usage, live, bills, start; default: all." placeholder:"PART"`
+	Only  []string      `help:"Parts to measure: decide, latency, throughput, sensors, usage, live, bills, start, isolation; default: all." placeholder:"PART"`
 	For   time.Duration `help:"How long each load lasts." default:"5s"`
 	Reads int           `help:"Reads in the ledger of the cold start; 10000000 takes a quarter of an hour to make." default:"100000"`
 	Dir   string        `help:"Folder for the ledgers, on the disk to be measured; default: a temporary one." placeholder:"DIR"`

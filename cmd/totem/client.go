@@ -169,7 +169,7 @@ type seriesCmd struct {
 
 type seriesRebuildCmd struct {
 	app.Config
-	period
+	whole
 }
 
 func (c *seriesRebuildCmd) Run(ctx context.Context) error {
@@ -180,8 +180,13 @@ func (c *seriesRebuildCmd) Run(ctx context.Context) error {
 	return app.RebuildSeries(ctx, c.Config, from, to, os.Stdout, os.Stderr)
 }
 
-// bounds are whole series where none are given.
-func (p *period) bounds(cfg *app.Config) (from, to time.Time, err error) {
+// whole is a stretch of time, all of it where no end is given.
+type whole struct {
+	From string `help:"From this local date or time or this instant on; default: the beginning." placeholder:"TIME"`
+	To   string `help:"Up to this one, not included; default: now." placeholder:"TIME"`
+}
+
+func (p *whole) bounds(cfg *app.Config) (from, to time.Time, err error) {
 	n, err := cfg.LoadCatalogue()
 	if err != nil {
 		return from, to, err
@@ -201,7 +206,7 @@ func (p *period) bounds(cfg *app.Config) (from, to time.Time, err error) {
 
 type seriesCheckCmd struct {
 	app.Config
-	period
+	whole
 }
 
 func (c *seriesCheckCmd) Run(ctx context.Context) error {

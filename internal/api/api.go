@@ -119,8 +119,7 @@ func New(cfg Config) http.Handler {
 	})
 	s.health(r)
 	s.documents(r)
-	huma.NewError = problem
-	huma.ValidateStrictCasing = true // "Seconds" is not seconds
+	onceForAll()
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
 	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.persons, s.sheets} {
@@ -129,6 +128,12 @@ func New(cfg Config) http.Handler {
 	tellNulls(s.api.OpenAPI().Components.Schemas)
 	return r
 }
+
+// onceForAll sets what huma has for the whole process.
+var onceForAll = sync.OnceFunc(func() {
+	huma.NewError = problem
+	huma.ValidateStrictCasing = true // "Seconds" is not seconds
+})
 
 // openAPI describes the API as a whole.
 func (s *server) openAPI() huma.Config {

@@ -100,15 +100,7 @@ func register[T any](s *server, e entity[T]) {
 		if e.owns != nil && !e.owns(c, v) {
 			return nil, forbidden(e.noun + " " + in.ID)
 		}
-		if err := ifMatch(in.IfMatch, v); err != nil {
-			return nil, err
-		}
-		if e.kind == rights.KindTenant {
-			if err := s.noToken(ctx, lease.TenantID(in.ID)); err != nil {
-				return nil, err
-			}
-		}
-		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{Delete: &rights.Key{Kind: e.kind, ID: in.ID}}))
+		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{Delete: &rights.Key{Kind: e.kind, ID: in.ID}, Expect: e.expect(in)}))
 	})
 }
 
@@ -126,14 +118,6 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 	if there && e.owns != nil && !e.owns(c, old) {
 		return nil, forbidden(e.noun + " " + in.ID)
 	}
-	if in.IfMatch != "" {
-		if !there {
-			return nil, problem(http.StatusPreconditionFailed, "it is not there")
-		}
-		if err := ifMatch(in.IfMatch, old); err != nil {
-			return nil, err
-		}
-	}
 	put, answer, err := e.change(c, book, in.Body)
 	if err != nil {
 		return nil, s.fail(err)
@@ -145,7 +129,7 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 	if !e.may(c, book, in.Body) || e.owns != nil && !e.owns(c, in.Body) {
 		return nil, forbidden("this " + e.noun)
 	}
-	if err := s.cfg.Rights.Apply(ctx, c.id, rights.Change{Put: put}); err != nil {
+	if err := s.cfg.Rights.Apply(ctx, c.id, rights.Change{Put: put, Expect: e.expect(&in.MatchPath)}); err != nil {
 		return nil, s.fail(err)
 	}
 	current := answer
@@ -157,6 +141,21 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 		answer = v
 	}
 	return &tagged[T]{etag(current), answer}, nil
+}
+
+// expect holds a change to the state that the caller has read, within the
+// change: of two who have read the same, one is told.
+func (e entity[T]) expect(in *MatchPath) func(*lease.Book) error {
+	if in.IfMatch == "" {
+		return nil
+	}
+	return func(b *lease.Book) error {
+		v, ok := e.find(b, in.ID)
+		if !ok {
+			return problem(http.StatusPreconditionFailed, "it is not there")
+		}
+		return ifMatch(in.IfMatch, v)
+	}
 }
 
 // same changes nothing on the way in.

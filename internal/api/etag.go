@@ -1,14 +1,10 @@
 package api
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strings"
-
-	"github.com/lorntech/totem/internal/lease"
 )
 
 // MatchPath is a path to one thing, and of which state of it the caller knows.
@@ -41,18 +37,4 @@ func ifMatch(header string, v any) error {
 		}
 	}
 	return problem(http.StatusPreconditionFailed, "it has changed since: read it again")
-}
-
-// noToken is a 409 where a token names a tenant.
-func (s *server) noToken(ctx context.Context, id lease.TenantID) error {
-	tokens, err := s.cfg.Ledger.Tokens(ctx)
-	if err != nil {
-		return s.fail(err)
-	}
-	for _, t := range tokens {
-		if t.Tenant == id {
-			return s.fail(&lease.ConflictError{Msg: fmt.Sprintf("token %q is this tenant's: withdraw it first", t.ID)})
-		}
-	}
-	return nil
 }

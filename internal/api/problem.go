@@ -33,11 +33,11 @@ type FieldProblem struct {
 
 // Error is the detail, with the fields.
 func (p *Problem) Error() string {
-	s := p.Title + ": " + p.Detail
+	s := []string{p.Title + ": " + p.Detail}
 	for _, e := range p.Errors {
-		s += "; " + e.Field + ": " + e.Message
+		s = append(s, e.Field+": "+e.Message)
 	}
-	return s
+	return strings.Join(s, "; ")
 }
 
 // GetStatus is the HTTP status.
@@ -46,6 +46,9 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is the one of RFC 9457.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// fieldsMost is how many faults of one body are told.
+const fieldsMost = 50
+
 // problem makes every error of this API: huma is told to use it too.
 func problem(status int, detail string, errs ...error) huma.StatusError {
 	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
@@ -53,10 +56,15 @@ func problem(status int, detail string, errs ...error) huma.StatusError {
 		if err == nil {
 			continue
 		}
-		d := &huma.ErrorDetail{Message: err.Error()}
+		if len(p.Errors) == fieldsMost {
+			break
+		}
 		var detailer huma.ErrorDetailer
+		var d *huma.ErrorDetail
 		if errors.As(err, &detailer) {
-			d = detailer.ErrorDetail()
+			d = detailer.ErrorDetail() // its own text would have the whole body in it
+		} else {
+			d = &huma.ErrorDetail{Message: err.Error()}
 		}
 		p.Errors = append(p.Errors, FieldProblem{Field: fieldOf(d), Location: d.Location, Message: d.Message})
 	}

@@ -30,7 +30,8 @@ func checkJSON(data []byte) error {
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	if err := checkValue(dec, ""); err != nil {
+	c := checker{dec: dec}
+	if err := c.value(nil, 0); err != nil {
 		return err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -39,56 +40,91 @@ func checkJSON(data []byte) error {
 	return nil
 }
 
-// checkValue reads one value, at a path.
-func checkValue(dec *json.Decoder, path string) error {
-	t, err := dec.Token()
+const (
+	// depthMost is how deep a body may be nested: none here is deeper than four.
+	depthMost = 32
+	// keysMost is how many keys one object may have.
+	keysMost = 200
+)
+
+// checker reads a body's tokens. The path to where it is is written down only
+// where something is wrong: a body must not cost more than its bytes.
+type checker struct{ dec *json.Decoder }
+
+// step is one part of the path to a value.
+type step struct {
+	up  *step
+	key string
+	n   int // in a list, where key is empty
+}
+
+func (s *step) String() string {
+	if s == nil {
+		return ""
+	}
+	if s.key == "" {
+		return fmt.Sprintf("%s[%d]", s.up, s.n)
+	}
+	return strings.TrimPrefix(s.up.String()+"."+s.key, ".")
+}
+
+var errNoJSON = errors.New("the body is not valid JSON")
+
+func (c checker) value(at *step, depth int) error {
+	if depth > depthMost {
+		return fmt.Errorf("the body is nested more than %d deep", depthMost)
+	}
+	t, err := c.dec.Token()
 	if err != nil {
-		return errors.New("the body is not valid JSON")
+		return errNoJSON
 	}
 	switch t := t.(type) {
 	case string:
-		return checkText(t, path)
+		return checkText(t, at)
 	case json.Delim:
 		if t == '[' {
-			for i := 0; dec.More(); i++ {
-				if err := checkValue(dec, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			here := &step{up: at}
+			for ; c.dec.More(); here.n++ {
+				if err := c.value(here, depth+1); err != nil {
 					return err
 				}
 			}
-		} else if err := checkObject(dec, path); err != nil {
+		} else if err := c.object(at, depth); err != nil {
 			return err
 		}
-		if _, err := dec.Token(); err != nil { // its end
-			return errors.New("the body is not valid JSON")
+		if _, err := c.dec.Token(); err != nil { // its end
+			return errNoJSON
 		}
 	}
 	return nil
 }
 
-func checkObject(dec *json.Decoder, path string) error {
+func (c checker) object(at *step, depth int) error {
 	seen := map[string]bool{}
-	for dec.More() {
-		t, err := dec.Token()
+	for c.dec.More() {
+		t, err := c.dec.Token()
 		if err != nil {
-			return errors.New("the body is not valid JSON")
+			return errNoJSON
 		}
 		key, _ := t.(string)
-		at := strings.TrimPrefix(path+"."+key, ".")
+		here := &step{up: at, key: key}
 		if seen[key] {
-			return fmt.Errorf("%q stands twice", at)
+			return fmt.Errorf("%q stands twice", here)
 		}
-		seen[key] = true
-		if err := checkText(key, at); err != nil {
+		if seen[key] = true; len(seen) > keysMost {
+			return fmt.Errorf("an object has more than %d keys", keysMost)
+		}
+		if err := checkText(key, here); err != nil {
 			return err
 		}
-		if err := checkValue(dec, at); err != nil {
+		if err := c.value(here, depth+1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkText(s, path string) error {
+func checkText(s string, path *step) error {
 	bad := func(r rune) bool {
 		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' || r == unicode.ReplacementChar
 	}

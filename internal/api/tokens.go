@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -104,7 +105,18 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 	if v.Tenant != nil {
 		t.Tenant = *v.Tenant
 	}
+	if in.ID == callerOf(ctx).id && v.Role != Admin {
+		return nil, problem(http.StatusConflict, "a token cannot take its own role away: use another")
+	}
 	err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+		if v.Role == Tenant { // who may be deleted meanwhile
+			switch there, err := tx.HasRecord("tenant", string(t.Tenant)); {
+			case err != nil:
+				return err
+			case !there:
+				return invalid("body", "tenant", "there is no such tenant")
+			}
+		}
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}

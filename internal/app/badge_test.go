@@ -41,7 +41,7 @@ func overBrokers(t *testing.T, test func(*testing.T, *App, *door)) {
 		cfg.MQTTURL = "mqtt://" + m.Addr
 		a := startApp(t, cfg)
 		settle(t, a)
-		for end := time.Now().Add(10 * time.Second); a.broker.Ready() != nil; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); a.broker.Ready() != nil; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("not connected to Mosquitto within 10 s")
 			}
@@ -91,7 +91,7 @@ func (d *door) badge(payload []byte) wire.DecisionBody {
 	select {
 	case body := <-d.decisions:
 		return body
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		d.t.Fatal("no decision within 10 s")
 		return wire.DecisionBody{}
 	}

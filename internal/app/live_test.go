@@ -36,9 +36,9 @@ func (d *door) raw(topic, payload string) {
 // eventually waits for what follows a commit a moment later.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within half a minute: %s", what)
 		}
 	}
 }

@@ -3,10 +3,15 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +19,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -273,4 +279,50 @@ func (c client) with(method, path, body string, header http.Header) *http.Respon
 	}
 	_ = res.Body.Close()
 	return res
+}
+
+func TestOfTwoWhoHaveReadTheSameOneIsTold(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	c := clientOf(t, a)
+	for round := range 10 {
+		_, header, _ := c.in("GET", "/v1/tenants/atelier", "", "")
+		var taken atomic.Int32
+		var all sync.WaitGroup
+		for i := range 6 {
+			all.Go(func() {
+				body := fmt.Sprintf(`{"name":"Round %d of %d","site":"metz","kind":"company"}`, round, i)
+				if c.with("PUT", "/v1/tenants/atelier", body, http.Header{"If-Match": {header.Get("ETag")}}).StatusCode == 200 {
+					taken.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := taken.Load(); n != 1 {
+			t.Fatalf("round %d: %d of six changes were made over one state", round, n)
+		}
+	}
+}
+
+func TestWhatAStatementOrATokenNamesStays(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	ids := metzAndNancy(t, a)
+	c := clientOf(t, a)
+	c.must("PUT", "/v1/tokens/of-orme", `{"role":"tenant","tenant":"orme"}`)
+	for _, path := range []string{"/v1/leases/zinc-lease", "/v1/plans/cowork", "/v1/tenants/zinc", "/v1/tenants/orme"} {
+		if status, _ := c.ask("DELETE", path, ""); status != 409 {
+			t.Errorf("DELETE %s: %d", path, status)
+		}
+	}
+	get(t, c, "/v1/statements/"+ids["statements"], 200, nil)
+	c.must("DELETE", "/v1/tokens/of-orme", "")
+	c.must("DELETE", "/v1/members/nadia/data", "")
+	c.must("DELETE", "/v1/tenants/orme", "")
+	if status, _ := c.ask("PUT", "/v1/tokens/admin", `{"role":"display"}`); status != 409 {
+		t.Errorf("a token takes its own role away: %d", status)
+	}
+	info, err := os.Stat(filepath.Join(a.cfg.Data, ledger.FileName))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the ledger is open to others: %v %v", info.Mode(), err)
+	}
 }

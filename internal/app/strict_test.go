@@ -65,6 +65,28 @@ func TestBodiesAreReadStrictly(t *testing.T) {
 	}
 }
 
+// A body costs no more than its bytes, however it is nested and whatever it holds.
+func TestABodyIsNoBurden(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	c := clientOf(t, a)
+	var many strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&many, `"a%d":1,`, i)
+	}
+	for what, body := range map[string]string{
+		"deep lists":   `{"name":` + strings.Repeat("[", 500_000),
+		"deep objects": `{"name":` + strings.Repeat(`{"a":`, 150_000),
+		"many keys":    `{` + many.String() + `"name":"x"}`,
+		"many faults":  `{"windows":[` + strings.Repeat(`{"a":1},`, 100_000) + `{}],"holidays":"open"}`,
+	} {
+		status, answer := c.raw("PUT", "/v1/schedules/x", body)
+		if status != 422 && status != 400 || len(answer) > 20_000 {
+			t.Errorf("%s: %d, %d bytes", what, status, len(answer))
+		}
+	}
+}
+
 func TestAManagerActsInItsSites(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	settle(t, a)

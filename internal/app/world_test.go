@@ -95,7 +95,7 @@ func listed(l wire.List, hash [32]byte) bool {
 // await takes from c until one fits.
 func await[T any](t *testing.T, c <-chan T, fits func(T) bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for {
 		select {
 		case v := <-c:

@@ -62,7 +62,7 @@ func TestRetainedMessagesAreWrittenAsTheNetworkTakesThem(t *testing.T) {
 }
 
 func TestAMillionChangesOfOneTopicAreOneMessageForWhoDoesNotRead(t *testing.T) {
-	r := start(t)
+	r := start(t, func(c *EmbeddedConfig) { c.Limits.WriteTimeout = 10 * time.Minute }) // it stays, however long this takes
 	lazy := r.raw(t)
 	lazy.send(t, loginMetzIn)
 	lazy.expect(t, "20 02 00 00")

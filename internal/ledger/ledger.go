@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -100,6 +101,9 @@ const busyPart = 16
 // Open opens or makes the ledger of a data directory and migrates it.
 func Open(ctx context.Context, dir string) (*Ledger, error) {
 	path := filepath.Join(dir, FileName)
+	if err := ownerOnly(path); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
 	write, err := open(path, url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"wal_autocheckpoint(32000)", "secure_delete(1)", "cache_size(-8000)", "temp_store(MEMORY)",
@@ -135,6 +139,15 @@ func open(path string, options url.Values, conns int) (*sql.DB, error) {
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
+}
+
+// ownerOnly keeps the file, and what SQLite puts beside it, from everybody else.
+func ownerOnly(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
 func migrate(ctx context.Context, db *sql.DB) error {

@@ -29,12 +29,45 @@ func (tx *Tx) PutRecord(r Record) error {
 	return nil
 }
 
-// DeleteRecord removes a record.
+// DeleteRecord removes a record; a [lease.ConflictError] where a token or an
+// issued statement names it.
 func (tx *Tx) DeleteRecord(kind, id string) error {
+	if err := tx.namedElsewhere(kind, id); err != nil {
+		return err
+	}
 	if err := tx.run("DELETE FROM records WHERE kind = ? AND id = ?", kind, id); err != nil {
 		return fmt.Errorf("ledger: delete %s %s: %w", kind, id, err)
 	}
 	return nil
+}
+
+// namedElsewhere says what outside the book names a record.
+func (tx *Tx) namedElsewhere(kind, id string) error {
+	for _, by := range []struct{ kind, query, what string }{
+		{"tenant", "SELECT count(*) FROM tokens WHERE role = 'tenant' AND tenant = ?", "a token is this tenant's: withdraw it first"},
+		{"tenant", "SELECT count(*) FROM statements WHERE tenant = ?", "it is on an issued statement, which must stay explained"},
+		{"lease", "SELECT count(*) FROM statements WHERE lease = ?", "it is on an issued statement: end it instead (ends_on)"},
+		{"plan", "SELECT count(*) FROM statements WHERE json_extract(body, '$.plan') = ?", "it is on an issued statement, which must stay explained"},
+	} {
+		if by.kind != kind {
+			continue
+		}
+		var n int
+		if err := tx.row(by.query, []any{id}, &n); err != nil {
+			return fmt.Errorf("ledger: delete %s %s: %w", kind, id, err)
+		}
+		if n > 0 {
+			return &lease.ConflictError{Msg: by.what}
+		}
+	}
+	return nil
+}
+
+// HasRecord says whether a record is there.
+func (tx *Tx) HasRecord(kind, id string) (bool, error) {
+	var n int
+	err := tx.row("SELECT count(*) FROM records WHERE kind = ? AND id = ?", []any{kind, id}, &n)
+	return n > 0, err
 }
 
 // Records calls yield for every record, in order of kind and id.

@@ -108,6 +108,8 @@ func (k *Keeper) put(ctx context.Context, next *InForce, change func(*ledger.Tx)
 type Change struct {
 	Put    any
 	Delete *Key
+	// Expect is asked with the book that the change is made to; an error forbids it. May be nil.
+	Expect func(*lease.Book) error
 }
 
 // Key names an entity.
@@ -130,6 +132,11 @@ func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) erro
 	book := k.InForce().Book.Clone()
 	edits := make([]edit, 0, len(changes))
 	for _, c := range changes {
+		if c.Expect != nil {
+			if err := c.Expect(book); err != nil {
+				return err
+			}
+		}
 		e, err := makeEdit(book, c, now)
 		if err != nil {
 			return err

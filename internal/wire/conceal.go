@@ -79,6 +79,10 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 			stack = stack[:len(stack)-1]
 			top = &stack[len(stack)-1]
 		case string:
+			if !(top.object && top.key) && (top.name == "credential" || strings.HasPrefix(v, "qr:") || strings.HasPrefix(v, "dec:")) {
+				write(&out, raw, v, concealed) // whatever its length
+				break
+			}
 			if top.object && top.key {
 				top.key, top.name = false, v
 				write(&out, raw, v, concealText(v))

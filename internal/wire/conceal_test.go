@@ -25,6 +25,8 @@ func TestNoCardIsKeptOfWhatIsRejected(t *testing.T) {
 		{nil, `{"04A1B2C3":true,"devEUI":"24e124710b423456","temperature":21.5}`, `{"[masked]":true,"devEUI":"24e124710b423456","temperature":21.5}`},
 		{nil, `"04 a1 b2 c3 d4 e5 f6"`, `"[masked]"`},
 		{nil, `1234567890`, `"[masked]"`},
+		{aReader, `{"credential":"qr:not-hex-at-all","x":"qr:neither this"}`, `{"credential":"[masked]","x":"[masked]"}`},
+		{aReader, `{"credential":"0412"}`, `{"credential":"[masked]"}`},
 		{aReader, `{"id":"x","credential":"04A1B2C3"`, `33 bytes; keys: id, credential`},
 		{nil, "04A1B2C3\n", `9 bytes; keys: `},
 		{nil, "\xff\x04\xa1", `3 bytes; keys: `},

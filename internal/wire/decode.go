@@ -349,8 +349,8 @@ func (o *object) instant(field string) time.Time {
 	if o.err != nil {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(s))
-	if err != nil || strings.Contains(s, ",") {
+	t, err := parseRFC3339(s)
+	if err != nil {
 		o.fail(field, "is not an instant as in RFC 3339")
 		return time.Time{}
 	}
@@ -359,4 +359,19 @@ func (o *object) instant(field string) time.Time {
 		o.fail(field, "lies before 2020 or after 9999")
 	}
 	return t
+}
+
+// parseRFC3339 reads an instant as the RFC has it: [time.Parse] also takes a
+// comma, an hour of one digit and an offset of 24 hours.
+func parseRFC3339(s string) (time.Time, error) {
+	s = strings.ToUpper(s)
+	zone := len(s) - 1
+	if zone >= 0 && s[zone] != 'Z' {
+		zone = len(s) - len("+00:00")
+	}
+	if zone < len("2006-01-02T15:04:05") || s[13] != ':' || s[16] != ':' || strings.Contains(s, ",") ||
+		s[zone] != 'Z' && (s[zone+1:zone+3] > "23" || s[zone+4:] > "59") {
+		return time.Time{}, &time.ParseError{Layout: time.RFC3339, Value: s}
+	}
+	return time.Parse(time.RFC3339Nano, s)
 }
