@@ -34,7 +34,7 @@ func (s *service) client() (terminal.Client, error) {
 	return c, nil
 }
 
-// sheet says whether a table is wanted as CSV, and how it is written.
+// sheet reports whether a table is wanted as CSV, and how it is written.
 type sheet struct {
 	CSV    bool   `name:"csv" help:"As CSV."`
 	Locale string `help:"Of the CSV: en, or fr with semicolons and decimal commas, as French spreadsheets open it." enum:"en,fr" default:"en"`

@@ -210,7 +210,7 @@ func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
 	return refused
 }
 
-// Allowlist takes a list and says whether it is applied: signed for this
+// Allowlist takes a list and reports whether it is applied: signed for this
 // reader and door, and newer than the one it has.
 func (r *Reader) Allowlist(payload []byte) bool {
 	l, err := verified(r, wire.VerifyList, payload)
@@ -287,7 +287,7 @@ func (r *Reader) Command(payload []byte, now time.Time) *Outcome {
 	return &Outcome{Request: c.ID, Reason: c.Kind, By: "held"}
 }
 
-// Held says whether the door stands unlocked at a moment.
+// Held reports whether the door stands unlocked at a moment.
 func (r *Reader) Held(now time.Time) bool { return now.Before(r.heldUntil) }
 
 // Reboot loses what only memory held: reads that waited are sent as asked,

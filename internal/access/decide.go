@@ -142,7 +142,7 @@ func (x *Index) barred(q *Question, c *credential, unix int64) Reason {
 	return ""
 }
 
-// lockedDown says whether the site is in lockdown: now, or for a read that is
+// lockedDown reports whether the site is in lockdown: now, or for a read that is
 // history already, then.
 func (x *Index) lockedDown(site int, q *Question) bool {
 	for i := range x.lockdowns {

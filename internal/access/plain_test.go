@@ -128,7 +128,7 @@ func (p plain) locked(site catalogue.SiteID, q access.Question) bool {
 	return false
 }
 
-// opens says whether a right to s opens the door inwards.
+// opens reports whether a right to s opens the door inwards.
 func (p plain) opens(s catalogue.SpaceID, d *catalogue.Door) bool {
 	for sp := p.n.Space(s); sp != nil; sp = p.n.Space(sp.Parent) {
 		if sp.ID == d.To {
@@ -163,7 +163,7 @@ func (p plain) anyRight(m *lease.Member, v *lease.Pass, d *catalogue.Door, t tim
 	return "", ""
 }
 
-// passOpens says whether a pass opens a door: by one of its spaces which that
+// passOpens reports whether a pass opens a door: by one of its spaces which that
 // day an active lease gives its host's tenant, or which one crosses to what it gives.
 func (p plain) passOpens(v *lease.Pass, d *catalogue.Door, t time.Time) bool {
 	host, _ := p.book.Member(v.Host)

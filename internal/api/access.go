@@ -148,7 +148,7 @@ func (s *server) check(ctx context.Context, in *checkIn) (*checkOut, error) {
 	return out, nil
 }
 
-// disabled says whether every reader of a door in a direction is disabled.
+// disabled reports whether every reader of a door in a direction is disabled.
 func (s *server) disabled(door catalogue.DoorID, direction catalogue.Direction) bool {
 	found := false
 	for _, d := range s.cfg.Network.Devices {

@@ -81,7 +81,7 @@ type Config struct {
 	Degraded func() []string
 	// Ready says what keeps the service from its work; empty: nothing.
 	Ready func(context.Context) []string
-	// Verify says whether the ledger holds.
+	// Verify reports whether the ledger holds.
 	Verify func(context.Context) (ledger.Audit, error)
 	// Most bounds what a tenant's own token may make.
 	Most    Most

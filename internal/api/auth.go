@@ -41,7 +41,7 @@ type caller struct {
 	hash   []byte             // of the token
 }
 
-// bound says whether the caller is held to its token's sites: a manager always,
+// bound reports whether the caller is held to its token's sites: a manager always,
 // billing and a display where the token names any.
 func (c *caller) bound() bool {
 	switch c.role {
@@ -62,12 +62,12 @@ func SitesOf(t ledger.Token) []catalogue.SiteID {
 	return c.scope()
 }
 
-// at says whether the caller reaches a site.
+// at reports whether the caller reaches a site.
 func (c *caller) at(site catalogue.SiteID) bool {
 	return !c.bound() || slices.Contains(c.sites, site)
 }
 
-// ofTenant says whether the caller may see what is a tenant's: a tenant its own,
+// ofTenant reports whether the caller may see what is a tenant's: a tenant its own,
 // who is held to sites what is of tenants there.
 func (c *caller) ofTenant(b *lease.Book, id lease.TenantID) bool {
 	if c.role == Tenant {

@@ -59,7 +59,7 @@ func negotiate(next http.Handler) http.Handler {
 	})
 }
 
-// wantsCSV says whether a request asks for a table: then it gets all of it, not a page.
+// wantsCSV reports whether a request asks for a table: then it gets all of it, not a page.
 func wantsCSV(accept string) bool { return strings.Contains(accept, csvType) }
 
 // table is a body that can be written as CSV: a slice of flat structs.

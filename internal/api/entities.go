@@ -57,9 +57,9 @@ type entity[T any] struct {
 	id          func(*T) *string
 	all         func(*lease.Book) iter.Seq[T]
 	find        func(*lease.Book, string) (T, bool)
-	// may says whether the caller's sites or tenant reach it.
+	// may reports whether the caller's sites or tenant reach it.
 	may func(*caller, *lease.Book, T) bool
-	// owns says whether the caller may write it, where that is less than it may
+	// owns reports whether the caller may write it, where that is less than it may
 	// see; nil: it may.
 	owns func(*caller, T) bool
 	// change makes the record, and what is answered.
@@ -161,7 +161,7 @@ func (e entity[T]) expect(in *MatchPath) func(*lease.Book) error {
 // same changes nothing on the way in.
 func same[T any](_ *caller, _ *lease.Book, v T) (any, T, error) { return v, v, nil }
 
-// ownsTerms says whether a caller may write what is of a site, or of the
+// ownsTerms reports whether a caller may write what is of a site, or of the
 // network: prices and hours of all sites are the admins' alone.
 func ownsTerms(c *caller, site *catalogue.SiteID) bool {
 	return c.role == Admin || site != nil && c.at(*site)
@@ -383,7 +383,7 @@ func (s *server) tenantsPass(c *caller, b *lease.Book, v Pass) error {
 	return s.cfg.Most.check("passes", n, s.cfg.Most.Passes)
 }
 
-// held says whether some active lease gives a tenant a space on some day of a time.
+// held reports whether some active lease gives a tenant a space on some day of a time.
 func (s *server) held(b *lease.Book, t lease.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
 	first, last := s.cfg.Network.Zone.At(from).Day, s.cfg.Network.Zone.At(to).Day
 	for l := range b.Leases() {

@@ -183,7 +183,7 @@ func (s *server) explainVisit(ctx context.Context, v billing.Visit) (explainedVi
 	return x, err
 }
 
-// explains says whether the caller may see a door's reads as a visit's: who is
+// explains reports whether the caller may see a door's reads as a visit's: who is
 // held to sites those of its sites, a tenant, the employer, none.
 func (s *server) explains(c *caller, id catalogue.DoorID) bool {
 	if c.role == Tenant {

@@ -36,14 +36,14 @@ func showToken(t ledger.Token) tokenView {
 }
 
 func (s *server) tokens() {
-	huma.Register(s.api, operation("GET", "/v1/tokens", tagTokens, "List tokens, without themselves.", Admin), func(ctx context.Context, in *Paging) (*pageOut[tokenView], error) {
+	huma.Register(s.api, operation("GET", "/v1/tokens", tagTokens, "List tokens; the secrets are not shown.", Admin), func(ctx context.Context, in *Paging) (*pageOut[tokenView], error) {
 		all, err := s.cfg.Ledger.Tokens(ctx)
 		if err != nil {
 			return nil, s.fail(err)
 		}
 		return cut(*in, convert(slices.Values(all), showToken), func(t tokenView) string { return t.ID })
 	})
-	huma.Register(s.api, operation("GET", "/v1/tokens/{id}", tagTokens, "Show a token, without itself.", Admin), func(ctx context.Context, in *IDPath) (*one[tokenView], error) {
+	huma.Register(s.api, operation("GET", "/v1/tokens/{id}", tagTokens, "Show a token; the secret is not shown.", Admin), func(ctx context.Context, in *IDPath) (*one[tokenView], error) {
 		t, err := s.cfg.Ledger.Token(ctx, in.ID)
 		if err != nil {
 			return nil, s.fail(err)

@@ -416,7 +416,7 @@ func TestOpenAPIDescribesEveryPath(t *testing.T) {
 	}
 }
 
-// isList says whether an operation answers with a page of items.
+// isList reports whether an operation answers with a page of items.
 func isList(op, schemas map[string]any) bool {
 	content, _ := op["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any)
 	body, _ := content["application/json"].(map[string]any)

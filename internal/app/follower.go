@@ -426,7 +426,7 @@ func (f *follower) between(reads []visit.Read, t ledger.Touched, begin, end time
 	return first, last, first >= 0 && last <= len(reads)
 }
 
-// before says whether no visit reaches from before reads[i], or before the
+// before reports whether no visit reaches from before reads[i], or before the
 // earliest of what is new, to it or beyond.
 func (f *follower) before(reads []visit.Read, i int, from, begin time.Time) bool {
 	if i < len(reads) && reads[i].At.Before(from) {
@@ -438,7 +438,7 @@ func (f *follower) before(reads []visit.Read, i int, from, begin time.Time) bool
 	return from.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.network, reads[i-1])
 }
 
-// after says whether no visit reaches from reads[i-1], or from the latest of
+// after reports whether no visit reaches from reads[i-1], or from the latest of
 // what is new, to reads[i] or beyond.
 func (f *follower) after(reads []visit.Read, i int, to, end time.Time) bool {
 	left := false

@@ -103,7 +103,7 @@ func (a *App) stepKeys(ctx context.Context) error {
 	return noteKeys(ctx, a.Keys, a.ledger)
 }
 
-// known says whether all readers of a site say that they verify by a key. Those
+// known reports whether all readers of a site say that they verify by a key. Those
 // that speak their own payloads verify nothing, and disabled ones need not.
 func (a *App) known(site catalogue.SiteID, key string) bool {
 	said := a.live.Devices()

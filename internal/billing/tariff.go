@@ -103,7 +103,7 @@ func (t *Tariff) on(day catalogue.Day) []Terms {
 	return list
 }
 
-// gives says whether the terms give a member that space, whatever the lease's status.
+// gives reports whether the terms give a member that space, whatever the lease's status.
 func (t *Tariff) gives(x Terms, m lease.MemberID, tenant lease.TenantID, space catalogue.SpaceID) bool {
 	serves := x.Lease.Members == nil && x.Lease.Tenant == tenant || slices.Contains(x.Lease.Members, m)
 	if !serves {

@@ -148,7 +148,7 @@ func (p *pricing) served(ctx context.Context, l *lease.Lease, m billing.Month) (
 	return members, err
 }
 
-// arrived says whether a badge of those days came since.
+// arrived reports whether a badge of those days came since.
 func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
 	from, to := p.around(e)
 	for _, m := range e.members {
@@ -165,7 +165,7 @@ func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
 	return false, nil
 }
 
-// corrected says whether a visit of those days was corrected since, or a correction undone.
+// corrected reports whether a visit of those days was corrected since, or a correction undone.
 func (p *pricing) corrected(ctx context.Context, e evidence) (bool, error) {
 	if p.corrections == nil || e.since.Before(p.corrections.since) {
 		list, when, err := p.Ledger.CorrectedSince(ctx, e.since)
@@ -198,7 +198,7 @@ type corrections struct {
 	when   []time.Time
 }
 
-// leased says whether a lease that covers those days was made since: changes
+// leased reports whether a lease that covers those days was made since: changes
 // of one price only the days from their own on.
 func (p *pricing) leased(ctx context.Context, e evidence) (bool, error) {
 	for _, id := range p.tariff.Leases() {

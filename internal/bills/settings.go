@@ -180,7 +180,7 @@ func (s *Settings) faults() (list []fault) {
 	return list
 }
 
-// luhn says whether the digits' check digit fits.
+// luhn reports whether the digits' check digit fits.
 func luhn(digits string) bool {
 	sum := 0
 	for i := range len(digits) {

@@ -145,7 +145,7 @@ func (e *Embedded) leave(s *session) {
 	}
 }
 
-// isLocal says whether the other side is on this machine.
+// isLocal reports whether the other side is on this machine.
 func isLocal(a net.Addr) bool {
 	if t, ok := a.(*net.TCPAddr); ok {
 		return t.IP.IsLoopback()

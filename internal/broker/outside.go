@@ -143,7 +143,7 @@ func (o *Outside) Start(context.Context) error {
 	return nil
 }
 
-// Connected says whether messages come in and go out.
+// Connected reports whether messages come in and go out.
 func (o *Outside) Connected() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -75,14 +75,14 @@ func (r rules) publishForeign(p Principal, topic string) (denied string) {
 	return DeniedSender
 }
 
-// own says whether any of the devices is p's.
+// own reports whether any of the devices is p's.
 func (r rules) own(p Principal, devices []*catalogue.Device) bool {
 	return slices.ContainsFunc(devices, func(d *catalogue.Device) bool {
 		return d.ID == p.Device || p.Gateway && d.Site == p.Site
 	})
 }
 
-// read says whether p may subscribe to a filter, or be sent a topic: a topic
+// read reports whether p may subscribe to a filter, or be sent a topic: a topic
 // is a filter without wildcards, and a filter covers no topic that it would
 // not allow by itself.
 func (r rules) read(p Principal, filter string) bool {
@@ -103,7 +103,7 @@ func (r rules) read(p Principal, filter string) bool {
 	return p.Device != "" && device == string(p.Device) && (what == "+" || isDown(what))
 }
 
-// live says whether site and space, which may be wildcards, name live topics.
+// live reports whether site and space, which may be wildcards, name live topics.
 func (r rules) live(site, space string) bool {
 	if site != "+" && r.network.Site(catalogue.SiteID(site)) == nil {
 		return false
@@ -152,7 +152,7 @@ func isDown(what string) bool {
 	return false
 }
 
-// slug says whether s is an identifier: [a-z0-9][a-z0-9-]{0,63}.
+// slug reports whether s is an identifier: [a-z0-9][a-z0-9-]{0,63}.
 func slug(s string) bool {
 	if s == "" || len(s) > 64 || s[0] == '-' {
 		return false
@@ -165,7 +165,7 @@ func slug(s string) bool {
 	return true
 }
 
-// mayUseID says whether a client may call itself id (contract §8): its
+// mayUseID reports whether a client may call itself id (contract §8): its
 // username, or that with a suffix. The anonymous take any other: one that a
 // device or a token holder could use would hand them its session.
 func (r rules) mayUseID(p Principal, username, id string) bool {

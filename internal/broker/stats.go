@@ -44,7 +44,7 @@ func (e *Embedded) Stats() Stats {
 	}
 }
 
-// Connected says whether the device has a live connection of its own.
+// Connected reports whether the device has a live connection of its own.
 func (e *Embedded) Connected(d catalogue.DeviceID) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -53,10 +53,10 @@ func SpaceKinds() []SpaceKind {
 	}
 }
 
-// Valid says whether k is one of the contract's kinds.
+// Valid reports whether k is one of the contract's kinds.
 func (k SpaceKind) Valid() bool { return slices.Contains(SpaceKinds(), k) }
 
-// Shared says whether people who do not know each other use such a space
+// Shared reports whether people who do not know each other use such a space
 // together, so that it has free places rather than being free or taken (§6).
 func (k SpaceKind) Shared() bool {
 	switch k {
@@ -66,7 +66,7 @@ func (k SpaceKind) Shared() bool {
 	return false
 }
 
-// Office says whether the space is somebody's office: no live topic (§7).
+// Office reports whether the space is somebody's office: no live topic (§7).
 func (k SpaceKind) Office() bool { return k == PrivateOffice || k == AssociationsOffice }
 
 // DeviceKind is what a device is (contract §1).
@@ -89,10 +89,10 @@ func DeviceKinds() []DeviceKind {
 	return []DeviceKind{Reader, DoorContact, PeopleCounter, FlowCounter, Occupancy, Desk, Air, Gateway}
 }
 
-// Valid says whether k is one of the contract's kinds.
+// Valid reports whether k is one of the contract's kinds.
 func (k DeviceKind) Valid() bool { return slices.Contains(DeviceKinds(), k) }
 
-// OnDoor says whether such a device sits on a door; all others but gateways sit in a space.
+// OnDoor reports whether such a device sits on a door; all others but gateways sit in a space.
 func (k DeviceKind) OnDoor() bool { return k == Reader || k == DoorContact }
 
 // Adapters lists the payloads of real devices that can be read.
@@ -261,7 +261,7 @@ func (n *Network) Door(id DoorID) *Door { return n.doors[id] }
 // Device returns the device, or nil.
 func (n *Network) Device(id DeviceID) *Device { return n.devices[id] }
 
-// Within says whether a is s or lies below it: whether whoever is in a is in s too.
+// Within reports whether a is s or lies below it: whether whoever is in a is in s too.
 // Nothing is within Outside, and Outside is within nothing.
 func (n *Network) Within(a, s SpaceID) bool {
 	if s == Outside || s == "" {
@@ -285,7 +285,7 @@ func (n *Network) Chain(a SpaceID) []SpaceID {
 	return chain
 }
 
-// Billable says whether hours in the space are measured for bills: coworking
+// Billable reports whether hours in the space are measured for bills: coworking
 // and what lies below it (§4).
 func (n *Network) Billable(a SpaceID) bool { return n.Coworking(a) != "" }
 

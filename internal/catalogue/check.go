@@ -37,7 +37,7 @@ func (s *source) check() {
 	}
 }
 
-// ValidID says whether s may be an id: [a-z0-9][a-z0-9-]{0,63}, and not the
+// ValidID reports whether s may be an id: [a-z0-9][a-z0-9-]{0,63}, and not the
 // reserved "live" (§1).
 func ValidID(s string) bool { return slug(s) && s != "live" }
 
@@ -72,7 +72,7 @@ func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
 	}
 }
 
-// reservedDevice says whether an id is the username that API tokens have at the
+// reservedDevice reports whether an id is the username that API tokens have at the
 // broker (§8): a device of that name could not be told from them.
 func reservedDevice(id any) bool { return id == DeviceID("token") }
 

@@ -19,13 +19,13 @@ const (
 	Moselle Holidays = "fr-moselle"
 )
 
-// Valid says whether h is a known calendar.
+// Valid reports whether h is a known calendar.
 func (h Holidays) Valid() bool { return h == French || h == Moselle }
 
 // HolidaySet answers whether a day is a holiday, without allocation.
 type HolidaySet map[Day]struct{}
 
-// Has says whether d is a public holiday.
+// Has reports whether d is a public holiday.
 func (s HolidaySet) Has(d Day) bool {
 	_, ok := s[d]
 	return ok
@@ -75,7 +75,7 @@ func (n *Network) Calendar(s *Site) Calendar {
 	return Calendar{Zone: n.Zone, Opening: s.Opening, Holidays: s.Holidays.Set(holidayFirst, holidayLast)}
 }
 
-// Open says whether the site is open at t: in a window, on no holiday.
+// Open reports whether the site is open at t: in a window, on no holiday.
 func (c Calendar) Open(t time.Time) bool {
 	l := c.Zone.At(t)
 	return !c.Holidays.Has(l.Day) && c.Opening.Contains(l.Day.Weekday(), l.Second)

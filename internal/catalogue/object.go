@@ -108,10 +108,10 @@ func (o *object) fail(name, format string, args ...any) {
 	o.doc.fail(o.lineOf(name), o.at(name), format, args...)
 }
 
-// has says whether the field is there and not null.
+// has reports whether the field is there and not null.
 func (o *object) has(name string) bool { return o.fields[name].node != nil }
 
-// require says whether the field is there, and reports it where it is not.
+// require reports whether the field is there, and reports it where it is not.
 func (o *object) require(name string) bool {
 	if o.has(name) {
 		return true

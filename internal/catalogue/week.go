@@ -89,7 +89,7 @@ func (w Week) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]Window(w))
 }
 
-// Contains says whether the local second lies in a window of that weekday.
+// Contains reports whether the local second lies in a window of that weekday.
 func (w Week) Contains(d time.Weekday, second int32) bool {
 	for i := range w {
 		if int32(w[i].From)*60 > second || second >= int32(w[i].To)*60 {

@@ -41,7 +41,7 @@ func (m *maker) cards() {
 	}
 }
 
-// example says whether the tenant is one of its site's two certain ones.
+// example reports whether the tenant is one of its site's two certain ones.
 func (m *maker) example(t lease.TenantID) bool {
 	seen := map[catalogue.SiteID]int{}
 	for _, tenant := range m.Tenants[1:] {

@@ -40,7 +40,7 @@ func (w *World) Examples(site catalogue.SiteID) (opens, refused Example) {
 	return opens, refused
 }
 
-// only says whether the lease runs today, without an end, and is not helped by
+// only reports whether the lease runs today, without an end, and is not helped by
 // another of its tenant.
 func (w *World) only(l lease.Lease) bool {
 	for _, other := range w.Leases {

@@ -158,7 +158,7 @@ func New(cfg Config) *Pipeline {
 	return p
 }
 
-// Stuck says whether the ledger cannot commit at the moment.
+// Stuck reports whether the ledger cannot commit at the moment.
 func (p *Pipeline) Stuck() bool { return p.stuck.Load() }
 
 // Whereabouts answers where members are, for checks.
@@ -283,7 +283,7 @@ func (p *Pipeline) wait(batch []*item, others int) []*item {
 	return batch
 }
 
-// urgent says whether somebody may stand at a door for it.
+// urgent reports whether somebody may stand at a door for it.
 func (it *item) urgent() bool {
 	return it.msg != nil && it.msg.Badge != nil && it.msg.Badge.Offline == nil
 }

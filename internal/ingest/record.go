@@ -37,7 +37,7 @@ type Read struct {
 	Reader     *ReaderDecision // what the reader did by itself; nil: it obeyed or was never asked
 }
 
-// Moved says whether people passed: what the reader did where it decided by itself.
+// Moved reports whether people passed: what the reader did where it decided by itself.
 func (r *Read) Moved() bool {
 	if r.Reader != nil {
 		return r.Reader.Granted
@@ -198,7 +198,7 @@ func values(m *wire.Message) Values {
 	return v
 }
 
-// Reject is a message that was refused, kept as it came.
+// Reject is a message that was refused, kept without what may be a card's number.
 type Reject struct {
 	Seq        int64
 	ReceivedAt time.Time

@@ -94,7 +94,7 @@ func (r *Ring) Next(id catalogue.SiteID) (key Site, ok bool) {
 	return key, ok
 }
 
-// Reload takes the next keys that were made in the file since, and says whether there are any.
+// Reload takes the next keys that were made in the file since, and reports whether there are any.
 func (r *Ring) Reload() (changed bool, err error) {
 	info, err := os.Stat(r.path)
 	if err != nil {

@@ -135,7 +135,7 @@ func (l *Ledger) Statements(ctx context.Context, f StatementFilter) ([]Statement
 // statement yet: no member's id begins with it.
 const nameless = "~"
 
-// Nameless says whether a visit's member was erased.
+// Nameless reports whether a visit's member was erased.
 func Nameless(m lease.MemberID) bool { return m != "" && m[0] == nameless[0] }
 
 // loseName gives an erased member's visits, and the leases that named them, a

@@ -149,7 +149,7 @@ type Retention struct {
 
 // Purge removes reads that are too old with what readers did on them, visits
 // that no bill needs and that began before, and old rejects. It removes at
-// most limit reads and says whether there are more.
+// most limit reads and reports whether there are more.
 func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit int) (more bool, err error) {
 	before := ms(now.Add(-r.Reads))
 	if err := tx.run("DELETE FROM rejects WHERE received_at < ?", ms(now.Add(-r.Rejects))); err != nil {

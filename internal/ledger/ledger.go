@@ -188,7 +188,7 @@ func (l *Ledger) Close() error {
 	return errors.Join(append(errs, l.conn.Close(), l.reads.Close(), l.write.Close())...)
 }
 
-// Ping says whether the ledger can be read.
+// Ping reports whether the ledger can be read.
 func (l *Ledger) Ping(ctx context.Context) error { return l.reads.PingContext(ctx) }
 
 // Tx is one write transaction. It is not safe for concurrent use and must not outlive Write.
@@ -350,7 +350,7 @@ func flag(b bool) int {
 	return 0
 }
 
-// Used says whether the ledger holds what only the keys beside it can tell: badges, messages.
+// Used reports whether the ledger holds what only the keys beside it can tell: badges, messages.
 func (l *Ledger) Used(ctx context.Context) (bool, error) {
 	var used bool
 	err := l.reads.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM records WHERE kind IN ('credential', 'pass')) OR EXISTS (SELECT 1 FROM reads) OR EXISTS (SELECT 1 FROM observations)").Scan(&used)

@@ -63,7 +63,7 @@ func (tx *Tx) namedElsewhere(kind, id string) error {
 	return nil
 }
 
-// HasRecord says whether a record is there.
+// HasRecord reports whether a record is there.
 func (tx *Tx) HasRecord(kind, id string) (bool, error) {
 	var n int
 	err := tx.row("SELECT count(*) FROM records WHERE kind = ? AND id = ?", []any{kind, id}, &n)

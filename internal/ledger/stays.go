@@ -143,7 +143,7 @@ func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
 	return at(t), err
 }
 
-// lifeBefore says whether the reader was not silent just before t.
+// lifeBefore reports whether the reader was not silent just before t.
 func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, err error) {
 	var v int
 	err = tx.row("SELECT alive FROM reader_life WHERE device = ? AND at <= ? ORDER BY at DESC LIMIT 1", []any{string(reader), ms(t)}, &v)

@@ -79,7 +79,7 @@ func (v *verifier) loadErasures() error {
 	return err
 }
 
-// forgotten says whether a recorded erasure covers the entry.
+// forgotten reports whether a recorded erasure covers the entry.
 func (v *verifier) forgotten(seq int64) bool {
 	// Spans of several erasures may overlap, so the last that begins before seq is not enough.
 	n := sort.Search(len(v.spans), func(i int) bool { return v.spans[i].From > seq })

@@ -516,7 +516,7 @@ func (l *Ledger) SampleMoves(ctx context.Context, since time.Time, n int) ([]Tou
 	return list, nil
 }
 
-// IsWaiting says whether a subject's visits are still to be made.
+// IsWaiting reports whether a subject's visits are still to be made.
 func (l *Ledger) IsWaiting(ctx context.Context, s visit.Subject, cursor string) (bool, error) {
 	var n int
 	err := l.reads.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM touched WHERE subject = ?)

@@ -48,5 +48,5 @@ type Device struct {
 	Wrapped *uint64
 }
 
-// Knows says whether a reader has said that it verifies by a site key.
+// Knows reports whether a reader has said that it verifies by a site key.
 func (d Device) Knows(key string) bool { return slices.Contains(d.Keys, key) }

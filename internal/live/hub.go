@@ -81,7 +81,7 @@ func (h *hub) subscribe(lastID string) (replay []*Event, events <-chan *Event, c
 	return replay, c, cancel
 }
 
-// known says whether all changes after lastID are still remembered.
+// known reports whether all changes after lastID are still remembered.
 func (h *hub) known(lastID string) (n uint64, ok bool) {
 	epoch, number, found := strings.Cut(lastID, "-")
 	if !found || epoch != strconv.FormatInt(h.epoch, 10) {

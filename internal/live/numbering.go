@@ -30,7 +30,7 @@ type Boot struct {
 // Hole is a range of missing numbers, both ends included.
 type Hole struct{ From, To uint64 }
 
-// Holes says whether any message is missing.
+// Holes reports whether any message is missing.
 func (n *Numbering) Holes() bool {
 	return n.Lost || slices.ContainsFunc(n.Boots, func(b Boot) bool { return len(b.Missing) > 0 })
 }
@@ -57,7 +57,7 @@ func (n *Numbering) Note(boot uuid.UUID, seq uint64) {
 	}
 }
 
-// note takes in one number and says whether an old hole had to be given up.
+// note takes in one number and reports whether an old hole had to be given up.
 func (n *Boot) note(seq uint64) (lost bool) {
 	switch {
 	case seq == n.Next:

@@ -243,7 +243,9 @@ func (s *State) writeAlarms(ctx context.Context) {
 	if err == nil {
 		return
 	}
-	s.cfg.Log.Error("alarms not written; trying again", "error", err)
+	if ctx.Err() == nil {
+		s.cfg.Log.Error("alarms not written; trying again", "error", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, a := range batch {

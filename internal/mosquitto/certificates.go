@@ -55,7 +55,7 @@ func NewClient(ca Pair, device string, now time.Time) (Pair, error) {
 	return sign(t, &ca)
 }
 
-// Serves says whether a server's certificate is still good for the hosts.
+// Serves reports whether a server's certificate is still good for the hosts.
 func Serves(cert []byte, hosts []string, now time.Time) bool {
 	block, _ := pem.Decode(cert)
 	if block == nil {

@@ -74,7 +74,7 @@ func (a SpaceAvailability) ForLive() (v Public, ok bool) {
 	return v, true
 }
 
-// same says whether a client would see no difference; evidence that changes nothing is none.
+// same reports whether a client would see no difference; evidence that changes nothing is none.
 func (a SpaceAvailability) same(b SpaceAvailability) bool {
 	return a.State == b.State && equal(a.Count, b.Count) && equal(a.Occupied, b.Occupied) && equal(a.Source, b.Source)
 }

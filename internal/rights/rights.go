@@ -30,7 +30,7 @@ type InForce struct {
 	Since     time.Time // when the change took effect
 }
 
-// LockedDown says whether a site is in lockdown now.
+// LockedDown reports whether a site is in lockdown now.
 func (f *InForce) LockedDown(site catalogue.SiteID) bool {
 	return slices.ContainsFunc(f.Lockdowns, func(k lease.Lockdown) bool { return k.Site == site && k.To == nil })
 }
@@ -187,7 +187,7 @@ func setLockdown(list []lease.Lockdown, site catalogue.SiteID, active bool, now 
 	return list
 }
 
-// Check says whether an entity could be put as things stand, and changes nothing.
+// Check reports whether an entity could be put as things stand, and changes nothing.
 func (k *Keeper) Check(put any) error {
 	_, err := makeEdit(k.InForce().Book.Clone(), Change{Put: put}, k.now().UTC())
 	return err

@@ -48,10 +48,10 @@ func placesOf(n *catalogue.Network) places {
 	return p
 }
 
-// valued says whether a message carries a value of §5.
+// valued reports whether a message carries a value of §5.
 func valued(w wire.What) bool { return w == wire.Count || w == wire.Occupancy || w == wire.Flow }
 
-// life says what a reader's message shows of it: a status says whether it is
+// life says what a reader's message shows of it: a status reports whether it is
 // silent, any other message only that it was heard at some time.
 func life(o *ingest.Observation) (alive, status bool, err error) {
 	if o.What != wire.Status {

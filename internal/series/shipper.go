@@ -99,7 +99,7 @@ func (s *Shipper) note(err error, told time.Time) time.Time {
 	return told
 }
 
-// Ship sends one batch of each kind and says whether there is more.
+// Ship sends one batch of each kind and reports whether there is more.
 func (s *Shipper) Ship(ctx context.Context) (more bool, err error) {
 	for _, ship := range []func(context.Context) (bool, error){s.infos, s.minutes, s.observations, s.decisions} {
 		m, err := ship(ctx)

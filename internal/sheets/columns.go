@@ -31,7 +31,7 @@ func (c column[T]) of(field string) column[T] {
 	return c
 }
 
-// fits says whether a header's cell means the column.
+// fits reports whether a header's cell means the column.
 func (c column[T]) fits(name string) bool {
 	return name != "" && (name == plain(c.name) || slices.Contains(strings.Fields(c.also), name))
 }

@@ -34,7 +34,7 @@ func (x *index) find(name string) []string {
 	return found
 }
 
-// has says whether there is a record of that id.
+// has reports whether there is a record of that id.
 func (x *index) has(id string) bool {
 	_, ok := x.name(id)
 	return ok

@@ -217,7 +217,7 @@ func (r *reader) holderOf(c cells) (lease.Member, error) {
 		if m, there := r.book.Member(lease.MemberID(id)); there {
 			return m, nil
 		}
-		return lease.Member{}, rowFault{"member", "is of nobody known: whose people these are is said by a column tenant, or by the tenant that the import is for"}
+		return lease.Member{}, rowFault{"member", "nobody of this name is known: add a column tenant, or name the tenant that the import is for"}
 	}
 	id, err := r.person(c)
 	if err != nil {

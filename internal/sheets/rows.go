@@ -26,7 +26,7 @@ func (k kind[T]) column(cell string) int {
 // aside is what a header says beside a column's name: Loyer mensuel (€, HT).
 var aside = regexp.MustCompile(`\([^)]*\)|\[[^\]]*\]`)
 
-// known counts the columns of a header that are the kind's, and says whether
+// known counts the columns of a header that are the kind's, and reports whether
 // one is of no other kind, and whether new ones can be made of them.
 func (k kind[T]) known(header []string) (n int, decisive, whole bool) {
 	have := map[string]bool{}

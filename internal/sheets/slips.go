@@ -44,7 +44,7 @@ func (r *reader) headerSlips(t *table, l *layout) {
 		r.warn(t, skipped.number, "", strings.TrimSpace(strings.Join(skipped.cells, " ")), fmt.Sprintf("stands above line %d, which was taken for the header: it is not read", t.head))
 	}
 	if t.strange != "" {
-		r.warn(t, t.head, "", t.strange, "has letters that no text has: the file's encoding is none that is known, save it as UTF-8")
+		r.warn(t, t.head, "", t.strange, "has letters that cannot be right: the encoding is not known, save the file as UTF-8")
 	}
 }
 
@@ -68,7 +68,7 @@ func (r *reader) badgeSlips(t *table, column int) {
 
 var rounded = regexp.MustCompile(`^\d{15}0*$`)
 
-// roundedBadge says whether a spreadsheet, which keeps 15 digits, has rounded a number.
+// roundedBadge reports whether a spreadsheet, which keeps 15 digits, has rounded a number.
 func roundedBadge(cell string) bool {
 	digits := strings.Map(func(c rune) rune {
 		if unicode.IsSpace(c) || strings.ContainsRune(",.'", c) {

@@ -298,7 +298,7 @@ func oneWord(s string, words map[string]string) string {
 	return strings.ToLower(s)
 }
 
-// names says whether a text is one of some, but for accents and case.
+// names reports whether a text is one of some, but for accents and case.
 func names(s string, of ...string) bool {
 	return slices.ContainsFunc(of, func(o string) bool { return plain(o) == plain(s) && plain(s) != "" })
 }

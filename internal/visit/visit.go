@@ -73,7 +73,7 @@ func Presence(n *catalogue.Network, calendars Calendars, reads []Read) (space ca
 	return space, last.From, last.To
 }
 
-// Leaves says whether a read leaves its subject outside everything.
+// Leaves reports whether a read leaves its subject outside everything.
 func Leaves(n *catalogue.Network, r Read) bool {
 	_, after := sides(n, r)
 	return n.Space(after) == nil
@@ -167,7 +167,7 @@ func (m *maker) stretch(space catalogue.SpaceID, i, out int) {
 	}
 }
 
-// badges says whether a read is an out read that leads out of the space.
+// badges reports whether a read is an out read that leads out of the space.
 func (m *maker) badges(space catalogue.SpaceID, i int) bool {
 	s := m.steps[i]
 	return s.Direction == catalogue.Out && m.n.Within(s.before, space) && !m.n.Within(s.after, space)

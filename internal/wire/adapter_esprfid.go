@@ -111,7 +111,7 @@ func espBadge(d *catalogue.Device, l loose) *BadgeBody {
 	case "disabled", "denied", "expired", "notvalid", "notvalidyet":
 		b.Offline = &Offline{Granted: false, Reason: word}
 	default:
-		l.fail("access", "is no word that says whether the door opened")
+		l.fail("access", "is no word that reports whether the door opened")
 		return nil
 	}
 	return b

@@ -100,7 +100,7 @@ func loraOccupied(d *catalogue.Device, o loose) *bool {
 	return nil
 }
 
-// numbersMean reads a number of which the catalogue says whether it means occupied.
+// numbersMean reads a number of which the catalogue reports whether it means occupied.
 func numbersMean(d *catalogue.Device, o loose, key string) *bool {
 	n := o.total(key)
 	if n == nil {

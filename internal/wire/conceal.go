@@ -79,17 +79,15 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 			stack = stack[:len(stack)-1]
 			top = &stack[len(stack)-1]
 		case string:
-			if !(top.object && top.key) && (top.name == "credential" || strings.HasPrefix(v, "qr:") || strings.HasPrefix(v, "dec:")) {
-				write(&out, raw, v, concealed) // whatever its length
-				break
-			}
 			if top.object && top.key {
 				top.key, top.name = false, v
 				write(&out, raw, v, concealText(v))
 				continue
 			}
 			hidden := v
-			if mayBadge && !top.tells(v) || !mayBadge && inPlace.MatchString(top.name) {
+			if top.name == "credential" || strings.HasPrefix(v, "qr:") || strings.HasPrefix(v, "dec:") {
+				hidden = concealed // whatever its length
+			} else if mayBadge && !top.tells(v) || !mayBadge && inPlace.MatchString(top.name) {
 				hidden = concealText(v)
 			}
 			write(&out, raw, v, hidden)

@@ -62,7 +62,7 @@ const cardDigits = 10
 // padded to 4, 7 or 10 bytes.
 func parseDecimal(s string) ([]byte, error) {
 	if s == "" || len(s) > 25 || strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
-		return nil, errors.New("after dec: must stand digits")
+		return nil, errors.New("dec: must be followed by digits")
 	}
 	if s[0] == '0' && len(s) > 1 && len(s) != cardDigits {
 		return nil, errors.New("after dec: must stand a number without leading zeros, or the ten digits that are printed on cards")

@@ -142,7 +142,7 @@ func (o *object) fail(field, msg string) {
 	}
 }
 
-// has says whether a field is there and not null.
+// has reports whether a field is there and not null.
 func (o *object) has(field string) bool {
 	v, ok := o.fields[field]
 	return ok && string(v) != "null"

@@ -18,7 +18,7 @@ import (
 
 // The forms of an allowlist. Form 1 writes each badge with its rights; form 2
 // writes each set of rights once and packs the badges: a thousand of them take
-// a third of 64 KiB. A reader's status says whether it reads form 2 (lists: 2).
+// a third of 64 KiB. A reader's status reports whether it reads form 2 (lists: 2).
 const (
 	ListForm1 = 1
 	ListForm2 = 2

@@ -53,10 +53,10 @@ func (l loose) fail(key, msg string) {
 	}
 }
 
-// has says whether a key is there and not null.
+// has reports whether a key is there and not null.
 func (l loose) has(key string) bool { return l.fields[key] != nil }
 
-// any says whether any of the keys is there.
+// any reports whether any of the keys is there.
 func (l loose) any(keys ...string) bool {
 	for _, k := range keys {
 		if l.has(k) {

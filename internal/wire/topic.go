@@ -84,7 +84,7 @@ func ParseUp(topic string) (Topic, error) {
 	return t, nil
 }
 
-// slug says whether s is [a-z0-9][a-z0-9-]{0,63}.
+// slug reports whether s is [a-z0-9][a-z0-9-]{0,63}.
 func slug(s string) bool {
 	if len(s) == 0 || len(s) > 64 || s[0] == '-' {
 		return false
@@ -97,7 +97,7 @@ func slug(s string) bool {
 	return true
 }
 
-// CanSend says whether a device of that kind sends w (contract §2).
+// CanSend reports whether a device of that kind sends w (contract §2).
 func CanSend(kind catalogue.DeviceKind, w What) bool {
 	if w == Status {
 		return true

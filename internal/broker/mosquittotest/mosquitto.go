@@ -19,7 +19,7 @@ import (
 // Variable is the environment variable with which tests run Mosquitto as well.
 const Variable = "TOTEM_TEST_MOSQUITTO"
 
-// Wanted says whether Mosquitto is asked for; a test that does not run it says so.
+// Wanted reports whether Mosquitto is asked for; a test that does not run it says so.
 func Wanted() bool { return os.Getenv(Variable) != "" }
 
 // Server is a Mosquitto that can be stopped and started again with what it has saved.

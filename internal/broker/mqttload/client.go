@@ -151,7 +151,7 @@ func (c *Client) handshake(in *bufio.Reader) error {
 	return nil
 }
 
-// SessionPresent says whether the broker had a session of this client id.
+// SessionPresent reports whether the broker had a session of this client id.
 func (c *Client) SessionPresent() bool { return c.present }
 
 // Done is closed when the connection has ended; Err then says why.

@@ -69,7 +69,7 @@ func (c *Client) message(head byte, b []byte) {
 	}
 }
 
-// matches says whether a filter covers a topic.
+// matches reports whether a filter covers a topic.
 func matches(filter, topic string) bool {
 	for {
 		f, fRest, fMore := strings.Cut(filter, "/")

@@ -22,7 +22,7 @@ const Variable = "TOTEM_TEST_INFLUX"
 // Bucket is the database and retention policy that every server begins with.
 const Bucket = "totem/autogen"
 
-// Wanted says whether InfluxDB is asked for; a test that does not run it says so.
+// Wanted reports whether InfluxDB is asked for; a test that does not run it says so.
 func Wanted() bool { return os.Getenv(Variable) != "" }
 
 // Need skips a test that nobody asked to run with InfluxDB.
