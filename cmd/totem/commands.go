@@ -76,7 +76,21 @@ func (c *tokenCreateCmd) Run(ctx context.Context) error {
 }
 
 type keysCmd struct {
-	Rotate keysRotateCmd `cmd:"" help:"Replace the key that a site signs with, once all of its readers know the next one."`
+	Rotate     keysRotateCmd     `cmd:"" help:"Replace the key that a site signs with, once all of its readers know the next one."`
+	RotateList keysRotateListCmd `cmd:"" help:"Make a key for lists over those before it; each reader is given it with its next secret."`
+}
+
+type keysRotateListCmd struct {
+	Data string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+}
+
+func (c *keysRotateListCmd) Run() error {
+	id, err := app.RotateListKey(c.Data)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Readers that are given a secret from now on hash with %s too; others go on as before. Keep a copy of keys.json.\n", id)
+	return nil
 }
 
 type keysRotateCmd struct {

@@ -81,6 +81,13 @@ type secretOut struct {
 	SiteKeyID string `json:"site_key_id"`
 	ListKey   string `json:"list_key" doc:"The HMAC-SHA-256 key by which the allowlist hashes credentials, unpadded base64url."`
 	ListKeyID string `json:"list_key_id"`
+	// All of them, the first innermost: hash = HMAC(newest, … HMAC(first, bytes)).
+	ListKeys []listKey `json:"list_keys" nullable:"false" doc:"All of the list's keys, the first innermost: the allowlist of a device with this secret hashes with each over the one before."`
+}
+
+type listKey struct {
+	ID  string `json:"id"`
+	Key string `json:"key"`
 }
 
 func (s *server) operations() {
@@ -196,9 +203,9 @@ func (s *server) secret(ctx context.Context, in *IDPath) (*one[secretOut], error
 	if dev == nil {
 		return nil, notFound("device " + in.ID)
 	}
-	password := keys.NewSecret()
+	password, listKeys := keys.NewSecret(), s.cfg.Keys.ListKeys()
 	err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		if err := tx.PutDeviceSecret(dev.ID, keys.HashSecret(password), mosquitto.Hash(password)); err != nil {
+		if err := tx.PutDeviceSecret(dev.ID, keys.HashSecret(password), mosquitto.Hash(password), len(listKeys)); err != nil {
 			return err
 		}
 		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "secret", Target: "device/" + in.ID, Body: ledger.SecretAct(keys.HashSecret(password))})
@@ -211,6 +218,10 @@ func (s *server) secret(ctx context.Context, in *IDPath) (*one[secretOut], error
 	}
 	key, _ := s.cfg.Keys.Site(dev.Site)
 	b64 := base64.RawURLEncoding
-	return &one[secretOut]{secretOut{Username: in.ID, Password: password, SiteKey: b64.EncodeToString(key.Public()), SiteKeyID: key.ID,
-		ListKey: b64.EncodeToString(s.cfg.Keys.List()), ListKeyID: "list-1"}}, nil
+	list := make([]listKey, len(listKeys))
+	for i, k := range listKeys {
+		list[i] = listKey{keys.ListKeyID(i + 1), b64.EncodeToString(k)}
+	}
+	return &one[secretOut]{secretOut{ListKeys: list, Username: in.ID, Password: password, SiteKey: b64.EncodeToString(key.Public()), SiteKeyID: key.ID,
+		ListKey: b64.EncodeToString(s.cfg.Keys.List()), ListKeyID: keys.ListKeyID(1)}}, nil
 }

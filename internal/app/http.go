@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -68,7 +69,7 @@ func (a *App) degraded() []string {
 type sessions struct{ a *App }
 
 func (s sessions) SecretChanged(ctx context.Context, device catalogue.DeviceID) error {
-	if err := s.a.auth.load(ctx); err != nil {
+	if err := errors.Join(s.a.auth.load(ctx), s.a.down.LoadListKeys(ctx)); err != nil {
 		return err
 	}
 	if e, ok := s.a.broker.(embedded); ok {

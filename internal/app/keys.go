@@ -115,6 +115,10 @@ func (a *App) known(site catalogue.SiteID, key string) bool {
 	return true
 }
 
+// RotateListKey makes a list key over those before it in a data folder, whose
+// service may be running.
+func RotateListKey(data string) (id string, err error) { return keys.RotateList(keysFile(data)) }
+
 // RotateKey makes the next key of a site in a data folder, whose service may be
 // running: it takes the key up at once, or when it starts.
 func RotateKey(cfg Config, site catalogue.SiteID) (present, next string, err error) {

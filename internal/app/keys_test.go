@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/base64"
 	"os"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	firmware "github.com/lorntech/totem/firmware-sim/reader"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // TestASitesKeyIsReplacedUnderItsReaders: the next key stands in the lists, the
@@ -161,4 +163,75 @@ func TestALedgerIsNotOpenedWithoutItsKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopApp(t, startApp(t, cfg))
+}
+
+// TestAListKeyIsALayer: a reader that is given a secret after a new list key was
+// made hashes with both; one that has its older secret goes on as before.
+func TestAListKeyIsALayer(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	admin := clientOf(t, a)
+	if _, err := RotateListKey(cfg.Data); err != nil {
+		t.Fatal(err)
+	}
+	var keys []any
+	eventually(t, "the secret to bring both keys", func() bool {
+		keys = admin.must("POST", "/v1/devices/metz-entrance-in/secret", "")["list_keys"].([]any)
+		return len(keys) == 2
+	})
+	over, err := base64.RawURLEncoding.DecodeString(keys[1].(map[string]any)["key"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, err := wire.ParseCredential(aliceUID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopApp(t, a)
+	a = startApp(t, cfg)
+	site, _ := a.Keys.Site("metz")
+	var mu sync.Mutex
+	lists := map[string][]byte{}
+	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "test-"+uuid.NewString(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Subscribe(t.Context(), "totem/v1/metz/+/allowlist", func(topic string, payload []byte) {
+		mu.Lock()
+		lists[strings.Split(topic, "/")[3]] = payload
+		mu.Unlock()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for id, layers := range map[catalogue.DeviceID][][]byte{"metz-entrance-in": {over}, "metz-coworking-in": nil} {
+		d := a.Network.Device(id)
+		r := firmware.New(firmware.Config{Device: id, Site: "metz", Door: d.Door, Direction: d.Direction, SiteKey: site.Public(), ListKey: a.Keys.List(), ListOver: layers, Boot: uuid.New(), NewID: uuid.New})
+		eventually(t, "a list that "+string(id)+" opens by", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if lists[string(id)] == nil || !r.Allowlist(lists[string(id)]) {
+				return false
+			}
+			if _, at := r.Badge(alice, time.Now()); at != nil {
+				return false
+			}
+			outcomes, _ := r.Tick(time.Now().Add(2 * firmware.Wait))
+			return len(outcomes) == 1 && outcomes[0].Granted
+		})
+	}
+	kept := cfg.Data + "/keys.json"
+	data, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopApp(t, a)
+	if err := os.WriteFile(kept, []byte(strings.Replace(string(data), "list_layers", "lost_layers", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := Start(t.Context(), cfg, Options{Log: discard(), Anonymous: true}); err == nil {
+		t.Error("it starts without its second list key")
+		stopApp(t, b)
+	}
 }

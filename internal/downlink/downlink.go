@@ -28,6 +28,7 @@ import (
 type Store interface {
 	Write(ctx context.Context, change func(*ledger.Tx) error) error
 	Allowlists(ctx context.Context) ([]ledger.Allowlist, error)
+	ListKeys(ctx context.Context) (map[catalogue.DeviceID]int, error)
 }
 
 // Config is what a downlink needs.
@@ -61,6 +62,7 @@ type Downlink struct {
 	mu       sync.Mutex
 	greeted  map[catalogue.DeviceID]greeting // to be told their state
 	forms    map[catalogue.DeviceID]int      // of lists, as readers say in their status
+	listKeys map[catalogue.DeviceID]int      // how many each was given; none: one
 	unlocked map[catalogue.DoorID]time.Time  // until when remote unlocks hold a door open
 }
 
@@ -88,6 +90,9 @@ func Open(ctx context.Context, cfg Config) (*Downlink, error) {
 	d := &Downlink{
 		cfg: cfg, byDoor: map[catalogue.DoorID][]*reader{}, byID: map[catalogue.DeviceID]*reader{}, kick: make(chan struct{}, 1),
 		greeted: map[catalogue.DeviceID]greeting{}, forms: map[catalogue.DeviceID]int{}, unlocked: map[catalogue.DoorID]time.Time{},
+	}
+	if err := d.LoadListKeys(ctx); err != nil {
+		return nil, err
 	}
 	lists, err := cfg.Store.Allowlists(ctx)
 	if err != nil {
@@ -150,6 +155,25 @@ func (d *Downlink) SetForm(device catalogue.DeviceID, form int) {
 	d.forms[device] = form
 	d.mu.Unlock()
 	d.wake()
+}
+
+// LoadListKeys notes how many list keys each reader has been given.
+func (d *Downlink) LoadListKeys(ctx context.Context) error {
+	given, err := d.cfg.Store.ListKeys(ctx)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.listKeys = given
+	d.mu.Unlock()
+	d.wake()
+	return nil
+}
+
+func (d *Downlink) listKeysOf(device catalogue.DeviceID) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(1, d.listKeys[device])
 }
 
 func (d *Downlink) formOf(device catalogue.DeviceID) int {

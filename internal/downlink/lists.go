@@ -122,8 +122,9 @@ func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*l
 		Version: max(now.UnixMilli(), r.last.Version+1), Device: r.dev.ID, Door: r.dev.Door, Direction: r.dev.Direction,
 		IssuedAt: now, ExpiresAt: now.Add(listLife), Entries: make([]wire.ListEntry, len(entries)),
 	}
+	keys := d.listKeysOf(r.dev.ID)
 	for i, e := range entries {
-		list.Entries[i] = wire.ListEntry{Hash: e.Hash, Rights: make([]wire.ListRight, len(e.Rights))}
+		list.Entries[i] = wire.ListEntry{Hash: d.cfg.Keys.Layered(e.Hash, keys), Rights: make([]wire.ListRight, len(e.Rights))}
 		for j, right := range e.Rights {
 			list.Entries[i].Rights[j] = wire.ListRight{Reason: string(right.Reason), From: right.From.UnixMilli(), To: right.To.UnixMilli()}
 		}
@@ -150,6 +151,9 @@ func (d *Downlink) digest(r *reader, entries []access.Entry) []byte {
 	h := sha256.New()
 	key, _ := d.cfg.Keys.Site(r.dev.Site)
 	next, _ := d.cfg.Keys.Next(r.dev.Site)
+	if n := d.listKeysOf(r.dev.ID); n > 1 {
+		fmt.Fprintf(h, "list keys %d|", n)
+	}
 	fmt.Fprintf(h, "%s%s|%s|%s|%t|%d|", key.ID, next.ID, r.dev.Door, r.dev.Direction, r.dev.Disabled, r.form)
 	var b []byte
 	for _, e := range entries {

@@ -25,6 +25,7 @@ import (
 type Ring struct {
 	lookup, list, digest []byte
 	sites                atomic.Pointer[siteKeys]
+	layers               atomic.Pointer[[][]byte]
 
 	path string
 	mu   sync.Mutex // over the file
@@ -46,7 +47,8 @@ type file struct {
 	List   []byte            `json:"list"`
 	Digest []byte            `json:"digest"`
 	Sites  map[string][]byte `json:"sites"`
-	Next   map[string][]byte `json:"next,omitempty"` // of sites whose key is being replaced
+	Next   map[string][]byte `json:"next,omitempty"`        // of sites whose key is being replaced
+	Layers [][]byte          `json:"list_layers,omitempty"` // list keys that were made after the first
 }
 
 // Open reads the key file, making it or adding the keys of new sites where
@@ -78,6 +80,7 @@ func Open(path string, sites []catalogue.Site, known *Checks, used bool) (*Ring,
 	}
 	r := &Ring{lookup: f.Lookup, list: f.List, digest: f.Digest, path: path}
 	r.sites.Store(f.siteKeys())
+	r.layers.Store(&f.Layers)
 	return r, nil
 }
 

@@ -53,6 +53,11 @@ func load(path string) (f file, there bool, err error) {
 	if err := json.Unmarshal(data, &f); err != nil {
 		return f, true, fmt.Errorf("keys %s: %w", path, err)
 	}
+	for _, key := range f.Layers {
+		if len(key) != sha256.Size {
+			return f, true, fmt.Errorf("keys %s: a list key has not 32 bytes: the file is damaged; restore it from a backup", path)
+		}
+	}
 	for _, seeds := range []map[string][]byte{f.Sites, f.Next} {
 		for site, seed := range seeds {
 			if len(seed) != ed25519.SeedSize {
@@ -88,6 +93,43 @@ func Rotate(path string, site catalogue.SiteID) (present, next string, err error
 	return k.now[site].ID, k.next[site].ID, nil
 }
 
+// RotateList makes a list key that lies over those before it, since UIDs are not
+// kept: hash = HMAC(newest, … HMAC(first, bytes)). It returns its id. A running
+// service finds it; a reader is given it with its next secret.
+func RotateList(path string) (id string, err error) {
+	f, there, err := load(path)
+	if err != nil {
+		return "", err
+	}
+	if !there {
+		return "", fmt.Errorf("keys %s: there is no such file", path)
+	}
+	key := make([]byte, sha256.Size)
+	rand.Read(key)
+	f.Layers = append(f.Layers, key)
+	if err := f.save(path); err != nil {
+		return "", fmt.Errorf("write keys: %w", err)
+	}
+	return ListKeyID(len(f.Layers) + 1), nil
+}
+
+// ListKeyID is what the n-th list key is called, from 1.
+func ListKeyID(n int) string { return fmt.Sprintf("list-%d", n) }
+
+// ListKeys are the keys that lists hash credentials with, the first first.
+func (r *Ring) ListKeys() [][]byte { return append([][]byte{r.list}, *r.layers.Load()...) }
+
+// Layered is the hash that a reader has which was given n list keys, of one under the first.
+func (r *Ring) Layered(hash [32]byte, n int) [32]byte {
+	layers := *r.layers.Load()
+	for _, key := range layers[:min(max(n-1, 0), len(layers))] {
+		mac := hmac.New(sha256.New, key)
+		mac.Write(hash[:])
+		hash = [32]byte(mac.Sum(nil))
+	}
+	return hash
+}
+
 // Next returns the key that will sign for a site once its readers know it.
 func (r *Ring) Next(id catalogue.SiteID) (key Site, ok bool) {
 	key, ok = r.sites.Load().next[id]
@@ -110,6 +152,8 @@ func (r *Ring) Reload() (changed bool, err error) {
 		return false, err
 	}
 	r.read = info.ModTime()
+	changed = len(f.Layers) != len(*r.layers.Load())
+	r.layers.Store(&f.Layers)
 	was, k := r.sites.Load(), f.siteKeys()
 	for site, key := range k.next {
 		changed = changed || was.next[site].ID != key.ID
@@ -143,6 +187,7 @@ func (r *Ring) Advance(site catalogue.SiteID) error {
 type Checks struct {
 	Lookup string                        `json:"lookup"`
 	List   string                        `json:"list"`
+	Layers []string                      `json:"list_layers,omitempty"`
 	Digest string                        `json:"digest"`
 	Sites  map[catalogue.SiteID][]string `json:"sites"` // ids: of the key that signs, and of the next
 }
@@ -155,7 +200,10 @@ func check(key []byte) string {
 
 // Checks are those of the ring as it is.
 func (r *Ring) Checks() Checks {
-	c := Checks{check(r.lookup), check(r.list), check(r.digest), map[catalogue.SiteID][]string{}}
+	c := Checks{Lookup: check(r.lookup), List: check(r.list), Digest: check(r.digest), Sites: map[catalogue.SiteID][]string{}}
+	for _, key := range *r.layers.Load() {
+		c.Layers = append(c.Layers, check(key))
+	}
 	k := r.sites.Load()
 	for site, key := range k.now {
 		c.Sites[site] = []string{key.ID}
@@ -177,6 +225,11 @@ func (c *Checks) holds(f *file) error {
 	}{{"key that badges are known by", c.Lookup, f.Lookup}, {"key of the allowlists", c.List, f.List}, {"key of messages' digests", c.Digest, f.Digest}} {
 		if k.want != "" && (len(k.key) == 0 || check(k.key) != k.want) {
 			return wrong(k.name)
+		}
+	}
+	for i, want := range c.Layers {
+		if i >= len(f.Layers) || check(f.Layers[i]) != want {
+			return wrong("list key " + ListKeyID(i+2))
 		}
 	}
 	have := f.siteKeys().now

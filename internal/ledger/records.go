@@ -247,10 +247,29 @@ func instant(n sql.NullInt64) *time.Time {
 	return &t
 }
 
-// PutDeviceSecret sets a device's secret: how Totem keeps it, and how Mosquitto does.
-func (tx *Tx) PutDeviceSecret(device catalogue.DeviceID, hash []byte, mosquitto string) error {
-	return tx.run("INSERT INTO device_secrets (device, hash, mosquitto) VALUES (?, ?, ?) ON CONFLICT (device) DO UPDATE SET hash = excluded.hash, mosquitto = excluded.mosquitto",
-		string(device), hash, mosquitto)
+// PutDeviceSecret sets a device's secret: how Totem keeps it, and how Mosquitto
+// does; and how many list keys the device is given with it, 0: none now.
+func (tx *Tx) PutDeviceSecret(device catalogue.DeviceID, hash []byte, mosquitto string, listKeys int) error {
+	return tx.run(`INSERT INTO device_secrets (device, hash, mosquitto, list_layers) VALUES (?1, ?2, ?3, max(?4, 1)) ON CONFLICT (device) DO UPDATE
+		SET hash = excluded.hash, mosquitto = excluded.mosquitto, list_layers = CASE WHEN ?4 > 0 THEN ?4 ELSE list_layers END`,
+		string(device), hash, mosquitto, listKeys)
+}
+
+// ListKeys returns how many list keys each device was given with its secret.
+func (l *Ledger) ListKeys(ctx context.Context) (map[catalogue.DeviceID]int, error) {
+	given := map[catalogue.DeviceID]int{}
+	rows, err := l.reads.QueryContext(ctx, "SELECT device, list_layers FROM device_secrets")
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var device catalogue.DeviceID
+		var n int
+		err := rows.Scan(&device, &n)
+		given[device] = n
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load list keys: %w", err)
+	}
+	return given, nil
 }
 
 // BrokerPasswords returns the devices' secrets as Mosquitto keeps them, those that are known so.
