@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/catalogue"
 )
 
 var (
@@ -208,5 +209,19 @@ func TestAnonymousAreLetInOnlyWhereAllowedAndFromThisMachine(t *testing.T) {
 	r.attach(ours, false) // as if from another machine
 	if _, err := mqttload.Connect(soon(t), theirs, mqttload.Options{}); err == nil {
 		t.Fatal("let in from another machine")
+	}
+}
+
+func TestATokenReadsTheLiveTopicsOfItsSites(t *testing.T) {
+	r := rules{network: network()}
+	held := Principal{Name: "m", Token: true, Sites: []catalogue.SiteID{"metz"}}
+	none := Principal{Name: "n", Token: true, Sites: []catalogue.SiteID{}}
+	for topic, want := range map[string][2]bool{
+		"totem/v1/metz/live/metz-hall": {true, false}, "totem/v1/metz/live/+": {true, false}, "totem/v1/nancy/live/+": {false, false},
+		"totem/v1/+/live/+": {true, true}, // of which only what is allowed by itself is delivered
+	} {
+		if got := [2]bool{r.read(held, topic), r.read(none, topic)}; got != want {
+			t.Errorf("%s: %v, want %v", topic, got, want)
+		}
 	}
 }
