@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/keys"
 )
 
 // Options say what to measure and how much of it.
@@ -69,13 +70,18 @@ type env struct {
 	out io.Writer
 }
 
-// dir makes a new folder for one ledger.
+// dir makes a new folder for one ledger, with keys: a service opens no ledger
+// in use without them.
 func (e *env) dir(name string) (string, error) {
 	dir := filepath.Join(e.Dir, name)
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err
 	}
-	return dir, os.MkdirAll(dir, 0o700)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	_, err := keys.Open(filepath.Join(dir, "keys.json"), nil, nil, false)
+	return dir, err
 }
 
 // start runs a whole service on a new ledger and a free port.
