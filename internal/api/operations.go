@@ -204,11 +204,12 @@ func (s *server) secret(ctx context.Context, in *IDPath) (*one[secretOut], error
 		return nil, notFound("device " + in.ID)
 	}
 	password, listKeys := keys.NewSecret(), s.cfg.Keys.ListKeys()
+	hashed := mosquitto.Hash(password)
 	err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		if err := tx.PutDeviceSecret(dev.ID, keys.HashSecret(password), mosquitto.Hash(password), len(listKeys)); err != nil {
+		if err := tx.PutDeviceSecret(dev.ID, keys.HashSecret(password), hashed, len(listKeys)); err != nil {
 			return err
 		}
-		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "secret", Target: "device/" + in.ID, Body: ledger.SecretAct(keys.HashSecret(password))})
+		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "secret", Target: "device/" + in.ID, Body: ledger.SecretAct(keys.HashSecret(password), hashed)})
 	})
 	if err == nil {
 		err = s.cfg.Sessions.SecretChanged(ctx, dev.ID)

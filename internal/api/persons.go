@@ -50,7 +50,7 @@ func (s *server) persons() {
 }
 
 // person finds a member, or for an admin one whose record was deleted, but of
-// whom there are reads or visits.
+// whom there are reads, visits or acts.
 func (s *server) person(ctx context.Context, id string) (lease.Member, error) {
 	book := s.cfg.Rights.InForce().Book
 	m, ok := book.Member(lease.MemberID(id))
@@ -69,7 +69,11 @@ func (s *server) person(ctx context.Context, id string) (lease.Member, error) {
 	if err != nil {
 		return m, s.fail(err)
 	}
-	if len(visits)+len(reads) == 0 {
+	acts, err := s.cfg.Ledger.Acts(ctx, "member/"+id)
+	if err != nil {
+		return m, s.fail(err)
+	}
+	if len(visits)+len(reads)+len(acts) == 0 {
 		return m, notFound("member " + id)
 	}
 	return m, nil

@@ -142,6 +142,9 @@ func (a *App) openData(ctx context.Context) error {
 	if a.Keys, err = openKeys(ctx, a.cfg.Data, a.Network, a.ledger); err != nil {
 		return err
 	}
+	if err := a.ledger.NoteCatalogue(ctx, visitBasis(a.Network), a.opt.Now()); err != nil {
+		return err
+	}
 	a.Admin, err = ensureAdmin(ctx, a.cfg, a.ledger)
 	return err
 }

@@ -123,10 +123,11 @@ func (e *export) newSecrets(ctx context.Context) error {
 			if !ok {
 				continue
 			}
-			if err := tx.PutDeviceSecret(d.ID, keys.HashSecret(secret), mosquitto.Hash(secret), 0); err != nil {
+			hashed := mosquitto.Hash(secret)
+			if err := tx.PutDeviceSecret(d.ID, keys.HashSecret(secret), hashed, 0); err != nil {
 				return err
 			}
-			if err := tx.AddAct(&ingest.Act{At: time.Now().UTC(), Actor: "cli", Action: "secret", Target: "device/" + string(d.ID), Body: ledger.SecretAct(keys.HashSecret(secret))}); err != nil {
+			if err := tx.AddAct(&ingest.Act{At: time.Now().UTC(), Actor: "cli", Action: "secret", Target: "device/" + string(d.ID), Body: ledger.SecretAct(keys.HashSecret(secret), hashed)}); err != nil {
 				return err
 			}
 		}

@@ -54,6 +54,13 @@ func TestNothingOfAPersonIsLeftInAnyFile(t *testing.T) {
 		}
 	}
 	c.must("DELETE", "/v1/members/needle-member/data", "")
+	// One who was deleted before they ever badged is held in acts alone.
+	c.must("PUT", "/v1/members/needle-second", `{"tenant":"atelier","name":"Needle Second","email":"second@hay.example"}`)
+	c.must("PUT", "/v1/credentials/second-card", `{"member":"needle-second","kind":"card","uid":"04D7E15A9B3C82","status":"active"}`)
+	c.must("DELETE", "/v1/credentials/second-card", "")
+	c.must("DELETE", "/v1/members/needle-second", "")
+	c.must("GET", "/v1/members/needle-second/data", "")
+	c.must("DELETE", "/v1/members/needle-second/data", "")
 	if answer := c.must("GET", "/v1/audit/verify", ""); answer["ok"] != true {
 		t.Errorf("after the erasure: %v", answer)
 	}
@@ -65,7 +72,7 @@ func TestNothingOfAPersonIsLeftInAnyFile(t *testing.T) {
 		}
 	}
 	deadline := time.Now().Add(10 * time.Second)
-	for len(holding(t, cfg.Data, "Haystack")) > 0 && time.Now().Before(deadline) {
+	for len(holding(t, cfg.Data, "Haystack"))+len(holding(t, cfg.Data, "second@")) > 0 && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	check("while it runs")

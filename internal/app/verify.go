@@ -2,6 +2,9 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -39,8 +42,16 @@ func verify(ctx context.Context, n *catalogue.Network, l *ledger.Ledger) (ledger
 	if err != nil || !a.OK {
 		return a, err
 	}
+	since, same, err := l.CatalogueSince(ctx, visitBasis(n))
+	if err != nil || !same { // visits are as another catalogue made them
+		return a, err
+	}
+	if days := time.Now().AddDate(0, 0, -sampledDays); since.Before(days) {
+		since = days
+	}
 	f := newFollower(n, l, nil, nil, nil, Options{Now: time.Now})
-	people, err := l.SampleMoves(ctx, time.Now().AddDate(0, 0, -sampledDays), sampled)
+	// A visit that began before is as the catalogue of then made it.
+	people, err := l.SampleMoves(ctx, since.Add(2*visit.Longest), sampled)
 	if err != nil {
 		return a, err
 	}
@@ -63,6 +74,13 @@ func verify(ctx context.Context, n *catalogue.Network, l *ledger.Ledger) (ledger
 		}
 	}
 	return a, nil
+}
+
+// visitBasis names all of the catalogue that visits are made of.
+func visitBasis(n *catalogue.Network) string {
+	text, _ := json.Marshal([]any{n.Sites, n.Spaces, n.Doors}) // values that were read from text
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // differs makes visits around a person's reads again, and says where what is

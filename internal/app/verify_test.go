@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lorntech/totem/internal/ledger"
@@ -53,6 +54,8 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 		"a revoked badge made good":  `UPDATE records SET body = json_set(body, '$.status', 'lost') WHERE id = 'bob-card'`,
 		"a lease deleted":            `DELETE FROM records WHERE kind = 'lease' AND id = 'atelier-lease'`,
 		"a lease slipped in":         `INSERT INTO records SELECT 'lease', 'mine', body FROM records WHERE id = 'atelier-lease'`,
+		"a plan that was cheaper":    `UPDATE versions SET body = json_set(body, '$.hourly_rate_cents', 1) WHERE kind = 'plan' AND id = 'cowork'`,
+		"a secret at Mosquitto":      `UPDATE device_secrets SET mosquitto = 'x'`,
 		"a plan made cheaper":        `UPDATE records SET body = json_set(body, '$.hourly_rate_cents', 1) WHERE kind = 'plan' AND id = 'cowork'`,
 		"a pass made longer":         `UPDATE records SET body = json_set(body, '$.valid_to', '2036-01-01T00:00:00Z') WHERE kind = 'pass' AND id = 'bob-pass'`,
 		"an event made public":       `UPDATE records SET body = json_set(body, '$.audience', 'public') WHERE kind = 'event'`,
@@ -86,6 +89,32 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 	}
 }
 
+// A site that closes earlier from now on has not made its past visits false.
+func TestAChangedCatalogueIsNoAlteration(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	metzAndNancy(t, a)
+	stopApp(t, a)
+	text, err := os.ReadFile("../catalogue/lorntech.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Catalogue = filepath.Join(t.TempDir(), "later.yaml")
+	changed := strings.ReplaceAll(string(text), "\"22:00\"", "\"11:00\"")
+	if changed == string(text) {
+		t.Fatal("nothing was changed")
+	}
+	if err := os.WriteFile(cfg.Catalogue, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // with a service that has never run by it, and after one that has
+		if found, err := VerifyAudit(t.Context(), cfg); err != nil || !found.OK {
+			t.Errorf("%+v %v", found, err)
+		}
+		stopApp(t, startApp(t, cfg))
+	}
+}
+
 // restore puts every table back as it was kept.
 func restore(t *testing.T, db *sql.DB, dir string) {
 	t.Helper()
@@ -96,7 +125,7 @@ func restore(t *testing.T, db *sql.DB, dir string) {
 			t.Fatal(err)
 		}
 	}
-	for _, table := range []string{"records", "tokens", "device_secrets", "corrections", "statements", "lockdowns", "visits", "acts"} {
+	for _, table := range []string{"records", "tokens", "device_secrets", "corrections", "statements", "lockdowns", "visits", "acts", "versions"} {
 		for _, q := range []string{"DELETE FROM main." + table, "INSERT INTO main." + table + " SELECT * FROM kept." + table} {
 			if _, err := db.Exec(q); err != nil {
 				t.Fatal(err)

@@ -149,7 +149,7 @@ func (f *fec) statement(s *Statement) {
 // latin are letters that ISO 8859-15 lacks and that do not come apart into one
 // that it has and a mark.
 var latin = map[rune]string{'’': "'", '‘': "'", '‚': "'", '“': "\"", '”': "\"", '„': "\"", '–': "-", '—': "-", '‐': "-", '‑': "-", '−': "-", '…': "...", '•': "-", '′': "'",
-	'Ł': "L", 'ł': "l", 'Đ': "D", 'đ': "d", 'ı': "i", 'Ħ': "H", 'ħ': "h", 'Ŧ': "T", 'ŧ': "t", 'Ŋ': "N", 'ŋ': "n", 'ſ': "s", 'ẞ': "SS", '‹': "<", '›': ">", '™': "TM"}
+	'Ł': "L", 'ł': "l", 'Đ': "D", 'đ': "d", 'ı': "i", 'Ħ': "H", 'ħ': "h", 'Ŧ': "T", 'ŧ': "t", 'Ŋ': "N", 'ŋ': "n", 'ſ': "s", 'ẞ': "SS", '‹': "<", '›': ">", '™': "TM", '½': "1/2", '¼': "1/4", '¾': "3/4", '⁄': "/"}
 
 // word keeps a text to one field, in letters that ISO 8859-15 has.
 func word(s string) string {

@@ -49,8 +49,10 @@ func (t *Token) Terms() []byte {
 	return b
 }
 
-// SecretAct is the body of the act that gives a device a secret of this hash.
-func SecretAct(hash []byte) []byte { return fmt.Appendf(nil, `{"seal":%q}`, Seal(hash)) }
+// SecretAct is the body of the act that gives a device a secret of these hashes.
+func SecretAct(hash []byte, mosquitto string) []byte {
+	return fmt.Appendf(nil, `{"seal":%q}`, Seal(hash, []byte(mosquitto)))
+}
 
 // lastAct is the last that was done to a thing.
 type lastAct struct {
@@ -62,6 +64,7 @@ type lastAct struct {
 // state holds the tables that decide to the acts.
 func (v *verifier) state() error {
 	acts := map[string]lastAct{}
+	said := map[string]map[string]bool{} // bodies that were ever put, of what has versions
 	rows, err := v.tx.QueryContext(v.ctx, "SELECT seq, action, target, body FROM acts WHERE target <> '' ORDER BY seq")
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a lastAct
@@ -75,9 +78,18 @@ func (v *verifier) state() error {
 		}
 		a.body = []byte(body.String)
 		acts[target] = a
+		if kind, _, _ := strings.Cut(target, "/"); kind == "plan" || kind == "lease" || kind == "tenant" {
+			if said[target] == nil {
+				said[target] = map[string]bool{}
+			}
+			said[target][body.String] = true
+		}
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := v.versions(acts, said); err != nil {
 		return err
 	}
 	there := map[string]bool{}
@@ -103,6 +115,22 @@ func (v *verifier) state() error {
 		}
 	}
 	return v.quickCheck()
+}
+
+// versions holds what plans, leases and tenants were on past days to what was
+// ever put of them. Acts on a lease go with the people whom it named.
+func (v *verifier) versions(acts map[string]lastAct, said map[string]map[string]bool) error {
+	rows, err := v.tx.QueryContext(v.ctx, "SELECT kind, id, body FROM versions WHERE body IS NOT NULL ORDER BY kind, id, day")
+	return each(rows, err, func(rows *sql.Rows) error {
+		var kind, id, body string
+		if err := rows.Scan(&kind, &id, &body); err != nil {
+			return err
+		}
+		if target := kind + "/" + id; !said[target][body] && (kind != "lease" || v.audit.Erased == 0) {
+			return v.differs(acts, target)
+		}
+		return nil
+	})
 }
 
 // differs tells that a table says of a thing what its last act does not.
@@ -180,18 +208,18 @@ func (v *verifier) tokens(acts map[string]lastAct, there map[string]bool) error 
 }
 
 func (v *verifier) secrets(acts map[string]lastAct, there map[string]bool) error {
-	rows, err := v.tx.QueryContext(v.ctx, "SELECT device, hash FROM device_secrets ORDER BY device")
+	rows, err := v.tx.QueryContext(v.ctx, "SELECT device, hash, coalesce(mosquitto, '') FROM device_secrets ORDER BY device")
 	return each(rows, err, func(rows *sql.Rows) error {
-		var device string
+		var device, mosquitto string
 		var hash []byte
-		if err := rows.Scan(&device, &hash); err != nil {
+		if err := rows.Scan(&device, &hash, &mosquitto); err != nil {
 			return err
 		}
 		target := "device/" + device
 		there[target] = true
 		var then tokenTerms
 		a, ok := acts[target]
-		if !ok || a.action != "secret" || json.Unmarshal(a.body, &then) != nil || then.Seal != "" && then.Seal != Seal(hash) {
+		if !ok || a.action != "secret" || json.Unmarshal(a.body, &then) != nil || then.Seal != "" && then.Seal != Seal(hash, []byte(mosquitto)) {
 			return v.differs(acts, target)
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -525,4 +526,40 @@ func (l *Ledger) IsWaiting(ctx context.Context, s visit.Subject, cursor string) 
 		return false, fmt.Errorf("ledger: %w", err)
 	}
 	return n > 0, nil
+}
+
+// catalogueSnapshot remembers which catalogue visits are made by, and since when.
+const catalogueSnapshot = "catalogue"
+
+// NoteCatalogue remembers that visits are made by a catalogue from now on.
+func (l *Ledger) NoteCatalogue(ctx context.Context, basis string, now time.Time) error {
+	if _, same, err := l.CatalogueSince(ctx, basis); err != nil || same {
+		return err
+	}
+	s, err := l.Snapshot(ctx, catalogueSnapshot)
+	if err != nil {
+		return err
+	}
+	used, err := l.Used(ctx)
+	if err != nil {
+		return err
+	}
+	since := ms(now)
+	if s.Body == nil && !used { // a ledger's first catalogue holds from the beginning
+		since = 0
+	}
+	body := []byte(strconv.FormatInt(since, 10) + " " + basis)
+	return l.Write(ctx, func(tx *Tx) error { return tx.PutSnapshot(catalogueSnapshot, Snapshot{Body: body}) })
+}
+
+// CatalogueSince says since when visits are made by a catalogue; same is false
+// where they are made by another.
+func (l *Ledger) CatalogueSince(ctx context.Context, basis string) (since time.Time, same bool, err error) {
+	s, err := l.Snapshot(ctx, catalogueSnapshot)
+	if err != nil {
+		return since, false, err
+	}
+	when, of, _ := strings.Cut(string(s.Body), " ")
+	n, err := strconv.ParseInt(when, 10, 64)
+	return at(n), err == nil && of == basis, nil
 }

@@ -69,8 +69,8 @@ func (a SpaceAvailability) ForLive() (v Public, ok bool) {
 	if a.Kind.Shared() {
 		return a.ForDisplay()
 	}
-	v = Public{SpaceAvailability: a} // whether a meeting room is in use, and no count
-	v.Count = nil
+	v = Public{SpaceAvailability: a} // whether a meeting room is in use: no count, and nothing that tells when it changes
+	v.Count, v.Since, v.UpdatedAt = nil, nil, nil
 	return v, true
 }
 

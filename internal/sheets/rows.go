@@ -81,8 +81,11 @@ func (k kind[T]) read(ctx context.Context, r *reader, t *table) error {
 	l, ok := k.layout(r, t)
 	r.seen = map[string]int{}
 	r.headerSlips(t, &l)
-	if i := slices.IndexFunc(l.at, func(at int) bool { return at >= 0 && k.name == "badges" && k.columns[at].name == "uid" }); i >= 0 {
-		r.badgeSlips(t, i)
+	at := func(name string) int {
+		return slices.IndexFunc(l.at, func(at int) bool { return at >= 0 && k.columns[at].name == name })
+	}
+	if uid := at("uid"); uid >= 0 && k.name == "badges" {
+		r.badgeSlips(t, uid, at("decimal"))
 	}
 	for _, row := range t.rows {
 		if err := ctx.Err(); err != nil || !ok {

@@ -35,8 +35,11 @@ var money = regexp.MustCompile(`(?i)loyer|prix|tarif|montant|redevance|charges|c
 
 // headerSlips looks at columns that mean nothing here.
 func (r *reader) headerSlips(t *table, l *layout) {
+	filled := func(i int) bool {
+		return slices.ContainsFunc(t.rows, func(row line) bool { return i < len(row.cells) && strings.TrimSpace(row.cells[i]) != "" })
+	}
 	for i, h := range t.header {
-		if h = strings.TrimSpace(h); l.at[i] < 0 && money.MatchString(h) {
+		if h = strings.TrimSpace(h); l.at[i] < 0 && money.MatchString(h) && filled(i) {
 			r.warn(t, t.head, h, h, "speaks of money and was not understood: the rows are read without it")
 		}
 	}
@@ -49,9 +52,15 @@ func (r *reader) headerSlips(t *table, l *layout) {
 }
 
 // badgeSlips looks at a list of badges as a whole: hex has letters somewhere.
-func (r *reader) badgeSlips(t *table, column int) {
+func (r *reader) badgeSlips(t *table, column, decimal int) {
 	var rows []line
 	for _, row := range t.rows {
+		if decimal >= 0 && decimal < len(row.cells) && strings.TrimSpace(row.cells[decimal]) != "" {
+			continue // both spellings must agree
+		}
+		if column < len(row.cells) && pairs.MatchString(strings.TrimSpace(row.cells[column])) {
+			return // nothing else is written so
+		}
 		if column >= len(row.cells) || strings.TrimSpace(row.cells[column]) == "" {
 			continue
 		}
@@ -65,6 +74,9 @@ func (r *reader) badgeSlips(t *table, column int) {
 			"is read as hex, and no badge of the column has a letter: decimal numbers stand in a column decimalId, dates and telephone numbers are no badges")
 	}
 }
+
+// pairs is hex as readers show it: 04:A1:B2:C3.
+var pairs = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){3,}$`)
 
 var rounded = regexp.MustCompile(`^\d{15}0*$`)
 

@@ -75,7 +75,8 @@ func TestMoreSlipsAreTold(t *testing.T) {
 			t.Errorf("%q: %s, want %s", c.file, said, c.told)
 		}
 	}
-	for _, sound := range []string{"SEP=;\nMembre;Badge\nchloe-meyer;04A1B2C3\n", "Membre;Badge\nchloe-meyer;dec:3283263748\n"} {
+	for _, sound := range []string{"SEP=;\nMembre;Badge\nchloe-meyer;04A1B2C3\n", "Membre;Badge\nchloe-meyer;dec:3283263748\n", "Membre;Badge\nchloe-meyer;55:66:77:11\n",
+		"Membre;Badge;decimalId\nchloe-meyer;12345678;2018915346\n", "Membre;Badge;Prix\nchloe-meyer;04A1B2C3;\n"} {
 		if r, err := sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte(sound), sheets.Options{}); err != nil || len(r.Faults)+len(r.Warnings) > 0 {
 			t.Errorf("%q: %v %+v", sound, err, r)
 		}

@@ -26,6 +26,8 @@ var (
 	keyNames = regexp.MustCompile(`"([A-Za-z_][\w .-]{0,40})"\s*:`)
 	// inPlace are keys under which any device may say a card's number.
 	inPlace = regexp.MustCompile(`(?i)cred|card|uid|tag|rfid|badge|token|pin|code|qr|number|keypad|wiegand|rdm|hex|fob`)
+	// credentialKey are keys of a credential, of those who may send one.
+	credentialKey = regexp.MustCompile(`(?i)^(cred|card|uid|badge)`)
 	// plain are keys whose numbers are no card's: instants, addresses of radios.
 	plain = regexp.MustCompile(`(?i)^(at|time|ts|timestamp|epoch|datetime|received_at|uptime)$|eui$|^mac$`)
 )
@@ -73,7 +75,7 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 		case json.Delim:
 			out.Write(raw)
 			if v == '{' || v == '[' {
-				stack = append(stack, place{object: v == '{', key: v == '{', name: top.name})
+				stack = append(stack, place{object: v == '{', key: v == '{', name: top.name, card: top.isCard(mayBadge)})
 				continue
 			}
 			stack = stack[:len(stack)-1]
@@ -85,7 +87,7 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 				continue
 			}
 			hidden := v
-			if top.name == "credential" || strings.HasPrefix(v, "qr:") || strings.HasPrefix(v, "dec:") {
+			if top.isCard(mayBadge) || strings.HasPrefix(v, "qr:") || strings.HasPrefix(v, "dec:") {
 				hidden = concealed // whatever its length
 			} else if mayBadge && !top.tells(v) || !mayBadge && inPlace.MatchString(top.name) {
 				hidden = concealText(v)
@@ -93,7 +95,7 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 			write(&out, raw, v, hidden)
 		case json.Number:
 			hidden := v.String()
-			if digits(hidden) >= maskedDigits && !plain.MatchString(top.name) && (mayBadge || inPlace.MatchString(top.name)) {
+			if top.isCard(mayBadge) || digits(hidden) >= maskedDigits && !plain.MatchString(top.name) && (mayBadge || inPlace.MatchString(top.name)) {
 				hidden = concealed
 			}
 			write(&out, raw, v.String(), hidden)
@@ -108,6 +110,12 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 type place struct {
 	object, key bool   // in an object; the next string is a key
 	name        string // of the value that comes
+	card        bool   // all within is a card's
+}
+
+// isCard says that the value which comes is a credential, whatever it looks like.
+func (p *place) isCard(mayBadge bool) bool {
+	return p.card || mayBadge && credentialKey.MatchString(p.name)
 }
 
 // tells says that a text is no card: a message's id, an instant, a radio's address.
