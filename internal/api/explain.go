@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -43,7 +44,30 @@ type explainedVisit struct {
 type counted struct {
 	From  catalogue.Instant `json:"from" format:"date-time"`
 	To    catalogue.Instant `json:"to" format:"date-time"`
-	Lease *lease.ID         `json:"lease" doc:"The lease that gives the space on this day; null: unleased."`
+	Lease *lease.ID         `json:"lease" doc:"The lease that gives its first part that is leased; null: unleased."`
+	Parts []countedPart     `json:"parts" nullable:"false" doc:"What counts, part by part; none of a visit to what lies below a coworking."`
+}
+
+type countedPart struct {
+	From  catalogue.Instant `json:"from" format:"date-time"`
+	To    catalogue.Instant `json:"to" format:"date-time"`
+	Lease *lease.ID         `json:"lease" doc:"Null: unleased."`
+}
+
+// countedOf shows parts; where there are none nothing counts, from the visit's beginning on.
+func countedOf(begin time.Time, parts []billing.Counted) counted {
+	out := counted{From: instant(begin), To: instant(begin), Parts: []countedPart{}}
+	for i, p := range parts {
+		if i == 0 {
+			out.From = instant(p.From)
+		}
+		out.To = instant(p.To)
+		if out.Lease == nil {
+			out.Lease = orNil(p.Lease)
+		}
+		out.Parts = append(out.Parts, countedPart{instant(p.From), instant(p.To), orNil(p.Lease)})
+	}
+	return out
 }
 
 type readOut struct {
@@ -107,8 +131,7 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 		if err != nil {
 			return nil, s.fail(err)
 		}
-		span, by := tariff.Counted(zone, day, &v, visits)
-		x.Counted = counted{instant(span.From), instant(span.To), orNil(by)}
+		x.Counted = countedOf(from, tariff.Counted(zone, day, &v, visits))
 		out.Visits = append(out.Visits, x)
 	}
 	return &one[explanation]{out}, nil

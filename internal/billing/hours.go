@@ -159,7 +159,7 @@ type within struct {
 func (t *Tariff) inner(v *Visit, visits []Visit) (list []within) {
 	for i := range visits {
 		w := &visits[i]
-		if w.Space == v.Space || t.network.Coworking(w.Space) != v.Space || t.network.Space(w.Space).Kind != catalogue.Coworking {
+		if w.Tenant != v.Tenant || w.Space == v.Space || t.network.Coworking(w.Space) != v.Space || t.network.Space(w.Space).Kind != catalogue.Coworking {
 			continue
 		}
 		from, to := w.asCorrected()
@@ -169,32 +169,38 @@ func (t *Tariff) inner(v *Visit, visits []Visit) (list []within) {
 	return list
 }
 
-// Counted is the part of a visit that counts on a local day, before what
-// overlaps is counted once, and the lease that gives its first instant; none
-// where no lease does. A visit to what lies below a coworking counts as that
-// coworking's: nothing by itself.
-func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visits []Visit) (span Span, by lease.ID) {
-	begin, end := zone.Start(day), zone.Start(day+1)
-	from, _ := v.asCorrected()
-	span = Span{from, from}
-	if from.Before(begin) {
-		span = Span{begin, begin}
-	}
+// Counted is a part of a visit that counts on a local day, and the lease that
+// gives it; empty where none does: it is unleased.
+type Counted struct {
+	Span
+	Lease lease.ID
+}
+
+// Counted are the parts of a visit that count on a local day, before what
+// overlaps is counted once. A visit to what lies below a coworking counts as
+// that coworking's: it has no parts of its own.
+func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visits []Visit) (parts []Counted) {
 	if t.network.Coworking(v.Space) != v.Space {
-		return span, ""
+		return nil
 	}
+	begin, end := zone.Start(day), zone.Start(day+1)
 	for _, s := range t.counts(day, v, visits) {
+		if s.From.Before(begin) {
+			s.From = begin
+		}
 		if s.To.After(end) {
 			s.To = end
 		}
-		if s.To.After(span.To) {
-			span.To = s.To
+		if !s.To.After(s.From) {
+			continue
 		}
-		if by == "" && s.terms != nil && s.To.After(begin) {
-			by = s.terms.Lease.ID
+		c := Counted{Span: s.Span}
+		if s.terms != nil {
+			c.Lease = s.terms.Lease.ID
 		}
+		parts = append(parts, c)
 	}
-	return span, by
+	return parts
 }
 
 // covered is the length of the union, in ms.

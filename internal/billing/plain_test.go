@@ -321,11 +321,41 @@ func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
 	if d.Measured != 11*3600 || len(d.Leases) != 1 || d.Leases[0] != (billing.Share{Lease: "a", Seconds: 7200, Minutes: 120}) {
 		t.Errorf("%+v", d)
 	}
-	if span, by := tariff.Counted(n.Zone, day, &visits[0], visits); by != "a" || span.To != at(11, 0) {
-		t.Errorf("counted %v by %q", span, by)
+	if got := tariff.Counted(n.Zone, day, &visits[0], visits); len(got) != 1 || got[0] != (billing.Counted{Span: billing.Span{From: at(9, 0), To: at(11, 0)}, Lease: "a"}) {
+		t.Errorf("counted %v", got)
 	}
-	if span, by := tariff.Counted(n.Zone, day, &visits[1], visits); by != "" || span.To.After(span.From) {
-		t.Errorf("the booth counts %v by %q", span, by)
+	if got := tariff.Counted(n.Zone, day, &visits[1], visits); len(got) != 0 {
+		t.Errorf("the booth counts %v", got)
+	}
+}
+
+// A quiet room within the coworking that another lease gives parts the visit
+// between the two: the explanation tells both, as the bill does.
+func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
+	day := catalogue.Date(2026, 10, 6)
+	n := network(t)
+	at := func(hour, minute int) time.Time {
+		return n.Zone.Start(day).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
+	}
+	given := func(id lease.ID, space catalogue.SpaceID) []billing.Version[lease.Lease] {
+		return []billing.Version[lease.Lease]{{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: "p", Spaces: []catalogue.SpaceID{space}, StartsOn: day - 30}}}
+	}
+	tariff := billing.NewTariff(n, map[lease.ID][]billing.Version[lease.Lease]{"a": given("a", "cowork"), "b": given("b", "silence")},
+		map[lease.PlanID][]billing.Version[lease.Plan]{"p": {{Value: &lease.Plan{ID: "p", HourlyRateCents: 300}}}})
+	visits := []billing.Visit{
+		{Member: "ann", Tenant: "t", Space: "cowork", From: at(8, 0), To: at(11, 0), Ended: visit.Badge},
+		{Member: "ann", Tenant: "t", Space: "silence", From: at(10, 0), To: at(10, 40), Ended: visit.Badge}}
+	want := []billing.Counted{{Span: billing.Span{From: at(8, 0), To: at(10, 0)}, Lease: "a"}, {Span: billing.Span{From: at(10, 0), To: at(10, 40)}, Lease: "b"},
+		{Span: billing.Span{From: at(10, 40), To: at(11, 0)}, Lease: "a"}}
+	if got := tariff.Counted(n.Zone, day, &visits[0], visits); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	seconds := map[lease.ID]int64{}
+	for _, s := range tariff.Day(n.Zone, day, visits).Leases {
+		seconds[s.Lease] = s.Seconds
+	}
+	if seconds["a"] != 140*60 || seconds["b"] != 40*60 {
+		t.Errorf("billed %v", seconds)
 	}
 }
 

@@ -77,8 +77,10 @@ type explained struct {
 			Reason, Author string
 		}
 		Counted struct {
-			From, To time.Time
-			Lease    *string
+			Parts []struct {
+				From, To time.Time
+				Lease    *string
+			}
 		}
 		First *explainedRead `json:"first_read"`
 		Last  *explainedRead `json:"last_read"`
@@ -135,10 +137,15 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zon
 		if x := v.Correction; x != nil {
 			fmt.Fprintf(w, "  corrected to %s – %s by %s: %s\n", at(x.From), at(x.To), x.Author, x.Reason)
 		}
-		if x := v.Counted; x.Lease == nil {
-			fmt.Fprintln(w, "  no lease covers it: never billed")
-		} else {
-			fmt.Fprintf(w, "  counts %s – %s for %s\n", at(x.From), at(x.To), *x.Lease)
+		if len(v.Counted.Parts) == 0 {
+			fmt.Fprintln(w, "  counts nothing of its own: it lies below a coworking, whose time it is, or after the cap")
+		}
+		for _, x := range v.Counted.Parts {
+			if x.Lease == nil {
+				fmt.Fprintf(w, "  %s – %s is covered by no lease: never billed\n", at(x.From), at(x.To))
+			} else {
+				fmt.Fprintf(w, "  counts %s – %s for %s\n", at(x.From), at(x.To), *x.Lease)
+			}
 		}
 	}
 	for _, l := range e.Leases {
