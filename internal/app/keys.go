@@ -64,9 +64,15 @@ const keysEvery = time.Second
 func (a *App) watchKeys(ctx context.Context) {
 	tick := time.NewTicker(keysEvery)
 	defer tick.Stop()
+	said := "" // once, not every second
 	for {
-		if err := a.stepKeys(ctx); err != nil && ctx.Err() == nil {
-			a.opt.Log.Error("site keys not replaced; trying again", "error", err)
+		err := a.stepKeys(ctx)
+		switch {
+		case err == nil:
+			said = ""
+		case ctx.Err() == nil && err.Error() != said:
+			said = err.Error()
+			a.opt.Log.Error("the key file was not looked at; trying again each second", "error", err)
 		}
 		select {
 		case <-ctx.Done():
