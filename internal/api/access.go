@@ -83,6 +83,10 @@ type readsIn struct {
 	Paging
 	Door   string    `query:"door"`
 	Member string    `query:"member"`
+	Site   string    `query:"site" doc:"Only at this site's doors."`
+	Tenant string    `query:"tenant" doc:"Only of this tenant's members."`
+	Result string    `query:"result" enum:"granted,refused" doc:"Only those that were granted, or refused: by the reader where it decided by itself."`
+	Order  string    `query:"order" enum:"oldest,newest" default:"oldest" doc:"Which come first."`
 	From   time.Time `query:"from" doc:"Reads at or after this instant."`
 	To     time.Time `query:"to" doc:"Reads before this instant."`
 }
@@ -163,12 +167,19 @@ func (s *server) disabled(door catalogue.DoorID, direction catalogue.Direction) 
 }
 
 func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error) {
-	f := ledger.ReadFilter{Member: lease.MemberID(in.Member), From: in.From, To: in.To, Limit: in.Limit + 1}
 	c := callerOf(ctx)
-	if c.bound() {
+	f := ledger.ReadFilter{Doors: s.doorsOf(c), Member: lease.MemberID(in.Member), Tenant: lease.TenantID(in.Tenant), Result: in.Result,
+		Newest: in.Order == "newest", From: in.From, To: in.To, Limit: in.Limit + 1}
+	if err := s.checkSite(in.Site); err != nil {
+		return nil, err
+	}
+	if in.Site != "" {
+		if !c.at(catalogue.SiteID(in.Site)) {
+			return nil, forbidden("site " + in.Site)
+		}
 		f.Doors = []catalogue.DoorID{}
 		for _, d := range s.cfg.Network.Doors {
-			if c.at(d.Site) {
+			if string(d.Site) == in.Site {
 				f.Doors = append(f.Doors, d.ID)
 			}
 		}
@@ -194,6 +205,9 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 		f.After = ledger.ReadCursor{At: time.UnixMilli(at), Seq: seq}
 	}
 	reads, err := s.cfg.Ledger.Reads(ctx, f)
+	if err == nil {
+		err = s.look(ctx, f.Member, len(reads), "reads", filterOf("door", in.Door, "site", in.Site, "tenant", in.Tenant))
+	}
 	if err != nil {
 		return nil, s.fail(err)
 	}

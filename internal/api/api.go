@@ -21,6 +21,7 @@ import (
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 
+	"github.com/lorntech/totem/dashboards/web"
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
@@ -38,7 +39,8 @@ import (
 type Live interface {
 	Availability() []occupancy.SpaceAvailability
 	Devices() map[catalogue.DeviceID]live.Device
-	Subscribe(lastEventID string) (replay []*live.Event, events <-chan *live.Event, cancel func())
+	Subscribe(lastEventID string, topics ...live.Topic) *live.Subscription
+	AlarmChanged(a ingest.Alarm)
 }
 
 // Doors carries remote actions to readers.
@@ -95,6 +97,8 @@ type server struct {
 	cfg  Config
 	api  huma.API
 	auth *authenticator
+	// lists are the looks at lists that this hour has recorded.
+	lists listLooks
 	// written are the spaces' availabilities, as they were last encoded.
 	written sync.Map
 	buffers sync.Pool // of answers, *[]byte
@@ -119,10 +123,11 @@ func New(cfg Config) http.Handler {
 	})
 	s.health(r)
 	s.documents(r)
+	s.page(r)
 	onceForAll()
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
-	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.persons, s.sheets} {
+	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
 		register()
 	}
 	tellNulls(s.api.OpenAPI().Components.Schemas)
@@ -154,7 +159,19 @@ func (s *server) documents(r chi.Router) {
 	r.Mount(docsPath, docs)
 	r.Method(http.MethodGet, docsPath, ownPolicy(docs))
 	r.Method(http.MethodGet, docsPath+"/", ownPolicy(docs))
-	r.Get("/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, docsPath, http.StatusFound) })
+}
+
+// page serves the page at the addresses of its views, and what it is made of.
+func (s *server) page(r chi.Router) {
+	for _, view := range web.Views() {
+		r.Method(http.MethodGet, "/"+view, web.Page())
+		if view != "" {
+			r.Method(http.MethodGet, "/"+view+"/*", web.Page())
+		}
+	}
+	for _, name := range web.Names() {
+		r.Method(http.MethodGet, name, web.Files())
+	}
 }
 
 func (s *server) health(r chi.Router) {

@@ -39,6 +39,8 @@ type caller struct {
 	tenant lease.TenantID     // a tenant's
 	until  *time.Time         // when the token ends; nil: never
 	hash   []byte             // of the token
+	// session is the hash of the session that the caller asks by; nil: by the token itself.
+	session []byte
 }
 
 // bound reports whether the caller is held to its token's sites: a manager always,
@@ -153,11 +155,17 @@ func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Contex
 	if c.until != nil {
 		expiry = time.AfterFunc(c.until.Sub(a.now()), end)
 	}
-	a.mu.Lock()
-	if a.streams[c.id] == nil {
-		a.streams[c.id] = map[*context.CancelFunc]bool{}
+	ends := []string{c.id} // what this stream ends with
+	if c.session != nil {
+		ends = append(ends, streamsOf(c.session))
 	}
-	a.streams[c.id][&end] = true
+	a.mu.Lock()
+	for _, key := range ends {
+		if a.streams[key] == nil {
+			a.streams[key] = map[*context.CancelFunc]bool{}
+		}
+		a.streams[key][&end] = true
+	}
 	a.mu.Unlock()
 	// The token may have been withdrawn between its look-up and now.
 	if t, err := a.ledger.Token(ctx, c.id); err != nil || !bytes.Equal(t.Hash, c.hash) {
@@ -170,8 +178,10 @@ func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Contex
 		end()
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if delete(a.streams[c.id], &end); len(a.streams[c.id]) == 0 {
-			delete(a.streams, c.id)
+		for _, key := range ends {
+			if delete(a.streams[key], &end); len(a.streams[key]) == 0 {
+				delete(a.streams, key)
+			}
 		}
 	}
 }
@@ -191,18 +201,61 @@ func (a *authenticator) caller(ctx context.Context, token string) (*caller, erro
 		if err != nil {
 			return nil, err
 		}
-		k = knownToken{&caller{id: t.ID, role: Role(t.Role), sites: t.Sites, tenant: t.Tenant, until: t.ExpiresAt, hash: t.Hash}, now.Add(tokenCache)}
-		a.mu.Lock()
-		if len(a.known) > tokensMost {
-			a.known = map[string]knownToken{}
-		}
-		a.known[hash] = k
-		a.mu.Unlock()
+		k = knownToken{callerBy(t), now.Add(tokenCache)}
+		a.know(hash, k)
 	}
+	return k.still(now)
+}
+
+func callerBy(t ledger.Token) *caller {
+	return &caller{id: t.ID, role: Role(t.Role), sites: t.Sites, tenant: t.Tenant, until: t.ExpiresAt, hash: t.Hash}
+}
+
+func (a *authenticator) know(key string, k knownToken) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.known) > tokensMost {
+		a.known = map[string]knownToken{}
+	}
+	a.known[key] = k
+}
+
+// still is the caller while its token lasts.
+func (k knownToken) still(now time.Time) (*caller, error) {
 	if k.caller.until != nil && !now.Before(*k.caller.until) {
 		return nil, errToken
 	}
 	return k.caller, nil
+}
+
+var (
+	errNobody    = errors.New("nobody says who they are")
+	errElsewhere = errors.New("a write by cookie from another page")
+)
+
+// of finds who sends a request: by a token, or by the cookie of a session.
+func (a *authenticator) of(ctx huma.Context) (*caller, error) {
+	if header := ctx.Header("Authorization"); header != "" {
+		scheme, token, _ := strings.Cut(header, " ")
+		if !strings.EqualFold(scheme, "Bearer") || token == "" {
+			return nil, errNobody
+		}
+		return a.caller(ctx.Context(), strings.TrimSpace(token))
+	}
+	id, err := huma.ReadCookie(ctx, sessionCookie)
+	if err != nil || id.Value == "" {
+		return nil, errNobody
+	}
+	if m := ctx.Method(); m != http.MethodGet && m != http.MethodHead && !ofPage(ctx.Header("Sec-Fetch-Site"), ctx.Header("Origin"), ctx.Host()) {
+		return nil, errElsewhere
+	}
+	return a.byCookie(ctx.Context(), id.Value)
+}
+
+// addressOf is the network address that a request comes from.
+func addressOf(ctx huma.Context) string {
+	address, _, _ := net.SplitHostPort(ctx.RemoteAddr())
+	return address
 }
 
 // rolesKey is where an operation keeps who may call it.
@@ -223,17 +276,19 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 			s.cfg.Log.Debug("problem not written", "error", err)
 		}
 	}
-	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+	c, err := s.auth.of(ctx)
+	if errors.Is(err, errNobody) {
 		deny(http.StatusUnauthorized, "send Authorization: Bearer and a token")
 		return
 	}
-	c, err := s.auth.caller(ctx.Context(), strings.TrimSpace(token))
+	if errors.Is(err, errElsewhere) {
+		deny(http.StatusForbidden, "with a session's cookie, changes are taken from this server's own page alone")
+		return
+	}
 	if errors.Is(err, errToken) {
 		// Only those without a good token are held off: they may share an
 		// address with others who have one.
-		address, _, _ := net.SplitHostPort(ctx.RemoteAddr())
-		if s.auth.guesses.Wrong(address, s.auth.now()) > 0 {
+		if s.auth.guesses.Wrong(addressOf(ctx), s.auth.now()) > 0 {
 			ctx.SetHeader("Retry-After", "60")
 			deny(http.StatusTooManyRequests, "too many wrong tokens from this address")
 			return

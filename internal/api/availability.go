@@ -157,14 +157,14 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 		last = in.LastID
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		replay, changes, cancel := s.cfg.Live.Subscribe(last)
-		defer cancel()
+		sub := s.cfg.Live.Subscribe(last, live.TopicAvailability)
+		defer sub.Cancel()
 		out, end := s.newEvents(hc, callerOf(ctx))
 		defer end()
-		out.first(replay, see)
+		out.first(sub.Replay, see)
 		out.comment("ready")
 		said := map[catalogue.SpaceID]string{} // a change that a display may not see is none
-		follow(out, changes, func(e *live.Event) {
+		follow(out, sub.Events, func(e *live.Event) {
 			text := see(e.Availability)
 			if text == nil || said[e.Availability.Space] == string(text) {
 				return
@@ -179,21 +179,17 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 // ids; of a whole state only the last event does: a stream that is cut within
 // it must not be resumed behind what it never told.
 func (e *events) first(replay []*live.Event, see func(occupancy.SpaceAvailability) []byte) {
-	type line struct {
-		id   string
-		text []byte
-	}
 	var lines []line
 	for _, v := range replay {
 		if text := see(v.Availability); text != nil {
-			lines = append(lines, line{v.ID, text})
+			lines = append(lines, line{id: v.ID, data: text})
 		}
 	}
 	for i, l := range lines {
 		if i+1 < len(lines) && lines[i+1].id == l.id { // of one whole state
 			l.id = ""
 		}
-		e.encoded(l.id, l.text)
+		e.encoded(l.id, l.data)
 	}
 }
 

@@ -102,15 +102,11 @@ func (s *server) catalogue() {
 				return nil, err
 			}
 			c := callerOf(ctx)
-			known, riddles := s.cfg.Live.Devices(), s.cfg.NotUnderstood()
+			known := s.cfg.Live.Devices()
 			var list []deviceState
 			for _, d := range n.Devices {
 				if c.at(d.Site) && (in.Site == "" || string(d.Site) == in.Site) {
-					one := withStatus(d, known[d.ID])
-					if r, ok := riddles[d.ID]; ok {
-						one.NotUnderstood = &notUnderstood{r.Count, instant(r.Last), r.Topic, printable(r.Body)}
-					}
-					list = append(list, one)
+					list = append(list, s.showDevice(d, known))
 				}
 			}
 			slices.SortFunc(list, func(a, b deviceState) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -124,6 +120,15 @@ func (s *server) catalogue() {
 			}
 			return &one[siteKey]{siteKey{key.ID, "Ed25519", base64.RawURLEncoding.EncodeToString(key.Public())}}, nil
 		})
+}
+
+// showDevice is a device with what is known of it.
+func (s *server) showDevice(d catalogue.Device, known map[catalogue.DeviceID]live.Device) deviceState {
+	out := withStatus(d, known[d.ID])
+	if r, ok := s.cfg.NotUnderstood()[d.ID]; ok {
+		out.NotUnderstood = &notUnderstood{r.Count, instant(r.Last), r.Topic, printable(r.Body)}
+	}
+	return out
 }
 
 func withStatus(d catalogue.Device, l live.Device) deviceState {

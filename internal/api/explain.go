@@ -108,6 +108,9 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 	if err != nil {
 		return nil, err
 	}
+	if err := s.look(ctx, member, len(visits), "days", ""); err != nil {
+		return nil, s.fail(err)
+	}
 	tariff, err := s.cfg.Bills.Tariff(ctx)
 	if err != nil {
 		return nil, s.fail(err)

@@ -76,6 +76,9 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 		return nil, err
 	}
 	hours, err := s.cfg.Bills.Hours(ctx, m, tenant)
+	if err == nil && in.By == "day" {
+		err = s.lookAtList(ctx, "hours", filterOf("month", in.Month, "tenant", in.Tenant))
+	}
 	if err != nil {
 		return nil, s.fail(err)
 	}

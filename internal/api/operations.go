@@ -169,6 +169,7 @@ func (s *server) acknowledge(ctx context.Context, in *alarmPath) (*one[alarm], e
 		return nil, s.fail(err)
 	}
 	found[0].AcknowledgedBy = c.id
+	s.cfg.Live.AlarmChanged(found[0])
 	return &one[alarm]{showAlarm(found[0])}, nil
 }
 

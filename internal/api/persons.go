@@ -32,6 +32,9 @@ func (s *server) persons() {
 			return nil, err
 		}
 		data, err := s.dataOf(ctx, m)
+		if err == nil {
+			err = s.look(ctx, m.ID, 1, "data", "")
+		}
 		if err != nil {
 			return nil, s.fail(err)
 		}

@@ -103,6 +103,9 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 		return nil, err
 	}
 	visits, err := s.cfg.Ledger.Visits(ctx, f)
+	if err == nil {
+		err = s.look(ctx, f.Member, len(visits), "visits", filterOf("tenant", in.Tenant, "space", in.Space))
+	}
 	if err != nil {
 		return nil, s.fail(err)
 	}

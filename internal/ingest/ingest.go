@@ -77,6 +77,7 @@ type Committed struct {
 	Reads        []*Read
 	Observations []*Observation
 	Values       []Values // of Observations, one each
+	Alarms       []Alarm  // that were raised with them
 	Rejects      int
 }
 

@@ -51,7 +51,7 @@ func (b *work) reject(it *item, reason string) error {
 	b.done.Rejects++
 	b.answers = append(b.answers, answer{ack: it.Ack})
 	if a, due := it.rejectAlarm(code); due {
-		if err := b.tx.PutAlarm(a); err != nil {
+		if err := b.raise(a); err != nil {
 			return err
 		}
 	}
@@ -210,11 +210,16 @@ func (b *work) move(r *Read) {
 }
 
 func (b *work) mismatch(r *Read) error {
-	return b.tx.PutAlarm(b.alarm(AlarmOfflineMismatch, r, fmt.Sprintf("the reader decided granted=%t, totem granted=%t (%s)", r.Reader.Granted, r.Granted, r.Reason)))
+	return b.raise(b.alarm(AlarmOfflineMismatch, r, fmt.Sprintf("the reader decided granted=%t, totem granted=%t (%s)", r.Reader.Granted, r.Granted, r.Reason)))
 }
 
 func (b *work) passback(r *Read) error {
-	return b.tx.PutAlarm(b.alarm(AlarmAntiPassback, r, "entered twice without leaving"))
+	return b.raise(b.alarm(AlarmAntiPassback, r, "entered twice without leaving"))
+}
+
+func (b *work) raise(a Alarm) error {
+	b.done.Alarms = append(b.done.Alarms, a)
+	return b.tx.PutAlarm(a)
 }
 
 func (b *work) alarm(kind AlarmKind, r *Read, detail string) Alarm {

@@ -182,6 +182,9 @@ func (r *readRow) read() *ingest.Read {
 type ReadFilter struct {
 	Doors  []catalogue.DoorID // nil: all; empty: none
 	Member lease.MemberID
+	Tenant lease.TenantID // of the member as it is now
+	Result string         // granted or refused: by the reader where it decided by itself
+	Newest bool           // newest first
 	From   time.Time
 	To     time.Time
 	After  ReadCursor
@@ -194,7 +197,7 @@ type ReadCursor struct {
 	Seq int64
 }
 
-// Reads lists reads in order of At, then seq.
+// Reads lists reads in order of At, then seq, or the other way round.
 func (l *Ledger) Reads(ctx context.Context, f ReadFilter) ([]*ingest.Read, error) {
 	q := where{query: selectReads}
 	if f.Doors != nil {
@@ -203,12 +206,22 @@ func (l *Ledger) Reads(ctx context.Context, f ReadFilter) ([]*ingest.Read, error
 	if f.Member != "" {
 		q.and("r.member = ?", string(f.Member))
 	}
+	if f.Tenant != "" {
+		q.and("r.member IN (SELECT id FROM records WHERE kind = 'member' AND body ->> 'tenant' = ?)", string(f.Tenant))
+	}
+	if f.Result != "" {
+		q.and("coalesce(d.granted, r.granted) = ?", flag(f.Result == "granted"))
+	}
 	q.between("r.at", f.From, f.To)
+	order, after := " ORDER BY r.at, r.seq LIMIT ?", "(r.at > ? OR r.at = ? AND r.seq > ?)"
+	if f.Newest {
+		order, after = " ORDER BY r.at DESC, r.seq DESC LIMIT ?", "(r.at < ? OR r.at = ? AND r.seq < ?)"
+	}
 	if f.After.Seq != 0 {
-		q.and("(r.at > ? OR r.at = ? AND r.seq > ?)", ms(f.After.At), ms(f.After.At), f.After.Seq)
+		q.and(after, ms(f.After.At), ms(f.After.At), f.After.Seq)
 	}
 	var list []*ingest.Read
-	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY r.at, r.seq LIMIT ?", append(q.args, f.Limit)...)
+	rows, err := l.reads.QueryContext(ctx, q.sql()+order, append(q.args, f.Limit)...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		r, err := scanRead(rows)
 		list = append(list, r)

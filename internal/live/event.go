@@ -10,14 +10,45 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// Event is one change of one space's availability, as the stream carries it.
-// Its ID grows with each event and survives a restart without repeating.
+// Topic is what an event is about.
+type Topic string
+
+// The topics.
+const (
+	TopicAvailability Topic = "availability"
+	TopicReads        Topic = "reads"
+	TopicAlarms       Topic = "alarms"
+	TopicDevices      Topic = "devices"
+)
+
+// Topics lists every topic.
+func Topics() []Topic { return []Topic{TopicAvailability, TopicReads, TopicAlarms, TopicDevices} }
+
+// Event is one change, as the stream carries it. Its ID grows with each event
+// and survives a restart without repeating. The field that Topic names is set.
 type Event struct {
 	ID           string
-	Availability occupancy.SpaceAvailability
+	Topic        Topic
+	Availability occupancy.SpaceAvailability // how one space is now
+	Read         *ingest.Read                // that was committed; not to be changed
+	Alarm        ingest.Alarm                // that was raised, cleared or acknowledged
+	Device       catalogue.DeviceID          // whose status has changed
+}
+
+// Subscription is one client's place at the stream.
+type Subscription struct {
+	// Replay is what the client has missed; where that is not remembered
+	// (Resumed is false), every space as it is.
+	Replay  []*Event
+	Resumed bool
+	ID      string        // of the newest event that Replay stands for
+	Events  <-chan *Event // what comes after; closed where the client is too slow
+	Cancel  func()
 }
 
 // Device is what is known of a device now.

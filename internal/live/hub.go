@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,29 +24,32 @@ type hub struct {
 	mu      sync.Mutex
 	epoch   int64 // of this process; ids of another are unknown
 	last    uint64
-	ring    []*Event // the newest hubMemory, oldest first
-	clients map[chan *Event]struct{}
+	ring    []*Event                // the newest hubMemory, oldest first
+	clients map[chan *Event][]Topic // what each wants
 	current func() []occupancy.SpaceAvailability
 }
 
 func newHub(epoch int64, current func() []occupancy.SpaceAvailability) *hub {
-	return &hub{epoch: epoch, clients: map[chan *Event]struct{}{}, current: current}
+	return &hub{epoch: epoch, clients: map[chan *Event][]Topic{}, current: current}
 }
 
 func (h *hub) id(n uint64) string { return fmt.Sprintf("%d-%d", h.epoch, n) }
 
-// send numbers changes and hands them to every client.
-func (h *hub) send(changes []occupancy.SpaceAvailability) {
+// send numbers events and hands them to every client.
+func (h *hub) send(list []*Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, a := range changes {
+	for _, e := range list {
 		h.last++
-		e := &Event{ID: h.id(h.last), Availability: a}
+		e.ID = h.id(h.last)
 		if len(h.ring) == hubMemory {
 			h.ring = append(h.ring[:0], h.ring[hubMemory/4:]...)
 		}
 		h.ring = append(h.ring, e)
-		for c := range h.clients {
+		for c, topics := range h.clients {
+			if !slices.Contains(topics, e.Topic) {
+				continue
+			}
 			select {
 			case c <- e:
 			default:
@@ -56,29 +60,37 @@ func (h *hub) send(changes []occupancy.SpaceAvailability) {
 	}
 }
 
-// subscribe registers a client and returns what it missed since lastID: the
-// changes themselves where they are remembered, else every space as it is.
-// The channel is closed where the client is too slow.
-func (h *hub) subscribe(lastID string) (replay []*Event, events <-chan *Event, cancel func()) {
+// subscribe registers a client for some topics, with what it missed of them since lastID.
+func (h *hub) subscribe(lastID string, topics []Topic) *Subscription {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := make(chan *Event, clientQueue)
-	h.clients[c] = struct{}{}
-	cancel = func() {
+	h.clients[c] = topics
+	s := &Subscription{ID: h.id(h.last), Events: c, Cancel: func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if _, there := h.clients[c]; there {
 			delete(h.clients, c)
 			close(c)
 		}
+	}}
+	n, known := h.known(lastID)
+	if known {
+		s.Resumed = true
+		for _, e := range h.ring[len(h.ring)-int(h.last-n):] {
+			if slices.Contains(topics, e.Topic) {
+				s.Replay = append(s.Replay, e)
+			}
+		}
+		return s
 	}
-	if n, ok := h.known(lastID); ok {
-		return append([]*Event(nil), h.ring[len(h.ring)-int(h.last-n):]...), c, cancel
+	if !slices.Contains(topics, TopicAvailability) {
+		return s
 	}
 	for _, a := range h.current() {
-		replay = append(replay, &Event{ID: h.id(h.last), Availability: a})
+		s.Replay = append(s.Replay, &Event{ID: s.ID, Topic: TopicAvailability, Availability: a})
 	}
-	return replay, c, cancel
+	return s
 }
 
 // known reports whether all changes after lastID are still remembered.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
@@ -14,8 +15,26 @@ func testHub() *hub {
 	})
 }
 
-func changed(space string) []occupancy.SpaceAvailability {
-	return []occupancy.SpaceAvailability{{Space: catalogue.SpaceID(space)}}
+func changed(space string) []*Event {
+	return []*Event{{Topic: TopicAvailability, Availability: occupancy.SpaceAvailability{Space: catalogue.SpaceID(space)}}}
+}
+
+var spacesOnly = []Topic{TopicAvailability}
+
+func TestAClientHearsOnlyTheTopicsItAskedFor(t *testing.T) {
+	h := testHub()
+	spaces, alarms := h.subscribe("", spacesOnly), h.subscribe("", []Topic{TopicAlarms})
+	h.send([]*Event{{Topic: TopicAlarms, Alarm: ingest.Alarm{ID: "gap"}}})
+	h.send(changed("a"))
+	if e := <-spaces.Events; e.Availability.Space != "a" {
+		t.Errorf("the first that the page of spaces hears: %+v", e)
+	}
+	if e := <-alarms.Events; e.Alarm.ID != "gap" || len(alarms.Events) != 0 {
+		t.Errorf("alarms: %+v and %d more", e, len(alarms.Events))
+	}
+	if again := h.subscribe("7-0", []Topic{TopicAlarms}); !again.Resumed || len(again.Replay) != 1 || again.Replay[0].ID != "7-1" {
+		t.Errorf("resumed: %+v", again)
+	}
 }
 
 func TestClientThatComesBackGetsWhatItMissed(t *testing.T) {
@@ -23,8 +42,9 @@ func TestClientThatComesBackGetsWhatItMissed(t *testing.T) {
 	h.send(changed("a"))
 	h.send(changed("b"))
 	h.send(changed("c"))
-	replay, _, cancel := h.subscribe("7-1")
-	defer cancel()
+	sub := h.subscribe("7-1", spacesOnly)
+	defer sub.Cancel()
+	replay := sub.Replay
 	if len(replay) != 2 || replay[0].Availability.Space != "b" || replay[1].ID != "7-3" {
 		t.Errorf("replay: %+v", replay)
 	}
@@ -34,11 +54,12 @@ func TestUnknownLastIDGetsEverySpace(t *testing.T) {
 	h := testHub()
 	h.send(changed("a"))
 	for _, id := range []string{"", "6-1", "7-2", "7-x", "nonsense", "7--1"} {
-		replay, _, cancel := h.subscribe(id)
+		sub := h.subscribe(id, spacesOnly)
+		replay := sub.Replay
 		if len(replay) != 2 || replay[0].Availability.Space != "hall" {
 			t.Errorf("last id %q: %+v", id, replay)
 		}
-		cancel()
+		sub.Cancel()
 	}
 }
 
@@ -47,8 +68,9 @@ func TestWhoMissedMoreThanIsRememberedGetsEverySpace(t *testing.T) {
 	for i := range hubMemory + 10 {
 		h.send(changed(strconv.Itoa(i)))
 	}
-	replay, _, cancel := h.subscribe("7-1")
-	defer cancel()
+	sub := h.subscribe("7-1", spacesOnly)
+	defer sub.Cancel()
+	replay := sub.Replay
 	if len(replay) != 2 {
 		t.Errorf("%d events replayed", len(replay))
 	}
@@ -56,7 +78,7 @@ func TestWhoMissedMoreThanIsRememberedGetsEverySpace(t *testing.T) {
 
 func TestSlowClientIsLetGoAndTheOthersHearAll(t *testing.T) {
 	h := testHub()
-	_, slow, _ := h.subscribe("7-0")
+	slow := h.subscribe("7-0", spacesOnly).Events
 	for i := range clientQueue + 1 {
 		h.send(changed(strconv.Itoa(i)))
 	}

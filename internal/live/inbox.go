@@ -36,7 +36,7 @@ const inboxBound = 20_000
 // Committed hands one commit over. It waits for nobody.
 func (s *State) Committed(c ingest.Committed) {
 	in := &s.in
-	n := len(c.Observations) + len(c.Reads)
+	n := len(c.Observations) + len(c.Reads) + len(c.Alarms)
 	in.mu.Lock()
 	switch {
 	case in.lagging:
@@ -71,6 +71,10 @@ func (s *State) takeIn(ctx context.Context) {
 		}
 		for _, r := range c.Reads {
 			s.read(r)
+			s.events = append(s.events, &Event{Topic: TopicReads, Read: r})
+		}
+		for _, a := range c.Alarms {
+			s.events = append(s.events, &Event{Topic: TopicAlarms, Alarm: a})
 		}
 		s.mu.Unlock()
 	}

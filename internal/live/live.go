@@ -65,6 +65,9 @@ type State struct {
 	sent     map[string]string       // by topic, what it says
 	topics   map[string]bool         // those that an outside broker may keep
 
+	events  []*Event                    // to be told: reads and alarms
+	renewed map[catalogue.DeviceID]bool // devices whose status is to be told
+
 	all  atomic.Pointer[[]occupancy.SpaceAvailability]
 	kick chan struct{}
 }
@@ -88,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*State, error) {
 	s := &State{
 		cfg: cfg, occ: occupancy.New(cfg.Network), devices: map[catalogue.DeviceID]*Device{}, alarms: map[string]ingest.Alarm{},
 		opened: map[string]ingest.Alarm{}, standing: map[string]string{},
-		unsent: map[string][]byte{}, sent: map[string]string{}, topics: map[string]bool{}, kick: make(chan struct{}, 1),
+		unsent: map[string][]byte{}, sent: map[string]string{}, topics: map[string]bool{}, renewed: map[catalogue.DeviceID]bool{}, kick: make(chan struct{}, 1),
 	}
 	s.hub = newHub(cfg.Now().UnixMilli(), s.Availability)
 	if err := s.restore(ctx); err != nil {
@@ -195,9 +198,33 @@ func (s *State) refresh(now time.Time) {
 	}
 	s.mu.Unlock()
 	s.all.Store(&all)
-	if len(changed) > 0 {
-		s.hub.send(changed)
+	s.tell(changed)
+}
+
+// tell sends what has changed since the last time to the clients of the stream.
+func (s *State) tell(changed []occupancy.SpaceAvailability) {
+	s.mu.Lock()
+	list := s.events
+	s.events = nil
+	for id := range s.renewed {
+		list = append(list, &Event{Topic: TopicDevices, Device: id})
 	}
+	clear(s.renewed)
+	s.mu.Unlock()
+	for _, a := range changed {
+		list = append(list, &Event{Topic: TopicAvailability, Availability: a})
+	}
+	if len(list) > 0 {
+		s.hub.send(list)
+	}
+}
+
+// AlarmChanged tells clients of an alarm that was written: raised, cleared or acknowledged.
+func (s *State) AlarmChanged(a ingest.Alarm) {
+	s.mu.Lock()
+	s.events = append(s.events, &Event{Topic: TopicAlarms, Alarm: a})
+	s.mu.Unlock()
+	s.wake()
 }
 
 // toSend notes what a live topic is to say, where that is something new. The
@@ -265,9 +292,10 @@ func (s *State) sendLive() {
 // Availability returns all spaces as they are, in catalogue order.
 func (s *State) Availability() []occupancy.SpaceAvailability { return *s.all.Load() }
 
-// Subscribe registers a client of the stream: see hub.subscribe.
-func (s *State) Subscribe(lastEventID string) (replay []*Event, events <-chan *Event, cancel func()) {
-	return s.hub.subscribe(lastEventID)
+// Subscribe registers a client of the stream, with what it has missed since the
+// event whose id it knows last. Its Cancel must be called.
+func (s *State) Subscribe(lastEventID string, topics ...Topic) *Subscription {
+	return s.hub.subscribe(lastEventID, topics)
 }
 
 // Devices returns what is known of each device that was ever heard.

@@ -119,6 +119,7 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ing
 	if o.ReceivedAt.Before(d.StatusIn) {
 		return
 	}
+	s.renewed[dev.ID] = true
 	at := o.At
 	if at.UnixMilli() <= 0 { // a will that a broker had kept: nobody knows of when
 		at = o.ReceivedAt
@@ -241,6 +242,9 @@ func (s *State) writeAlarms(ctx context.Context) {
 		return nil
 	})
 	if err == nil {
+		for _, a := range batch {
+			s.AlarmChanged(a)
+		}
 		return
 	}
 	if ctx.Err() == nil {

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+const (
+	tagSession = "Session"
+	// sessionCookie holds a session's id, which is not the token's.
+	sessionCookie = "totem_session"
+	// sessionIdle ends a session that nobody uses.
+	sessionIdle = 12 * time.Hour
+	// sessionNoted is how much later a use must be to be written down.
+	sessionNoted = 5 * time.Minute
+)
+
+// me is who asks.
+type me struct {
+	ID        string             `json:"id"`
+	Role      Role               `json:"role"`
+	Sites     []catalogue.SiteID `json:"sites" nullable:"false" doc:"That the token names; of billing and display, [] is all."`
+	Tenant    *lease.TenantID    `json:"tenant"`
+	ExpiresAt *catalogue.Instant `json:"expires_at"`
+}
+
+func showMe(c *caller) me {
+	return me{ID: c.id, Role: c.role, Sites: append([]catalogue.SiteID{}, c.sites...), Tenant: orNil(c.tenant), ExpiresAt: instantOrNil(c.until)}
+}
+
+type signInIn struct {
+	Browser
+	Body struct {
+		Token string `json:"token" minLength:"1" maxLength:"500" required:"true"`
+	}
+}
+
+type signInOut struct {
+	SetCookie string `header:"Set-Cookie"`
+	Body      me
+}
+
+type signOutOut struct {
+	SetCookie string `header:"Set-Cookie"`
+}
+
+// Browser is from where a browser sends a request.
+type Browser struct {
+	Cookie        string `header:"Cookie" hidden:"true"`
+	FetchSite     string `header:"Sec-Fetch-Site" hidden:"true"`
+	Origin        string `header:"Origin" hidden:"true"`
+	ForwardedTLS  string `header:"X-Forwarded-Proto" hidden:"true"`
+	host, address string
+	tls           bool
+}
+
+// Resolve implements [huma.Resolver].
+func (f *Browser) Resolve(ctx huma.Context) []error {
+	f.host, f.address, f.tls = ctx.Host(), addressOf(ctx), ctx.TLS() != nil || f.ForwardedTLS == "https"
+	return nil
+}
+
+// ofPage reports whether a request comes from a page of this server: of others
+// a browser says so, and a write by cookie alone is only believed where it does.
+func ofPage(fetchSite, origin, host string) bool {
+	if fetchSite != "" {
+		return fetchSite == "same-origin"
+	}
+	u, err := url.Parse(origin)
+	return err == nil && origin != "" && u.Host == host
+}
+
+func (s *server) sessions() {
+	all := []Role{Admin, Manager, Billing, Tenant, Display}
+	op := operation("POST", "/v1/session", tagSession, "Sign a browser in with a token: the answer sets a cookie that holds an id of its own.")
+	op.Security, op.DefaultStatus = nil, http.StatusOK
+	huma.Register(s.api, op, s.signIn)
+	huma.Register(s.api, operation("DELETE", "/v1/session", tagSession, "Sign out: the session ends.", all...), s.signOut)
+	huma.Register(s.api, operation("GET", "/v1/me", tagSession, "Who asks: the token's id, role, sites, tenant, and its end.", all...), func(ctx context.Context, _ *struct{}) (*one[me], error) {
+		return &one[me]{showMe(callerOf(ctx))}, nil
+	})
+}
+
+func (s *server) signIn(ctx context.Context, in *signInIn) (*signInOut, error) {
+	if (in.FetchSite != "" || in.Origin != "") && !ofPage(in.FetchSite, in.Origin, in.host) {
+		return nil, problem(http.StatusForbidden, "a session is begun from this server's own page")
+	}
+	c, err := s.auth.caller(ctx, in.Body.Token)
+	if errors.Is(err, errToken) {
+		if s.auth.guesses.Wrong(in.address, s.cfg.Now()) > 0 {
+			return nil, huma.ErrorWithHeaders(problem(http.StatusTooManyRequests, "too many wrong tokens from this address"), http.Header{"Retry-After": {"60"}})
+		}
+		return nil, problem(http.StatusUnauthorized, "the token is unknown or has expired")
+	}
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	now, id := s.cfg.Now(), keys.NewSecret()
+	err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+		return tx.PutSession(ledger.Session{Hash: keys.HashSecret(id), Token: ledger.Token{ID: c.id, Hash: c.hash}, UsedAt: now}, now.Add(-sessionIdle))
+	})
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return &signInOut{cookie(id, in.tls, 0), showMe(c)}, nil
+}
+
+func (s *server) signOut(ctx context.Context, in *struct{ Browser }) (*signOutOut, error) {
+	c := callerOf(ctx)
+	if c.session != nil {
+		if err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.DeleteSession(c.session) }); err != nil {
+			return nil, s.fail(err)
+		}
+		s.auth.changed(streamsOf(c.session))
+	}
+	return &signOutOut{cookie("", in.tls, -1)}, nil
+}
+
+func cookie(id string, tls bool, maxAge int) string {
+	c := http.Cookie{Name: sessionCookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: tls, MaxAge: maxAge}
+	return c.String()
+}
+
+// streamsOf names the streams of a session among those of tokens: no token's id has a colon.
+func streamsOf(session []byte) string { return "session:" + string(session) }
+
+// byCookie finds whose session a cookie holds.
+func (a *authenticator) byCookie(ctx context.Context, id string) (*caller, error) {
+	hash := keys.HashSecret(id)
+	key := streamsOf(hash)
+	now := a.now()
+	a.mu.Lock()
+	k, ok := a.known[key]
+	a.mu.Unlock()
+	if !ok || now.After(k.until) {
+		found, err := a.ledger.Session(ctx, hash)
+		if errors.Is(err, ledger.ErrNotFound) || err == nil && found.Token.Role != string(Display) && now.Sub(found.UsedAt) > sessionIdle {
+			return nil, errToken
+		}
+		if err != nil {
+			return nil, err
+		}
+		if now.Sub(found.UsedAt) > sessionNoted {
+			if err := a.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.UseSession(hash, now) }); err != nil {
+				return nil, err
+			}
+		}
+		c := callerBy(found.Token)
+		c.session = hash
+		k = knownToken{c, now.Add(tokenCache)}
+		a.know(key, k)
+	}
+	return k.still(now)
+}
