@@ -16,17 +16,17 @@ import (
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
-	"github.com/lorntech/totem/internal/wire"
 )
 
 const tagAccess = "Access"
 
 type checkIn struct {
 	Body struct {
-		Credential string              `json:"credential" minLength:"1" required:"true" doc:"As in a badge."`
-		Door       catalogue.DoorID    `json:"door" minLength:"1" required:"true"`
-		Direction  catalogue.Direction `json:"direction" enum:"in,out" required:"true"`
-		At         *catalogue.Instant  `json:"at" format:"date-time" doc:"Default: now."`
+		Credential   string              `json:"credential" doc:"As in a badge; or credential_id."`
+		CredentialID lease.CredentialID  `json:"credential_id" doc:"A credential by its id, in place of credential."`
+		Door         catalogue.DoorID    `json:"door" minLength:"1" required:"true"`
+		Direction    catalogue.Direction `json:"direction" enum:"in,out" required:"true"`
+		At           *catalogue.Instant  `json:"at" format:"date-time" doc:"Default: now."`
 	}
 }
 
@@ -117,6 +117,7 @@ type lockdownOut struct {
 
 func (s *server) access() {
 	huma.Register(s.api, operation("POST", "/v1/access/check", tagAccess, "What would be decided; nothing is recorded.", Admin, Manager), s.check)
+	s.reasons()
 	huma.Register(s.api, operation("GET", "/v1/access/reads", tagAccess, "Reads with their decisions, oldest first.", Admin, Manager), s.reads)
 	huma.Register(s.api, with(operation("POST", "/v1/doors/{id}/unlock", tagAccess, "Open a door once; audited.", Admin, Manager), http.StatusConflict, http.StatusServiceUnavailable), s.unlock)
 	huma.Register(s.api, operation("PUT", "/v1/sites/{id}/lockdown", tagAccess, "Let only responders in, or end that; audited.", Admin, Manager), s.lockdown)
@@ -129,24 +130,11 @@ func (s *server) access() {
 }
 
 func (s *server) check(ctx context.Context, in *checkIn) (*checkOut, error) {
-	c, err := wire.ParseCredential(in.Body.Credential)
+	q, err := s.question(ctx, in)
 	if err != nil {
-		return nil, invalid("body", "credential", err.Error())
+		return nil, err
 	}
-	door := s.cfg.Network.Door(in.Body.Door)
-	if door == nil {
-		return nil, invalid("body", "door", "the catalogue has no such door")
-	}
-	if !callerOf(ctx).at(door.Site) {
-		return nil, forbidden("door " + string(door.ID))
-	}
-	at := s.cfg.Now()
-	if in.Body.At != nil {
-		at = milli(*in.Body.At)
-	}
-	a := s.cfg.Rights.Index().Decide(access.Question{
-		Credential: wire.HashCredential(s.cfg.Keys.Lookup(), c), Door: door.ID, Direction: in.Body.Direction, At: at, Disabled: s.disabled(door.ID, in.Body.Direction),
-	}, s.cfg.Whereabouts(ctx))
+	a := s.cfg.Rights.Index().Decide(q, s.cfg.Whereabouts(ctx))
 	out := &checkOut{}
 	out.Body.Granted, out.Body.Reason, out.Body.Lease = a.Granted, a.Reason, orNil(a.Lease)
 	return out, nil

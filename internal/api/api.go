@@ -77,6 +77,8 @@ type Config struct {
 	Foreign        *wire.Foreign
 	// Watch hands over what arrives, while somebody looks.
 	Watch func() (arrivals <-chan ingest.Arrival, cancel func())
+	// Enrolments are the readers that wait for a new badge.
+	Enrolments *ingest.Enrolments
 	// NotUnderstood are the devices of which messages come and none is understood.
 	NotUnderstood func() map[catalogue.DeviceID]ingest.NotUnderstood
 	// Degraded says what is amiss without keeping the service from its work.
@@ -99,6 +101,8 @@ type server struct {
 	auth *authenticator
 	// lists are the looks at lists that this hour has recorded.
 	lists listLooks
+	// calendars are the sites' opening hours and holidays.
+	calendars map[catalogue.SiteID]catalogue.Calendar
 	// written are the spaces' availabilities, as they were last encoded.
 	written sync.Map
 	buffers sync.Pool // of answers, *[]byte
@@ -112,6 +116,10 @@ const (
 // New makes the handler.
 func New(cfg Config) http.Handler {
 	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, streams: map[string]map[*context.CancelFunc]bool{}}}
+	s.calendars = map[catalogue.SiteID]catalogue.Calendar{}
+	for i := range cfg.Network.Sites {
+		s.calendars[cfg.Network.Sites[i].ID] = cfg.Network.Calendar(&cfg.Network.Sites[i])
+	}
 	r := chi.NewRouter()
 	r.Use(middleware.Recoverer, secure, negotiate)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -124,10 +132,11 @@ func New(cfg Config) http.Handler {
 	s.health(r)
 	s.documents(r)
 	s.page(r)
+	s.calendarFeed(r)
 	onceForAll()
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
-	for _, register := range []func(){s.catalogue, s.entities, s.access, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
+	for _, register := range []func(){s.catalogue, s.entities, s.enrolments, s.previews, s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
 		register()
 	}
 	tellNulls(s.api.OpenAPI().Components.Schemas)

@@ -22,6 +22,7 @@ type Credential struct {
 	Member    lease.MemberID     `json:"member" required:"true"`
 	Kind      string             `json:"kind" enum:"card,mobile,qr" required:"true"`
 	UID       string             `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge: hex, dec: and a number, or qr: and a token. Needed at first only."`
+	Enrolment string             `json:"enrolment,omitempty" writeOnly:"true" doc:"The id of an enrolment at a reader, in place of uid."`
 	Status    lease.Status       `json:"status" enum:"active,lost,revoked" required:"true"`
 	ValidFrom *catalogue.Instant `json:"valid_from" format:"date-time"`
 	ValidTo   *catalogue.Instant `json:"valid_to" format:"date-time"`
@@ -332,7 +333,12 @@ func (s *server) changeCredential(caller *caller, b *lease.Book, v Credential) (
 		}
 		c.Lookup, c.ForList = wire.HashCredential(s.cfg.Keys.Lookup(), parsed), wire.HashCredential(s.cfg.Keys.List(), parsed)
 	}
-	v.UID = ""
+	if v.Enrolment != "" {
+		if err := s.enrolled(&v, &c); err != nil {
+			return nil, v, err
+		}
+	}
+	v.UID, v.Enrolment = "", ""
 	return c, v, nil
 }
 

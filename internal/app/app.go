@@ -20,6 +20,7 @@ import (
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/live"
+	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/wire"
@@ -41,20 +42,21 @@ type App struct {
 	HTTP    net.Addr
 	MQTT    net.Addr // nil with an outside broker
 
-	cfg      Config
-	opt      Options
-	ledger   *ledger.Ledger
-	foreign  *wire.Foreign
-	pipeline *ingest.Pipeline
-	live     *live.State
-	down     *downlink.Downlink
-	follower *follower
-	maker    *series.Maker
-	shipper  *series.Shipper // nil without InfluxDB
-	waits    *decisionWaits
-	broker   brokerRunner
-	auth     *brokerAuth
-	metrics  *metrics
+	cfg        Config
+	opt        Options
+	ledger     *ledger.Ledger
+	foreign    *wire.Foreign
+	pipeline   *ingest.Pipeline
+	enrolments *ingest.Enrolments
+	live       *live.State
+	down       *downlink.Downlink
+	follower   *follower
+	maker      *series.Maker
+	shipper    *series.Shipper // nil without InfluxDB
+	waits      *decisionWaits
+	broker     brokerRunner
+	auth       *brokerAuth
+	metrics    *metrics
 
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -176,13 +178,16 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+	a.tellEvents(a.Rights.InForce())
+	a.Rights.OnChange(a.tellEvents)
 	a.follower = newFollower(a.Network, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
 	newest, err := a.ledger.NewestArrival(ctx)
 	if err != nil {
 		return err
 	}
+	a.enrolments = ingest.NewEnrolments(a.Keys)
 	a.pipeline = ingest.New(ingest.Config{
-		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index, Newest: newest,
+		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Enrolments: a.enrolments, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index, Newest: newest,
 		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
 	})
 	a.run(a.pipeline.Run) // ends after the broker: what was handed over is committed first
@@ -199,6 +204,20 @@ func (a *App) committed(c ingest.Committed) {
 		a.follower.wake()
 	}
 	a.maker.Wake()
+}
+
+// tellEvents tells the live state when events run where.
+func (a *App) tellEvents(f *rights.InForce) {
+	events := map[catalogue.SpaceID][]occupancy.Span{}
+	yesterday := a.opt.Now().AddDate(0, 0, -1)
+	for e := range f.Book.Events() {
+		for _, space := range e.Spaces {
+			if e.EndsAt.After(yesterday) {
+				events[space] = append(events[space], occupancy.Span{From: e.StartsAt, To: e.EndsAt})
+			}
+		}
+	}
+	a.live.SetEvents(events)
 }
 
 func (a *App) startBroker() error {

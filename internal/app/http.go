@@ -22,7 +22,7 @@ func (a *App) apiConfig() api.Config {
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
 		Series:      series.Reader{Network: a.Network, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
 		Bills:   a.bills(),
-		Foreign: a.foreign, Watch: a.pipeline.Watch, NotUnderstood: a.pipeline.NotUnderstood,
+		Foreign: a.foreign, Watch: a.pipeline.Watch, NotUnderstood: a.pipeline.NotUnderstood, Enrolments: a.enrolments,
 		Verify: func(ctx context.Context) (ledger.Audit, error) { return verify(ctx, a.Network, a.ledger) }, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,
 		CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
 	}

@@ -69,6 +69,9 @@ func metzAndNancy(t *testing.T, a *App) (ids map[string]string) {
 	ids = map[string]string{"tenants": "zinc", "members": "bob", "credentials": "bob-card", "plans": "metz-plan", "schedules": "metz-hours", "leases": "zinc-lease",
 		"passes": "bob-pass", "events": "metz-event", "tokens": "t-manager", "sites": "metz", "devices": "metz-entrance-in", "doors": "metz-entrance",
 		"visits": visits.Items[0].ID, "statements": issued["items"].([]any)[0].(map[string]any)["id"].(string), "alarms": uuid.NewString(), "day": day, "month": last.Format("2006-01")}
+	var reads struct{ Items []struct{ ID string } }
+	get(t, admin, "/v1/access/reads?member=bob", 200, &reads)
+	ids["buildings"], ids["reads"] = "metz-blida", reads.Items[0].ID
 	var alarms struct{ Items []struct{ ID string } }
 	get(t, admin, "/v1/alarms", 200, &alarms)
 	if len(alarms.Items) > 0 {
@@ -96,7 +99,7 @@ func TestNobodySeesOrChangesWhatIsOthers(t *testing.T) {
 		"tenant atelier":    {admin.as("tenant", `,"tenant":"atelier"`), people},
 		"manager of no one": {client{t, admin.base, admin.must("PUT", "/v1/tokens/none", `{"role":"manager","sites":[]}`)["token"].(string)}, append(metz, "orme", "nadia", "nancy")},
 	}
-	open := map[string]string{"/v1/sites/{id}/key": "keys are public", "/v1/audit/verify": "says of the whole whether it stands"}
+	open := map[string]string{"/v1/sites/{id}/key": "keys are public", "/v1/programme": "is for everybody", "/v1/audit/verify": "says of the whole whether it stands"}
 	ids["kind"] = "tenants"
 	values := map[string]string{"member": "bob", "tenant": "zinc", "space": "metz-coworking", "site": "metz", "door": "metz-entrance", "month": ids["month"], "day": ids["day"],
 		"from": ids["day"] + "T00:00:00Z", "to": ids["day"] + "T23:00:00Z", "by": "site", "every": "1h", "device": "metz-entrance-in", "target": "lease/zinc-lease", "limit": "1000"}
@@ -109,7 +112,11 @@ func TestNobodySeesOrChangesWhatIsOthers(t *testing.T) {
 			}
 			target := path
 			if strings.Contains(path, "{id}") {
-				id := ids[strings.Split(path, "/")[2]]
+				parts := strings.Split(path, "/")
+				id := ids[parts[2]]
+				if parts[2] == "access" {
+					id = ids["reads"]
+				}
 				if id == "" {
 					t.Errorf("%s %s: the walk has no id for it", method, path)
 				}

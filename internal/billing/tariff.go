@@ -6,6 +6,8 @@ package billing
 
 import (
 	"cmp"
+	"maps"
+	"math"
 	"slices"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -66,6 +68,13 @@ func (t *Tariff) Terms(id lease.ID, day catalogue.Day) (terms Terms, ok bool) {
 	}
 	p := on(t.plans[l.Plan], day)
 	return Terms{l, p}, p != nil
+}
+
+// With is the tariff as it would be had a lease always been as it is given.
+func (t *Tariff) With(l lease.Lease) *Tariff {
+	leases := maps.Clone(t.leases)
+	leases[l.ID] = []Version[lease.Lease]{{From: math.MinInt32, Value: &l}}
+	return NewTariff(t.network, leases, t.plans)
 }
 
 // Last is the lease as it last was, whatever the day: whose it is.

@@ -86,10 +86,12 @@ type Config struct {
 	Network *catalogue.Network
 	Keys    *keys.Ring
 	Store   Store
-	Foreign *wire.Foreign // real devices with payloads of their own; nil: none
-	Moves   Moves
-	Index   func() *access.Index // the rights in force; they change only within the Store's commits
-	Publish func(topic string, payload []byte, retain bool) error
+	// Enrolments are told of badges that nobody has; nil: none.
+	Enrolments *Enrolments
+	Foreign    *wire.Foreign // real devices with payloads of their own; nil: none
+	Moves      Moves
+	Index      func() *access.Index // the rights in force; they change only within the Store's commits
+	Publish    func(topic string, payload []byte, retain bool) error
 	// Newest is the newest arrival in the ledger; zero: it is empty.
 	Newest time.Time
 	// OnCommit is told of each commit, in order, by one goroutine; it must be quick.
@@ -357,6 +359,11 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	} else {
 		p.answering.Add(1)
 		p.answers <- ready
+	}
+	for _, it := range batch {
+		if it.read != nil && !it.repeated {
+			p.cfg.Enrolments.saw(it.read, it.msg.Badge.Credential)
+		}
 	}
 	if p.cfg.OnCommit != nil {
 		p.cfg.OnCommit(b.done)

@@ -182,6 +182,7 @@ func (r *readRow) read() *ingest.Read {
 type ReadFilter struct {
 	Doors  []catalogue.DoorID // nil: all; empty: none
 	Member lease.MemberID
+	Pass   lease.PassID
 	Tenant lease.TenantID // of the member as it is now
 	Result string         // granted or refused: by the reader where it decided by itself
 	Newest bool           // newest first
@@ -205,6 +206,9 @@ func (l *Ledger) Reads(ctx context.Context, f ReadFilter) ([]*ingest.Read, error
 	}
 	if f.Member != "" {
 		q.and("r.member = ?", string(f.Member))
+	}
+	if f.Pass != "" {
+		q.and("r.pass = ?", string(f.Pass))
 	}
 	if f.Tenant != "" {
 		q.and("r.member IN (SELECT id FROM records WHERE kind = 'member' AND body ->> 'tenant' = ?)", string(f.Tenant))

@@ -124,6 +124,29 @@ func (l *Ledger) ActsSince(ctx context.Context, kind string, since time.Time) ([
 	return l.acts(ctx, "target > ? AND target < ? AND at > ?", kind+"/", kind+"0", ms(since)) // 0 follows /
 }
 
+// LastActs calls yield with the last act before an entry of the chain on each
+// thing that was put or deleted.
+func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error {
+	// Of a group SQLite takes the row that has the greatest seq.
+	rows, err := l.reads.QueryContext(ctx, `SELECT max(seq), action, target, body FROM acts
+		WHERE seq < ? AND action IN ('put', 'delete') AND target <> '' GROUP BY target ORDER BY 1`, before)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var a ingest.Act
+		var body sql.NullString
+		if err := rows.Scan(&a.Seq, &a.Action, &a.Target, &body); err != nil {
+			return err
+		}
+		if body.Valid {
+			a.Body = []byte(body.String)
+		}
+		return yield(a)
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: last acts: %w", err)
+	}
+	return nil
+}
+
 func (l *Ledger) acts(ctx context.Context, which string, args ...any) ([]ingest.Act, error) {
 	var list []ingest.Act
 	rows, err := l.reads.QueryContext(ctx, "SELECT seq, at, actor, action, target, body FROM acts WHERE "+which+" ORDER BY seq", args...)

@@ -245,6 +245,14 @@ func (s *State) toSend(a occupancy.SpaceAvailability) {
 	}
 }
 
+// SetEvents says when events run in each space.
+func (s *State) SetEvents(events map[catalogue.SpaceID][]occupancy.Span) {
+	s.mu.Lock()
+	s.occ.SetEvents(events)
+	s.mu.Unlock()
+	s.wake()
+}
+
 // Republish makes every live topic say what is so: an embedded broker has
 // forgotten them, an outside one may be stale, or keep those of spaces that are
 // gone or became offices.

@@ -102,7 +102,7 @@ func (s *State) Refresh(now time.Time) []SpaceAvailability {
 	}
 	for _, sp := range s.spaces {
 		r, known := s.read(sp, now)
-		a := sp.availability(r, known, open[sp.Site])
+		a := sp.availability(r, known, open[sp.Site] || s.eventRuns(sp.ID, now))
 		if sp.last.State != "" && a.same(sp.last) {
 			a.Since = sp.last.Since
 			sp.last = a
@@ -118,6 +118,24 @@ func (s *State) Refresh(now time.Time) []SpaceAvailability {
 		changed = append(changed, a)
 	}
 	return changed
+}
+
+// SetEvents says when events run in each space: whatever the hour, it is open
+// then, with what lies in it.
+func (s *State) SetEvents(events map[catalogue.SpaceID][]Span) { s.events = events }
+
+func (s *State) eventRuns(id catalogue.SpaceID, now time.Time) bool {
+	if len(s.events) == 0 {
+		return false
+	}
+	for sp := s.network.Space(id); sp != nil; sp = s.network.Space(sp.Parent) {
+		for _, span := range s.events[sp.ID] {
+			if !now.Before(span.From) && now.Before(span.To) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // All returns every space as of the last Refresh, in catalogue order.

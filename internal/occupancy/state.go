@@ -42,7 +42,8 @@ const flowZero = 4 * 3600
 type State struct {
 	network   *catalogue.Network
 	calendars map[catalogue.SiteID]catalogue.Calendar
-	spaces    []*space // in catalogue order
+	events    map[catalogue.SpaceID][]Span // when events run in each space
+	spaces    []*space                     // in catalogue order
 	byID      map[catalogue.SpaceID]*space
 	sensors   map[catalogue.DeviceID]*sensor
 	flows     map[catalogue.DeviceID]*flowSensor

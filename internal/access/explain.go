@@ -1,0 +1,145 @@
+package access
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Rule is which of the rules of deciding gave an answer.
+type Rule string
+
+// The rules, in the order in which they are tried.
+const (
+	RuleExit         Rule = "exit"          // an exit is never refused
+	RuleReader       Rule = "reader"        // the reader is disabled
+	RuleClock        Rule = "clock"         // the read is stale
+	RuleCredential   Rule = "credential"    // unknown, lost, revoked, out of date
+	RuleLockdown     Rule = "lockdown"      // only responders
+	RuleRight        Rule = "right"         // a right opens the door
+	RuleAntiPassback Rule = "anti-passback" // in already
+	RuleNoRight      Rule = "no-right"      // none of the rights opens the door
+)
+
+// RuleOf names the rule that a reason comes from.
+func RuleOf(r Reason) Rule {
+	switch r {
+	case Egress:
+		return RuleExit
+	case DeviceDisabled:
+		return RuleReader
+	case Stale:
+		return RuleClock
+	case UnknownCredential, CredentialLost, CredentialRevoked, CredentialOutOfDate:
+		return RuleCredential
+	case Lockdown:
+		return RuleLockdown
+	case Staff, Lease, Pass, Event:
+		return RuleRight
+	case AntiPassback, Unavailable:
+		return RuleAntiPassback
+	}
+	return RuleNoRight
+}
+
+// Tried is one right that was tried at a door.
+type Tried struct {
+	Right  Reason            // staff, lease, pass or event
+	Lease  lease.ID          // of a lease
+	ID     string            // of a pass or an event
+	Space  catalogue.SpaceID // by which it opens the door; empty: it does not reach it
+	From   time.Time         // when the right begins; zero: without bound
+	To     time.Time         // when it ends, excluded; zero: without bound
+	Failed Reason            // why it does not open the door then; empty: it does
+}
+
+// Explain lists each right that the holder of a question's credential has,
+// with why it does not open the question's door at its instant. The index and
+// the book must be of the same moment. Rights that come after the one that
+// opens are listed too: a person asks why, and what else there is.
+func (x *Index) Explain(book *lease.Book, q Question) []Tried {
+	unix := q.At.UnixMilli()
+	c := x.holder(q.Credential, unix)
+	d := x.doors[q.Door]
+	if c == nil || d == nil {
+		return nil
+	}
+	var list []Tried
+	if c.member != nil && c.member.staff.has(d.site) {
+		list = append(list, Tried{Right: Staff, Space: d.to})
+	}
+	if c.member != nil {
+		local := x.network.Zone.AtUnix(floorSecond(unix))
+		for _, l := range c.member.leases {
+			list = append(list, x.triedLease(book, l, d, local))
+		}
+		list = append(list, x.triedEvents(book, c.member, d, unix)...)
+	}
+	if c.pass != nil {
+		p, _ := book.Pass(c.pass.id)
+		t := Tried{Right: Pass, ID: string(p.ID), Space: x.opener(d, p.Spaces), From: p.ValidFrom, To: p.ValidTo}
+		if !c.pass.opens(d, x.network.Zone.AtUnix(floorSecond(unix)).Day) {
+			t.Failed = NoRight
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+func (x *Index) triedLease(book *lease.Book, l *compiled, d *door, local catalogue.Local) Tried {
+	t := Tried{Right: Lease, Lease: l.id}
+	terms, _ := book.Lease(l.id)
+	t.From = x.network.Zone.Start(terms.StartsOn)
+	if terms.EndsOn != nil {
+		t.To = x.network.Zone.Start(*terms.EndsOn + 1)
+	}
+	if !l.doors.has(d.n) {
+		t.Failed = NoRight
+		return t
+	}
+	t.Space = x.opener(d, terms.Spaces)
+	if t.Space == "" {
+		plan, _ := book.Plan(terms.Plan)
+		for _, s := range x.network.Spaces {
+			if slices.Contains(plan.Includes, s.Kind) && (plan.Roaming || s.Site == terms.Site) && x.network.Within(s.ID, d.to) {
+				t.Space = s.ID
+				break
+			}
+		}
+	}
+	if reason, rank := l.test(local, d.calendar.Holidays); rank != granted {
+		t.Failed = reason
+	}
+	return t
+}
+
+// triedEvents are the events of the day that could open a door: public ones
+// there, and those that the member is invited to.
+func (x *Index) triedEvents(book *lease.Book, m *member, d *door, unix int64) []Tried {
+	const near = int64(24 * time.Hour / time.Millisecond)
+	var list []Tried
+	for _, e := range slices.Concat(d.public, m.events) {
+		if unix < e.from-near || unix > e.to+near || !e.doors.has(d.n) {
+			continue
+		}
+		v, _ := book.Event(e.id)
+		t := Tried{Right: Event, ID: string(e.id), Space: x.opener(d, v.Spaces), From: v.StartsAt, To: v.EndsAt}
+		if unix < e.from || unix >= e.to {
+			t.Failed = OutsideHours
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// opener is the space of a right by which it opens a door; empty: none.
+func (x *Index) opener(d *door, spaces []catalogue.SpaceID) catalogue.SpaceID {
+	for _, s := range spaces {
+		if x.network.Within(s, d.to) {
+			return s
+		}
+	}
+	return ""
+}

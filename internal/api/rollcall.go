@@ -1,0 +1,122 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+// rollcall is who is in a building now by the badges, to be held to what the
+// sensors count.
+type rollcall struct {
+	Building catalogue.BuildingID `json:"building"`
+	At       catalogue.Instant    `json:"at"`
+	People   []present            `json:"people" nullable:"false"`
+	Spaces   []rollCount          `json:"spaces" nullable:"false" doc:"Each space where badges or sensors know of anybody, or where sensors do not know."`
+}
+
+type present struct {
+	Member *lease.MemberID    `json:"member"`
+	Pass   *lease.PassID      `json:"pass"`
+	Name   string             `json:"name"`
+	Tenant *lease.TenantID    `json:"tenant" doc:"The member's, or the visitor's host's."`
+	Host   *lease.MemberID    `json:"host" doc:"A visitor's."`
+	Space  catalogue.SpaceID  `json:"space"`
+	Since  catalogue.Instant  `json:"since"`
+	Door   *catalogue.DoorID  `json:"door" doc:"The last door that was badged."`
+	At     *catalogue.Instant `json:"at" doc:"When it was."`
+}
+
+type rollCount struct {
+	Space    catalogue.SpaceID `json:"space"`
+	Badges   int               `json:"badges" doc:"People whose last read left them in it, itself and not below it."`
+	Within   int               `json:"within" doc:"The same, with all that lies in it."`
+	Sensors  *int              `json:"sensors" doc:"What its counters say, with all that lies in it; null: none knows."`
+	Occupied *bool             `json:"occupied" doc:"Whether its sensors see anybody; null: none knows."`
+}
+
+func (s *server) rollcalls() {
+	op := operation("GET", "/v1/buildings/{id}/rollcall", tagAccess, "Who is in a building now by the badges, with each space's count by its sensors beside; audited, by building.", Admin, Manager)
+	huma.Register(s.api, op, func(ctx context.Context, in *IDPath) (*one[rollcall], error) {
+		b := s.cfg.Network.Building(catalogue.BuildingID(in.ID))
+		if b == nil || !callerOf(ctx).at(b.Site) {
+			return nil, notFound("building " + in.ID)
+		}
+		out, err := s.rollcall(ctx, b)
+		if err == nil {
+			err = s.addLook(ctx, "building/"+in.ID, lookBody{What: "rollcall"})
+		}
+		if err != nil {
+			return nil, s.fail(err)
+		}
+		return &one[rollcall]{*out}, nil
+	})
+}
+
+func (s *server) rollcall(ctx context.Context, b *catalogue.Building) (*rollcall, error) {
+	now := s.cfg.Now()
+	there, err := s.cfg.Ledger.Presences(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	out := &rollcall{Building: b.ID, At: instant(now), People: []present{}, Spaces: []rollCount{}}
+	own, within := map[catalogue.SpaceID]int{}, map[catalogue.SpaceID]int{}
+	for _, p := range there {
+		sp := s.cfg.Network.Space(p.Space)
+		if sp == nil || sp.Building != b.ID || p.Since.After(now) {
+			continue
+		}
+		own[sp.ID]++
+		for _, id := range s.cfg.Network.Chain(sp.ID) {
+			within[id]++
+		}
+		one, err := s.present(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		out.People = append(out.People, one)
+	}
+	slices.SortFunc(out.People, func(a, b present) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.Since.Compare(b.Since.Time)) })
+	for _, a := range s.cfg.Live.Availability() {
+		if a.Building != b.ID {
+			continue
+		}
+		c := rollCount{Space: a.Space, Badges: own[a.Space], Within: within[a.Space]}
+		if a.Source != nil && *a.Source != occupancy.FromBadge {
+			c.Sensors, c.Occupied = a.Count, a.Occupied
+		}
+		out.Spaces = append(out.Spaces, c)
+	}
+	return out, nil
+}
+
+// present tells of one who is there; who was erased or deleted since has no name.
+func (s *server) present(ctx context.Context, p ledger.Presence) (present, error) {
+	book := s.cfg.Rights.InForce().Book
+	one := present{Member: orNil(p.Subject.Member), Pass: orNil(p.Subject.Pass), Space: p.Space, Since: instant(p.Since)}
+	if m, ok := book.Member(p.Subject.Member); ok {
+		one.Name, one.Tenant = m.Name, &m.Tenant
+	}
+	if pass, ok := book.Pass(p.Subject.Pass); ok {
+		one.Name, one.Host = pass.Name, orNil(pass.Host)
+		if host, ok := book.Member(pass.Host); ok {
+			one.Tenant = &host.Tenant
+		}
+	}
+	last, err := s.cfg.Ledger.Reads(ctx, ledger.ReadFilter{Member: p.Subject.Member, Pass: p.Subject.Pass, Newest: true, Limit: 5})
+	if err != nil {
+		return one, err
+	}
+	if i := slices.IndexFunc(last, (*ingest.Read).Moved); i >= 0 {
+		one.Door, one.At = &last[i].Door, instantOrNil(&last[i].At)
+	}
+	return one, nil
+}

@@ -1,0 +1,116 @@
+package rights
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+// History is what the ledger remembers of the rights.
+type History interface {
+	// LastActs calls yield with the last act on each thing before an entry of the chain.
+	LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error
+	Lockdowns(ctx context.Context, since time.Time) ([]lease.Lockdown, error)
+}
+
+// Then is the rights as they were before an entry of the audit chain. Acts say
+// nothing of UIDs, so credentials and passes go by made-up hashes: HashOf.
+type Then struct {
+	InForce
+	// Forgotten is how many records were erased since: what they were is no longer known.
+	Forgotten int
+}
+
+// HashOf is what a credential or a pass is known by in [Then].
+func HashOf(kind Kind, id string) lease.Hash { return sha256.Sum256([]byte(string(kind) + "/" + id)) }
+
+// AsOf makes the rights as they were before an entry of the chain, at an
+// instant. What no longer fits the catalogue is left out.
+func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time) (*Then, error) {
+	byKind := map[Kind][]ledger.Record{}
+	then := &Then{}
+	err := h.LastActs(ctx, before, func(a ingest.Act) error {
+		kind, id, _ := strings.Cut(a.Target, "/")
+		switch {
+		case a.Action == "delete" && Kind(kind) != KindPass:
+		case a.Body == nil:
+			then.Forgotten++
+		default:
+			body, err := withHash(Kind(kind), id, a)
+			if err != nil {
+				return err
+			}
+			byKind[Kind(kind)] = append(byKind[Kind(kind)], ledger.Record{Kind: kind, ID: id, Body: body})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	book := lease.NewBook(k.network)
+	book.SetLoading(true)
+	for _, kind := range Kinds() {
+		for _, r := range byKind[kind] {
+			_ = loadOne(book, kind, r) // of another catalogue, or of somebody who was erased
+		}
+	}
+	book.SetLoading(false)
+	lockdowns, err := h.Lockdowns(ctx, at.Add(-lockdownMemory))
+	if err != nil {
+		return nil, err
+	}
+	var of []lease.Lockdown
+	for _, l := range lockdowns {
+		if !l.From.After(at) && (l.To == nil || l.To.After(at)) {
+			of = append(of, lease.Lockdown{Site: l.Site, From: l.From})
+		}
+	}
+	then.InForce = InForce{Book: book, Lockdowns: of, Index: k.compiler.Compile(book, of), Since: at}
+	return then, nil
+}
+
+// withHash is an act's body as a record: what is known by a hash gets one.
+func withHash(kind Kind, id string, a ingest.Act) ([]byte, error) {
+	if kind != KindCredential && kind != KindPass {
+		return a.Body, nil
+	}
+	h := HashOf(kind, id)
+	if kind == KindCredential {
+		var c credentialRecord
+		if err := json.Unmarshal(a.Body, &c); err != nil {
+			return nil, err
+		}
+		c.Lookup, c.ForList = h[:], h[:]
+		return json.Marshal(c)
+	}
+	var p passRecord
+	if err := json.Unmarshal(a.Body, &p); err != nil {
+		return nil, err
+	}
+	p.Lookup, p.ForList = h[:], h[:]
+	return json.Marshal(p)
+}
+
+// Badge is the hash by which [Then] knows what was badged: the credential
+// whose UID it is, else one of the subject that the read found.
+func (t *Then) Badge(credential lease.CredentialID, who visit.Subject) lease.Hash {
+	if c, ok := t.Book.Credential(credential); ok && (who.Member == "" || c.Member == who.Member) {
+		return HashOf(KindCredential, string(credential))
+	}
+	if who.Pass != "" {
+		return HashOf(KindPass, string(who.Pass))
+	}
+	for c := range t.Book.Credentials() {
+		if who.Member != "" && c.Member == who.Member {
+			return HashOf(KindCredential, string(c.ID))
+		}
+	}
+	return lease.Hash{}
+}
