@@ -1,0 +1,79 @@
+import { SvelteMap } from 'svelte/reactivity'
+import type { Schemas } from './api'
+
+export type Availability = Schemas['Public']
+export type Read = Schemas['Read']
+export type Alarm = Schemas['Alarm']
+export type Device = Schemas['DeviceState']
+
+const readsKept = 300
+
+/** What is so now, by one stream. Changes are taken in once a frame. */
+class Live {
+  spaces = new SvelteMap<string, Availability>()
+  alarms = new SvelteMap<string, Alarm>()
+  devices = new SvelteMap<string, Device>()
+  reads = $state.raw<Read[]>([])
+  /** Since when the stream is cut; null while it is there. */
+  cut = $state<Date | null>(null)
+  begun = $state(false)
+
+  #source: EventSource | null = null
+  #last = ''
+  #wait = 1000
+  #retry = 0
+  #queue: (() => void)[] = []
+  #frame = 0
+  #fresh: Read[] = []
+
+  start() {
+    this.stop()
+    const source = new EventSource('/v1/stream' + (this.#last ? `?last_event_id=${encodeURIComponent(this.#last)}` : ''))
+    this.#source = source
+    source.onopen = () => { this.#wait = 1000; this.cut = null }
+    source.onerror = () => {
+      this.cut ??= new Date()
+      source.close()
+      clearTimeout(this.#retry)
+      this.#retry = window.setTimeout(() => this.start(), this.#wait)
+      this.#wait = Math.min(this.#wait * 2, 30_000)
+    }
+    const on = <T,>(topic: string, take: (v: T) => void) => source.addEventListener(topic, (e) => {
+      if (e.lastEventId) this.#last = e.lastEventId
+      const v = JSON.parse(e.data) as T
+      this.#later(() => take(v))
+    })
+    on<Availability>('availability', (v) => this.spaces.set(v.space, v))
+    on<Alarm>('alarms', (v) => (v.cleared_at ? this.alarms.delete(v.id) : this.alarms.set(v.id, v)))
+    on<Device>('devices', (v) => this.devices.set(v.id, v))
+    on<Read>('reads', (v) => this.#fresh.push(v))
+  }
+  stop() {
+    this.#source?.close()
+    this.#source = null
+    clearTimeout(this.#retry)
+  }
+  /** Forgets everything: somebody else is signed in. */
+  reset() {
+    this.stop()
+    this.spaces.clear(); this.alarms.clear(); this.devices.clear()
+    this.reads = []; this.#last = ''; this.begun = false; this.cut = null
+  }
+  #later(change: () => void) {
+    this.#queue.push(change)
+    // A page in the background gets no frames: a timer stands in for them.
+    this.#frame ||= document.hidden ? window.setTimeout(this.#flush, 500) : requestAnimationFrame(this.#flush)
+  }
+  #flush = () => {
+    this.#frame = 0
+    for (const change of this.#queue.splice(0)) change()
+    if (this.#fresh.length) {
+      const fresh = new Map(this.#fresh.splice(0).map((r) => [r.id, r]))
+      this.reads = [...[...fresh.values()].reverse(), ...this.reads.filter((r) => !fresh.has(r.id))]
+        .sort((a, b) => (a.received_at < b.received_at ? 1 : a.received_at > b.received_at ? -1 : 0)).slice(0, readsKept)
+    }
+    this.begun = true
+  }
+}
+
+export const live = new Live()
