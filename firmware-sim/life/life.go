@@ -8,6 +8,7 @@
 package life
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -56,6 +57,14 @@ type Town struct {
 	events  map[catalogue.Day][]lease.Event // by the local day on which they begin
 	// Forgetful is how many of a hundred exits are not badged.
 	Forgetful int
+	seats     map[catalogue.SpaceID]int // that are somebody's
+	lived     map[catalogue.Day]*day    // the last two
+}
+
+// day is one day as it was lived: it may go on past midnight.
+type day struct {
+	steps []Step
+	stays []Stay
 }
 
 // person is an agent: their badge, where they work, how often they come.
@@ -71,7 +80,7 @@ type person struct {
 // New makes the town of a world. A member without a badge or a lease stays at home.
 func New(w *demo.World, seed uint64, decide Decide) *Town {
 	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{}, events: map[catalogue.Day][]lease.Event{},
-		readers: map[catalogue.DoorID]map[catalogue.Direction]bool{}, rooms: map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{}, Forgetful: 5}
+		readers: map[catalogue.DoorID]map[catalogue.Direction]bool{}, rooms: map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{}, Forgetful: 5, seats: map[catalogue.SpaceID]int{}, lived: map[catalogue.Day]*day{}}
 	n := w.Network
 	for i := range n.Doors {
 		t.doors[n.Doors[i].To] = append(t.doors[n.Doors[i].To], &n.Doors[i])
@@ -94,8 +103,19 @@ func New(w *demo.World, seed uint64, decide Decide) *Town {
 			t.events[day] = append(t.events[day], e)
 		}
 	}
+	for _, list := range t.events { // who is invited goes there rather than to what is open to all
+		slices.SortStableFunc(list, func(a, b lease.Event) int { return cmp.Compare(rank(a), rank(b)) })
+	}
 	t.settle(w)
 	return t
+}
+
+// rank of an event: the smaller its circle, the lower.
+func rank(e lease.Event) int {
+	if e.Audience == "public" {
+		return 1 << 20
+	}
+	return len(e.Invited)
 }
 
 // settle finds everybody's badge and work.
@@ -122,14 +142,44 @@ func (t *Town) settle(w *demo.World) {
 		}
 		p := person{id: m.ID, uid: uid}
 		for _, l := range w.Leases {
-			if serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID); serves {
-				p.takes(l, t.included(l, plans))
+			if serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID); serves && l.Status == lease.Active {
+				t.takes(&p, l, t.included(l, plans))
 			}
 		}
 		if len(p.works) > 0 {
 			t.people = append(t.people, p)
 		}
 	}
+}
+
+// takes adds a lease to where a person works: an office of one's own is where
+// one is most days, while it has a seat left; what a plan includes where one
+// comes now and then, to a coworking most of all.
+func (t *Town) takes(p *person, l lease.Lease, included []catalogue.SpaceID) {
+	if p.site != "" && p.site != l.Site {
+		return
+	}
+	p.site = l.Site
+	if len(l.Spaces) == 0 {
+		for _, id := range included {
+			if s := t.network.Space(id); s.Kind == catalogue.Coworking {
+				p.works = append(p.works, slices.Repeat([]catalogue.SpaceID{id}, 1+s.Capacity*s.Capacity/40)...)
+			} else {
+				p.works = append(p.works, id)
+			}
+		}
+		p.comes = max(p.comes, 0.8)
+		return
+	}
+	for _, id := range l.Spaces {
+		if t.seats[id] < t.network.Space(id).Capacity {
+			t.seats[id]++
+			p.works = append(p.works, slices.Repeat([]catalogue.SpaceID{id}, 3)...)
+			p.comes = 0.75
+			return
+		}
+	}
+	p.works, p.comes = append(p.works, included...), max(p.comes, 0.15) // no seat: now and then, to meet the others
 }
 
 // included are the spaces of a lease's site whose kinds its plan includes.
@@ -141,43 +191,69 @@ func (t *Town) included(l lease.Lease, plans map[lease.PlanID]lease.Plan) []cata
 	return spaces
 }
 
-// takes adds a lease to where a person works: an office of one's own is where
-// one is most days, what a plan includes where one comes now and then.
-func (p *person) takes(l lease.Lease, included []catalogue.SpaceID) {
-	if p.site != "" && p.site != l.Site {
-		return
-	}
-	p.site = l.Site
-	if len(l.Spaces) == 0 {
-		p.works = append(p.works, included...)
-		p.comes = max(p.comes, 0.45)
-		return
-	}
-	for range 3 {
-		p.works = append(p.works, l.Spaces...)
-	}
-	p.comes = 0.75
-}
-
 // rng is a person's chance on a day.
 func (t *Town) rng(day catalogue.Day, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.seed^uint64(day)<<20, uint64(i)*0x9e3779b97f4a7c15+1))
 }
 
 // Day lives one local day: every step in order of time, and where everybody
-// truly was.
-func (t *Town) Day(day catalogue.Day) ([]Step, []Stay) {
+// truly was. What the night before left over comes first.
+func (t *Town) Day(d catalogue.Day) ([]Step, []Stay) {
+	start, end := t.network.Zone.Start(d), t.network.Zone.Start(d+1)
 	var steps []Step
+	for _, s := range t.live(d - 1).steps {
+		if !s.At.Before(start) {
+			steps = append(steps, s)
+		}
+	}
 	var stays []Stay
-	for i := range t.people {
-		w := walk{t: t, p: &t.people[i], rng: t.rng(day, i), where: catalogue.Outside}
-		if w.plan(day) {
-			steps = append(steps, w.steps...)
-			stays = append(stays, w.stays...)
+	for _, l := range []*day{t.live(d - 1), t.live(d)} {
+		for _, s := range l.stays { // one that goes on past midnight is a stay of each day
+			s.From, s.To = latest(s.From, start), earliest(s.To, end)
+			if s.From.Before(s.To) {
+				stays = append(stays, s)
+			}
+		}
+	}
+	for _, s := range t.live(d).steps {
+		if s.At.Before(end) {
+			steps = append(steps, s)
 		}
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	return steps, stays
+}
+
+// Midnight is how many people are in each space when a day begins.
+func (t *Town) Midnight(d catalogue.Day) map[catalogue.SpaceID]int {
+	start, inside := t.network.Zone.Start(d), map[catalogue.SpaceID]int{}
+	for _, s := range t.live(d - 1).stays {
+		if s.From.Before(start) && s.To.After(start) {
+			inside[s.Space]++
+		}
+	}
+	return inside
+}
+
+func (t *Town) live(d catalogue.Day) *day {
+	if t.lived[d] == nil {
+		for old := range t.lived {
+			if old < d-1 || old > d+1 {
+				delete(t.lived, old)
+			}
+		}
+		out := &day{}
+		for i := range t.people {
+			w := walk{t: t, p: &t.people[i], rng: t.rng(d, i), where: catalogue.Outside}
+			if w.plan(d) {
+				out.steps = append(out.steps, w.steps...)
+				out.stays = append(out.stays, w.stays...)
+			}
+		}
+		slices.SortStableFunc(out.steps, func(a, b Step) int { return a.At.Compare(b.At) })
+		t.lived[d] = out
+	}
+	return t.lived[d]
 }
 
 // Rounds is the step that somebody of a site's staff takes now, for life at

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/lease"
 )
 
@@ -30,6 +31,17 @@ func (w *walk) plan(day catalogue.Day) bool {
 		comes *= 0.04
 	}
 	zone := w.t.network.Zone
+	if nights := w.closedHours(day); len(nights) > 0 {
+		for _, e := range nights {
+			if e.StartsAt.After(w.at) {
+				w.stayUp(e)
+			}
+		}
+		return len(w.steps) > 0
+	}
+	if slices.ContainsFunc(w.closedHours(day-1), func(e *lease.Event) bool { return e.EndsAt.After(zone.Start(day)) }) {
+		return false // asleep
+	}
 	event := w.invitation(day)
 	if w.rng.Float64() >= comes {
 		if event == nil {
@@ -68,13 +80,55 @@ func (w *walk) plan(day catalogue.Day) bool {
 	return true
 }
 
+// closedHours are the day's events of hours when offices are closed that the
+// person is of the crew of: who makes through the night does not work by day.
+func (w *walk) closedHours(day catalogue.Day) []*lease.Event {
+	var list []*lease.Event
+	for i := range w.t.events[day] {
+		if e := &w.t.events[day][i]; demo.AtClosedHours(e) && slices.Contains(e.Invited, w.p.id) {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b *lease.Event) int { return a.StartsAt.Compare(b.StartsAt) })
+	return list
+}
+
+// stayUp is at an event to its end, and moves among its spaces.
+func (w *walk) stayUp(e *lease.Event) {
+	minutes := func(least, more int) time.Duration { return time.Duration(least*60+w.rng.IntN(more*60)) * time.Second }
+	w.at = latest(w.at, e.StartsAt.Add(minutes(0, 8)))
+	leave := e.EndsAt.Add(-minutes(1, 6))
+	for w.at.Before(leave) {
+		if !w.goTo(e.Spaces[w.rng.IntN(len(e.Spaces))]) {
+			break
+		}
+		w.at = w.at.Add(minutes(15, 60))
+	}
+	w.at = latest(leave, w.at)
+	w.goHome()
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // invitation is the event of the day that one goes to: most who are invited
 // do, and some of a site to what is open to all. Its chance is its own, so
 // that events change nothing else of a day.
 func (w *walk) invitation(day catalogue.Day) *lease.Event {
 	for i := range w.t.events[day] {
 		e := &w.t.events[day][i]
-		if w.t.network.Space(e.Spaces[0]).Site != w.p.site {
+		if w.t.network.Space(e.Spaces[0]).Site != w.p.site || demo.AtClosedHours(e) {
 			continue
 		}
 		likely := 0.25

@@ -144,7 +144,7 @@ func (d *devices) passage(s *life.Step) []Sent {
 
 // sensors watches the steps of a day minute by minute.
 func (d *devices) sensors(day catalogue.Day, steps []life.Step) []Sent {
-	w := watch{d: d, inside: map[catalogue.SpaceID]int{}, last: map[catalogue.DeviceID]said{}, flow: map[catalogue.DeviceID][2]int{},
+	w := watch{d: d, inside: d.town.Midnight(day), last: map[catalogue.DeviceID]said{}, flow: map[catalogue.DeviceID][2]int{},
 		rng: rand.New(rand.NewPCG(d.seed, uint64(day)))}
 	i := 0
 	start, end := d.network.Zone.Start(day), d.network.Zone.Start(day+1)

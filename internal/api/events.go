@@ -25,6 +25,8 @@ type events struct {
 	control *http.ResponseController
 	tick    *time.Ticker
 	err     error
+	// beats are for clients that cannot see comments: a browser's EventSource.
+	beats bool
 }
 
 // newEvents begins a stream; end must be called when it is over.
@@ -54,7 +56,11 @@ func follow[T any](e *events, in <-chan T, write func(T)) {
 			write(v)
 		case <-e.tick.C:
 			e.patience()
-			e.comment("still here")
+			if e.beats {
+				e.write("event: beat\ndata: {}\n\n")
+			} else {
+				e.comment("still here")
+			}
 		}
 	}
 }

@@ -75,6 +75,7 @@ func (s *server) pageStream(ctx context.Context, in *pageStreamIn) (*huma.Stream
 		defer sub.Cancel()
 		out, end := s.newEvents(hc, c)
 		defer end()
+		out.beats = true
 		var lines []line
 		for _, e := range sub.Replay {
 			if l, ok := s.lineOf(c, e, see); ok {

@@ -69,6 +69,8 @@ func New(n *catalogue.Network, seed uint64, today catalogue.Day) *World {
 	m.cards()
 	m.passes()
 	m.events()
+	m.nights()
+	m.workshops()
 	return w
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/lorntech/totem/internal/lease"
 )
 
-// lease gives a tenant what it comes for, and some members of office tenants
-// a day in the coworking now and then.
+// lease gives a tenant what it comes for, and those members of office tenants
+// for whom the office has no seat their days in the coworking.
 func (m *maker) lease(t lease.Tenant, s stance, people []lease.Member) {
 	l := lease.Lease{
 		ID: m.leaseID(t.ID, s.plan), Tenant: t.ID, Site: t.Site, Plan: s.plan, Status: s.status,
@@ -30,13 +30,14 @@ func (m *maker) lease(t lease.Tenant, s stance, people []lease.Member) {
 		l.EndsOn = m.day(m.between(20, 700))
 	}
 	if (s.plan == dayCoworking || s.plan == roaming) && len(people) > 3 {
-		l.Members = some(people, len(people)*2/3)
+		l.Members = some(people, len(people)*4/5)
 	}
 	m.Leases = append(m.Leases, l)
-	if s.plan == privateOffice && len(people) >= 5 && m.chance(50) && len(m.spaces(t.Site, catalogue.Coworking)) > 0 {
+	if s.plan == privateOffice && len(people) >= 3 && len(m.spaces(t.Site, catalogue.Coworking)) > 0 {
+		seats := min(m.Network.Space(s.space).Capacity, len(people)-1) // who has none in the office works in the coworking
 		m.Leases = append(m.Leases, lease.Lease{
 			ID: m.leaseID(t.ID, dayCoworking), Tenant: t.ID, Site: t.Site, Plan: dayCoworking, Status: lease.Active,
-			StartsOn: m.Today - catalogue.Day(m.between(20, 300)), Spaces: []catalogue.SpaceID{}, Members: some(people[len(people)/2:], 2),
+			StartsOn: m.Today - catalogue.Day(m.between(20, 300)), Spaces: []catalogue.SpaceID{}, Members: some(people[seats:], len(people)),
 		})
 	}
 }

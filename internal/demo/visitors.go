@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
@@ -91,16 +92,18 @@ func (m *maker) events() {
 }
 
 // guests draws twelve of the site's members, none of its first two tenants:
-// they are the examples, and an invitation would open to them.
+// they are the examples, and an invitation would open to them. Nor any of those
+// who are up at night.
 func (m *maker) guests(site catalogue.SiteID) []lease.MemberID {
 	tenants := m.tenantsOf(site)
 	mine := map[lease.TenantID]bool{}
 	for _, t := range tenants[min(2, len(tenants)):] {
 		mine[t] = true
 	}
+	up := m.crew(site)
 	var all []lease.MemberID
 	for _, p := range m.Members {
-		if mine[p.Tenant] {
+		if mine[p.Tenant] && !slices.Contains(up, p.ID) {
 			all = append(all, p.ID)
 		}
 	}

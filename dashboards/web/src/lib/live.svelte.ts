@@ -8,6 +8,9 @@ export type Device = Schemas['DeviceState']
 
 const readsKept = 300
 
+/** The service says something every 15 s: without a word for so long, in ms, the stream is taken to be cut. */
+const silence = 35_000
+
 /** What is so now, by one stream. Changes are taken in once a frame. */
 class Live {
   spaces = new SvelteMap<string, Availability>()
@@ -22,6 +25,8 @@ class Live {
   #last = ''
   #wait = 1000
   #retry = 0
+  #watch = 0
+  #heard = 0
   #queue: (() => void)[] = []
   #frame = 0
   #fresh: Read[] = []
@@ -30,10 +35,14 @@ class Live {
     this.stop()
     const source = new EventSource('/v1/stream' + (this.#last ? `?last_event_id=${encodeURIComponent(this.#last)}` : ''))
     this.#source = source
+    this.#heard = Date.now()
+    clearInterval(this.#watch)
+    this.#watch = window.setInterval(() => { if (Date.now() - this.#heard > silence) source.dispatchEvent(new Event('error')) }, 5000)
     source.onopen = () => { this.#wait = 1000; this.cut = null }
     source.onerror = () => {
       this.cut ??= new Date()
       source.close()
+      clearInterval(this.#watch)
       clearTimeout(this.#retry)
       this.#retry = window.setTimeout(() => this.start(), this.#wait)
       this.#wait = Math.min(this.#wait * 2, 30_000)
@@ -41,8 +50,10 @@ class Live {
     const on = <T,>(topic: string, take: (v: T) => void) => source.addEventListener(topic, (e) => {
       if (e.lastEventId) this.#last = e.lastEventId
       const v = JSON.parse(e.data) as T
+      this.#heard = Date.now()
       this.#later(() => take(v))
     })
+    source.addEventListener('beat', () => (this.#heard = Date.now()))
     on<Availability>('availability', (v) => this.spaces.set(v.space, v))
     on<Alarm>('alarms', (v) => (v.cleared_at ? this.alarms.delete(v.id) : this.alarms.set(v.id, v)))
     on<Device>('devices', (v) => this.devices.set(v.id, v))
@@ -52,6 +63,7 @@ class Live {
     this.#source?.close()
     this.#source = null
     clearTimeout(this.#retry)
+    clearInterval(this.#watch)
   }
   /** Forgets everything: somebody else is signed in. */
   reset() {

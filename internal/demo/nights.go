@@ -1,0 +1,118 @@
+package demo
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+const (
+	// nightsFrom and nightsTo are the days, from today, on which somebody is there whatever the hour.
+	nightsFrom, nightsTo = -2, 30
+	// crewSize is how many stay at each site while the offices are closed.
+	crewSize  = 15
+	crewTurns = 4
+	crewMark  = "-hors-horaires-"
+)
+
+// AtClosedHours reports whether an event is one that fills a site while its offices are closed.
+func AtClosedHours(e *lease.Event) bool { return strings.Contains(string(e.ID), crewMark) }
+
+// nights gives each site a reason to be open whenever its offices are closed:
+// a night of making, a weekend of it. Each has its own crew, by turns.
+func (m *maker) nights() {
+	for i := range m.Network.Sites {
+		site := &m.Network.Sites[i]
+		cal := m.Network.Calendar(site)
+		rooms := m.nightRooms(site.ID)
+		crew := m.crew(site.ID)
+		if len(rooms) == 0 || len(crew) == 0 {
+			continue
+		}
+		for day := nightsFrom; day <= nightsTo; day++ {
+			d := m.Today + catalogue.Day(day)
+			evening := 18 * 60
+			if windows := cal.Windows(d); len(windows) > 0 {
+				evening = int(windows[len(windows)-1].To) - 30
+			} else {
+				m.stay(site.ID, rooms, crew, day, "jour", "Hackathon du week-end", 7*60+45, evening+15)
+			}
+			m.stay(site.ID, rooms, crew, day, "nuit", "Nuit de la création numérique", evening, 24*60+8*60+45)
+		}
+	}
+}
+
+// stay adds one such event, from and to in minutes of the day. Crews take turns,
+// so that who was there by night sleeps by day.
+func (m *maker) stay(site catalogue.SiteID, rooms []catalogue.SpaceID, crew []lease.MemberID, day int, id, title string, from, to int) {
+	turn := (day - nightsFrom) * 2
+	if id == "nuit" {
+		turn++
+	}
+	var invited []lease.MemberID
+	for i := range min(crewSize, len(crew)/3) {
+		invited = append(invited, crew[(turn*crewSize+i)%len(crew)])
+	}
+	m.Events = append(m.Events, lease.Event{
+		ID: lease.EventID(fmt.Sprintf("%s%s%s-%s", site, crewMark, id, strings.ReplaceAll((m.Today+catalogue.Day(day)).String(), "-", ""))), Title: title, Spaces: rooms,
+		StartsAt: m.at(day, from/60, from%60), EndsAt: m.at(day, to/60, to%60), Audience: "invited", Invited: invited,
+	})
+}
+
+// nightRooms are where one makes, eats and rests.
+func (m *maker) nightRooms(site catalogue.SiteID) []catalogue.SpaceID {
+	var rooms []catalogue.SpaceID
+	for _, kind := range []catalogue.SpaceKind{catalogue.FabLab, catalogue.Cafe, catalogue.Common} {
+		for _, id := range m.spaces(site, kind) {
+			if m.Network.Space(id).Capacity >= crewSize && len(rooms) < 4 {
+				rooms = append(rooms, id)
+			}
+		}
+	}
+	return rooms
+}
+
+// crew draws those who take turns: nobody who is an example of who may or may not pass.
+func (m *maker) crew(site catalogue.SiteID) []lease.MemberID {
+	good := map[lease.MemberID]bool{} // with a badge that opens
+	for _, c := range m.Cards {
+		if c.Status == lease.Active && c.ValidTo == nil && c.ValidFrom == nil {
+			good[c.Member] = true
+		}
+	}
+	tenants := m.tenantsOf(site)
+	mine := map[lease.TenantID]bool{}
+	for _, t := range tenants[min(2, len(tenants)):] {
+		mine[t] = true
+	}
+	var all []lease.MemberID
+	for _, p := range m.Members {
+		if mine[p.Tenant] && good[p.ID] {
+			all = append(all, p.ID)
+		}
+	}
+	return all[:min(len(all)/2, crewTurns*crewSize)]
+}
+
+// workshops uses every studio, training room and demo space at some time of a week.
+func (m *maker) workshops() {
+	n := 0
+	for _, s := range m.Network.Sites {
+		for _, room := range m.spaces(s.ID, catalogue.Studio, catalogue.Training, catalogue.Demo) {
+			for week := -1; week <= 1; week++ {
+				day := week*7 + n%5
+				if wd := (m.Today + catalogue.Day(day)).Weekday(); wd == 0 || wd == 6 {
+					day -= 2
+				}
+				guests := m.guests(s.ID)
+				m.Events = append(m.Events, lease.Event{
+					ID: lease.EventID(fmt.Sprintf("%s-atelier-%d", room, week+2)), Title: "Atelier, " + m.Network.Space(room).Name, Spaces: []catalogue.SpaceID{room},
+					StartsAt: m.at(day, 14, 0), EndsAt: m.at(day, 16, 0), Audience: "invited", Invited: guests[:min(len(guests), max(2, m.Network.Space(room).Capacity/2))],
+				})
+			}
+			n++
+		}
+	}
+}
