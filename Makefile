@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fuzz integration faults full api bench accuracy demo ci
+.PHONY: page screenshots pages help build test race lint fuzz integration faults full api bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,10 +32,20 @@ faults: ## the faults of docs/reliability.md, under load
 api: ## every operation of the OpenAPI document, held to it (Schemathesis)
 	./.ci/api
 
+page: ## the page, from its sources; TOTEM is a running service (default: 127.0.0.1:8080), whose OpenAPI document it takes
+	cd dashboards/web && npm ci --no-audit --no-fund && curl -fsS http://$(or $(TOTEM),127.0.0.1:8080)/openapi.json | jq -S "del(.info.version)" >openapi.json && npm run types && npm run check && npm run build
+
+screenshots: ## a picture of each view, in docs/screens
+	./.ci/page --shots docs/screens
+
+pages: ## every view, role, language, size and light in Chromium
+	./.ci/page --all
+
 full: ## what is too long for CI: faults three times, every fuzz test for a minute, isolation of the doors
 	./.ci/faults 3
 	./.ci/fuzz 1m
 	./.ci/api 100
+	./.ci/page --all
 	go run ./cmd/totem bench --only isolation
 
 bench: ## what this machine does, against its floors

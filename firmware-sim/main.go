@@ -37,6 +37,7 @@ type cli struct {
 	People  peopleCmd  `cmd:"" help:"Put the demo's tenants, members, badges, plans and leases into a service, through its API."`
 	History historyCmd `cmd:"" help:"Live past days and send them as fast as the service takes it."`
 	Live    liveCmd    `cmd:"" help:"Live from now on, until Ctrl-C."`
+	Badge   badgeCmd   `cmd:"" help:"Hold one badge to one reader and print the answer."`
 }
 
 func main() {

@@ -77,6 +77,12 @@ type siteKey struct {
 	Key       string `json:"key" doc:"Unpadded base64url."`
 }
 
+// planOut is a plan as it is sent.
+type planOut struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
 type IDPath struct {
 	ID string `path:"id" maxLength:"64"`
 }
@@ -96,6 +102,18 @@ func (s *server) catalogue() {
 		})
 	list(s, "/v1/doors", "The doors.", []Role{Admin, Manager}, n.Doors, func(v catalogue.Door) string { return string(v.ID) },
 		func(v catalogue.Door) (catalogue.SiteID, string) { return v.Site, "" })
+	huma.Register(s.api, file(operation("GET", "/v1/buildings/{id}/plan", tagCatalogue, "A building's plan, where the catalogue brings one: an SVG drawing whose ids are spaces.", all...), "image/svg+xml"),
+		func(ctx context.Context, in *IDPath) (*planOut, error) {
+			b := n.Building(catalogue.BuildingID(in.ID))
+			if b == nil || !callerOf(ctx).at(b.Site) {
+				return nil, notFound("building " + in.ID)
+			}
+			svg, err := s.cfg.Ledger.Plan(ctx, b.ID)
+			if err != nil {
+				return nil, s.fail(err)
+			}
+			return &planOut{"image/svg+xml", []byte(svg)}, nil
+		})
 	huma.Register(s.api, operation("GET", "/v1/devices", tagCatalogue, "The devices, with what they last said of themselves.", Admin, Manager),
 		func(ctx context.Context, in *SiteFilter) (*pageOut[deviceState], error) {
 			if err := s.checkSite(in.Site); err != nil {

@@ -41,7 +41,7 @@ func showMe(c *caller) me {
 type signInIn struct {
 	Browser
 	Body struct {
-		Token string `json:"token" minLength:"1" maxLength:"500" required:"true"`
+		Token string `json:"token" minLength:"1" maxLength:"500" pattern:"^[!-~]+$" patternDescription:"a token" required:"true"`
 	}
 }
 

@@ -188,12 +188,21 @@ func linesOf(list []bills.Statement, french bool) any {
 func (s *server) statements() {
 	huma.Register(s.api, with(operation("POST", "/v1/statements", tagBilling, "Issue a month's statements; a dry run shows them.", Admin, Billing), http.StatusConflict, http.StatusServiceUnavailable), s.issue)
 	type forecastIn struct {
+		Paging
 		Month string `query:"month" required:"true" doc:"As 2026-11."`
 	}
 	huma.Register(s.api, with(operation("GET", "/v1/forecast", tagBilling, "What a month's statements come to as of now; to a tenant its own.", Admin, Billing, Tenant), http.StatusServiceUnavailable), func(ctx context.Context, in *forecastIn) (*one[statementsBody], error) {
 		dry := &issueIn{}
 		dry.Body.Month, dry.Body.DryRun = in.Month, true
-		return s.issue(ctx, dry)
+		out, err := s.issue(ctx, dry)
+		if err != nil {
+			return nil, err
+		}
+		page, err := numbered(Tabular{Paging: in.Paging}, out.Body.Items, func(x bills.Statement) bills.Statement { return x })
+		if err != nil {
+			return nil, err
+		}
+		return &one[statementsBody]{statementsBody{page.Body}}, nil
 	})
 	huma.Register(s.api, operation("GET", "/v1/statements", tagBilling, "Issued statements, by number; also as CSV, all their lines.", Admin, Billing, Tenant), s.listStatements)
 	huma.Register(s.api, operation("GET", "/v1/statements/{id}", tagBilling, "An issued statement; also as CSV, and as HTML that prints on A4.", Admin, Billing, Tenant), s.statement)

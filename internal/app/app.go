@@ -89,13 +89,17 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if a.Network, err = cfg.LoadCatalogue(); err != nil {
 		return nil, err
 	}
+	plans, err := cfg.loadPlans(a.Network)
+	if err != nil {
+		return nil, err
+	}
 	if a.settings, err = bills.LoadSettings(a.Network, cfg.Billing); err != nil {
 		return nil, err
 	}
 	if a.foreign, err = wire.NewForeign(a.Network); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{a.openData, a.openRights, a.openSeries, a.openBroker, a.openFollowers, a.openHTTP} {
+	for _, step := range []func(context.Context) error{a.openData, func(ctx context.Context) error { return a.ledger.PutPlans(ctx, plans) }, a.openRights, a.openSeries, a.openBroker, a.openFollowers, a.openHTTP} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

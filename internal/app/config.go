@@ -140,5 +140,24 @@ func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
 	return n, nil
 }
 
+// loadPlans reads the plans that the catalogue names, beside its file.
+func (c *Config) loadPlans(n *catalogue.Network) (map[catalogue.BuildingID]string, error) {
+	plans := map[catalogue.BuildingID]string{}
+	for _, b := range n.Buildings {
+		if b.Plan == "" {
+			continue
+		}
+		svg, err := os.ReadFile(filepath.Join(filepath.Dir(c.Catalogue), filepath.FromSlash(b.Plan)))
+		if err == nil {
+			err = n.CheckPlan(b.ID, svg)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: buildings: plan of %s: %s: %w", c.Catalogue, b.ID, b.Plan, err)
+		}
+		plans[b.ID] = string(svg)
+	}
+	return plans, nil
+}
+
 // AdminTokenFile is where the first admin token is kept where no setting names one.
 func (c *Config) AdminTokenFile() string { return filepath.Join(c.Data, "admin-token") }

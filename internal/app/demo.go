@@ -139,6 +139,8 @@ func (a *App) introduce(out io.Writer, w *demo.World) {
 		fmt.Fprintf(out, "\nA badge that opens: %s.\n%s\n\nOne that is refused: %s.\n%s\n\nWhat is free now in %s:\n  curl -s -H 'Authorization: Bearer %s' '%s/v1/availability?site=%s'\n",
 			opens.Why, badge(opens, "8000"), refused.Why, badge(refused, "8001"), site.City, a.Admin, url, site.ID)
 		fmt.Fprintf(out, "\nWhat was used in the last week:\n  go run ./cmd/totem usage --url %s --token %s --by kind\n", url, a.Admin)
+		fmt.Fprintf(out, "\nThe same badges without Mosquitto's tools:\n  go run ./firmware-sim badge --broker %s %s %s %s\n  go run ./firmware-sim badge --broker %s %s %s %s\n",
+			a.MQTT, site.ID, opens.Device, opens.UID, a.MQTT, site.ID, refused.Device, refused.UID)
 		fmt.Fprintf(out, "\nThe readers' answers (in another terminal):\n  mosquitto_sub -h %s -p %s -v -t 'totem/v1/%s/+/decision'\n\n", host, port, site.ID)
 		return
 	}

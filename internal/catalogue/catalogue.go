@@ -153,6 +153,8 @@ type Building struct {
 	ID   BuildingID `json:"id"`
 	Site SiteID     `json:"site"`
 	Name string     `json:"name"`
+	// Plan is the file of its plan, an SVG drawing whose ids are spaces; empty: it is drawn by area.
+	Plan string `json:"plan,omitempty" doc:"The file of its plan, where it has one: GET /v1/buildings/{id}/plan."`
 }
 
 // Space is a room or area. Parent is the space one crosses to reach it; it is

@@ -64,8 +64,8 @@ func (s *source) read(root *object) {
 		s.net.Sites = append(s.net.Sites, Site{ID: SiteID(o.text("id")), Name: o.text("name"), City: o.text("city"),
 			Holidays: required(o, "holidays", []Holidays{French, Moselle}), Opening: opening(o)})
 	})
-	s.buildings = each(root, "buildings", "a building", []string{"id", "site", "name"}, func(o *object) {
-		s.net.Buildings = append(s.net.Buildings, Building{ID: BuildingID(o.text("id")), Site: SiteID(o.text("site")), Name: o.text("name")})
+	s.buildings = each(root, "buildings", "a building", []string{"id", "site", "name", "plan"}, func(o *object) {
+		s.net.Buildings = append(s.net.Buildings, Building{ID: BuildingID(o.text("id")), Site: SiteID(o.text("site")), Name: o.text("name"), Plan: o.optional("plan")})
 	})
 	s.spaces = each(root, "spaces", "a space", []string{
 		"id", "building", "floor", "name", "kind", "parent", "capacity", "area_m2", "rent_cents_m2_month", "anti_passback",

@@ -9,5 +9,12 @@ CREATE TABLE sessions (
     used_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- The plans of buildings, SVG drawings, as the catalogue last brought them.
+CREATE TABLE plans (
+    building TEXT PRIMARY KEY,
+    svg      TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- +goose Down
+DROP TABLE plans;
 DROP TABLE sessions;

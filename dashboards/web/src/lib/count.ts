@@ -5,10 +5,11 @@ import type { Availability } from './live.svelte'
 export interface Sum { people: number; unknown: number; coworkingFree: number; coworking: number; roomsFree: number; rooms: number }
 
 /** People are the sum of counts, 1 where a space is occupied without one; what lies in another space is not counted again. */
-export function sum(spaces: Space[], of: (id: string) => Availability | undefined): Sum {
+export function sum(spaces: Space[], of: (id: string) => Availability | undefined, begun: boolean): Sum {
   const n: Sum = { people: 0, unknown: 0, coworkingFree: 0, coworking: 0, roomsFree: 0, rooms: 0 }
   for (const s of spaces) {
     const a = of(s.id)
+    if (!a && begun) continue // not the reader's to see
     const known = a && (a.count != null || a.occupied != null || a.few)
     if (!known) n.unknown++
     else n.people += a.count ?? (a.occupied ? 1 : 0)

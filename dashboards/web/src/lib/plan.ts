@@ -6,6 +6,11 @@ export interface Cell { space: Space; x: number; y: number; w: number; h: number
 /** One floor of a building: cells, and its height for a width of 1. */
 export interface Floor { building: string; floor: number; height: number; cells: Cell[] }
 
+/** How tall a site is drawn for a width of 1. */
+export function tallness(spaces: Space[], buildings: string[]): number {
+  return buildings.reduce((n, b) => n + floors(spaces, b).reduce((h, f) => h + f.height + 0.01, 0), 0)
+}
+
 /** How much taller than wide a square metre is drawn. */
 const perWidth = 1800
 

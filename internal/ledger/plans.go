@@ -1,0 +1,37 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// PutPlans keeps the buildings' plans in place of those there were.
+func (l *Ledger) PutPlans(ctx context.Context, plans map[catalogue.BuildingID]string) error {
+	return l.Write(ctx, func(tx *Tx) error {
+		if err := tx.run("DELETE FROM plans"); err != nil {
+			return fmt.Errorf("ledger: put plans: %w", err)
+		}
+		for building, svg := range plans {
+			if err := tx.run("INSERT INTO plans (building, svg) VALUES (?, ?)", string(building), svg); err != nil {
+				return fmt.Errorf("ledger: put plan of %s: %w", building, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Plan is a building's plan, an SVG drawing; ErrNotFound where it has none.
+func (l *Ledger) Plan(ctx context.Context, b catalogue.BuildingID) (svg string, err error) {
+	err = l.reads.QueryRowContext(ctx, "SELECT svg FROM plans WHERE building = ?", string(b)).Scan(&svg)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", ErrNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("ledger: plan: %w", err)
+	}
+	return svg, nil
+}
