@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: page screenshots pages help build test race lint fuzz integration faults full api bench accuracy demo ci
+.PHONY: page page-bench screenshots pages help build test race lint fuzz integration faults full api bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ page: ## the page, from its sources; TOTEM is a running service (default: 127.0.
 
 screenshots: ## a picture of each view, in docs/screens
 	./.ci/page --shots docs/screens
+
+page-bench: ## what the page costs left open under ten times the traffic; MINUTES=60 for the hour
+	./.ci/page --bench $(or $(MINUTES),2)
 
 pages: ## every view, role, language, size and light in Chromium
 	./.ci/page --all

@@ -44,9 +44,19 @@ type deviceState struct {
 	catalogue.Device
 	LastSeenAt *catalogue.Instant `json:"last_seen_at"`
 	Status     *status            `json:"status"`
+	Air        *airView           `json:"air" doc:"What it last measured of the air; null: nothing."`
 	// NotUnderstood is told of a real device whose messages come, and hold
 	// nothing that its kind is there for.
 	NotUnderstood *notUnderstood `json:"not_understood" doc:"Messages come, and none is understood; null: there are none such."`
+}
+
+// airView is what a device last measured of the air.
+type airView struct {
+	At          catalogue.Instant `json:"at" format:"date-time"`
+	CO2         *float64          `json:"co2_ppm"`
+	Temperature *float64          `json:"temperature_c"`
+	Humidity    *float64          `json:"humidity_pct"`
+	Noise       *float64          `json:"noise_db"`
 }
 
 // notUnderstood is what comes of a device that nobody understands.
@@ -151,6 +161,9 @@ func (s *server) showDevice(d catalogue.Device, known map[catalogue.DeviceID]liv
 
 func withStatus(d catalogue.Device, l live.Device) deviceState {
 	out := deviceState{Device: d}
+	if a := l.Air; a != nil {
+		out.Air = &airView{instant(a.At), a.CO2, a.Temperature, a.Humidity, a.Noise}
+	}
 	if !l.LastSeenAt.IsZero() {
 		out.LastSeenAt = &catalogue.Instant{Time: l.LastSeenAt}
 	}

@@ -39,7 +39,7 @@ type rollCount struct {
 	Space    catalogue.SpaceID `json:"space"`
 	Badges   int               `json:"badges" doc:"People whose last read left them in it, itself and not below it."`
 	Within   int               `json:"within" doc:"The same, with all that lies in it."`
-	Sensors  *int              `json:"sensors" doc:"What its counters say, with all that lies in it; null: none knows."`
+	Sensors  *int              `json:"sensors" doc:"How many its counters see in it; null: none knows."`
 	Occupied *bool             `json:"occupied" doc:"Whether its sensors see anybody; null: none knows."`
 }
 

@@ -75,8 +75,19 @@ type Device struct {
 	// Of a door: the state's own instant and id, by which a late one is told.
 	DoorAt time.Time
 	DoorID uuid.UUID
+	// Air is what an air sensor, or any device that measures air, said last.
+	Air *Air `json:",omitempty"`
 	// Wrapped is the last number of a device whose numbers wrap at 256.
 	Wrapped *uint64
+}
+
+// Air is what was last measured of a room's air; nil: it does not say.
+type Air struct {
+	At          time.Time
+	CO2         *float64 // ppm
+	Temperature *float64 // °C
+	Humidity    *float64 // %
+	Noise       *float64 // dB
 }
 
 // Knows reports whether a reader has said that it verifies by a site key.

@@ -29,6 +29,9 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 	if v.Counter != nil {
 		s.counter(dev, d, *v.Counter, o.At, o.ReceivedAt)
 	}
+	if d.breathe(v, o.At) {
+		s.renewed[dev.ID] = true
+	}
 	switch o.What {
 	case wire.Count, wire.Occupancy:
 		if said, ok := v.Value(o.At, o.ID); ok {
@@ -46,6 +49,20 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 	case wire.Status:
 		s.status(dev, d, v, o)
 	}
+}
+
+// breathe takes in what is said of the air, with whatever message, and reports
+// whether it is new: late ones change nothing.
+func (d *Device) breathe(v ingest.Values, at time.Time) (fresh bool) {
+	if v.CO2 == nil && v.Temperature == nil && v.Humidity == nil && v.Noise == nil || d.Air != nil && at.Before(d.Air.At) {
+		return false
+	}
+	old := d.Air
+	if old == nil {
+		old = &Air{}
+	}
+	d.Air = &Air{At: at, CO2: either(v.CO2, old.CO2), Temperature: either(v.Temperature, old.Temperature), Humidity: either(v.Humidity, old.Humidity), Noise: either(v.Noise, old.Noise)}
+	return true
 }
 
 // read takes in one badge. The caller holds mu.

@@ -1147,6 +1147,18 @@ export interface components {
             seq?: number;
             target?: string;
         };
+        AirView: {
+            /** Format: date-time */
+            at?: string;
+            /** Format: double */
+            co2_ppm?: number | null;
+            /** Format: double */
+            humidity_pct?: number | null;
+            /** Format: double */
+            noise_db?: number | null;
+            /** Format: double */
+            temperature_c?: number | null;
+        };
         Alarm: {
             acknowledged_by?: string | null;
             cleared_at?: string | null;
@@ -1412,6 +1424,8 @@ export interface components {
         DeviceState: {
             adapter?: string;
             address?: string;
+            /** @description What it last measured of the air; null: nothing. */
+            air?: components["schemas"]["AirView"] | null;
             direction?: string;
             disabled?: boolean;
             door?: string;
@@ -2151,7 +2165,7 @@ export interface components {
             occupied?: boolean | null;
             /**
              * Format: int64
-             * @description What its counters say, with all that lies in it; null: none knows.
+             * @description How many its counters see in it; null: none knows.
              */
             sensors?: number | null;
             space?: string;
