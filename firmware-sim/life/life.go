@@ -163,12 +163,12 @@ func (t *Town) takes(p *person, l lease.Lease, included []catalogue.SpaceID) {
 	if len(l.Spaces) == 0 {
 		for _, id := range included {
 			if s := t.network.Space(id); s.Kind == catalogue.Coworking {
-				p.works = append(p.works, slices.Repeat([]catalogue.SpaceID{id}, 1+s.Capacity*s.Capacity/40)...)
+				p.works = append(p.works, slices.Repeat([]catalogue.SpaceID{id}, 1+s.Capacity*s.Capacity/12)...)
 			} else {
 				p.works = append(p.works, id)
 			}
 		}
-		p.comes = max(p.comes, 0.8)
+		p.comes = max(p.comes, 0.92)
 		return
 	}
 	for _, id := range l.Spaces {

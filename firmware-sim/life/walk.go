@@ -182,7 +182,7 @@ func (w *walk) morning(at time.Time, work catalogue.SpaceID) {
 		return
 	}
 	kinds := []catalogue.SpaceKind{catalogue.MeetingRoom, catalogue.Cafe, catalogue.FabLab, catalogue.Videoconference}
-	chance := []float64{0.22, 0.15, 0.05, 0.03}
+	chance := []float64{0.14, 0.1, 0.05, 0.03}
 	draw := w.rng.Float64()
 	for i, k := range kinds {
 		if draw -= chance[i]; draw >= 0 {

@@ -209,3 +209,67 @@ func TestFaultsDoWhatTheySay(t *testing.T) {
 		t.Error("no clock has drifted")
 	}
 }
+
+// Whoever looks at the demo, at night, on a Sunday or on a holiday, finds people in every site.
+func TestSomebodyIsThereAtAnyHour(t *testing.T) {
+	n, err := catalogue.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, today := range []catalogue.Day{catalogue.Date(2026, 12, 23), catalogue.Date(2026, 5, 4)} { // Christmas; the 8th of May
+		s, err := New(Config{World: demo.New(n, 57, today), Seed: 57})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stays []life.Stay
+		for d := today; d < today+7; d++ {
+			_, more := s.devices.town.Day(d)
+			stays = append(stays, more...)
+		}
+		used := map[catalogue.SpaceKind]bool{}
+		for _, st := range stays {
+			used[n.Space(st.Space).Kind] = true
+		}
+		for at := n.Zone.Start(today); at.Before(n.Zone.Start(today + 7)); at = at.Add(10 * time.Minute) {
+			all, by := 0, map[catalogue.SiteID]int{}
+			for _, st := range stays {
+				if !st.From.After(at) && st.To.After(at) {
+					all++
+					by[n.Space(st.Space).Site]++
+				}
+			}
+			if all < 40 || len(by) < len(n.Sites) {
+				t.Errorf("%s: %d people, by site %v", at.Format(time.RFC3339), all, by)
+			}
+		}
+		for _, kind := range []catalogue.SpaceKind{catalogue.Studio, catalogue.Training, catalogue.Demo} {
+			if !used[kind] {
+				t.Errorf("nobody is in any %s all week", kind)
+			}
+		}
+	}
+}
+
+// A coworking of 40 places is as full on a working day as a real one.
+func TestACoworkingIsAsFullAsARealOne(t *testing.T) {
+	n, err := catalogue.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config{World: demo.New(n, 57, monday), Seed: 57})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := monday; d < monday+5; d++ {
+		_, stays := s.devices.town.Day(d)
+		at, people := n.Zone.Instant(d, 11*3600), 0
+		for _, st := range stays {
+			if st.Space == "metz-coworking" && !st.From.After(at) && st.To.After(at) {
+				people++
+			}
+		}
+		if people < 15 || people > 35 {
+			t.Errorf("%s at eleven: %d people in a coworking of 40 places", d, people)
+		}
+	}
+}

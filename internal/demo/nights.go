@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
@@ -14,7 +15,9 @@ const (
 	// crewSize is how many stay at each site while the offices are closed.
 	crewSize  = 15
 	crewTurns = 4
-	crewMark  = "-hors-horaires-"
+	// evening and morning are when the offices empty and fill, in minutes of the day.
+	evening, morning = 17*60 + 15, 9*60 + 15
+	crewMark         = "-hors-horaires-"
 )
 
 // AtClosedHours reports whether an event is one that fills a site while its offices are closed.
@@ -33,13 +36,10 @@ func (m *maker) nights() {
 		}
 		for day := nightsFrom; day <= nightsTo; day++ {
 			d := m.Today + catalogue.Day(day)
-			evening := 18 * 60
-			if windows := cal.Windows(d); len(windows) > 0 {
-				evening = int(windows[len(windows)-1].To) - 30
-			} else {
-				m.stay(site.ID, rooms, crew, day, "jour", "Hackathon du week-end", 7*60+45, evening+15)
+			if wd := d.Weekday(); wd == time.Saturday || wd == time.Sunday || cal.Holidays.Has(d) {
+				m.stay(site.ID, rooms, crew, day, "jour", "Hackathon du week-end", 8*60, evening+30)
 			}
-			m.stay(site.ID, rooms, crew, day, "nuit", "Nuit de la création numérique", evening, 24*60+8*60+45)
+			m.stay(site.ID, rooms, crew, day, "nuit", "Nuit de la création numérique", evening, 24*60+morning)
 		}
 	}
 }
@@ -93,7 +93,14 @@ func (m *maker) crew(site catalogue.SiteID) []lease.MemberID {
 			all = append(all, p.ID)
 		}
 	}
-	return all[:min(len(all)/2, crewTurns*crewSize)]
+	// Every second one, so that a crew is of many tenants and their rooms do not stay empty by day.
+	var crew []lease.MemberID
+	for turn := range crewTurns {
+		for i := 2 * turn; i < len(all) && len(crew) < crewTurns*crewSize; i += 2 * crewTurns {
+			crew = append(crew, all[i])
+		}
+	}
+	return crew
 }
 
 // workshops uses every studio, training room and demo space at some time of a week.
