@@ -1,4 +1,5 @@
 import { all, ask, onSignedOut, type Schemas } from './api'
+import { setZone } from './words.svelte'
 
 export type Space = Schemas['Space'] & { site: string }
 export type Site = Schemas['Site']
@@ -27,7 +28,8 @@ class App {
 
   async start() {
     try {
-      const response = await fetch('/v1/me')
+      const [response, programme] = await Promise.all([fetch('/v1/me'), ask<Schemas['Programme']>('GET', '/v1/programme')])
+      setZone(programme.timezone)
       if (response.ok) {
         this.me = await response.json()
         await this.load()

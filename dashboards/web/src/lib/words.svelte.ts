@@ -79,7 +79,9 @@ export function alarmText(code: string): string { return pick(alarmKinds[code], 
 export function kindText(code: string): string { return pick(kinds[code], tongue.lang) ?? code }
 export const kindCodes = Object.keys(kinds)
 
-const zone = 'Europe/Paris'
+let zone = 'Europe/Paris'
+/** Times are the sites', wherever the reader is. */
+export function setZone(name: string): void { zone = name; formats.clear() }
 const locale = () => (tongue.lang === 'fr' ? 'fr-FR' : 'en-GB')
 const formats = new Map<string, Intl.DateTimeFormat>()
 function format(key: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
