@@ -79,7 +79,9 @@ func TestEveryGrafanaQueryReturnsRows(t *testing.T) {
 			break
 		}
 	}
-	queries, err := grafana.Queries(grafana.Choice{Bucket: influxtest.Bucket, From: from, To: to, Site: "(metz|nancy)", Building: ".*", Space: "(metz-coworking|metz-hall|nancy-hall)"})
+	// InfluxDB 1.8 takes a point at the very end of a range into it, 2.x does not:
+	// the day that begins then, today, has open hours once the sites have opened.
+	queries, err := grafana.Queries(grafana.Choice{Bucket: influxtest.Bucket, From: from, To: to.Add(-time.Second), Site: "(metz|nancy)", Building: ".*", Space: "(metz-coworking|metz-hall|nancy-hall)"})
 	if err != nil {
 		t.Fatal(err)
 	}
