@@ -16,6 +16,7 @@ import (
 
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
 )
 
 // client asks the API of a running service.
@@ -261,24 +262,25 @@ func TestStreamTellsOfChangesAndResumes(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	d := openDoor(t, a, a.MQTT.String())
 	c := clientOf(t, a)
-	d.send("metz-coworking-count", "count", `"count":5`)
-	id, _ := c.follow(t, "", func(space string, count any) bool { return space == "metz-coworking" && count == 5.0 })
-	d.send("metz-coworking-count", "count", `"count":6`)
-	eventually(t, "6 people", func() bool {
-		for _, s := range a.live.Availability() {
-			if s.Space == "metz-coworking" && s.Count != nil && *s.Count == 6 {
-				return true
-			}
-		}
-		return false
-	})
-	if _, before := c.follow(t, id, func(space string, count any) bool { return space == "metz-coworking" && count == 6.0 }); before != 0 {
-		t.Errorf("%d other events came before what was missed", before)
+	holds := func(people int) {
+		d.send("metz-coworking-count", "count", fmt.Sprintf(`"count":%d`, people))
+		eventually(t, fmt.Sprint(people, " people"), func() bool {
+			return slices.ContainsFunc(a.live.Availability(), func(s occupancy.SpaceAvailability) bool {
+				return s.Space == "metz-coworking" && s.Count != nil && *s.Count == people
+			})
+		})
+	}
+	holds(5)
+	id, _ := c.follow(t, "", func(string, any) bool { return true }) // the last of the whole state: the only one with an id
+	holds(6)
+	if _, others := c.follow(t, id, func(space string, count any) bool { return space == "metz-coworking" && count == 6.0 }); others != 0 {
+		t.Errorf("%d events of other spaces came before what was missed", others)
 	}
 }
 
-// follow reads the stream until an event fits, and returns its id and how many came before it.
-func (c client) follow(t *testing.T, lastID string, fits func(space string, count any) bool) (id string, before int) {
+// follow reads the stream until an event that has an id fits. It returns that
+// id and how many events of spaces other than the coworking came before it.
+func (c client) follow(t *testing.T, lastID string, fits func(space string, count any) bool) (id string, others int) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "GET", c.base+"/v1/availability/stream?site=metz", nil)
 	if err != nil {
@@ -303,10 +305,12 @@ func (c client) follow(t *testing.T, lastID string, fits func(space string, coun
 			if err := json.Unmarshal([]byte(data), &s); err != nil {
 				t.Fatal(err)
 			}
-			if fits(fmt.Sprint(s["space"]), s["count"]) {
-				return id, before
+			if id != "" && fits(fmt.Sprint(s["space"]), s["count"]) {
+				return id, others
 			}
-			before++
+			if s["space"] != "metz-coworking" {
+				others++
+			}
 		}
 	}
 	t.Fatal("the stream ended without it")
