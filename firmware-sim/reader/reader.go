@@ -65,6 +65,7 @@ type Reader struct {
 	locked    bool
 	heldUntil time.Time
 	obeyed    map[uuid.UUID]time.Time // commands, until they could not be obeyed again
+	lastDone  uuid.UUID               // the last of them
 }
 
 // asked is a read that waits for its decision.
@@ -101,6 +102,10 @@ func (r *Reader) Status(now time.Time, online bool, firmware string) *wire.Messa
 	m := r.message(wire.Status, now)
 	lists := wire.ListForm2
 	m.Status = &wire.StatusBody{Online: online, Firmware: &firmware, Lists: &lists, Keys: r.keys()}
+	if r.lastDone != uuid.Nil {
+		done := r.lastDone
+		m.Status.Obeyed = &done
+	}
 	if r.list != nil {
 		v := r.Version()
 		m.Status.List = &v
@@ -291,13 +296,14 @@ func (r *Reader) Command(payload []byte, now time.Time) *Outcome {
 		if r.locked {
 			return nil
 		}
-		r.heldUntil = now.Add(open)
+		r.heldUntil, r.lastDone = now.Add(open), c.ID
 		return &Outcome{Request: c.ID, Granted: true, Open: open, Reason: "unlock", By: "held"}
 	case "lockdown":
 		r.locked, r.heldUntil = true, time.Time{}
 	case "release":
 		r.locked, r.heldUntil = false, time.Time{}
 	}
+	r.lastDone = c.ID
 	return &Outcome{Request: c.ID, Reason: c.Kind, By: "held"}
 }
 

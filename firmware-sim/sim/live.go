@@ -231,7 +231,9 @@ func (l *live) told(link Link, h heard) error {
 	case wire.Decision:
 		r.Decision(h.payload, now)
 	case wire.Command:
-		r.Command(h.payload, now)
+		if r.Command(h.payload, now) != nil { // its status says that it obeyed
+			return l.status(link, r.Device, now, true)
+		}
 	case wire.Allowlist:
 		if r.Allowlist(h.payload) {
 			return l.status(link, r.Device, now, true)

@@ -25,6 +25,7 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/downlink"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
@@ -48,6 +49,8 @@ type Doors interface {
 	Unlock(door catalogue.DoorID, length time.Duration) error
 	// CanUnlock reports whether any reader can be told to open the door.
 	CanUnlock(door catalogue.DoorID) bool
+	// Sent is the command that a reader was sent last; false: none.
+	Sent(device catalogue.DeviceID) (downlink.Command, bool)
 }
 
 // Sessions are the broker's connections that a changed secret or token ends.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/live"
@@ -44,6 +45,7 @@ type deviceState struct {
 	catalogue.Device
 	LastSeenAt *catalogue.Instant `json:"last_seen_at"`
 	Status     *status            `json:"status"`
+	Command    *commandView       `json:"command" doc:"The command that it was sent last since Totem started, and its confirmation; null: none."`
 	Air        *airView           `json:"air" doc:"What it last measured of the air; null: nothing."`
 	// NotUnderstood is told of a real device whose messages come, and hold
 	// nothing that its kind is there for.
@@ -78,6 +80,15 @@ type status struct {
 	List      *string            `json:"list" doc:"Version of the allowlist that a reader has applied."`
 	ListSince *catalogue.Instant `json:"list_since"`
 	Keys      []string           `json:"keys" nullable:"false" doc:"Ids of the site keys that a reader says it verifies by: the next key signs once all readers of its site know it."`
+}
+
+// commandView is the command that a reader was sent last, and its confirmation.
+type commandView struct {
+	Kind        string             `json:"kind" enum:"unlock,lockdown,release"`
+	OpenSeconds int                `json:"open_seconds"`
+	SentAt      catalogue.Instant  `json:"sent_at"`
+	ConfirmedAt *catalogue.Instant `json:"confirmed_at" doc:"When its status first said that it obeyed it; null: not yet."`
+	Confirms    bool               `json:"confirms" doc:"Whether the reader can confirm at all: one that speaks its maker's own messages cannot."`
 }
 
 // siteKey is the public key of a site.
@@ -153,6 +164,12 @@ func (s *server) catalogue() {
 // showDevice is a device with what is known of it.
 func (s *server) showDevice(d catalogue.Device, known map[catalogue.DeviceID]live.Device) deviceState {
 	out := withStatus(d, known[d.ID])
+	if sent, ok := s.cfg.Doors.Sent(d.ID); ok {
+		out.Command = &commandView{Kind: sent.Kind, OpenSeconds: int(sent.Open.Seconds()), SentAt: instant(sent.At), Confirms: sent.ID != uuid.Nil}
+		if l := known[d.ID]; sent.ID != uuid.Nil && l.Obeyed == sent.ID {
+			out.Command.ConfirmedAt = instantOrNil(&l.ObeyedAt)
+		}
+	}
 	if r, ok := s.cfg.NotUnderstood()[d.ID]; ok {
 		out.NotUnderstood = &notUnderstood{r.Count, instant(r.Last), r.Topic, printable(r.Body)}
 	}

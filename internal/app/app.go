@@ -170,7 +170,8 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	publish := func(topic string, payload []byte, retain bool) error { return a.broker.Publish(topic, payload, retain) }
 	if a.down, err = downlink.Open(ctx, downlink.Config{
 		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
-		OnList: a.metrics.lists.issued,
+		OnList:    a.metrics.lists.issued,
+		OnCommand: func(d catalogue.DeviceID) { a.live.DeviceChanged(d) },
 		OnSize: func(d *catalogue.Device, size int) {
 			a.live.DeviceAlarm(ingest.AlarmListTooLarge, d, size > a.cfg.ListMaxBytes, fmt.Sprintf("its allowlist has %d bytes, more than the settings allow (%d): must so many badges open this door?", size, a.cfg.ListMaxBytes))
 		},

@@ -42,6 +42,8 @@ type Config struct {
 	Log     *slog.Logger
 	// OnList is told when a reader's new list is out, for the propagation metric; may be nil.
 	OnList func(device catalogue.DeviceID, version int64, issued time.Time)
+	// OnCommand is told that a reader was sent a command; may be nil. It must not wait.
+	OnCommand func(device catalogue.DeviceID)
 	// OnSize is told how large a reader's list is, in bytes; may be nil.
 	OnSize func(device *catalogue.Device, size int)
 }
@@ -64,6 +66,33 @@ type Downlink struct {
 	forms    map[catalogue.DeviceID]int      // of lists, as readers say in their status
 	listKeys map[catalogue.DeviceID]int      // how many each was given; none: one
 	unlocked map[catalogue.DoorID]time.Time  // until when remote unlocks hold a door open
+	sent     map[catalogue.DeviceID]Command  // what each was sent last
+}
+
+// Command is what a reader was told to do.
+type Command struct {
+	ID   uuid.UUID // nil: in a real reader's own words, which it cannot confirm
+	Kind string    // unlock, lockdown, release
+	Open time.Duration
+	At   time.Time
+}
+
+// Sent is the command that a reader was sent last since Totem started; false: none.
+func (d *Downlink) Sent(device catalogue.DeviceID) (Command, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c, ok := d.sent[device]
+	return c, ok
+}
+
+func (d *Downlink) noteSent(device catalogue.DeviceID, c Command) {
+	c.At = d.cfg.Now()
+	d.mu.Lock()
+	d.sent[device] = c
+	d.mu.Unlock()
+	if d.cfg.OnCommand != nil {
+		d.cfg.OnCommand(device)
+	}
 }
 
 // Republish has every list sent again: the broker may have forgotten them.
@@ -90,6 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Downlink, error) {
 	d := &Downlink{
 		cfg: cfg, byDoor: map[catalogue.DoorID][]*reader{}, byID: map[catalogue.DeviceID]*reader{}, kick: make(chan struct{}, 1),
 		greeted: map[catalogue.DeviceID]greeting{}, forms: map[catalogue.DeviceID]int{}, unlocked: map[catalogue.DoorID]time.Time{},
+		sent: map[catalogue.DeviceID]Command{},
 	}
 	if err := d.LoadListKeys(ctx); err != nil {
 		return nil, err
@@ -251,7 +281,10 @@ func (d *Downlink) Unlock(door catalogue.DoorID, length time.Duration) error {
 		}
 		reached = true
 		if topic, payload, ok := wire.OpenForeign(r.dev); ok {
-			errs = append(errs, d.cfg.Publish(topic, payload, false))
+			err := d.cfg.Publish(topic, payload, false)
+			if errs = append(errs, err); err == nil {
+				d.noteSent(r.dev.ID, Command{Kind: "unlock", Open: length})
+			}
 			continue
 		}
 		want := state{until: until}
@@ -297,12 +330,13 @@ const commandLife = 15 * time.Second
 
 func (d *Downlink) command(r *reader, kind string, open time.Duration, notAfter time.Time) error {
 	key, _ := d.cfg.Keys.Site(r.dev.Site)
-	payload, err := wire.SignCommand(key.Private, r.dev.ID, wire.CommandBody{
-		ID: uuid.Must(uuid.NewV7()), Kind: kind, OpenMS: int(open.Milliseconds()), NotAfter: notAfter,
-	})
+	body := wire.CommandBody{ID: uuid.Must(uuid.NewV7()), Kind: kind, OpenMS: int(open.Milliseconds()), NotAfter: notAfter}
+	payload, err := wire.SignCommand(key.Private, r.dev.ID, body)
 	if err != nil {
 		return err
 	}
+	// Noted first: a reader's confirmation may be here before Publish returns.
+	d.noteSent(r.dev.ID, Command{ID: body.ID, Kind: kind, Open: open})
 	return d.cfg.Publish(topic(r.dev, wire.Command), payload, false)
 }
 

@@ -101,6 +101,7 @@ type Values struct {
 	List        *string    `json:"list,omitempty"`
 	Lists       *int       `json:"lists,omitempty"`
 	Keys        *[]string  `json:"keys,omitempty"`
+	Obeyed      *uuid.UUID `json:"obeyed,omitempty"`
 
 	// Of foreign devices: a counter's lifetime totals, the numbering that wraps
 	// at 256, and "arrival" where the device's own clock could not be believed.
@@ -191,7 +192,7 @@ func values(m *wire.Message) Values {
 	case wire.Status:
 		s := m.Status
 		v.Online, v.Firmware, v.Battery, v.RSSI, v.Uptime, v.List = &s.Online, s.Firmware, s.Battery, s.RSSI, s.Uptime, s.List
-		if v.Lists = s.Lists; s.Keys != nil {
+		if v.Lists, v.Obeyed = s.Lists, s.Obeyed; s.Keys != nil {
 			v.Keys = &s.Keys
 		}
 	}

@@ -67,6 +67,9 @@ type Device struct {
 	List       *string  // version of the allowlist a reader has applied
 	ListSince  time.Time
 	Numbering  Numbering
+	// Obeyed is the last command that a reader says it obeyed, and when it first said so; nil: it never did.
+	Obeyed   uuid.UUID `json:",omitzero"`
+	ObeyedAt time.Time `json:",omitzero"`
 
 	// Of a sensor: its latest value, since when it has been so, and as of when that is known.
 	Value      int

@@ -227,6 +227,14 @@ func (s *State) AlarmChanged(a ingest.Alarm) {
 	s.wake()
 }
 
+// DeviceChanged tells clients of a device of which something else is known now than before.
+func (s *State) DeviceChanged(id catalogue.DeviceID) {
+	s.mu.Lock()
+	s.renewed[id] = true
+	s.mu.Unlock()
+	s.wake()
+}
+
 // toSend notes what a live topic is to say, where that is something new. The
 // caller holds mu.
 func (s *State) toSend(a occupancy.SpaceAvailability) {

@@ -153,6 +153,9 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ing
 		return
 	}
 	s.lists(dev, d, v, at, online)
+	if v.Obeyed != nil && *v.Obeyed != d.Obeyed {
+		d.Obeyed, d.ObeyedAt = *v.Obeyed, o.ReceivedAt
+	}
 	s.occ.Heard(dev.ID)
 	s.occ.SetSilent(dev.ID, !online)
 	// A reader that comes back, or has started again, may have missed what it

@@ -237,6 +237,9 @@ func (o *object) status() *StatusBody {
 	if o.has("keys") {
 		s.Keys = o.texts("keys")
 	}
+	if o.has("obeyed") {
+		s.Obeyed = ptr(o.uuid("obeyed"))
+	}
 	return s
 }
 

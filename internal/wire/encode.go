@@ -46,6 +46,9 @@ func (m *Message) Canonical(b []byte) []byte {
 		if s.Keys != nil {
 			b = fmt.Appendf(b, "|keys=%q", s.Keys)
 		}
+		if s.Obeyed != nil {
+			b = fmt.Appendf(b, "|obeyed=%s", s.Obeyed)
+		}
 	}
 	return b
 }
@@ -94,6 +97,7 @@ type payload struct {
 	List        *string    `json:"list,omitempty"`
 	Lists       *int       `json:"lists,omitempty"`
 	Keys        []string   `json:"keys,omitempty"`
+	Obeyed      *uuid.UUID `json:"obeyed,omitempty"`
 }
 
 // Encode writes the message's payload; Decode reads it back equal.
@@ -127,7 +131,7 @@ func (m *Message) Encode() ([]byte, error) {
 	case Status:
 		s := m.Status
 		p.Online, p.Firmware, p.Battery, p.RSSI, p.Uptime, p.List = &s.Online, s.Firmware, s.Battery, s.RSSI, s.Uptime, s.List
-		p.Lists, p.Keys = s.Lists, s.Keys
+		p.Lists, p.Keys, p.Obeyed = s.Lists, s.Keys, s.Obeyed
 	}
 	return json.Marshal(p)
 }

@@ -87,6 +87,8 @@ type StatusBody struct {
 	List     *string  // version of the allowlist that a reader has applied
 	Lists    *int     // the newest form of allowlists that a reader reads; nil: it does not say
 	Keys     []string // ids of the site keys that a reader verifies by; nil: it does not say
+	// Obeyed is the last command that a reader obeyed; nil: it does not say.
+	Obeyed *uuid.UUID
 }
 
 // FieldError says which field of a payload is wrong and how; never its value.

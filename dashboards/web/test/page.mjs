@@ -7,9 +7,13 @@
 // looked at: nothing may be reported on the console, axe must find nothing,
 // nothing may be wider than the screen, and the view must show what it is for.
 import { chromium } from 'playwright-core'
-import { readFile, mkdir } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { readFile, mkdir, mkdtemp } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 const [base, admin, ...options] = process.argv.slice(2)
 const whole = options.includes('--all')
@@ -120,6 +124,22 @@ async function relay() {
   return { base: `http://127.0.0.1:${port}`, cut() { server.close(); for (const s of sockets) s.destroy() }, async mend() { server = await serve(port) } }
 }
 
+/** An empty service of its own, that can be killed and started again. */
+async function service() {
+  const data = await mkdtemp(join(tmpdir(), 'totem-page-')), token = 'page-' + randomUUID(), port = 18091
+  const env = { ...process.env, TOTEM_DATA: data, TOTEM_HTTP: `127.0.0.1:${port}`, TOTEM_MQTT_LISTEN: '127.0.0.1:11894', TOTEM_ADMIN_TOKEN: token }
+  const own = { base: `http://127.0.0.1:${port}`, token, child: undefined,
+    async start() {
+      own.child = spawn(process.env.TOTEM_BIN ?? 'totem', ['serve'], { env, stdio: 'ignore' })
+      for (let i = 0; i < 100; i++) { if (await fetch(own.base + '/healthz').then((r) => r.ok, () => false)) return; await new Promise((r) => setTimeout(r, 200)) }
+      throw new Error('the service does not start')
+    },
+    kill: () => new Promise((done) => { if (own.child.exitCode !== null || own.child.signalCode) return done(); own.child.once('exit', done); own.child.kill('SIGKILL') }),
+  }
+  await own.start()
+  return own
+}
+
 /** What people come for, from the page alone. */
 async function journeys() {
   const step = async (name, f) => { looked++; const page = await open('admin', 'fr', 'desk', 'light'); page.what = name; try { await f(page) } catch (e) { fault(page, e.message.split('\n')[0]) } await page.context().close() }
@@ -151,6 +171,28 @@ async function journeys() {
     await line.mend()
     await page.locator('header [role=status].ok').waitFor({ timeout: 60_000 })
     line.cut()
+  })
+  await step('a door is opened, and its reader confirms', async (page) => {
+    await page.goto(base + '/portes')
+    await page.getByLabel('Ouvrir une porte').selectOption('metz-entrance')
+    await page.getByRole('button', { name: 'Ouvrir', exact: true }).click()
+    await page.locator('dialog input').fill('livraison')
+    await page.locator('dialog').getByRole('button', { name: 'Confirmer' }).click()
+    await page.locator('li', { hasText: 'metz-entrance' }).locator('.ok', { hasText: 'confirmé à' }).first().waitFor()
+  })
+  await step('the service is killed and started again', async (page) => {
+    const own = await service()
+    try {
+      await page.goto(`${own.base}/connexion?token=${own.token}`)
+      await page.locator('header [role=status].ok').waitFor()
+      await own.kill()
+      await page.locator('header [role=status].warn', { hasText: 'coupé' }).waitFor()
+      await own.start()
+      await page.locator('header [role=status].ok').waitFor({ timeout: 60_000 })
+      await fetch(`${own.base}/v1/sites/metz/lockdown`, { method: 'PUT', headers: { Authorization: `Bearer ${own.token}`, 'Content-Type': 'application/json' }, body: '{"active":true,"reason":"essai"}' })
+      await page.goto(own.base + '/portes') // the session holds over the restart
+      await page.locator('[role=alert]', { hasText: 'confinement' }).waitFor()
+    } finally { await own.kill() }
   })
   await step('two who edit the same', async (page) => {
     const id = `page-test-${Date.now()}`

@@ -47,7 +47,11 @@ class Live {
       this.#retry = window.setTimeout(() => this.start(), this.#wait)
       this.#wait = Math.min(this.#wait * 2, 30_000)
     }
+    let first = true
     const on = <T,>(topic: string, take: (v: T) => void) => source.addEventListener(topic, (e) => {
+      // A whole answer (its first events have no id) stands for all that was known: what it does not name is over.
+      if (first && !e.lastEventId) this.#later(() => { this.spaces.clear(); this.alarms.clear(); this.devices.clear() })
+      first = false
       if (e.lastEventId) this.#last = e.lastEventId
       const v = JSON.parse(e.data) as T
       this.#heard = Date.now()

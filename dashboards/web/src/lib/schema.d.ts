@@ -1366,6 +1366,17 @@ export interface components {
             lease?: string | null;
             reason?: string;
         };
+        CommandView: {
+            /** @description When its status first said that it obeyed it; null: not yet. */
+            confirmed_at?: string | null;
+            /** @description Whether the reader can confirm at all: one that speaks its maker's own messages cannot. */
+            confirms?: boolean;
+            /** @enum {string} */
+            kind?: "unlock" | "lockdown" | "release";
+            /** Format: int64 */
+            open_seconds?: number;
+            sent_at?: string;
+        };
         Correction: {
             /** Format: date-time */
             at?: string;
@@ -1426,6 +1437,8 @@ export interface components {
             address?: string;
             /** @description What it last measured of the air; null: nothing. */
             air?: components["schemas"]["AirView"] | null;
+            /** @description The command that it was sent last since Totem started, and its confirmation; null: none. */
+            command?: components["schemas"]["CommandView"] | null;
             direction?: string;
             disabled?: boolean;
             door?: string;

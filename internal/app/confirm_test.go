@@ -1,0 +1,54 @@
+package app
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/wire"
+)
+
+func TestAReaderConfirmsTheCommandItObeyed(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	c := clientOf(t, a)
+	commands, line := connect(t, a)
+	heard(t, commands, "release")
+	status := func(obeyed uuid.UUID) {
+		payload := fmt.Sprintf(`{"id":%q,"at":%q,"online":true,"obeyed":%q}`, uuid.New(), wire.FormatTime(time.Now()), obeyed)
+		if err := line.Publish("totem/v1/metz/"+string(reader)+"/status", []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command := func() map[string]any {
+		for _, d := range c.must("GET", "/v1/devices?site=metz&limit=1000", "")["items"].([]any) {
+			if d := d.(map[string]any); d["id"] == string(reader) {
+				said, _ := d["command"].(map[string]any)
+				return said
+			}
+		}
+		t.Fatal("the reader is not in the list of devices")
+		return nil
+	}
+	status(uuid.New())
+	eventually(t, "its first status", func() bool { return a.live.Devices()[reader].Online != nil })
+	c.must("POST", "/v1/doors/metz-entrance/unlock", `{"seconds":7,"reason":"delivery"}`)
+	var told wire.CommandBody
+	await(t, commands, func(b wire.CommandBody) bool { told = b; return b.Kind == "unlock" })
+	if k := command(); k["kind"] != "unlock" || k["open_seconds"] != 7.0 || k["confirmed_at"] != nil || k["confirms"] != true {
+		t.Errorf("before the reader has said anything: %v", k)
+	}
+	status(uuid.New()) // of another command: it confirms nothing
+	if k := command(); k["confirmed_at"] != nil {
+		t.Errorf("another command's confirmation counts: %v", k)
+	}
+	status(told.ID)
+	eventually(t, "the reader's confirmation", func() bool { return command()["confirmed_at"] != nil })
+	c.must("PUT", "/v1/sites/metz/lockdown", `{"active":true,"reason":"drill"}`)
+	await(t, commands, func(b wire.CommandBody) bool { return b.Kind == "lockdown" })
+	if k := command(); k["kind"] != "lockdown" || k["confirmed_at"] != nil {
+		t.Errorf("the former confirmation stands for a new command: %v", k)
+	}
+}
