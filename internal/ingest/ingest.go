@@ -354,16 +354,16 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	}
 	b.report(p.cfg.Metrics)
 	p.watch.committed(batch)
+	for _, it := range batch { // before the answers: who asks after one finds the badge counted
+		if it.read != nil && !it.repeated {
+			p.cfg.Enrolments.saw(it.read, it.msg.Badge.Credential)
+		}
+	}
 	if waiting, _ := p.queue.len(); len(batch) <= answerHere && waiting == 0 && p.answering.Load() == 0 {
 		p.send(ready) // nobody waits for the next commit: spare the reader a change of goroutine
 	} else {
 		p.answering.Add(1)
 		p.answers <- ready
-	}
-	for _, it := range batch {
-		if it.read != nil && !it.repeated {
-			p.cfg.Enrolments.saw(it.read, it.msg.Badge.Credential)
-		}
 	}
 	if p.cfg.OnCommit != nil {
 		p.cfg.OnCommit(b.done)
