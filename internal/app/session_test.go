@@ -133,7 +133,7 @@ func TestTheStreamTellsReadsAlarmsAndDevicesAsTheyChange(t *testing.T) {
 		status, _ := m["status"].(map[string]any)
 		return m["id"] == "metz-entrance-in" && status["online"] == false
 	})
-	again, _ := streamOf(t, clientOf(t, a), "/v1/stream?topics=reads,alarms,devices", e.id)
+	again, _ := streamOf(t, clientOf(t, a), "/v1/stream?topics=reads,alarms", e.id) // devices change as readers are told things
 	if first := <-again; first.topic != "alarms" || first.data["device"] != "metz-fablab-count" {
 		t.Errorf("resumed after the read: %+v", first)
 	}

@@ -235,6 +235,17 @@ async function journeys() {
     await page.getByRole('button', { name: 'Calculer' }).click()
     await page.locator('tbody td.strong').first().waitFor()
   })
+  await step('a spreadsheet is imported after its dry run', async (page) => {
+    const id = `page-import-${Date.now()}`
+    await page.goto(base + '/baux?liste=import')
+    await page.locator('input[type=file]').setInputFiles({ name: 'tenants.csv', mimeType: 'text/csv', buffer: Buffer.from(`id;name;site;kind\n${id};Le Fil d’Ariane;metz;association\n`) })
+    await page.getByRole('button', { name: 'Vérifier' }).click()
+    await page.locator('tbody tr', { hasText: id }).locator('.ok', { hasText: 'nouveau' }).waitFor()
+    if ((await fetch(`${base}/v1/tenants/${id}`, { headers: { Authorization: `Bearer ${admin}` } })).status !== 404) fault(page, 'the dry run wrote')
+    await page.getByRole('button', { name: 'Importer', exact: true }).last().click()
+    await page.locator('[role=status].ok', { hasText: 'Enregistré' }).waitFor()
+    await api('DELETE', `/v1/tenants/${id}`)
+  })
   await step('the rents for the council', async (page) => {
     await page.goto(base + '/facturation')
     await page.getByRole('button', { name: 'Loyers' }).click()
