@@ -102,10 +102,10 @@ let zone = 'Europe/Paris'
 export function setZone(name: string): void { zone = name; formats.clear() }
 const locale = () => (tongue.lang === 'fr' ? 'fr-FR' : 'en-GB')
 const formats = new Map<string, Intl.DateTimeFormat>()
-function format(key: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const name = locale() + key
+function format(key: string, options: Intl.DateTimeFormatOptions, as = locale()): Intl.DateTimeFormat {
+  const name = as + key
   let f = formats.get(name)
-  if (!f) formats.set(name, (f = new Intl.DateTimeFormat(locale(), { timeZone: zone, ...options })))
+  if (!f) formats.set(name, (f = new Intl.DateTimeFormat(as, { timeZone: zone, ...options })))
   return f
 }
 const as = (v: string | Date) => (typeof v === 'string' ? new Date(v) : v)
@@ -114,10 +114,10 @@ export const clock = (v: string | Date) => format('c', { hour: '2-digit', minute
 export const date = (v: string | Date) => format('d', { day: 'numeric', month: 'long' }).format(as(v))
 export const longDate = (v: string | Date) => format('l', { weekday: 'long', day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit' }).format(as(v))
 export const dateTime = (v: string | Date) => format('dt', { day: '2-digit', month: '2-digit', hour: '2-digit', minute: '2-digit' }).format(as(v))
-export const localDay = (v: string | Date) => new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(as(v))
+export const localDay = (v: string | Date) => format('day', { year: 'numeric', month: '2-digit', day: '2-digit' }, 'en-CA').format(as(v))
 /** An instant as a form's field holds it: local time at the sites, wherever the reader is. */
 export function siteLocal(v: string | Date): string {
-  const f = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit' })
+  const f = format('form', { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit' }, 'sv-SE')
   return f.format(as(v)).replace(' ', 'T')
 }
 /** The instant of a local time at the sites. */
