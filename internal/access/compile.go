@@ -122,24 +122,19 @@ func (c *Compiler) compilePeople(book *lease.Book) people {
 	return p
 }
 
-// tenantLease is a lease as it is written and as it is compiled.
-type tenantLease struct {
-	lease.Lease
-	*compiled
-}
-
 // compileLeases gives leases to whom they serve, and returns them by tenant.
-func (c *Compiler) compileLeases(p people, book *lease.Book) map[lease.TenantID][]tenantLease {
-	byTenant := map[lease.TenantID][]tenantLease{}
+func (c *Compiler) compileLeases(p people, book *lease.Book) map[lease.TenantID][]*compiled {
+	byTenant := map[lease.TenantID][]*compiled{}
 	schedules := map[lease.ScheduleID]*schedule{}
 	words := (len(c.network.Doors) + 63) / 64
-	n := book.Size().Leases
-	all, sets := make([]compiled, 0, n), make(bits, n*words)
-	for l := range book.Leases() { // by id, so that each member's come by id
-		plan, _ := book.Plan(l.Plan)
-		all = append(all, compiled{id: l.ID, doors: sets[:words:words], active: l.Status == lease.Active, startsOn: l.StartsOn, endsOn: math.MaxInt32})
+	pieces := c.pieces(book)
+	all, sets := make([]compiled, len(pieces)), make(bits, len(pieces)*words)
+	for i, piece := range pieces {
+		l, plan := *piece.lease, *piece.plan
+		cl := &all[i]
+		*cl = compiled{id: l.ID, doors: sets[:words:words], active: l.Status == lease.Active, startsOn: l.StartsOn, endsOn: math.MaxInt32,
+			since: piece.since, until: piece.until, terms: piece.lease, plan: piece.plan}
 		sets = sets[words:]
-		cl := &all[len(all)-1]
 		for _, id := range l.Spaces {
 			cl.doors.add(c.toward[id])
 		}
@@ -158,13 +153,13 @@ func (c *Compiler) compileLeases(p people, book *lease.Book) map[lease.TenantID]
 		}
 		cl.schedule = schedules[plan.Schedule]
 		p.serve(l, cl)
-		byTenant[l.Tenant] = append(byTenant[l.Tenant], tenantLease{l, cl})
+		byTenant[l.Tenant] = append(byTenant[l.Tenant], cl)
 	}
 	return byTenant
 }
 
 // compilePass finds by which leases of its host's tenant a pass opens what.
-func (c *Compiler) compilePass(book *lease.Book, v lease.Pass, leases map[lease.TenantID][]tenantLease) *pass {
+func (c *Compiler) compilePass(book *lease.Book, v lease.Pass, leases map[lease.TenantID][]*compiled) *pass {
 	out := &pass{id: v.ID, doors: newBits(len(c.network.Doors))}
 	host, _ := book.Member(v.Host)
 	for _, id := range v.Spaces {
@@ -174,8 +169,8 @@ func (c *Compiler) compilePass(book *lease.Book, v lease.Pass, leases map[lease.
 		}
 		s := passSpace{doors: c.toward[id], staff: slices.Contains(host.StaffSites, sp.Site)}
 		for _, l := range leases[host.Tenant] {
-			if book.Gives(l.Lease, id) {
-				s.leases = append(s.leases, l.compiled)
+			if book.Gives(l.terms, l.plan, id) {
+				s.leases = append(s.leases, l)
 			}
 		}
 		if s.staff || len(s.leases) > 0 {
@@ -235,7 +230,7 @@ func (c *Compiler) compileEvents(p people, book *lease.Book, doors []door) {
 	}
 }
 
-func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book, leases map[lease.TenantID][]tenantLease) {
+func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book, leases map[lease.TenantID][]*compiled) {
 	n := book.Size().Credentials + book.Size().Passes
 	x.credentials, x.forList = make([]credential, 0, n), make([]lease.Hash, 0, n)
 	for cr := range book.CredentialsUnordered() {

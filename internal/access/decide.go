@@ -170,7 +170,7 @@ func (x *Index) right(a *Answer, c *credential, d *door, unix int64) {
 	if c.member != nil && x.byLease(a, c.member, d, unix) {
 		return
 	}
-	if c.pass != nil && c.pass.opens(d, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // its time is the credential's
+	if c.pass != nil && c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // its time is the credential's
 		a.Granted, a.Reason, a.Lease = true, Pass, ""
 		return
 	}
@@ -186,7 +186,7 @@ func (x *Index) byLease(a *Answer, m *member, d *door, unix int64) bool {
 	best := 0
 	local := x.network.Zone.AtUnix(floorSecond(unix))
 	for _, l := range m.leases {
-		if !l.doors.has(d.n) {
+		if !l.doors.has(d.n) || !l.holds(unix) {
 			continue
 		}
 		reason, rank := l.test(local, d.calendar.Holidays)

@@ -73,14 +73,16 @@ func (x *Index) Explain(book *lease.Book, q Question) []Tried {
 	if c.member != nil {
 		local := x.network.Zone.AtUnix(floorSecond(unix))
 		for _, l := range c.member.leases {
-			list = append(list, x.triedLease(book, l, d, local))
+			if l.holds(unix) {
+				list = append(list, x.triedLease(l, d, local))
+			}
 		}
 		list = append(list, x.triedEvents(book, c.member, d, unix)...)
 	}
 	if c.pass != nil {
 		p, _ := book.Pass(c.pass.id)
 		t := Tried{Right: Pass, ID: string(p.ID), Space: x.opener(d, p.Spaces), From: p.ValidFrom, To: p.ValidTo}
-		if !c.pass.opens(d, x.network.Zone.AtUnix(floorSecond(unix)).Day) {
+		if !c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) {
 			t.Failed = NoRight
 		}
 		list = append(list, t)
@@ -88,9 +90,8 @@ func (x *Index) Explain(book *lease.Book, q Question) []Tried {
 	return list
 }
 
-func (x *Index) triedLease(book *lease.Book, l *compiled, d *door, local catalogue.Local) Tried {
-	t := Tried{Right: Lease, Lease: l.id}
-	terms, _ := book.Lease(l.id)
+func (x *Index) triedLease(l *compiled, d *door, local catalogue.Local) Tried {
+	t, terms, plan := Tried{Right: Lease, Lease: l.id}, l.terms, l.plan
 	t.From = x.network.Zone.Start(terms.StartsOn)
 	if terms.EndsOn != nil {
 		t.To = x.network.Zone.Start(*terms.EndsOn + 1)
@@ -101,7 +102,6 @@ func (x *Index) triedLease(book *lease.Book, l *compiled, d *door, local catalog
 	}
 	t.Space = x.opener(d, terms.Spaces)
 	if t.Space == "" {
-		plan, _ := book.Plan(terms.Plan)
 		for _, s := range x.network.Spaces {
 			if slices.Contains(plan.Includes, s.Kind) && (plan.Roaming || s.Site == terms.Site) && x.network.Within(s.ID, d.to) {
 				t.Space = s.ID

@@ -130,8 +130,8 @@ type passSpace struct {
 	leases []*compiled // of the host's tenant, that give it or to which it is crossed
 }
 
-// opens reports whether the pass opens a door on a local day.
-func (p *pass) opens(d *door, day catalogue.Day) bool {
+// opens reports whether the pass opens a door at an instant, on its local day.
+func (p *pass) opens(d *door, unix int64, day catalogue.Day) bool {
 	for i := range p.spaces {
 		s := &p.spaces[i]
 		if !s.doors.has(d.n) {
@@ -141,7 +141,7 @@ func (p *pass) opens(d *door, day catalogue.Day) bool {
 			return true
 		}
 		for _, l := range s.leases {
-			if l.active && l.startsOn <= day && day <= l.endsOn {
+			if l.active && l.holds(unix) && l.startsOn <= day && day <= l.endsOn {
 				return true
 			}
 		}
@@ -153,18 +153,24 @@ type member struct {
 	id        lease.MemberID
 	staff     bits // sites; nil: none
 	responder bool
-	leases    []*compiled // by id
+	leases    []*compiled // by id, then by when they hold
 	events    []*event    // invited to
 }
 
-// compiled is a lease with its plan and schedule.
+// compiled is one version of a lease with one of its plan, and its schedule.
 type compiled struct {
 	id               lease.ID
 	doors            bits
 	active           bool
 	startsOn, endsOn catalogue.Day
 	schedule         *schedule
+	since, until     int64 // Unix milliseconds, [since, until): when these versions hold for doors
+	terms            *lease.Lease
+	plan             *lease.Plan
 }
+
+// holds reports whether this is what the lease is at an instant.
+func (l *compiled) holds(unix int64) bool { return l.since <= unix && unix < l.until }
 
 type event struct {
 	id       lease.EventID

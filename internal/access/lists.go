@@ -2,6 +2,7 @@ package access
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func (e *expansion) plain(c *credential) (rights []Right, ok bool) {
 	if c.from > e.from || c.to < e.to {
 		return nil, false
 	}
-	return e.lease(only).rights, true
+	return e.lease(only).rights, true // within the time for which it holds
 }
 
 func clip(all []interval, from, to int64) []Right {
@@ -153,8 +154,12 @@ func (e *expansion) byPass(c *credential) []interval {
 		}
 		for _, l := range s.leases {
 			from, to := max(first, l.startsOn), min(last, l.endsOn)
-			if l.active && from <= to {
-				all = append(all, interval{Pass, zone.Start(from).UnixMilli(), zone.Start(to + 1).UnixMilli()})
+			if !l.active || from > to {
+				continue
+			}
+			v := interval{Pass, max(zone.Start(from).UnixMilli(), l.since), min(zone.Start(to+1).UnixMilli(), l.until)}
+			if v.from < v.to {
+				all = append(all, v)
 			}
 		}
 	}
@@ -202,9 +207,23 @@ func (e *expansion) lease(l *compiled) *expanded {
 			out = append(out, window(zone, day, w)...)
 		}
 	}
-	out = union(out)
+	out = within(union(out), l.since, l.until)
 	e.leases[l] = &expanded{out, clip(out, e.from, e.to)}
 	return e.leases[l]
+}
+
+// within cuts off what lies outside [from, to).
+func within(list []interval, from, to int64) []interval {
+	if from == math.MinInt64 && to == math.MaxInt64 {
+		return list
+	}
+	out := list[:0]
+	for _, v := range list {
+		if v.from, v.to = max(v.from, from), min(v.to, to); v.from < v.to {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // window is the instants at which the clock shows a stretch of a local day:

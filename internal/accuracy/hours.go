@@ -15,6 +15,7 @@ import (
 	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/terminal"
 	"github.com/lorntech/totem/internal/visit"
@@ -56,12 +57,12 @@ func (l *lived) months() []billing.Month {
 
 // tariff is the world's leases and plans, which never change.
 func (l *lived) tariff() *billing.Tariff {
-	leases, plans := map[lease.ID][]billing.Version[lease.Lease]{}, map[lease.PlanID][]billing.Version[lease.Plan]{}
+	leases, plans := billing.Leases{}, billing.Plans{}
 	for i := range l.world.Leases {
-		leases[l.world.Leases[i].ID] = []billing.Version[lease.Lease]{{Value: &l.world.Leases[i]}}
+		leases[l.world.Leases[i].ID] = dated.Always[catalogue.Day](l.world.Leases[i])
 	}
 	for i := range l.world.Plans {
-		plans[l.world.Plans[i].ID] = []billing.Version[lease.Plan]{{Value: &l.world.Plans[i]}}
+		plans[l.world.Plans[i].ID] = dated.Always[catalogue.Day](l.world.Plans[i])
 	}
 	return billing.NewTariff(l.network, leases, plans)
 }

@@ -63,8 +63,12 @@ type entity[T any] struct {
 	// owns reports whether the caller may write it, where that is less than it may
 	// see; nil: it may.
 	owns func(*caller, T) bool
-	// change makes the record, and what is answered.
-	change func(*caller, *lease.Book, T) (put any, answer T, err error)
+	// change is what is to be done, and what is answered.
+	change func(*caller, *lease.Book, T) (change rights.Change, answer T, err error)
+	// would says what a change would do, with the book as it would be; nil: it has no dry run.
+	would func(ctx context.Context, v T, before, after *lease.Book) (*would, error)
+	// said adds to what is answered what only this answer says; nil: nothing.
+	said func(found, answer T, before, after *lease.Book) T
 }
 
 type putIn[T any] struct {
@@ -89,9 +93,16 @@ func register[T any](s *server, e entity[T]) {
 		}
 		return &tagged[T]{etag(v), v}, nil
 	})
-	huma.Register(s.api, with(operation("PUT", one1, tagRights, "Make or change a "+e.noun+".", e.write...), http.StatusConflict, http.StatusPreconditionFailed), func(ctx context.Context, in *putIn[T]) (*tagged[T], error) {
-		return putEntity(ctx, s, e, in)
-	})
+	put := with(operation("PUT", one1, tagRights, "Make or change a "+e.noun+".", e.write...), http.StatusConflict, http.StatusPreconditionFailed)
+	if e.would != nil {
+		huma.Register(s.api, put, func(ctx context.Context, in *putDryIn[T]) (*tagged[T], error) {
+			return putEntity(ctx, s, e, &putIn[T]{in.MatchPath, in.Body}, in.DryRun)
+		})
+	} else {
+		huma.Register(s.api, put, func(ctx context.Context, in *putIn[T]) (*tagged[T], error) {
+			return putEntity(ctx, s, e, in, false)
+		})
+	}
 	huma.Register(s.api, with(operation("DELETE", one1, tagRights, "Delete a "+e.noun+" that nothing refers to.", e.write...), http.StatusConflict, http.StatusPreconditionFailed), func(ctx context.Context, in *MatchPath) (*empty, error) {
 		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
 		v, ok := e.find(book, in.ID)
@@ -105,7 +116,14 @@ func register[T any](s *server, e entity[T]) {
 	})
 }
 
-func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T]) (*tagged[T], error) {
+// putDryIn is of what has versions.
+type putDryIn[T any] struct {
+	MatchPath
+	Body   T
+	DryRun bool `query:"dry_run" doc:"Say what the change would do (would), and do nothing."`
+}
+
+func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T], dry bool) (*tagged[T], error) {
 	id := e.id(&in.Body)
 	if *id != "" && *id != in.ID {
 		return nil, invalid("body", "id", "is not the id of the path")
@@ -119,29 +137,56 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T])
 	if there && e.owns != nil && !e.owns(c, old) {
 		return nil, forbidden(e.noun + " " + in.ID)
 	}
-	put, answer, err := e.change(c, book, in.Body)
+	change, answer, err := e.change(c, book, in.Body)
 	if err != nil {
 		return nil, s.fail(err)
 	}
 	// What the book finds wrong is said first: only what is sound can be somebody else's.
-	if err := s.cfg.Rights.Check(put); err != nil {
+	if err := s.cfg.Rights.Check(change); err != nil {
 		return nil, s.fail(err)
 	}
 	if !e.may(c, book, in.Body) || e.owns != nil && !e.owns(c, in.Body) {
 		return nil, forbidden("this " + e.noun)
 	}
-	if err := s.cfg.Rights.Apply(ctx, c.id, rights.Change{Put: put, Expect: e.expect(&in.MatchPath)}); err != nil {
+	change.Expect = e.expect(&in.MatchPath)
+	if dry {
+		return dryRun(ctx, s, e, in.ID, change)
+	}
+	if err := s.cfg.Rights.Apply(ctx, c.id, change); err != nil {
 		return nil, s.fail(err)
 	}
-	current := answer
-	if v, ok := e.find(s.cfg.Rights.InForce().Book, in.ID); ok { // with its defaults
+	current, after := answer, s.cfg.Rights.InForce().Book
+	if v, ok := e.find(after, in.ID); ok { // with its defaults
 		current = v
-		if p, isPass := any(&v).(*Pass); isPass {
-			p.Token = any(&answer).(*Pass).Token
+		if e.said != nil {
+			v = e.said(v, answer, book, after)
 		}
 		answer = v
 	}
 	return &tagged[T]{etag(current), answer}, nil
+}
+
+// dryRun answers what a change would do.
+func dryRun[T any](ctx context.Context, s *server, e entity[T], id string, change rights.Change) (*tagged[T], error) {
+	before, draft := s.cfg.Rights.InForce().Book, s.cfg.Rights.Draft()
+	if change.Expect != nil {
+		if err := change.Expect(before); err != nil {
+			return nil, s.fail(err)
+		}
+	}
+	if err := draft.Change(change); err != nil {
+		return nil, s.fail(err)
+	}
+	v, _ := e.find(draft.Book(), id)
+	would, err := e.would(ctx, v, before, draft.Book())
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	v = e.said(v, v, before, draft.Book())
+	if d, ok := any(&v).(dry); ok {
+		d.set(would)
+	}
+	return &tagged[T]{etag(v), v}, nil
 }
 
 // expect holds a change to the state that the caller has read, within the
@@ -160,7 +205,9 @@ func (e entity[T]) expect(in *MatchPath) func(*lease.Book) error {
 }
 
 // same changes nothing on the way in.
-func same[T any](_ *caller, _ *lease.Book, v T) (any, T, error) { return v, v, nil }
+func same[T any](_ *caller, _ *lease.Book, v T) (rights.Change, T, error) {
+	return rights.Change{Put: v}, v, nil
+}
 
 // ownsTerms reports whether a caller may write what is of a site, or of the
 // network: prices and hours of all sites are the admins' alone.
@@ -192,18 +239,10 @@ func (s *server) entities() {
 		may:  func(c *caller, _ *lease.Book, v lease.Schedule) bool { return v.Site == nil || c.at(*v.Site) },
 		owns: func(c *caller, v lease.Schedule) bool { return ownsTerms(c, v.Site) },
 		find: func(b *lease.Book, id string) (lease.Schedule, bool) { return b.Schedule(lease.ScheduleID(id)) }})
-	register(s, entity[lease.Plan]{path: "/v1/plans", noun: "plan", kind: rights.KindPlan, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
-		id: func(v *lease.Plan) *string { return (*string)(&v.ID) }, all: (*lease.Book).Plans, change: same[lease.Plan],
-		may:  func(c *caller, _ *lease.Book, v lease.Plan) bool { return v.Site == nil || c.at(*v.Site) },
-		owns: func(c *caller, v lease.Plan) bool { return ownsTerms(c, v.Site) },
-		find: func(b *lease.Book, id string) (lease.Plan, bool) { return b.Plan(lease.PlanID(id)) }})
-	office := []Role{Admin, Manager, Billing}
-	register(s, entity[lease.Lease]{path: "/v1/leases", noun: "lease", kind: rights.KindLease, read: office, write: office,
-		id: func(v *lease.Lease) *string { return (*string)(&v.ID) }, all: (*lease.Book).Leases, change: same[lease.Lease],
-		find: func(b *lease.Book, id string) (lease.Lease, bool) { return b.Lease(lease.ID(id)) },
-		may:  func(c *caller, _ *lease.Book, v lease.Lease) bool { return c.at(v.Site) && s.maySpaces(c, v.Spaces) }})
+	s.terms()
 	register(s, entity[Pass]{path: "/v1/passes", noun: "pass", kind: rights.KindPass, read: people, write: people,
 		id: func(v *Pass) *string { return (*string)(&v.ID) }, change: s.changePass,
+		said: func(found, answer Pass, _, _ *lease.Book) Pass { found.Token = answer.Token; return found },
 		all: func(b *lease.Book) iter.Seq[Pass] {
 			return convert(only(b.Passes(), func(p lease.Pass) bool { return !p.Deleted }), showPass)
 		},
@@ -216,8 +255,8 @@ func (s *server) entities() {
 		}})
 	register(s, entity[Event]{path: "/v1/events", noun: "event", kind: rights.KindEvent, read: []Role{Admin, Manager}, write: []Role{Admin, Manager},
 		id: func(v *Event) *string { return (*string)(&v.ID) },
-		change: func(_ *caller, _ *lease.Book, v Event) (any, Event, error) {
-			return lease.Event{ID: v.ID, Title: v.Title, Spaces: v.Spaces, StartsAt: milli(v.StartsAt), EndsAt: milli(v.EndsAt), Audience: v.Audience, Invited: v.Invited}, v, nil
+		change: func(_ *caller, _ *lease.Book, v Event) (rights.Change, Event, error) {
+			return rights.Change{Put: lease.Event{ID: v.ID, Title: v.Title, Spaces: v.Spaces, StartsAt: milli(v.StartsAt), EndsAt: milli(v.EndsAt), Audience: v.Audience, Invited: v.Invited}}, v, nil
 		},
 		all: func(b *lease.Book) iter.Seq[Event] { return convert(b.Events(), showEvent) },
 		find: func(b *lease.Book, id string) (Event, bool) {
@@ -262,7 +301,7 @@ func (s *server) mayPerson(c *caller, b *lease.Book, id lease.MemberID) bool {
 }
 
 // changeMember keeps what a tenant, or a manager of another site, may not give.
-func (s *server) changeMember(c *caller, b *lease.Book, v lease.Member) (any, lease.Member, error) {
+func (s *server) changeMember(c *caller, b *lease.Book, v lease.Member) (rights.Change, lease.Member, error) {
 	old, there := b.Member(v.ID)
 	if c.role == Tenant && !there {
 		n := 0
@@ -272,18 +311,18 @@ func (s *server) changeMember(c *caller, b *lease.Book, v lease.Member) (any, le
 			}
 		}
 		if err := s.cfg.Most.check("members", n, s.cfg.Most.Members); err != nil {
-			return nil, v, err
+			return rights.Change{}, v, err
 		}
 	}
 	if c.role == Tenant && (!equalLists(v.Roles, old.Roles) || !equalLists(v.StaffSites, old.StaffSites)) {
-		return nil, v, forbidden("a role or staff site")
+		return rights.Change{}, v, forbidden("a role or staff site")
 	}
 	for _, site := range v.StaffSites {
 		if !c.at(site) && !contains(old.StaffSites, site) {
-			return nil, v, forbidden("staff site " + string(site))
+			return rights.Change{}, v, forbidden("staff site " + string(site))
 		}
 	}
-	return v, v, nil
+	return rights.Change{Put: v}, v, nil
 }
 
 func equalLists[T comparable](a, b []T) bool {
@@ -307,7 +346,7 @@ func contains[T comparable](list []T, v T) bool {
 	return false
 }
 
-func (s *server) changeCredential(caller *caller, b *lease.Book, v Credential) (any, Credential, error) {
+func (s *server) changeCredential(caller *caller, b *lease.Book, v Credential) (rights.Change, Credential, error) {
 	c := lease.Credential{ID: v.ID, Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: milliOrNil(v.ValidFrom), ValidTo: milliOrNil(v.ValidTo)}
 	old, there := b.Credential(v.ID)
 	if there {
@@ -320,47 +359,47 @@ func (s *server) changeCredential(caller *caller, b *lease.Book, v Credential) (
 			}
 		}
 		if err := s.cfg.Most.check("credentials", n, s.cfg.Most.Credentials); err != nil {
-			return nil, v, err
+			return rights.Change{}, v, err
 		}
 	}
 	if v.UID != "" {
 		parsed, err := wire.ParseCredential(v.UID)
 		if err != nil {
-			return nil, v, invalid("body", "uid", err.Error())
+			return rights.Change{}, v, invalid("body", "uid", err.Error())
 		}
 		if err := parsed.CheckEntry(); err != nil {
-			return nil, v, invalid("body", "uid", err.Error())
+			return rights.Change{}, v, invalid("body", "uid", err.Error())
 		}
 		c.Lookup, c.ForList = wire.HashCredential(s.cfg.Keys.Lookup(), parsed), wire.HashCredential(s.cfg.Keys.List(), parsed)
 	}
 	if v.Enrolment != "" {
 		if err := s.enrolled(&v, &c); err != nil {
-			return nil, v, err
+			return rights.Change{}, v, err
 		}
 	}
 	v.UID, v.Enrolment = "", ""
-	return c, v, nil
+	return rights.Change{Put: c}, v, nil
 }
 
-func (s *server) changePass(c *caller, b *lease.Book, v Pass) (any, Pass, error) {
+func (s *server) changePass(c *caller, b *lease.Book, v Pass) (rights.Change, Pass, error) {
 	p := lease.Pass{ID: v.ID, Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: milli(v.ValidFrom), ValidTo: milli(v.ValidTo)}
 	v.Token = ""
 	if c.role == Tenant {
 		if err := s.tenantsPass(c, b, v); err != nil {
-			return nil, v, err
+			return rights.Change{}, v, err
 		}
 	}
 	if old, ok := b.Pass(v.ID); ok {
 		if old.Deleted {
-			return nil, v, &lease.ConflictError{Field: "id", Msg: "this pass was deleted; make another"}
+			return rights.Change{}, v, &lease.ConflictError{Field: "id", Msg: "this pass was deleted; make another"}
 		}
 		p.Lookup, p.ForList = old.Lookup, old.ForList
-		return p, v, nil
+		return rights.Change{Put: p}, v, nil
 	}
 	v.Token = keys.NewSecret()
 	token := wire.Credential{QR: true, Bytes: []byte(v.Token)}
 	p.Lookup, p.ForList = wire.HashCredential(s.cfg.Keys.Lookup(), token), wire.HashCredential(s.cfg.Keys.List(), token)
-	return p, v, nil
+	return rights.Change{Put: p}, v, nil
 }
 
 // longestPass is how long a tenant's pass may last: who comes for longer is a member.
@@ -392,8 +431,8 @@ func (s *server) tenantsPass(c *caller, b *lease.Book, v Pass) error {
 // held reports whether some active lease gives a tenant a space on some day of a time.
 func (s *server) held(b *lease.Book, t lease.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
 	first, last := s.cfg.Network.Zone.At(from).Day, s.cfg.Network.Zone.At(to).Day
-	for l := range b.Leases() {
-		if l.Tenant == t && l.Status == lease.Active && l.StartsOn <= last && (l.EndsOn == nil || *l.EndsOn >= first) && b.Gives(l, space) {
+	for l, plan := range b.During(first, last) {
+		if l.Tenant == t && l.Status == lease.Active && l.StartsOn <= last && (l.EndsOn == nil || *l.EndsOn >= first) && b.Gives(l, plan, space) {
 			return true
 		}
 	}

@@ -43,10 +43,10 @@ type previewMonth struct {
 }
 
 func (s *server) previews() {
-	type in struct{ Body lease.Lease }
+	type in struct{ Body Lease }
 	office := []Role{Admin, Manager, Billing}
 	huma.Register(s.api, operation("POST", "/v1/leases/preview", tagRights, "What a lease would open, when, for whom, and bill this month; nothing is saved.", office...), func(ctx context.Context, in *in) (*one[preview], error) {
-		out, err := s.preview(ctx, in.Body)
+		out, err := s.preview(ctx, in.Body.Lease)
 		if err != nil {
 			return nil, s.fail(err)
 		}

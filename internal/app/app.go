@@ -291,6 +291,7 @@ func (a *App) openFollowers(context.Context) error {
 	a.run(a.live.Run)
 	a.run(a.down.Run)
 	a.run(a.janitor)
+	a.run(a.keepDay)
 	a.run(a.watchClock)
 	a.run(a.watchKeys)
 	return nil

@@ -84,11 +84,13 @@ func TestTwoMonthsIssuedAtOnceCorrectAThirdOnce(t *testing.T) {
 	}
 }
 
-func TestWhoIsGoneIsStillBilledByName(t *testing.T) {
+func TestADeletedLeaseNeverWas(t *testing.T) {
 	a, now := startAt(t, time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC))
+	rent := func(id lease.ID) lease.Lease {
+		return lease.Lease{ID: id, Tenant: "old", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 8, 1), Status: lease.Active, RentCentsMonth: 3100}
+	}
 	if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: "old", Name: "Old & Sons", Site: "metz", Kind: "company"}),
-		change(lease.Plan{ID: "p", Name: "Plan P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20}),
-		change(lease.Lease{ID: "l", Tenant: "old", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 9, 1), Status: lease.Active, RentCentsMonth: 3100})); err != nil {
+		change(lease.Plan{ID: "p", Name: "Plan P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20}), change(rent("l")), change(rent("slip"))); err != nil {
 		t.Fatal(err)
 	}
 	c := clientOf(t, a)
@@ -96,17 +98,23 @@ func TestWhoIsGoneIsStillBilledByName(t *testing.T) {
 	if status, body := c.ask("PUT", "/v1/leases/l", `{"tenant":"other","site":"metz","spaces":[],"plan":"p","starts_on":"2026-09-01","status":"active","rent_cents_month":3100}`); status != 422 {
 		t.Errorf("a lease passed to another tenant: %d %v", status, body)
 	}
+	if status, _ := c.ask("DELETE", "/v1/leases/slip", ""); status != 204 {
+		t.Errorf("a lease on no statement: %d", status)
+	}
+	items := c.must("POST", "/v1/statements", `{"month":"2026-09","tenant":"old"}`)["items"].([]any)
+	if len(items) != 1 || items[0].(map[string]any)["lease"] != "l" || items[0].(map[string]any)["plan_name"] != "Plan P" || items[0].(map[string]any)["rent_cents"] != 3100.0 {
+		t.Errorf("%v", items)
+	}
 	now.set(time.Date(2026, 10, 20, 8, 0, 0, 0, time.UTC))
 	for _, path := range []string{"/v1/leases/l", "/v1/plans/p", "/v1/tenants/old"} {
-		if status, body := c.ask("DELETE", path, ""); status != 204 {
-			t.Fatalf("%s: %d %v", path, status, body)
+		if status, body := c.ask("DELETE", path, ""); status != 409 {
+			t.Errorf("%s, which is on a statement: %d %v", path, status, body)
 		}
 	}
+	c.must("PUT", "/v1/leases/l", `{"tenant":"old","site":"metz","spaces":[],"plan":"p","starts_on":"2026-08-01","ends_on":"2026-10-19","status":"active","rent_cents_month":3100}`)
 	now.set(time.Date(2026, 11, 5, 8, 0, 0, 0, time.UTC))
-	body := c.must("POST", "/v1/statements", `{"month":"2026-10","tenant":"old"}`)
-	s := body["items"].([]any)[0].(map[string]any)
-	if s["tenant_name"] != "Old & Sons" || s["plan_name"] != "Plan P" || s["rent_cents"] != 1900.0 {
-		t.Errorf("%v", s)
+	if s := c.must("POST", "/v1/statements", `{"month":"2026-10","tenant":"old"}`)["items"].([]any)[0].(map[string]any); s["rent_cents"] != 1900.0 {
+		t.Errorf("ended on the 19th: %v", s)
 	}
 	if status, _ := c.ask("POST", "/v1/statements", `{"month":"2026-10","tenant":"never-heard-of"}`); status != 422 {
 		t.Errorf("a tenant who never was: %d", status)

@@ -16,10 +16,11 @@ const module = "github.com/lorntech/totem/"
 // library; packages that are not named here are technology and wiring.
 var allowed = map[string][]string{
 	"internal/catalogue": {"github.com/goccy/go-yaml", "github.com/rickar/cal"},
-	"internal/lease":     {module + "internal/catalogue", "github.com/google/uuid"},
+	"internal/dated":     {},
+	"internal/lease":     {module + "internal/catalogue", module + "internal/dated", "github.com/google/uuid"},
 	"internal/visit":     {module + "internal/catalogue", module + "internal/lease", "github.com/google/uuid"},
 	"internal/access":    {module + "internal/catalogue", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
-	"internal/billing":   {module + "internal/catalogue", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
+	"internal/billing":   {module + "internal/catalogue", module + "internal/dated", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
 	"internal/occupancy": {module + "internal/catalogue", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
 	"internal/wire":      {module + "internal/catalogue", "github.com/google/uuid"},
 }

@@ -32,6 +32,21 @@ func (a *App) janitor(ctx context.Context) {
 	}
 }
 
+// dayEvery is how often it is looked whether a new local day has begun.
+const dayEvery = 20 * time.Second
+
+// keepDay puts in force what begins with a new local day: versions of plans and leases.
+func (a *App) keepDay(ctx context.Context) {
+	for {
+		a.Rights.Roll()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(dayEvery):
+		}
+	}
+}
+
 // hoursEvery is how often hours are made ahead of whoever asks for them.
 const hoursEvery = 30 * time.Second
 

@@ -303,9 +303,10 @@ func TestHoursOutliveTheirReads(t *testing.T) {
 }
 
 func TestAPlansChangePricesOnlyTheDaysFromItsOwnOn(t *testing.T) {
-	a := startApp(t, testConfig(t))
+	a, now := startAt(t, time.Date(2026, 10, 20, 8, 0, 0, 0, time.UTC))
 	priced(t, a)
 	publish(t, a, stay("2026-10-06", "09:00:00", "12:00:00"))
+	now.set(time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC))
 	before := clientOf(t, a).must("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier","dry_run":true}`)
 	clientOf(t, a).must("PUT", "/v1/plans/cowork", `{"name":"Coworking","includes":["coworking"],"roaming":false,"schedule":"always","included_minutes":0,"hourly_rate_cents":9900,"rounding_minutes":60,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20}`)
 	after := clientOf(t, a).must("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier","dry_run":true}`)

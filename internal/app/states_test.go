@@ -63,6 +63,7 @@ func TestAReaderThatWasAwayHearsTheEndOfWhatItWasTold(t *testing.T) {
 	heard(t, commands, "unlock")
 	c.Close()
 	deleteEvent(t, a)
+	eventually(t, "the reader that is away is told", func() bool { sent, _ := a.down.Sent(reader); return sent.Kind == "release" })
 	commands, c = connect(t, a)
 	if got := heard(t, commands, "release"); slices.Contains(got, "unlock") {
 		t.Errorf("after the event was cancelled: %v", got)

@@ -29,6 +29,7 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 	c.must("DELETE", "/v1/members/ghost", "")
 	c.must("PUT", "/v1/members/erased", `{"tenant":"zinc","name":"Erased","email":""}`)
 	c.must("DELETE", "/v1/members/erased/data", "")
+	c.must("PUT", "/v1/plans/cowork", `{"name":"Coworking","includes":["coworking"],"schedule":"always",`+strings.Replace(terms, `"hourly_rate_cents":1`, `"hourly_rate_cents":300`, 1)+`,"effective_from":"2099-01-01"}`)
 	if answer := c.must("GET", "/v1/audit/verify", ""); answer["ok"] != true {
 		t.Fatalf("nothing was touched: %v", answer)
 	}
@@ -54,7 +55,12 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 		"a revoked badge made good":  `UPDATE records SET body = json_set(body, '$.status', 'lost') WHERE id = 'bob-card'`,
 		"a lease deleted":            `DELETE FROM records WHERE kind = 'lease' AND id = 'atelier-lease'`,
 		"a lease slipped in":         `INSERT INTO records SELECT 'lease', 'mine', body FROM records WHERE id = 'atelier-lease'`,
-		"a plan that was cheaper":    `UPDATE versions SET body = json_set(body, '$.hourly_rate_cents', 1) WHERE kind = 'plan' AND id = 'cowork'`,
+		"a plan that was cheaper":    `UPDATE terms SET body = json_set(body, '$.hourly_rate_cents', 1) WHERE kind = 'plan' AND id = 'cowork'`,
+		"a plan that begins later":   `UPDATE terms SET day = 20000 WHERE kind = 'plan' AND id = 'cowork' AND n = 2`,
+		"a version taken away":       `DELETE FROM terms WHERE kind = 'plan' AND id = 'cowork' AND n = 2`,
+		"a version slipped in":       `INSERT INTO terms (kind, id, n, day, body, at, actor, entry) SELECT kind, id, 9, 20000, json_set(body, '$.hourly_rate_cents', 7), at, actor, 0 FROM terms WHERE kind = 'plan' LIMIT 1`,
+		"a version made gone":        `UPDATE terms SET gone_at = 1, gone_entry = 1 WHERE kind = 'plan' AND id = 'cowork' AND n = 2`,
+		"a version that is back":     `UPDATE terms SET gone_at = NULL, gone_entry = 0 WHERE gone_at IS NOT NULL`,
 		"a secret at Mosquitto":      `UPDATE device_secrets SET mosquitto = 'x'`,
 		"a plan made cheaper":        `UPDATE records SET body = json_set(body, '$.hourly_rate_cents', 1) WHERE kind = 'plan' AND id = 'cowork'`,
 		"a pass made longer":         `UPDATE records SET body = json_set(body, '$.valid_to', '2036-01-01T00:00:00Z') WHERE kind = 'pass' AND id = 'bob-pass'`,
@@ -125,7 +131,7 @@ func restore(t *testing.T, db *sql.DB, dir string) {
 			t.Fatal(err)
 		}
 	}
-	for _, table := range []string{"records", "tokens", "device_secrets", "corrections", "statements", "lockdowns", "visits", "acts", "versions"} {
+	for _, table := range []string{"records", "tokens", "device_secrets", "corrections", "statements", "lockdowns", "visits", "acts", "terms"} {
 		for _, q := range []string{"DELETE FROM main." + table, "INSERT INTO main." + table + " SELECT * FROM kept." + table} {
 			if _, err := db.Exec(q); err != nil {
 				t.Fatal(err)

@@ -35,21 +35,29 @@ func drawPlan(t *rapid.T, id lease.PlanID) *lease.Plan {
 		DailyCapMinutes: rapid.SampledFrom([]int{0, 240}).Draw(t, "cap"), InferredCapMinutes: rapid.SampledFrom([]int{0, 30, 600}).Draw(t, "inferred"), VatPct: rapid.SampledFrom([]float64{20, 5.5}).Draw(t, "vat")}
 }
 
+// past is a history as it was recorded, change by change.
+func past[T any](changes ...lease.Change[T]) (h lease.Terms[T]) {
+	for _, c := range changes {
+		h = h.Put(c, nil)
+	}
+	return h
+}
+
 // world is leases and plans with their versions, and visits around the change
 // of clocks on 25 October 2026.
 type world struct {
 	n      *catalogue.Network
-	leases map[lease.ID][]billing.Version[lease.Lease]
-	plans  map[lease.PlanID][]billing.Version[lease.Plan]
+	leases billing.Leases
+	plans  billing.Plans
 	visits []billing.Visit
 }
 
 func drawWorld(t *rapid.T) world {
-	w := world{n: network(t), leases: map[lease.ID][]billing.Version[lease.Lease]{}, plans: map[lease.PlanID][]billing.Version[lease.Plan]{}}
+	w := world{n: network(t), leases: billing.Leases{}, plans: billing.Plans{}}
 	for _, id := range []lease.PlanID{"p1", "p2"} {
-		w.plans[id] = []billing.Version[lease.Plan]{{Value: drawPlan(t, id)}}
+		w.plans[id] = past(lease.Change[lease.Plan]{Value: drawPlan(t, id)})
 		if rapid.Bool().Draw(t, "changes") {
-			w.plans[id] = append(w.plans[id], billing.Version[lease.Plan]{From: catalogue.Date(2026, 10, rapid.IntRange(20, 28).Draw(t, "on")), Value: drawPlan(t, id)})
+			w.plans[id] = w.plans[id].Put(lease.Change[lease.Plan]{From: catalogue.Date(2026, 10, rapid.IntRange(20, 28).Draw(t, "on")), Value: drawPlan(t, id)}, nil)
 		}
 	}
 	for _, id := range []lease.ID{"a", "b", "c"} {
@@ -60,9 +68,9 @@ func drawWorld(t *rapid.T) world {
 			end := catalogue.Date(2026, 10, rapid.IntRange(25, 31).Draw(t, "end"))
 			l.EndsOn = &end
 		}
-		w.leases[id] = []billing.Version[lease.Lease]{{Value: l}}
+		w.leases[id] = past(lease.Change[lease.Lease]{Value: l})
 		if rapid.IntRange(0, 3).Draw(t, "gone") == 0 {
-			w.leases[id] = append(w.leases[id], billing.Version[lease.Lease]{From: catalogue.Date(2026, 10, 27)})
+			w.leases[id] = w.leases[id].Put(lease.Change[lease.Lease]{From: catalogue.Date(2026, 10, 27)}, nil)
 		}
 	}
 	start := w.n.Zone.Start(catalogue.Date(2026, 10, 23))
@@ -84,7 +92,7 @@ func drawWorld(t *rapid.T) world {
 func (w *world) terms(day catalogue.Day, m lease.MemberID, space catalogue.SpaceID) (best *lease.Lease, plan *lease.Plan) {
 	for _, id := range []lease.ID{"a", "b", "c"} {
 		var l *lease.Lease
-		for _, v := range w.leases[id] {
+		for _, v := range w.leases[id].Versions() {
 			if v.From <= day {
 				l = v.Value
 			}
@@ -93,7 +101,7 @@ func (w *world) terms(day catalogue.Day, m lease.MemberID, space catalogue.Space
 			continue
 		}
 		var p *lease.Plan
-		for _, v := range w.plans[l.Plan] {
+		for _, v := range w.plans[l.Plan].Versions() {
 			if v.From <= day {
 				p = v.Value
 			}
@@ -143,7 +151,7 @@ func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 		}
 		for id := range minutes {
 			a, _ := tariff.Amounts(id, m, minutes[id])
-			if net, vat := w.plainAmounts(id, first, last, minutes[id]); len(w.plans["p1"])+len(w.plans["p2"]) == 2 && (a.Net != net || a.Vat != vat) {
+			if net, vat := w.plainAmounts(id, first, last, minutes[id]); len(w.plans["p1"].Changes())+len(w.plans["p2"].Changes()) == 2 && (a.Net != net || a.Vat != vat) {
 				t.Fatalf("lease %s: %+v, plainly %d and %d", id, a, net, vat)
 			}
 		}
@@ -224,15 +232,15 @@ func plainBillable(p *lease.Plan, seconds int64) int64 {
 // plainAmounts is the formula of §4 for a plan that does not change.
 func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map[catalogue.Day]int64) (net, vat int64) {
 	days, used := int64(0), int64(0)
-	l := w.leases[id][0].Value
+	l := w.leases[id].Changes()[0].Value
 	for day := first; day <= last; day++ {
-		gone := len(w.leases[id]) > 1 && day >= w.leases[id][1].From
+		gone := len(w.leases[id].Changes()) > 1 && day >= w.leases[id].Changes()[1].From
 		if !gone && day >= l.StartsOn && (l.EndsOn == nil || day <= *l.EndsOn) {
 			days++
 			used += minutes[day]
 		}
 	}
-	p := w.plans[l.Plan][0].Value
+	p := w.plans[l.Plan].Changes()[0].Value
 	length := int64(last - first + 1)
 	// In 60ths of a cent's 31st: whole numbers throughout.
 	over := max(0, used*length-int64(p.IncludedMinutes)*days) * int64(p.HourlyRateCents)
@@ -244,8 +252,8 @@ func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map
 func TestAPlanThatChangesWithinTheMonthIsPricedInParts(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 10, d) }
 	l := &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1)}
-	tariff := billing.NewTariff(network(t), map[lease.ID][]billing.Version[lease.Lease]{"l": {{Value: l}}},
-		map[lease.PlanID][]billing.Version[lease.Plan]{"p": {{Value: &lease.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, {From: day(17), Value: &lease.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}}}})
+	tariff := billing.NewTariff(network(t), billing.Leases{"l": past(lease.Change[lease.Lease]{Value: l})},
+		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, lease.Change[lease.Plan]{From: day(17), Value: &lease.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}})})
 	a, _ := tariff.Amounts("l", billing.Month{Year: 2026, Month: time.October}, map[catalogue.Day]int64{day(5): 120, day(20): 120})
 	// 16 days of 620 minutes a month are 320, of which 120 are used; 15 days of 31 are 15: 105 minutes at 6 € an hour.
 	if a.Minutes != 240 || a.Included != 335 || a.Over != 105 || a.Overage != 1050 || len(a.Parts) != 2 || a.Parts[1] != (billing.Part{From: day(17), Days: 15, Minutes: 120, Included: 15, Over: 105, HourlyCents: 600, VatPct: 20}) {
@@ -307,11 +315,11 @@ func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
 	at := func(hour, minute int) time.Time {
 		return n.Zone.Start(day).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
-	lease1 := func(id lease.ID, plan lease.PlanID) []billing.Version[lease.Lease] {
-		return []billing.Version[lease.Lease]{{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: plan, StartsOn: day - 30}}}
+	lease1 := func(id lease.ID, plan lease.PlanID) lease.Terms[lease.Lease] {
+		return past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: plan, StartsOn: day - 30}})
 	}
-	plan := func(p lease.Plan) []billing.Version[lease.Plan] { return []billing.Version[lease.Plan]{{Value: &p}} }
-	tariff := billing.NewTariff(n, map[lease.ID][]billing.Version[lease.Lease]{"a": lease1("a", "a"), "b": lease1("b", "b")}, map[lease.PlanID][]billing.Version[lease.Plan]{
+	plan := func(p lease.Plan) lease.Terms[lease.Plan] { return past(lease.Change[lease.Plan]{Value: &p}) }
+	tariff := billing.NewTariff(n, billing.Leases{"a": lease1("a", "a"), "b": lease1("b", "b")}, billing.Plans{
 		"a": plan(lease.Plan{ID: "a", Includes: []catalogue.SpaceKind{catalogue.Coworking}, HourlyRateCents: 300, DailyCapMinutes: 480, InferredCapMinutes: 120}),
 		"b": plan(lease.Plan{ID: "b", Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.MeetingRoom}, HourlyRateCents: 500})})
 	visits := []billing.Visit{
@@ -337,11 +345,11 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 	at := func(hour, minute int) time.Time {
 		return n.Zone.Start(day).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
-	given := func(id lease.ID, space catalogue.SpaceID) []billing.Version[lease.Lease] {
-		return []billing.Version[lease.Lease]{{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: "p", Spaces: []catalogue.SpaceID{space}, StartsOn: day - 30}}}
+	given := func(id lease.ID, space catalogue.SpaceID) lease.Terms[lease.Lease] {
+		return past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: "p", Spaces: []catalogue.SpaceID{space}, StartsOn: day - 30}})
 	}
-	tariff := billing.NewTariff(n, map[lease.ID][]billing.Version[lease.Lease]{"a": given("a", "cowork"), "b": given("b", "silence")},
-		map[lease.PlanID][]billing.Version[lease.Plan]{"p": {{Value: &lease.Plan{ID: "p", HourlyRateCents: 300}}}})
+	tariff := billing.NewTariff(n, billing.Leases{"a": given("a", "cowork"), "b": given("b", "silence")},
+		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", HourlyRateCents: 300}})})
 	visits := []billing.Visit{
 		{Member: "ann", Tenant: "t", Space: "cowork", From: at(8, 0), To: at(11, 0), Ended: visit.Badge},
 		{Member: "ann", Tenant: "t", Space: "silence", From: at(10, 0), To: at(10, 40), Ended: visit.Badge}}
@@ -361,8 +369,8 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 
 func TestEachRateOfVATHasItsBase(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 11, d) }
-	tariff := billing.NewTariff(network(t), map[lease.ID][]billing.Version[lease.Lease]{"l": {{Value: &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}}}},
-		map[lease.PlanID][]billing.Version[lease.Plan]{"p": {{Value: &lease.Plan{ID: "p", VatPct: 20}}, {From: day(25), Value: &lease.Plan{ID: "p", VatPct: 5.5}}}})
+	tariff := billing.NewTariff(network(t), billing.Leases{"l": past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
+		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", VatPct: 20}}, lease.Change[lease.Plan]{From: day(25), Value: &lease.Plan{ID: "p", VatPct: 5.5}})})
 	a, _ := tariff.Amounts("l", billing.Month{Year: 2026, Month: time.November}, nil)
 	want := []billing.Taxed{{VatPct: 20, NetCents: 24_000, VatCents: 4800}, {VatPct: 5.5, NetCents: 6000, VatCents: 330}}
 	if !slices.Equal(a.ByRate, want) || a.Net != 30_000 || a.Vat != 5130 {

@@ -7,25 +7,26 @@ package billing
 import (
 	"cmp"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/lease"
 )
 
-// Version is what a plan or a lease was from a local date on; nil: it was deleted.
-type Version[T any] struct {
-	From  catalogue.Day
-	Value *T
-}
+// Leases and Plans are everything that leases and plans were, are and are to be.
+type (
+	Leases = map[lease.ID]lease.Terms[lease.Lease]
+	Plans  = map[lease.PlanID]lease.Terms[lease.Plan]
+)
 
 // Tariff is every plan and lease with what they were before: a change prices
-// only the days from its own date on.
+// the days from its own on.
 type Tariff struct {
 	network *catalogue.Network
-	leases  map[lease.ID][]Version[lease.Lease]
-	plans   map[lease.PlanID][]Version[lease.Plan]
+	leases  Leases
+	when    map[lease.ID][]lease.Version[lease.Lease] // with their dates
+	plans   Plans
 	days    map[catalogue.Day][]Terms
 }
 
@@ -35,26 +36,22 @@ type Terms struct {
 	Plan  *lease.Plan
 }
 
-// NewTariff takes all versions, each list by From.
-func NewTariff(n *catalogue.Network, leases map[lease.ID][]Version[lease.Lease], plans map[lease.PlanID][]Version[lease.Plan]) *Tariff {
-	return &Tariff{n, leases, plans, map[catalogue.Day][]Terms{}}
-}
-
-func on[T any](versions []Version[T], day catalogue.Day) *T {
-	var v *T
-	for i := range versions {
-		if versions[i].From <= day {
-			v = versions[i].Value
-		}
+// NewTariff takes all histories.
+func NewTariff(n *catalogue.Network, leases Leases, plans Plans) *Tariff {
+	t := &Tariff{n, leases, make(map[lease.ID][]lease.Version[lease.Lease], len(leases)), plans, map[catalogue.Day][]Terms{}}
+	for id, h := range leases {
+		t.when[id] = lease.LeaseVersions(h)
 	}
-	return v
+	return t
 }
 
-// Leases are the ids of all leases that ever were, in order.
+// Leases are the ids of all leases that ever were, in order. What was deleted never was.
 func (t *Tariff) Leases() []lease.ID {
 	ids := make([]lease.ID, 0, len(t.leases))
-	for id := range t.leases {
-		ids = append(ids, id)
+	for id, h := range t.leases {
+		if h.Last() != nil {
+			ids = append(ids, id)
+		}
 	}
 	slices.Sort(ids)
 	return ids
@@ -62,36 +59,36 @@ func (t *Tariff) Leases() []lease.ID {
 
 // Terms of a lease on a day that it covers; ok is false on others.
 func (t *Tariff) Terms(id lease.ID, day catalogue.Day) (terms Terms, ok bool) {
-	l := on(t.leases[id], day)
-	if l == nil || day < l.StartsOn || l.EndsOn != nil && day > *l.EndsOn {
+	l := dated.On(t.when[id], day)
+	if l == nil || !l.Covers(day) {
 		return Terms{}, false
 	}
-	p := on(t.plans[l.Plan], day)
+	p := t.plans[l.Plan].On(day)
 	return Terms{l, p}, p != nil
 }
 
-// With is the tariff as it would be had a lease always been as it is given.
-func (t *Tariff) With(l lease.Lease) *Tariff {
+// With is the tariff as it would be had a lease another history.
+func (t *Tariff) With(id lease.ID, h lease.Terms[lease.Lease]) *Tariff {
 	leases := maps.Clone(t.leases)
-	leases[l.ID] = []Version[lease.Lease]{{From: math.MinInt32, Value: &l}}
+	leases[id] = h
 	return NewTariff(t.network, leases, t.plans)
 }
 
-// Last is the lease as it last was, whatever the day: whose it is.
-func (t *Tariff) Last(id lease.ID) *lease.Lease { return Last(t.leases[id]) }
-
-// Plan is the plan as it last was.
-func (t *Tariff) Plan(id lease.PlanID) *lease.Plan { return Last(t.plans[id]) }
-
-// Last is the newest version that is not a deletion; nil: there is none.
-func Last[T any](versions []Version[T]) *T {
-	for i := len(versions) - 1; i >= 0; i-- {
-		if versions[i].Value != nil {
-			return versions[i].Value
-		}
-	}
-	return nil
+// WithPlan is the tariff as it would be had a plan another history.
+func (t *Tariff) WithPlan(id lease.PlanID, h lease.Terms[lease.Plan]) *Tariff {
+	plans := maps.Clone(t.plans)
+	plans[id] = h
+	return NewTariff(t.network, t.leases, plans)
 }
+
+// Last is the lease as it was last written, whatever the day: whose it is.
+func (t *Tariff) Last(id lease.ID) *lease.Lease { return t.leases[id].Last() }
+
+// LeaseTerms and PlanTerms are histories; empty where there is none.
+func (t *Tariff) LeaseTerms(id lease.ID) lease.Terms[lease.Lease] { return t.leases[id] }
+
+// PlanTerms is the history of a plan.
+func (t *Tariff) PlanTerms(id lease.PlanID) lease.Terms[lease.Plan] { return t.plans[id] }
 
 // on lists the leases that cover a day, cheapest first, then by id: the order
 // in which they are asked for a space (§4).

@@ -34,31 +34,17 @@ var (
 	ErrUnknown = errors.New("there is no such tenant")
 )
 
-// Tariff loads every plan and lease with what they were before.
+// Tariff loads everything that plans and leases were, are and are to be.
 func (b Bills) Tariff(ctx context.Context) (*billing.Tariff, error) {
-	leases := map[lease.ID][]billing.Version[lease.Lease]{}
-	if err := versions(ctx, b.Ledger, "lease", leases); err != nil {
+	leases, err := ledger.TermsOf[lease.ID, lease.Lease](ctx, b.Ledger, "lease")
+	if err != nil {
 		return nil, err
 	}
-	plans := map[lease.PlanID][]billing.Version[lease.Plan]{}
-	if err := versions(ctx, b.Ledger, "plan", plans); err != nil {
+	plans, err := ledger.TermsOf[lease.PlanID, lease.Plan](ctx, b.Ledger, "plan")
+	if err != nil {
 		return nil, err
 	}
 	return billing.NewTariff(b.Network, leases, plans), nil
-}
-
-func versions[K ~string, T any](ctx context.Context, l *ledger.Ledger, kind string, into map[K][]billing.Version[T]) error {
-	return l.Versions(ctx, kind, func(id string, day catalogue.Day, body []byte) error {
-		v := billing.Version[T]{From: day}
-		if body != nil {
-			v.Value = new(T)
-			if err := json.Unmarshal(body, v.Value); err != nil {
-				return fmt.Errorf("version of %s %s: %w", kind, id, err)
-			}
-		}
-		into[K(id)] = append(into[K(id)], v)
-		return nil
-	})
 }
 
 // Request asks for statements.
@@ -103,14 +89,14 @@ func (b Bills) prepare(ctx context.Context, r Request) (out, before []Statement,
 	for _, s := range before {
 		issued[s.Lease] = append(issued[s.Lease], s)
 	}
-	p := pricing{Bills: b, names: map[lease.TenantID][]billing.Version[lease.Tenant]{}, months: map[billing.Month]map[lease.ID]map[catalogue.Day]int64{}}
+	p := pricing{Bills: b, months: map[billing.Month]map[lease.ID]map[catalogue.Day]int64{}}
 	if p.tariff, err = b.Tariff(ctx); err != nil {
 		return nil, nil, err
 	}
-	if err := versions(ctx, b.Ledger, "tenant", p.names); err != nil {
+	if p.names, err = ledger.TermsOf[lease.TenantID, lease.Tenant](ctx, b.Ledger, "tenant"); err != nil {
 		return nil, nil, err
 	}
-	if r.Tenant != "" && p.names[r.Tenant] == nil {
+	if _, known := p.names[r.Tenant]; r.Tenant != "" && !known {
 		return nil, nil, ErrUnknown
 	}
 	already := false
@@ -171,7 +157,7 @@ func (b Bills) Journal(ctx context.Context, from, to catalogue.Day) ([]Statement
 type pricing struct {
 	Bills
 	tariff *billing.Tariff
-	names  map[lease.TenantID][]billing.Version[lease.Tenant]
+	names  map[lease.TenantID]lease.Terms[lease.Tenant]
 	months map[billing.Month]map[lease.ID]map[catalogue.Day]int64
 
 	corrections *corrections // as they were first asked for
@@ -219,10 +205,10 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 	}
 	s.Issuer = p.Settings.Issuer
 	s.TenantName, s.PlanName = string(s.Tenant), string(s.Plan)
-	if t := billing.Last(p.names[s.Tenant]); t != nil { // who may be gone
+	if t := p.names[s.Tenant].Last(); t != nil { // who may be gone
 		s.TenantName = t.Name
 	}
-	if x := p.tariff.Plan(s.Plan); x != nil {
+	if x := p.tariff.PlanTerms(s.Plan).On(last); x != nil { // as it was called then
 		s.PlanName = x.Name
 	}
 	if any {

@@ -16,7 +16,7 @@ import (
 const (
 	CauseLate      = "badges that arrived after the statement"
 	CauseCorrected = "visits corrected after the statement"
-	CauseTerms     = "leases made after the statement"
+	CauseTerms     = "leases or plans made or changed after the statement"
 	CauseOther     = "what the statement was made of changed after it"
 )
 
@@ -198,22 +198,33 @@ type corrections struct {
 	when   []time.Time
 }
 
-// leased reports whether a lease that covers those days was made since: changes
-// of one price only the days from their own on.
-func (p *pricing) leased(ctx context.Context, e evidence) (bool, error) {
+// leased reports whether something was recorded since of the tenant's leases, or
+// of a plan that they have, that prices those days.
+func (p *pricing) leased(_ context.Context, e evidence) (bool, error) {
 	for _, id := range p.tariff.Leases() {
-		if l := p.tariff.Last(id); l == nil || l.Tenant != e.lease.Tenant || l.StartsOn > e.last || l.EndsOn != nil && *l.EndsOn < e.first {
+		h := p.tariff.LeaseTerms(id)
+		if l := h.Last(); l == nil || l.Tenant != e.lease.Tenant {
 			continue
 		}
-		acts, err := p.Ledger.Acts(ctx, "lease/"+string(id))
-		if err != nil {
-			return false, err
-		}
-		if len(acts) > 0 && acts[0].At.After(e.since) {
+		if recorded(h, e) {
 			return true, nil
+		}
+		for _, v := range h.Versions() {
+			if v.Value != nil && v.From <= e.last && recorded(p.tariff.PlanTerms(v.Value.Plan), e) {
+				return true, nil
+			}
 		}
 	}
 	return false, nil
+}
+
+// recorded reports whether a change that reaches the days of the evidence was
+// recorded, or taken back, since. A lease's dates reach all days.
+func recorded[T any](h lease.Terms[T], e evidence) bool {
+	return slices.ContainsFunc(h.Changes(), func(c lease.Change[T]) bool {
+		_, dates := any(c.Value).(*lease.Lease)
+		return (dates || c.From <= e.last) && (c.At.After(e.since) || c.Gone.After(e.since))
+	})
 }
 
 // around are the days with what reaches into them: the longest visit, and the read that shows its end.

@@ -22,10 +22,11 @@ import (
 // office is a ledger to which things happen, and what its bills say at any moment.
 type office struct {
 	*rapid.T
-	ledger *ledger.Ledger
-	bills  bills.Bills
-	clock  time.Time
-	visits []uuid.UUID
+	ledger   *ledger.Ledger
+	bills    bills.Bills
+	clock    time.Time
+	recorded int // terms
+	visits   []uuid.UUID
 }
 
 var members = []lease.MemberID{"ann", "bob", "cyd"}
@@ -85,10 +86,16 @@ func (o *office) rent() {
 	}
 	day := catalogue.Date(2026, 10, rapid.IntRange(15, 40).Draw(o.T, "day"))
 	o.write(func(tx *ledger.Tx) error {
+		o.recorded++
+		t := ledger.Terms{Kind: kind, ID: kind[:1], N: o.recorded, From: day, Body: []byte(body), At: o.clock}
 		if kind == "lease" && rapid.IntRange(0, 4).Draw(o.T, "delete") == 0 {
-			return tx.PutVersion(kind, "l", day, nil)
+			t.Body = nil
 		}
-		return tx.PutVersion(kind, kind[:1], day, []byte(body))
+		var taken []int // some are taken back by the new one, as what was made on the same day is
+		if o.recorded > 2 && rapid.IntRange(0, 3).Draw(o.T, "taken") == 0 {
+			taken = append(taken, o.recorded-1)
+		}
+		return tx.PutTerms(t, taken)
 	})
 }
 
@@ -145,7 +152,8 @@ func TestKeptHoursAreThoseOfAllVisits(t *testing.T) {
 		o.bills = bills.Bills{Network: n, Ledger: l, Now: func() time.Time { return o.clock }}
 		// A lease's plan is there before it.
 		o.write(func(tx *ledger.Tx) error {
-			return tx.PutVersion("plan", "p", 0, []byte(`{"id":"p","includes":["coworking"]}`))
+			o.recorded++
+			return tx.PutTerms(ledger.Terms{Kind: "plan", ID: "p", N: 1, Body: []byte(`{"id":"p","includes":["coworking"]}`), At: o.clock}, nil)
 		})
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			rapid.SampledFrom([]func(){o.comeAndGo, o.comeAndGo, o.correct, o.rent, o.erase, func() { o.clock = o.clock.Add(7 * time.Hour) }}).Draw(rt, "step")()

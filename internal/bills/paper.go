@@ -39,7 +39,7 @@ var inWords = map[Locale]words{
 	French: {"Relevé", "À", "Mois", "Émis le", "Bail", "Formule", "Désignation", "Quantité", "Prix unitaire HT", "Montant HT", "Loyer", "Heures de coworking au-delà du forfait",
 		"Correction de", "Total HT", "HT à", "TVA", "Total TTC", "Minutes facturables par jour", "Chaque minute s'explique jusqu'aux badges :",
 		"%s facturables, %s incluses dans la formule", " ; dès le %s : %s à %s", "SIREN", "N° TVA",
-		map[string]string{CauseLate: "badges arrivés après le relevé", CauseCorrected: "visites corrigées après le relevé", CauseTerms: "baux créés après le relevé", CauseOther: "ce dont le relevé est fait a changé depuis"},
+		map[string]string{CauseLate: "badges arrivés après le relevé", CauseCorrected: "visites corrigées après le relevé", CauseTerms: "baux ou formules créés ou modifiés après le relevé", "leases made after the statement": "baux créés après le relevé", CauseOther: "ce dont le relevé est fait a changé depuis"},
 		[12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}},
 	English: {"Statement", "To", "Month", "Issued on", "Lease", "Plan", "Description", "Quantity", "Unit price excl. VAT", "Amount excl. VAT", "Rent", "Coworking hours beyond those included",
 		"Correction of", "Total excl. VAT", "Excl. VAT at", "VAT", "Total incl. VAT", "Billable minutes by day", "Every minute can be opened down to the badges:",

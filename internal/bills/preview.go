@@ -5,8 +5,8 @@ import (
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/lease"
-	"github.com/lorntech/totem/internal/ledger"
 )
 
 // Preview is what a lease that is not saved yet would come to in a month: with
@@ -17,26 +17,11 @@ func (b Bills) Preview(ctx context.Context, l lease.Lease, m billing.Month) (a b
 	if err != nil {
 		return a, false, err
 	}
-	t = t.With(l)
-	first, last := m.Days()
-	visits, err := b.Visits(ctx, first, last, ledger.VisitFilter{Tenant: l.Tenant})
+	t = t.With(l.ID, dated.Always[catalogue.Day](l))
+	visits, err := b.visitsOf(ctx, m, []lease.TenantID{l.Tenant})
 	if err != nil {
 		return a, false, err
 	}
-	byMember := map[lease.MemberID][]billing.Visit{}
-	for _, v := range visits {
-		byMember[v.Member] = append(byMember[v.Member], v)
-	}
-	minutes := map[catalogue.Day]int64{}
-	for _, own := range byMember {
-		for _, d := range t.Days(b.Network.Zone, first, last, own) {
-			for _, s := range d.Leases {
-				if s.Lease == l.ID {
-					minutes[d.Day] += s.Minutes
-				}
-			}
-		}
-	}
-	a, covered = t.Amounts(l.ID, m, minutes)
+	a, covered = t.Amounts(l.ID, m, b.minutesBy(t, m, visits)[l.ID])
 	return a, covered, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,10 @@ type Book struct {
 	credentials map[CredentialID]Credential
 	schedules   map[ScheduleID]Schedule
 	plans       map[PlanID]Plan
-	leases      map[ID]Lease
+	leases      map[ID]Lease // as they are today
+	planTerms   map[PlanID]Terms[Plan]
+	leaseTerms  map[ID]Terms[Lease]
+	today       catalogue.Day
 	passes      map[PassID]Pass
 	events      map[EventID]Event
 	formers     map[Hash][]Former // by Until
@@ -59,6 +63,7 @@ func NewBook(n *catalogue.Network) *Book {
 	return &Book{
 		network: n, tenants: map[TenantID]Tenant{}, members: map[MemberID]Member{}, credentials: map[CredentialID]Credential{},
 		schedules: map[ScheduleID]Schedule{}, plans: map[PlanID]Plan{}, leases: map[ID]Lease{}, passes: map[PassID]Pass{},
+		planTerms: map[PlanID]Terms[Plan]{}, leaseTerms: map[ID]Terms[Lease]{}, today: math.MaxInt32,
 		events: map[EventID]Event{}, formers: map[Hash][]Former{}, hashes: map[Hash]string{},
 	}
 }
@@ -67,7 +72,8 @@ func NewBook(n *catalogue.Network) *Book {
 func (b *Book) Clone() *Book {
 	return &Book{
 		network: b.network, tenants: maps.Clone(b.tenants), members: maps.Clone(b.members), credentials: maps.Clone(b.credentials),
-		schedules: maps.Clone(b.schedules), plans: maps.Clone(b.plans), leases: maps.Clone(b.leases), passes: maps.Clone(b.passes),
+		schedules: maps.Clone(b.schedules), plans: maps.Clone(b.plans), leases: maps.Clone(b.leases),
+		planTerms: maps.Clone(b.planTerms), leaseTerms: maps.Clone(b.leaseTerms), today: b.today, loading: b.loading, passes: maps.Clone(b.passes),
 		events: maps.Clone(b.events), formers: maps.Clone(b.formers), hashes: maps.Clone(b.hashes),
 	}
 }

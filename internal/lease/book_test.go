@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
@@ -203,7 +204,7 @@ func TestWhatIsReferredToCannotBeDeleted(t *testing.T) {
 		{"a credential's member", b.DeleteMember("alice"), `credential "card"`},
 		{"an invited member", b.DeleteMember("bob"), `event "meetup"`},
 		{"a plan's schedule", b.DeleteSchedule("hours"), `plan "flex"`},
-		{"a lease's plan", b.DeletePlan("flex"), `lease "l1"`},
+		{"a lease's plan", b.DeletePlan("flex", time.Unix(1, 0)), `lease "l1"`},
 	} {
 		var conflict *lease.ConflictError
 		if !errors.As(c.err, &conflict) || !strings.Contains(conflict.Error(), c.by) {
@@ -216,10 +217,10 @@ func TestWhatIsReferredToCannotBeDeleted(t *testing.T) {
 	wantConflict(t, b.DeleteMember("alice"), "") // the pass
 	mustPut(t, b.DeletePass("visitor"))
 	wantConflict(t, b.DeleteMember("alice"), "") // the lease
-	mustPut(t, b.DeleteLease("l1"))
+	mustPut(t, b.DeleteLease("l1", time.Unix(1, 0)))
 	mustPut(t, b.DeleteMember("alice"))
 	mustPut(t, b.DeleteTenant("atelier"))
-	mustPut(t, b.DeletePlan("flex"))
+	mustPut(t, b.DeletePlan("flex", time.Unix(1, 0)))
 	mustPut(t, b.DeleteSchedule("hours"))
 	mustPut(t, b.DeleteEvent("meetup"))
 	mustPut(t, b.DeleteMember("bob"))
@@ -239,7 +240,7 @@ func TestWhatIsNotThereCannotBeDeleted(t *testing.T) {
 	b := filled(t)
 	for _, err := range []error{
 		b.DeleteTenant("x"), b.DeleteMember("x"), b.DeleteCredential("x"), b.DeleteSchedule("x"),
-		b.DeletePlan("x"), b.DeleteLease("x"), b.DeletePass("x"), b.DeleteEvent("x"),
+		b.DeletePlan("x", time.Unix(1, 0)), b.DeleteLease("x", time.Time{}), b.DeletePass("x"), b.DeleteEvent("x"),
 	} {
 		if !errors.Is(err, lease.ErrNotFound) {
 			t.Errorf("got %v", err)
@@ -258,7 +259,7 @@ func TestADeletedPassStaysToAnswerForItsToken(t *testing.T) {
 	}
 	// It outlives its host, without the visitor's name, over a restart too.
 	mustPut(t, b.DeleteCredential("card"))
-	mustPut(t, b.DeleteLease("l1"))
+	mustPut(t, b.DeleteLease("l1", time.Unix(1, 0)))
 	mustPut(t, b.DeleteMember("alice"))
 	again, err := contentOf(b).reload(network(t))
 	if err != nil {
@@ -278,7 +279,7 @@ func TestACloneGoesItsOwnWay(t *testing.T) {
 	mustHold(t, c, before)
 	mustPut(t, c.DeleteCredential("card"))
 	mustPut(t, c.DeletePass("visitor"))
-	mustPut(t, c.DeleteLease("l1"))
+	mustPut(t, c.DeleteLease("l1", time.Unix(1, 0)))
 	mustPut(t, c.DeleteEvent("meetup"))
 	mustPut(t, c.DeleteMember("alice"))
 	mustPut(t, c.DeleteTenant("atelier"))

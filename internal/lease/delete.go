@@ -3,6 +3,7 @@ package lease
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // DeleteTenant removes a tenant without members and leases.
@@ -12,8 +13,8 @@ func (b *Book) DeleteTenant(id TenantID) error {
 			return refers("member", m.ID)
 		}
 	}
-	for l := range b.Leases() {
-		if l.Tenant == id {
+	for l := range b.leaseValues {
+		if l.Tenant == id && b.there(l.ID) {
 			return refers("lease", l.ID)
 		}
 	}
@@ -34,8 +35,8 @@ func (b *Book) DeleteMember(id MemberID) error {
 			return refers("pass", p.ID)
 		}
 	}
-	for l := range b.Leases() {
-		if slices.Contains(l.Members, id) {
+	for l := range b.leaseValues {
+		if slices.Contains(l.Members, id) && b.there(l.ID) {
 			return refers("lease", l.ID)
 		}
 	}
@@ -75,18 +76,26 @@ func (b *Book) DeleteSchedule(id ScheduleID) error {
 	return remove(b.schedules, id)
 }
 
-// DeletePlan removes a plan that no lease names.
-func (b *Book) DeletePlan(id PlanID) error {
-	for l := range b.Leases() {
+// DeletePlan removes a plan that no lease names, ever: it never was.
+func (b *Book) DeletePlan(id PlanID, at time.Time) error {
+	for l := range b.leaseValues {
 		if l.Plan == id {
 			return refers("lease", l.ID)
 		}
 	}
+	b.planTerms[id] = never(b.planTerms[id], at)
 	return remove(b.plans, id)
 }
 
-// DeleteLease removes a lease.
-func (b *Book) DeleteLease(id ID) error { return remove(b.leases, id) }
+// DeleteLease removes a lease: it never was.
+func (b *Book) DeleteLease(id ID, at time.Time) error {
+	b.leaseTerms[id] = never(b.leaseTerms[id], at)
+	return remove(b.leases, id)
+}
+
+// there reports whether a lease is there today; one of before versions were
+// kept may have ended without a trace but what it was.
+func (b *Book) there(id ID) bool { _, ok := b.leases[id]; return ok }
 
 // DeletePass ends a pass: its token answers credential-revoked from now on.
 func (b *Book) DeletePass(id PassID) error {

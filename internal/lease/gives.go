@@ -6,13 +6,12 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Gives reports whether a lease gives a space, or gives one to which that space
-// is crossed, by what its plan is now. Dates and status are not looked at.
-func (b *Book) Gives(l Lease, space catalogue.SpaceID) bool {
+// Gives reports whether a lease with a plan gives a space, or gives one to which
+// that space is crossed. Dates and status are not looked at.
+func (b *Book) Gives(l *Lease, plan *Plan, space catalogue.SpaceID) bool {
 	if slices.ContainsFunc(l.Spaces, func(given catalogue.SpaceID) bool { return b.network.Within(given, space) }) {
 		return true
 	}
-	plan := b.plans[l.Plan]
 	if len(plan.Includes) == 0 {
 		return false
 	}
@@ -23,5 +22,5 @@ func (b *Book) Gives(l Lease, space catalogue.SpaceID) bool {
 
 // ActiveOn reports whether a lease is active on a local day.
 func (l *Lease) ActiveOn(day catalogue.Day) bool {
-	return l.Status == Active && day >= l.StartsOn && (l.EndsOn == nil || day <= *l.EndsOn)
+	return l.Status == Active && l.Covers(day)
 }

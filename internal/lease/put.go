@@ -126,8 +126,11 @@ func (b *Book) PutSchedule(v Schedule) error {
 	return nil
 }
 
-// PutPlan checks and sets a plan.
-func (b *Book) PutPlan(v Plan) error {
+// PutPlan checks and sets a plan, as if it had always been so.
+func (b *Book) PutPlan(v Plan) error { return b.PutPlanFrom(v, When{}) }
+
+// PutPlanFrom checks and sets what a plan is from a day on.
+func (b *Book) PutPlanFrom(v Plan, w When) error {
 	c := &checker{book: b}
 	c.id(string(v.ID))
 	c.name("name", v.Name)
@@ -154,18 +157,22 @@ func (b *Book) PutPlan(v Plan) error {
 	if c.err != nil {
 		return c.err
 	}
-	for l := range b.Leases() {
+	for l := range b.leaseValues {
 		if l.Plan == v.ID && !sameOrNetwork(&l.Site, v.Site) {
 			return &ConflictError{"site", fmt.Sprintf("lease %q has it and is not of that site", l.ID)}
 		}
 	}
 	v.Includes = notNil(v.Includes)
-	b.plans[v.ID] = v
+	t := b.planTerms[v.ID]
+	b.SetPlanTerms(v.ID, put(b, t, t.On(w.From), v, w))
 	return nil
 }
 
-// PutLease checks and sets a lease.
-func (b *Book) PutLease(v Lease) error {
+// PutLease checks and sets a lease, as if it had always been so.
+func (b *Book) PutLease(v Lease) error { return b.PutLeaseFrom(v, When{}) }
+
+// PutLeaseFrom checks and sets what a lease is from a day on; its dates, for all time.
+func (b *Book) PutLeaseFrom(v Lease, w When) error {
 	c := &checker{book: b}
 	c.id(string(v.ID))
 	_, ok := b.tenants[v.Tenant]
@@ -190,7 +197,8 @@ func (b *Book) PutLease(v Lease) error {
 	c.within("rent_cents_month", v.RentCentsMonth, mostCents)
 	if c.err == nil {
 		v.Spaces = notNil(v.Spaces)
-		b.leases[v.ID] = v
+		t := b.leaseTerms[v.ID]
+		b.SetLeaseTerms(v.ID, put(b, t, LeaseOn(t, w.From), v, w))
 	}
 	return c.err
 }

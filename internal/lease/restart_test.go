@@ -116,8 +116,8 @@ func change(t *rapid.T, b *lease.Book) error {
 		func() error { return b.DeleteMember(pick[lease.MemberID](t, "m")) },
 		func() error { return b.DeleteCredential(pick[lease.CredentialID](t, "c")) },
 		func() error { return b.DeleteSchedule(pick[lease.ScheduleID](t, "s")) },
-		func() error { return b.DeletePlan(pick[lease.PlanID](t, "p")) },
-		func() error { return b.DeleteLease(pick[lease.ID](t, "l")) },
+		func() error { return b.DeletePlan(pick[lease.PlanID](t, "p"), time.Unix(1, 0)) },
+		func() error { return b.DeleteLease(pick[lease.ID](t, "l"), time.Unix(1, 0)) },
 		func() error { return b.DeletePass(pick[lease.PassID](t, "v")) },
 		func() error { return b.DeleteEvent(pick[lease.EventID](t, "e")) },
 	}

@@ -5,62 +5,11 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 )
-
-// PutVersion notes what a tenant, a plan or a lease is from a local day on; the
-// first from the beginning, a nil body that it is no more.
-func (tx *Tx) PutVersion(kind, id string, day catalogue.Day, body []byte) error {
-	var versions int
-	if err := tx.row("SELECT count(*) FROM versions WHERE kind = ? AND id = ?", []any{kind, id}, &versions); err != nil {
-		return fmt.Errorf("ledger: versions: %w", err)
-	}
-	if versions == 0 {
-		day = 0
-	}
-	// A tenant's name prices nothing, and nothing refers to a new plan yet.
-	if kind == "lease" || kind == "plan" && versions > 0 {
-		if err := tx.markTerms(kind, id, day, body); err != nil {
-			return err
-		}
-	}
-	var text any
-	if body != nil {
-		text = string(body)
-	}
-	err := tx.run("INSERT INTO versions (kind, id, day, body) VALUES (?, ?, ?, ?) ON CONFLICT (kind, id, day) DO UPDATE SET body = excluded.body", kind, id, int64(day), text)
-	if err != nil {
-		return fmt.Errorf("ledger: put version of %s %s: %w", kind, id, err)
-	}
-	return nil
-}
-
-// Versions calls yield for every version of a kind, by id, then day; a nil body is deleted.
-func (l *Ledger) Versions(ctx context.Context, kind string, yield func(id string, day catalogue.Day, body []byte) error) error {
-	rows, err := l.reads.QueryContext(ctx, "SELECT id, day, body FROM versions WHERE kind = ? ORDER BY id, day", kind)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var id string
-		var day int64
-		var body sql.NullString
-		if err := rows.Scan(&id, &day, &body); err != nil {
-			return err
-		}
-		if !body.Valid {
-			return yield(id, catalogue.Day(day), nil)
-		}
-		return yield(id, catalogue.Day(day), []byte(body.String))
-	})
-	if err != nil {
-		return fmt.Errorf("load versions: %w", err)
-	}
-	return nil
-}
 
 // Statement is an issued statement; Body is what was issued, as JSON.
 type Statement struct {
@@ -152,39 +101,5 @@ func (tx *Tx) loseName(m lease.MemberID) error {
 	if err := tx.run("UPDATE hours SET member = ? WHERE member = ?", name, string(m)); err != nil {
 		return fmt.Errorf("ledger: erase hours: %w", err)
 	}
-	type version struct {
-		id   string
-		day  int64
-		body string
-	}
-	var list []version
-	rows, err := tx.query("SELECT id, day, body FROM versions WHERE kind = 'lease' AND instr(body, ?) > 0", `"`+string(m)+`"`)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var v version
-		err := rows.Scan(&v.id, &v.day, &v.body)
-		list = append(list, v)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("ledger: erase versions: %w", err)
-	}
-	for _, v := range list {
-		var l lease.Lease
-		if err := json.Unmarshal([]byte(v.body), &l); err != nil {
-			return fmt.Errorf("ledger: version of lease %s: %w", v.id, err)
-		}
-		i := slices.Index(l.Members, m)
-		if i < 0 {
-			continue
-		}
-		l.Members[i] = lease.MemberID(name)
-		body, err := json.Marshal(l)
-		if err != nil {
-			return err
-		}
-		if err := tx.run("UPDATE versions SET body = ? WHERE kind = 'lease' AND id = ? AND day = ?", string(body), v.id, v.day); err != nil {
-			return fmt.Errorf("ledger: erase versions: %w", err)
-		}
-	}
-	return nil
+	return tx.forgetInTerms(m, name)
 }

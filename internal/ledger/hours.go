@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -80,45 +79,6 @@ func (tx *Tx) markCorrected(id []byte) error {
 		return err
 	}
 	return tx.markHours(marks)
-}
-
-// markTerms has all hours made again that a version of a plan or a lease,
-// which holds from day on, may price otherwise than the one before it.
-func (tx *Tx) markTerms(kind, id string, day catalogue.Day, body []byte) error {
-	if kind == "plan" {
-		return tx.run("UPDATE hours SET marked = marked + 1 WHERE month >= ?", firstMonth(day))
-	}
-	var before sql.NullString
-	err := tx.row("SELECT body FROM versions WHERE kind = ? AND id = ? AND day <= ? ORDER BY day DESC LIMIT 1", []any{kind, id, int64(day)}, &before)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("ledger: versions: %w", err)
-	}
-	tenants, members := []lease.TenantID{}, []lease.MemberID{}
-	since := catalogue.Day(1 << 30)
-	for _, text := range [][]byte{[]byte(before.String), body} {
-		if len(text) == 0 {
-			continue
-		}
-		var l lease.Lease
-		if err := json.Unmarshal(text, &l); err != nil {
-			return fmt.Errorf("ledger: version of %s %s: %w", kind, id, err)
-		}
-		tenants, members, since = append(tenants, l.Tenant), append(members, l.Members...), min(since, l.StartsOn)
-	}
-	ts, err := json.Marshal(tenants)
-	if err != nil {
-		return err
-	}
-	ms, err := json.Marshal(members)
-	if err != nil {
-		return err
-	}
-	return tx.run("UPDATE hours SET marked = marked + 1 WHERE month >= ? AND (tenant IN (SELECT value FROM json_each(?)) OR member IN (SELECT value FROM json_each(?)))",
-		firstMonth(max(day, since)), string(ts), string(ms))
-}
-
-func firstMonth(day catalogue.Day) int {
-	return monthOf(time.Unix(int64(day)*86400, 0))
 }
 
 // Hours calls yield for the rows of a month, of all tenants or of one; Body is only lent.

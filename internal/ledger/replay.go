@@ -64,7 +64,6 @@ type lastAct struct {
 // state holds the tables that decide to the acts.
 func (v *verifier) state() error {
 	acts := map[string]lastAct{}
-	said := map[string]map[string]bool{} // bodies that were ever put, of what has versions
 	rows, err := v.tx.QueryContext(v.ctx, "SELECT seq, action, target, body FROM acts WHERE target <> '' ORDER BY seq")
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a lastAct
@@ -78,18 +77,15 @@ func (v *verifier) state() error {
 		}
 		a.body = []byte(body.String)
 		acts[target] = a
-		if kind, _, _ := strings.Cut(target, "/"); kind == "plan" || kind == "lease" || kind == "tenant" {
-			if said[target] == nil {
-				said[target] = map[string]bool{}
-			}
-			said[target][body.String] = true
-		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := v.versions(acts, said); err != nil {
+	if err := v.terms(acts); err != nil {
+		return err
+	}
+	if err := v.lostTerms(); err != nil {
 		return err
 	}
 	there := map[string]bool{}
@@ -117,20 +113,68 @@ func (v *verifier) state() error {
 	return v.quickCheck()
 }
 
-// versions holds what plans, leases and tenants were on past days to what was
-// ever put of them. Acts on a lease go with the people whom it named.
-func (v *verifier) versions(acts map[string]lastAct, said map[string]map[string]bool) error {
-	rows, err := v.tx.QueryContext(v.ctx, "SELECT kind, id, body FROM versions WHERE body IS NOT NULL ORDER BY kind, id, day")
+// terms holds what plans, leases and tenants are, when, to the acts by which it
+// was recorded and taken back; what was recorded before entries were noted, to
+// some act on it. Acts on a lease go with the people whom it named.
+func (v *verifier) terms(acts map[string]lastAct) error {
+	rows, err := v.tx.QueryContext(v.ctx, `SELECT t.kind, t.id, t.day, t.body, t.entry, coalesce(a.target, ''), coalesce(a.body, ''), coalesce(g.target, ''),
+		t.gone_at IS NOT NULL AND t.gone_entry <> 0,
+		EXISTS (SELECT 1 FROM acts o WHERE o.target = t.kind || '/' || t.id AND o.action = 'put' AND o.body = t.body)
+		FROM terms t LEFT JOIN acts a ON a.seq = t.entry AND t.entry <> 0 LEFT JOIN acts g ON g.seq = t.gone_entry AND t.gone_entry <> 0 ORDER BY t.kind, t.id, t.n`)
 	return each(rows, err, func(rows *sql.Rows) error {
-		var kind, id, body string
-		if err := rows.Scan(&kind, &id, &body); err != nil {
+		var kind, id, by, act, goneBy string
+		var day, entry int64
+		var body sql.NullString
+		var gone, said bool
+		if err := rows.Scan(&kind, &id, &day, &body, &entry, &by, &act, &goneBy, &gone, &said); err != nil {
 			return err
 		}
-		if target := kind + "/" + id; !said[target][body] && (kind != "lease" || v.audit.Erased == 0) {
+		target := kind + "/" + id
+		switch {
+		case kind == "lease" && act == "" && v.audit.Erased > 0: // forgotten, with whom it named
+			return nil
+		case gone && goneBy != target, entry != 0 && by != target:
+			return v.differs(acts, target)
+		case !body.Valid: // a tenant's end says nothing
+			return nil
+		case entry == 0 && !said, entry != 0 && !recorded(act, body.String, kind, catalogue.Day(day)):
 			return v.differs(acts, target)
 		}
 		return nil
 	})
+}
+
+// lostTerms finds what acts say of terms and the terms do not: a change that is
+// not there, one that was taken back and stands, a deleted thing that stands.
+func (v *verifier) lostTerms() error {
+	rows, err := v.tx.QueryContext(v.ctx, `WITH said AS (SELECT seq, action, target, body, substr(target, 1, instr(target, '/') - 1) AS kind, substr(target, instr(target, '/') + 1) AS id
+			FROM acts WHERE target LIKE 'lease/%' OR target LIKE 'plan/%')
+		SELECT seq, target FROM said WHERE action = 'put' AND json_extract(body, '$.effective_from') IS NOT NULL AND NOT EXISTS (SELECT 1 FROM terms t WHERE t.entry = said.seq)
+		UNION ALL SELECT seq, target FROM said, json_each(said.body, '$.takes_back') n WHERE action = 'put'
+			AND NOT EXISTS (SELECT 1 FROM terms t WHERE t.kind = said.kind AND t.id = said.id AND t.n = n.value AND t.gone_entry = said.seq)
+		UNION ALL SELECT said.seq, target FROM said JOIN terms t ON t.kind = said.kind AND t.id = said.id
+			WHERE action = 'delete' AND t.entry <> 0 AND t.entry < said.seq AND t.gone_at IS NULL ORDER BY 1 LIMIT 1`)
+	return each(rows, err, func(rows *sql.Rows) error {
+		var seq int64
+		var target string
+		if err := rows.Scan(&seq, &target); err != nil {
+			return err
+		}
+		return v.broken(seq, "what %s was, or is to be, is not as it was recorded", target)
+	})
+}
+
+// recorded reports whether an act says what terms say, and from when.
+func recorded(act, body, kind string, day catalogue.Day) bool {
+	said, _ := bare([]byte(act))
+	is, _ := bare([]byte(body))
+	from := said["effective_from"]
+	delete(said, "effective_from")
+	delete(said, "takes_back")
+	if kind != "tenant" && from != lease.WriteDay(day) {
+		return false
+	}
+	return reflect.DeepEqual(said, is)
 }
 
 // differs tells that a table says of a thing what its last act does not.
@@ -158,6 +202,8 @@ func (v *verifier) records(acts map[string]lastAct, there map[string]bool) error
 			return nil
 		}
 		then, sealed := bare(a.body)
+		delete(then, "effective_from") // said of a plan or a lease beside what it is
+		delete(then, "takes_back")
 		if !ok || a.action != "put" || !reflect.DeepEqual(now, then) || sealed != "" && sealed != seal {
 			return v.differs(acts, target)
 		}

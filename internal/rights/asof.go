@@ -18,6 +18,7 @@ type History interface {
 	// LastActs calls yield with the last act on each thing before an entry of the chain.
 	LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error
 	Lockdowns(ctx context.Context, since time.Time) ([]lease.Lockdown, error)
+	ledger.TermsStore
 }
 
 // Then is the rights as they were before an entry of the audit chain. Acts say
@@ -55,11 +56,15 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 		return nil, err
 	}
 	book := lease.NewBook(k.network)
+	book.SetToday(k.day(at))
 	book.SetLoading(true)
 	for _, kind := range Kinds() {
 		for _, r := range byKind[kind] {
 			_ = loadOne(book, kind, r) // of another catalogue, or of somebody who was erased
 		}
+	}
+	if err := termsThen(ctx, book, h, before); err != nil {
+		return nil, err
 	}
 	book.SetLoading(false)
 	lockdowns, err := h.Lockdowns(ctx, at.Add(-lockdownMemory))
@@ -74,6 +79,33 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 	}
 	then.InForce = InForce{Book: book, Lockdowns: of, Index: k.compiler.Compile(book, of), Since: at}
 	return then, nil
+}
+
+// termsThen adds what plans and leases were and were to be, as far as it was
+// recorded by then. What was recorded before entries were noted stays as its
+// last act says.
+func termsThen(ctx context.Context, book *lease.Book, h History, before int64) error {
+	known := func(_ time.Time, entry int64) bool { return entry < before }
+	noted := func(entry int64) bool { return entry != 0 }
+	plans, err := ledger.TermsOf[lease.PlanID, lease.Plan](ctx, h, string(KindPlan))
+	if err != nil {
+		return err
+	}
+	for id, t := range plans {
+		if t = t.AsKnown(known); noted(t.LastEntry()) {
+			book.SetPlanTerms(id, t)
+		}
+	}
+	leases, err := ledger.TermsOf[lease.ID, lease.Lease](ctx, h, string(KindLease))
+	if err != nil {
+		return err
+	}
+	for id, t := range leases {
+		if t = t.AsKnown(known); noted(t.LastEntry()) {
+			book.SetLeaseTerms(id, t)
+		}
+	}
+	return nil
 }
 
 // withHash is an act's body as a record: what is known by a hash gets one.

@@ -12,6 +12,7 @@ type Draft struct {
 	base    *InForce
 	book    *lease.Book
 	changes []Change
+	moment  moment
 }
 
 // ErrChanged says that the rights changed since a draft was begun.
@@ -19,8 +20,10 @@ var ErrChanged = errors.New("tenants, leases or badges have changed meanwhile; t
 
 // Draft begins a draft of what is in force.
 func (k *Keeper) Draft() *Draft {
-	f := k.InForce()
-	return &Draft{base: f, book: f.Book.Clone()}
+	f, m := k.InForce(), k.moment("")
+	book := f.Book.Clone()
+	book.SetToday(m.day)
+	return &Draft{base: f, book: book, moment: m}
 }
 
 // Book is the book as the draft makes it; not to be changed.
@@ -29,7 +32,12 @@ func (d *Draft) Book() *lease.Book { return d.book }
 // Put checks an entity against the draft and adds it. Errors are package lease's.
 func (d *Draft) Put(v any) error {
 	c := Change{Put: v}
-	if _, err := makeEdit(d.book, c, d.base.Since); err != nil {
+	return d.Change(c)
+}
+
+// Change makes a change to the draft, and adds it.
+func (d *Draft) Change(c Change) error {
+	if _, err := makeEdit(d.book, c, d.moment); err != nil {
 		return err
 	}
 	d.changes = append(d.changes, c)

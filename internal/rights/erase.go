@@ -3,9 +3,7 @@ package rights
 import (
 	"context"
 	"slices"
-	"time"
 
-	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 )
@@ -16,12 +14,21 @@ import (
 func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := k.now().UTC().Truncate(time.Millisecond)
+	m := k.moment(actor)
+	now := m.now
 	book := k.InForce().Book.Clone()
+	book.SetToday(m.day)
 	changes, targets := without(book, id)
-	edits := make([]edit, 0, len(changes))
+	edits, named := make([]edit, 0, len(changes)), namedIn(book, id)
+	book.ForgetMember(id) // the ledger does so too, in what leases were and are to be
+	for _, l := range named {
+		targets = append(targets, string(KindLease)+"/"+string(l))
+		if last := book.LeaseTerms(l).Last(); last != nil {
+			edits = append(edits, edit{key: Key{KindLease, string(l)}, action: "put", body: *last, audit: *last})
+		}
+	}
 	for _, c := range changes {
-		e, err := makeEdit(book, c, now)
+		e, err := makeEdit(book, c, m)
 		if err != nil {
 			return err
 		}
@@ -40,7 +47,7 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 			return err
 		}
 		for _, e := range edits {
-			if err := e.forget(tx, actor, now, k.day(now)); err != nil {
+			if err := e.forget(tx, m); err != nil {
 				return err
 			}
 		}
@@ -55,17 +62,26 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) err
 
 // forget commits a change that an erasure needs: what it removes leaves no act
 // that would name it again.
-func (e edit) forget(tx *ledger.Tx, actor string, now time.Time, day catalogue.Day) error {
+func (e edit) forget(tx *ledger.Tx, m moment) error {
 	switch {
 	case e.action != "delete": // today's hours are still to be billed to its lease
-		e.erases = true
-		return e.commit(tx, actor, now, day)
+		return e.commit(tx, m)
 	case e.body == nil:
 		if err := tx.DeleteRecord(string(e.key.Kind), e.key.ID); err != nil {
 			return err
 		}
 	}
 	return e.putOthers(tx)
+}
+
+// namedIn are the leases that ever named a person, or are to.
+func namedIn(book *lease.Book, id lease.MemberID) (list []lease.ID) {
+	for l, t := range book.AllLeaseTerms() {
+		if slices.ContainsFunc(t.Changes(), func(c lease.Change[lease.Lease]) bool { return c.Value != nil && slices.Contains(c.Value.Members, id) }) {
+			list = append(list, l)
+		}
+	}
+	return list
 }
 
 // without lists the changes that take a person out of a book, and whose acts tell of them.
@@ -84,13 +100,6 @@ func without(book *lease.Book, id lease.MemberID) (changes []Change, targets []s
 			drop(KindPass, string(p.ID))
 		} else if p.Host == id {
 			targets = append(targets, string(KindPass)+"/"+string(p.ID))
-		}
-	}
-	for l := range book.Leases() {
-		if slices.Contains(l.Members, id) {
-			l.Members = slices.DeleteFunc(slices.Clone(l.Members), func(m lease.MemberID) bool { return m == id })
-			changes = append(changes, Change{Put: l})
-			targets = append(targets, string(KindLease)+"/"+string(l.ID))
 		}
 	}
 	for e := range book.Events() {

@@ -1,10 +1,8 @@
 package rights
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -82,22 +80,31 @@ type edit struct {
 	body   any             // nil: the record goes
 	audit  any             // what the audit commits to: without hashes
 	also   []ledger.Record // of others that the change alters: passes that outlive their host
-	erases bool            // a name, which the ledger has taken from its versions already
+	terms  *termsEdit      // of what is dated; nil: nothing changes in what holds when
+	issued lease.ID        // that must be on no statement; empty: none
 }
 
-// versioned are the kinds of which bills need what they were: terms, and names
-// that statements print.
-var versioned = []Kind{KindTenant, KindPlan, KindLease}
+// moment is when, and by whom, a change is made.
+type moment struct {
+	now   time.Time
+	day   catalogue.Day // local
+	actor string
+}
 
-func makeEdit(book *lease.Book, c Change, now time.Time) (edit, error) {
-	if c.Delete != nil {
-		return makeDelete(book, *c.Delete, now)
+func makeEdit(book *lease.Book, c Change, m moment) (edit, error) {
+	now := m.now
+	switch {
+	case c.Delete != nil:
+		return makeDelete(book, *c.Delete, m)
+	case c.TakeBack != nil:
+		return makeTakeBack(book, *c.TakeBack, m)
 	}
 	e := edit{action: "put", body: c.Put, audit: c.Put}
 	var err error
 	switch v := c.Put.(type) {
 	case lease.Tenant:
 		e.key, err = Key{KindTenant, string(v.ID)}, book.PutTenant(v)
+		e.terms = &termsEdit{add: true, from: m.day}
 	case lease.Member:
 		e.key, err = Key{KindMember, string(v.ID)}, book.PutMember(v)
 	case lease.Credential:
@@ -105,9 +112,9 @@ func makeEdit(book *lease.Book, c Change, now time.Time) (edit, error) {
 	case lease.Schedule:
 		e.key, err = Key{KindSchedule, string(v.ID)}, book.PutSchedule(v)
 	case lease.Plan:
-		e.key, err = Key{KindPlan, string(v.ID)}, book.PutPlan(v)
+		return putPlan(book, v, c.when(m))
 	case lease.Lease:
-		e.key, err = Key{KindLease, string(v.ID)}, book.PutLease(v)
+		return putLease(book, v, c.when(m))
 	case lease.Pass:
 		e.key, err = Key{KindPass, string(v.ID)}, book.PutPass(v)
 		e.body, e.audit = passBodies(v)
@@ -162,10 +169,11 @@ func passBodies(v lease.Pass) (body, audit any) {
 	return r, bare
 }
 
-func makeDelete(book *lease.Book, k Key, now time.Time) (edit, error) {
-	e := edit{key: k, action: "delete", audit: struct{}{}}
+func makeDelete(book *lease.Book, k Key, m moment) (edit, error) {
+	e, now := edit{key: k, action: "delete", audit: struct{}{}}, m.now
 	switch k.Kind {
 	case KindTenant:
+		e.terms = &termsEdit{add: true, from: m.day}
 		return e, book.DeleteTenant(lease.TenantID(k.ID))
 	case KindMember:
 		return deleteMember(book, e)
@@ -178,9 +186,13 @@ func makeDelete(book *lease.Book, k Key, now time.Time) (edit, error) {
 	case KindSchedule:
 		return e, book.DeleteSchedule(lease.ScheduleID(k.ID))
 	case KindPlan:
-		return e, book.DeletePlan(lease.PlanID(k.ID))
+		id := lease.PlanID(k.ID)
+		e.terms = standing(book.PlanTerms(id))
+		return e, book.DeletePlan(id, now)
 	case KindLease:
-		return e, book.DeleteLease(lease.ID(k.ID))
+		e.issued = lease.ID(k.ID)
+		e.terms = standing(book.LeaseTerms(e.issued))
+		return e, book.DeleteLease(e.issued, now)
 	case KindEvent:
 		return e, book.DeleteEvent(lease.EventID(k.ID))
 	case KindPass: // kept, so that its token answers credential-revoked
@@ -229,7 +241,16 @@ func (e edit) putOthers(tx *ledger.Tx) error {
 	return nil
 }
 
-func (e edit) commit(tx *ledger.Tx, actor string, now time.Time, day catalogue.Day) error {
+func (e edit) commit(tx *ledger.Tx, m moment) error {
+	if e.issued != "" {
+		number, err := tx.StatementOf(e.issued)
+		if err != nil {
+			return err
+		}
+		if number != 0 {
+			return &lease.ConflictError{Field: "id", Msg: fmt.Sprintf("lease %q is on an issued statement, which never changes: end it (ends_on), or put what is right from the day on which it is (effective_from)", e.issued)}
+		}
+	}
 	audit, err := json.Marshal(e.audit)
 	if err != nil {
 		return err
@@ -245,76 +266,12 @@ func (e edit) commit(tx *ledger.Tx, actor string, now time.Time, day catalogue.D
 			err = tx.PutRecord(ledger.Record{Kind: string(e.key.Kind), ID: e.key.ID, Body: body})
 		}
 	}
-	if err == nil && slices.Contains(versioned, e.key.Kind) && !e.erases {
-		err = tx.PutVersion(string(e.key.Kind), e.key.ID, day, body)
-	}
 	if err != nil {
 		return err
 	}
-	return tx.AddAct(&ingest.Act{At: now, Actor: actor, Action: e.action, Target: string(e.key.Kind) + "/" + e.key.ID, Body: audit})
-}
-
-// load fills the book from the ledger's records, each kind after those it refers to.
-func load(ctx context.Context, book *lease.Book, store Store) error {
-	byKind := map[Kind][]ledger.Record{}
-	err := store.Records(ctx, func(r ledger.Record) error {
-		byKind[Kind(r.Kind)] = append(byKind[Kind(r.Kind)], r)
-		return nil
-	})
-	if err != nil {
+	act := ingest.Act{At: m.now, Actor: m.actor, Action: e.action, Target: string(e.key.Kind) + "/" + e.key.ID, Body: audit}
+	if err := tx.AddAct(&act); err != nil || e.terms == nil {
 		return err
 	}
-	for _, kind := range append(Kinds(), kindFormer) {
-		for _, r := range byKind[kind] {
-			if err := loadOne(book, kind, r); err != nil {
-				return fmt.Errorf("the ledger's %s %q does not fit the catalogue: %w", kind, r.ID, err)
-			}
-		}
-	}
-	return nil
-}
-
-func loadOne(book *lease.Book, kind Kind, r ledger.Record) error {
-	switch kind {
-	case KindTenant:
-		return put(r, book.PutTenant)
-	case KindMember:
-		return put(r, book.PutMember)
-	case KindCredential:
-		return put(r, func(c credentialRecord) error {
-			return book.PutCredential(lease.Credential{ID: lease.CredentialID(r.ID), Member: c.Member, Kind: c.Kind, Status: c.Status,
-				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: hash(c.Lookup), ForList: hash(c.ForList), Since: c.Since})
-		})
-	case kindFormer:
-		return put(r, func(f formerRecord) error {
-			book.AddFormer(lease.Former{Lookup: hash(f.Lookup), Member: f.Member, Until: f.Until})
-			return nil
-		})
-	case KindSchedule:
-		return put(r, book.PutSchedule)
-	case KindPlan:
-		return put(r, book.PutPlan)
-	case KindLease:
-		return put(r, book.PutLease)
-	case KindPass:
-		return put(r, func(p passRecord) error {
-			return book.PutPass(lease.Pass{ID: lease.PassID(r.ID), Host: p.Host, Name: p.Name, Spaces: p.Spaces,
-				ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Deleted: p.Deleted, Lookup: hash(p.Lookup), ForList: hash(p.ForList)})
-		})
-	default:
-		return put(r, book.PutEvent)
-	}
-}
-
-func put[T any](r ledger.Record, put func(T) error) error {
-	var v T
-	if err := json.Unmarshal(r.Body, &v); err != nil {
-		return err
-	}
-	return put(v)
-}
-
-func hash(b []byte) (h lease.Hash) {
-	copy(h[:], b)
-	return h
+	return e.terms.commit(tx, e.key, m, body, act.Seq)
 }

@@ -40,6 +40,7 @@ type Store interface {
 	Write(ctx context.Context, change func(*ledger.Tx) error) error
 	Records(ctx context.Context, yield func(ledger.Record) error) error
 	Lockdowns(ctx context.Context, since time.Time) ([]lease.Lockdown, error)
+	ledger.TermsStore
 }
 
 // Keeper owns the rights in force.
@@ -61,6 +62,7 @@ const lockdownMemory = 100 * 24 * time.Hour
 func Open(ctx context.Context, n *catalogue.Network, store Store, now func() time.Time) (*Keeper, error) {
 	k := &Keeper{network: n, store: store, compiler: access.NewCompiler(n), now: now}
 	book := lease.NewBook(n)
+	book.SetToday(k.day(now()))
 	book.SetLoading(true)
 	if err := load(ctx, book, store); err != nil {
 		return nil, err
@@ -104,10 +106,14 @@ func (k *Keeper) put(ctx context.Context, next *InForce, change func(*ledger.Tx)
 	return nil
 }
 
-// Change is one entity put or deleted. Put is a value of package lease.
+// Change is one entity put or deleted, or a version taken back. Put is a value
+// of package lease.
 type Change struct {
-	Put    any
-	Delete *Key
+	Put      any
+	Delete   *Key
+	TakeBack *Version
+	// From is the local day from which what is put holds, of a plan or a lease; nil: today.
+	From *catalogue.Day
 	// Expect is asked with the book that the change is made to; an error forbids it. May be nil.
 	Expect func(*lease.Book) error
 }
@@ -128,8 +134,9 @@ func (k *Keeper) Apply(ctx context.Context, actor string, changes ...Change) err
 }
 
 func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) error {
-	now := k.now().UTC()
+	m := k.moment(actor)
 	book := k.InForce().Book.Clone()
+	book.SetToday(m.day)
 	edits := make([]edit, 0, len(changes))
 	for _, c := range changes {
 		if c.Expect != nil {
@@ -137,7 +144,7 @@ func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) erro
 				return err
 			}
 		}
-		e, err := makeEdit(book, c, now)
+		e, err := makeEdit(book, c, m)
 		if err != nil {
 			return err
 		}
@@ -145,7 +152,7 @@ func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) erro
 	}
 	return k.put(ctx, k.compile(book, k.InForce().Lockdowns), func(tx *ledger.Tx) error {
 		for _, e := range edits {
-			if err := e.commit(tx, actor, now, k.day(now)); err != nil {
+			if err := e.commit(tx, m); err != nil {
 				return err
 			}
 		}
@@ -155,6 +162,27 @@ func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) erro
 
 // day is the local day of an instant: what a change prices begins with it.
 func (k *Keeper) day(now time.Time) catalogue.Day { return k.network.Zone.At(now).Day }
+
+func (k *Keeper) moment(actor string) moment {
+	now := truncated(k.now())
+	return moment{now, k.day(now), actor}
+}
+
+// Roll puts in force what begins with a new local day. Doors need it not: their
+// index knows from when each version holds.
+func (k *Keeper) Roll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	book := k.InForce().Book.Clone()
+	if !book.SetToday(k.day(k.now())) {
+		return
+	}
+	next := k.compile(book, k.InForce().Lockdowns)
+	k.current.Store(next)
+	for _, w := range k.watch {
+		w(next)
+	}
+}
 
 // SetLockdown begins or ends a site's lockdown.
 func (k *Keeper) SetLockdown(ctx context.Context, actor string, site catalogue.SiteID, active bool, reason string) error {
@@ -187,8 +215,8 @@ func setLockdown(list []lease.Lockdown, site catalogue.SiteID, active bool, now 
 	return list
 }
 
-// Check reports whether an entity could be put as things stand, and changes nothing.
-func (k *Keeper) Check(put any) error {
-	_, err := makeEdit(k.InForce().Book.Clone(), Change{Put: put}, k.now().UTC())
+// Check reports whether a change could be made as things stand, and changes nothing.
+func (k *Keeper) Check(c Change) error {
+	_, err := makeEdit(k.InForce().Book.Clone(), c, k.moment(""))
 	return err
 }

@@ -235,6 +235,21 @@ async function journeys() {
     await page.getByRole('button', { name: 'Calculer' }).click()
     await page.locator('tbody td.strong').first().waitFor()
   })
+  await step('a rent is mended from the beginning, after what it changes is shown', async (page) => {
+    const lease = (await api('GET', '/v1/leases?limit=1000')).items.find((l) => l.rent_cents_month > 0 && l.status === 'active')
+    await page.goto(`${base}/baux?liste=leases&id=${lease.id}`)
+    const rent = page.getByLabel('Loyer mensuel')
+    await page.waitForFunction((cents) => Number([...document.querySelectorAll('dialog label')].find((l) => /Loyer/.test(l.textContent))?.querySelector('input')?.value) === cents / 100, lease.rent_cents_month)
+    await rent.fill(String(lease.rent_cents_month / 100 + 1))
+    await page.getByLabel('depuis le début').check()
+    await page.getByRole('button', { name: 'Qu’est-ce que cela changerait' }).click()
+    await page.locator('dialog .sheet [role=status], dialog .sheet b').first().waitFor()
+    if ((await api('GET', `/v1/leases/${lease.id}`)).rent_cents_month !== lease.rent_cents_month) fault(page, 'the dry run wrote')
+    await page.getByRole('button', { name: 'Enregistrer' }).click()
+    await page.locator('dialog [role=status].ok', { hasText: 'Enregistré' }).waitFor()
+    const versions = (await api('GET', `/v1/leases/${lease.id}/versions`)).items
+    if (versions[0].value.rent_cents_month !== lease.rent_cents_month + 100) fault(page, `the first version is ${JSON.stringify(versions[0])}`)
+  })
   await step('a spreadsheet is imported after its dry run', async (page) => {
     const id = `page-import-${Date.now()}`
     await page.goto(base + '/baux?liste=import')

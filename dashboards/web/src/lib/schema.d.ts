@@ -624,6 +624,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/leases/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a lease was, is and is to be, by local day, with who recorded it when. */
+        get: operations["get-leases-id-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/leases/{id}/versions/{n}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take back a version of a lease that has not begun. */
+        delete: operations["delete-leases-id-versions-n"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/looks": {
         parameters: {
             query?: never;
@@ -796,6 +830,40 @@ export interface paths {
         post?: never;
         /** Delete a plan that nothing refers to. */
         delete: operations["delete-plans-id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plans/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a plan was, is and is to be, by local day, with who recorded it when. */
+        get: operations["get-plans-id-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plans/{id}/versions/{n}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take back a version of a plan that has not begun. */
+        delete: operations["delete-plans-id-versions-n"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1324,6 +1392,12 @@ export interface components {
             next?: string | null;
             sites?: components["schemas"]["CalibratedGroup"][];
         };
+        Carried: {
+            effective_from?: string;
+            fields?: string[];
+            /** Format: int64 */
+            n?: number;
+        };
         Change: {
             /** @enum {string} */
             action?: "create" | "change" | "keep";
@@ -1622,6 +1696,10 @@ export interface components {
             vat_id?: string;
         };
         Lease: {
+            /** @description Answered: the later versions into which the change was carried, in the fields that still had the value which it replaced. */
+            readonly carried_into?: components["schemas"]["Carried"][] | null;
+            /** @description The local day from which this holds: past, today (the default), to come, or beginning. Written only; a lease's dates hold for all time, whatever it says. */
+            effective_from?: string;
             /** Format: date */
             ends_on?: string | null;
             id?: string;
@@ -1636,6 +1714,8 @@ export interface components {
             /** @enum {string} */
             status: "active" | "suspended";
             tenant: string;
+            /** @description Answered to dry_run: what the change would do. */
+            readonly would?: components["schemas"]["Would"];
         };
         Line: {
             cause?: string;
@@ -1930,6 +2010,24 @@ export interface components {
             items?: components["schemas"]["UsageView"][];
             next?: string | null;
         };
+        PageVersionLease: {
+            /**
+             * Format: date-time
+             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             */
+            as_of?: string;
+            items?: components["schemas"]["VersionLease"][];
+            next?: string | null;
+        };
+        PageVersionPlan: {
+            /**
+             * Format: date-time
+             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             */
+            as_of?: string;
+            items?: components["schemas"]["VersionPlan"][];
+            next?: string | null;
+        };
         PageVisitView: {
             /**
              * Format: date-time
@@ -1987,8 +2085,12 @@ export interface components {
             visits?: components["schemas"]["VisitView"][];
         };
         Plan: {
+            /** @description Answered: the later versions into which the change was carried, in the fields that still had the value which it replaced. */
+            readonly carried_into?: components["schemas"]["Carried"][] | null;
             /** Format: int64 */
             daily_cap_minutes: number;
+            /** @description The local day from which this holds: past, today (the default), to come, or beginning. Written only; a lease's dates hold for all time, whatever it says. */
+            effective_from?: string;
             /** Format: int64 */
             grace_minutes: number;
             /** Format: int64 */
@@ -2007,6 +2109,8 @@ export interface components {
             site?: string | null;
             /** Format: double */
             vat_pct: number;
+            /** @description Answered to dry_run: what the change would do. */
+            readonly would?: components["schemas"]["Would"];
         };
         Present: {
             /** @description When it was. */
@@ -2480,6 +2584,44 @@ export interface components {
             ok?: boolean;
             why?: string;
         };
+        VersionLease: {
+            /** @description One that has not can be taken back. */
+            begun?: boolean;
+            /** @description The id of the token; empty where it was recorded before that was noted. */
+            by?: string;
+            /** @description A local day, or beginning. */
+            effective_from?: string;
+            /** Format: int64 */
+            n?: number;
+            /** @description 1970 where it was recorded before that was noted. */
+            recorded_at?: string;
+            /**
+             * Format: date
+             * @description The first day on which the next version holds; null: there is none.
+             */
+            until?: string | null;
+            /** @description What it is then; null: it is no more. */
+            value?: components["schemas"]["Lease"] | null;
+        };
+        VersionPlan: {
+            /** @description One that has not can be taken back. */
+            begun?: boolean;
+            /** @description The id of the token; empty where it was recorded before that was noted. */
+            by?: string;
+            /** @description A local day, or beginning. */
+            effective_from?: string;
+            /** Format: int64 */
+            n?: number;
+            /** @description 1970 where it was recorded before that was noted. */
+            recorded_at?: string;
+            /**
+             * Format: date
+             * @description The first day on which the next version holds; null: there is none.
+             */
+            until?: string | null;
+            /** @description What it is then; null: it is no more. */
+            value?: components["schemas"]["Plan"] | null;
+        };
         VisitView: {
             correction?: components["schemas"]["Correction"] | null;
             /**
@@ -2530,6 +2672,33 @@ export interface components {
             days?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
             from: string;
             to: string;
+        };
+        Would: {
+            /** @description Issued months that the next statements would correct, in cents excluding VAT. */
+            corrections?: components["schemas"]["WouldFix"][];
+            /** @description By lease, the doors that open or close by it, on the day from which it holds or today, whichever is later. */
+            doors?: components["schemas"]["WouldDoors"][];
+            /** @description Months not yet issued that come to something else, in cents excluding VAT. */
+            months?: components["schemas"]["WouldMonth"][];
+        };
+        WouldDoors: {
+            closes?: string[];
+            lease?: string;
+            /** Format: date */
+            on?: string;
+            opens?: string[];
+        };
+        WouldFix: {
+            month?: string;
+            /** Format: int64 */
+            net_cents?: number;
+        };
+        WouldMonth: {
+            month?: string;
+            /** Format: int64 */
+            net_cents_after?: number;
+            /** Format: int64 */
+            net_cents_before?: number;
         };
     };
     responses: never;
@@ -5985,7 +6154,10 @@ export interface operations {
     };
     "put-leases-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Say what the change would do (would), and do nothing. */
+                dry_run?: boolean;
+            };
             header?: {
                 /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
                 "If-Match"?: string;
@@ -6112,6 +6284,183 @@ export interface operations {
             };
             path: {
                 id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-leases-id-versions": {
+        parameters: {
+            query?: {
+                /** @description How many items at the most. */
+                limit?: number;
+                /** @description next of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageVersionLease"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-leases-id-versions-n": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+                n: number;
             };
             cookie?: never;
         };
@@ -7454,7 +7803,10 @@ export interface operations {
     };
     "put-plans-id": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Say what the change would do (would), and do nothing. */
+                dry_run?: boolean;
+            };
             header?: {
                 /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
                 "If-Match"?: string;
@@ -7581,6 +7933,183 @@ export interface operations {
             };
             path: {
                 id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-plans-id-versions": {
+        parameters: {
+            query?: {
+                /** @description How many items at the most. */
+                limit?: number;
+                /** @description next of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageVersionPlan"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-plans-id-versions-n": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+                n: number;
             };
             cookie?: never;
         };

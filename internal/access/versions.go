@@ -1,0 +1,66 @@
+package access
+
+import (
+	"math"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// piece is one version of a lease with one of its plan: what doors go by in
+// [since, until), in Unix milliseconds.
+type piece struct {
+	lease        *lease.Lease
+	plan         *lease.Plan
+	since, until int64
+}
+
+// stretch is a version and when it holds for doors.
+type stretch[T any] struct {
+	value        *T
+	since, until int64
+}
+
+// pieces are what leases and their plans are, when, by lease id: so that each
+// member's come by id.
+func (c *Compiler) pieces(book *lease.Book) []piece {
+	plans := map[lease.PlanID][]stretch[lease.Plan]{}
+	var list []piece
+	for _, t := range book.AllLeaseTerms() {
+		for _, l := range stretches(c.network.Zone, lease.LeaseVersions(t)) {
+			of, known := plans[l.value.Plan]
+			if !known {
+				of = stretches(c.network.Zone, book.PlanTerms(l.value.Plan).Versions())
+				plans[l.value.Plan] = of
+			}
+			for _, p := range of {
+				if since, until := max(l.since, p.since), min(l.until, p.until); since < until {
+					list = append(list, piece{l.value, p.value, since, until})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// stretches are when versions hold for doors: the first from the beginning,
+// each later one from the later of its day's beginning and the instant of its
+// recording, until one of a later day does.
+func stretches[T any](zone *catalogue.Zone, versions []lease.Version[T]) []stretch[T] {
+	list := make([]stretch[T], 0, len(versions))
+	until := int64(math.MaxInt64)
+	for i := len(versions) - 1; i >= 0; i-- {
+		v, since := versions[i], int64(math.MinInt64)
+		if i > 0 {
+			since = max(zone.Start(v.From).UnixMilli(), v.At.UnixMilli())
+		}
+		if v.Value != nil && since < until {
+			list = append(list, stretch[T]{v.Value, since, until})
+		}
+		until = min(until, since)
+	}
+	for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {
+		list[i], list[j] = list[j], list[i]
+	}
+	return list
+}

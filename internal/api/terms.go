@@ -1,0 +1,219 @@
+package api
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/rights"
+)
+
+// Lease is a lease as it is today, and with what a PUT says of it more.
+type Lease struct {
+	lease.Lease
+	Dated
+}
+
+// Plan is a plan as it is today, and with what a PUT says of it more.
+type Plan struct {
+	lease.Plan
+	Dated
+}
+
+// Dated is what a PUT of something that has versions says beside it. A GET says none of it.
+type Dated struct {
+	EffectiveFrom *string   `json:"effective_from,omitempty" pattern:"^(beginning|[0-9]{4}-[0-9]{2}-[0-9]{2})$" doc:"The local day from which this holds: past, today (the default), to come, or beginning. Written only; a lease's dates hold for all time, whatever it says."`
+	Carried       []carried `json:"carried_into,omitempty" readOnly:"true" doc:"Answered: the later versions into which the change was carried, in the fields that still had the value which it replaced."`
+	Would         *would    `json:"would,omitempty" readOnly:"true" doc:"Answered to dry_run: what the change would do."`
+}
+
+// carried is a later version that a change altered too.
+type carried struct {
+	N             int      `json:"n"`
+	EffectiveFrom string   `json:"effective_from"`
+	Fields        []string `json:"fields" nullable:"false"`
+}
+
+// version is what a plan or a lease is from one day until the next version's.
+type version[T any] struct {
+	N             int               `json:"n"`
+	EffectiveFrom string            `json:"effective_from" doc:"A local day, or beginning."`
+	Until         *catalogue.Day    `json:"until" format:"date" doc:"The first day on which the next version holds; null: there is none."`
+	RecordedAt    catalogue.Instant `json:"recorded_at" doc:"1970 where it was recorded before that was noted."`
+	By            string            `json:"by" doc:"The id of the token; empty where it was recorded before that was noted."`
+	Begun         bool              `json:"begun" doc:"One that has not can be taken back."`
+	Value         *T                `json:"value" doc:"What it is then; null: it is no more."`
+}
+
+type versionPath struct {
+	MatchPath
+	N int `path:"n" minimum:"1"`
+}
+
+// dry is what can say what a change would do.
+type dry interface{ set(*would) }
+
+func (d *Dated) set(w *would) { d.Would = w }
+
+// effective is the day of a PUT; nil: today.
+func (d *Dated) effective() (*catalogue.Day, error) {
+	d.Carried, d.Would = nil, nil
+	if d.EffectiveFrom == nil {
+		return nil, nil
+	}
+	day := catalogue.Day(dated.Beginning)
+	if *d.EffectiveFrom != lease.Beginning {
+		var err error
+		if day, err = catalogue.ParseDay(*d.EffectiveFrom); err != nil {
+			return nil, invalid("body", "effective_from", "is neither a day (2026-11-26) nor beginning")
+		}
+		if day < catalogue.Date(1990, 1, 1) || day > catalogue.Date(2100, 12, 31) {
+			return nil, invalid("body", "effective_from", "lies before 1990 or after 2100")
+		}
+	}
+	d.EffectiveFrom = nil
+	return &day, nil
+}
+
+func showLease(l lease.Lease) Lease { return Lease{Lease: l} }
+
+func showPlan(p lease.Plan) Plan { return Plan{Plan: p} }
+
+func (s *server) changeLease(_ *caller, _ *lease.Book, v Lease) (rights.Change, Lease, error) {
+	from, err := v.effective()
+	return rights.Change{Put: v.Lease, From: from}, v, err
+}
+
+func (s *server) changePlan(_ *caller, _ *lease.Book, v Plan) (rights.Change, Plan, error) {
+	from, err := v.effective()
+	return rights.Change{Put: v.Plan, From: from}, v, err
+}
+
+// carriedBy are the later versions that the newest change altered.
+func carriedBy[T any](before, after lease.Terms[T]) (list []carried) {
+	was := map[int]int{}
+	for _, v := range before.Versions() {
+		was[v.N] = len(v.Carried)
+	}
+	for _, v := range after.Versions() {
+		if n := was[v.N]; len(v.Carried) > n && v.N < len(after.Changes()) {
+			list = append(list, carried{v.N, lease.WriteDay(v.From), jsonNames[T](v.Carried[n:])})
+		}
+	}
+	return list
+}
+
+// jsonNames are fields as JSON calls them.
+func jsonNames[T any](fields []string) []string {
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
+		if x, ok := reflect.TypeFor[T]().FieldByName(f); ok {
+			name, _, _ := strings.Cut(x.Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// versions registers what lists and takes back versions of a kind.
+func versions[T, V any](s *server, e entity[T], terms func(*lease.Book, string) lease.Terms[V], list func(lease.Terms[V]) []lease.Version[V], show func(V) T) {
+	path := e.path + "/{id}/versions"
+	op := operation("GET", path, tagRights, "What a "+e.noun+" was, is and is to be, by local day, with who recorded it when.", e.read...)
+	huma.Register(s.api, op, func(ctx context.Context, in *struct {
+		IDPath
+		Paging
+	}) (*pageOut[version[T]], error) {
+		book := s.cfg.Rights.InForce().Book
+		if v, ok := e.find(book, in.ID); !ok || !e.may(callerOf(ctx), book, v) {
+			return nil, notFound(e.noun + " " + in.ID)
+		}
+		h := terms(book, in.ID)
+		return cut(in.Paging, func(yield func(version[T]) bool) {
+			for _, v := range shownVersions(s, h, list(h), show) {
+				if !yield(v) {
+					return
+				}
+			}
+		}, func(v version[T]) string { return v.EffectiveFrom })
+	})
+	op = with(operation("DELETE", path+"/{n}", tagRights, "Take back a version of a "+e.noun+" that has not begun.", e.write...), http.StatusConflict, http.StatusPreconditionFailed)
+	huma.Register(s.api, op, func(ctx context.Context, in *versionPath) (*empty, error) {
+		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
+		v, ok := e.find(book, in.ID)
+		if !ok || !e.may(c, book, v) {
+			return nil, notFound(e.noun + " " + in.ID)
+		}
+		if e.owns != nil && !e.owns(c, v) {
+			return nil, forbidden(e.noun + " " + in.ID)
+		}
+		back := rights.Version{Key: rights.Key{Kind: e.kind, ID: in.ID}, N: in.N}
+		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{TakeBack: &back, Expect: e.expect(&in.MatchPath)}))
+	})
+}
+
+func shownVersions[T, V any](s *server, h lease.Terms[V], list []lease.Version[V], show func(V) T) []version[T] {
+	today := s.cfg.Network.Zone.At(s.cfg.Now()).Day
+	by := map[int]string{}
+	for _, c := range h.Changes() {
+		by[c.N] = c.By
+	}
+	out := make([]version[T], len(list))
+	for i, v := range list {
+		out[i] = version[T]{N: v.N, EffectiveFrom: lease.WriteDay(v.From), RecordedAt: instant(v.At), By: by[v.N], Begun: v.From <= today}
+		if until, ok := h.Until(i); ok {
+			out[i].Until = &until
+		}
+		if v.Value != nil {
+			shown := show(*v.Value)
+			out[i].Value = &shown
+		}
+	}
+	return out
+}
+
+// terms registers plans and leases: what has versions.
+func (s *server) terms() {
+	plans := entity[Plan]{path: "/v1/plans", noun: "plan", kind: rights.KindPlan, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
+		id: func(v *Plan) *string { return (*string)(&v.ID) }, change: s.changePlan,
+		all:  func(b *lease.Book) iter.Seq[Plan] { return convert(b.Plans(), showPlan) },
+		may:  func(c *caller, _ *lease.Book, v Plan) bool { return v.Site == nil || c.at(*v.Site) },
+		owns: func(c *caller, v Plan) bool { return ownsTerms(c, v.Site) },
+		find: func(b *lease.Book, id string) (Plan, bool) {
+			v, ok := b.Plan(lease.PlanID(id))
+			return showPlan(v), ok
+		},
+		said: func(found, _ Plan, before, after *lease.Book) Plan {
+			found.Carried = carriedBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID))
+			return found
+		}}
+	plans.would = func(ctx context.Context, v Plan, before, after *lease.Book) (*would, error) {
+		return s.planWould(ctx, v.ID, before, after)
+	}
+	register(s, plans)
+	versions(s, plans, func(b *lease.Book, id string) lease.Terms[lease.Plan] { return b.PlanTerms(lease.PlanID(id)) }, lease.Terms[lease.Plan].Versions, showPlan)
+	office := []Role{Admin, Manager, Billing}
+	leases := entity[Lease]{path: "/v1/leases", noun: "lease", kind: rights.KindLease, read: office, write: office,
+		id: func(v *Lease) *string { return (*string)(&v.ID) }, change: s.changeLease,
+		all: func(b *lease.Book) iter.Seq[Lease] { return convert(b.Leases(), showLease) },
+		may: func(c *caller, _ *lease.Book, v Lease) bool { return c.at(v.Site) && s.maySpaces(c, v.Spaces) },
+		find: func(b *lease.Book, id string) (Lease, bool) {
+			v, ok := b.Lease(lease.ID(id))
+			return showLease(v), ok
+		},
+		said: func(found, _ Lease, before, after *lease.Book) Lease {
+			found.Carried = carriedBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID))
+			return found
+		}}
+	leases.would = func(ctx context.Context, v Lease, before, after *lease.Book) (*would, error) {
+		return s.leaseWould(ctx, v.ID, before, after)
+	}
+	register(s, leases)
+	versions(s, leases, func(b *lease.Book, id string) lease.Terms[lease.Lease] { return b.LeaseTerms(lease.ID(id)) }, lease.LeaseVersions, showLease)
+}

@@ -1,0 +1,196 @@
+package app
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// rented is a lease of 45 € a month, which began long ago.
+const rented = `"tenant":"t","site":"metz","spaces":["metz-bureau-101"],"plan":"p","starts_on":"2026-01-01","status":"active"`
+
+// landlord is a service in which a tenant and a plan are there since summer.
+func landlord(t *testing.T) (*App, *clock, client) {
+	t.Helper()
+	a, now := startAt(t, time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC))
+	if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}),
+		change(lease.Member{ID: "m", Tenant: "t", Name: "M"}),
+		change(lease.Plan{ID: "p", Name: "Office", Schedule: lease.Always, VatPct: 20}),
+		change(lease.Plan{ID: "q", Name: "Offices and coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20})); err != nil {
+		t.Fatal(err)
+	}
+	return a, now, clientOf(t, a)
+}
+
+func rentOf(c client, month string) (cents any) {
+	for _, s := range c.must("POST", "/v1/statements", `{"month":"`+month+`","dry_run":true}`)["items"].([]any) {
+		return s.(map[string]any)["rent_cents"]
+	}
+	return nil
+}
+
+func put(c client, rent int, more string) map[string]any {
+	return c.must("PUT", "/v1/leases/l", fmt.Sprintf(`{%s,"rent_cents_month":%d%s}`, rented, rent, more))
+}
+
+func TestASlipThatIsMendedOnTheSameDayNeverWas(t *testing.T) {
+	_, now, c := landlord(t)
+	put(c, 4500, "")
+	now.set(now.Load().Add(time.Minute))
+	put(c, 45000, "")
+	if got := rentOf(c, "2026-06"); got != 45000.0 {
+		t.Errorf("a rent of 45 mended to 450 a minute later: %v", got)
+	}
+	c.must("DELETE", "/v1/leases/l", "")
+	if got := rentOf(c, "2026-06"); got != nil {
+		t.Errorf("a lease that was taken back: %v", got)
+	}
+	put(c, 700, "")
+	if got := rentOf(c, "2026-06"); got != 700.0 {
+		t.Errorf("the same id again: %v", got)
+	}
+}
+
+func TestWhatWasWrongFromTheStartIsMendedFromTheBeginning(t *testing.T) {
+	_, now, c := landlord(t)
+	put(c, 4500, "")
+	now.set(time.Date(2026, 8, 10, 8, 0, 0, 0, time.UTC))
+	issued := c.must("POST", "/v1/statements", `{"month":"2026-07"}`)["items"].([]any)[0].(map[string]any)
+	put(c, 5000, "") // as was agreed: from today on
+	if got := rentOf(c, "2026-08"); got != 4855.0 {
+		t.Errorf("nine days at 45.00 and 22 at 50.00: %v", got)
+	}
+	now.set(time.Date(2026, 9, 5, 8, 0, 0, 0, time.UTC))
+	would := put2(c, "?dry_run=true", 45000, `,"effective_from":"beginning"`)["would"].(map[string]any)
+	if fixes := fmt.Sprint(would["corrections"]); fixes != "[map[month:2026-07 net_cents:40500]]" {
+		t.Errorf("what it would correct: %v", fixes)
+	}
+	if months := would["months"].([]any); len(months) < 2 || months[0].(map[string]any)["month"] != "2026-01" {
+		t.Errorf("what it would change: %v", months)
+	}
+	if got := rentOf(c, "2026-08"); got != 4855.0 {
+		t.Errorf("a dry run changed August: %v", got)
+	}
+	// The rent that was agreed in August was of the wrong one, and stays: it was said for its own sake.
+	put(c, 45000, `,"effective_from":"beginning"`)
+	if got := rentOf(c, "2026-06"); got != 45000.0 {
+		t.Errorf("June: %v", got)
+	}
+	s := c.must("POST", "/v1/statements", `{"month":"2026-08"}`)["items"].([]any)[0].(map[string]any)
+	found := false
+	for _, l := range s["lines"].([]any) {
+		l := l.(map[string]any)
+		if l["kind"] == "correction" && l["month"] == "2026-07" {
+			found = l["net_cents"] == 40500.0 && l["cause"] == "leases or plans made or changed after the statement"
+		}
+	}
+	if !found {
+		t.Errorf("July, issued at 45.00, is corrected in the open: %v", s["lines"])
+	}
+	if again := c.must("GET", "/v1/statements/"+issued["id"].(string), ""); again["total_cents"] != issued["total_cents"] {
+		t.Errorf("the issued statement moved: %v", again)
+	}
+	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
+	}
+}
+
+func put2(c client, query string, rent int, more string) map[string]any {
+	return c.must("PUT", "/v1/leases/l"+query, fmt.Sprintf(`{%s,"rent_cents_month":%d%s}`, rented, rent, more))
+}
+
+func TestAChangeToComeIsCarriedListedAndTakenBack(t *testing.T) {
+	a, now, c := landlord(t)
+	put(c, 4500, "")
+	now.set(time.Date(2026, 7, 10, 8, 0, 0, 0, time.UTC))
+	put(c, 5000, `,"effective_from":"2026-10-01"`)
+	now.set(time.Date(2026, 7, 20, 8, 0, 0, 0, time.UTC))
+	got := c.must("PUT", "/v1/leases/l", `{`+rented[:len(rented)-len(`"active"`)]+`"suspended","rent_cents_month":4500}`)
+	if fmt.Sprint(got["carried_into"]) != "[map[effective_from:2026-10-01 fields:[status] n:2]]" {
+		t.Errorf("carried: %v", got["carried_into"])
+	}
+	answer := c.must("GET", "/v1/leases/l", "")
+	if answer["effective_from"] != nil || answer["carried_into"] != nil || answer["status"] != "suspended" || answer["rent_cents_month"] != 4500.0 {
+		t.Errorf("as it is today: %v", answer)
+	}
+	list := func() string {
+		out := ""
+		for _, v := range c.must("GET", "/v1/leases/l/versions", "")["items"].([]any) {
+			v := v.(map[string]any)
+			value := v["value"].(map[string]any)
+			out += fmt.Sprint(v["n"], " ", v["effective_from"], "–", v["until"], " ", value["rent_cents_month"], " ", value["status"], " ", v["by"], " ", v["begun"], "; ")
+		}
+		return out
+	}
+	if got := list(); got != "1 beginning–2026-07-20 4500 active admin true; 3 2026-07-20–2026-10-01 4500 suspended admin true; 2 2026-10-01–<nil> 5000 suspended admin false; " {
+		t.Error(got)
+	}
+	for path, want := range map[string]int{"/v1/leases/l/versions/3": 409, "/v1/leases/l/versions/9": 404, "/v1/leases/none/versions/1": 404, "/v1/plans/p/versions/1": 409} {
+		if status, body := c.ask("DELETE", path, ""); status != want {
+			t.Errorf("%s: %d %v", path, status, body)
+		}
+	}
+	// It begins by itself, for the API and for doors.
+	now.set(time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC))
+	a.Rights.Roll()
+	if got := c.must("GET", "/v1/leases/l", ""); got["rent_cents_month"] != 5000.0 {
+		t.Errorf("on its day: %v", got)
+	}
+	now.set(time.Date(2026, 7, 21, 8, 0, 0, 0, time.UTC))
+	a.Rights.Roll()
+	c.must("DELETE", "/v1/leases/l/versions/2", "")
+	if got := list(); got != "1 beginning–2026-07-20 4500 active admin true; 3 2026-07-20–<nil> 4500 suspended admin true; " {
+		t.Errorf("after the second was taken back: %s", got)
+	}
+	if status, body := c.ask("PUT", "/v1/leases/l", `{`+rented+`,"rent_cents_month":1,"effective_from":"soon"}`); status != 422 {
+		t.Errorf("from soon on: %d %v", status, body)
+	}
+	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
+	}
+}
+
+func TestDoorsGoByWhatHoldsAtTheReadsInstant(t *testing.T) {
+	a, now, c := landlord(t)
+	put(c, 4500, "")
+	c.must("PUT", "/v1/credentials/card", `{"member":"m","kind":"card","status":"active","uid":"04CAFE01"}`)
+	now.set(time.Date(2026, 7, 10, 8, 0, 0, 0, time.UTC))
+	c.must("PUT", "/v1/leases/l", `{"tenant":"t","site":"metz","spaces":[],"plan":"q","starts_on":"2026-01-01","status":"active","rent_cents_month":0,"effective_from":"2026-08-01"}`)
+	now.set(time.Date(2026, 7, 20, 9, 0, 0, 0, time.UTC))
+	// Told on the 20th of the 15th: doors go by it from the 20th on.
+	c.must("PUT", "/v1/leases/l", `{`+rented[:len(rented)-len(`"active"`)]+`"suspended","rent_cents_month":4500,"effective_from":"2026-07-15"}`)
+	for at, want := range map[string]string{
+		"metz-bureau-101-door 2026-07-05T09:00:00Z": "lease", "metz-bureau-101-door 2026-07-16T09:00:00Z": "lease", "metz-bureau-101-door 2026-07-20T10:00:00Z": "lease-suspended",
+		"metz-coworking-door 2026-07-20T10:00:00Z": "no-right", "metz-coworking-door 2026-08-01T00:00:00Z": "lease-suspended", "metz-bureau-101-door 2026-08-01T00:00:00Z": "no-right",
+	} {
+		var door, when string
+		_, _ = fmt.Sscan(at, &door, &when)
+		if got := c.must("POST", "/v1/access/check", `{"credential":"04CAFE01","door":"`+door+`","direction":"in","at":"`+when+`"}`); got["reason"] != want {
+			t.Errorf("%s: %v, want %s", at, got, want)
+		}
+	}
+	// What a door's change would do is said before it is made.
+	w := c.must("PUT", "/v1/leases/l?dry_run=true", `{`+rented+`,"rent_cents_month":4500}`)["would"].(map[string]any)
+	if doors := w["doors"].([]any); len(doors) != 1 || len(doors[0].(map[string]any)["opens"].([]any)) == 0 {
+		t.Errorf("the end of a suspension would open: %v", w)
+	}
+	_ = a
+}
+
+func TestATermsHistoryOutlivesARestart(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	c := clientOf(t, a)
+	c.must("PUT", "/v1/plans/cowork", `{"name":"Coworking","includes":["coworking"],"schedule":"always","included_minutes":0,"hourly_rate_cents":300,"rounding_minutes":0,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20,"effective_from":"2099-01-01"}`)
+	before := c.must("GET", "/v1/plans/cowork/versions", "")
+	stopApp(t, a)
+	c = clientOf(t, startApp(t, cfg))
+	if after := c.must("GET", "/v1/plans/cowork/versions", ""); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("%v\nbefore: %v", after, before)
+	}
+	c.must("DELETE", "/v1/plans/cowork/versions/2", "")
+}

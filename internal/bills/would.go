@@ -1,0 +1,116 @@
+package bills
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// MonthChange is what a change of terms does to one month of some tenants.
+type MonthChange struct {
+	Month billing.Month
+	// Before and After are what is not yet issued comes to, excluding VAT, in cents.
+	Before, After int64
+	// Correction is what the next statements would add to, or take from, those
+	// that are issued, excluding VAT, in cents.
+	Correction int64
+}
+
+// mostMonths is how far back a dry run looks.
+const mostMonths = 120
+
+// Compare prices the months from a day to now, of some tenants, by two
+// tariffs. Months in which nothing differs are left out.
+func (b Bills) Compare(ctx context.Context, before, after *billing.Tariff, tenants []lease.TenantID, since catalogue.Day) ([]MonthChange, error) {
+	had, err := b.issued(ctx)
+	if err != nil {
+		return nil, err
+	}
+	issued := map[lease.ID]history{}
+	for _, s := range had {
+		issued[s.Lease] = append(issued[s.Lease], s)
+	}
+	leases := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(append(before.Leases(), after.Leases()...)))), func(id lease.ID) bool {
+		l := before.Last(id)
+		if l == nil {
+			l = after.Last(id)
+		}
+		return !slices.Contains(tenants, l.Tenant)
+	})
+	today := b.Network.Zone.At(b.Now()).Day
+	first, last := monthOf(since), monthOf(today)
+	var list []MonthChange
+	for i := max(first.Index(), last.Index()-mostMonths); i <= last.Index(); i++ {
+		m := billing.MonthAt(i)
+		c, err := b.compareMonth(ctx, before, after, m, tenants, leases, issued)
+		if err != nil {
+			return nil, err
+		}
+		if c.Before != c.After || c.Correction != 0 {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+func monthOf(day catalogue.Day) billing.Month {
+	year, month, _ := day.Civil()
+	return billing.Month{Year: year, Month: month}
+}
+
+func (b Bills) compareMonth(ctx context.Context, before, after *billing.Tariff, m billing.Month, tenants []lease.TenantID, leases []lease.ID, issued map[lease.ID]history) (MonthChange, error) {
+	c := MonthChange{Month: m}
+	visits, err := b.visitsOf(ctx, m, tenants)
+	if err != nil {
+		return c, err
+	}
+	was, is := b.minutesBy(before, m, visits), b.minutesBy(after, m, visits)
+	for _, id := range leases {
+		x, _ := before.Amounts(id, m, was[id])
+		y, _ := after.Amounts(id, m, is[id])
+		if had := issued[id]; had.has(m) {
+			c.Correction += y.Net - x.Net
+			continue
+		}
+		c.Before, c.After = c.Before+x.Net, c.After+y.Net
+	}
+	return c, nil
+}
+
+// visitsOf are the visits of a month of some tenants' people.
+func (b Bills) visitsOf(ctx context.Context, m billing.Month, tenants []lease.TenantID) (map[billing.Person][]billing.Visit, error) {
+	first, last := m.Days()
+	all := map[billing.Person][]billing.Visit{}
+	for _, t := range tenants {
+		visits, err := b.Visits(ctx, first, last, ledger.VisitFilter{Tenant: t})
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range visits {
+			p := billing.Person{Tenant: v.Tenant, Member: v.Member}
+			all[p] = append(all[p], v)
+		}
+	}
+	return all, nil
+}
+
+// minutesBy are leases' billable minutes of a month, by day, by a tariff.
+func (b Bills) minutesBy(t *billing.Tariff, m billing.Month, visits map[billing.Person][]billing.Visit) map[lease.ID]map[catalogue.Day]int64 {
+	first, last := m.Days()
+	all := map[lease.ID]map[catalogue.Day]int64{}
+	for _, own := range visits {
+		for _, d := range t.Days(b.Network.Zone, first, last, own) {
+			for _, s := range d.Leases {
+				if all[s.Lease] == nil {
+					all[s.Lease] = map[catalogue.Day]int64{}
+				}
+				all[s.Lease][d.Day] += s.Minutes
+			}
+		}
+	}
+	return all
+}

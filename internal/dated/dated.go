@@ -1,0 +1,265 @@
+// Package dated keeps what something was, and is to be, from when to when: a
+// history of changes, each of which says from where on it holds and when it
+// was recorded. What held at an instant, and what was known of it at another,
+// is asked of this package and nowhere else.
+//
+//	var h dated.History[catalogue.Day, Plan]
+//	h = h.Put(dated.Change[catalogue.Day, Plan]{From: dated.Beginning, Value: &first, At: monday})
+//	h = h.Put(dated.Change[catalogue.Day, Plan]{From: october, Value: &dearer, At: tuesday})
+//	h.On(september) // first
+//	h.On(october)   // dearer
+//
+// A change that replaces another is carried into the versions after it: in each
+// field that still has the value which was replaced. Versions are not stored:
+// they follow from the changes, so that one that is taken back leaves nothing.
+package dated
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// Beginning is from when the first version of a thing holds: the zero of days
+// and of instants, before anything that can be said of them.
+const Beginning = 0
+
+// Change is what was recorded of a thing once.
+type Change[K cmp.Ordered, T any] struct {
+	N     int       // counts the changes of one thing, from 1
+	From  K         // from when it holds: a day or an instant; of the first the Beginning
+	Value *T        // never changed; nil: from then on the thing is no more
+	At    time.Time // when it was recorded
+	By    string    // who recorded it
+	Entry int64     // of the audit chain; 0: of before it was noted
+	// Gone is when it was taken back or replaced, and GoneEntry by which entry
+	// of the chain; zero: it stands.
+	Gone      time.Time
+	GoneEntry int64
+}
+
+// Stands reports whether the change was not taken back.
+func (c *Change[K, T]) Stands() bool { return c.Gone.IsZero() }
+
+// Version is what a thing is from one day or instant until the next version's.
+type Version[K cmp.Ordered, T any] struct {
+	N     int       // of the change that made it
+	At    time.Time // when that was recorded
+	From  K
+	Value *T // nil: it is no more
+	// Carried are the fields that later-recorded, earlier-holding changes altered in it.
+	Carried []string
+}
+
+// History is everything that was ever recorded of one thing. It is immutable:
+// what changes it returns another.
+type History[K cmp.Ordered, T any] struct {
+	changes  []Change[K, T]
+	versions []Version[K, T]
+}
+
+// Of makes a history from its changes, by N.
+func Of[K cmp.Ordered, T any](changes []Change[K, T]) History[K, T] {
+	return History[K, T]{changes, fold(changes)}
+}
+
+// Always is the history of what has been so from the beginning.
+func Always[K cmp.Ordered, T any](v T) History[K, T] {
+	return Of([]Change[K, T]{{N: 1, Value: &v}})
+}
+
+// Changes are all that were recorded, those taken back among them. Not to be changed.
+func (h History[K, T]) Changes() []Change[K, T] { return h.changes }
+
+// Versions are what holds when, by From. Not to be changed.
+func (h History[K, T]) Versions() []Version[K, T] { return h.versions }
+
+// On is what holds at a day or an instant; nil where nothing does.
+func (h History[K, T]) On(at K) *T { return On(h.versions, at) }
+
+// On is what holds at a day or an instant of a history's versions; nil where nothing does.
+func On[K cmp.Ordered, T any](versions []Version[K, T], at K) *T {
+	if i := indexAt(versions, at); i >= 0 {
+		return versions[i].Value
+	}
+	return nil
+}
+
+func indexAt[K cmp.Ordered, T any](versions []Version[K, T], at K) int {
+	i, found := slices.BinarySearchFunc(versions, at, func(v Version[K, T], at K) int { return cmp.Compare(v.From, at) })
+	if found {
+		return i
+	}
+	return i - 1
+}
+
+// Until is when a version ends: the next one's From; false for the last.
+func (h History[K, T]) Until(i int) (K, bool) {
+	if i+1 < len(h.versions) {
+		return h.versions[i+1].From, true
+	}
+	var none K
+	return none, false
+}
+
+// Last is what was recorded last and stands; nil where nothing does.
+func (h History[K, T]) Last() *T {
+	for i := len(h.changes) - 1; i >= 0; i-- {
+		if c := &h.changes[i]; c.Stands() && c.Value != nil {
+			return c.Value
+		}
+	}
+	return nil
+}
+
+// LastEntry is the entry of what was recorded last and stands; 0: nothing, or of before entries were noted.
+func (h History[K, T]) LastEntry() int64 {
+	for i := len(h.changes) - 1; i >= 0; i-- {
+		if c := &h.changes[i]; c.Stands() {
+			return c.Entry
+		}
+	}
+	return 0
+}
+
+// Put adds a change and numbers it. Changes for which replaced answers true
+// are taken back by it, as if they had never been. What is the first then holds
+// from the beginning, whatever it says.
+func (h History[K, T]) Put(c Change[K, T], replaced func(*Change[K, T]) bool) History[K, T] {
+	var beginning K
+	changes, first := slices.Clone(h.changes), len(h.versions) == 0
+	for i := range changes {
+		if x := &changes[i]; x.Stands() && replaced != nil && replaced(x) {
+			x.Gone, x.GoneEntry = c.At, c.Entry
+			first = first || x.From == beginning
+		}
+	}
+	c.N = len(changes) + 1
+	if first {
+		c.From = beginning
+	}
+	return Of(append(changes, c))
+}
+
+// Take takes changes back, as if they had never been.
+func (h History[K, T]) Take(at time.Time, taken func(*Change[K, T]) bool) History[K, T] {
+	changes := slices.Clone(h.changes)
+	for i := range changes {
+		if c := &changes[i]; c.Stands() && taken(c) {
+			c.Gone = at
+		}
+	}
+	return Of(changes)
+}
+
+// AsKnown is the history as it was recorded up to where known answers true.
+func (h History[K, T]) AsKnown(known func(at time.Time, entry int64) bool) History[K, T] {
+	var changes []Change[K, T]
+	for _, c := range h.changes {
+		if !known(c.At, c.Entry) {
+			continue
+		}
+		if !c.Stands() && !known(c.Gone, c.GoneEntry) {
+			c.Gone, c.GoneEntry = time.Time{}, 0
+		}
+		changes = append(changes, c)
+	}
+	return Of(changes)
+}
+
+// fold makes the versions of the changes that stand, in the order in which
+// they were recorded.
+func fold[K cmp.Ordered, T any](changes []Change[K, T]) []Version[K, T] {
+	var versions []Version[K, T]
+	for i := range changes {
+		if c := &changes[i]; c.Stands() {
+			versions = put(versions, c, replacedBy(changes[:i], c))
+		}
+	}
+	return versions
+}
+
+// replacedBy is the last of the changes that were taken back by a later one; nil: none.
+func replacedBy[K cmp.Ordered, T any](earlier []Change[K, T], c *Change[K, T]) (v *T) {
+	for i := range earlier {
+		if x := &earlier[i]; !x.Stands() && x.Gone.Equal(c.At) && x.GoneEntry == c.Entry {
+			v = x.Value
+		}
+	}
+	return v
+}
+
+// put adds one change to versions. What it replaced is what held at its From;
+// where nothing did, what was taken back by it.
+func put[K cmp.Ordered, T any](versions []Version[K, T], c *Change[K, T], taken *T) []Version[K, T] {
+	i := indexAt(versions, c.From)
+	old := taken
+	if i >= 0 {
+		old = versions[i].Value
+	}
+	v := Version[K, T]{N: c.N, At: c.At, From: c.From, Value: c.Value}
+	if i >= 0 && versions[i].From == c.From {
+		versions[i] = v
+	} else {
+		i++
+		versions = slices.Insert(versions, i, v)
+	}
+	if old == nil || c.Value == nil {
+		return versions
+	}
+	for later := i + 1; later < len(versions); later++ {
+		if versions[later].Value != nil {
+			carry(&versions[later], old, c.Value)
+		}
+	}
+	return versions
+}
+
+// carry alters a later version in each field that still has the value which was replaced.
+func carry[K cmp.Ordered, T any](later *Version[K, T], old, put *T) {
+	was, is := reflect.ValueOf(old).Elem(), reflect.ValueOf(put).Elem()
+	if is.Kind() != reflect.Struct {
+		return
+	}
+	var next reflect.Value
+	for i := range is.NumField() {
+		if same(was.Field(i), is.Field(i)) {
+			continue
+		}
+		if !next.IsValid() {
+			next = reflect.New(is.Type()).Elem()
+			next.Set(reflect.ValueOf(later.Value).Elem())
+		}
+		if same(next.Field(i), was.Field(i)) {
+			next.Field(i).Set(is.Field(i))
+			later.Carried = append(later.Carried, is.Type().Field(i).Name)
+		}
+	}
+	if next.IsValid() {
+		v := next.Interface().(T)
+		later.Value = &v
+	}
+}
+
+func same(a, b reflect.Value) bool { return reflect.DeepEqual(a.Interface(), b.Interface()) }
+
+// Differs is the first day or instant at which two histories say otherwise of
+// a thing, by equal; false where they never do. at is asked with each of the
+// bounds of both, and with more that the caller gives.
+func Differs[K cmp.Ordered, T any](a, b History[K, T], equal func(at K, x, y *T) bool, more ...K) (K, bool) {
+	bounds := slices.Clone(more)
+	for _, h := range []History[K, T]{a, b} {
+		for _, v := range h.versions {
+			bounds = append(bounds, v.From)
+		}
+	}
+	slices.Sort(bounds)
+	for _, at := range slices.Compact(bounds) {
+		if !equal(at, a.On(at), b.On(at)) {
+			return at, true
+		}
+	}
+	var none K
+	return none, false
+}

@@ -1,0 +1,280 @@
+package lease
+
+import (
+	"iter"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
+)
+
+// Terms is what a plan or a lease was, is and is to be, by local day.
+type Terms[T any] = dated.History[catalogue.Day, T]
+
+// Change is what was recorded once of a plan or a lease.
+type Change[T any] = dated.Change[catalogue.Day, T]
+
+// Version is what a plan or a lease is from one local day until the next version's.
+type Version[T any] = dated.Version[catalogue.Day, T]
+
+// When is from which day a change holds, and who records it when. The zero is
+// of what has always been so.
+type When struct {
+	From catalogue.Day // [dated.Beginning] or a day, past or to come
+	At   time.Time
+	By   string
+}
+
+// Beginning is from when the first version of a plan or a lease holds, as
+// people write it.
+const Beginning = "beginning"
+
+// WriteDay writes a day from which something holds.
+func WriteDay(day catalogue.Day) string {
+	if day == dated.Beginning {
+		return Beginning
+	}
+	return day.String()
+}
+
+// LeaseVersions are what a lease is, when. Its dates are as last written, for
+// all time: told late, they change past days.
+func LeaseVersions(t Terms[Lease]) []Version[Lease] {
+	last := t.Last()
+	list := make([]Version[Lease], len(t.Versions()))
+	for i, v := range t.Versions() {
+		if v.Value != nil {
+			l := *v.Value
+			l.StartsOn, l.EndsOn = last.StartsOn, last.EndsOn
+			v.Value = &l
+		}
+		list[i] = v
+	}
+	return list
+}
+
+// LeaseOn is what a lease is on a day, with its dates as last written, whether
+// they cover that day or not; nil where it is nothing.
+func LeaseOn(t Terms[Lease], day catalogue.Day) *Lease {
+	v := t.On(day)
+	if v == nil {
+		return nil
+	}
+	l, last := *v, t.Last()
+	l.StartsOn, l.EndsOn = last.StartsOn, last.EndsOn
+	return &l
+}
+
+// Differs is the first day that a lease covers by one of two histories
+// and on which they say otherwise of it.
+func Differs(a, b Terms[Lease]) (catalogue.Day, bool) {
+	var bounds []catalogue.Day
+	for _, h := range []Terms[Lease]{a, b} {
+		if l := h.Last(); l != nil {
+			bounds = append(bounds, l.StartsOn)
+			if l.EndsOn != nil {
+				bounds = append(bounds, *l.EndsOn+1)
+			}
+		}
+	}
+	return dated.Differs(a, b, func(day catalogue.Day, _, _ *Lease) bool {
+		x, y := LeaseOn(a, day), LeaseOn(b, day)
+		covered, covers := x != nil && x.Covers(day), y != nil && y.Covers(day)
+		if !covered || !covers {
+			return covered == covers
+		}
+		x.StartsOn, x.EndsOn = y.StartsOn, y.EndsOn
+		return reflect.DeepEqual(x, y)
+	}, bounds...)
+}
+
+// Covers reports whether a local day lies within the lease's dates, both included.
+func (l *Lease) Covers(day catalogue.Day) bool {
+	return day >= l.StartsOn && (l.EndsOn == nil || day <= *l.EndsOn)
+}
+
+// LeaseTerms is the history of a lease; empty where there is none.
+func (b *Book) LeaseTerms(id ID) Terms[Lease] { return b.leaseTerms[id] }
+
+// PlanTerms is the history of a plan; empty where there is none.
+func (b *Book) PlanTerms(id PlanID) Terms[Plan] { return b.planTerms[id] }
+
+// AllLeaseTerms are the histories of all leases, by id; those of which nothing stands too.
+func (b *Book) AllLeaseTerms() iter.Seq2[ID, Terms[Lease]] {
+	return func(yield func(ID, Terms[Lease]) bool) {
+		for _, id := range slices.Sorted(maps.Keys(b.leaseTerms)) {
+			if !yield(id, b.leaseTerms[id]) {
+				return
+			}
+		}
+	}
+}
+
+// During yields each version of each lease with each of its plan that hold on
+// some day of [first, last].
+func (b *Book) During(first, last catalogue.Day) iter.Seq2[*Lease, *Plan] {
+	return func(yield func(*Lease, *Plan) bool) {
+		for _, t := range b.AllLeaseTerms() {
+			for _, l := range between(LeaseVersions(t), first, last) {
+				for _, p := range between(b.planTerms[l.Plan].Versions(), first, last) {
+					if !yield(l, p) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// between are the versions that hold on some day of [first, last].
+func between[T any](versions []Version[T], first, last catalogue.Day) (list []*T) {
+	for i, v := range versions {
+		if v.Value != nil && v.From <= last && (i+1 == len(versions) || versions[i+1].From > first) {
+			list = append(list, v.Value)
+		}
+	}
+	return list
+}
+
+// SetToday has the book answer with what holds on a day. It reports whether
+// that is something else than before.
+func (b *Book) SetToday(day catalogue.Day) (changed bool) {
+	b.today = day
+	for id, t := range b.leaseTerms {
+		if l := LeaseOn(t, day); !reflect.DeepEqual(l, current(b.leases, id)) {
+			changed = true
+			hold(b.leases, id, l)
+		}
+	}
+	for id, t := range b.planTerms {
+		if p := t.On(day); !reflect.DeepEqual(p, current(b.plans, id)) {
+			changed = true
+			hold(b.plans, id, p)
+		}
+	}
+	return changed
+}
+
+func current[K comparable, T any](m map[K]T, id K) *T {
+	if v, ok := m[id]; ok {
+		return &v
+	}
+	return nil
+}
+
+func hold[K comparable, T any](m map[K]T, id K, v *T) {
+	if v == nil {
+		delete(m, id)
+		return
+	}
+	m[id] = *v
+}
+
+// SetLeaseTerms and SetPlanTerms take a history from the ledger.
+func (b *Book) SetLeaseTerms(id ID, t Terms[Lease]) {
+	b.leaseTerms[id] = t
+	hold(b.leases, id, LeaseOn(t, b.today))
+}
+
+// SetPlanTerms takes a history from the ledger.
+func (b *Book) SetPlanTerms(id PlanID, t Terms[Plan]) {
+	b.planTerms[id] = t
+	hold(b.plans, id, t.On(b.today))
+}
+
+// put is a history with one more change. Changes of the same day that hold
+// already are replaced by it as if they had never been; one that says what
+// holds already is none.
+func put[T any](b *Book, t Terms[T], held *T, v T, w When) Terms[T] {
+	if w.At.IsZero() {
+		return dated.Always[catalogue.Day](v)
+	}
+	if held != nil && reflect.DeepEqual(*held, v) {
+		return t
+	}
+	c := Change[T]{From: w.From, Value: &v, At: w.At, By: w.By}
+	return t.Put(c, func(x *Change[T]) bool {
+		return w.From <= b.today && x.From <= b.today && !x.At.IsZero() && b.network.Zone.At(x.At).Day == b.network.Zone.At(w.At).Day
+	})
+}
+
+// ErrBegun says that a version holds already.
+var ErrBegun = &ConflictError{"n", "this version holds already: put what is right, from the day on which it is"}
+
+// TakeLeaseBack takes back a version of a lease that has not begun.
+func (b *Book) TakeLeaseBack(id ID, n int, at time.Time) error {
+	t, err := take(b, b.leaseTerms[id], n, at)
+	if err == nil {
+		b.SetLeaseTerms(id, t)
+	}
+	return err
+}
+
+// TakePlanBack takes back a version of a plan that has not begun.
+func (b *Book) TakePlanBack(id PlanID, n int, at time.Time) error {
+	t, err := take(b, b.planTerms[id], n, at)
+	if err == nil {
+		b.SetPlanTerms(id, t)
+	}
+	return err
+}
+
+func take[T any](b *Book, t Terms[T], n int, at time.Time) (Terms[T], error) {
+	for _, v := range t.Versions() {
+		switch {
+		case v.N != n:
+		case v.From <= b.today:
+			return t, ErrBegun
+		default:
+			return t.Take(at, func(c *Change[T]) bool { return c.N == n }), nil
+		}
+	}
+	return t, ErrNotFound
+}
+
+// never is a history of which nothing stands any more.
+func never[T any](t Terms[T], at time.Time) Terms[T] {
+	return t.Take(at, func(*Change[T]) bool { return true })
+}
+
+// leaseValues yields everything that a lease is at some time.
+func (b *Book) leaseValues(yield func(*Lease) bool) {
+	for _, t := range b.leaseTerms {
+		for _, v := range t.Versions() {
+			if v.Value != nil && !yield(v.Value) {
+				return
+			}
+		}
+	}
+}
+
+// ForgetMember takes a person out of everything that leases were and are to be.
+func (b *Book) ForgetMember(id MemberID) {
+	for l, t := range b.leaseTerms {
+		changes, named := make([]Change[Lease], len(t.Changes())), false
+		for i, c := range t.Changes() {
+			if c.Value != nil {
+				v := *c.Value
+				v.Members, named = withoutMember(v.Members, id, named)
+				c.Value = &v
+			}
+			changes[i] = c
+		}
+		if named {
+			b.SetLeaseTerms(l, dated.Of(changes))
+		}
+	}
+}
+
+func withoutMember(list []MemberID, id MemberID, named bool) ([]MemberID, bool) {
+	for i, m := range list {
+		if m == id {
+			out := append([]MemberID{}, list[:i]...)
+			return append(out, list[i+1:]...), true
+		}
+	}
+	return list, named
+}

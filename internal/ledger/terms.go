@@ -1,0 +1,290 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
+	"github.com/lorntech/totem/internal/lease"
+)
+
+// Terms is what was recorded once of a plan, a lease or a tenant.
+type Terms struct {
+	Kind, ID string
+	N        int
+	From     catalogue.Day // from when it holds; 0: from the beginning
+	Body     []byte        // nil: it is no more
+	At       time.Time
+	By       string
+	Entry    int64 // of the audit chain, by which it was recorded
+	Gone     time.Time
+	// GoneEntry is the entry by which it was taken back or replaced.
+	GoneEntry int64
+}
+
+const selectTerms = "SELECT kind, id, n, day, body, at, actor, entry, gone_at, gone_entry FROM terms"
+
+func scanTerms(rows *sql.Rows) (t Terms, err error) {
+	var body sql.NullString
+	var made int64
+	var gone sql.NullInt64
+	var day int64
+	if err = rows.Scan(&t.Kind, &t.ID, &t.N, &day, &body, &made, &t.By, &t.Entry, &gone, &t.GoneEntry); err != nil {
+		return t, err
+	}
+	t.From, t.At = catalogue.Day(day), at(made)
+	if body.Valid {
+		t.Body = []byte(body.String)
+	}
+	if gone.Valid {
+		t.Gone = at(gone.Int64)
+	}
+	return t, nil
+}
+
+// Terms calls yield for all that was ever recorded of a kind, by id, then n;
+// of one thing where id is given.
+func (l *Ledger) Terms(ctx context.Context, kind, id string, yield func(Terms) error) error {
+	q := where{query: selectTerms}
+	q.and("kind = ?", kind)
+	if id != "" {
+		q.and("id = ?", id)
+	}
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY id, n", q.args...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		t, err := scanTerms(rows)
+		if err != nil {
+			return err
+		}
+		return yield(t)
+	})
+	if err != nil {
+		return fmt.Errorf("load terms: %w", err)
+	}
+	return nil
+}
+
+// TermsStore says what was ever recorded of a kind.
+type TermsStore interface {
+	Terms(ctx context.Context, kind, id string, yield func(Terms) error) error
+}
+
+// TermsOf are all histories of one kind that the ledger has.
+func TermsOf[K ~string, T any](ctx context.Context, l TermsStore, kind string) (map[K]lease.Terms[T], error) {
+	changes := map[K][]lease.Change[T]{}
+	err := l.Terms(ctx, kind, "", func(t Terms) error {
+		c, err := changeOf[T](t)
+		changes[K(t.ID)] = append(changes[K(t.ID)], c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[K]lease.Terms[T], len(changes))
+	for id, list := range changes {
+		all[id] = dated.Of(list)
+	}
+	return all, nil
+}
+
+func changeOf[T any](t Terms) (c lease.Change[T], err error) {
+	c = lease.Change[T]{N: t.N, From: t.From, At: t.At, By: t.By, Entry: t.Entry, Gone: t.Gone, GoneEntry: t.GoneEntry}
+	if t.Body == nil {
+		return c, nil
+	}
+	c.Value = new(T)
+	if err := json.Unmarshal(t.Body, c.Value); err != nil {
+		return c, fmt.Errorf("terms %d of %s %s: %w", t.N, t.Kind, t.ID, err)
+	}
+	return c, nil
+}
+
+// PutTerms records a change, where t.N is not 0, and that those of taken are
+// gone by it. All hours that are priced otherwise by it are made again.
+func (tx *Tx) PutTerms(t Terms, taken []int) error {
+	before, err := tx.termsOf(t.Kind, t.ID)
+	if err != nil {
+		return err
+	}
+	for _, n := range taken {
+		if err := tx.run("UPDATE terms SET gone_at = ?, gone_entry = ? WHERE kind = ? AND id = ? AND n = ?", ms(t.At), t.Entry, t.Kind, t.ID, n); err != nil {
+			return fmt.Errorf("ledger: take back terms %d of %s %s: %w", n, t.Kind, t.ID, err)
+		}
+	}
+	if t.N != 0 {
+		var body any
+		if t.Body != nil {
+			body = string(t.Body)
+		}
+		err := tx.run("INSERT INTO terms (kind, id, n, day, body, at, actor, entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", t.Kind, t.ID, t.N, int64(t.From), body, ms(t.At), t.By, t.Entry)
+		if err != nil {
+			return fmt.Errorf("ledger: put terms of %s %s: %w", t.Kind, t.ID, err)
+		}
+	}
+	after, err := tx.termsOf(t.Kind, t.ID)
+	if err != nil {
+		return err
+	}
+	return tx.markTerms(t.Kind, t.ID, before, after)
+}
+
+// PutTenantTerms records what a tenant is from a day on, the first from the
+// beginning; its number is the next.
+func (tx *Tx) PutTenantTerms(t Terms) error {
+	before, err := tx.termsOf(t.Kind, t.ID)
+	if err != nil {
+		return err
+	}
+	if t.N = len(before) + 1; t.N == 1 {
+		t.From = dated.Beginning
+	}
+	return tx.PutTerms(t, nil)
+}
+
+func (tx *Tx) termsOf(kind, id string) (list []Terms, err error) {
+	rows, err := tx.query(selectTerms+" WHERE kind = ? AND id = ? ORDER BY n", kind, id)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		t, err := scanTerms(rows)
+		list = append(list, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: terms: %w", err)
+	}
+	return list, nil
+}
+
+// markTerms has the hours made again that a history prices otherwise than
+// another: from the first day on which they differ, of those whom it serves.
+func (tx *Tx) markTerms(kind, id string, before, after []Terms) error {
+	switch kind {
+	case "plan":
+		a, b, err := both[lease.Plan](before, after)
+		if err != nil {
+			return err
+		}
+		day, differs := dated.Differs(a, b, func(_ catalogue.Day, x, y *lease.Plan) bool { return reflect.DeepEqual(x, y) })
+		if !differs || len(before) == 0 { // nothing refers to a new plan yet
+			return nil
+		}
+		return tx.run(`UPDATE hours SET marked = marked + 1 WHERE month >= ? AND (
+			tenant IN (SELECT json_extract(body, '$.tenant') FROM terms WHERE kind = 'lease' AND json_extract(body, '$.plan') = ?) OR
+			member IN (SELECT value FROM terms, json_each(terms.body, '$.members') WHERE kind = 'lease' AND json_extract(body, '$.plan') = ?))`,
+			firstMonth(day), id, id)
+	case "lease":
+		a, b, err := both[lease.Lease](before, after)
+		if err != nil {
+			return err
+		}
+		day, differs := lease.Differs(a, b)
+		if !differs {
+			return nil
+		}
+		tenants, members := []lease.TenantID{}, []lease.MemberID{}
+		for _, h := range []lease.Terms[lease.Lease]{a, b} {
+			for _, c := range h.Changes() {
+				if c.Value != nil {
+					tenants, members = append(tenants, c.Value.Tenant), append(members, c.Value.Members...)
+				}
+			}
+		}
+		return tx.markServed(day, tenants, members)
+	}
+	return nil // a tenant's name prices nothing
+}
+
+func both[T any](before, after []Terms) (a, b lease.Terms[T], err error) {
+	if a, err = HistoryOf[T](before); err == nil {
+		b, err = HistoryOf[T](after)
+	}
+	return a, b, err
+}
+
+// HistoryOf is one thing's history, of all that was recorded of it.
+func HistoryOf[T any](list []Terms) (lease.Terms[T], error) {
+	changes := make([]lease.Change[T], len(list))
+	for i, t := range list {
+		var err error
+		if changes[i], err = changeOf[T](t); err != nil {
+			return lease.Terms[T]{}, err
+		}
+	}
+	return dated.Of(changes), nil
+}
+
+func (tx *Tx) markServed(day catalogue.Day, tenants []lease.TenantID, members []lease.MemberID) error {
+	ts, err := json.Marshal(tenants)
+	if err != nil {
+		return err
+	}
+	ms, err := json.Marshal(members)
+	if err != nil {
+		return err
+	}
+	return tx.run("UPDATE hours SET marked = marked + 1 WHERE month >= ? AND (tenant IN (SELECT value FROM json_each(?)) OR member IN (SELECT value FROM json_each(?)))",
+		firstMonth(day), string(ts), string(ms))
+}
+
+func firstMonth(day catalogue.Day) int {
+	if day <= 0 {
+		return math.MinInt32
+	}
+	return monthOf(time.Unix(int64(day)*86400, 0))
+}
+
+// StatementOf is the number of the first statement of a lease; 0: none was issued.
+func (tx *Tx) StatementOf(id lease.ID) (number int64, err error) {
+	err = tx.row("SELECT number FROM statements WHERE lease = ? ORDER BY number LIMIT 1", []any{string(id)}, &number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return number, err
+}
+
+// forgetInTerms gives an erased member a name that means nobody in all that
+// leases were and are to be.
+func (tx *Tx) forgetInTerms(m lease.MemberID, name string) error {
+	type row struct {
+		id   string
+		n    int
+		body string
+	}
+	var list []row
+	rows, err := tx.query("SELECT id, n, body FROM terms WHERE kind = 'lease' AND instr(body, ?) > 0", `"`+string(m)+`"`)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var v row
+		err := rows.Scan(&v.id, &v.n, &v.body)
+		list = append(list, v)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: erase terms: %w", err)
+	}
+	for _, v := range list {
+		var l lease.Lease
+		if err := json.Unmarshal([]byte(v.body), &l); err != nil {
+			return fmt.Errorf("ledger: terms of lease %s: %w", v.id, err)
+		}
+		i := slices.Index(l.Members, m)
+		if i < 0 {
+			continue
+		}
+		l.Members[i] = lease.MemberID(name)
+		body, err := json.Marshal(l)
+		if err != nil {
+			return err
+		}
+		if err := tx.run("UPDATE terms SET body = ? WHERE kind = 'lease' AND id = ? AND n = ?", string(body), v.id, v.n); err != nil {
+			return fmt.Errorf("ledger: erase terms: %w", err)
+		}
+	}
+	return nil
+}

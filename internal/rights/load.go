@@ -1,0 +1,94 @@
+package rights
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// load fills the book from the ledger's records, each kind after those it refers to.
+func load(ctx context.Context, book *lease.Book, store Store) error {
+	byKind := map[Kind][]ledger.Record{}
+	err := store.Records(ctx, func(r ledger.Record) error {
+		byKind[Kind(r.Kind)] = append(byKind[Kind(r.Kind)], r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, kind := range append(Kinds(), kindFormer) {
+		for _, r := range byKind[kind] {
+			if err := loadOne(book, kind, r); err != nil {
+				return fmt.Errorf("the ledger's %s %q does not fit the catalogue: %w", kind, r.ID, err)
+			}
+		}
+	}
+	return loadTerms(ctx, book, store)
+}
+
+// loadTerms adds what plans and leases were and are to be.
+func loadTerms(ctx context.Context, book *lease.Book, store ledger.TermsStore) error {
+	plans, err := ledger.TermsOf[lease.PlanID, lease.Plan](ctx, store, string(KindPlan))
+	if err != nil {
+		return err
+	}
+	for id, t := range plans {
+		book.SetPlanTerms(id, t)
+	}
+	leases, err := ledger.TermsOf[lease.ID, lease.Lease](ctx, store, string(KindLease))
+	if err != nil {
+		return err
+	}
+	for id, t := range leases {
+		book.SetLeaseTerms(id, t)
+	}
+	return nil
+}
+
+func loadOne(book *lease.Book, kind Kind, r ledger.Record) error {
+	switch kind {
+	case KindTenant:
+		return put(r, book.PutTenant)
+	case KindMember:
+		return put(r, book.PutMember)
+	case KindCredential:
+		return put(r, func(c credentialRecord) error {
+			return book.PutCredential(lease.Credential{ID: lease.CredentialID(r.ID), Member: c.Member, Kind: c.Kind, Status: c.Status,
+				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: hash(c.Lookup), ForList: hash(c.ForList), Since: c.Since})
+		})
+	case kindFormer:
+		return put(r, func(f formerRecord) error {
+			book.AddFormer(lease.Former{Lookup: hash(f.Lookup), Member: f.Member, Until: f.Until})
+			return nil
+		})
+	case KindSchedule:
+		return put(r, book.PutSchedule)
+	case KindPlan:
+		return put(r, book.PutPlan)
+	case KindLease:
+		return put(r, book.PutLease)
+	case KindPass:
+		return put(r, func(p passRecord) error {
+			return book.PutPass(lease.Pass{ID: lease.PassID(r.ID), Host: p.Host, Name: p.Name, Spaces: p.Spaces,
+				ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Deleted: p.Deleted, Lookup: hash(p.Lookup), ForList: hash(p.ForList)})
+		})
+	default:
+		return put(r, book.PutEvent)
+	}
+}
+
+func put[T any](r ledger.Record, put func(T) error) error {
+	var v T
+	if err := json.Unmarshal(r.Body, &v); err != nil {
+		return err
+	}
+	return put(v)
+}
+
+func hash(b []byte) (h lease.Hash) {
+	copy(h[:], b)
+	return h
+}

@@ -1,0 +1,151 @@
+package rights
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// Version names a version of a plan or a lease.
+type Version struct {
+	Key
+	N int
+}
+
+// when is from which day the change holds: today, where it does not say.
+func (c Change) when(m moment) lease.When {
+	w := lease.When{From: m.day, At: m.now, By: m.actor}
+	if c.From != nil {
+		w.From = *c.From
+	}
+	return w
+}
+
+// termsEdit is what an edit changes in what holds when.
+type termsEdit struct {
+	add   bool // what is put, or its end
+	n     int  // its number; 0: the next, which the ledger counts
+	from  catalogue.Day
+	taken []int // numbers of those that are gone by it
+}
+
+func putPlan(book *lease.Book, v lease.Plan, w lease.When) (edit, error) {
+	before := book.PlanTerms(v.ID)
+	e := edit{key: Key{KindPlan, string(v.ID)}, action: "put", body: v}
+	err := book.PutPlanFrom(v, w)
+	e.terms = difference(before, book.PlanTerms(v.ID))
+	e.audit = struct {
+		lease.Plan
+		saidOf
+	}{v, e.terms.says()}
+	return e, err
+}
+
+func putLease(book *lease.Book, v lease.Lease, w lease.When) (edit, error) {
+	before := book.LeaseTerms(v.ID)
+	e := edit{key: Key{KindLease, string(v.ID)}, action: "put", body: v}
+	err := book.PutLeaseFrom(v, w)
+	e.terms = difference(before, book.LeaseTerms(v.ID))
+	e.audit = struct {
+		lease.Lease
+		saidOf
+	}{v, e.terms.says()}
+	return e, err
+}
+
+// saidOf is what an act says of a plan or a lease beside what it is.
+type saidOf struct {
+	EffectiveFrom string `json:"effective_from,omitempty"` // from when it holds; absent: what was put changes nothing
+	TakesBack     []int  `json:"takes_back,omitempty"`     // numbers of the changes that are gone by it
+}
+
+// says is what an act says of the edit.
+func (t *termsEdit) says() (s saidOf) {
+	if t == nil {
+		return s
+	}
+	if s.TakesBack = t.taken; t.add {
+		s.EffectiveFrom = lease.WriteDay(t.from)
+	}
+	return s
+}
+
+// difference is what a change did to a history; nil: nothing.
+func difference[T any](before, after lease.Terms[T]) *termsEdit {
+	old, now := before.Changes(), after.Changes()
+	t := &termsEdit{}
+	for i := range old {
+		if old[i].Stands() && !now[i].Stands() {
+			t.taken = append(t.taken, old[i].N)
+		}
+	}
+	if len(now) > len(old) {
+		last := now[len(now)-1]
+		t.add, t.n, t.from = true, last.N, last.From
+	}
+	if !t.add && len(t.taken) == 0 {
+		return nil
+	}
+	return t
+}
+
+// standing is the end of everything that stands of a history.
+func standing[T any](h lease.Terms[T]) *termsEdit {
+	t := &termsEdit{}
+	for _, c := range h.Changes() {
+		if c.Stands() {
+			t.taken = append(t.taken, c.N)
+		}
+	}
+	return t
+}
+
+// makeTakeBack takes a version back that has not begun. The record is then what
+// was last put and stands.
+func makeTakeBack(book *lease.Book, v Version, m moment) (edit, error) {
+	e := edit{key: v.Key, action: "put", terms: &termsEdit{taken: []int{v.N}}}
+	switch v.Kind {
+	case KindPlan:
+		if err := book.TakePlanBack(lease.PlanID(v.ID), v.N, m.now); err != nil {
+			return e, err
+		}
+		last := *book.PlanTerms(lease.PlanID(v.ID)).Last()
+		e.body = last
+		e.audit = struct {
+			lease.Plan
+			saidOf
+		}{last, e.terms.says()}
+	case KindLease:
+		if err := book.TakeLeaseBack(lease.ID(v.ID), v.N, m.now); err != nil {
+			return e, err
+		}
+		last := *book.LeaseTerms(lease.ID(v.ID)).Last()
+		e.body = last
+		e.audit = struct {
+			lease.Lease
+			saidOf
+		}{last, e.terms.says()}
+	default:
+		return e, fmt.Errorf("rights: a %s has no versions", v.Kind)
+	}
+	return e, nil
+}
+
+// commit writes what changes in what holds when.
+func (t *termsEdit) commit(tx *ledger.Tx, k Key, m moment, body []byte, entry int64) error {
+	row := ledger.Terms{Kind: string(k.Kind), ID: k.ID, At: m.now, By: m.actor, Entry: entry}
+	if !t.add {
+		return tx.PutTerms(row, t.taken)
+	}
+	row.N, row.From, row.Body = t.n, t.from, body
+	if t.n == 0 {
+		return tx.PutTenantTerms(row)
+	}
+	return tx.PutTerms(row, t.taken)
+}
+
+// truncated is an instant as the ledger keeps it.
+func truncated(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
