@@ -216,7 +216,8 @@ async function journeys() {
     const id = `page-pass-${Date.now()}`
     await page.locator('dialog input').first().fill(id)
     await page.getByLabel('Nom').fill('Une visiteuse')
-    await page.getByLabel('Hôte').fill(host)
+    const field = page.getByLabel('Hôte')
+    if (await field.evaluate((e) => e.tagName) === 'SELECT') await field.selectOption(host); else await field.fill(host)
     await page.getByLabel('Espaces').selectOption('metz-coworking')
     await page.getByLabel('Valable du').fill('2026-12-01T13:00')
     await page.getByLabel('au', { exact: true }).fill('2026-12-01T18:00')

@@ -1,4 +1,5 @@
 import createClient from 'openapi-fetch'
+import { faultText, said } from './faults'
 import type { components, paths } from './schema'
 
 /** What answers hold: every field is there; what may be missing is null. */
@@ -12,7 +13,7 @@ export const api = createClient<paths>({ baseUrl: '' })
 /** An answer that is a problem, with what it says of each field. */
 export class ApiError extends Error {
   constructor(readonly status: number, readonly problem: Partial<Problem>) {
-    super(problem.detail || problem.title || String(status))
+    super(faultText(problem.detail || problem.title || String(status), problem.errors))
   }
   of(field: string): string | undefined {
     return this.problem.errors?.find((e) => e.field === field)?.message
@@ -55,7 +56,7 @@ export async function askTagged<T>(method: string, path: string, body?: unknown,
   const response = await fetch(path, {
     method, headers: { ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), Accept: 'application/json', ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
-  })
+  }).catch((e: Error) => { throw new Error(said(e.message)) })
   const data = response.status === 204 ? undefined : await response.json().catch(() => ({}))
   if (response.ok) return { data: data as T, etag: response.headers.get('ETag') }
   if (response.status === 401) signedOut()

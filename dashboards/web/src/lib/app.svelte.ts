@@ -17,6 +17,8 @@ class App {
   spaces = $state.raw<Space[]>([])
   doors = $state.raw<Door[]>([])
   failed = $state('')
+  /** Sites in lockdown, and since when. */
+  locked = $state<Record<string, string>>({})
 
   space = $derived(new Map(this.spaces.map((s) => [s.id, s])))
   door = $derived(new Map(this.doors.map((d) => [d.id, d])))
@@ -43,13 +45,17 @@ class App {
   }
   async signOut() {
     await ask('DELETE', '/v1/session').catch(() => {})
-    this.me = null
+    this.me = null; this.locked = {}
   }
   async load() {
     const [sites, buildings, spaces, doors] = await Promise.all([
       all<Site>('/v1/sites'), all<Building>('/v1/buildings'), all<Space>('/v1/spaces'), this.operator ? all<Door>('/v1/doors') : Promise.resolve([]),
     ])
     Object.assign(this, { sites: order(sites), buildings, spaces, doors })
+  }
+  lookLockdowns() {
+    if (!this.operator) return
+    for (const s of this.sites) void ask<Schemas['LockdownOut']>('GET', `/v1/sites/${s.id}/lockdown`).then((l) => { if (l.active) this.locked[s.id] = l.since!; else delete this.locked[s.id] }).catch(() => {})
   }
   go(path: string, replace = false) {
     history[replace ? 'replaceState' : 'pushState'](null, '', path)
