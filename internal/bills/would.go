@@ -42,7 +42,7 @@ func (b Bills) Compare(ctx context.Context, before, after *billing.Tariff, tenan
 		return !slices.Contains(tenants, l.Tenant)
 	})
 	today := b.Network.Zone.At(b.Now()).Day
-	first, last := monthOf(since), monthOf(today)
+	first, last := monthOf(since), monthOf(max(today, since)) // of what is to come, the month in which it begins
 	var list []MonthChange
 	for i := max(first.Index(), last.Index()-mostMonths); i <= last.Index(); i++ {
 		m := billing.MonthAt(i)
