@@ -3,12 +3,16 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lorntech/totem/firmware-sim/progress"
@@ -16,6 +20,7 @@ import (
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/lease"
 )
 
 // DemoOptions say how much life there is.
@@ -116,6 +121,63 @@ func (a *App) liveConfig(log *slog.Logger) sim.LiveConfig {
 	}}
 }
 
+// introduceRoles prints a link for each of those who look at the page.
+func (a *App) introduceRoles(out io.Writer, url string, w *demo.World) {
+	if len(w.Tenants) == 0 || len(a.Network.Sites) == 0 {
+		return
+	}
+	site, tenant := a.Network.Sites[0], payer(w)
+	fmt.Fprintln(out, "\nThe page as others see it (each in a private window: one browser has one session):")
+	for _, r := range []struct{ who, role, more string }{
+		{"the manager of " + site.City, "manager", fmt.Sprintf(`,"sites":[%q]`, site.ID)},
+		{"billing", "billing", ""},
+		{"a tenant, " + tenant.Name, "tenant", fmt.Sprintf(`,"tenant":%q`, tenant.ID)},
+		{"the hall of " + site.City, "display", fmt.Sprintf(`,"sites":[%q]`, site.ID)},
+	} {
+		token, err := a.demoToken(url, r.role, r.more)
+		if err != nil {
+			a.opt.Log.Warn("no link for a role", "role", r.role, "error", err)
+			continue
+		}
+		fmt.Fprintf(out, "  %s/connexion?token=%s  (%s)\n", url, token, r.who)
+	}
+}
+
+// payer is a tenant who pays by the hour, so that there is something to explain.
+func payer(w *demo.World) lease.Tenant {
+	for _, l := range w.Leases {
+		byTheHour := slices.ContainsFunc(w.Plans, func(p lease.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 })
+		i := slices.IndexFunc(w.Tenants, func(t lease.Tenant) bool { return t.ID == l.Tenant })
+		if byTheHour && l.Status == lease.Active && l.EndsOn == nil && i >= 0 {
+			return w.Tenants[i]
+		}
+	}
+	return w.Tenants[0]
+}
+
+// demoToken makes a token as an admin would.
+func (a *App) demoToken(url, role, more string) (string, error) {
+	req, err := http.NewRequest(http.MethodPut, url+"/v1/tokens/demo-"+role, strings.NewReader(fmt.Sprintf(`{"role":%q%s}`, role, more)))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+a.Admin)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	var t struct{ Token string }
+	if err := json.NewDecoder(res.Body).Decode(&t); err != nil {
+		return "", fmt.Errorf("%s: %w", res.Status, err)
+	}
+	if t.Token == "" {
+		return "", errors.New(res.Status)
+	}
+	return t.Token, nil
+}
+
 // introduce prints what a newcomer may try.
 func (a *App) introduce(out io.Writer, w *demo.World) {
 	host, port := a.MQTT.String(), ""
@@ -127,6 +189,7 @@ func (a *App) introduce(out io.Writer, w *demo.World) {
 	}
 	url := "http://" + a.HTTP.String()
 	fmt.Fprintf(out, "\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n", url, a.Admin, a.Admin, a.cfg.Data)
+	a.introduceRoles(out, url, w)
 	for _, site := range a.Network.Sites {
 		opens, refused := w.Examples(site.ID)
 		if opens.Device == "" || refused.Device == "" {
