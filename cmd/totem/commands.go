@@ -20,14 +20,16 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 }
 
 type catalogueCmd struct {
-	Check catalogueCheckCmd `cmd:"" help:"Check a catalogue file and show what is in it."`
+	Check   catalogueCheckCmd   `cmd:"" help:"Check a catalogue file and show what is in it, and what it would change."`
+	History catalogueHistoryCmd `cmd:"" help:"The catalogues that a service ran with, from when each holds, and what it changed."`
 }
 
 type catalogueCheckCmd struct {
 	File string `arg:"" optional:"" help:"The YAML file; default: the built-in network." placeholder:"FILE"`
+	Data string `help:"Data folder of a service: what differs from the catalogue in force there." placeholder:"DIR"`
 }
 
-func (c *catalogueCheckCmd) Run() error {
+func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 	n, err := (&app.Config{Catalogue: c.File}).LoadCatalogue()
 	if err != nil {
 		return err
@@ -35,7 +37,47 @@ func (c *catalogueCheckCmd) Run() error {
 	for _, w := range wire.Warnings(n) {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
-	return printSummary(n)
+	if err := printSummary(n); err != nil || c.Data == "" {
+		return err
+	}
+	list, err := app.CatalogueHistory(ctx, app.Config{Data: c.Data})
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		fmt.Println("No service has run with this data folder since catalogues are recorded.")
+		return nil
+	}
+	changes := catalogue.Differences(list[len(list)-1].Network, n)
+	fmt.Printf("Other than in the catalogue in force: %d\n", len(changes))
+	for _, line := range changes {
+		fmt.Println(" ", line)
+	}
+	return nil
+}
+
+type catalogueHistoryCmd struct {
+	Data string `help:"Data folder of the service." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+}
+
+func (c *catalogueHistoryCmd) Run(ctx context.Context) error {
+	list, err := app.CatalogueHistory(ctx, app.Config{Data: c.Data})
+	if err != nil {
+		return err
+	}
+	for i, v := range list {
+		since := "the beginning"
+		if v.Since.Unix() > 0 {
+			since = v.Since.In(v.Network.Zone.Location()).Format("2006-01-02 15:04:05")
+		}
+		fmt.Printf("%d  from %s, recorded %s, %s\n", v.N, since, v.At.In(v.Network.Zone.Location()).Format("2006-01-02 15:04:05"), v.Name)
+		if i > 0 {
+			for _, line := range catalogue.Differences(list[i-1].Network, v.Network) {
+				fmt.Println("  ", line)
+			}
+		}
+	}
+	return nil
 }
 
 func printSummary(n *catalogue.Network) error {

@@ -48,6 +48,7 @@ type App struct {
 	foreign    *wire.Foreign
 	pipeline   *ingest.Pipeline
 	enrolments *ingest.Enrolments
+	catalogues catalogue.History
 	live       *live.State
 	down       *downlink.Downlink
 	follower   *follower
@@ -149,6 +150,9 @@ func (a *App) openData(ctx context.Context) error {
 		return err
 	}
 	if err := a.ledger.NoteCatalogue(ctx, visitBasis(a.Network), a.opt.Now()); err != nil {
+		return err
+	}
+	if err := a.noteCatalogue(ctx); err != nil {
 		return err
 	}
 	a.Admin, err = ensureAdmin(ctx, a.cfg, a.ledger)

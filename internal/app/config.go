@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/series"
@@ -24,6 +25,7 @@ type Config struct {
 	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
 	Catalogue         string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+	CatalogueSince    string `help:"From when a changed catalogue holds: a local day, or an instant; default: from its first start." env:"TOTEM_CATALOGUE_SINCE" placeholder:"DAY"`
 	Billing           string `help:"File of billing settings: the issuer, accounts, targets of rents, the ILAT; default: those of the contract." env:"TOTEM_BILLING" placeholder:"FILE"`
 	InfluxURL         string `name:"influx-url" help:"An InfluxDB that is given a copy of the series for dashboards: 2.x, or 1.8 with its 2.x API." env:"TOTEM_INFLUX_URL" placeholder:"URL"`
 	InfluxToken       string `name:"influx-token" help:"Its token, which may write and read the bucket; for 1.8 user:password." env:"TOTEM_INFLUX_TOKEN" placeholder:"TOKEN"`
@@ -123,14 +125,11 @@ func checkBroker(raw string) error {
 
 // LoadCatalogue reads the catalogue file, or the built-in network where none is named.
 func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
-	if c.Catalogue == "" {
-		return catalogue.Default()
-	}
-	data, err := os.ReadFile(c.Catalogue)
+	name, data, err := c.catalogueText()
 	if err != nil {
-		return nil, fmt.Errorf("catalogue: %w", err)
+		return nil, err
 	}
-	n, err := catalogue.Parse(c.Catalogue, data)
+	n, err := catalogue.Parse(name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +137,30 @@ func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
 		return nil, fmt.Errorf("%s: %w", c.Catalogue, err)
 	}
 	return n, nil
+}
+
+// catalogueText is the catalogue as it is written, and what its file is called.
+func (c *Config) catalogueText() (name string, text []byte, err error) {
+	if c.Catalogue == "" {
+		return catalogue.DefaultName, catalogue.DefaultText(), nil
+	}
+	text, err = os.ReadFile(c.Catalogue)
+	if err != nil {
+		return "", nil, fmt.Errorf("catalogue: %w", err)
+	}
+	return c.Catalogue, text, nil
+}
+
+// catalogueSince is the instant from which a changed catalogue holds.
+func (c *Config) catalogueSince(n *catalogue.Network) (time.Time, error) {
+	if day, err := catalogue.ParseDay(c.CatalogueSince); err == nil {
+		return n.Zone.Start(day).UTC(), nil
+	}
+	t, err := time.Parse(time.RFC3339, c.CatalogueSince)
+	if err != nil {
+		return t, fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %q is no day like 2026-11-23, and no instant like 2026-11-23T08:00:00Z", c.CatalogueSince)
+	}
+	return t.UTC().Truncate(time.Millisecond), nil
 }
 
 // loadPlans reads the plans that the catalogue names, beside its file.

@@ -15,7 +15,7 @@ const module = "github.com/lorntech/totem/"
 // allowed is what each package of the domain may import beside the standard
 // library; packages that are not named here are technology and wiring.
 var allowed = map[string][]string{
-	"internal/catalogue": {"github.com/goccy/go-yaml", "github.com/rickar/cal"},
+	"internal/catalogue": {module + "internal/dated", "github.com/goccy/go-yaml", "github.com/rickar/cal"},
 	"internal/dated":     {},
 	"internal/lease":     {module + "internal/catalogue", module + "internal/dated", "github.com/google/uuid"},
 	"internal/visit":     {module + "internal/catalogue", module + "internal/lease", "github.com/google/uuid"},

@@ -34,7 +34,12 @@ func RebuildSeries(ctx context.Context, cfg Config, from, to time.Time, out, bar
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	r := rebuild{cfg: cfg, network: n, ledger: l}
+	history, err := historyOf(ctx, l, n)
+	if err != nil {
+		return err
+	}
+	n = *history.Last() // a changed file is the service's to take up
+	r := rebuild{cfg: cfg, network: n, history: history, ledger: l}
 	if err := r.mark(ctx, from, to); err != nil {
 		return err
 	}
@@ -55,6 +60,7 @@ func RebuildSeries(ctx context.Context, cfg Config, from, to time.Time, out, bar
 type rebuild struct {
 	cfg      Config
 	network  *catalogue.Network
+	history  catalogue.History
 	ledger   *ledger.Ledger
 	from, to time.Time
 	minutes  int64
@@ -82,9 +88,9 @@ func (r *rebuild) mark(ctx context.Context, from, to time.Time) error {
 		return errors.New("there is nothing to make again: the ledger holds no messages of that time")
 	}
 	r.from, r.to = from.UTC().Truncate(time.Minute), to.UTC()
-	for _, sp := range r.network.Spaces {
+	for _, space := range catalogue.EverSpaces(r.history) {
 		r.minutes += occupancy.MinuteAfter(r.to) - occupancy.MinuteOf(r.from)
-		if err := r.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.MarkDirty(sp.ID, r.from, r.to) }); err != nil {
+		if err := r.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.MarkDirty(space, r.from, r.to) }); err != nil {
 			return err
 		}
 	}
@@ -98,7 +104,7 @@ func (r *rebuild) mark(ctx context.Context, from, to time.Time) error {
 func (r *rebuild) work(ctx context.Context, out io.Writer) error {
 	log := slog.New(slog.DiscardHandler)
 	bar := progress.New(out, int(r.minutes), "making minutes")
-	maker := series.NewMaker(series.MakerConfig{Network: r.network, Ledger: r.ledger, Outbox: r.cfg.InfluxURL != "", Now: time.Now, Log: log})
+	maker := series.NewMaker(series.MakerConfig{Network: r.network, History: r.history, Ledger: r.ledger, Outbox: r.cfg.InfluxURL != "", Now: time.Now, Log: log})
 	done := make(chan error, 1)
 	go func() { done <- maker.Catch(ctx) }()
 	for {

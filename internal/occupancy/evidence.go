@@ -69,6 +69,8 @@ type Timing struct {
 	Hold time.Duration
 	// OffDelay turns a yes into a no by itself, for motion sensors that never say so; 0: never.
 	OffDelay time.Duration
+	// Ends is from when the sensor tells of the space no more; zero: it does still.
+	Ends time.Time
 }
 
 // step is what a source says from an instant on.
@@ -86,7 +88,7 @@ func (s *Sensor) steps() []step {
 	var out []step
 	for i, v := range said {
 		at := v.At.UnixMilli()
-		next := endOfTime
+		next := s.ends()
 		if i+1 < len(said) {
 			next = said[i+1].At.UnixMilli()
 		}
@@ -97,11 +99,22 @@ func (s *Sensor) steps() []step {
 		if off := at + s.OffDelay.Milliseconds(); s.OffDelay > 0 && v.Value > 0 && off < min(next, at+s.Hold.Milliseconds()) {
 			out = append(out, step{off, true, 0})
 		}
-		if end := at + s.Hold.Milliseconds(); end < next {
+		switch end := at + s.Hold.Milliseconds(); {
+		case end < next:
 			out = append(out, step{at: end})
+		case i+1 == len(said) && next < endOfTime: // it hung there no longer
+			out = append(out, step{at: next})
 		}
 	}
 	return out
+}
+
+// ends is from when nothing holds that the sensor said.
+func (t *Timing) ends() int64 {
+	if t.Ends.IsZero() {
+		return endOfTime
+	}
+	return t.Ends.UnixMilli()
 }
 
 // sortSaid orders messages by instant, then id, and drops repeats.
@@ -120,7 +133,7 @@ func sortSaid[T any](said []T, key func(T) (time.Time, uuid.UUID)) []T {
 
 // holding is when a flow counter's last message still holds; n is 0.
 func (f *FlowSensor) holding() []step {
-	s := Sensor{Timing: Timing{Hold: f.Hold}}
+	s := Sensor{Timing: Timing{Hold: f.Hold, Ends: f.Ends}}
 	for _, v := range f.Said {
 		s.Said = append(s.Said, Said{At: v.At, ID: v.ID})
 	}

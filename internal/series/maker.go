@@ -26,6 +26,8 @@ import (
 // MakerConfig is what a maker needs.
 type MakerConfig struct {
 	Network *catalogue.Network
+	// History is where devices hung when; empty: where they hang now.
+	History catalogue.History
 	Ledger  *ledger.Ledger
 	// Outbox says that an outside database is to be given what is made.
 	Outbox bool
@@ -67,7 +69,10 @@ const (
 
 // NewMaker makes a maker; nothing is done yet.
 func NewMaker(cfg MakerConfig) *Maker {
-	return &Maker{cfg: cfg, places: placesOf(cfg.Network), kick: make(chan struct{}, 1), asked: make(chan chan error), faults: map[catalogue.SpaceID]error{}}
+	if len(cfg.History.Versions()) == 0 {
+		cfg.History = catalogue.Always(cfg.Network)
+	}
+	return &Maker{cfg: cfg, places: placesOf(cfg.Network, cfg.History), kick: make(chan struct{}, 1), asked: make(chan chan error), faults: map[catalogue.SpaceID]error{}}
 }
 
 // Wake tells that something was committed. It never waits.
@@ -391,25 +396,25 @@ func (n *noticed) mark() error {
 }
 
 func (n *noticed) observation(o *ingest.Observation) error {
-	d := n.m.cfg.Network.Device(o.Device)
-	if d == nil {
-		return nil
-	}
+	p := n.m.places.at(o.Device, o.At)
 	switch {
-	case d.Kind == catalogue.Reader:
+	case p == nil:
+		return nil
+	case p.Device.Kind == catalogue.Reader:
 		return n.reader(o)
-	case n.m.places.sensors[d.ID]:
-		return n.sensor(d, o)
+	case isSensor(p.Device):
+		return n.sensor(p, o)
 	}
 	return nil
 }
 
 // sensor marks what a sensor's value may change: until it holds no more, and
 // for a flow until the sum begins again.
-func (n *noticed) sensor(d *catalogue.Device, o *ingest.Observation) error {
+func (n *noticed) sensor(p *catalogue.Placed, o *ingest.Observation) error {
 	if !valued(o.What) {
 		return nil
 	}
+	d := p.Device
 	end := o.At.Add(occupancy.TimingOf(d).Hold)
 	if d.Kind == catalogue.FlowCounter {
 		last, err := n.tx.NextSaid(d.ID, o.At) // totals: the message after counts from this one
@@ -422,6 +427,9 @@ func (n *noticed) sensor(d *catalogue.Device, o *ingest.Observation) error {
 				end = zeros[0]
 			}
 		}
+	}
+	if !p.To.IsZero() && p.To.Before(end) { // it hangs elsewhere then
+		end = p.To
 	}
 	n.add(d.Space, o.At, end)
 	return nil

@@ -3,6 +3,8 @@ package series
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,35 +19,60 @@ import (
 // places knows which devices tell of which space.
 type places struct {
 	network *catalogue.Network
-	spaces  []catalogue.SpaceID // those of which any device tells
-	devices map[catalogue.SpaceID][]*catalogue.Device
+	ever    []catalogue.SpaceID // all that ever were
+	known   map[catalogue.SpaceID]bool
+	spaces  []catalogue.SpaceID // those of which any device ever told
+	hung    map[catalogue.DeviceID][]catalogue.Placed
+	devices map[catalogue.SpaceID][]catalogue.Placed
 	readers map[catalogue.SpaceID][]catalogue.DeviceID // that lead into it
 	leads   map[catalogue.DeviceID][]catalogue.SpaceID
-	sensors map[catalogue.DeviceID]bool
 }
 
-func placesOf(n *catalogue.Network) places {
-	p := places{network: n, devices: map[catalogue.SpaceID][]*catalogue.Device{}, readers: map[catalogue.SpaceID][]catalogue.DeviceID{},
-		leads: map[catalogue.DeviceID][]catalogue.SpaceID{}, sensors: map[catalogue.DeviceID]bool{}}
+func placesOf(n *catalogue.Network, h catalogue.History) places {
+	p := places{network: n, ever: catalogue.EverSpaces(h), known: map[catalogue.SpaceID]bool{}, hung: catalogue.Placements(h), devices: map[catalogue.SpaceID][]catalogue.Placed{},
+		readers: map[catalogue.SpaceID][]catalogue.DeviceID{}, leads: map[catalogue.DeviceID][]catalogue.SpaceID{}}
 	for i := range n.Devices {
-		d := &n.Devices[i]
-		switch d.Kind {
-		case catalogue.Reader:
+		if d := &n.Devices[i]; d.Kind == catalogue.Reader {
 			if space := occupancy.LeadsInto(n, d); space != "" {
 				p.readers[space] = append(p.readers[space], d.ID)
 				p.leads[d.ID] = append(p.leads[d.ID], space)
 			}
-		case catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Desk, catalogue.Occupancy:
-			p.devices[d.Space] = append(p.devices[d.Space], d)
-			p.sensors[d.ID] = true
 		}
 	}
-	for _, s := range n.Spaces {
-		if len(p.devices[s.ID])+len(p.readers[s.ID]) > 0 {
-			p.spaces = append(p.spaces, s.ID)
+	for _, id := range slices.Sorted(maps.Keys(p.hung)) {
+		for _, at := range p.hung[id] {
+			if isSensor(at.Device) {
+				p.devices[at.Device.Space] = append(p.devices[at.Device.Space], at)
+			}
+		}
+	}
+	for _, s := range p.ever {
+		p.known[s] = true
+		if len(p.devices[s])+len(p.readers[s]) > 0 {
+			p.spaces = append(p.spaces, s)
 		}
 	}
 	return p
+}
+
+// isSensor reports whether a device tells how many, or whether anybody, is in a space.
+func isSensor(d *catalogue.Device) bool {
+	switch d.Kind {
+	case catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Desk, catalogue.Occupancy:
+		return true
+	}
+	return false
+}
+
+// at is where a device hung at an instant; nil: nowhere.
+func (p *places) at(id catalogue.DeviceID, t time.Time) *catalogue.Placed {
+	list := p.hung[id]
+	for i := range list {
+		if list[i].At(t) {
+			return &list[i]
+		}
+	}
+	return nil
 }
 
 // valued reports whether a message carries a value of §5.
@@ -70,7 +97,7 @@ func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stret
 	spans := map[catalogue.SpaceID][]occupancy.Span{}
 	add := func(space catalogue.SpaceID, from, to int64) {
 		from, to = max(from, floor), min(to, now)
-		if to > from && p.network.Space(space) != nil {
+		if to > from && p.known[space] {
 			spans[space] = append(spans[space], occupancy.Span{From: occupancy.MinuteTime(from), To: occupancy.MinuteTime(to)})
 		}
 	}
@@ -81,11 +108,11 @@ func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stret
 		add(space, made, now)
 	}
 	var out []stretch
-	for _, space := range p.network.Spaces {
-		for _, s := range occupancy.Join(spans[space.ID]) {
+	for _, space := range p.ever {
+		for _, s := range occupancy.Join(spans[space]) {
 			from, to := occupancy.MinuteOf(s.From), occupancy.MinuteOf(s.To)
 			for ; from < to; from += pieceMinutes {
-				out = append(out, stretch{space.ID, from, min(to, from+pieceMinutes)})
+				out = append(out, stretch{space, from, min(to, from+pieceMinutes)})
 			}
 		}
 	}
@@ -96,9 +123,13 @@ func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stret
 func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*occupancy.Evidence, error) {
 	from, to := occupancy.MinuteTime(w.from), occupancy.MinuteTime(w.to)
 	e := &occupancy.Evidence{}
-	for _, d := range p.devices[w.space] {
+	for i := range p.devices[w.space] {
+		d := &p.devices[w.space][i]
+		if !d.To.IsZero() && !d.To.After(from) || !d.From.Before(to) {
+			continue
+		}
 		if err := p.device(ctx, l, e, d, from, to); err != nil {
-			return nil, fmt.Errorf("evidence of %s: %w", d.ID, err)
+			return nil, fmt.Errorf("evidence of %s: %w", d.Device.ID, err)
 		}
 	}
 	if len(e.Flows) > 0 {
@@ -113,8 +144,14 @@ func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*oc
 	return e, err
 }
 
-func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, d *catalogue.Device, from, to time.Time) error {
-	timing := occupancy.TimingOf(d)
+// device adds what a device said while it hung there; what it said before counts
+// for where it hung then, and what it said last holds no longer than it hung.
+func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, at *catalogue.Placed, from, to time.Time) error {
+	d, timing := at.Device, occupancy.TimingOf(at.Device)
+	timing.Ends = at.To
+	if !at.To.IsZero() && at.To.Before(to) {
+		to = at.To
+	}
 	began := from.Add(-timing.Hold)
 	if d.Kind == catalogue.FlowCounter {
 		if zero := occupancy.LastZero(p.network.Zone, from); zero.Before(began) {
@@ -122,12 +159,17 @@ func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evid
 		}
 		f := occupancy.FlowSensor{Timing: timing}
 		add := ledger.FlowsInto(func(v occupancy.FlowSaid) { f.Said = append(f.Said, v) })
-		if err := l.SensorBefore(ctx, d.ID, began, add); err != nil {
+		if began.Before(at.From) {
+			began = at.From
+		} else if err := l.SensorBefore(ctx, d.ID, began, add); err != nil {
 			return err
 		}
 		err := l.SensorSaid(ctx, d.ID, began, to, add)
 		e.Flows = append(e.Flows, f)
 		return err
+	}
+	if began.Before(at.From) {
+		began = at.From
 	}
 	s := occupancy.Sensor{Timing: timing}
 	err := l.SensorSaid(ctx, d.ID, began, to, func(at time.Time, id uuid.UUID, v *ingest.Values) {

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// catalogueHistory reads every catalogue that a ledger's service ran with;
+// empty where none was recorded.
+func catalogueHistory(ctx context.Context, l *ledger.Ledger) (catalogue.History, error) {
+	list, err := l.Catalogues(ctx)
+	if err != nil {
+		return catalogue.History{}, err
+	}
+	changes := make([]dated.Change[int64, *catalogue.Network], len(list))
+	for i, c := range list {
+		n, err := catalogue.Parse(fmt.Sprintf("%s as recorded on %s", c.Name, c.At.Format(time.RFC3339)), c.Text)
+		if err != nil {
+			return catalogue.History{}, err
+		}
+		changes[i] = dated.Change[int64, *catalogue.Network]{N: c.N, From: c.Since.UnixMilli(), Value: &n, At: c.At, Entry: c.Entry}
+	}
+	return dated.Of(changes), nil
+}
+
+// historyOf is what a ledger recorded of its catalogues, or that it was always as it is.
+func historyOf(ctx context.Context, l *ledger.Ledger, n *catalogue.Network) (catalogue.History, error) {
+	h, err := catalogueHistory(ctx, l)
+	if err == nil && len(h.Versions()) == 0 {
+		h = catalogue.Always(n)
+	}
+	return h, err
+}
+
+// noteCatalogue records the catalogue that the service starts with, where it is
+// another than the last one. It holds from now, or from catalogue-since; a
+// ledger's first from the beginning. What it changes of the past is made again.
+func (a *App) noteCatalogue(ctx context.Context) error {
+	before, err := catalogueHistory(ctx, a.ledger)
+	if err != nil {
+		return err
+	}
+	if last := before.Last(); last != nil && catalogue.Same(*last, a.Network) {
+		a.catalogues = before
+		return nil
+	}
+	name, text, err := a.cfg.catalogueText()
+	if err != nil {
+		return err
+	}
+	now := a.opt.Now().UTC().Truncate(time.Millisecond)
+	since := now
+	if a.cfg.CatalogueSince != "" {
+		if since, err = a.cfg.catalogueSince(a.Network); err != nil {
+			return err
+		}
+		if since.After(now) {
+			return fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %s lies ahead: start the service with the new file then", a.cfg.CatalogueSince)
+		}
+	}
+	a.catalogues = before.Put(dated.Change[int64, *catalogue.Network]{From: since.UnixMilli(), Value: &a.Network, At: now}, nil)
+	first := len(before.Versions()) == 0
+	if first {
+		since = time.UnixMilli(dated.Beginning)
+	} else {
+		a.opt.Log.Info("the catalogue has changed", "since", since, "file", name)
+	}
+	c := ledger.Catalogue{N: len(a.catalogues.Changes()), Since: since, At: now, Name: name, Text: text}
+	return a.ledger.Write(ctx, func(tx *ledger.Tx) error {
+		if err := tx.PutCatalogue(c); err != nil || first {
+			return err
+		}
+		for space, from := range catalogue.Moved(before, a.catalogues) {
+			if from.Before(since) {
+				from = since
+			}
+			if err := tx.MarkDirty(space, from, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// CatalogueVersion is one catalogue of a ledger's history.
+type CatalogueVersion struct {
+	N         int
+	Since, At time.Time
+	Name      string
+	Network   *catalogue.Network
+}
+
+// CatalogueHistory lists the catalogues that a data folder's service ran with.
+func CatalogueHistory(ctx context.Context, cfg Config) (list []CatalogueVersion, err error) {
+	l, err := openExisting(ctx, cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	texts, err := l.Catalogues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range texts {
+		n, err := catalogue.Parse(c.Name, c.Text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, CatalogueVersion{c.N, c.Since, c.At, c.Name, n})
+	}
+	return list, nil
+}

@@ -1,0 +1,128 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// changedCatalogue is the built-in one with something replaced.
+func changedCatalogue(t *testing.T, old, with string) string {
+	t.Helper()
+	text := string(catalogue.DefaultText())
+	if !strings.Contains(text, old) {
+		t.Fatalf("the catalogue has no %q", old)
+	}
+	file := filepath.Join(t.TempDir(), "changed.yaml")
+	if err := os.WriteFile(file, []byte(strings.Replace(text, old, with, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const counterLine = "{id: metz-coworking-count, site: metz, kind: people-counter, space: metz-coworking,"
+
+// counted are two hours of a count, every twenty minutes from ten o'clock UTC.
+func counted(day time.Time, people int) (list []sent) {
+	for i := range 6 {
+		at := day.Add(10*time.Hour + time.Duration(i)*20*time.Minute)
+		list = append(list, sent{topic: "totem/v1/metz/metz-coworking-count/count", payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":%d}`, uuid.New(), wire.FormatTime(at), people))})
+	}
+	return list
+}
+
+// personHours of two spaces on a day.
+func personHours(t *testing.T, a *App, day time.Time) string {
+	t.Helper()
+	var page struct {
+		Items []struct {
+			Key         string
+			KnownHours  float64 `json:"known_hours"`
+			PersonHours float64 `json:"person_hours"`
+		}
+	}
+	from, to := day.Format(time.RFC3339), day.Add(24*time.Hour).Format(time.RFC3339)
+	get(t, clientOf(t, a), "/v1/usage?by=space&site=metz&kind=&limit=1000&from="+from+"&to="+to, 200, &page)
+	out := ""
+	for _, u := range page.Items {
+		if u.Key == "metz-coworking" || u.Key == "metz-accueil" {
+			out += fmt.Sprintf("%s %.2f %.2f; ", u.Key, u.KnownHours, u.PersonHours)
+		}
+	}
+	return out
+}
+
+func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
+	cfg := testConfig(t)
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	before, moved, after := today.AddDate(0, 0, -5), today.AddDate(0, 0, -3), today.AddDate(0, 0, -2)
+	a := startApp(t, cfg)
+	publish(t, a, append(counted(before, 10), counted(after, 4)...))
+	if got := personHours(t, a, after); got != "metz-accueil 0.00 0.00; metz-coworking 2.17 8.67; " {
+		t.Fatalf("before anybody says that it was moved: %s", got)
+	}
+	stopApp(t, a)
+
+	cfg.Catalogue = changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1))
+	cfg.CatalogueSince = moved.Format(time.DateOnly)
+	a = startApp(t, cfg)
+	check := func(when string) {
+		t.Helper()
+		if got := personHours(t, a, before); got != "metz-accueil 0.00 0.00; metz-coworking 2.17 21.67; " {
+			t.Errorf("%s, the day before it was moved: %s", when, got)
+		}
+		if got := personHours(t, a, after); got != "metz-accueil 2.17 8.67; metz-coworking 0.00 0.00; " {
+			t.Errorf("%s, the day after: %s", when, got)
+		}
+	}
+	check("told of the move")
+	// What arrives late counts where it hung then.
+	late := before.Add(15 * time.Hour)
+	publish(t, a, []sent{{topic: "totem/v1/metz/metz-coworking-count/count", payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":6}`, uuid.New(), wire.FormatTime(late)))}})
+	if got := personHours(t, a, before); got != "metz-accueil 0.00 0.00; metz-coworking 2.67 24.67; " {
+		t.Errorf("with what came late: %s", got)
+	}
+	if v := clientOf(t, a).must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
+	}
+	stopApp(t, a)
+	list, err := CatalogueHistory(t.Context(), cfg)
+	if err != nil || len(list) != 2 || list[0].Since.Unix() != 0 || !list[1].Since.Equal(list[1].Network.Zone.Start(catalogue.Date(moved.Year(), moved.Month(), moved.Day()))) {
+		t.Errorf("%+v, %v", list, err)
+	}
+	// A rebuild from nothing comes to the same.
+	if err := RebuildSeries(t.Context(), cfg, time.Unix(0, 0), time.Now(), discardOut{}, discardOut{}); err != nil {
+		t.Fatal(err)
+	}
+	a = startApp(t, cfg)
+	if got := personHours(t, a, before); got != "metz-accueil 0.00 0.00; metz-coworking 2.67 24.67; " {
+		t.Errorf("rebuilt: %s", got)
+	}
+	if got := personHours(t, a, after); got != "metz-accueil 2.17 8.67; metz-coworking 0.00 0.00; " {
+		t.Errorf("rebuilt, the day after: %s", got)
+	}
+}
+
+type discardOut struct{}
+
+func (discardOut) Write(b []byte) (int, error) { return len(b), nil }
+
+func TestACatalogueSinceADayToComeIsRefused(t *testing.T) {
+	cfg := testConfig(t)
+	stopApp(t, startApp(t, cfg))
+	cfg.Catalogue = changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1))
+	for since, says := range map[string]string{"2099-01-01": "lies ahead", "soon": "is no day"} {
+		cfg.CatalogueSince = since
+		if _, err := Start(t.Context(), cfg, Options{Log: discard()}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("since %s: %v", since, err)
+		}
+	}
+}

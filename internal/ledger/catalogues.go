@@ -1,0 +1,89 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/ingest"
+)
+
+// Catalogue is the text of a catalogue that a service ran with.
+type Catalogue struct {
+	N     int
+	Since time.Time // from when it holds; 1970: from the beginning
+	At    time.Time // when it was recorded
+	Name  string    // of its file
+	Entry int64     // of the audit chain
+	Text  []byte
+}
+
+// Catalogues are all that a service ran with, as they were recorded.
+func (l *Ledger) Catalogues(ctx context.Context) (list []Catalogue, err error) {
+	rows, err := l.reads.QueryContext(ctx, "SELECT n, since, at, name, entry, body FROM catalogues ORDER BY n")
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var c Catalogue
+		var since, made int64
+		err := rows.Scan(&c.N, &since, &made, &c.Name, &c.Entry, &c.Text)
+		c.Since, c.At = at(since), at(made)
+		list = append(list, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load catalogues: %w", err)
+	}
+	return list, nil
+}
+
+// catalogueAct is what the chain says of a catalogue.
+type catalogueAct struct {
+	Name   string `json:"name"`
+	Since  string `json:"since"`
+	SHA256 string `json:"sha256"`
+}
+
+func actOf(c Catalogue) ([]byte, error) {
+	sum := sha256.Sum256(c.Text)
+	return json.Marshal(catalogueAct{c.Name, c.Since.UTC().Format(time.RFC3339Nano), hex.EncodeToString(sum[:])})
+}
+
+// PutCatalogue records a catalogue, with its entry in the chain.
+func (tx *Tx) PutCatalogue(c Catalogue) error {
+	body, err := actOf(c)
+	if err != nil {
+		return err
+	}
+	act := ingest.Act{At: c.At, Actor: "totem", Action: "put", Target: fmt.Sprintf("catalogue/%d", c.N), Body: body}
+	if err := tx.AddAct(&act); err != nil {
+		return err
+	}
+	err = tx.run("INSERT INTO catalogues (n, since, at, name, entry, body) VALUES (?, ?, ?, ?, ?, ?)", c.N, ms(c.Since), ms(c.At), c.Name, act.Seq, string(c.Text))
+	if err != nil {
+		return fmt.Errorf("ledger: put catalogue: %w", err)
+	}
+	return nil
+}
+
+// catalogues holds the recorded catalogues to their acts.
+func (v *verifier) catalogues(acts map[string]lastAct, there map[string]bool) error {
+	rows, err := v.tx.QueryContext(v.ctx, "SELECT n, since, name, body FROM catalogues ORDER BY n")
+	return each(rows, err, func(rows *sql.Rows) error {
+		var c Catalogue
+		var since int64
+		if err := rows.Scan(&c.N, &since, &c.Name, &c.Text); err != nil {
+			return err
+		}
+		c.Since = at(since)
+		target := fmt.Sprintf("catalogue/%d", c.N)
+		there[target] = true
+		said, err := actOf(c)
+		if a, ok := acts[target]; err == nil && (!ok || string(a.body) != string(said)) {
+			return v.differs(acts, target)
+		}
+		return err
+	})
+}
