@@ -64,7 +64,7 @@ func (l *lived) tariff() *billing.Tariff {
 	for i := range l.world.Plans {
 		plans[l.world.Plans[i].ID] = dated.Always[catalogue.Day](l.world.Plans[i])
 	}
-	return billing.NewTariff(l.network, leases, plans)
+	return billing.NewTariff(catalogue.Always(l.network), leases, plans)
 }
 
 // trueVisits are the visits to billable spaces as they really were, by person.

@@ -160,8 +160,11 @@ func (a *App) openData(ctx context.Context) error {
 }
 
 func (a *App) openRights(ctx context.Context) (err error) {
-	a.Rights, err = rights.Open(ctx, a.Network, a.ledger, a.opt.Now)
-	return err
+	if a.Rights, err = rights.Open(ctx, a.Network, a.ledger, a.opt.Now); err != nil {
+		return err
+	}
+	a.Rights.SetBillable(catalogue.EverBillable(a.catalogues))
+	return nil
 }
 
 // openBroker opens the way in. The broker publishes for parts that are opened

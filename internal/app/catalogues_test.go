@@ -126,3 +126,43 @@ func TestACatalogueSinceADayToComeIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A coworking that becomes a meeting room takes nothing back from what was issued.
+func TestARoomThatChangedItsKindIsBilledByWhatItWas(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	priced(t, a)
+	publish(t, a, stay("2026-10-06", "09:00:00", "12:00:00"))
+	issued := clientOf(t, a).must("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier"}`)["items"].([]any)[0].(map[string]any)
+	if issued["billable_minutes"] != 180.0 {
+		t.Fatalf("%v", issued)
+	}
+	stopApp(t, a)
+	const space = "{id: metz-coworking, building: metz-blida, floor: 0, name: Coworking, kind: coworking,"
+	cfg.Catalogue = changedCatalogue(t, space, strings.Replace(space, "kind: coworking", "kind: meeting-room", 1))
+	cfg.CatalogueSince = "2026-11-01"
+	a = startApp(t, cfg)
+	c := clientOf(t, a)
+	publish(t, a, stay("2026-11-03", "09:00:00", "12:00:00"))
+	hours := func(month string) string {
+		out := ""
+		for _, h := range c.must("GET", "/v1/hours?by=tenant&tenant=atelier&month="+month, "")["items"].([]any) {
+			h := h.(map[string]any)
+			out += fmt.Sprint(h["measured_seconds"], " ", h["billable_minutes"], ";")
+		}
+		return out
+	}
+	if got := hours("2026-10"); got != "10800 180;" {
+		t.Errorf("October, when it was a coworking: %s", got)
+	}
+	if got := hours("2026-11"); got != "" && got != "0 0;" {
+		t.Errorf("November, when it was a meeting room: %s", got)
+	}
+	for _, s := range c.must("POST", "/v1/statements", `{"month":"2026-11","tenant":"atelier","dry_run":true}`)["items"].([]any) {
+		for _, l := range s.(map[string]any)["lines"].([]any) {
+			if l.(map[string]any)["kind"] == "correction" {
+				t.Errorf("October is corrected: %v", l)
+			}
+		}
+	}
+}

@@ -85,5 +85,5 @@ func (s sessions) TokenChanged(id string) {
 }
 
 func (a *App) bills() bills.Bills {
-	return bills.Bills{Network: a.Network, Ledger: a.ledger, Now: a.opt.Now, Settings: a.settings}
+	return bills.Bills{Network: a.Network, History: a.catalogues, Ledger: a.ledger, Now: a.opt.Now, Settings: a.settings}
 }

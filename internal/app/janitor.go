@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
 )
 
@@ -80,7 +81,7 @@ func (a *App) purge(ctx context.Context) error {
 		r := ledger.Retention{Reads: now.Sub(now.AddDate(0, -keepReadMonths, 0)), Rejects: keepRejects,
 			Observations: days(a.cfg.KeepMessages), Series: days(a.cfg.KeepSeries), Shipped: a.shipper != nil}
 		err := a.ledger.Write(ctx, func(tx *ledger.Tx) (err error) {
-			more, err = tx.Purge(now, r, a.Network.BillableSpaces(), purgeStep)
+			more, err = tx.Purge(now, r, catalogue.EverBillable(a.catalogues), purgeStep)
 			return err
 		})
 		if err != nil {

@@ -66,7 +66,7 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 	var measured, inferred, corrected, billed []piece
 	for i := range visits {
 		v := &visits[i]
-		if t.network.Coworking(v.Space) != v.Space {
+		if t.at(v.From).Coworking(v.Space) != v.Space {
 			continue
 		}
 		if p, ok := clip(v.From, v.To); ok {
@@ -130,11 +130,11 @@ func (t *Tariff) counts(day catalogue.Day, v *Visit, visits []Visit) []stretch {
 		s := stretch{Span: Span{cuts[i-1], cuts[i]}}
 		for _, w := range inner {
 			if s.terms == nil && !s.From.Before(w.span.From) && s.From.Before(w.span.To) {
-				s.rank, s.terms = t.leaseOf(day, v.Member, v.Tenant, w.space)
+				s.rank, s.terms = t.leaseOf(day, v, w.space)
 			}
 		}
 		if s.terms == nil {
-			s.rank, s.terms = t.leaseOf(day, v.Member, v.Tenant, v.Space)
+			s.rank, s.terms = t.leaseOf(day, v, v.Space)
 		}
 		if capped && s.terms != nil && s.terms.Plan.InferredCapMinutes > 0 {
 			if last := v.From.Add(time.Duration(s.terms.Plan.InferredCapMinutes) * time.Minute); last.Before(s.To) {
@@ -159,11 +159,11 @@ type within struct {
 func (t *Tariff) inner(v *Visit, visits []Visit) (list []within) {
 	for i := range visits {
 		w := &visits[i]
-		if w.Tenant != v.Tenant || w.Space == v.Space || t.network.Coworking(w.Space) != v.Space || t.network.Space(w.Space).Kind != catalogue.Coworking {
+		if n := t.at(w.From); w.Tenant != v.Tenant || w.Space == v.Space || n.Coworking(w.Space) != v.Space || n.Space(w.Space).Kind != catalogue.Coworking {
 			continue
 		}
 		from, to := w.asCorrected()
-		list = append(list, within{w.Space, Span{from, to}, len(t.network.Chain(w.Space))})
+		list = append(list, within{w.Space, Span{from, to}, len(t.at(w.From).Chain(w.Space))})
 	}
 	slices.SortStableFunc(list, func(a, b within) int { return cmp.Compare(b.depth, a.depth) })
 	return list
@@ -180,7 +180,7 @@ type Counted struct {
 // overlaps is counted once. A visit to what lies below a coworking counts as
 // that coworking's: it has no parts of its own.
 func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visits []Visit) (parts []Counted) {
-	if t.network.Coworking(v.Space) != v.Space {
+	if t.at(v.From).Coworking(v.Space) != v.Space {
 		return nil
 	}
 	begin, end := zone.Start(day), zone.Start(day+1)

@@ -117,7 +117,7 @@ func (w *world) terms(day catalogue.Day, m lease.MemberID, space catalogue.Space
 func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t)
-		tariff := billing.NewTariff(w.n, w.leases, w.plans)
+		tariff := billing.NewTariff(catalogue.Always(w.n), w.leases, w.plans)
 		m := billing.Month{Year: 2026, Month: time.October}
 		first, last := m.Days()
 		minutes := map[lease.ID]map[catalogue.Day]int64{"a": {}, "b": {}, "c": {}}
@@ -252,7 +252,7 @@ func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map
 func TestAPlanThatChangesWithinTheMonthIsPricedInParts(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 10, d) }
 	l := &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1)}
-	tariff := billing.NewTariff(network(t), billing.Leases{"l": past(lease.Change[lease.Lease]{Value: l})},
+	tariff := billing.NewTariff(catalogue.Always(network(t)), billing.Leases{"l": past(lease.Change[lease.Lease]{Value: l})},
 		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, lease.Change[lease.Plan]{From: day(17), Value: &lease.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}})})
 	a, _ := tariff.Amounts("l", billing.Month{Year: 2026, Month: time.October}, map[catalogue.Day]int64{day(5): 120, day(20): 120})
 	// 16 days of 620 minutes a month are 320, of which 120 are used; 15 days of 31 are 15: 105 minutes at 6 € an hour.
@@ -319,7 +319,7 @@ func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
 		return past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: plan, StartsOn: day - 30}})
 	}
 	plan := func(p lease.Plan) lease.Terms[lease.Plan] { return past(lease.Change[lease.Plan]{Value: &p}) }
-	tariff := billing.NewTariff(n, billing.Leases{"a": lease1("a", "a"), "b": lease1("b", "b")}, billing.Plans{
+	tariff := billing.NewTariff(catalogue.Always(n), billing.Leases{"a": lease1("a", "a"), "b": lease1("b", "b")}, billing.Plans{
 		"a": plan(lease.Plan{ID: "a", Includes: []catalogue.SpaceKind{catalogue.Coworking}, HourlyRateCents: 300, DailyCapMinutes: 480, InferredCapMinutes: 120}),
 		"b": plan(lease.Plan{ID: "b", Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.MeetingRoom}, HourlyRateCents: 500})})
 	visits := []billing.Visit{
@@ -348,7 +348,7 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 	given := func(id lease.ID, space catalogue.SpaceID) lease.Terms[lease.Lease] {
 		return past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: "p", Spaces: []catalogue.SpaceID{space}, StartsOn: day - 30}})
 	}
-	tariff := billing.NewTariff(n, billing.Leases{"a": given("a", "cowork"), "b": given("b", "silence")},
+	tariff := billing.NewTariff(catalogue.Always(n), billing.Leases{"a": given("a", "cowork"), "b": given("b", "silence")},
 		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", HourlyRateCents: 300}})})
 	visits := []billing.Visit{
 		{Member: "ann", Tenant: "t", Space: "cowork", From: at(8, 0), To: at(11, 0), Ended: visit.Badge},
@@ -369,7 +369,7 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 
 func TestEachRateOfVATHasItsBase(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 11, d) }
-	tariff := billing.NewTariff(network(t), billing.Leases{"l": past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
+	tariff := billing.NewTariff(catalogue.Always(network(t)), billing.Leases{"l": past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
 		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", VatPct: 20}}, lease.Change[lease.Plan]{From: day(25), Value: &lease.Plan{ID: "p", VatPct: 5.5}})})
 	a, _ := tariff.Amounts("l", billing.Month{Year: 2026, Month: time.November}, nil)
 	want := []billing.Taxed{{VatPct: 20, NetCents: 24_000, VatCents: 4800}, {VatPct: 5.5, NetCents: 6000, VatCents: 330}}

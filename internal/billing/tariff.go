@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
@@ -23,7 +24,8 @@ type (
 // Tariff is every plan and lease with what they were before: a change prices
 // the days from its own on.
 type Tariff struct {
-	network *catalogue.Network
+	network catalogue.History
+	only    *catalogue.Network // where there was never another
 	leases  Leases
 	when    map[lease.ID][]lease.Version[lease.Lease] // with their dates
 	plans   Plans
@@ -37,10 +39,13 @@ type Terms struct {
 }
 
 // NewTariff takes all histories.
-func NewTariff(n *catalogue.Network, leases Leases, plans Plans) *Tariff {
-	t := &Tariff{n, leases, make(map[lease.ID][]lease.Version[lease.Lease], len(leases)), plans, map[catalogue.Day][]Terms{}}
+func NewTariff(n catalogue.History, leases Leases, plans Plans) *Tariff {
+	t := &Tariff{n, nil, leases, make(map[lease.ID][]lease.Version[lease.Lease], len(leases)), plans, map[catalogue.Day][]Terms{}}
 	for id, h := range leases {
 		t.when[id] = lease.LeaseVersions(h)
+	}
+	if v := n.Versions(); len(v) == 1 {
+		t.only = *v[0].Value
 	}
 	return t
 }
@@ -109,24 +114,32 @@ func (t *Tariff) on(day catalogue.Day) []Terms {
 	return list
 }
 
-// gives reports whether the terms give a member that space, whatever the lease's status.
-func (t *Tariff) gives(x Terms, m lease.MemberID, tenant lease.TenantID, space catalogue.SpaceID) bool {
-	serves := x.Lease.Members == nil && x.Lease.Tenant == tenant || slices.Contains(x.Lease.Members, m)
+// at is the catalogue of an instant.
+func (t *Tariff) at(when time.Time) *catalogue.Network {
+	if t.only != nil {
+		return t.only
+	}
+	return *t.network.On(when.UnixMilli())
+}
+
+// gives reports whether the terms give who visits that space, whatever the lease's status.
+func (t *Tariff) gives(x Terms, v *Visit, space catalogue.SpaceID) bool {
+	serves := x.Lease.Members == nil && x.Lease.Tenant == v.Tenant || slices.Contains(x.Lease.Members, v.Member)
 	if !serves {
 		return false
 	}
 	if slices.Contains(x.Lease.Spaces, space) {
 		return true
 	}
-	sp := t.network.Space(space)
+	sp := t.at(v.From).Space(space)
 	return sp != nil && slices.Contains(x.Plan.Includes, sp.Kind) && (x.Plan.Roaming || sp.Site == x.Lease.Site)
 }
 
-// leaseOf is the rank and terms of the lease that gives a member a space on a day; nil: none does.
-func (t *Tariff) leaseOf(day catalogue.Day, m lease.MemberID, tenant lease.TenantID, space catalogue.SpaceID) (rank int, x *Terms) {
+// leaseOf is the rank and terms of the lease that gives who visits a space on a day; nil: none does.
+func (t *Tariff) leaseOf(day catalogue.Day, v *Visit, space catalogue.SpaceID) (rank int, x *Terms) {
 	list := t.on(day)
 	for i := range list {
-		if t.gives(list[i], m, tenant, space) {
+		if t.gives(list[i], v, space) {
 			return i, &list[i]
 		}
 	}

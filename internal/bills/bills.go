@@ -22,6 +22,7 @@ import (
 // Bills prices what the ledger holds.
 type Bills struct {
 	Network  *catalogue.Network
+	History  catalogue.History // of the network; empty: it was always so
 	Ledger   *ledger.Ledger
 	Now      func() time.Time
 	Settings Settings
@@ -34,6 +35,13 @@ var (
 	ErrUnknown = errors.New("there is no such tenant")
 )
 
+func (b Bills) history() catalogue.History {
+	if len(b.History.Versions()) == 0 {
+		return catalogue.Always(b.Network)
+	}
+	return b.History
+}
+
 // Tariff loads everything that plans and leases were, are and are to be.
 func (b Bills) Tariff(ctx context.Context) (*billing.Tariff, error) {
 	leases, err := ledger.TermsOf[lease.ID, lease.Lease](ctx, b.Ledger, "lease")
@@ -44,7 +52,7 @@ func (b Bills) Tariff(ctx context.Context) (*billing.Tariff, error) {
 	if err != nil {
 		return nil, err
 	}
-	return billing.NewTariff(b.Network, leases, plans), nil
+	return billing.NewTariff(b.history(), leases, plans), nil
 }
 
 // Request asks for statements.

@@ -27,7 +27,7 @@ func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, map[uuid.UUID]time.Time, error) {
 	zone, now := b.Network.Zone, b.now()
 	f.From, f.To, f.Corrected, f.Limit = zone.Start(from), zone.Start(to+1), true, 1<<40
-	f.Spaces = b.Network.BillableSpaces()
+	f.Spaces = catalogue.EverBillable(b.history())
 	list, err := b.Ledger.Visits(ctx, f)
 	if err != nil {
 		return nil, nil, err
@@ -53,8 +53,14 @@ func (b Bills) now() time.Time { return b.Now().UTC().Truncate(time.Millisecond)
 func (b Bills) basis() int64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, billing.Arithmetic, b.Network.Zone)
-	for _, sp := range b.Network.Spaces {
-		fmt.Fprint(h, sp.ID, sp.Site, sp.Kind, b.Network.Billable(sp.ID))
+	versions := b.history().Versions()
+	for i, v := range versions {
+		if i > 0 { // a network that was never otherwise is named as it always was
+			fmt.Fprint(h, v.From)
+		}
+		for _, sp := range (*v.Value).Spaces {
+			fmt.Fprint(h, sp.ID, sp.Site, sp.Kind, (*v.Value).Billable(sp.ID))
+		}
 	}
 	return int64(binary.BigEndian.Uint64(h.Sum(nil)) >> 1)
 }

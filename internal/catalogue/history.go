@@ -86,6 +86,19 @@ func EverSpaces(h History) []SpaceID {
 	return ids
 }
 
+// EverBillable are the spaces in which hours were ever measured for bills; never nil.
+func EverBillable(h History) []SpaceID {
+	list := []SpaceID{}
+	for _, v := range h.Versions() {
+		for _, s := range (*v.Value).BillableSpaces() {
+			if !slices.Contains(list, s) {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
 // Moved are the spaces of which devices tell otherwise by two histories, with
 // the earliest instant from which they do.
 func Moved(a, b History) map[SpaceID]time.Time {

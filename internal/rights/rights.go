@@ -49,6 +49,7 @@ type Keeper struct {
 	store    Store
 	compiler *access.Compiler
 	now      func() time.Time
+	billable []catalogue.SpaceID // whose visits outlive their person: bills need them
 
 	mu      sync.Mutex // one change at a time
 	current atomic.Pointer[InForce]
@@ -60,7 +61,7 @@ const lockdownMemory = 100 * 24 * time.Hour
 
 // Open loads the rights from the ledger.
 func Open(ctx context.Context, n *catalogue.Network, store Store, now func() time.Time) (*Keeper, error) {
-	k := &Keeper{network: n, store: store, compiler: access.NewCompiler(n), now: now}
+	k := &Keeper{network: n, store: store, compiler: access.NewCompiler(n), now: now, billable: n.BillableSpaces()}
 	book := lease.NewBook(n)
 	book.SetToday(k.day(now()))
 	book.SetLoading(true)
@@ -75,6 +76,9 @@ func Open(ctx context.Context, n *catalogue.Network, store Store, now func() tim
 	k.current.Store(k.compile(book, lockdowns))
 	return k, nil
 }
+
+// SetBillable says of which spaces visits outlive their person, where there were ever others than now.
+func (k *Keeper) SetBillable(spaces []catalogue.SpaceID) { k.billable = spaces }
 
 // InForce returns the rights in force.
 func (k *Keeper) InForce() *InForce { return k.current.Load() }
