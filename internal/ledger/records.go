@@ -46,7 +46,7 @@ func (tx *Tx) namedElsewhere(kind, id string) error {
 	for _, by := range []struct{ kind, query, what string }{
 		{"tenant", "SELECT count(*) FROM tokens WHERE role = 'tenant' AND tenant = ?", "a token is this tenant's: withdraw it first"},
 		{"tenant", "SELECT count(*) FROM statements WHERE tenant = ?", "it is on an issued statement, which must stay explained"},
-		{"lease", "SELECT count(*) FROM statements WHERE lease = ?", "it is on an issued statement: end it instead (ends_on)"},
+		{"lease", "SELECT count(*) FROM statements WHERE lease = ?", "it is on an issued statement, which never changes: end it (ends_on), or put what is right from the day on which it is (effective_from)"},
 		{"plan", "SELECT count(*) FROM statements WHERE json_extract(body, '$.plan') = ?", "it is on an issued statement, which must stay explained"},
 	} {
 		if by.kind != kind {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -238,15 +237,6 @@ func firstMonth(day catalogue.Day) int {
 		return math.MinInt32
 	}
 	return monthOf(time.Unix(int64(day)*86400, 0))
-}
-
-// StatementOf is the number of the first statement of a lease; 0: none was issued.
-func (tx *Tx) StatementOf(id lease.ID) (number int64, err error) {
-	err = tx.row("SELECT number FROM statements WHERE lease = ? ORDER BY number LIMIT 1", []any{string(id)}, &number)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
-	}
-	return number, err
 }
 
 // forgetInTerms gives an erased member a name that means nobody in all that

@@ -81,7 +81,6 @@ type edit struct {
 	audit  any             // what the audit commits to: without hashes
 	also   []ledger.Record // of others that the change alters: passes that outlive their host
 	terms  *termsEdit      // of what is dated; nil: nothing changes in what holds when
-	issued lease.ID        // that must be on no statement; empty: none
 }
 
 // moment is when, and by whom, a change is made.
@@ -190,9 +189,9 @@ func makeDelete(book *lease.Book, k Key, m moment) (edit, error) {
 		e.terms = standing(book.PlanTerms(id))
 		return e, book.DeletePlan(id, now)
 	case KindLease:
-		e.issued = lease.ID(k.ID)
-		e.terms = standing(book.LeaseTerms(e.issued))
-		return e, book.DeleteLease(e.issued, now)
+		id := lease.ID(k.ID)
+		e.terms = standing(book.LeaseTerms(id))
+		return e, book.DeleteLease(id, now)
 	case KindEvent:
 		return e, book.DeleteEvent(lease.EventID(k.ID))
 	case KindPass: // kept, so that its token answers credential-revoked
@@ -242,15 +241,6 @@ func (e edit) putOthers(tx *ledger.Tx) error {
 }
 
 func (e edit) commit(tx *ledger.Tx, m moment) error {
-	if e.issued != "" {
-		number, err := tx.StatementOf(e.issued)
-		if err != nil {
-			return err
-		}
-		if number != 0 {
-			return &lease.ConflictError{Field: "id", Msg: fmt.Sprintf("lease %q is on an issued statement, which never changes: end it (ends_on), or put what is right from the day on which it is (effective_from)", e.issued)}
-		}
-	}
 	audit, err := json.Marshal(e.audit)
 	if err != nil {
 		return err
