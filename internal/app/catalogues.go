@@ -18,15 +18,22 @@ func catalogueHistory(ctx context.Context, l *ledger.Ledger) (catalogue.History,
 	if err != nil {
 		return catalogue.History{}, err
 	}
-	changes := make([]dated.Change[int64, *catalogue.Network], len(list))
-	for i, c := range list {
+	var h catalogue.History
+	for _, c := range list {
 		n, err := catalogue.Parse(fmt.Sprintf("%s as recorded on %s", c.Name, c.At.Format(time.RFC3339)), c.Text)
 		if err != nil {
 			return catalogue.History{}, err
 		}
-		changes[i] = dated.Change[int64, *catalogue.Network]{N: c.N, From: c.Since.UnixMilli(), Value: &n, At: c.At, Entry: c.Entry}
+		h = withCatalogue(h, c.Since, c.At, n)
 	}
-	return dated.Of(changes), nil
+	return h, nil
+}
+
+// withCatalogue is a history with one more catalogue, which holds from since
+// until now: those that were to hold after since are gone by it.
+func withCatalogue(h catalogue.History, since, at time.Time, n *catalogue.Network) catalogue.History {
+	from := since.UnixMilli()
+	return h.Put(dated.Change[int64, *catalogue.Network]{From: from, Value: &n, At: at}, func(c *dated.Change[int64, *catalogue.Network]) bool { return c.From >= from })
 }
 
 // historyOf is what a ledger recorded of its catalogues, or that it was always as it is.
@@ -64,7 +71,7 @@ func (a *App) noteCatalogue(ctx context.Context) error {
 			return fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %s lies ahead: start the service with the new file then", a.cfg.CatalogueSince)
 		}
 	}
-	a.catalogues = before.Put(dated.Change[int64, *catalogue.Network]{From: since.UnixMilli(), Value: &a.Network, At: now}, nil)
+	a.catalogues = withCatalogue(before, since, now, a.Network)
 	first := len(before.Versions()) == 0
 	if first {
 		since = time.UnixMilli(dated.Beginning)

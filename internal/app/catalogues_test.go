@@ -166,3 +166,23 @@ func TestARoomThatChangedItsKindIsBilledByWhatItWas(t *testing.T) {
 		}
 	}
 }
+
+// Told of one move after the other, and of an earlier one: the file that the
+// service runs with is the one that holds now.
+func TestTheCatalogueOfTheServiceHoldsNow(t *testing.T) {
+	cfg := testConfig(t)
+	stopApp(t, startApp(t, cfg))
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	for i, space := range []string{"metz-accueil", "metz-hall"} {
+		cfg.Catalogue = changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: "+space, 1))
+		cfg.CatalogueSince = today.AddDate(0, 0, -2-i).Format(time.DateOnly) // the second from before the first
+		for range 2 {
+			a := startApp(t, cfg)
+			versions := a.catalogues.Versions()
+			if last := versions[len(versions)-1]; len(versions) != 2 || (*last.Value).Device("metz-coworking-count").Space != catalogue.SpaceID(space) {
+				t.Errorf("%s: %d versions hold", space, len(versions))
+			}
+			stopApp(t, a)
+		}
+	}
+}
