@@ -128,12 +128,13 @@ func (h History[K, T]) LastEntry() int64 {
 // from the beginning, whatever it says.
 func (h History[K, T]) Put(c Change[K, T], replaced func(*Change[K, T]) bool) History[K, T] {
 	var beginning K
-	changes, first := slices.Clone(h.changes), len(h.versions) == 0
+	changes, first := slices.Clone(h.changes), true
 	for i := range changes {
-		if x := &changes[i]; x.Stands() && replaced != nil && replaced(x) {
+		x := &changes[i]
+		if x.Stands() && replaced != nil && replaced(x) {
 			x.Gone, x.GoneEntry = c.At, c.Entry
-			first = first || x.From == beginning
 		}
+		first = first && !(x.Stands() && x.From == beginning)
 	}
 	c.N = len(changes) + 1
 	if first {

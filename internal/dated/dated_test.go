@@ -57,6 +57,12 @@ func TestWhatIsReplacedNeverWas(t *testing.T) {
 	want(t, h, map[int]terms{4: {450, 3}, 5: {450, 6}, 30: {50, 6}})
 }
 
+func TestWhatIsReplacedAtTheBeginningLeavesWhatWasThereBefore(t *testing.T) {
+	h := put(put(history{}, 0, 45, 3, 1), 0, 450, 3, 2) // mended from the beginning
+	h = h.Put(dated.Change[int, terms]{From: 20, Value: &terms{500, 3}, At: at(2)}, func(c *dated.Change[int, terms]) bool { return c.At.Equal(at(2)) })
+	want(t, h, map[int]terms{0: {45, 3}, 19: {45, 3}, 20: {500, 3}})
+}
+
 func TestDiffersFindsTheFirstDay(t *testing.T) {
 	equal := func(_ int, x, y *terms) bool { return (x == nil) == (y == nil) && (x == nil || *x == *y) }
 	a := put(history{}, 0, 45, 3, 1)
