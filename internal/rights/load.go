@@ -45,7 +45,28 @@ func loadTerms(ctx context.Context, book *lease.Book, store ledger.TermsStore) e
 	for id, t := range leases {
 		book.SetLeaseTerms(id, t)
 	}
+	for id := range forgotten(leases) { // their hours are still to be billed, and nobody is called so
+		book.ForgetMember(id)
+	}
 	return nil
+}
+
+// forgotten are the names that mean nobody, by which leases name whom was erased.
+func forgotten(leases map[lease.ID]lease.Terms[lease.Lease]) map[lease.MemberID]bool {
+	names := map[lease.MemberID]bool{}
+	for _, t := range leases {
+		for _, c := range t.Changes() {
+			if c.Value == nil {
+				continue
+			}
+			for _, m := range c.Value.Members {
+				if ledger.Nameless(m) {
+					names[m] = true
+				}
+			}
+		}
+	}
+	return names
 }
 
 func loadOne(book *lease.Book, kind Kind, r ledger.Record) error {
