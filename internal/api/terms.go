@@ -52,6 +52,14 @@ type version[T any] struct {
 	Value         *T                `json:"value" doc:"What it is then; null: it is no more."`
 }
 
+// order sorts versions as they hold: the first before every day.
+func (v version[T]) order() string {
+	if v.EffectiveFrom == lease.Beginning {
+		return "0"
+	}
+	return v.EffectiveFrom
+}
+
 type versionPath struct {
 	MatchPath
 	N int `path:"n" minimum:"1"`
@@ -141,7 +149,7 @@ func versions[T, V any](s *server, e entity[T], terms func(*lease.Book, string) 
 					return
 				}
 			}
-		}, func(v version[T]) string { return v.EffectiveFrom })
+		}, version[T].order)
 	})
 	op = with(operation("DELETE", path+"/{n}", tagRights, "Take back a version of a "+e.noun+" that has not begun.", e.write...), http.StatusConflict, http.StatusPreconditionFailed)
 	huma.Register(s.api, op, func(ctx context.Context, in *versionPath) (*empty, error) {

@@ -194,3 +194,43 @@ func TestATermsHistoryOutlivesARestart(t *testing.T) {
 	}
 	c.must("DELETE", "/v1/plans/cowork/versions/2", "")
 }
+
+func TestVersionsAreListedPageByPage(t *testing.T) {
+	_, now, c := landlord(t)
+	put(c, 4500, "")
+	for i := range 3 {
+		now.set(time.Date(2026, 7, 10+i, 8, 0, 0, 0, time.UTC))
+		put(c, 5000+i, fmt.Sprintf(`,"effective_from":"2026-1%d-01"`, i))
+	}
+	var froms []string
+	for cursor, more := "", true; more; {
+		page := c.must("GET", "/v1/leases/l/versions?limit=1"+cursor, "")
+		for _, v := range page["items"].([]any) {
+			froms = append(froms, v.(map[string]any)["effective_from"].(string))
+		}
+		next, there := page["next"].(string)
+		cursor, more = "&cursor="+next, there
+	}
+	if got := fmt.Sprint(froms); got != "[beginning 2026-10-01 2026-11-01 2026-12-01]" {
+		t.Error(got)
+	}
+}
+
+// Bills still need the hours of who was erased; a lease does not name them.
+func TestALeaseThatNamedWhoWasErasedCanBePutBack(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	c := clientOf(t, a)
+	c.must("PUT", "/v1/members/gone", `{"tenant":"atelier","name":"Gone","email":""}`)
+	c.must("PUT", "/v1/leases/atelier-lease", `{"tenant":"atelier","site":"metz","spaces":[],"plan":"cowork","starts_on":"2020-01-01","status":"active","rent_cents_month":0,"members":["alice","gone"]}`)
+	c.must("DELETE", "/v1/members/gone/data", "")
+	before := fmt.Sprint(c.must("GET", "/v1/leases/atelier-lease", ""))
+	stopApp(t, a)
+	c = clientOf(t, startApp(t, cfg))
+	_, body := c.raw("GET", "/v1/leases/atelier-lease", "")
+	if after := fmt.Sprint(c.must("GET", "/v1/leases/atelier-lease", "")); after != before {
+		t.Errorf("after a restart: %s\nbefore: %s", after, before)
+	}
+	c.must("PUT", "/v1/leases/atelier-lease", string(body))
+}

@@ -139,9 +139,15 @@ func between[T any](versions []Version[T], first, last catalogue.Day) (list []*T
 	return list
 }
 
+// Today is the day with whose versions the book answers.
+func (b *Book) Today() catalogue.Day { return b.today }
+
 // SetToday has the book answer with what holds on a day. It reports whether
 // that is something else than before.
 func (b *Book) SetToday(day catalogue.Day) (changed bool) {
+	if b.today == day { // each change keeps what holds today
+		return false
+	}
 	b.today = day
 	for id, t := range b.leaseTerms {
 		if l := LeaseOn(t, day); !reflect.DeepEqual(l, current(b.leases, id)) {
@@ -173,7 +179,7 @@ func hold[K comparable, T any](m map[K]T, id K, v *T) {
 	m[id] = *v
 }
 
-// SetLeaseTerms and SetPlanTerms take a history from the ledger.
+// SetLeaseTerms takes a history from the ledger.
 func (b *Book) SetLeaseTerms(id ID, t Terms[Lease]) {
 	b.leaseTerms[id] = t
 	hold(b.leases, id, LeaseOn(t, b.today))

@@ -119,7 +119,7 @@ func (v *verifier) state() error {
 func (v *verifier) terms(acts map[string]lastAct) error {
 	rows, err := v.tx.QueryContext(v.ctx, `SELECT t.kind, t.id, t.day, t.body, t.entry, coalesce(a.target, ''), coalesce(a.body, ''), coalesce(g.target, ''),
 		t.gone_at IS NOT NULL AND t.gone_entry <> 0,
-		EXISTS (SELECT 1 FROM acts o WHERE o.target = t.kind || '/' || t.id AND o.action = 'put' AND o.body = t.body)
+		t.entry = 0 AND EXISTS (SELECT 1 FROM acts o WHERE o.target = t.kind || '/' || t.id AND o.action = 'put' AND o.body = t.body)
 		FROM terms t LEFT JOIN acts a ON a.seq = t.entry AND t.entry <> 0 LEFT JOIN acts g ON g.seq = t.gone_entry AND t.gone_entry <> 0 ORDER BY t.kind, t.id, t.n`)
 	return each(rows, err, func(rows *sql.Rows) error {
 		var kind, id, by, act, goneBy string

@@ -177,10 +177,12 @@ func (k *Keeper) moment(actor string) moment {
 func (k *Keeper) Roll() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	book := k.InForce().Book.Clone()
-	if !book.SetToday(k.day(k.now())) {
+	day := k.day(k.now())
+	if k.InForce().Book.Today() == day {
 		return
 	}
+	book := k.InForce().Book.Clone()
+	book.SetToday(day)
 	next := k.compile(book, k.InForce().Lockdowns)
 	k.current.Store(next)
 	for _, w := range k.watch {
