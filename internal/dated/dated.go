@@ -134,7 +134,9 @@ func (h History[K, T]) Put(c Change[K, T], replaced func(*Change[K, T]) bool) Hi
 		if x.Stands() && replaced != nil && replaced(x) {
 			x.Gone, x.GoneEntry = c.At, c.Entry
 		}
-		first = first && !(x.Stands() && x.From == beginning)
+		if x.Stands() && x.From == beginning {
+			first = false
+		}
 	}
 	c.N = len(changes) + 1
 	if first {
