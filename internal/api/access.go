@@ -166,14 +166,14 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 			return nil, forbidden("site " + in.Site)
 		}
 		f.Doors = []catalogue.DoorID{}
-		for _, d := range s.cfg.Network.Doors {
+		for _, d := range s.ever.Doors {
 			if string(d.Site) == in.Site {
 				f.Doors = append(f.Doors, d.ID)
 			}
 		}
 	}
 	if in.Door != "" {
-		d := s.cfg.Network.Door(catalogue.DoorID(in.Door))
+		d := s.ever.Door(catalogue.DoorID(in.Door))
 		if d == nil {
 			return nil, invalid("query", "door", "the catalogue has no such door")
 		}

@@ -104,6 +104,8 @@ type server struct {
 	auth *authenticator
 	// lists are the looks at lists that this hour has recorded.
 	lists listLooks
+	// ever is everything that the catalogues ever had: what the past is told with.
+	ever *catalogue.Network
 	// calendars are the sites' opening hours and holidays.
 	calendars map[catalogue.SiteID]catalogue.Calendar
 	// written are the spaces' availabilities, as they were last encoded.
@@ -119,6 +121,7 @@ const (
 // New makes the handler.
 func New(cfg Config) http.Handler {
 	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, streams: map[string]map[*context.CancelFunc]bool{}}}
+	s.ever = catalogue.Ever(cfg.Series.History)
 	s.calendars = map[catalogue.SiteID]catalogue.Calendar{}
 	for i := range cfg.Network.Sites {
 		s.calendars[cfg.Network.Sites[i].ID] = cfg.Network.Calendar(&cfg.Network.Sites[i])

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -20,14 +21,28 @@ type SiteFilter struct {
 	Site string `query:"site" doc:"Only of this site."`
 }
 
-type spaceFilter struct {
+// AtFilter asks for the catalogue as it was.
+type AtFilter struct {
 	SiteFilter
+	At time.Time `query:"at" doc:"As the catalogue was at this instant; default: as it is now."`
+}
+
+type spaceFilter struct {
+	AtFilter
 	Kind string `query:"kind" doc:"Only of this kind."`
 }
 
-// checkSite refuses a site that the catalogue does not have.
+// networkAt is the catalogue as it was at an instant; zero: as it is now.
+func (s *server) networkAt(t time.Time) *catalogue.Network {
+	if t.IsZero() || t.After(s.cfg.Now()) {
+		return s.cfg.Network
+	}
+	return catalogue.At(s.cfg.Series.History, t)
+}
+
+// checkSite refuses a site that no catalogue ever had.
 func (s *server) checkSite(id string) error {
-	if id != "" && s.cfg.Network.Site(catalogue.SiteID(id)) == nil {
+	if id != "" && s.ever.Site(catalogue.SiteID(id)) == nil {
 		return invalid("query", "site", "the catalogue has no such site")
 	}
 	return nil
@@ -111,17 +126,17 @@ type IDPath struct {
 func (s *server) catalogue() {
 	n := s.cfg.Network
 	all := []Role{Admin, Manager, Billing, Tenant, Display}
-	list(s, "/v1/sites", "The sites.", all, n.Sites, func(v catalogue.Site) string { return string(v.ID) }, func(v catalogue.Site) (catalogue.SiteID, string) { return v.ID, "" })
-	list(s, "/v1/buildings", "The buildings.", all, n.Buildings, func(v catalogue.Building) string { return string(v.ID) },
+	list(s, "/v1/sites", "The sites.", all, func(n *catalogue.Network) []catalogue.Site { return n.Sites }, func(v catalogue.Site) string { return string(v.ID) }, func(v catalogue.Site) (catalogue.SiteID, string) { return v.ID, "" })
+	list(s, "/v1/buildings", "The buildings.", all, func(n *catalogue.Network) []catalogue.Building { return n.Buildings }, func(v catalogue.Building) string { return string(v.ID) },
 		func(v catalogue.Building) (catalogue.SiteID, string) { return v.Site, "" })
-	list(s, "/v1/spaces", "The spaces: a tree, each naming the parent one crosses to reach it. Rents are for admin, manager and billing.", all, n.Spaces,
+	list(s, "/v1/spaces", "The spaces: a tree, each naming the parent one crosses to reach it. Rents are for admin, manager and billing.", all, func(n *catalogue.Network) []catalogue.Space { return n.Spaces },
 		func(v catalogue.Space) string { return string(v.ID) }, func(v catalogue.Space) (catalogue.SiteID, string) { return v.Site, string(v.Kind) },
 		func(c *caller, v *catalogue.Space) {
 			if c.role == Tenant || c.role == Display {
 				v.RentCents = 0
 			}
 		})
-	list(s, "/v1/doors", "The doors.", []Role{Admin, Manager}, n.Doors, func(v catalogue.Door) string { return string(v.ID) },
+	list(s, "/v1/doors", "The doors.", []Role{Admin, Manager}, func(n *catalogue.Network) []catalogue.Door { return n.Doors }, func(v catalogue.Door) string { return string(v.ID) },
 		func(v catalogue.Door) (catalogue.SiteID, string) { return v.Site, "" })
 	huma.Register(s.api, file(operation("GET", "/v1/buildings/{id}/plan", tagCatalogue, "A building's plan, where the catalogue brings one: an SVG drawing whose ids are spaces.", all...), "image/svg+xml"),
 		func(ctx context.Context, in *IDPath) (*planOut, error) {
@@ -136,16 +151,20 @@ func (s *server) catalogue() {
 			return &planOut{"image/svg+xml", []byte(svg)}, nil
 		})
 	huma.Register(s.api, operation("GET", "/v1/devices", tagCatalogue, "The devices, with what they last said of themselves.", Admin, Manager),
-		func(ctx context.Context, in *SiteFilter) (*pageOut[deviceState], error) {
+		func(ctx context.Context, in *AtFilter) (*pageOut[deviceState], error) {
 			if err := s.checkSite(in.Site); err != nil {
 				return nil, err
 			}
 			c := callerOf(ctx)
 			known := s.cfg.Live.Devices()
 			var list []deviceState
-			for _, d := range n.Devices {
-				if c.at(d.Site) && (in.Site == "" || string(d.Site) == in.Site) {
+			for _, d := range s.networkAt(in.At).Devices {
+				switch {
+				case !c.at(d.Site) || in.Site != "" && string(d.Site) != in.Site:
+				case in.At.IsZero():
 					list = append(list, s.showDevice(d, known))
+				default: // what it said last is of now
+					list = append(list, deviceState{Device: d})
 				}
 			}
 			slices.SortFunc(list, func(a, b deviceState) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -194,15 +213,21 @@ func withStatus(d catalogue.Device, l live.Device) deviceState {
 }
 
 // list registers a list of the catalogue, filtered by site and kind.
-func list[T any](s *server, path, summary string, roles []Role, all []T, id func(T) string, of func(T) (catalogue.SiteID, string), hide ...func(*caller, *T)) {
-	sorted := slices.Clone(all)
-	slices.SortFunc(sorted, func(a, b T) int { return strings.Compare(id(a), id(b)) })
+func list[T any](s *server, path, summary string, roles []Role, all func(*catalogue.Network) []T, id func(T) string, of func(T) (catalogue.SiteID, string), hide ...func(*caller, *T)) {
+	byID := func(n *catalogue.Network) []T {
+		return slices.SortedFunc(slices.Values(all(n)), func(a, b T) int { return strings.Compare(id(a), id(b)) })
+	}
+	present := byID(s.cfg.Network)
 	huma.Register(s.api, operation("GET", path, tagCatalogue, summary, roles...), func(ctx context.Context, in *spaceFilter) (*pageOut[T], error) {
 		if err := s.checkSite(in.Site); err != nil {
 			return nil, err
 		}
 		if err := checkKind(in.Kind); err != nil {
 			return nil, err
+		}
+		sorted := present
+		if !in.At.IsZero() {
+			sorted = byID(s.networkAt(in.At))
 		}
 		c := callerOf(ctx)
 		return cut(in.Paging, convert(only(slices.Values(sorted), func(v T) bool {

@@ -215,6 +215,6 @@ func (s *server) explains(c *caller, id catalogue.DoorID) bool {
 	if c.role == Tenant {
 		return false
 	}
-	d := s.cfg.Network.Door(id)
+	d := s.ever.Door(id)
 	return !c.bound() || d != nil && c.at(d.Site)
 }

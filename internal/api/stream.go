@@ -121,7 +121,7 @@ func (s *server) lineOf(c *caller, e *live.Event, see func(occupancy.SpaceAvaila
 	case live.TopicAvailability:
 		l.data = see(e.Availability)
 	case live.TopicReads:
-		if d := s.cfg.Network.Door(e.Read.Door); d != nil && c.at(d.Site) {
+		if d := s.ever.Door(e.Read.Door); d != nil && c.at(d.Site) {
 			l.data = mustJSON(showRead(e.Read))
 		}
 	case live.TopicAlarms:
@@ -177,7 +177,7 @@ func (s *server) doorsOf(c *caller) []catalogue.DoorID {
 		return nil
 	}
 	doors := []catalogue.DoorID{}
-	for _, d := range s.cfg.Network.Doors {
+	for _, d := range s.ever.Doors {
 		if c.at(d.Site) {
 			doors = append(doors, d.ID)
 		}

@@ -196,7 +196,7 @@ func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket]
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	sp := s.cfg.Network.Space(catalogue.SpaceID(in.Space))
+	sp := s.ever.Space(catalogue.SpaceID(in.Space))
 	switch {
 	case sp == nil:
 		return nil, invalid("query", "space", "the catalogue has no such space")

@@ -119,7 +119,7 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 
 // visitFilter holds the request to what the caller may see.
 func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFilter, error) {
-	c, n := callerOf(ctx), s.cfg.Network
+	c := callerOf(ctx)
 	f := ledger.VisitFilter{Member: lease.MemberID(in.Member), Tenant: lease.TenantID(in.Tenant), From: in.From, To: in.To, Limit: in.Limit + 1}
 	if c.role == Tenant {
 		if in.Tenant != "" && f.Tenant != c.tenant {
@@ -127,14 +127,16 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 		}
 		f.Tenant = c.tenant
 	}
-	if in.Space != "" && n.Space(catalogue.SpaceID(in.Space)) == nil {
+	if in.Space != "" && s.ever.Space(catalogue.SpaceID(in.Space)) == nil {
 		return f, invalid("query", "space", "the catalogue has no such space")
 	}
 	if in.Space != "" || c.role != Admin {
 		f.Spaces = []catalogue.SpaceID{}
-		billable := c.role == Tenant || c.role == Billing // the others are nobody's business there
-		for _, sp := range n.Spaces {
-			if (in.Space == "" || string(sp.ID) == in.Space) && c.at(sp.Site) && (!billable || n.Billable(sp.ID)) {
+		if c.role == Tenant || c.role == Billing { // the others are nobody's business there
+			f.During = s.billableSpans()
+		}
+		for _, sp := range s.ever.Spaces {
+			if (in.Space == "" || string(sp.ID) == in.Space) && c.at(sp.Site) {
 				f.Spaces = append(f.Spaces, sp.ID)
 			}
 		}
@@ -152,6 +154,17 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 	return f, nil
 }
 
+// billableSpans are when each space was one whose hours are billed.
+func (s *server) billableSpans() []ledger.SpaceTime {
+	list := []ledger.SpaceTime{}
+	for id, spans := range catalogue.BillableOver(s.cfg.Series.History) {
+		for _, h := range spans {
+			list = append(list, ledger.SpaceTime{Space: id, From: h.From, To: h.To})
+		}
+	}
+	return list
+}
+
 // visit finds a visit at the caller's sites.
 func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) {
 	if _, err := s.visitsFollow(ctx); err != nil {
@@ -164,7 +177,7 @@ func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) 
 	if len(list) == 0 {
 		return ledger.Visit{}, notFound("visit " + id.String())
 	}
-	if sp := s.cfg.Network.Space(list[0].Space); sp != nil && !callerOf(ctx).at(sp.Site) {
+	if sp := s.ever.Space(list[0].Space); sp != nil && !callerOf(ctx).at(sp.Site) {
 		return ledger.Visit{}, notFound("visit " + id.String())
 	}
 	return list[0], nil

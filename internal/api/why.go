@@ -78,7 +78,7 @@ func (s *server) explainRead(ctx context.Context, in *ReadPath) (*one[why], erro
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	door := s.cfg.Network.Door(r.Door)
+	door := s.ever.Door(r.Door)
 	if c := callerOf(ctx); c.bound() && (door == nil || !c.at(door.Site)) {
 		return nil, notFound("read " + in.ID.String())
 	}

@@ -149,9 +149,6 @@ func (a *App) openData(ctx context.Context) error {
 	if a.Keys, err = openKeys(ctx, a.cfg.Data, a.Network, a.ledger); err != nil {
 		return err
 	}
-	if err := a.ledger.NoteCatalogue(ctx, visitBasis(a.Network), a.opt.Now()); err != nil {
-		return err
-	}
 	if err := a.noteCatalogue(ctx); err != nil {
 		return err
 	}
@@ -192,7 +189,7 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	}
 	a.tellEvents(a.Rights.InForce())
 	a.Rights.OnChange(a.tellEvents)
-	a.follower = newFollower(a.Network, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
+	a.follower = newFollower(a.catalogues, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
 	newest, err := a.ledger.NewestArrival(ctx)
 	if err != nil {
 		return err

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/occupancy"
 )
 
 // catalogueHistory reads every catalogue that a ledger's service ran with;
@@ -74,6 +76,9 @@ func (a *App) noteCatalogue(ctx context.Context) error {
 	a.catalogues = withCatalogue(before, since, now, a.Network)
 	first := len(before.Versions()) == 0
 	if first {
+		if err := a.ledger.NoteCatalogue(ctx, visitBasis(a.Network), now); err != nil {
+			return err
+		}
 		since = time.UnixMilli(dated.Beginning)
 	} else {
 		a.opt.Log.Info("the catalogue has changed", "since", since, "file", name)
@@ -83,16 +88,46 @@ func (a *App) noteCatalogue(ctx context.Context) error {
 		if err := tx.PutCatalogue(c); err != nil || first {
 			return err
 		}
-		for space, from := range catalogue.Moved(before, a.catalogues) {
-			if from.Before(since) {
-				from = since
-			}
-			if err := tx.MarkDirty(space, from, now); err != nil {
-				return err
+		return markEffects(tx, before, a.catalogues, now, a.cfg.InfluxURL != "")
+	})
+}
+
+// markEffects has made again what another history of catalogues makes otherwise.
+func markEffects(tx *ledger.Tx, before, after catalogue.History, now time.Time, outbox bool) error {
+	e := catalogue.EffectsOf(before, after)
+	for space, from := range e.Minutes {
+		if err := tx.MarkDirty(space, from, now); err != nil {
+			return err
+		}
+	}
+	for space, from := range e.Sums {
+		if !outbox {
+			break
+		}
+		if err := tx.AllToOutbox(space, occupancy.MinuteOf(from), occupancy.MinuteAfter(now)); err != nil {
+			return err
+		}
+	}
+	for site, from := range e.Visits {
+		if err := tx.TouchDoors(everDoors(site, before, after), from, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// everDoors are the doors that a site ever had.
+func everDoors(site catalogue.SiteID, histories ...catalogue.History) (list []catalogue.DoorID) {
+	for _, h := range histories {
+		for _, v := range h.Versions() {
+			for _, d := range (*v.Value).Doors {
+				if d.Site == site && !slices.Contains(list, d.ID) {
+					list = append(list, d.ID)
+				}
 			}
 		}
-		return nil
-	})
+	}
+	return list
 }
 
 // CatalogueVersion is one catalogue of a ledger's history.

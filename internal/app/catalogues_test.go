@@ -186,3 +186,100 @@ func TestTheCatalogueOfTheServiceHoldsNow(t *testing.T) {
 		}
 	}
 }
+
+// Closing times, opening hours, kinds and doors are those of their time.
+func TestThePastGoesByTheCatalogueOfItsTime(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	priced(t, a)
+	for _, day := range []string{"2026-10-06", "2026-11-03"} { // Tuesdays, and nobody badged out
+		publish(t, a, stay(day, "09:00:00", "12:00:00")[:1])
+	}
+	visits := func() (out string) {
+		for _, v := range clientOf(t, a).must("GET", "/v1/visits?member=alice&space=metz-coworking", "")["items"].([]any) {
+			v := v.(map[string]any)
+			out += fmt.Sprint(v["from"], " ", v["to"], " ", v["ended"], "; ")
+		}
+		return out
+	}
+	if got := visits(); got != "2026-10-06T07:00:00.000Z 2026-10-06T18:00:00.000Z closing; 2026-11-03T08:00:00.000Z 2026-11-03T19:00:00.000Z closing; " {
+		t.Fatal(got)
+	}
+	stopApp(t, a)
+
+	// From November on Metz closes at six, the coworking is a meeting room that holds
+	// ten, and its door leads to the café.
+	cfg.Catalogue = changedCatalogue(t, `to: "20:00"}`, `to: "18:00"}`)
+	edit(t, cfg.Catalogue, "name: Coworking, kind: coworking, parent: metz-hall, capacity: 40", "name: Coworking, kind: meeting-room, parent: metz-hall, capacity: 10")
+	edit(t, cfg.Catalogue, "{id: metz-fablab-door, from: metz-hall, to: metz-fablab}", "{id: metz-fablab-door, from: metz-cafe, to: metz-fablab}")
+	cfg.CatalogueSince = "2026-11-01"
+	a = startApp(t, cfg)
+	if got := visits(); got != "2026-10-06T07:00:00.000Z 2026-10-06T18:00:00.000Z closing; 2026-11-03T08:00:00.000Z 2026-11-03T17:00:00.000Z closing; " {
+		t.Error("visits:", got)
+	}
+	c := clientOf(t, a)
+	open := func(from, to, by, key string) (hours any) {
+		for _, u := range c.must("GET", "/v1/usage?site=metz&by="+by+"&from="+from+"T00:00:00%2B01:00&to="+to+"T00:00:00%2B01:00", "")["items"].([]any) {
+			if u := u.(map[string]any); u["key"] == key {
+				hours = u["open_hours"]
+			}
+		}
+		return hours
+	}
+	for _, w := range []struct {
+		from, to, by, key string
+		hours             any
+	}{
+		{"2026-10-27", "2026-10-28", "space", "metz-coworking", 12.0}, {"2026-11-03", "2026-11-04", "space", "metz-coworking", 10.0},
+		{"2026-10-30", "2026-11-03", "space", "metz-coworking", 22.0}, // a Friday and a Monday
+		{"2026-10-30", "2026-11-03", "kind", "auditorium", 22.0},
+		{"2026-10-27", "2026-10-28", "kind", "coworking", 4 * 12.0}, {"2026-11-03", "2026-11-04", "kind", "coworking", 3 * 10.0},
+		{"2026-11-03", "2026-11-04", "kind", "meeting-room", 4 * 10.0},
+	} {
+		if got := open(w.from, w.to, w.by, w.key); got != w.hours {
+			t.Errorf("open hours of %v: %v", w, got)
+		}
+	}
+	door := func(at string) (from any) {
+		for _, d := range c.must("GET", "/v1/doors?site=metz&limit=1000"+at, "")["items"].([]any) {
+			if d := d.(map[string]any); d["id"] == "metz-fablab-door" {
+				from = d["from"]
+			}
+		}
+		return from
+	}
+	if was, is := door("&at=2026-10-31T22:59:59Z"), door(""); was != "metz-hall" || is != "metz-cafe" {
+		t.Errorf("the door led from %v, and leads from %v", was, is)
+	}
+	for _, path := range []string{"/v1/spaces?site=metz&kind=coworking", "/v1/devices?site=metz"} {
+		was, is := c.must("GET", path+"&limit=1000&at=2026-10-31T22:59:59Z", ""), c.must("GET", path+"&limit=1000", "")
+		if len(was["items"].([]any)) < len(is["items"].([]any)) {
+			t.Errorf("%s: %d, now %d", path, len(was["items"].([]any)), len(is["items"].([]any)))
+		}
+	}
+	// What hours are billed of is as it was: October's three hours of nobody's leaving, none of November's.
+	for month, want := range map[string]string{"2026-10": "39600", "2026-11": ""} {
+		got := ""
+		for _, h := range c.must("GET", "/v1/hours?by=tenant&tenant=atelier&month="+month, "")["items"].([]any) {
+			got += fmt.Sprint(h.(map[string]any)["measured_seconds"])
+		}
+		if got != want && (want != "" || got != "0") {
+			t.Errorf("hours of %s: %s", month, got)
+		}
+	}
+	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
+	}
+}
+
+// edit replaces something in a file.
+func edit(t *testing.T, file, old, with string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), old) {
+		t.Fatalf("%s has no %q, %v", file, old, err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), old, with, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

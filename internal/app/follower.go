@@ -23,16 +23,15 @@ import (
 // subject, each once for all its reads, those who badge today first. How far
 // it has come is committed with what it made, so that a start goes on where it was.
 type follower struct {
-	network   *catalogue.Network
-	ledger    *ledger.Ledger
-	rights    *rights.Keeper
-	live      *live.State
-	now       func() time.Time
-	log       *slog.Logger
-	calendars map[catalogue.SiteID]catalogue.Calendar
-	remade    func() // told when stays may have changed
-	kick      chan struct{}
-	hurry     chan struct{}
+	places *visit.Places
+	ledger *ledger.Ledger
+	rights *rights.Keeper
+	live   *live.State
+	now    func() time.Time
+	log    *slog.Logger
+	remade func() // told when stays may have changed
+	kick   chan struct{}
+	hurry  chan struct{}
 
 	mu     sync.Mutex
 	done   chan struct{} // closed and replaced at each step
@@ -60,12 +59,9 @@ const (
 	followAfter = 50 * time.Millisecond
 )
 
-func newFollower(n *catalogue.Network, l *ledger.Ledger, r *rights.Keeper, s *live.State, remade func(), opt Options) *follower {
-	f := &follower{network: n, ledger: l, rights: r, live: s, remade: remade, now: opt.Now, log: opt.Log,
-		calendars: map[catalogue.SiteID]catalogue.Calendar{}, kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{}), faults: map[visit.Subject]fault{}}
-	for i := range n.Sites {
-		f.calendars[n.Sites[i].ID] = n.Calendar(&n.Sites[i])
-	}
+func newFollower(h catalogue.History, l *ledger.Ledger, r *rights.Keeper, s *live.State, remade func(), opt Options) *follower {
+	f := &follower{places: visit.NewPlaces(h), ledger: l, rights: r, live: s, remade: remade, now: opt.Now, log: opt.Log,
+		kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), done: make(chan struct{}), faults: map[visit.Subject]fault{}}
 	f.wake()
 	return f
 }
@@ -256,7 +252,7 @@ func (f *follower) presence(ctx context.Context, who visit.Subject, now time.Tim
 		return p, err
 	}
 	p.Subject = who
-	p.Space, p.Since, p.Until = visit.Presence(f.network, f.calendar, latest)
+	p.Space, p.Since, p.Until = visit.Presence(f.places, latest)
 	return p, nil
 }
 
@@ -366,14 +362,12 @@ func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
 	if f.rights != nil { // a verification looks at no tenant
 		tenant = f.tenant(t.Subject.Member)
 	}
-	for _, v := range visit.Make(f.network, f.calendar, reads) {
+	for _, v := range visit.Make(f.places, reads) {
 		m.visits = append(m.visits, ledger.Visit{ID: visit.ID(v.Space, v.First), Tenant: tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended})
 	}
-	m.stays = visit.Stays(f.network, f.calendar, reads)
+	m.stays = visit.Stays(f.places, reads)
 	return m, nil
 }
-
-func (f *follower) calendar(id catalogue.SiteID) catalogue.Calendar { return f.calendars[id] }
 
 func (f *follower) tenant(id lease.MemberID) lease.TenantID {
 	m, _ := f.rights.InForce().Book.Member(id)
@@ -435,7 +429,7 @@ func (f *follower) before(reads []visit.Read, i int, from, begin time.Time) bool
 	if i == 0 {
 		return from.Sub(begin) > visit.Longest
 	}
-	return from.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.network, reads[i-1])
+	return from.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.places, reads[i-1])
 }
 
 // after reports whether no visit reaches from reads[i-1], or from the latest of
@@ -443,7 +437,7 @@ func (f *follower) before(reads []visit.Read, i int, from, begin time.Time) bool
 func (f *follower) after(reads []visit.Read, i int, to, end time.Time) bool {
 	left := false
 	if i > 0 && reads[i-1].At.After(to) {
-		to, left = reads[i-1].At, visit.Leaves(f.network, reads[i-1])
+		to, left = reads[i-1].At, visit.Leaves(f.places, reads[i-1])
 	}
 	if i == len(reads) {
 		return left || end.Sub(to) > visit.Longest

@@ -108,7 +108,7 @@ func TestVisitsDoNotDependOnTheOrderInWhichReadsCome(t *testing.T) {
 		for _, v := range list {
 			got = append(got, fmt.Sprint(v.Space, v.From.UTC(), v.To.UTC(), v.Ended))
 		}
-		for _, v := range visit.Make(a.Network, a.follower.calendar, moves) {
+		for _, v := range visit.Make(visit.NewPlaces(a.catalogues), moves) {
 			want = append(want, fmt.Sprint(v.Space, v.From.UTC(), v.To.UTC(), v.Ended))
 		}
 		slices.Sort(got)

@@ -20,7 +20,7 @@ func (a *App) apiConfig() api.Config {
 	return api.Config{
 		Network: a.Network, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
-		Series:      series.Reader{Network: a.Network, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
+		Series:      series.Reader{History: a.catalogues, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
 		Bills:   a.bills(),
 		Foreign: a.foreign, Watch: a.pipeline.Watch, NotUnderstood: a.pipeline.NotUnderstood, Enrolments: a.enrolments,
 		Verify: func(ctx context.Context) (ledger.Audit, error) { return verify(ctx, a.Network, a.ledger) }, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,

@@ -41,7 +41,7 @@ func TestInfluxDBStoppedWhileDaysAreLivedHasThemAfterwards(t *testing.T) {
 	influx := series.NewInflux(a.Network, cfg.influx())
 	defer influx.Close()
 	var out bytes.Buffer
-	days, differ, err := compare(t.Context(), a.Network, a.ledger, influx, from, to.Add(time.Hour), &out)
+	days, differ, err := compare(t.Context(), a.catalogues, a.ledger, influx, from, to.Add(time.Hour), &out)
 	if err != nil || days < 2 || differ > 0 {
 		t.Errorf("%d days, %d sums differ, %v\n%s", days, differ, err, out.String())
 	}

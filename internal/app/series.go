@@ -27,9 +27,9 @@ func (a *App) openSeries(ctx context.Context) error {
 	if a.cfg.InfluxURL != "" {
 		influx := series.NewInflux(a.Network, a.cfg.influx())
 		a.onClose(func(context.Context) error { influx.Close(); return nil })
-		a.shipper = series.NewShipper(a.Network, a.ledger, influx, a.opt.Now, a.opt.Log)
+		a.shipper = series.NewShipper(a.catalogues, a.ledger, influx, a.opt.Now, a.opt.Log)
 	}
-	a.maker = series.NewMaker(series.MakerConfig{Network: a.Network, History: a.catalogues, Ledger: a.ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log})
+	a.maker = series.NewMaker(series.MakerConfig{History: a.catalogues, Ledger: a.ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log})
 	a.waits = &decisionWaits{sites: map[catalogue.SiteID]*siteWaits{}}
 	return nil
 }

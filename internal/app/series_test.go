@@ -107,7 +107,7 @@ func minutesOf(t *testing.T, a *App, spans []occupancy.Span) map[string][]occupa
 	out := map[string][]occupancy.Run{}
 	for _, sp := range a.Network.Spaces {
 		for _, s := range spans {
-			runs, err := series.Reader{Network: a.Network, Ledger: a.ledger}.Minutes(t.Context(), sp.ID, occupancy.MinuteOf(s.From), occupancy.MinuteOf(s.To))
+			runs, err := series.Reader{History: a.catalogues, Ledger: a.ledger}.Minutes(t.Context(), sp.ID, occupancy.MinuteOf(s.From), occupancy.MinuteOf(s.To))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -42,14 +42,18 @@ func verify(ctx context.Context, n *catalogue.Network, l *ledger.Ledger) (ledger
 	if err != nil || !a.OK {
 		return a, err
 	}
-	since, same, err := l.CatalogueSince(ctx, visitBasis(n))
-	if err != nil || !same { // visits are as another catalogue made them
+	history, err := historyOf(ctx, l, n)
+	if err != nil {
+		return a, err
+	}
+	since, err := l.VisitsSince(ctx)
+	if err != nil {
 		return a, err
 	}
 	if days := time.Now().AddDate(0, 0, -sampledDays); since.Before(days) {
 		since = days
 	}
-	f := newFollower(n, l, nil, nil, nil, Options{Now: time.Now})
+	f := newFollower(history, l, nil, nil, nil, Options{Now: time.Now})
 	// A visit that began before is as the catalogue of then made it.
 	people, err := l.SampleMoves(ctx, since.Add(2*visit.Longest), sampled)
 	if err != nil {

@@ -76,7 +76,7 @@ func seriesSize(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, tod
 // ask times one question, the best of five, beside reading its rows alone.
 func ask(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, today catalogue.Day, days int, by series.By) (Row, error) {
 	from, to := n.Zone.Start(today-catalogue.Day(days)), n.Zone.Start(today)
-	reader := series.Reader{Network: n, Ledger: l}
+	reader := series.Reader{History: catalogue.Always(n), Ledger: l}
 	got, err := best(5, func() error {
 		_, err := reader.Usage(ctx, series.UsageQuery{From: from, To: to, By: by, Space: func(*catalogue.Space) bool { return true }})
 		return err
@@ -152,7 +152,7 @@ func dayRuns(rng *rand.Rand, day catalogue.Day) []occupancy.Run {
 // lateUpload has a gateway send a day of one counter a week late, and tells how
 // many minutes were made again beside those that its values reach.
 func lateUpload(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, today catalogue.Day) (Row, error) {
-	maker := series.NewMaker(series.MakerConfig{Network: n, Ledger: l, Now: time.Now})
+	maker := series.NewMaker(series.MakerConfig{History: catalogue.Always(n), Ledger: l, Now: time.Now})
 	if err := maker.Catch(ctx); err != nil {
 		return Row{}, err
 	}

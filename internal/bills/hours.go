@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,18 +50,27 @@ func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 
 func (b Bills) now() time.Time { return b.Now().UTC().Truncate(time.Millisecond) }
 
-// basis names all of the catalogue that hours are made of, and how: what was made with another is made again.
-func (b Bills) basis() int64 {
+// basis names all of the catalogue that a month's hours are made of, and how:
+// what was made with another is made again.
+func (b Bills) basis(m billing.Month) int64 {
 	h := fnv.New64a()
-	fmt.Fprint(h, billing.Arithmetic, b.Network.Zone)
-	versions := b.history().Versions()
-	for i, v := range versions {
-		if i > 0 { // a network that was never otherwise is named as it always was
-			fmt.Fprint(h, v.From)
+	first, last := m.Days()
+	last++ // the visits of its last night
+	said := ""
+	for _, p := range catalogue.Pieces(b.history(), b.Network.Zone.Start(first), b.Network.Zone.Start(last)) {
+		var text strings.Builder
+		fmt.Fprint(&text, billing.Arithmetic, p.Network.Zone.Location())
+		for _, sp := range p.Network.Spaces {
+			fmt.Fprint(&text, sp.ID, sp.Site, sp.Kind, p.Network.Billable(sp.ID))
 		}
-		for _, sp := range (*v.Value).Spaces {
-			fmt.Fprint(h, sp.ID, sp.Site, sp.Kind, (*v.Value).Billable(sp.ID))
+		if text.String() == said { // a catalogue that changed nothing of this
+			continue
 		}
+		if said != "" {
+			fmt.Fprint(h, p.From.UnixMilli())
+		}
+		said = text.String()
+		fmt.Fprint(h, said)
 	}
 	return int64(binary.BigEndian.Uint64(h.Sum(nil)) >> 1)
 }
@@ -68,7 +78,7 @@ func (b Bills) basis() int64 {
 // Hours are everybody's days of a month; tenant may be empty. They are summed
 // from what was made before: only what changed since is made of visits again.
 func (b Bills) Hours(ctx context.Context, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
-	now, basis := b.now(), b.basis()
+	now, basis := b.now(), b.basis(m)
 	out := map[billing.Person][]billing.Day{}
 	stale, open := map[billing.Person]*ledger.MonthHours{}, map[billing.Person]catalogue.Day{}
 	var reader billing.DayReader

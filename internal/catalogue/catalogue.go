@@ -277,6 +277,23 @@ func (n *Network) Within(a, s SpaceID) bool {
 	return false
 }
 
+// LeadsInto is the space that a reader's door leads into, the way it reads;
+// empty where that is outside.
+func (n *Network) LeadsInto(d *Device) SpaceID {
+	door := n.Door(d.Door)
+	if d.Kind != Reader || door == nil {
+		return ""
+	}
+	into := door.To
+	if d.Direction == Out {
+		into = door.From
+	}
+	if n.Space(into) == nil {
+		return ""
+	}
+	return into
+}
+
 // Chain returns a and the spaces that must be crossed to reach it, innermost
 // first; nil for Outside.
 func (n *Network) Chain(a SpaceID) []SpaceID {

@@ -2,8 +2,6 @@ package catalogue
 
 import (
 	"encoding/json"
-	"math"
-	"reflect"
 	"slices"
 	"time"
 
@@ -17,6 +15,54 @@ type History = dated.History[int64, *Network]
 // Always is the history of a network that was never otherwise.
 func Always(n *Network) History { return dated.Always[int64](n) }
 
+// At is the network as it was, or is, at an instant; before everything the first.
+func At(h History, t time.Time) *Network {
+	if n := h.On(t.UnixMilli()); n != nil {
+		return *n
+	}
+	return *h.Versions()[0].Value
+}
+
+// SpaceAt is a space as it was at an instant, in the network of then; where
+// there was none, as it was first or last. Nil where there never was one.
+func SpaceAt(h History, id SpaceID, t time.Time) (*Network, *Space) {
+	n := At(h, t)
+	sp := n.Space(id)
+	for _, v := range slices.Backward(h.Versions()) {
+		if sp != nil {
+			break
+		}
+		n = *v.Value
+		sp = n.Space(id)
+	}
+	return n, sp
+}
+
+// Piece is a stretch of time during which one catalogue held.
+type Piece struct {
+	From, To time.Time
+	Network  *Network
+}
+
+// Pieces cuts [from, to) where another catalogue holds from.
+func Pieces(h History, from, to time.Time) []Piece {
+	var list []Piece
+	for at := from; at.Before(to); {
+		p := Piece{at, to, At(h, at)}
+		for _, v := range h.Versions() {
+			if begins := time.UnixMilli(v.From).UTC(); begins.After(at) {
+				if begins.Before(to) {
+					p.To = begins
+				}
+				break
+			}
+		}
+		list = append(list, p)
+		at = p.To
+	}
+	return list
+}
+
 // Same reports whether two networks say the same, however their files are written.
 func Same(a, b *Network) bool {
 	text := func(n *Network) string {
@@ -27,22 +73,21 @@ func Same(a, b *Network) bool {
 	return text(a) == text(b)
 }
 
-// Placed is a device as it hung in one place, in [From, To).
-type Placed struct {
-	Device   *Device
-	From, To time.Time // To is zero for one that hangs there still
+// Held is what held in [From, To).
+type Held[T any] struct {
+	Value    T
+	From, To time.Time // From is zero from the beginning, To where it holds still
 }
 
-// farBack and farAhead are before and after everything.
-const (
-	farBack  = int64(math.MinInt64)
-	farAhead = int64(math.MaxInt64)
-)
+// At reports whether it held at an instant.
+func (p *Held[T]) At(t time.Time) bool {
+	return !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To))
+}
 
-// Placements are where every device hung, when: by device, then time. A device
-// that is the same in catalogues that follow each other hung there all along.
-func Placements(h History) map[DeviceID][]Placed {
-	all := map[DeviceID][]Placed{}
+// Over follows through a history what each network says of some things: what
+// is the same in catalogues that follow each other held all along.
+func Over[K comparable, T any](h History, each func(*Network, func(K, T)), same func(a, b T) bool) map[K][]Held[T] {
+	all := map[K][]Held[T]{}
 	versions := h.Versions()
 	for i, v := range versions {
 		from, to := time.Time{}, time.Time{}
@@ -52,23 +97,36 @@ func Placements(h History) map[DeviceID][]Placed {
 		if i+1 < len(versions) {
 			to = time.UnixMilli(versions[i+1].From).UTC()
 		}
-		n := *v.Value
-		for j := range n.Devices {
-			d := &n.Devices[j]
-			list := all[d.ID]
-			if last := len(list) - 1; last >= 0 && !list[last].To.IsZero() && list[last].To.Equal(from) && reflect.DeepEqual(*list[last].Device, *d) {
+		each(*v.Value, func(key K, value T) {
+			list := all[key]
+			if last := len(list) - 1; last >= 0 && list[last].To.Equal(from) && same(list[last].Value, value) {
 				list[last].To = to
-				continue
+				return
 			}
-			all[d.ID] = append(list, Placed{d, from, to})
-		}
+			all[key] = append(list, Held[T]{value, from, to})
+		})
 	}
 	return all
 }
 
-// At reports whether the device hung there at an instant.
-func (p *Placed) At(t time.Time) bool {
-	return !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To))
+// Placements are where every device hung, when: by device, then time.
+func Placements(h History) map[DeviceID][]Held[*Device] {
+	return Over(h, func(n *Network, yield func(DeviceID, *Device)) {
+		for i := range n.Devices {
+			yield(n.Devices[i].ID, &n.Devices[i])
+		}
+	}, sameDevice)
+}
+
+// Leads are the spaces that the readers led into, when. What leads outside is not in it.
+func Leads(h History) map[DeviceID][]Held[SpaceID] {
+	return Over(h, func(n *Network, yield func(DeviceID, SpaceID)) {
+		for i := range n.Devices {
+			if into := n.LeadsInto(&n.Devices[i]); into != "" {
+				yield(n.Devices[i].ID, into)
+			}
+		}
+	}, equal[SpaceID])
 }
 
 // EverSpaces are the ids of all spaces that ever were, those of the present first.
@@ -86,6 +144,48 @@ func EverSpaces(h History) []SpaceID {
 	return ids
 }
 
+// Ever is a network of everything that ever was, each thing as it was last:
+// what the past is told with. It is no building that anybody could walk through.
+func Ever(h History) *Network {
+	versions := h.Versions()
+	last := *versions[len(versions)-1].Value
+	if len(versions) == 1 {
+		return last
+	}
+	all := Network{Name: last.Name, Zone: last.Zone}
+	for _, v := range slices.Backward(versions) {
+		n := *v.Value
+		all.Sites = addNew(all.Sites, n.Sites, func(v Site) string { return string(v.ID) })
+		all.Buildings = addNew(all.Buildings, n.Buildings, func(v Building) string { return string(v.ID) })
+		all.Spaces = addNew(all.Spaces, n.Spaces, func(v Space) string { return string(v.ID) })
+		all.Doors = addNew(all.Doors, n.Doors, func(v Door) string { return string(v.ID) })
+		all.Devices = addNew(all.Devices, n.Devices, func(v Device) string { return string(v.ID) })
+	}
+	return New(all)
+}
+
+func addNew[T any](have, more []T, id func(T) string) []T {
+	seen := map[string]bool{}
+	for _, v := range have {
+		seen[id(v)] = true
+	}
+	for _, v := range more {
+		if !seen[id(v)] {
+			have = append(have, v)
+		}
+	}
+	return have
+}
+
+// BillableOver are the spans in which each space's hours were measured for bills.
+func BillableOver(h History) map[SpaceID][]Held[bool] {
+	return Over(h, func(n *Network, yield func(SpaceID, bool)) {
+		for _, id := range n.BillableSpaces() {
+			yield(id, true)
+		}
+	}, equal[bool])
+}
+
 // EverBillable are the spaces in which hours were ever measured for bills; never nil.
 func EverBillable(h History) []SpaceID {
 	list := []SpaceID{}
@@ -97,71 +197,4 @@ func EverBillable(h History) []SpaceID {
 		}
 	}
 	return list
-}
-
-// Moved are the spaces of which devices tell otherwise by two histories, with
-// the earliest instant from which they do.
-func Moved(a, b History) map[SpaceID]time.Time {
-	was, is := Placements(a), Placements(b)
-	touched := map[SpaceID]time.Time{}
-	touch := func(s SpaceID, from time.Time) {
-		if at, there := touched[s]; s != "" && (!there || from.Before(at)) {
-			touched[s] = from
-		}
-	}
-	for _, id := range ids(was, is) {
-		x, y := was[id], is[id]
-		for i := range max(len(x), len(y)) {
-			if i < len(x) && i < len(y) && reflect.DeepEqual(x[i], y[i]) {
-				continue
-			}
-			for _, list := range [][]Placed{x, y} { // from the first that differs on
-				for _, p := range list[min(i, len(list)):] {
-					touch(p.Device.Space, since(x, y, i))
-				}
-			}
-			break
-		}
-	}
-	return touched
-}
-
-func ids(a, b map[DeviceID][]Placed) []DeviceID {
-	var list []DeviceID
-	for id := range a {
-		list = append(list, id)
-	}
-	for id := range b {
-		if _, there := a[id]; !there {
-			list = append(list, id)
-		}
-	}
-	return list
-}
-
-// since is from when two lists of placements differ, of which all before i are the same.
-func since(x, y []Placed, i int) time.Time {
-	at := func(list []Placed) int64 {
-		if i >= len(list) {
-			return farAhead
-		}
-		if list[i].From.IsZero() {
-			return farBack
-		}
-		return list[i].From.UnixMilli()
-	}
-	from := min(at(x), at(y))
-	if i < len(x) && i < len(y) && reflect.DeepEqual(x[i].Device, y[i].Device) && x[i].From.Equal(y[i].From) { // one ends earlier
-		end := func(p Placed) int64 {
-			if p.To.IsZero() {
-				return farAhead
-			}
-			return p.To.UnixMilli()
-		}
-		from = min(end(x[i]), end(y[i]))
-	}
-	if from == farBack {
-		return time.Time{}
-	}
-	return time.UnixMilli(from).UTC()
 }

@@ -39,7 +39,7 @@ func TestPlacementsAreWhereDevicesHungWhen(t *testing.T) {
 	h := add(add(before, monday, moved), friday, renamed)
 	places := catalogue.Placements(h)
 	list := places["metz-coworking-count"]
-	if len(list) != 3 || list[0].Device.Space != "metz-coworking" || list[1].Device.Space != "metz-accueil" || !list[1].From.Equal(monday) || !list[1].To.Equal(friday) || !list[2].To.IsZero() {
+	if len(list) != 3 || list[0].Value.Space != "metz-coworking" || list[1].Value.Space != "metz-accueil" || !list[1].From.Equal(monday) || !list[1].To.Equal(friday) || !list[2].To.IsZero() {
 		t.Errorf("%+v", list)
 	}
 	if at := monday.Add(-time.Millisecond); !list[0].At(at) || list[1].At(at) || !list[1].At(monday) {
@@ -48,8 +48,9 @@ func TestPlacementsAreWhereDevicesHungWhen(t *testing.T) {
 	if other := places["metz-fablab-count"]; len(other) != 1 || !other[0].From.IsZero() || !other[0].To.IsZero() {
 		t.Errorf("a device that nobody touched: %+v", other)
 	}
-	touched := catalogue.Moved(before, add(before, monday, moved))
-	if len(touched) != 2 || !touched["metz-coworking"].Equal(monday) || !touched["metz-accueil"].Equal(monday) {
+	effects := catalogue.EffectsOf(before, add(before, monday, moved))
+	touched := effects.Minutes
+	if len(effects.Sums)+len(effects.Visits) != 0 || len(touched) != 2 || !touched["metz-coworking"].Equal(monday) || !touched["metz-accueil"].Equal(monday) {
 		t.Errorf("touched: %v", touched)
 	}
 	if got := catalogue.Differences(first, moved); !slices.Equal(got, []string{"device metz-coworking-count: space metz-coworking → metz-accueil"}) {

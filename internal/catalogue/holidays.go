@@ -75,6 +75,25 @@ func (n *Network) Calendar(s *Site) Calendar {
 	return Calendar{Zone: n.Zone, Opening: s.Opening, Holidays: s.Holidays.Set(holidayFirst, holidayLast)}
 }
 
+// Calendars keeps the calendars of the sites of several networks, each laid out once.
+type Calendars map[siteIn]Calendar
+
+type siteIn struct {
+	network *Network
+	site    SiteID
+}
+
+// Of is the calendar of a site that the network has.
+func (c Calendars) Of(n *Network, id SiteID) Calendar {
+	key := siteIn{n, id}
+	cal, ok := c[key]
+	if !ok {
+		cal = n.Calendar(n.Site(id))
+		c[key] = cal
+	}
+	return cal
+}
+
 // Open reports whether the site is open at t: in a window, on no holiday.
 func (c Calendar) Open(t time.Time) bool {
 	l := c.Zone.At(t)

@@ -43,14 +43,13 @@ func (l *Ledger) IsWaiting(ctx context.Context, s visit.Subject, cursor string) 
 	return n > 0, nil
 }
 
-// catalogueSnapshot remembers which catalogue visits are made by, and since when.
+// catalogueSnapshot remembers, of a ledger that is older than its list of
+// catalogues, by which one its visits were made and since when.
 const catalogueSnapshot = "catalogue"
 
-// NoteCatalogue remembers that visits are made by a catalogue from now on.
+// NoteCatalogue tells a ledger its first catalogue: of one that was in use
+// before, and by another, visits follow the list of catalogues from now on only.
 func (l *Ledger) NoteCatalogue(ctx context.Context, basis string, now time.Time) error {
-	if _, same, err := l.CatalogueSince(ctx, basis); err != nil || same {
-		return err
-	}
 	s, err := l.Snapshot(ctx, catalogueSnapshot)
 	if err != nil {
 		return err
@@ -60,21 +59,26 @@ func (l *Ledger) NoteCatalogue(ctx context.Context, basis string, now time.Time)
 		return err
 	}
 	since := ms(now)
-	if s.Body == nil && !used { // a ledger's first catalogue holds from the beginning
+	if _, of, _ := strings.Cut(string(s.Body), " "); of == basis {
+		return nil
+	}
+	if s.Body == nil && !used {
 		since = 0
 	}
 	body := []byte(strconv.FormatInt(since, 10) + " " + basis)
 	return l.Write(ctx, func(tx *Tx) error { return tx.PutSnapshot(catalogueSnapshot, Snapshot{Body: body}) })
 }
 
-// CatalogueSince says since when visits are made by a catalogue; same is false
-// where they are made by another.
-func (l *Ledger) CatalogueSince(ctx context.Context, basis string) (since time.Time, same bool, err error) {
+// VisitsSince is from when visits surely follow the list of catalogues.
+func (l *Ledger) VisitsSince(ctx context.Context) (since time.Time, err error) {
 	s, err := l.Snapshot(ctx, catalogueSnapshot)
-	if err != nil {
-		return since, false, err
+	if err != nil || s.Body == nil {
+		return at(0), err
 	}
-	when, of, _ := strings.Cut(string(s.Body), " ")
+	when, _, _ := strings.Cut(string(s.Body), " ")
 	n, err := strconv.ParseInt(when, 10, 64)
-	return at(n), err == nil && of == basis, nil
+	if err != nil {
+		return since, fmt.Errorf("ledger: %s: %w", catalogueSnapshot, err)
+	}
+	return at(n), nil
 }

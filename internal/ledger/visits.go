@@ -3,8 +3,10 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -110,6 +112,23 @@ func (tx *Tx) Touch(t Touched) error {
 		subjectKey(t.Subject), ms(t.From), ms(t.To), ms(t.Received))
 	if err != nil {
 		return fmt.Errorf("ledger: touch: %w", err)
+	}
+	return nil
+}
+
+// TouchDoors has the visits made again of everybody who badged at one of the doors since.
+func (tx *Tx) TouchDoors(doors []catalogue.DoorID, since, now time.Time) error {
+	list, err := json.Marshal(doors)
+	if err != nil {
+		return err
+	}
+	for _, who := range []string{"member", "pass"} {
+		err := tx.run(fmt.Sprintf(`INSERT INTO touched (subject, from_at, to_at, received_at, marked)
+			SELECT '%c:' || %[2]s, min(at), max(at), ?, 1 FROM reads WHERE %[2]s IS NOT NULL AND at >= ? AND door IN (SELECT value FROM json_each(?)) GROUP BY %[2]s
+			ON CONFLICT (subject) DO UPDATE SET from_at = min(from_at, excluded.from_at), to_at = max(to_at, excluded.to_at), marked = marked + 1`, who[0], who), ms(now), ms(since), string(list))
+		if err != nil {
+			return fmt.Errorf("ledger: touch doors: %w", err)
+		}
 	}
 	return nil
 }
@@ -335,6 +354,12 @@ func (l *Ledger) Presences(ctx context.Context, now time.Time) ([]Presence, erro
 	return list, nil
 }
 
+// SpaceTime is a space in [From, To); To is zero where there is no end.
+type SpaceTime struct {
+	Space    catalogue.SpaceID
+	From, To time.Time
+}
+
 // VisitFilter selects visits; empty fields select all. A visit is in [From,
 // To) where any of it is.
 type VisitFilter struct {
@@ -343,6 +368,7 @@ type VisitFilter struct {
 	Members   []lease.MemberID // nil: all
 	Tenant    lease.TenantID
 	Spaces    []catalogue.SpaceID // nil: all
+	During    []SpaceTime         // in which a visit began; nil: at any time
 	From, To  time.Time
 	Corrected bool // also those that their correction puts into [From, To)
 	AfterFrom time.Time
@@ -362,6 +388,21 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 	}
 	if f.Tenant != "" {
 		q.and("v.tenant = ?", string(f.Tenant))
+	}
+	if f.During != nil {
+		spans := [][3]any{}
+		for _, d := range f.During {
+			to := int64(math.MaxInt64)
+			if !d.To.IsZero() {
+				to = ms(d.To)
+			}
+			spans = append(spans, [3]any{d.Space, ms(d.From), to})
+		}
+		list, err := json.Marshal(spans)
+		if err != nil {
+			return nil, err
+		}
+		q.and("EXISTS (SELECT 1 FROM json_each(?) s WHERE v.space = s.value->>0 AND v.from_at >= s.value->>1 AND v.from_at < s.value->>2)", string(list))
 	}
 	if f.Spaces != nil {
 		q.in("v.space", strs(f.Spaces))

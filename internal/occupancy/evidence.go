@@ -64,6 +64,17 @@ type Badges struct {
 // Span is [From, To).
 type Span struct{ From, To time.Time }
 
+// Within is the part of the span that lies in another; empty, To not after From, where none does.
+func (s Span) Within(o Span) Span {
+	if s.From.Before(o.From) {
+		s.From = o.From
+	}
+	if s.To.After(o.To) {
+		s.To = o.To
+	}
+	return s
+}
+
 // Timing is how long a sensor's word counts.
 type Timing struct {
 	Hold time.Duration
@@ -355,23 +366,6 @@ func TimingOf(d *catalogue.Device) Timing {
 		t.Hold = defaultHold
 	}
 	return t
-}
-
-// LeadsInto is the space that a reader's door leads into, the way it reads;
-// empty where that is outside.
-func LeadsInto(n *catalogue.Network, d *catalogue.Device) catalogue.SpaceID {
-	door := n.Door(d.Door)
-	if d.Kind != catalogue.Reader || door == nil {
-		return ""
-	}
-	into := door.To
-	if d.Direction == catalogue.Out {
-		into = door.From
-	}
-	if n.Space(into) == nil {
-		return ""
-	}
-	return into
 }
 
 // Join orders spans and joins those that touch.

@@ -110,7 +110,7 @@ func New(n *catalogue.Network) *State {
 // place puts a device where its values count.
 func (s *State) place(d *catalogue.Device) {
 	if d.Kind == catalogue.Reader {
-		if sp := s.byID[LeadsInto(s.network, d)]; sp != nil {
+		if sp := s.byID[s.network.LeadsInto(d)]; sp != nil {
 			sp.leadIn = append(sp.leadIn, d.ID)
 			s.readers[d.ID] = append(s.readers[d.ID], sp)
 		}

@@ -60,9 +60,9 @@ type Slot struct {
 	Hour     int // of the week, 0 is Monday 00:00; -1 where hours do not matter
 }
 
-// Slots cuts the minutes [from, to) at a site's opening and closing times, and
-// with hours at every local hour.
-func Slots(c catalogue.Calendar, from, to int64, hours bool) []Slot {
+// Slots cuts the minutes [from, to) at a site's opening and closing times, with
+// hours at every local hour, and with days at every local midnight.
+func Slots(c catalogue.Calendar, from, to int64, hours, days bool) []Slot {
 	cuts := []int64{from, to}
 	add := func(t time.Time) {
 		if m := MinuteOf(t); m > from && m < to {
@@ -71,6 +71,9 @@ func Slots(c catalogue.Calendar, from, to int64, hours bool) []Slot {
 	}
 	first, last := c.Zone.At(MinuteTime(from)).Day, c.Zone.At(MinuteTime(to)).Day
 	for day := first; day <= last; day++ {
+		if days {
+			add(c.Zone.Start(day))
+		}
 		for _, w := range c.Windows(day) {
 			add(c.Zone.Instant(day, int(w.From)*60))
 			add(c.Zone.Instant(day, int(w.To)*60))

@@ -131,9 +131,6 @@ func (i *Influx) Days(ctx context.Context, from, to time.Time) (map[catalogue.Sp
 			id := catalogue.SpaceID(fmt.Sprint(v["space"]))
 			s := out[id]
 			setField(&s, fmt.Sprint(v["_field"]), v["_value"])
-			if sp := i.network.Space(id); sp != nil {
-				s.CapacityOpen = int64(sp.Capacity) * s.KnownOpen
-			}
 			out[id] = s
 			return nil
 		})

@@ -25,9 +25,7 @@ import (
 
 // MakerConfig is what a maker needs.
 type MakerConfig struct {
-	Network *catalogue.Network
-	// History is where devices hung when; empty: where they hang now.
-	History catalogue.History
+	History catalogue.History // of where devices hung when
 	Ledger  *ledger.Ledger
 	// Outbox says that an outside database is to be given what is made.
 	Outbox bool
@@ -69,10 +67,7 @@ const (
 
 // NewMaker makes a maker; nothing is done yet.
 func NewMaker(cfg MakerConfig) *Maker {
-	if len(cfg.History.Versions()) == 0 {
-		cfg.History = catalogue.Always(cfg.Network)
-	}
-	return &Maker{cfg: cfg, places: placesOf(cfg.Network, cfg.History), kick: make(chan struct{}, 1), asked: make(chan chan error), faults: map[catalogue.SpaceID]error{}}
+	return &Maker{cfg: cfg, places: placesOf(cfg.History), kick: make(chan struct{}, 1), asked: make(chan chan error), faults: map[catalogue.SpaceID]error{}}
 }
 
 // Wake tells that something was committed. It never waits.
@@ -400,9 +395,9 @@ func (n *noticed) observation(o *ingest.Observation) error {
 	switch {
 	case p == nil:
 		return nil
-	case p.Device.Kind == catalogue.Reader:
+	case p.Value.Kind == catalogue.Reader:
 		return n.reader(o)
-	case isSensor(p.Device):
+	case isSensor(p.Value):
 		return n.sensor(p, o)
 	}
 	return nil
@@ -410,20 +405,19 @@ func (n *noticed) observation(o *ingest.Observation) error {
 
 // sensor marks what a sensor's value may change: until it holds no more, and
 // for a flow until the sum begins again.
-func (n *noticed) sensor(p *catalogue.Placed, o *ingest.Observation) error {
+func (n *noticed) sensor(p *catalogue.Held[*catalogue.Device], o *ingest.Observation) error {
 	if !valued(o.What) {
 		return nil
 	}
-	d := p.Device
+	d := p.Value
 	end := o.At.Add(occupancy.TimingOf(d).Hold)
 	if d.Kind == catalogue.FlowCounter {
 		last, err := n.tx.NextSaid(d.ID, o.At) // totals: the message after counts from this one
 		if err != nil {
 			return err
 		}
-		zone := n.m.cfg.Network.Zone
 		for _, t := range []time.Time{o.At, last} {
-			if zeros := occupancy.Zeros(zone, t.Add(time.Millisecond), t.Add(26*time.Hour)); !t.IsZero() && zeros[0].After(end) {
+			if zeros := n.m.places.zeros(t.Add(time.Millisecond), t.Add(26*time.Hour)); !t.IsZero() && zeros[0].After(end) {
 				end = zeros[0]
 			}
 		}
@@ -486,7 +480,12 @@ func (n *noticed) around(reader catalogue.DeviceID, from, until time.Time) {
 	if until.IsZero() {
 		until = n.m.cfg.Now()
 	}
-	for _, space := range n.m.places.leads[reader] {
-		n.add(space, from, until)
+	for _, lead := range n.m.places.leads[reader] {
+		led := occupancy.Span{From: lead.From, To: lead.To}
+		if led.To.IsZero() {
+			led.To = farAhead
+		}
+		led = led.Within(occupancy.Span{From: from, To: until})
+		n.add(lead.Value, led.From, led.To)
 	}
 }

@@ -18,31 +18,30 @@ import (
 
 // places knows which devices tell of which space.
 type places struct {
-	network *catalogue.Network
+	history catalogue.History
 	ever    []catalogue.SpaceID // all that ever were
 	known   map[catalogue.SpaceID]bool
 	spaces  []catalogue.SpaceID // those of which any device ever told
-	hung    map[catalogue.DeviceID][]catalogue.Placed
-	devices map[catalogue.SpaceID][]catalogue.Placed
-	readers map[catalogue.SpaceID][]catalogue.DeviceID // that lead into it
-	leads   map[catalogue.DeviceID][]catalogue.SpaceID
+	hung    map[catalogue.DeviceID][]catalogue.Held[*catalogue.Device]
+	devices map[catalogue.SpaceID][]catalogue.Held[*catalogue.Device]
+	readers map[catalogue.SpaceID][]catalogue.DeviceID // that ever led into it
+	leads   map[catalogue.DeviceID][]catalogue.Held[catalogue.SpaceID]
 }
 
-func placesOf(n *catalogue.Network, h catalogue.History) places {
-	p := places{network: n, ever: catalogue.EverSpaces(h), known: map[catalogue.SpaceID]bool{}, hung: catalogue.Placements(h), devices: map[catalogue.SpaceID][]catalogue.Placed{},
-		readers: map[catalogue.SpaceID][]catalogue.DeviceID{}, leads: map[catalogue.DeviceID][]catalogue.SpaceID{}}
-	for i := range n.Devices {
-		if d := &n.Devices[i]; d.Kind == catalogue.Reader {
-			if space := occupancy.LeadsInto(n, d); space != "" {
-				p.readers[space] = append(p.readers[space], d.ID)
-				p.leads[d.ID] = append(p.leads[d.ID], space)
+func placesOf(h catalogue.History) places {
+	p := places{history: h, ever: catalogue.EverSpaces(h), known: map[catalogue.SpaceID]bool{}, hung: catalogue.Placements(h), devices: map[catalogue.SpaceID][]catalogue.Held[*catalogue.Device]{},
+		readers: map[catalogue.SpaceID][]catalogue.DeviceID{}, leads: catalogue.Leads(h)}
+	for _, id := range slices.Sorted(maps.Keys(p.leads)) {
+		for _, lead := range p.leads[id] {
+			if !slices.Contains(p.readers[lead.Value], id) {
+				p.readers[lead.Value] = append(p.readers[lead.Value], id)
 			}
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.hung)) {
 		for _, at := range p.hung[id] {
-			if isSensor(at.Device) {
-				p.devices[at.Device.Space] = append(p.devices[at.Device.Space], at)
+			if isSensor(at.Value) {
+				p.devices[at.Value.Space] = append(p.devices[at.Value.Space], at)
 			}
 		}
 	}
@@ -65,7 +64,7 @@ func isSensor(d *catalogue.Device) bool {
 }
 
 // at is where a device hung at an instant; nil: nowhere.
-func (p *places) at(id catalogue.DeviceID, t time.Time) *catalogue.Placed {
+func (p *places) at(id catalogue.DeviceID, t time.Time) *catalogue.Held[*catalogue.Device] {
 	list := p.hung[id]
 	for i := range list {
 		if list[i].At(t) {
@@ -129,32 +128,94 @@ func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*oc
 			continue
 		}
 		if err := p.device(ctx, l, e, d, from, to); err != nil {
-			return nil, fmt.Errorf("evidence of %s: %w", d.Device.ID, err)
+			return nil, fmt.Errorf("evidence of %s: %w", d.Value.ID, err)
 		}
 	}
 	if len(e.Flows) > 0 {
-		e.Zeros = occupancy.Zeros(p.network.Zone, occupancy.LastZero(p.network.Zone, from), to)
+		e.Zeros = p.zeros(p.lastZero(from), to)
+	}
+	if err := p.badges(ctx, l, e, w.space, from, to); err != nil {
+		return nil, err
+	}
+	if e.Badges.Known.IsZero() {
+		return e, nil
 	}
 	var err error
-	if readers := p.readers[w.space]; len(readers) > 0 {
-		if e.Badges.Known, e.Badges.Silent, err = l.Readers(ctx, readers, from, to); err == nil && !e.Badges.Known.IsZero() {
-			e.Badges.Stays, err = l.Stays(ctx, w.space, from, to)
+	e.Badges.Stays, err = l.Stays(ctx, w.space, from, to)
+	return e, err
+}
+
+// badges finds when badges told who is in a space: while a reader led into it
+// that had been heard, and none that did was silent.
+func (p *places) badges(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, space catalogue.SpaceID, from, to time.Time) error {
+	var known []occupancy.Span
+	for _, id := range p.readers[space] {
+		first, silent, err := l.Readers(ctx, []catalogue.DeviceID{id}, from, to)
+		if err != nil {
+			return err
+		}
+		for _, lead := range p.leads[id] {
+			if lead.Value != space || first.IsZero() {
+				continue
+			}
+			led := occupancy.Span{From: lead.From, To: lead.To}
+			if led.To.IsZero() {
+				led.To = farAhead
+			}
+			for _, s := range silent {
+				if s.To.IsZero() {
+					s.To = farAhead
+				}
+				if s = s.Within(led); s.To.After(s.From) {
+					e.Badges.Silent = append(e.Badges.Silent, s)
+				}
+			}
+			if led.From.Before(first) {
+				led.From = first
+			}
+			if led.To.After(led.From) {
+				known = append(known, led)
+			}
 		}
 	}
-	return e, err
+	for i, k := range occupancy.Join(known) {
+		if i == 0 {
+			e.Badges.Known = k.From
+		} else {
+			e.Badges.Silent[len(e.Badges.Silent)-1].To = k.From
+		}
+		e.Badges.Silent = append(e.Badges.Silent, occupancy.Span{From: k.To, To: farAhead})
+	}
+	return nil
+}
+
+// farAhead is after everything.
+var farAhead = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// lastZero and zeros are when flow counters begin again from 0, in the zone of the time.
+func (p *places) lastZero(t time.Time) time.Time {
+	return occupancy.LastZero(catalogue.At(p.history, t).Zone, t)
+}
+
+func (p *places) zeros(from, to time.Time) []time.Time {
+	var list []time.Time
+	for _, piece := range catalogue.Pieces(p.history, from, to.Add(time.Millisecond)) {
+		list = append(list, occupancy.Zeros(piece.Network.Zone, piece.From, piece.To.Add(-time.Millisecond))...)
+	}
+	return list
 }
 
 // device adds what a device said while it hung there; what it said before counts
 // for where it hung then, and what it said last holds no longer than it hung.
-func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, at *catalogue.Placed, from, to time.Time) error {
-	d, timing := at.Device, occupancy.TimingOf(at.Device)
+func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, at *catalogue.Held[*catalogue.Device], from, to time.Time) error {
+	d, timing := at.Value, occupancy.TimingOf(at.Value)
 	timing.Ends = at.To
 	if !at.To.IsZero() && at.To.Before(to) {
 		to = at.To
 	}
 	began := from.Add(-timing.Hold)
 	if d.Kind == catalogue.FlowCounter {
-		if zero := occupancy.LastZero(p.network.Zone, from); zero.Before(began) {
+		if zero := p.lastZero(from); zero.Before(began) {
 			began = zero
 		}
 		f := occupancy.FlowSensor{Timing: timing}

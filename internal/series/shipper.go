@@ -18,10 +18,11 @@ import (
 // Its memory is one batch, however long InfluxDB is away, and points overwrite
 // themselves: what was sent twice counts once.
 type Shipper struct {
-	network   *catalogue.Network
+	network   *catalogue.Network // as it is now
+	history   catalogue.History
 	ledger    *ledger.Ledger
 	influx    *Influx
-	calendars map[catalogue.SiteID]catalogue.Calendar
+	calendars catalogue.Calendars
 	now       func() time.Time
 	log       *slog.Logger
 
@@ -45,12 +46,8 @@ const (
 )
 
 // NewShipper makes a shipper; Run runs it.
-func NewShipper(n *catalogue.Network, l *ledger.Ledger, i *Influx, now func() time.Time, log *slog.Logger) *Shipper {
-	s := &Shipper{network: n, ledger: l, influx: i, calendars: map[catalogue.SiteID]catalogue.Calendar{}, now: now, log: log}
-	for k := range n.Sites {
-		s.calendars[n.Sites[k].ID] = n.Calendar(&n.Sites[k])
-	}
-	return s
+func NewShipper(h catalogue.History, l *ledger.Ledger, i *Influx, now func() time.Time, log *slog.Logger) *Shipper {
+	return &Shipper{network: *h.Last(), history: h, ledger: l, influx: i, calendars: catalogue.Calendars{}, now: now, log: log}
 }
 
 // Status says how many hours of spaces InfluxDB has not been given yet, and
@@ -155,15 +152,17 @@ func (s *Shipper) deliver(ctx context.Context, l *lines) error {
 
 // space collects owed hours of one space, ascending.
 func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error {
-	sp := s.network.Space(owed[0].Space)
-	if sp == nil {
-		return nil // the catalogue has changed since
+	read := func(from, to int64) ([]occupancy.Run, error) {
+		return spaceRuns(ctx, s.ledger, owed[0].Space, from, to)
 	}
-	cal := s.calendars[sp.Site]
-	read := func(from, to int64) ([]occupancy.Run, error) { return spaceRuns(ctx, s.ledger, sp.ID, from, to) }
 	var last catalogue.Day
 	for k, o := range owed {
 		from := o.Hour * 60
+		n, sp := catalogue.SpaceAt(s.history, o.Space, occupancy.MinuteTime(from))
+		if sp == nil {
+			return nil // a name that it had before
+		}
+		cal := s.calendars.Of(n, sp.Site)
 		runs, err := read(from, from+60)
 		if err != nil {
 			return err
@@ -186,11 +185,17 @@ func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error
 
 func (s *Shipper) rollUp(l *lines, measurement string, sp *catalogue.Space, from, to int64, runs []occupancy.Run) {
 	var sum occupancy.Sum
-	slots := occupancy.Slots(s.calendars[sp.Site], from, to, false)
-	occupancy.Spend(slots, from, runs, func(*occupancy.Slot) *occupancy.Sum { return &sum })
-	for _, slot := range slots {
-		if slot.Open {
-			sum.Open += (slot.To - slot.From) * occupancy.MinuteMS
+	for _, p := range catalogue.Pieces(s.history, occupancy.MinuteTime(from), occupancy.MinuteTime(to)) {
+		was := p.Network.Space(sp.ID)
+		if was == nil {
+			continue
+		}
+		slots := occupancy.Slots(s.calendars.Of(p.Network, was.Site), occupancy.MinuteAfter(p.From), occupancy.MinuteAfter(p.To), false, false)
+		occupancy.Spend(slots, from, runs, func(*occupancy.Slot) *occupancy.Sum { return &sum })
+		for _, slot := range slots {
+			if slot.Open {
+				sum.Open += (slot.To - slot.From) * occupancy.MinuteMS
+			}
 		}
 	}
 	l.sum(measurement, sp, from, &sum)
@@ -225,7 +230,8 @@ func (s *Shipper) observations(ctx context.Context) (more bool, err error) {
 	l := newLines(s.network)
 	for k := range list {
 		o := &list[k]
-		d := s.network.Device(o.Device)
+		l.network = catalogue.At(s.history, o.At)
+		d := l.network.Device(o.Device)
 		if d == nil || o.What != wire.Air && o.What != wire.Status {
 			continue
 		}

@@ -37,7 +37,7 @@ func (embedded) settle(*testing.T) {}
 
 func (e embedded) minutes(t *testing.T, space catalogue.SpaceID, from, to int64) []occupancy.Run {
 	t.Helper()
-	runs, err := series.Reader{Network: e.network, Ledger: e.l}.Minutes(t.Context(), space, from, to)
+	runs, err := series.Reader{History: catalogue.Always(e.network), Ledger: e.l}.Minutes(t.Context(), space, from, to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,12 +46,13 @@ func (e embedded) minutes(t *testing.T, space catalogue.SpaceID, from, to int64)
 
 func (e embedded) days(t *testing.T, from, to time.Time) map[catalogue.SpaceID]occupancy.Sum {
 	t.Helper()
-	list, err := series.Reader{Network: e.network, Ledger: e.l}.Usage(t.Context(), series.UsageQuery{From: from, To: to, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }})
+	list, err := series.Reader{History: catalogue.Always(e.network), Ledger: e.l}.Usage(t.Context(), series.UsageQuery{From: from, To: to, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[catalogue.SpaceID]occupancy.Sum{}
 	for _, u := range list {
+		u.CapacityOpen = 0 // which an outside store does not keep
 		out[catalogue.SpaceID(u.Key)] = u.Sum
 	}
 	return out
@@ -115,7 +116,7 @@ func toInflux(t *testing.T, n *catalogue.Network, l *ledger.Ledger, s *influxtes
 	t.Helper()
 	i := series.NewInflux(n, series.InfluxConfig{URL: s.URL, Bucket: influxtest.Bucket})
 	t.Cleanup(i.Close)
-	return influx{i, series.NewShipper(n, l, i, time.Now, discard())}
+	return influx{i, series.NewShipper(catalogue.Always(n), l, i, time.Now, discard())}
 }
 
 // each runs a test over every store.
@@ -224,7 +225,6 @@ func plainSum(n *catalogue.Network, sp *catalogue.Space, at int64, runs []occupa
 			at++
 		}
 	}
-	s.CapacityOpen = int64(sp.Capacity) * s.KnownOpen
 	return s
 }
 

@@ -27,11 +27,13 @@ const (
 )
 
 // UsageQuery asks for what was used in [From, To), whole minutes, of the
-// spaces that Space lets through.
+// spaces that Space lets through, as they were at the time.
 type UsageQuery struct {
 	From, To time.Time
 	By       By
 	Space    func(*catalogue.Space) bool
+	// Counts reports whether a local day counts of a space; nil: every day does.
+	Counts func(*catalogue.Space, catalogue.Day) bool
 }
 
 // Usage is what was used of one group.
@@ -44,19 +46,26 @@ type Usage struct {
 // chunkMinutes bounds the memory of summed peaks: a group takes 8 bytes a minute.
 const chunkMinutes = 92 * 24 * 60
 
-// Reader answers from the series in the ledger.
+// Reader answers from the series in the ledger, by the catalogue of each minute.
 type Reader struct {
-	Network *catalogue.Network
+	History catalogue.History
 	Ledger  *ledger.Ledger
 }
 
-// Usage sums what was used, group by group: in catalogue order, hours of the week from Monday.
+// Usage sums what was used, group by group: in the order of the latest
+// catalogue, then of those before it; hours of the week from Monday.
 func (r Reader) Usage(ctx context.Context, q UsageQuery) ([]Usage, error) {
-	u := r.usage(q)
+	u := &usage{Reader: r, UsageQuery: q, index: map[string]int{}, counted: map[counted]bool{}}
 	from, to := occupancy.MinuteOf(q.From), occupancy.MinuteOf(q.To)
-	for a := from; a < to; a += chunkMinutes {
-		if err := u.chunk(ctx, a, min(to, a+chunkMinutes)); err != nil {
-			return nil, err
+	pieces := catalogue.Pieces(r.History, q.From, q.To)
+	for _, p := range slices.Backward(pieces) {
+		u.begin(p.Network)
+		// A minute goes by the catalogue that held when it began.
+		begins, ends := max(from, occupancy.MinuteAfter(p.From)), min(to, occupancy.MinuteAfter(p.To))
+		for a := begins; a < ends; a += chunkMinutes {
+			if err := u.chunk(ctx, a, min(ends, a+chunkMinutes)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return u.groups, nil
@@ -65,29 +74,41 @@ func (r Reader) Usage(ctx context.Context, q UsageQuery) ([]Usage, error) {
 // usage is a question being answered.
 type usage struct {
 	Reader
-	by     By
-	spaces []*catalogue.Space
-	groups []Usage
-	index  map[string]int
+	UsageQuery
+	network *catalogue.Network // of the piece of time that is being summed
+	spaces  []*catalogue.Space // of that network
+	groups  []Usage
+	index   map[string]int
+	counted map[counted]bool
 }
 
-func (r Reader) usage(q UsageQuery) *usage {
-	u := &usage{Reader: r, by: q.By, index: map[string]int{}}
-	for i := range r.Network.Spaces {
-		if sp := &r.Network.Spaces[i]; q.Space(sp) {
+// counted is a space that was counted in a group.
+type counted struct {
+	group int
+	space catalogue.SpaceID
+}
+
+// begin turns to the time of one catalogue.
+func (u *usage) begin(n *catalogue.Network) {
+	u.network, u.spaces = n, nil
+	for i := range n.Spaces {
+		if sp := &n.Spaces[i]; u.Space(sp) {
 			u.spaces = append(u.spaces, sp)
 		}
 	}
-	if q.By == ByHourOfWeek {
-		if len(u.spaces) > 0 {
-			for h := range 7 * 24 {
-				day := catalogue.Weekday((h/24 + 1) % 7)
-				u.groups = append(u.groups, Usage{Key: fmt.Sprintf("%s-%02d", day, h%24), Spaces: len(u.spaces)})
-			}
+	if u.By == ByHourOfWeek && len(u.spaces) > 0 && len(u.groups) == 0 {
+		for h := range 7 * 24 {
+			day := catalogue.Weekday((h/24 + 1) % 7)
+			u.groups = append(u.groups, Usage{Key: fmt.Sprintf("%s-%02d", day, h%24)})
 		}
-		return u
 	}
 	for _, sp := range u.spaces {
+		if u.By == ByHourOfWeek {
+			for h := range u.groups {
+				u.count(h, sp)
+			}
+			continue
+		}
 		key := u.key(sp)
 		i, ok := u.index[key]
 		if !ok {
@@ -95,13 +116,19 @@ func (r Reader) usage(q UsageQuery) *usage {
 			u.index[key] = i
 			u.groups = append(u.groups, Usage{Key: key})
 		}
-		u.groups[i].Spaces++
+		u.count(i, sp)
 	}
-	return u
+}
+
+func (u *usage) count(group int, sp *catalogue.Space) {
+	if c := (counted{group, sp.ID}); !u.counted[c] {
+		u.counted[c] = true
+		u.groups[group].Spaces++
+	}
 }
 
 func (u *usage) key(sp *catalogue.Space) string {
-	switch u.by {
+	switch u.By {
 	case ByKind:
 		return string(sp.Kind)
 	case ByBuilding:
@@ -126,7 +153,7 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	slots := map[catalogue.SiteID][]occupancy.Slot{}
 	for _, sp := range u.spaces {
 		if slots[sp.Site] == nil {
-			slots[sp.Site] = occupancy.Slots(u.Network.Calendar(u.Network.Site(sp.Site)), from, to, u.by == ByHourOfWeek)
+			slots[sp.Site] = occupancy.Slots(u.network.Calendar(u.network.Site(sp.Site)), from, to, u.By == ByHourOfWeek, u.Counts != nil)
 		}
 	}
 	all := make([]taken, len(u.spaces))
@@ -134,7 +161,7 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	g.SetLimit(max(1, runtime.GOMAXPROCS(0)-1)) // one core is left to the doors
 	for i, sp := range u.spaces {
 		g.Go(func() (err error) {
-			all[i], err = u.take(ctx, sp, slots[sp.Site], from, to)
+			all[i], err = u.take(ctx, sp, u.counting(sp, slots[sp.Site]), from, to)
 			return err
 		})
 	}
@@ -142,21 +169,35 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 		return err
 	}
 	u.sum(all, from, to)
-	if u.by != BySpace {
+	if u.By != BySpace {
 		u.peaks(all, slots, from, to)
 	}
 	return nil
+}
+
+// counting are those of the slots that count of a space.
+func (u *usage) counting(sp *catalogue.Space, slots []occupancy.Slot) []occupancy.Slot {
+	if u.Counts == nil {
+		return slots
+	}
+	var list []occupancy.Slot
+	for _, s := range slots {
+		if u.Counts(sp, u.network.Zone.At(occupancy.MinuteTime(s.From)).Day) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // take reads one space.
 func (u *usage) take(ctx context.Context, sp *catalogue.Space, slots []occupancy.Slot, from, to int64) (taken, error) {
 	t := taken{sums: make([]occupancy.Sum, 1)}
 	of := func(*occupancy.Slot) *occupancy.Sum { return &t.sums[0] }
-	if u.by == ByHourOfWeek {
+	if u.By == ByHourOfWeek {
 		t.sums = make([]occupancy.Sum, 7*24)
 		of = func(s *occupancy.Slot) *occupancy.Sum { return &t.sums[s.Hour] }
 	}
-	keep := u.by != BySpace // for the peaks
+	keep := u.By != BySpace // for the peaks
 	err := u.Ledger.SeriesRuns(ctx, sp.ID, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, keep, func(day int64, runs []occupancy.Run) {
 		occupancy.Spend(slots, day*dayMinutes, runs, of)
 		if keep {
@@ -180,10 +221,10 @@ func (u *usage) sum(all []taken, _, _ int64) {
 	for i, sp := range u.spaces {
 		for h, s := range all[i].sums {
 			g := h
-			if u.by != ByHourOfWeek {
+			if u.By != ByHourOfWeek {
 				g = u.index[u.key(sp)]
 			}
-			if u.by != BySpace {
+			if u.By != BySpace {
 				s.Peak = 0 // of the group: see peaks
 			}
 			u.groups[g].Add(s)
@@ -203,7 +244,7 @@ func (u *usage) peaks(all []taken, slots map[catalogue.SiteID][]occupancy.Slot, 
 			sums[key].Add(all[i].begin[k], runs)
 		}
 	}
-	if u.by != ByHourOfWeek {
+	if u.By != ByHourOfWeek {
 		for key, p := range sums {
 			g := &u.groups[u.index[key]]
 			p.Each(func(_, _ int64, peak int32) { g.Peak = max(g.Peak, peak) })

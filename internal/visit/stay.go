@@ -16,15 +16,15 @@ type Stay struct {
 
 // Stays are the stretches that one subject's reads, in any order, make; each
 // ends at the next read, or where the visit that it is part of ends before.
-func Stays(n *catalogue.Network, calendars Calendars, reads []Read) []Stay {
+func Stays(p *Places, reads []Read) []Stay {
 	var out []Stay
 	visits := map[catalogue.SpaceID][]Visit{}
-	for _, v := range Make(n, calendars, reads) {
+	for _, v := range Make(p, reads) {
 		visits[v.Space] = append(visits[v.Space], v)
 	}
-	list := steps(n, reads)
+	list := steps(p, reads)
 	for i, s := range list {
-		if n.Space(s.after) == nil {
+		if s.network.Space(s.after) == nil {
 			continue
 		}
 		st := Stay{Space: s.after, From: s.At}

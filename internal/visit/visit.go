@@ -31,16 +31,13 @@ func (v Visit) Asof(now time.Time) Visit {
 	return v
 }
 
-// Calendars answers with a site's calendar.
-type Calendars func(catalogue.SiteID) catalogue.Calendar
-
 // Make turns one subject's reads, in any order and with any repetition, into
 // their visits to every space, ordered by From, then space.
-func Make(n *catalogue.Network, calendars Calendars, reads []Read) []Visit {
-	m := maker{n: n, calendars: calendars, steps: steps(n, reads)}
+func Make(p *Places, reads []Read) []Visit {
+	m := maker{places: p, steps: steps(p, reads)}
 	seen := map[catalogue.SpaceID]bool{}
 	for _, s := range m.steps {
-		for _, space := range n.Chain(s.after) {
+		for _, space := range s.network.Chain(s.after) {
 			if !seen[space] {
 				seen[space] = true
 				m.space(space)
@@ -59,42 +56,47 @@ func Make(n *catalogue.Network, calendars Calendars, reads []Read) []Visit {
 // Presence is where the reads leave their subject: the innermost space, since
 // when the present visit to it lasts, and until when it counts. Outside
 // everything it is empty.
-func Presence(n *catalogue.Network, calendars Calendars, reads []Read) (space catalogue.SpaceID, since, until time.Time) {
-	m := maker{n: n, calendars: calendars, steps: steps(n, reads)}
+func Presence(p *Places, reads []Read) (space catalogue.SpaceID, since, until time.Time) {
+	m := maker{places: p, steps: steps(p, reads)}
 	if len(m.steps) == 0 {
 		return "", since, until
 	}
-	space = m.steps[len(m.steps)-1].after
-	if n.Space(space) == nil {
+	last := m.steps[len(m.steps)-1]
+	if space = last.after; last.network.Space(space) == nil {
 		return "", since, until
 	}
 	m.space(space)
-	last := m.visits[len(m.visits)-1]
-	return space, last.From, last.To
+	v := m.visits[len(m.visits)-1]
+	return space, v.From, v.To
 }
 
 // Leaves reports whether a read leaves its subject outside everything.
-func Leaves(n *catalogue.Network, r Read) bool {
+func Leaves(p *Places, r Read) bool {
+	n := p.at(r.At)
 	_, after := sides(n, r)
 	return n.Space(after) == nil
 }
 
-// step is a read and the places it shows the subject at.
+// step is a read and the places it shows the subject at, in the network as it was then.
 type step struct {
 	Read
+	network       *catalogue.Network
 	before, after catalogue.SpaceID
 }
 
+func (s *step) wasWithin(space catalogue.SpaceID) bool { return s.network.Within(s.before, space) }
+func (s *step) isWithin(space catalogue.SpaceID) bool  { return s.network.Within(s.after, space) }
+
 // steps sorts reads by At, then id, and drops repeats and reads at doors that
-// the catalogue no longer knows.
-func steps(n *catalogue.Network, reads []Read) []step {
+// the catalogue of their instant does not know.
+func steps(p *Places, reads []Read) []step {
 	list := make([]step, 0, len(reads))
 	for _, r := range reads {
-		if n.Door(r.Door) == nil {
+		s := step{Read: r, network: p.at(r.At)}
+		if s.network.Door(r.Door) == nil {
 			continue
 		}
-		s := step{Read: r}
-		s.before, s.after = sides(n, r)
+		s.before, s.after = sides(s.network, r)
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b step) int {
@@ -120,23 +122,22 @@ func sides(n *catalogue.Network, r Read) (before, after catalogue.SpaceID) {
 }
 
 type maker struct {
-	n         *catalogue.Network
-	calendars Calendars
-	steps     []step
-	visits    []Visit
+	places *Places
+	steps  []step
+	visits []Visit
 }
 
 // space makes all visits to one space.
 func (m *maker) space(s catalogue.SpaceID) {
 	for i := 0; i < len(m.steps); {
-		if !m.n.Within(m.steps[i].after, s) {
+		if !m.steps[i].isWithin(s) {
 			i++
 			continue
 		}
 		// A stretch: every read after its first shows the subject inside
 		// before and after, up to the first that shows them outside.
 		out := i + 1
-		for out < len(m.steps) && m.n.Within(m.steps[out].before, s) && m.n.Within(m.steps[out].after, s) {
+		for out < len(m.steps) && m.steps[out].wasWithin(s) && m.steps[out].isWithin(s) {
 			out++
 		}
 		m.stretch(s, i, out)
@@ -155,7 +156,7 @@ func (m *maker) stretch(space catalogue.SpaceID, i, out int) {
 			return
 		}
 		v.To, v.Ended = v.From.Add(Longest), Max
-		if closing := m.closing(space, v.From); !closing.After(v.To) {
+		if closing := m.closing(space, &m.steps[i]); !closing.After(v.To) {
 			v.To, v.Ended = closing, Closing
 		}
 		if out < len(m.steps) && !m.steps[out].At.After(v.To) {
@@ -169,16 +170,16 @@ func (m *maker) stretch(space catalogue.SpaceID, i, out int) {
 
 // badges reports whether a read is an out read that leads out of the space.
 func (m *maker) badges(space catalogue.SpaceID, i int) bool {
-	s := m.steps[i]
-	return s.Direction == catalogue.Out && m.n.Within(s.before, space) && !m.n.Within(s.after, space)
+	s := &m.steps[i]
+	return s.Direction == catalogue.Out && s.wasWithin(space) && !s.isWithin(space)
 }
 
-// closing is the site's last closing time on the local day of from, if that
+// closing is the site's last closing time on the local day of a read, if that
 // is after it, else the end of that day.
-func (m *maker) closing(space catalogue.SpaceID, from time.Time) time.Time {
-	c := m.calendars(m.n.Space(space).Site)
-	day := c.Zone.At(from).Day
-	if t, ok := c.LastClosing(day); ok && t.After(from) {
+func (m *maker) closing(space catalogue.SpaceID, s *step) time.Time {
+	c := m.places.calendars.Of(s.network, s.network.Space(space).Site)
+	day := c.Zone.At(s.At).Day
+	if t, ok := c.LastClosing(day); ok && t.After(s.At) {
 		return t
 	}
 	return c.Zone.Start(day + 1)

@@ -17,7 +17,7 @@ import (
 // house is a hall off the street, coworking off the hall, a booth within
 // coworking, a meeting room off the hall with a back door to the street, and
 // another site's hall.
-func house(t interface{ Fatal(...any) }) (*catalogue.Network, visit.Calendars) {
+func house(t interface{ Fatal(...any) }) (*catalogue.Network, *visit.Places) {
 	zone, err := catalogue.LoadZone("Europe/Paris")
 	if err != nil {
 		t.Fatal(err)
@@ -37,11 +37,7 @@ func house(t interface{ Fatal(...any) }) (*catalogue.Network, visit.Calendars) {
 			{ID: "room", From: "hall", To: "meeting"}, {ID: "back", From: catalogue.Outside, To: "meeting"}, {ID: "nancy", From: catalogue.Outside, To: "far"},
 		},
 	})
-	calendars := map[catalogue.SiteID]catalogue.Calendar{}
-	for i := range n.Sites {
-		calendars[n.Sites[i].ID] = n.Calendar(&n.Sites[i])
-	}
-	return n, func(id catalogue.SiteID) catalogue.Calendar { return calendars[id] }
+	return n, visit.NewPlaces(catalogue.Always(n))
 }
 
 func read(i int, at string, door catalogue.DoorID, dir catalogue.Direction) visit.Read {
@@ -64,7 +60,7 @@ func written(n *catalogue.Network, visits []visit.Visit) []string {
 }
 
 func TestVisitsAreAsTheContractSays(t *testing.T) {
-	n, cal := house(t)
+	n, places := house(t)
 	const day, next = "2026-10-21 ", "2026-10-22 " // a Wednesday and a Thursday
 	for _, c := range []struct {
 		name  string
@@ -102,7 +98,7 @@ func TestVisitsAreAsTheContractSays(t *testing.T) {
 		{"the day on which clocks go back has 25 hours", []visit.Read{read(1, "2026-10-25 00:30", "street", "in"), read(2, "2026-10-25 15:30", "street", "out")}, []string{"hall 25 00:30–25 15:30 badge"}},
 		{"repeats say nothing new", []visit.Read{read(1, day+"09:00", "street", "in"), read(1, day+"09:00", "street", "in"), read(2, day+"10:00", "street", "out")}, []string{"hall 21 09:00–21 10:00 badge"}},
 	} {
-		got := written(n, visit.Make(n, cal, c.reads))
+		got := written(n, visit.Make(places, c.reads))
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: -want +got\n%s", c.name, diff)
 		}
@@ -110,8 +106,8 @@ func TestVisitsAreAsTheContractSays(t *testing.T) {
 }
 
 func TestVisitGoesOnUntilItsEndIsDue(t *testing.T) {
-	n, cal := house(t)
-	v := visit.Make(n, cal, []visit.Read{read(1, "2026-10-21 09:00", "street", "in")})[0]
+	_, places := house(t)
+	v := visit.Make(places, []visit.Read{read(1, "2026-10-21 09:00", "street", "in")})[0]
 	if open := v.Asof(v.To.Add(-time.Millisecond)); open.Ended != visit.Open || !open.To.IsZero() {
 		t.Errorf("before its end: %+v", open)
 	}
@@ -121,17 +117,17 @@ func TestVisitGoesOnUntilItsEndIsDue(t *testing.T) {
 }
 
 func TestPresenceIsWhereTheLastReadLeft(t *testing.T) {
-	n, cal := house(t)
+	n, places := house(t)
 	reads := []visit.Read{read(1, "2026-10-21 09:00", "street", "in"), read(2, "2026-10-21 09:01", "glass", "in")}
-	space, since, until := visit.Presence(n, cal, reads)
+	space, since, until := visit.Presence(places, reads)
 	if space != "cowork" || !since.Equal(reads[1].At) || until.In(n.Zone.Location()).Format("15:04") != "20:00" {
 		t.Errorf("got %s since %s until %s", space, since, until)
 	}
-	space, since, _ = visit.Presence(n, cal, append(reads, read(3, "2026-10-21 10:00", "glass", "out")))
+	space, since, _ = visit.Presence(places, append(reads, read(3, "2026-10-21 10:00", "glass", "out")))
 	if space != "hall" || !since.Equal(reads[0].At) {
 		t.Errorf("back in the hall: got %s since %s", space, since)
 	}
-	if space, _, _ = visit.Presence(n, cal, append(reads, read(4, "2026-10-21 11:00", "street", "out"))); space != "" {
+	if space, _, _ = visit.Presence(places, append(reads, read(4, "2026-10-21 11:00", "street", "out"))); space != "" {
 		t.Errorf("on the street: got %s", space)
 	}
 }
@@ -151,7 +147,7 @@ func drawReads(t *rapid.T, n *catalogue.Network) []visit.Read {
 }
 
 // plain finds one space's visits by the contract's words, one after the other.
-func plain(n *catalogue.Network, cal visit.Calendars, s catalogue.SpaceID, reads []visit.Read) []visit.Visit {
+func plain(n *catalogue.Network, s catalogue.SpaceID, reads []visit.Read) []visit.Visit {
 	sorted := slices.Clone(reads)
 	slices.SortFunc(sorted, func(a, b visit.Read) int {
 		if !a.At.Equal(b.At) {
@@ -189,7 +185,7 @@ func plain(n *catalogue.Network, cal visit.Calendars, s catalogue.SpaceID, reads
 		v := visit.Visit{Space: s, First: first.ID, From: first.At}
 		local := first.At.In(n.Zone.Location())
 		midnight := time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, local.Location())
-		c := cal(n.Space(s).Site)
+		c := n.Calendar(n.Site(n.Space(s).Site))
 		closing := time.Date(local.Year(), local.Month(), local.Day(), 20, 0, 0, 0, local.Location())
 		weekend := local.Weekday() == time.Saturday || local.Weekday() == time.Sunday
 		if weekend || c.Holidays.Has(c.Zone.At(first.At).Day) || !closing.After(first.At) {
@@ -224,15 +220,15 @@ func plain(n *catalogue.Network, cal visit.Calendars, s catalogue.SpaceID, reads
 }
 
 func TestVisitsAgreeWithThePlainReading(t *testing.T) {
-	n, cal := house(t)
+	n, places := house(t)
 	rapid.Check(t, func(t *rapid.T) {
 		reads := drawReads(t, n)
 		got := map[catalogue.SpaceID][]visit.Visit{}
-		for _, v := range visit.Make(n, cal, reads) {
+		for _, v := range visit.Make(places, reads) {
 			got[v.Space] = append(got[v.Space], v)
 		}
 		for _, s := range n.Spaces {
-			if diff := cmp.Diff(plain(n, cal, s.ID, reads), got[s.ID]); diff != "" {
+			if diff := cmp.Diff(plain(n, s.ID, reads), got[s.ID]); diff != "" {
 				t.Fatalf("%s: -plain +made\n%s", s.ID, diff)
 			}
 		}
@@ -240,20 +236,20 @@ func TestVisitsAgreeWithThePlainReading(t *testing.T) {
 }
 
 func TestAnyOrderAndRepetitionMakesTheSameVisits(t *testing.T) {
-	n, cal := house(t)
+	n, places := house(t)
 	rapid.Check(t, func(t *rapid.T) {
 		reads := drawReads(t, n)
-		want := visit.Make(n, cal, reads)
+		want := visit.Make(places, reads)
 		again := append(slices.Clone(reads), reads[:rapid.IntRange(0, len(reads)).Draw(t, "repeats")]...)
 		shuffled := rapid.Permutation(again).Draw(t, "order")
-		if diff := cmp.Diff(want, visit.Make(n, cal, shuffled)); diff != "" {
+		if diff := cmp.Diff(want, visit.Make(places, shuffled)); diff != "" {
 			t.Fatalf("-in order +shuffled\n%s", diff)
 		}
 	})
 }
 
 func TestNoVisitReachesAcrossABoundary(t *testing.T) {
-	n, cal := house(t)
+	n, places := house(t)
 	rapid.Check(t, func(t *rapid.T) {
 		reads := drawReads(t, n)
 		slices.SortFunc(reads, func(a, b visit.Read) int {
@@ -265,10 +261,10 @@ func TestNoVisitReachesAcrossABoundary(t *testing.T) {
 		var parts []visit.Visit
 		for from := 0; from < len(reads); {
 			to := from + 1
-			for to < len(reads) && !visit.Leaves(n, reads[to-1]) && reads[to].At.Sub(reads[to-1].At) <= visit.Longest {
+			for to < len(reads) && !visit.Leaves(places, reads[to-1]) && reads[to].At.Sub(reads[to-1].At) <= visit.Longest {
 				to++
 			}
-			parts = append(parts, visit.Make(n, cal, reads[from:to])...)
+			parts = append(parts, visit.Make(places, reads[from:to])...)
 			from = to
 		}
 		slices.SortStableFunc(parts, func(a, b visit.Visit) int {
@@ -277,20 +273,20 @@ func TestNoVisitReachesAcrossABoundary(t *testing.T) {
 			}
 			return slices.Compare([]byte(a.Space), []byte(b.Space))
 		})
-		if diff := cmp.Diff(visit.Make(n, cal, reads), parts); diff != "" {
+		if diff := cmp.Diff(visit.Make(places, reads), parts); diff != "" {
 			t.Fatalf("-whole +parts\n%s", diff)
 		}
 	})
 }
 
 func BenchmarkMakeADay(b *testing.B) {
-	n, cal := house(b)
+	_, places := house(b)
 	const day = "2026-10-21 "
 	reads := []visit.Read{read(1, day+"08:30", "street", "in"), read(2, day+"08:31", "glass", "in"), read(3, day+"12:00", "glass", "out"), read(4, day+"12:01", "street", "out"),
 		read(5, day+"13:00", "street", "in"), read(6, day+"13:01", "glass", "in"), read(7, day+"15:00", "curtain", "in"), read(8, day+"15:30", "curtain", "out"),
 		read(9, day+"18:00", "glass", "out"), read(10, day+"18:01", "street", "out")}
 	b.ReportAllocs()
 	for b.Loop() {
-		visit.Make(n, cal, reads)
+		visit.Make(places, reads)
 	}
 }

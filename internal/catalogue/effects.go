@@ -1,0 +1,148 @@
+package catalogue
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// Effects are what must be made again where another history is told: each with
+// the earliest instant from which it is otherwise.
+type Effects struct {
+	Minutes map[SpaceID]time.Time // devices tell otherwise of the space
+	Sums    map[SpaceID]time.Time // its site's opening hours, or its places, are others
+	Visits  map[SiteID]time.Time  // doors lead elsewhere, spaces lie elsewhere, or it closes at another time
+}
+
+// EffectsOf finds what differs between two histories.
+func EffectsOf(before, after History) Effects {
+	e := Effects{Minutes: map[SpaceID]time.Time{}, Sums: map[SpaceID]time.Time{}, Visits: map[SiteID]time.Time{}}
+	differing(Placements(before), Placements(after), sameDevice, func(_ DeviceID, from time.Time, of []*Device) {
+		for _, d := range of {
+			earliest(e.Minutes, d.Space, from)
+		}
+	})
+	differing(Leads(before), Leads(after), equal[SpaceID], func(_ DeviceID, from time.Time, into []SpaceID) {
+		for _, space := range into {
+			earliest(e.Minutes, space, from)
+		}
+	})
+	differing(places(before), places(after), deepEqual[place], func(id SpaceID, from time.Time, _ []place) { earliest(e.Sums, id, from) })
+	differing(layouts(before), layouts(after), deepEqual[layout], func(id SiteID, from time.Time, _ []layout) { earliest(e.Visits, id, from) })
+	differing(zones(before), zones(after), equal[string], func(_ string, from time.Time, _ []string) {
+		for _, id := range EverSpaces(after) {
+			earliest(e.Minutes, id, from)
+		}
+	})
+	return e
+}
+
+// earliest keeps the earlier of two instants.
+func earliest[K cmp.Ordered](m map[K]time.Time, key K, from time.Time) {
+	var none K
+	if at, there := m[key]; key != none && (!there || from.Before(at)) {
+		m[key] = from
+	}
+}
+
+func equal[T comparable](a, b T) bool { return a == b }
+
+func deepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
+
+func sameDevice(a, b *Device) bool { return reflect.DeepEqual(*a, *b) }
+
+// place is what a space's sums of use are made with.
+type place struct {
+	Site     Site
+	Capacity int
+	Zone     string
+}
+
+func places(h History) map[SpaceID][]Held[place] {
+	return Over(h, func(n *Network, yield func(SpaceID, place)) {
+		for i := range n.Spaces {
+			sp := &n.Spaces[i]
+			yield(sp.ID, place{*n.Site(sp.Site), sp.Capacity, n.Zone.Location().String()})
+		}
+	}, deepEqual[place])
+}
+
+// layout is what the visits of a site are made with.
+type layout struct {
+	Site    Site
+	Zone    string
+	Parents map[SpaceID]SpaceID
+	Doors   []Door
+}
+
+func layouts(h History) map[SiteID][]Held[layout] {
+	return Over(h, func(n *Network, yield func(SiteID, layout)) {
+		for i := range n.Sites {
+			l := layout{Site: n.Sites[i], Zone: n.Zone.Location().String(), Parents: map[SpaceID]SpaceID{}}
+			l.Site.Name, l.Site.City = "", ""
+			for j := range n.Spaces {
+				if sp := &n.Spaces[j]; sp.Site == l.Site.ID {
+					l.Parents[sp.ID] = sp.Parent
+				}
+			}
+			for _, d := range n.Doors {
+				if d.Site == l.Site.ID {
+					l.Doors = append(l.Doors, d)
+				}
+			}
+			slices.SortFunc(l.Doors, func(a, b Door) int { return cmp.Compare(a.ID, b.ID) })
+			yield(l.Site.ID, l)
+		}
+	}, deepEqual[layout])
+}
+
+func zones(h History) map[string][]Held[string] {
+	return Over(h, func(n *Network, yield func(string, string)) { yield("zone", n.Zone.Location().String()) }, equal[string])
+}
+
+// differing calls yield for everything of which two histories say otherwise: with
+// the first instant from which they do, and all that either says from then on.
+func differing[K cmp.Ordered, T any](before, after map[K][]Held[T], same func(a, b T) bool, yield func(K, time.Time, []T)) {
+	keys := map[K]bool{}
+	for _, m := range []map[K][]Held[T]{before, after} {
+		for key := range m {
+			keys[key] = true
+		}
+	}
+	for key := range keys {
+		x, y := before[key], after[key]
+		i := 0
+		for i < len(x) && i < len(y) && same(x[i].Value, y[i].Value) && x[i].From.Equal(y[i].From) && x[i].To.Equal(y[i].To) {
+			i++
+		}
+		if i == len(x) && i == len(y) {
+			continue
+		}
+		var values []T
+		for _, list := range [][]Held[T]{x[i:], y[i:]} {
+			for _, h := range list {
+				values = append(values, h.Value)
+			}
+		}
+		yield(key, firstDifference(x[i:], y[i:], same), values)
+	}
+}
+
+// firstDifference is from when two lists say otherwise, whose first items differ.
+func firstDifference[T any](x, y []Held[T], same func(a, b T) bool) time.Time {
+	switch {
+	case len(x) == 0:
+		return y[0].From
+	case len(y) == 0:
+		return x[0].From
+	case same(x[0].Value, y[0].Value) && x[0].From.Equal(y[0].From): // one ends earlier, and one at least ends
+		if x[0].To.IsZero() || !y[0].To.IsZero() && y[0].To.Before(x[0].To) {
+			return y[0].To
+		}
+		return x[0].To
+	case x[0].From.Before(y[0].From):
+		return x[0].From
+	}
+	return y[0].From
+}
