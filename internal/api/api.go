@@ -90,6 +90,8 @@ type Config struct {
 	Ready func(context.Context) []string
 	// Verify reports whether the ledger holds.
 	Verify func(context.Context) (ledger.Audit, error)
+	// ChangeCatalogue puts another catalogue in force, or says what it would change.
+	ChangeCatalogue func(ctx context.Context, c NewCatalogue, dry bool) (CatalogueChanged, error)
 	// Most bounds what a tenant's own token may make.
 	Most    Most
 	Metrics http.Handler
@@ -142,7 +144,7 @@ func New(cfg Config) http.Handler {
 	onceForAll()
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
-	for _, register := range []func(){s.catalogue, s.entities, s.enrolments, s.previews, s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
+	for _, register := range []func(){s.catalogue, s.catalogues, s.entities, s.enrolments, s.previews, s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
 		register()
 	}
 	tellNulls(s.api.OpenAPI().Components.Schemas)

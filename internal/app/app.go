@@ -35,16 +35,41 @@ type Options struct {
 
 // App is a running Totem: the whole service in one process.
 type App struct {
+	*house               // of the catalogue in force; another one after ChangeCatalogue
+	replacing sync.Mutex // one change of the catalogue at a time
+}
+
+// shell is what stays while catalogues change: the data folder, and the ways in.
+type shell struct {
+	Admin string // the admin token
+	HTTP  net.Addr
+	MQTT  net.Addr // nil with an outside broker
+
+	cfg     Config
+	opt     Options
+	ledger  *ledger.Ledger
+	broker  brokerRunner
+	auth    *brokerAuth
+	metrics *metrics
+	front   front
+	gate    gate
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	closes stack // of the data folder
+	ways   stack // of the broker and the listener
+	failed chan error
+	// change is App's ChangeCatalogue.
+	change func(context.Context, api.NewCatalogue, bool) (api.CatalogueChanged, error)
+}
+
+// house is everything that is made of one catalogue.
+type house struct {
+	*shell
 	Network *catalogue.Network
 	Rights  *rights.Keeper
 	Keys    *keys.Ring
-	Admin   string // the admin token
-	HTTP    net.Addr
-	MQTT    net.Addr // nil with an outside broker
 
-	cfg        Config
-	opt        Options
-	ledger     *ledger.Ledger
 	foreign    *wire.Foreign
 	pipeline   *ingest.Pipeline
 	enrolments *ingest.Enrolments
@@ -55,14 +80,36 @@ type App struct {
 	maker      *series.Maker
 	shipper    *series.Shipper // nil without InfluxDB
 	waits      *decisionWaits
-	broker     brokerRunner
-	auth       *brokerAuth
-	metrics    *metrics
+	settings   bills.Settings
 
-	ctx      context.Context
-	cancel   context.CancelFunc
-	settings bills.Settings
-	closes   []func(context.Context) error // last in, first out
+	core      stack // what decides
+	followers stack // what follows the ledger
+}
+
+// stack is how what was opened is closed: last in, first out.
+type stack []func(context.Context) error
+
+func (s *stack) add(f func(context.Context) error) { *s = append(*s, f) }
+
+// run starts a goroutine that ends, and is waited for, when the stack is closed.
+func (s *stack) run(ctx context.Context, f func(context.Context)) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { f(ctx) })
+	s.add(func(context.Context) error {
+		cancel()
+		wg.Wait()
+		return nil
+	})
+}
+
+func (s *stack) close(ctx context.Context) error {
+	var errs []error
+	for i := len(*s) - 1; i >= 0; i-- {
+		errs = append(errs, (*s)[i](ctx))
+	}
+	*s = nil
+	return errors.Join(errs...)
 }
 
 // brokerRunner is either broker, started and asked how it is.
@@ -80,60 +127,52 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	a := &App{cfg: cfg, opt: opt, metrics: newMetrics()}
-	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	sh := &shell{cfg: cfg, opt: opt, metrics: newMetrics(), failed: make(chan error, 1)}
+	sh.ctx, sh.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	a := &App{house: &house{shell: sh}}
+	sh.change = a.ChangeCatalogue
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if a.Network, err = cfg.LoadCatalogue(); err != nil {
-		return nil, err
-	}
-	plans, err := cfg.loadPlans(a.Network)
+	file, err := cfg.proposal()
 	if err != nil {
 		return nil, err
 	}
-	if a.settings, err = bills.LoadSettings(a.Network, cfg.Billing); err != nil {
+	if err := a.openData(ctx); err != nil {
 		return nil, err
 	}
-	if a.foreign, err = wire.NewForeign(a.Network); err != nil {
+	if err := a.take(ctx, file); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{a.openData, func(ctx context.Context) error { return a.ledger.PutPlans(ctx, plans) }, a.openRights, a.openSeries, a.openBroker, a.openFollowers, a.openHTTP} {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
+	if a.Admin, err = ensureAdmin(ctx, a.cfg, a.ledger); err != nil {
+		return nil, err
 	}
-	return a, nil
+	if err := a.house.open(ctx); err != nil {
+		return nil, err
+	}
+	a.gate.pass(a.house)
+	if err := a.startBroker(); err != nil {
+		return nil, err
+	}
+	a.ways.add(a.broker.Close)
+	a.house.follow()
+	return a, a.listen()
 }
 
 // Close stops every part in reverse order of its start, and waits for it.
 func (a *App) Close(ctx context.Context) error {
-	var errs []error
-	for i := len(a.closes) - 1; i >= 0; i-- {
-		errs = append(errs, a.closes[i](ctx))
+	var listener stack
+	if n := len(a.ways); n > 1 { // nobody is answered by what is being closed
+		listener, a.ways = a.ways[1:], a.ways[:1]
 	}
+	err := errors.Join(listener.close(ctx), a.followers.close(ctx), a.ways.close(ctx), a.core.close(ctx), a.closes.close(ctx))
 	a.cancel()
-	a.closes = nil
-	return errors.Join(errs...)
+	return err
 }
 
-func (a *App) onClose(f func(context.Context) error) { a.closes = append(a.closes, f) }
-
-// run starts a goroutine that ends, and is waited for, when the app closes.
-func (a *App) run(f func(context.Context)) {
-	ctx, cancel := context.WithCancel(a.ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { f(ctx) })
-	a.onClose(func(context.Context) error {
-		cancel()
-		wg.Wait()
-		return nil
-	})
-}
-
-func (a *App) openData(ctx context.Context) error {
+func (a *shell) openData(ctx context.Context) error {
 	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
@@ -141,22 +180,30 @@ func (a *App) openData(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.onClose(func(context.Context) error { return unlock() })
+	a.closes.add(func(context.Context) error { return unlock() })
 	if a.ledger, err = ledger.Open(ctx, a.cfg.Data); err != nil {
 		return err
 	}
-	a.onClose(func(context.Context) error { return a.ledger.Close() })
-	if a.Keys, err = openKeys(ctx, a.cfg.Data, a.Network, a.ledger); err != nil {
-		return err
+	a.closes.add(func(context.Context) error { return a.ledger.Close() })
+	return nil
+}
+
+// open makes what decides by the house's catalogue.
+func (a *house) open(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{a.openKeys, a.openRights, a.openSeries, a.openCore} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	if err := a.noteCatalogue(ctx); err != nil {
-		return err
-	}
-	a.Admin, err = ensureAdmin(ctx, a.cfg, a.ledger)
+	return nil
+}
+
+func (a *house) openKeys(ctx context.Context) (err error) {
+	a.Keys, err = openKeys(ctx, a.cfg.Data, a.Network, a.ledger)
 	return err
 }
 
-func (a *App) openRights(ctx context.Context) (err error) {
+func (a *house) openRights(ctx context.Context) (err error) {
 	if a.Rights, err = rights.Open(ctx, a.Network, a.ledger, a.opt.Now); err != nil {
 		return err
 	}
@@ -164,13 +211,9 @@ func (a *App) openRights(ctx context.Context) (err error) {
 	return nil
 }
 
-// openBroker opens the way in. The broker publishes for parts that are opened
-// with it, and hands over only once all of them run.
-func (a *App) openBroker(ctx context.Context) (err error) {
-	a.auth = &brokerAuth{network: a.Network, ledger: a.ledger, now: a.opt.Now, anyone: a.opt.Anonymous}
-	if err := a.auth.load(ctx); err != nil {
-		return err
-	}
+// openCore opens what answers readers. The broker publishes for parts that are
+// opened before it, and hands over only once all of them run.
+func (a *house) openCore(ctx context.Context) (err error) {
 	publish := func(topic string, payload []byte, retain bool) error { return a.broker.Publish(topic, payload, retain) }
 	if a.down, err = downlink.Open(ctx, downlink.Config{
 		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
@@ -196,18 +239,14 @@ func (a *App) openBroker(ctx context.Context) (err error) {
 	}
 	a.enrolments = ingest.NewEnrolments(a.Keys)
 	a.pipeline = ingest.New(ingest.Config{
-		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Enrolments: a.enrolments, Moves: moves(a.Network, a.ledger), Index: a.Rights.Index, Newest: newest,
+		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Enrolments: a.enrolments, Moves: moves(a.catalogues, a.ledger), Index: a.Rights.Index, Newest: newest,
 		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
 	})
-	a.run(a.pipeline.Run) // ends after the broker: what was handed over is committed first
-	if err := a.startBroker(); err != nil {
-		return err
-	}
-	a.onClose(a.broker.Close)
+	a.core.run(a.ctx, a.pipeline.Run) // ends after the broker: what was handed over is committed first
 	return nil
 }
 
-func (a *App) committed(c ingest.Committed) {
+func (a *house) committed(c ingest.Committed) {
 	a.live.Committed(c)
 	if len(c.Reads) > 0 {
 		a.follower.wake()
@@ -216,7 +255,7 @@ func (a *App) committed(c ingest.Committed) {
 }
 
 // tellEvents tells the live state when events run where.
-func (a *App) tellEvents(f *rights.InForce) {
+func (a *house) tellEvents(f *rights.InForce) {
 	events := map[catalogue.SpaceID][]occupancy.Span{}
 	yesterday := a.opt.Now().AddDate(0, 0, -1)
 	for e := range f.Book.Events() {
@@ -229,10 +268,17 @@ func (a *App) tellEvents(f *rights.InForce) {
 	a.live.SetEvents(events)
 }
 
-func (a *App) startBroker() error {
-	handle := func(d broker.Delivery) { a.pipeline.Handle(a.ctx, ingest.Delivery(d)) }
+func (a *house) startBroker() error {
+	a.auth = &brokerAuth{ledger: a.ledger, now: a.opt.Now, anyone: a.opt.Anonymous}
+	a.auth.network.Store(a.Network)
+	if err := a.auth.load(a.ctx); err != nil {
+		return err
+	}
+	handle := func(d broker.Delivery) {
+		a.gate.through(func(h *house) { h.pipeline.Handle(a.ctx, ingest.Delivery(d)) })
+	}
 	if a.cfg.MQTTURL != "" {
-		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: a.Keys.ClientID(), Foreign: a.foreign.Filters(), Handler: handle, OnUp: a.brokerUp, Log: a.opt.Log})
+		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: a.Keys.ClientID(), Foreign: a.foreign.Filters(), Handler: handle, OnUp: func() { a.gate.through((*house).brokerUp) }, Log: a.opt.Log})
 		if err != nil {
 			return err
 		}
@@ -241,8 +287,10 @@ func (a *App) startBroker() error {
 	}
 	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
 		Listen: a.cfg.MQTTListen, Network: a.Network, Foreign: a.foreign, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
-		OnSubscribe: a.subscribed,
-		Denied:      func(d broker.Delivery, reason string) { a.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) },
+		OnSubscribe: func(filter string) { a.gate.through(func(h *house) { h.subscribed(filter) }) },
+		Denied: func(d broker.Delivery, reason string) {
+			a.gate.through(func(h *house) { h.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) })
+		},
 	})
 	if err != nil {
 		return err
@@ -256,7 +304,7 @@ func (a *App) startBroker() error {
 }
 
 // subscribed greets the readers whose commands a client has just subscribed to.
-func (a *App) subscribed(filter string) {
+func (a *house) subscribed(filter string) {
 	for i := range a.Network.Devices {
 		d := &a.Network.Devices[i]
 		if d.Kind == catalogue.Reader && wire.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
@@ -266,7 +314,8 @@ func (a *App) subscribed(filter string) {
 }
 
 // brokerUp publishes again what an outside broker may have missed.
-func (a *App) brokerUp() {
+func (a *house) brokerUp() {
+	a.clearGone()
 	a.down.Republish()
 	a.live.Republish()
 }
@@ -284,46 +333,41 @@ func (o outside) Ready() error {
 	return nil
 }
 
-func (a *App) openFollowers(context.Context) error {
-	a.run(a.maker.Run)
-	a.run(a.keepWaits)
+// follow starts what follows the ledger.
+func (a *house) follow() {
+	parts := []func(context.Context){a.maker.Run, a.keepWaits}
 	if a.shipper != nil {
-		a.run(a.shipper.Run)
+		parts = append(parts, a.shipper.Run)
 	}
-	a.run(a.follower.run)
-	a.run(a.keepHours)
-	a.run(a.live.Run)
-	a.run(a.down.Run)
-	a.run(a.janitor)
-	a.run(a.keepDay)
-	a.run(a.watchClock)
-	a.run(a.watchKeys)
-	return nil
+	for _, f := range append(parts, a.follower.run, a.keepHours, a.live.Run, a.down.Run, a.janitor, a.keepDay, a.watchClock, a.watchKeys) {
+		a.followers.run(a.ctx, f)
+	}
+	a.front.open(a.ctx, api.New(a.apiConfig()))
 }
 
-func (a *App) openHTTP(ctx context.Context) error {
-	handler := api.New(a.apiConfig())
+func (a *App) listen() error {
 	l, err := net.Listen("tcp", a.cfg.HTTP)
 	if err != nil {
 		return fmt.Errorf("--http (TOTEM_HTTP): %w", err)
 	}
 	a.HTTP = l.Addr()
-	streams, endStreams := context.WithCancel(a.ctx)
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		BaseContext: func(net.Listener) context.Context { return streams }, ErrorLog: slog.NewLogLogger(a.opt.Log.Handler(), slog.LevelDebug)}
-	a.run(func(context.Context) {
+	srv := &http.Server{Handler: &a.front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.opt.Log.Handler(), slog.LevelDebug)}
+	var serving stack
+	serving.run(a.ctx, func(context.Context) {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			a.opt.Log.Error("http server ended", "error", err)
 		}
 	})
-	a.onClose(func(ctx context.Context) error {
+	a.ways.add(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		endStreams()
-		if err := srv.Shutdown(ctx); err != nil {
-			return srv.Close()
+		a.front.endStreams()
+		err := srv.Shutdown(ctx)
+		if err != nil {
+			err = srv.Close()
 		}
-		return nil
+		return errors.Join(err, serving.close(ctx))
 	})
 	return nil
 }

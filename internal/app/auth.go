@@ -21,7 +21,7 @@ import (
 // brokerAuth answers the embedded broker who may connect: devices and
 // gateways by their secret, API tokens (username "token") for live topics.
 type brokerAuth struct {
-	network *catalogue.Network
+	network atomic.Pointer[catalogue.Network]
 	ledger  *ledger.Ledger
 	now     func() time.Time
 	anyone  bool // the demo lets the anonymous of this machine in
@@ -45,7 +45,7 @@ func (a *brokerAuth) Authenticate(username string, password []byte) (broker.Prin
 	if username == "token" {
 		return a.token(hash)
 	}
-	dev := a.network.Device(catalogue.DeviceID(username))
+	dev := a.network.Load().Device(catalogue.DeviceID(username))
 	want := (*a.secrets.Load())[catalogue.DeviceID(username)]
 	if dev == nil || want == nil || subtle.ConstantTimeCompare(hash, want) != 1 {
 		return broker.Principal{}, false

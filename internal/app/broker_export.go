@@ -39,14 +39,6 @@ func ExportBroker(ctx context.Context, cfg Config, x BrokerExport, out io.Writer
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	n, err := cfg.LoadCatalogue()
-	if err != nil {
-		return err
-	}
-	foreign, err := wire.NewForeign(n)
-	if err != nil {
-		return err
-	}
 	for _, dir := range []string{cfg.Data, x.Dir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
@@ -57,6 +49,15 @@ func ExportBroker(ctx context.Context, cfg Config, x BrokerExport, out io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	h, err := cfg.historyOf(ctx, l)
+	if err != nil {
+		return err
+	}
+	n := *h.Last()
+	foreign, err := wire.NewForeign(n)
+	if err != nil {
+		return err
+	}
 	e := export{BrokerExport: x, cfg: cfg, network: n, ledger: l, out: out}
 	if x.NewSecrets != "" {
 		if err := e.newSecrets(ctx); err != nil {

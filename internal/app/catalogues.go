@@ -2,15 +2,18 @@ package app
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // catalogueHistory reads every catalogue that a ledger's service ran with;
@@ -38,58 +41,147 @@ func withCatalogue(h catalogue.History, since, at time.Time, n *catalogue.Networ
 	return h.Put(dated.Change[int64, *catalogue.Network]{From: from, Value: &n, At: at}, func(c *dated.Change[int64, *catalogue.Network]) bool { return c.From >= from })
 }
 
-// historyOf is what a ledger recorded of its catalogues, or that it was always as it is.
-func historyOf(ctx context.Context, l *ledger.Ledger, n *catalogue.Network) (catalogue.History, error) {
+// historyOf is what a ledger recorded of its catalogues; of one with which no
+// service ran yet, that it was always as the settings' file says. What the file
+// says otherwise since is the service's to take up.
+func (c *Config) historyOf(ctx context.Context, l *ledger.Ledger) (catalogue.History, error) {
 	h, err := catalogueHistory(ctx, l)
-	if err == nil && len(h.Versions()) == 0 {
-		h = catalogue.Always(n)
+	if err != nil || len(h.Versions()) > 0 {
+		return h, err
 	}
-	return h, err
+	n, err := c.LoadCatalogue()
+	if err != nil {
+		return h, err
+	}
+	return catalogue.Always(n), nil
 }
 
-// noteCatalogue records the catalogue that the service starts with, where it is
-// another than the last one. It holds from now, or from catalogue-since; a
-// ledger's first from the beginning. What it changes of the past is made again.
-func (a *App) noteCatalogue(ctx context.Context) error {
+// proposal is a catalogue that somebody tells the service.
+type proposal struct {
+	name    string // of its file
+	text    []byte
+	network *catalogue.Network
+	plans   map[catalogue.BuildingID]string
+	since   string // a day or an instant; empty: now
+	by      string
+}
+
+// proposal reads the catalogue of the settings.
+func (c *Config) proposal() (t proposal, err error) {
+	t = proposal{since: c.CatalogueSince, by: "totem"}
+	if t.name, t.text, err = c.catalogueText(); err != nil {
+		return t, err
+	}
+	if t.network, err = parseCatalogue(t.name, t.text); err != nil {
+		return t, err
+	}
+	t.plans, err = c.loadPlans(t.network)
+	return t, err
+}
+
+// parseCatalogue also checks what only an adapter knows of its settings.
+func parseCatalogue(name string, text []byte) (*catalogue.Network, error) {
+	n, err := catalogue.Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := wire.NewForeign(n); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return n, nil
+}
+
+// fileSeen remembers what the file said with which the service last started.
+const fileSeen = "catalogue-file"
+
+// take puts the catalogue in force with which the service starts: its file's,
+// where that says something else than at the last start. A file that says
+// nothing new does not undo what was told a running service.
+func (a *house) take(ctx context.Context, t proposal) error {
 	before, err := catalogueHistory(ctx, a.ledger)
 	if err != nil {
 		return err
 	}
-	if last := before.Last(); last != nil && catalogue.Same(*last, a.Network) {
-		a.catalogues = before
-		return nil
-	}
-	name, text, err := a.cfg.catalogueText()
+	seen, err := a.ledger.Snapshot(ctx, fileSeen)
 	if err != nil {
 		return err
 	}
-	now := a.opt.Now().UTC().Truncate(time.Millisecond)
-	since := now
-	if a.cfg.CatalogueSince != "" {
-		if since, err = a.cfg.catalogueSince(a.Network); err != nil {
-			return err
+	file := digestOf(t.network)
+	switch last := before.Last(); {
+	case last != nil && catalogue.Same(*last, t.network):
+		if err = a.use(before, *last); err == nil { // a drawing may be another all the same
+			err = a.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutPlans(t.plans) })
 		}
-		if since.After(now) {
-			return fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %s lies ahead: start the service with the new file then", a.cfg.CatalogueSince)
+	case last != nil && string(seen.Body) == file:
+		a.opt.Log.Warn("the catalogue in force was told to the running service; its file does not say so and was not changed since: totem catalogue show writes it", "file", t.name)
+		return a.use(before, *last)
+	default:
+		var after catalogue.History
+		if after, err = a.record(ctx, before, t); err == nil {
+			err = a.use(after, t.network)
 		}
 	}
-	a.catalogues = withCatalogue(before, since, now, a.Network)
+	if err != nil {
+		return err
+	}
+	return a.ledger.Write(ctx, func(tx *ledger.Tx) error {
+		return tx.PutSnapshot(fileSeen, ledger.Snapshot{Body: []byte(file)})
+	})
+}
+
+func digestOf(n *catalogue.Network) string {
+	sum := sha256.Sum256(n.Canonical())
+	return hex.EncodeToString(sum[:])
+}
+
+// use makes what goes with a catalogue.
+func (a *house) use(h catalogue.History, n *catalogue.Network) (err error) {
+	a.catalogues, a.Network = h, n
+	if a.settings, err = bills.LoadSettings(n, a.cfg.Billing); err != nil {
+		return err
+	}
+	a.foreign, err = wire.NewForeign(n)
+	return err
+}
+
+// record keeps a catalogue that holds from now, or from the instant told; a
+// ledger's first from the beginning. What it changes of the past is marked.
+func (a *shell) record(ctx context.Context, before catalogue.History, t proposal) (catalogue.History, error) {
+	now := a.opt.Now().UTC().Truncate(time.Millisecond)
+	since, err := t.from(now)
+	if err != nil {
+		return before, fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %w", err)
+	}
+	after := withCatalogue(before, since, now, t.network)
 	first := len(before.Versions()) == 0
 	if first {
-		if err := a.ledger.NoteCatalogue(ctx, visitBasis(a.Network), now); err != nil {
-			return err
+		if err := a.ledger.NoteCatalogue(ctx, visitBasis(t.network), now); err != nil {
+			return before, err
 		}
 		since = time.UnixMilli(dated.Beginning)
 	} else {
-		a.opt.Log.Info("the catalogue has changed", "since", since, "file", name)
+		a.opt.Log.Info("the catalogue has changed", "since", since, "file", t.name, "by", t.by)
 	}
-	c := ledger.Catalogue{N: len(a.catalogues.Changes()), Since: since, At: now, Name: name, Text: text}
-	return a.ledger.Write(ctx, func(tx *ledger.Tx) error {
+	c := ledger.Catalogue{N: len(after.Changes()), Since: since, At: now, Name: t.name, By: t.by, Text: t.text}
+	err = a.ledger.Write(ctx, func(tx *ledger.Tx) error {
+		if err := tx.PutPlans(t.plans); err != nil {
+			return err
+		}
 		if err := tx.PutCatalogue(c); err != nil || first {
 			return err
 		}
-		return markEffects(tx, before, a.catalogues, now, a.cfg.InfluxURL != "")
+		return markEffects(tx, before, after, now, a.cfg.InfluxURL != "")
 	})
+	return after, err
+}
+
+// from is the instant from which a told catalogue holds.
+func (t *proposal) from(now time.Time) (time.Time, error) {
+	since, err := catalogueSince(t.since, t.network, now)
+	if err == nil && since.After(now) {
+		err = fmt.Errorf("%s lies ahead: tell the new catalogue then", t.since)
+	}
+	return since, err
 }
 
 // markEffects has made again what another history of catalogues makes otherwise.
@@ -128,33 +220,4 @@ func everDoors(site catalogue.SiteID, histories ...catalogue.History) (list []ca
 		}
 	}
 	return list
-}
-
-// CatalogueVersion is one catalogue of a ledger's history.
-type CatalogueVersion struct {
-	N         int
-	Since, At time.Time
-	Name      string
-	Network   *catalogue.Network
-}
-
-// CatalogueHistory lists the catalogues that a data folder's service ran with.
-func CatalogueHistory(ctx context.Context, cfg Config) (list []CatalogueVersion, err error) {
-	l, err := openExisting(ctx, cfg.Data)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	texts, err := l.Catalogues(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range texts {
-		n, err := catalogue.Parse(c.Name, c.Text)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, CatalogueVersion{c.N, c.Since, c.At, c.Name, n})
-	}
-	return list, nil
 }

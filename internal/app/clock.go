@@ -8,7 +8,7 @@ import (
 )
 
 // watchClock raises an alarm while this machine's clock is behind its ledger.
-func (a *App) watchClock(ctx context.Context) {
+func (a *house) watchClock(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/series"
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // Config is the settings of contract §8: flags and, by the same name,
@@ -129,14 +128,7 @@ func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := catalogue.Parse(name, data)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := wire.NewForeign(n); err != nil { // what only an adapter knows of its settings
-		return nil, fmt.Errorf("%s: %w", c.Catalogue, err)
-	}
-	return n, nil
+	return parseCatalogue(name, data)
 }
 
 // catalogueText is the catalogue as it is written, and what its file is called.
@@ -151,14 +143,18 @@ func (c *Config) catalogueText() (name string, text []byte, err error) {
 	return c.Catalogue, text, nil
 }
 
-// catalogueSince is the instant from which a changed catalogue holds.
-func (c *Config) catalogueSince(n *catalogue.Network) (time.Time, error) {
-	if day, err := catalogue.ParseDay(c.CatalogueSince); err == nil {
+// catalogueSince is the instant from which a changed catalogue holds: a local
+// day's beginning, an instant, or now.
+func catalogueSince(text string, n *catalogue.Network, now time.Time) (time.Time, error) {
+	if text == "" {
+		return now, nil
+	}
+	if day, err := catalogue.ParseDay(text); err == nil {
 		return n.Zone.Start(day).UTC(), nil
 	}
-	t, err := time.Parse(time.RFC3339, c.CatalogueSince)
+	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %q is no day like 2026-11-23, and no instant like 2026-11-23T08:00:00Z", c.CatalogueSince)
+		return t, fmt.Errorf("%q is no day like 2026-11-23, and no instant like 2026-11-23T08:00:00Z", text)
 	}
 	return t.UTC().Truncate(time.Millisecond), nil
 }

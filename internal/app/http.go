@@ -16,15 +16,15 @@ import (
 	"github.com/lorntech/totem/internal/series"
 )
 
-func (a *App) apiConfig() api.Config {
+func (a *house) apiConfig() api.Config {
 	return api.Config{
 		Network: a.Network, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
 		Series:      series.Reader{History: a.catalogues, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
 		Bills:   a.bills(),
 		Foreign: a.foreign, Watch: a.pipeline.Watch, NotUnderstood: a.pipeline.NotUnderstood, Enrolments: a.enrolments,
-		Verify: func(ctx context.Context) (ledger.Audit, error) { return verify(ctx, a.Network, a.ledger) }, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,
-		CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
+		Verify: func(ctx context.Context) (ledger.Audit, error) { return verify(ctx, a.catalogues, a.ledger) }, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,
+		ChangeCatalogue: a.change, CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
 	}
 }
 
@@ -37,7 +37,7 @@ func Version() string {
 }
 
 // ready says what keeps the service from its work.
-func (a *App) ready(ctx context.Context) []string {
+func (a *house) ready(ctx context.Context) []string {
 	var faults []string
 	if err := a.ledger.Ping(ctx); err != nil {
 		faults = append(faults, fmt.Sprintf("ledger: %v", err))
@@ -52,7 +52,7 @@ func (a *App) ready(ctx context.Context) []string {
 }
 
 // degraded says what is amiss while doors, visits and the ledger's series go on.
-func (a *App) degraded() []string {
+func (a *house) degraded() []string {
 	list := append(append([]string{}, a.follower.Faults()...), a.maker.Faults()...)
 	if behind := a.pipeline.Behind(); behind > 0 {
 		list = append(list, fmt.Sprintf("clock: this machine's clock is %s behind the newest message of its ledger; messages that seem to be of the future wait with their devices", behind.Round(time.Second)))
@@ -66,7 +66,7 @@ func (a *App) degraded() []string {
 }
 
 // sessions ends broker connections whose secret or token has changed.
-type sessions struct{ a *App }
+type sessions struct{ a *house }
 
 func (s sessions) SecretChanged(ctx context.Context, device catalogue.DeviceID) error {
 	if err := errors.Join(s.a.auth.load(ctx), s.a.down.LoadListKeys(ctx)); err != nil {
@@ -84,6 +84,6 @@ func (s sessions) TokenChanged(id string) {
 	}
 }
 
-func (a *App) bills() bills.Bills {
+func (a *house) bills() bills.Bills {
 	return bills.Bills{Network: a.Network, History: a.catalogues, Ledger: a.ledger, Now: a.opt.Now, Settings: a.settings}
 }

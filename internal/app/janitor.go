@@ -20,7 +20,7 @@ const (
 )
 
 // janitor forgets what is too old to be kept, a little at a time.
-func (a *App) janitor(ctx context.Context) {
+func (a *house) janitor(ctx context.Context) {
 	for {
 		if err := a.purge(ctx); err != nil && ctx.Err() == nil {
 			a.opt.Log.Error("old reads not purged; trying again within the hour", "error", err)
@@ -37,7 +37,7 @@ func (a *App) janitor(ctx context.Context) {
 const dayEvery = 20 * time.Second
 
 // keepDay puts in force what begins with a new local day: versions of plans and leases.
-func (a *App) keepDay(ctx context.Context) {
+func (a *house) keepDay(ctx context.Context) {
 	for {
 		a.Rights.Roll()
 		select {
@@ -52,7 +52,7 @@ func (a *App) keepDay(ctx context.Context) {
 const hoursEvery = 30 * time.Second
 
 // keepHours makes the hours that changed, so that a question finds them made.
-func (a *App) keepHours(ctx context.Context) {
+func (a *house) keepHours(ctx context.Context) {
 	b := a.bills()
 	for {
 		if err := b.MakeHours(ctx); err != nil && ctx.Err() == nil {
@@ -68,7 +68,7 @@ func (a *App) keepHours(ctx context.Context) {
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
-func (a *App) purge(ctx context.Context) error {
+func (a *house) purge(ctx context.Context) error {
 	// Visits and minutes are made before their reads and messages go, but what
 	// must be forgotten by law waits for nobody who cannot.
 	made, cancel := context.WithTimeout(ctx, purgeWaits)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -61,7 +62,7 @@ const keysEvery = time.Second
 
 // watchKeys takes up next keys of sites, and has them sign once every reader
 // that verifies signatures has said that it knows them.
-func (a *App) watchKeys(ctx context.Context) {
+func (a *house) watchKeys(ctx context.Context) {
 	tick := time.NewTicker(keysEvery)
 	defer tick.Stop()
 	said := "" // once, not every second
@@ -82,7 +83,7 @@ func (a *App) watchKeys(ctx context.Context) {
 	}
 }
 
-func (a *App) stepKeys(ctx context.Context) error {
+func (a *house) stepKeys(ctx context.Context) error {
 	changed, err := a.Keys.Reload()
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (a *App) stepKeys(ctx context.Context) error {
 
 // known reports whether all readers of a site say that they verify by a key. Those
 // that speak their own payloads verify nothing, and disabled ones need not.
-func (a *App) known(site catalogue.SiteID, key string) bool {
+func (a *house) known(site catalogue.SiteID, key string) bool {
 	said := a.live.Devices()
 	for _, d := range a.Network.Devices {
 		if d.Site == site && d.Kind == catalogue.Reader && d.Adapter == "" && !d.Disabled && !said[d.ID].Knows(key) {
@@ -127,12 +128,17 @@ func RotateListKey(data string) (id string, err error) { return keys.RotateList(
 
 // RotateKey makes the next key of a site in a data folder, whose service may be
 // running: it takes the key up at once, or when it starts.
-func RotateKey(cfg Config, site catalogue.SiteID) (present, next string, err error) {
-	n, err := cfg.LoadCatalogue()
+func RotateKey(ctx context.Context, cfg Config, site catalogue.SiteID) (present, next string, err error) {
+	l, err := openExisting(ctx, cfg.Data)
 	if err != nil {
 		return "", "", err
 	}
-	if n.Site(site) == nil {
+	defer func() { err = errors.Join(err, l.Close()) }()
+	h, err := cfg.historyOf(ctx, l)
+	if err != nil {
+		return "", "", err
+	}
+	if (*h.Last()).Site(site) == nil {
 		return "", "", fmt.Errorf("the catalogue has no site %q", site)
 	}
 	return keys.Rotate(keysFile(cfg.Data), site)

@@ -72,11 +72,11 @@ func TestASitesKeyIsReplacedUnderItsReaders(t *testing.T) {
 		}
 	}()
 	defer close(tell)
-	_, next, err := RotateKey(cfg, "metz")
+	_, next, err := RotateKey(t.Context(), cfg, "metz")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, again, err := RotateKey(cfg, "metz"); err != nil || again != next {
+	if _, again, err := RotateKey(t.Context(), cfg, "metz"); err != nil || again != next {
 		t.Errorf("asked twice: %s, %v", again, err)
 	}
 	admin := clientOf(t, a)

@@ -156,6 +156,18 @@ func (w *listWatch) applied(reader catalogue.DeviceID, version string, now time.
 	w.show()
 }
 
+// keep forgets readers that are no longer there.
+func (w *listWatch) keep(n *catalogue.Network) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.waiting {
+		if d := n.Device(id); d == nil || d.Kind != catalogue.Reader {
+			delete(w.waiting, id)
+		}
+	}
+	w.show()
+}
+
 func (w *listWatch) show() {
 	w.outdated.Set(float64(len(w.waiting)))
 	var oldest time.Time

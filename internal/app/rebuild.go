@@ -25,20 +25,16 @@ func RebuildSeries(ctx context.Context, cfg Config, from, to time.Time, out, bar
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	n, err := cfg.LoadCatalogue()
-	if err != nil {
-		return err
-	}
 	l, err := openExisting(ctx, cfg.Data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	history, err := historyOf(ctx, l, n)
+	history, err := cfg.historyOf(ctx, l)
 	if err != nil {
 		return err
 	}
-	n = *history.Last() // a changed file is the service's to take up
+	n := *history.Last()
 	r := rebuild{cfg: cfg, network: n, history: history, ledger: l}
 	if err := r.mark(ctx, from, to); err != nil {
 		return err
@@ -180,16 +176,12 @@ func CheckSeries(ctx context.Context, cfg Config, from, to time.Time, out io.Wri
 	if cfg.InfluxURL == "" {
 		return errors.New("--influx-url (TOTEM_INFLUX_URL): there is no InfluxDB to compare with")
 	}
-	n, err := cfg.LoadCatalogue()
-	if err != nil {
-		return err
-	}
 	l, err := openExisting(ctx, cfg.Data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	history, err := historyOf(ctx, l, n)
+	history, err := cfg.historyOf(ctx, l)
 	if err != nil {
 		return err
 	}

@@ -20,13 +20,13 @@ const cursorTarget = "influx-target"
 
 // openSeries makes what keeps the series, and what gives a copy of it to
 // InfluxDB where one is configured.
-func (a *App) openSeries(ctx context.Context) error {
+func (a *house) openSeries(ctx context.Context) error {
 	if err := aim(ctx, a.ledger, a.cfg); err != nil {
 		return err
 	}
 	if a.cfg.InfluxURL != "" {
 		influx := series.NewInflux(a.Network, a.cfg.influx())
-		a.onClose(func(context.Context) error { influx.Close(); return nil })
+		a.core.add(func(context.Context) error { influx.Close(); return nil })
 		a.shipper = series.NewShipper(a.catalogues, a.ledger, influx, a.opt.Now, a.opt.Log)
 	}
 	a.maker = series.NewMaker(series.MakerConfig{History: a.catalogues, Ledger: a.ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log})
@@ -60,7 +60,7 @@ var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // seriesCaughtUp waits until the series follows all that is committed: visits
 // first, since badges count by them. Where ctx ends before, it returns the
 // arrival up to which it does; zero: all.
-func (a *App) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) {
+func (a *house) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) {
 	if asOf, err = a.follower.CaughtUp(ctx); err != nil {
 		return earlier(asOf, a.maker.AsOf()), err
 	}
@@ -127,7 +127,7 @@ func (w *decisionWaits) take(minute int64) []ledger.DecisionTime {
 }
 
 // keepWaits writes down each minute's waits once it has passed.
-func (a *App) keepWaits(ctx context.Context) {
+func (a *house) keepWaits(ctx context.Context) {
 	for {
 		now := a.opt.Now()
 		minute := occupancy.MinuteOf(now)

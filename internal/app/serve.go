@@ -28,11 +28,15 @@ func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	a.logStart()
-	<-ctx.Done()
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-a.failed:
+	}
 	log.Info("stopping")
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
-	return a.Close(stop)
+	return errors.Join(failed, a.Close(stop))
 }
 
 func (a *App) logStart() {
@@ -77,16 +81,16 @@ func CreateToken(ctx context.Context, cfg Config, r TokenRequest) (token string,
 	if err := cfg.Check(); err != nil {
 		return "", err
 	}
-	n, err := cfg.LoadCatalogue()
-	if err != nil {
-		return "", err
-	}
 	l, err := openExisting(ctx, cfg.Data)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	if err := r.check(n); err != nil {
+	h, err := cfg.historyOf(ctx, l)
+	if err != nil {
+		return "", err
+	}
+	if err := r.check(*h.Last()); err != nil {
 		return "", err
 	}
 	token = keys.NewSecret()

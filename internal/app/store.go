@@ -24,7 +24,7 @@ func (s store) Commit(ctx context.Context, urgent bool, change func(ingest.Tx) e
 }
 
 // moves loads a member's positions for anti-passback.
-func moves(n *catalogue.Network, l *ledger.Ledger) ingest.Moves {
+func moves(h catalogue.History, l *ledger.Ledger) ingest.Moves {
 	return func(ctx context.Context, m lease.MemberID, from, to time.Time) ([]ingest.Move, error) {
 		reads, err := l.Moves(ctx, visit.Subject{Member: m}, from, to)
 		if err != nil {
@@ -33,7 +33,7 @@ func moves(n *catalogue.Network, l *ledger.Ledger) ingest.Moves {
 		list := make([]ingest.Move, 0, len(reads))
 		for _, r := range reads {
 			p := ingest.Move{ID: r.ID, Position: access.Position{Space: catalogue.Outside, Door: r.Door, At: r.At}}
-			if d := n.Door(r.Door); d != nil {
+			if d := catalogue.At(h, r.At).Door(r.Door); d != nil {
 				p.Space = d.To
 				if r.Direction == catalogue.Out {
 					p.Space = d.From

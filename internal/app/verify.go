@@ -24,26 +24,22 @@ const (
 // VerifyAudit verifies a data folder, whose service may be running: the chain,
 // what decides, and the visits of some people.
 func VerifyAudit(ctx context.Context, cfg Config) (a ledger.Audit, err error) {
-	n, err := cfg.LoadCatalogue()
-	if err != nil {
-		return a, err
-	}
 	l, err := openExisting(ctx, cfg.Data)
 	if err != nil {
 		return a, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	return verify(ctx, n, l)
+	h, err := cfg.historyOf(ctx, l)
+	if err != nil {
+		return a, err
+	}
+	return verify(ctx, h, l)
 }
 
 // verify is the chain's verification, and that of a sample of visits.
-func verify(ctx context.Context, n *catalogue.Network, l *ledger.Ledger) (ledger.Audit, error) {
+func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (ledger.Audit, error) {
 	a, err := l.Verify(ctx)
 	if err != nil || !a.OK {
-		return a, err
-	}
-	history, err := historyOf(ctx, l, n)
-	if err != nil {
 		return a, err
 	}
 	since, err := l.VisitsSince(ctx)

@@ -30,7 +30,7 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 		if s.clientID = pk.Connect.ClientIdentifier; s.clientID == "" {
 			s.clientID = ownID(p, s.username)
 		}
-		if !e.rules.mayUseID(p, s.username, s.clientID) {
+		if !e.rules.Load().mayUseID(p, s.username, s.clientID) {
 			e.logSometimes("mqtt connection refused", "reason", "client id is not the username, nor begins with it and a colon",
 				"principal", p.Name, "client", printable(s.clientID), "remote", s.conn.RemoteAddr().String())
 			return connackIdentifier

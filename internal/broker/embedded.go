@@ -50,7 +50,7 @@ type EmbeddedConfig struct {
 type Embedded struct {
 	cfg    EmbeddedConfig
 	limits Limits
-	rules  rules
+	rules  atomic.Pointer[rules]
 	server *mqtt.Server
 	stats  counters
 	seldom rate.Sometimes // what a stranger can make us log
@@ -89,10 +89,11 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	if cfg.Network == nil || cfg.Auth == nil || cfg.Handler == nil || cfg.Log == nil {
 		return nil, errors.New("embedded broker: a network, an authenticator, a handler and a log are needed")
 	}
-	e := &Embedded{cfg: cfg, limits: cfg.Limits.withDefaults(), rules: rules{cfg.Network, cfg.Foreign},
+	e := &Embedded{cfg: cfg, limits: cfg.Limits.withDefaults(),
 		seldom:   rate.Sometimes{First: 10, Interval: 10 * time.Second},
 		retained: map[string][]byte{}, waiting: map[*session]struct{}{}, live: map[string]*session{}, perPrincipal: map[owner]int{}, accounts: map[owner]*account{},
 		settled: make(chan struct{})}
+	e.SetRules(cfg.Network, cfg.Foreign)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.server = mqtt.New(e.options())
 	// mochi keeps the client that it publishes as among the others, where
@@ -103,6 +104,10 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	}
 	return e, nil
 }
+
+// SetRules changes whose topics are whose. Who may be connected no longer is
+// the caller's to end (DisconnectWhere).
+func (e *Embedded) SetRules(n *catalogue.Network, f Foreign) { e.rules.Store(&rules{n, f}) }
 
 // options are mochi's. It logs whole packets, payloads included: its log goes nowhere, and ours names what matters.
 func (e *Embedded) options() *mqtt.Options {

@@ -76,7 +76,7 @@ func (g *guard) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
 // publish never comes this far.
 func (g *guard) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	s := sessionOf(cl)
-	return s != nil && s.admitted && !write && g.broker.rules.read(s.principal, topic)
+	return s != nil && s.admitted && !write && g.broker.rules.Load().read(s.principal, topic)
 }
 
 // OnPacketRead takes what a client publishes, and what mochi would mistake.
@@ -207,7 +207,7 @@ func (g *guard) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, _ error) {
 
 // subscribed tells of a subscription that holds.
 func (e *Embedded) subscribed(s *session, filter string) {
-	if e.cfg.OnSubscribe != nil && e.rules.read(s.principal, filter) {
+	if e.cfg.OnSubscribe != nil && e.rules.Load().read(s.principal, filter) {
 		e.cfg.OnSubscribe(filter)
 	}
 }

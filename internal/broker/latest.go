@@ -78,7 +78,7 @@ func (e *Embedded) publishLatest(topic string, payload []byte) {
 	}
 	for id := range e.server.Topics.Subscribers(topic).Subscriptions {
 		if cl, ok := e.server.Clients.Get(id); ok {
-			if s := sessionOf(cl); s != nil && e.rules.read(s.principal, topic) {
+			if s := sessionOf(cl); s != nil && e.rules.Load().read(s.principal, topic) {
 				s.latest.put(topic, payload, false)
 			}
 		}
@@ -88,11 +88,11 @@ func (e *Embedded) publishLatest(topic string, payload []byte) {
 // sendRetained gives a client what is kept of a filter that it has just
 // subscribed to. It runs under deliver.
 func (e *Embedded) sendRetained(s *session, filter string) {
-	if !e.rules.read(s.principal, filter) {
+	if !e.rules.Load().read(s.principal, filter) {
 		return
 	}
 	for topic, payload := range e.retained {
-		if wire.Covers(filter, topic) && e.rules.read(s.principal, topic) {
+		if wire.Covers(filter, topic) && e.rules.Load().read(s.principal, topic) {
 			s.latest.put(topic, payload, true)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -264,7 +265,30 @@ func (o *Outside) filters() []string {
 			list = append(list, root+site+"/+/"+what)
 		}
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return append(list, o.cfg.Foreign...)
+}
+
+// SetForeign changes the filters of real devices; what is new is subscribed to at once.
+func (o *Outside) SetForeign(filters []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var gone []string
+	for _, f := range o.cfg.Foreign {
+		if !slices.Contains(filters, f) {
+			gone = append(gone, f)
+		}
+	}
+	o.cfg.Foreign = filters
+	if !o.up || o.closed {
+		return // with the next connection
+	}
+	if len(gone) > 0 {
+		o.client.Unsubscribe(gone...)
+	}
+	attempt := o.attempt
+	o.tasks.Go(func() { o.subscribing(attempt) })
 }
 
 // hesitate spreads the attempts of many services whose broker went away at the same moment.

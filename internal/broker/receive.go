@@ -43,7 +43,7 @@ func (e *Embedded) handOver(in *inbound, d Delivery) {
 		}
 	}()
 	d.From, d.Share, d.Ack = in.session.username, in.session.share(), in.ack
-	reason := e.rules.publish(in.session.principal, d.Topic)
+	reason := e.rules.Load().publish(in.session.principal, d.Topic)
 	switch {
 	case reason == "":
 		e.cfg.Handler(d)

@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"time"
@@ -65,12 +66,14 @@ func Pieces(h History, from, to time.Time) []Piece {
 
 // Same reports whether two networks say the same, however their files are written.
 func Same(a, b *Network) bool {
-	text := func(n *Network) string {
-		// Values that were read from text: they can be written as text.
-		b, _ := json.Marshal([]any{n.Name, n.Zone.Location().String(), n.Sites, n.Buildings, n.Spaces, n.Doors, n.Devices})
-		return string(b)
-	}
-	return text(a) == text(b)
+	return bytes.Equal(a.Canonical(), b.Canonical())
+}
+
+// Canonical is all that a network says, however its file is written.
+func (n *Network) Canonical() []byte {
+	// Values that were read from text: they can be written as text.
+	b, _ := json.Marshal([]any{n.Name, n.Zone.Location().String(), n.Sites, n.Buildings, n.Spaces, n.Doors, n.Devices})
+	return b
 }
 
 // Held is what held in [From, To).

@@ -148,7 +148,8 @@ type Pipeline struct {
 	stuck     atomic.Bool // the ledger cannot commit at the moment
 	clock     clock
 	heard     understanding
-	suspects  []*item // set aside: they could not be stored, and none of their kind was since
+	suspects  []*item     // set aside: they could not be stored, and none of their kind was since
+	working   atomic.Bool // from before a batch is taken until it is answered
 }
 
 // New makes a pipeline; Run runs it.
@@ -213,7 +214,9 @@ func (p *Pipeline) Run(ctx context.Context) {
 		if time.Since(badged) < doorsInUse {
 			others = whileDoors
 		}
+		p.working.Store(true)
 		if batch = p.queue.take(batch[:0], others); len(batch) == 0 {
+			p.working.Store(false)
 			select {
 			case <-ctx.Done():
 				return
@@ -236,6 +239,32 @@ func (p *Pipeline) Run(ctx context.Context) {
 			p.rest(ctx, time.Since(began))
 		}
 	}
+}
+
+// Idle waits until everything that was handed over is committed and answered,
+// while nobody hands over more.
+func (p *Pipeline) Idle(ctx context.Context) error {
+	for {
+		// In this order: what has left the queue is being worked on.
+		if others, doors := p.queue.len(); others+doors == 0 && !p.working.Load() && p.answering.Load() == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// Left are the deliveries that a pipeline which has ended could not commit yet:
+// those that wait for the clock, and those that were set aside.
+func (p *Pipeline) Left() []Delivery {
+	list := p.clock.take()
+	for _, it := range p.suspects {
+		list = append(list, it.Delivery)
+	}
+	return list
 }
 
 // rest leaves the machine to the doors for twice as long as other messages had it,

@@ -18,17 +18,18 @@ type Catalogue struct {
 	Since time.Time // from when it holds; 1970: from the beginning
 	At    time.Time // when it was recorded
 	Name  string    // of its file
+	By    string    // who told it
 	Entry int64     // of the audit chain
 	Text  []byte
 }
 
 // Catalogues are all that a service ran with, as they were recorded.
 func (l *Ledger) Catalogues(ctx context.Context) (list []Catalogue, err error) {
-	rows, err := l.reads.QueryContext(ctx, "SELECT n, since, at, name, entry, body FROM catalogues ORDER BY n")
+	rows, err := l.reads.QueryContext(ctx, "SELECT n, since, at, name, actor, entry, body FROM catalogues ORDER BY n")
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var c Catalogue
 		var since, made int64
-		err := rows.Scan(&c.N, &since, &made, &c.Name, &c.Entry, &c.Text)
+		err := rows.Scan(&c.N, &since, &made, &c.Name, &c.By, &c.Entry, &c.Text)
 		c.Since, c.At = at(since), at(made)
 		list = append(list, c)
 		return err
@@ -57,11 +58,11 @@ func (tx *Tx) PutCatalogue(c Catalogue) error {
 	if err != nil {
 		return err
 	}
-	act := ingest.Act{At: c.At, Actor: "totem", Action: "put", Target: fmt.Sprintf("catalogue/%d", c.N), Body: body}
+	act := ingest.Act{At: c.At, Actor: c.By, Action: "put", Target: fmt.Sprintf("catalogue/%d", c.N), Body: body}
 	if err := tx.AddAct(&act); err != nil {
 		return err
 	}
-	err = tx.run("INSERT INTO catalogues (n, since, at, name, entry, body) VALUES (?, ?, ?, ?, ?, ?)", c.N, ms(c.Since), ms(c.At), c.Name, act.Seq, string(c.Text))
+	err = tx.run("INSERT INTO catalogues (n, since, at, name, actor, entry, body) VALUES (?, ?, ?, ?, ?, ?, ?)", c.N, ms(c.Since), ms(c.At), c.Name, c.By, act.Seq, string(c.Text))
 	if err != nil {
 		return fmt.Errorf("ledger: put catalogue: %w", err)
 	}

@@ -10,18 +10,16 @@ import (
 )
 
 // PutPlans keeps the buildings' plans in place of those there were.
-func (l *Ledger) PutPlans(ctx context.Context, plans map[catalogue.BuildingID]string) error {
-	return l.Write(ctx, func(tx *Tx) error {
-		if err := tx.run("DELETE FROM plans"); err != nil {
-			return fmt.Errorf("ledger: put plans: %w", err)
+func (tx *Tx) PutPlans(plans map[catalogue.BuildingID]string) error {
+	if err := tx.run("DELETE FROM plans"); err != nil {
+		return fmt.Errorf("ledger: put plans: %w", err)
+	}
+	for building, svg := range plans {
+		if err := tx.run("INSERT INTO plans (building, svg) VALUES (?, ?)", string(building), svg); err != nil {
+			return fmt.Errorf("ledger: put plan of %s: %w", building, err)
 		}
-		for building, svg := range plans {
-			if err := tx.run("INSERT INTO plans (building, svg) VALUES (?, ?)", string(building), svg); err != nil {
-				return fmt.Errorf("ledger: put plan of %s: %w", building, err)
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Plan is a building's plan, an SVG drawing; ErrNotFound where it has none.

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+type catalogueCmd struct {
+	Check   catalogueCheckCmd   `cmd:"" help:"Check a catalogue file, show what is in it, what it changes of the one in force, and what that touches."`
+	Apply   catalogueApplyCmd   `cmd:"" help:"Put a changed catalogue file in force in the running service."`
+	Show    catalogueShowCmd    `cmd:"" help:"Write the catalogue in force, or the one of an instant, as its file was."`
+	History catalogueHistoryCmd `cmd:"" help:"The catalogues that a service ran with, from when each holds, and what it changed."`
+}
+
+type catalogueCheckCmd struct {
+	File  string `arg:"" optional:"" help:"The YAML file; default: the built-in network." placeholder:"FILE"`
+	Data  string `help:"Data folder of a service, which may be running: what the file changes there." placeholder:"DIR"`
+	Since string `help:"From when it would hold: a local day, or an instant; default: now." placeholder:"DAY"`
+	At    string `help:"Compare with the catalogue of this local time or instant, not with the one in force." placeholder:"TIME"`
+}
+
+func (c *catalogueCheckCmd) Run(ctx context.Context) error {
+	n, out, err := app.CheckCatalogue(ctx, app.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data}, os.Stderr)
+	if err != nil && !errors.Is(err, app.ErrNoService) {
+		return err
+	}
+	if err := printSummary(n); err != nil || c.Data == "" {
+		return err
+	}
+	if err != nil {
+		fmt.Println("There is nothing to compare with:", err)
+		return nil
+	}
+	if c.At == "" {
+		printLines("Other than in the catalogue in force", out.Differences)
+		printLines("Touches", out.Touches)
+		return nil
+	}
+	v, err := catalogueAt(ctx, c.Data, c.At)
+	if err == nil {
+		printLines("Other than in catalogue "+describe(v), catalogue.Differences(v.Network, n))
+	}
+	return err
+}
+
+func printLines(title string, lines []string) {
+	fmt.Printf("%s: %d\n", title, len(lines))
+	for _, line := range lines {
+		fmt.Println(" ", line)
+	}
+}
+
+type catalogueApplyCmd struct {
+	service
+	File   string `arg:"" help:"The YAML file." placeholder:"FILE"`
+	Since  string `help:"From when it holds: a local day, or an instant; default: now. What it changes of the past is made again." placeholder:"DAY"`
+	DryRun bool   `help:"Say what it would change, and change nothing."`
+}
+
+func (c *catalogueApplyCmd) Run(ctx context.Context) error {
+	p, err := (&app.Config{Catalogue: c.File, CatalogueSince: c.Since}).Proposal()
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	out, err := client.ApplyCatalogue(ctx, p, c.DryRun)
+	if err != nil {
+		return err
+	}
+	printLines("Changed", out.Differences)
+	printLines("Touches", out.Touches)
+	switch {
+	case c.DryRun:
+		fmt.Println("Nothing was changed: this was a dry run.")
+	case len(out.Differences) == 0:
+		fmt.Println("The service already has this catalogue.")
+	default:
+		fmt.Printf("In force as catalogue %d, from %s.\n", out.N, out.Since.Format(time.RFC3339))
+	}
+	return nil
+}
+
+type catalogueShowCmd struct {
+	Data string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	At   string `help:"The catalogue of this local time or instant; default: the one in force." placeholder:"TIME"`
+}
+
+func (c *catalogueShowCmd) Run(ctx context.Context) error {
+	v, err := catalogueAt(ctx, c.Data, c.At)
+	if err == nil {
+		_, err = os.Stdout.Write(v.Text)
+	}
+	return err
+}
+
+// catalogueAt is the catalogue of a local time or an instant; empty: the one in force.
+func catalogueAt(ctx context.Context, data, at string) (*app.CatalogueVersion, error) {
+	list, err := app.CatalogueHistory(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, app.ErrNoService
+	}
+	t := time.Now()
+	if at != "" {
+		if t, err = parseTime("--at", at, list[len(list)-1].Network.Zone.Location()); err != nil {
+			return nil, err
+		}
+	}
+	return app.CatalogueAt(list, t), nil
+}
+
+type catalogueHistoryCmd struct {
+	Data string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	At   string `help:"Only the one that held at this local time or instant." placeholder:"TIME"`
+}
+
+func (c *catalogueHistoryCmd) Run(ctx context.Context) error {
+	if c.At != "" {
+		v, err := catalogueAt(ctx, c.Data, c.At)
+		if err == nil {
+			fmt.Println(describe(v))
+		}
+		return err
+	}
+	list, err := app.CatalogueHistory(ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		fmt.Println(describe(&list[i]))
+		if i > 0 {
+			for _, line := range catalogue.Differences(list[i-1].Network, list[i].Network) {
+				fmt.Println("  ", line)
+			}
+		}
+	}
+	return nil
+}
+
+func describe(v *app.CatalogueVersion) string {
+	local := func(t time.Time) string {
+		return t.In(v.Network.Zone.Location()).Format("2006-01-02 15:04:05")
+	}
+	since := "the beginning"
+	if v.Since.Unix() > 0 {
+		since = local(v.Since)
+	}
+	text := fmt.Sprintf("%d  from %s, recorded %s by %s, %s", v.N, since, local(v.At), v.By, v.Name)
+	if !v.Holds {
+		text += " (a later one took its place)"
+	}
+	return text
+}
+
+func printSummary(n *catalogue.Network) error {
+	w := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "site\tbuildings\tspaces\tdoors\tdevices\tarea m²\tlettable m²\t")
+	for _, r := range n.Summary() {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t\n", r.Site, r.Buildings, r.Spaces, r.Doors, r.Devices, r.AreaM2, r.LettableM2)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Printf("%s is sound.\n", n.Name)
+	return nil
+}

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/lorntech/totem/internal/api"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// CatalogueVersion is one catalogue of a ledger's history.
+type CatalogueVersion struct {
+	N         int
+	Since, At time.Time
+	Name, By  string
+	Text      []byte
+	Network   *catalogue.Network
+	Holds     bool // at some instant: no later one took its whole place
+}
+
+// CatalogueHistory lists the catalogues that a data folder's service ran with.
+func CatalogueHistory(ctx context.Context, data string) (list []CatalogueVersion, err error) {
+	l, err := openExisting(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	texts, err := l.Catalogues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h, err := catalogueHistory(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	holds := map[int]bool{}
+	for _, v := range h.Versions() {
+		holds[v.N] = true
+	}
+	for _, c := range texts {
+		n, err := catalogue.Parse(c.Name, c.Text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, CatalogueVersion{c.N, c.Since, c.At, c.Name, c.By, c.Text, n, holds[c.N]})
+	}
+	return list, nil
+}
+
+// CatalogueAt is the catalogue that held at an instant by a data folder's ledger.
+func CatalogueAt(list []CatalogueVersion, t time.Time) *CatalogueVersion {
+	var found *CatalogueVersion
+	for i := range list {
+		if v := &list[i]; v.Holds && (found == nil || !v.Since.After(t)) {
+			found = v
+		}
+	}
+	return found
+}
+
+// ErrNoService says that no service ran with a data folder yet.
+var ErrNoService = errors.New("no service has run with this data folder since catalogues are recorded")
+
+// CheckCatalogue reads a catalogue file, and says what it changes of the one in
+// force in a data folder if it holds from since on. Its warnings go to warn.
+func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalogue.Network, out api.CatalogueChanged, err error) {
+	p, err := cfg.proposal()
+	if err != nil {
+		return nil, out, err
+	}
+	for _, w := range wire.Warnings(p.network) {
+		fmt.Fprintln(warn, "warning:", w)
+	}
+	if cfg.Data == "" {
+		return p.network, out, nil
+	}
+	l, err := openExisting(ctx, cfg.Data)
+	if err != nil {
+		return nil, out, err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	before, err := catalogueHistory(ctx, l)
+	if err != nil {
+		return nil, out, err
+	}
+	last := before.Last()
+	if last == nil {
+		return p.network, out, ErrNoService
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	since, err := p.from(now)
+	if err != nil {
+		return nil, out, fmt.Errorf("--since: %w", err)
+	}
+	keeper, err := rights.Open(ctx, *last, l, time.Now)
+	if err != nil {
+		return nil, out, err
+	}
+	h := house{shell: &shell{opt: Options{Now: time.Now}}, Rights: keeper}
+	out = api.CatalogueChanged{N: len(before.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(*last, p.network),
+		Touches: h.touches(before, withCatalogue(before, since, now, p.network), p.network)}
+	return p.network, out, nil
+}
+
+// Proposal reads a catalogue file with the plans that it names, to be sent to a service.
+func (c *Config) Proposal() (api.NewCatalogue, error) {
+	p, err := c.proposal()
+	return api.NewCatalogue{Name: p.name, Text: string(p.text), Plans: p.plans, Since: c.CatalogueSince}, err
+}

@@ -1,0 +1,232 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/api"
+	"github.com/lorntech/totem/internal/broker"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// idleTime is how long what was handed over may take to be committed before a
+// change of the catalogue is given up.
+const idleTime = 5 * time.Second
+
+// ChangeCatalogue puts another catalogue in force without a restart: what is
+// made of the one before is closed and opened again, while connections stay and
+// messages wait unacknowledged. With dry nothing is changed.
+func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool) (api.CatalogueChanged, error) {
+	a.replacing.Lock()
+	defer a.replacing.Unlock()
+	p, err := a.propose(c)
+	if err != nil {
+		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
+	}
+	now := a.opt.Now().UTC().Truncate(time.Millisecond)
+	since, err := p.from(now)
+	if err != nil {
+		return api.CatalogueChanged{}, &api.CatalogueFault{Field: "since", Err: err}
+	}
+	before := a.catalogues
+	after := withCatalogue(before, since, now, p.network)
+	out := api.CatalogueChanged{Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(a.Network, p.network), Touches: a.touches(before, after, p.network), N: len(before.Changes())}
+	if dry || catalogue.Same(a.Network, p.network) {
+		return out, nil
+	}
+	out.N++
+	began := time.Now()
+	a.front.pause() // the page waits first: doors wait only while they must
+	paused := time.Now()
+	err = a.replace(context.WithoutCancel(ctx), p)
+	if err == nil {
+		a.opt.Log.Info("the changed catalogue is in force", "n", out.N, "doors_waited_ms", time.Since(paused).Milliseconds(), "requests_waited_ms", time.Since(began).Milliseconds())
+	}
+	return out, err
+}
+
+// propose reads a catalogue that was sent, and checks all that can be wrong with it.
+func (a *App) propose(c api.NewCatalogue) (p proposal, err error) {
+	p = proposal{name: c.Name, text: []byte(c.Text), plans: map[catalogue.BuildingID]string{}, since: c.Since, by: c.By}
+	if p.network, err = parseCatalogue(c.Name, p.text); err != nil {
+		return p, err
+	}
+	for _, b := range p.network.Buildings {
+		if b.Plan == "" {
+			continue
+		}
+		svg, sent := c.Plans[b.ID]
+		if !sent {
+			return p, fmt.Errorf("%s: buildings: plan of %s: %s was not sent", c.Name, b.ID, b.Plan)
+		}
+		if err := p.network.CheckPlan(b.ID, []byte(svg)); err != nil {
+			return p, fmt.Errorf("%s: buildings: plan of %s: %s: %w", c.Name, b.ID, b.Plan, err)
+		}
+		p.plans[b.ID] = svg
+	}
+	return p, (&house{shell: a.shell}).use(a.catalogues, p.network)
+}
+
+// replace closes the house and opens another one.
+func (a *App) replace(ctx context.Context, p proposal) error {
+	old := a.house
+	a.gate.mu.Lock()
+	err := old.settle(ctx)
+	var h catalogue.History
+	if err == nil {
+		h, err = a.record(ctx, old.catalogues, p)
+	}
+	if err != nil { // nothing has happened
+		a.gate.mu.Unlock()
+		a.front.open(a.ctx, api.New(old.apiConfig()))
+		return err
+	}
+	err = errors.Join(old.followers.close(ctx), old.core.close(ctx))
+	next := &house{shell: a.shell}
+	if err == nil {
+		err = next.use(h, p.network)
+	}
+	if err == nil {
+		err = next.open(ctx)
+	}
+	if err != nil {
+		a.gate.mu.Unlock()
+		a.fail(fmt.Errorf("the changed catalogue is recorded, and cannot be put in force: %w", err))
+		return err
+	}
+	a.auth.network.Store(next.Network)
+	if e, ok := a.broker.(embedded); ok {
+		e.SetRules(next.Network, next.foreign)
+	}
+	left := old.pipeline.Left()
+	a.house, a.gate.house = next, next
+	a.gate.mu.Unlock()
+	for _, d := range left {
+		next.pipeline.Handle(a.ctx, d)
+	}
+	next.follow()
+	next.forget(old.Network)
+	return nil
+}
+
+// settle waits until all that was handed over is committed.
+func (a *house) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, idleTime)
+	defer cancel()
+	if err := a.pipeline.Idle(ctx); err != nil {
+		return fmt.Errorf("messages cannot be committed at the moment: %w", err)
+	}
+	return nil
+}
+
+// forget ends what the catalogue before had and this one has not: connections,
+// subscriptions, retained topics.
+func (a *house) forget(before *catalogue.Network) {
+	switch b := a.broker.(type) {
+	case embedded:
+		b.DisconnectWhere(func(p broker.Principal) bool {
+			if p.Device == "" {
+				return false
+			}
+			was, is := before.Device(p.Device), a.Network.Device(p.Device)
+			return is == nil || was != nil && (was.Site != is.Site || was.Kind != is.Kind)
+		})
+	case outside:
+		b.SetForeign(a.foreign.Filters())
+	}
+	a.clearGone()
+	a.metrics.lists.keep(a.Network)
+}
+
+// clearGone clears the retained topics of devices that the catalogue no longer
+// has, or has at another site: an outside broker may have kept them.
+func (a *house) clearGone() {
+	for _, topic := range goneTopics(a.catalogues, a.Network) {
+		if err := a.broker.Publish(topic, nil, true); err != nil {
+			a.opt.Log.Warn("a retained topic of what is no longer there was not cleared", "topic", topic, "error", err)
+		}
+	}
+}
+
+// goneTopics are the retained topics of devices that were, and are not there now.
+func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
+	for _, v := range h.Versions() {
+		for _, d := range (*v.Value).Devices {
+			is := now.Device(d.ID)
+			there := is != nil && is.Site == d.Site
+			for what, stays := range map[wire.What]bool{wire.Status: there, wire.Allowlist: there && is.Kind == catalogue.Reader} {
+				topic := wire.Topic{Site: d.Site, Device: d.ID, What: what}.String()
+				if !stays && (what == wire.Status || d.Kind == catalogue.Reader) && !slices.Contains(list, topic) {
+					list = append(list, topic)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// touches says what a change of the catalogue has made again, and what it
+// leaves without a place.
+func (a *house) touches(before, after catalogue.History, n *catalogue.Network) (list []string) {
+	e := catalogue.EffectsOf(before, after)
+	when := func(t time.Time) string {
+		if t.Before(time.UnixMilli(1)) {
+			return "the beginning"
+		}
+		return t.In(n.Zone.Location()).Format("2006-01-02 15:04")
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.Minutes)) {
+		list = append(list, fmt.Sprintf("minutes of %s, from %s", id, when(e.Minutes[id])))
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.Sums)) {
+		list = append(list, fmt.Sprintf("opening hours and places of %s, from %s", id, when(e.Sums[id])))
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.Visits)) {
+		list = append(list, fmt.Sprintf("visits and hours at %s, from %s", id, when(e.Visits[id])))
+	}
+	return append(list, a.homeless(n)...)
+}
+
+// homeless are the rights to spaces that a catalogue no longer has.
+func (a *house) homeless(n *catalogue.Network) (list []string) {
+	now := a.opt.Now()
+	today := n.Zone.At(now).Day
+	gone := func(what, id string, spaces []catalogue.SpaceID) {
+		for _, sp := range spaces {
+			if n.Space(sp) == nil {
+				list = append(list, fmt.Sprintf("%s %s gives %s, which is gone", what, id, sp))
+			}
+		}
+	}
+	book := a.Rights.InForce().Book
+	for l := range book.Leases() {
+		if l.EndsOn == nil || *l.EndsOn >= today {
+			gone("lease", string(l.ID), l.Spaces)
+		}
+	}
+	for p := range book.Passes() {
+		if p.ValidTo.After(now) {
+			gone("pass", string(p.ID), p.Spaces)
+		}
+	}
+	for ev := range book.Events() {
+		if ev.EndsAt.After(now) {
+			gone("event", string(ev.ID), ev.Spaces)
+		}
+	}
+	return list
+}
+
+// fail ends the service: it cannot go on.
+func (a *shell) fail(err error) {
+	a.opt.Log.Error("the service ends", "error", err)
+	select {
+	case a.failed <- err:
+	default:
+	}
+}

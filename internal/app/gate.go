@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// gate lets messages through to the house in force. While one house is
+// replaced by another they wait, unacknowledged.
+type gate struct {
+	mu    sync.RWMutex
+	house *house
+}
+
+func (g *gate) through(f func(*house)) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	f(g.house)
+}
+
+func (g *gate) pass(h *house) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.house = h
+}
+
+// front answers HTTP from the house in force. While one house is replaced by
+// another, requests wait; streams end, and are taken up again by who reads them.
+type front struct {
+	mu     sync.Mutex
+	now    *facade
+	paused chan struct{} // closed when requests go on; nil: they do
+}
+
+// facade is the face of one house.
+type facade struct {
+	handler http.Handler
+	ctx     context.Context // ends with the house
+	cancel  context.CancelFunc
+	busy    sync.WaitGroup // requests that end by themselves
+}
+
+// drainTime is how long requests may take to end before the house that answers them is closed.
+const drainTime = 5 * time.Second
+
+// endless reports whether a request is for a stream, or is the one that replaces the house.
+func endless(r *http.Request) bool {
+	return strings.HasSuffix(r.URL.Path, "/stream") || r.URL.Path == "/v1/catalogue"
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	for f.paused != nil {
+		paused := f.paused
+		f.mu.Unlock()
+		select {
+		case <-paused:
+		case <-r.Context().Done():
+			return
+		}
+		f.mu.Lock()
+	}
+	face := f.now
+	if !endless(r) {
+		face.busy.Add(1)
+		defer face.busy.Done()
+	}
+	f.mu.Unlock()
+	ctx := r.Context()
+	if r.URL.Path != "/v1/catalogue" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(face.ctx, cancel)()
+	}
+	face.handler.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// pause makes requests wait, once those that are being answered have ended.
+func (f *front) pause() {
+	f.mu.Lock()
+	face := f.now
+	f.paused = make(chan struct{})
+	f.mu.Unlock()
+	ended := make(chan struct{})
+	go func() { face.busy.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(drainTime):
+	}
+	face.cancel()
+	<-ended
+}
+
+// open has requests answered by a handler, and lets those that wait go on.
+func (f *front) open(ctx context.Context, handler http.Handler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	face := &facade{handler: handler}
+	face.ctx, face.cancel = context.WithCancel(ctx)
+	f.now = face
+	if f.paused != nil {
+		close(f.paused)
+		f.paused = nil
+	}
+}
+
+func (f *front) endStreams() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.now != nil {
+		f.now.cancel()
+	}
+}

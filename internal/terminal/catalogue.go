@@ -1,0 +1,25 @@
+package terminal
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Changed says what another catalogue changes.
+type Changed struct {
+	N                    int
+	Since                catalogue.Instant
+	Differences, Touches []string
+}
+
+// ApplyCatalogue puts a catalogue in force in the service, or with dry says
+// what it would change. The body is the API's.
+func (c Client) ApplyCatalogue(ctx context.Context, body any, dry bool) (out Changed, err error) {
+	path := "/v1/catalogue"
+	if dry {
+		path += "?dry_run=true"
+	}
+	return out, c.send(ctx, http.MethodPut, path, body, &out)
+}
