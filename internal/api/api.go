@@ -61,7 +61,9 @@ type Sessions interface {
 
 // Config is what the API answers from.
 type Config struct {
-	Network  *catalogue.Network
+	Network *catalogue.Network
+	// Recorded are the catalogues as each was told, under the names of its time.
+	Recorded catalogue.History
 	Rights   *rights.Keeper
 	Ledger   *ledger.Ledger
 	Keys     *keys.Ring

@@ -37,7 +37,7 @@ func (s *server) networkAt(t time.Time) *catalogue.Network {
 	if t.IsZero() || t.After(s.cfg.Now()) {
 		return s.cfg.Network
 	}
-	return catalogue.At(s.cfg.Series.History, t)
+	return catalogue.At(s.cfg.Recorded, t)
 }
 
 // checkSite refuses a site that no catalogue ever had.

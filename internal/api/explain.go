@@ -199,7 +199,7 @@ func (s *server) explainVisit(ctx context.Context, v billing.Visit) (explainedVi
 			continue
 		}
 		out := &readOut{r.ID, instant(r.At), instant(r.ReceivedAt), r.Door, r.Device, r.Direction, string(r.Reason), r.Reader != nil}
-		if visit.ID(v.Space, r.ID) == v.ID {
+		if visit.ID(s.cfg.Network.FirstName(v.Space), r.ID) == v.ID {
 			x.First = out
 		}
 		if r.At.Equal(v.To) && (v.Ended == visit.Badge || v.Ended == visit.Elsewhere) {

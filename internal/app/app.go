@@ -73,7 +73,8 @@ type house struct {
 	foreign    *wire.Foreign
 	pipeline   *ingest.Pipeline
 	enrolments *ingest.Enrolments
-	catalogues catalogue.History
+	chronicle  catalogue.Chronicle
+	catalogues catalogue.History // the chronicle's, in the names that spaces have now
 	live       *live.State
 	down       *downlink.Downlink
 	follower   *follower
@@ -204,10 +205,9 @@ func (a *house) openKeys(ctx context.Context) (err error) {
 }
 
 func (a *house) openRights(ctx context.Context) (err error) {
-	if a.Rights, err = rights.Open(ctx, a.Network, a.ledger, a.opt.Now); err != nil {
+	if a.Rights, err = rights.Open(ctx, a.catalogues, a.ledger, a.opt.Now); err != nil {
 		return err
 	}
-	a.Rights.SetBillable(catalogue.EverBillable(a.catalogues))
 	return nil
 }
 

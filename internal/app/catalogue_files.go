@@ -34,12 +34,12 @@ func CatalogueHistory(ctx context.Context, data string) (list []CatalogueVersion
 	if err != nil {
 		return nil, err
 	}
-	h, err := catalogueHistory(ctx, l)
+	told, err := readCatalogues(ctx, l)
 	if err != nil {
 		return nil, err
 	}
 	holds := map[int]bool{}
-	for _, v := range h.Versions() {
+	for _, v := range told.Recorded.Versions() {
 		holds[v.N] = true
 	}
 	for _, c := range texts {
@@ -84,11 +84,11 @@ func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalog
 		return nil, out, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	before, err := catalogueHistory(ctx, l)
+	before, err := readCatalogues(ctx, l)
 	if err != nil {
 		return nil, out, err
 	}
-	last := before.Last()
+	last := before.Recorded.Last()
 	if last == nil {
 		return p.network, out, ErrNoService
 	}
@@ -97,13 +97,17 @@ func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalog
 	if err != nil {
 		return nil, out, fmt.Errorf("--since: %w", err)
 	}
-	keeper, err := rights.Open(ctx, *last, l, time.Now)
+	keeper, err := rights.Open(ctx, before.Told, l, time.Now)
+	if err != nil {
+		return nil, out, err
+	}
+	change, err := before.Put(since, now, p.network)
 	if err != nil {
 		return nil, out, err
 	}
 	h := house{shell: &shell{opt: Options{Now: time.Now}}, Rights: keeper}
-	out = api.CatalogueChanged{N: len(before.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(*last, p.network),
-		Touches: h.touches(before, withCatalogue(before, since, now, p.network), p.network)}
+	out = api.CatalogueChanged{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(*last, p.network),
+		Touches: h.touches(change)}
 	return p.network, out, nil
 }
 

@@ -16,42 +16,38 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// catalogueHistory reads every catalogue that a ledger's service ran with;
-// empty where none was recorded.
-func catalogueHistory(ctx context.Context, l *ledger.Ledger) (catalogue.History, error) {
+// readCatalogues reads every catalogue that a ledger's service was told; empty
+// where none was recorded.
+func readCatalogues(ctx context.Context, l *ledger.Ledger) (c catalogue.Chronicle, err error) {
 	list, err := l.Catalogues(ctx)
 	if err != nil {
-		return catalogue.History{}, err
+		return c, err
 	}
-	var h catalogue.History
-	for _, c := range list {
-		n, err := catalogue.Parse(fmt.Sprintf("%s as recorded on %s", c.Name, c.At.Format(time.RFC3339)), c.Text)
+	for _, told := range list {
+		n, err := catalogue.Parse(fmt.Sprintf("%s as recorded on %s", told.Name, told.At.Format(time.RFC3339)), told.Text)
 		if err != nil {
-			return catalogue.History{}, err
+			return c, err
 		}
-		h = withCatalogue(h, c.Since, c.At, n)
+		change, err := c.Put(told.Since, told.At, n)
+		if err != nil {
+			return c, err
+		}
+		c = change.After
 	}
-	return h, nil
-}
-
-// withCatalogue is a history with one more catalogue, which holds from since
-// until now: those that were to hold after since are gone by it.
-func withCatalogue(h catalogue.History, since, at time.Time, n *catalogue.Network) catalogue.History {
-	from := since.UnixMilli()
-	return h.Put(dated.Change[int64, *catalogue.Network]{From: from, Value: &n, At: at}, func(c *dated.Change[int64, *catalogue.Network]) bool { return c.From >= from })
+	return c, nil
 }
 
 // historyOf is what a ledger recorded of its catalogues; of one with which no
 // service ran yet, that it was always as the settings' file says. What the file
 // says otherwise since is the service's to take up.
 func (c *Config) historyOf(ctx context.Context, l *ledger.Ledger) (catalogue.History, error) {
-	h, err := catalogueHistory(ctx, l)
-	if err != nil || len(h.Versions()) > 0 {
-		return h, err
+	all, err := readCatalogues(ctx, l)
+	if err != nil || len(all.Told.Versions()) > 0 {
+		return all.Told, err
 	}
 	n, err := c.LoadCatalogue()
 	if err != nil {
-		return h, err
+		return all.Told, err
 	}
 	return catalogue.Always(n), nil
 }
@@ -98,7 +94,7 @@ const fileSeen = "catalogue-file"
 // where that says something else than at the last start. A file that says
 // nothing new does not undo what was told a running service.
 func (a *house) take(ctx context.Context, t proposal) error {
-	before, err := catalogueHistory(ctx, a.ledger)
+	before, err := readCatalogues(ctx, a.ledger)
 	if err != nil {
 		return err
 	}
@@ -107,18 +103,18 @@ func (a *house) take(ctx context.Context, t proposal) error {
 		return err
 	}
 	file := digestOf(t.network)
-	switch last := before.Last(); {
+	switch last := before.Told.Last(); {
 	case last != nil && catalogue.Same(*last, t.network):
-		if err = a.use(before, *last); err == nil { // a drawing may be another all the same
+		if err = a.use(before); err == nil { // a drawing may be another all the same
 			err = a.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutPlans(t.plans) })
 		}
 	case last != nil && string(seen.Body) == file:
 		a.opt.Log.Warn("the catalogue in force was told to the running service; its file does not say so and was not changed since: totem catalogue show writes it", "file", t.name)
-		return a.use(before, *last)
+		return a.use(before)
 	default:
-		var after catalogue.History
+		var after catalogue.Chronicle
 		if after, err = a.record(ctx, before, t); err == nil {
-			err = a.use(after, t.network)
+			err = a.use(after)
 		}
 	}
 	if err != nil {
@@ -134,26 +130,29 @@ func digestOf(n *catalogue.Network) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// use makes what goes with a catalogue.
-func (a *house) use(h catalogue.History, n *catalogue.Network) (err error) {
-	a.catalogues, a.Network = h, n
-	if a.settings, err = bills.LoadSettings(n, a.cfg.Billing); err != nil {
+// use makes what goes with the latest catalogue.
+func (a *house) use(c catalogue.Chronicle) (err error) {
+	a.chronicle, a.catalogues, a.Network = c, c.Told, *c.Told.Last()
+	if a.settings, err = bills.LoadSettings(a.Network, a.cfg.Billing); err != nil {
 		return err
 	}
-	a.foreign, err = wire.NewForeign(n)
+	a.foreign, err = wire.NewForeign(a.Network)
 	return err
 }
 
 // record keeps a catalogue that holds from now, or from the instant told; a
 // ledger's first from the beginning. What it changes of the past is marked.
-func (a *shell) record(ctx context.Context, before catalogue.History, t proposal) (catalogue.History, error) {
+func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t proposal) (catalogue.Chronicle, error) {
 	now := a.opt.Now().UTC().Truncate(time.Millisecond)
 	since, err := t.from(now)
 	if err != nil {
 		return before, fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %w", err)
 	}
-	after := withCatalogue(before, since, now, t.network)
-	first := len(before.Versions()) == 0
+	change, err := before.Put(since, now, t.network)
+	if err != nil {
+		return before, err
+	}
+	first := len(before.Told.Versions()) == 0
 	if first {
 		if err := a.ledger.NoteCatalogue(ctx, visitBasis(t.network), now); err != nil {
 			return before, err
@@ -162,7 +161,7 @@ func (a *shell) record(ctx context.Context, before catalogue.History, t proposal
 	} else {
 		a.opt.Log.Info("the catalogue has changed", "since", since, "file", t.name, "by", t.by)
 	}
-	c := ledger.Catalogue{N: len(after.Changes()), Since: since, At: now, Name: t.name, By: t.by, Text: t.text}
+	c := ledger.Catalogue{N: len(change.After.Told.Changes()), Since: since, At: now, Name: t.name, By: t.by, Text: t.text}
 	err = a.ledger.Write(ctx, func(tx *ledger.Tx) error {
 		if err := tx.PutPlans(t.plans); err != nil {
 			return err
@@ -170,9 +169,9 @@ func (a *shell) record(ctx context.Context, before catalogue.History, t proposal
 		if err := tx.PutCatalogue(c); err != nil || first {
 			return err
 		}
-		return markEffects(tx, before, after, now, a.cfg.InfluxURL != "")
+		return markChange(tx, change, now, a.cfg.InfluxURL != "")
 	})
-	return after, err
+	return change.After, err
 }
 
 // from is the instant from which a told catalogue holds.
@@ -184,8 +183,15 @@ func (t *proposal) from(now time.Time) (time.Time, error) {
 	return since, err
 }
 
-// markEffects has made again what another history of catalogues makes otherwise.
-func markEffects(tx *ledger.Tx, before, after catalogue.History, now time.Time, outbox bool) error {
+// markChange renames what is kept of renamed spaces, and has made again what
+// the changed catalogue makes otherwise.
+func markChange(tx *ledger.Tx, change catalogue.Change, now time.Time, outbox bool) error {
+	for old, name := range change.Renamed {
+		if err := tx.RenameSpace(old, name, outbox); err != nil {
+			return err
+		}
+	}
+	before, after := change.Before.Told, change.After.Told
 	e := catalogue.EffectsOf(before, after)
 	for space, from := range e.Minutes {
 		if err := tx.MarkDirty(space, from, now); err != nil {

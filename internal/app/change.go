@@ -33,9 +33,11 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 	if err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Field: "since", Err: err}
 	}
-	before := a.catalogues
-	after := withCatalogue(before, since, now, p.network)
-	out := api.CatalogueChanged{Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(a.Network, p.network), Touches: a.touches(before, after, p.network), N: len(before.Changes())}
+	change, err := a.chronicle.Put(since, now, p.network)
+	if err != nil {
+		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
+	}
+	out := api.CatalogueChanged{Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(a.Network, p.network), Touches: a.touches(change), N: len(a.catalogues.Changes())}
 	if dry || catalogue.Same(a.Network, p.network) {
 		return out, nil
 	}
@@ -69,7 +71,7 @@ func (a *App) propose(c api.NewCatalogue) (p proposal, err error) {
 		}
 		p.plans[b.ID] = svg
 	}
-	return p, (&house{shell: a.shell}).use(a.catalogues, p.network)
+	return p, (&house{shell: a.shell}).use(catalogue.Unchanged(p.network))
 }
 
 // replace closes the house and opens another one.
@@ -77,9 +79,9 @@ func (a *App) replace(ctx context.Context, p proposal) error {
 	old := a.house
 	a.gate.mu.Lock()
 	err := old.settle(ctx)
-	var h catalogue.History
+	var told catalogue.Chronicle
 	if err == nil {
-		h, err = a.record(ctx, old.catalogues, p)
+		told, err = a.record(ctx, old.chronicle, p)
 	}
 	if err != nil { // nothing has happened
 		a.gate.mu.Unlock()
@@ -89,7 +91,7 @@ func (a *App) replace(ctx context.Context, p proposal) error {
 	err = errors.Join(old.followers.close(ctx), old.core.close(ctx))
 	next := &house{shell: a.shell}
 	if err == nil {
-		err = next.use(h, p.network)
+		err = next.use(told)
 	}
 	if err == nil {
 		err = next.open(ctx)
@@ -172,8 +174,9 @@ func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 
 // touches says what a change of the catalogue has made again, and what it
 // leaves without a place.
-func (a *house) touches(before, after catalogue.History, n *catalogue.Network) (list []string) {
-	e := catalogue.EffectsOf(before, after)
+func (a *house) touches(c catalogue.Change) (list []string) {
+	n := *c.After.Told.Last()
+	e := catalogue.EffectsOf(c.Before.Told, c.After.Told)
 	when := func(t time.Time) string {
 		if t.Before(time.UnixMilli(1)) {
 			return "the beginning"
@@ -198,7 +201,7 @@ func (a *house) homeless(n *catalogue.Network) (list []string) {
 	today := n.Zone.At(now).Day
 	gone := func(what, id string, spaces []catalogue.SpaceID) {
 		for _, sp := range spaces {
-			if n.Space(sp) == nil {
+			if n.Space(n.PresentName(sp)) == nil {
 				list = append(list, fmt.Sprintf("%s %s gives %s, which is gone", what, id, sp))
 			}
 		}

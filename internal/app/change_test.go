@@ -197,3 +197,122 @@ func TestWhatIsNoLongerThereLeaves(t *testing.T) {
 		t.Error("a device that is gone is let in")
 	}
 }
+
+// A space that is renamed stays the space that it was: leases, visits and their
+// corrections, minutes, hours and doors go on, and its past is told under its
+// present name.
+func TestARenamedSpaceKeepsItsPast(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	priced(t, a)
+	c := clientOf(t, a)
+	c.must("PUT", "/v1/plans/bureau", `{"id":"bureau","name":"Bureau","includes":[],"schedule":"always","included_minutes":0,"hourly_rate_cents":200,"rounding_minutes":0,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20}`)
+	c.must("PUT", "/v1/leases/by-name", `{"id":"by-name","tenant":"atelier","site":"metz","spaces":["metz-coworking"],"plan":"bureau","starts_on":"2020-01-01","status":"active","members":["alice"],"rent_cents_month":0}`)
+	publish(t, a, append(stay("2026-10-06", "09:00:00", "12:00:00"), stay("2026-11-03", "09:00:00", "11:00:00")...))
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	publish(t, a, counted(today.AddDate(0, 0, -3), 10))
+	visits := func(space string) []any {
+		return c.must("GET", "/v1/visits?member=alice&space="+space, "")["items"].([]any)
+	}
+	first := visits("metz-coworking")[0].(map[string]any)
+	c.must("PUT", "/v1/visits/"+first["id"].(string)+"/correction", `{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T11:00:00Z","reason":"stayed for lunch"}`)
+	used := func(key string) (hours any) {
+		from, to := today.AddDate(0, 0, -10).Format(time.RFC3339), today.Format(time.RFC3339)
+		for _, u := range c.must("GET", "/v1/usage?by=space&site=metz&limit=1000&from="+from+"&to="+to, "")["items"].([]any) {
+			if u := u.(map[string]any); u["key"] == key {
+				hours = u["person_hours"]
+			}
+		}
+		return hours
+	}
+	hours := func() (out string) {
+		for _, m := range []string{"2026-10", "2026-11"} {
+			for _, h := range c.must("GET", "/v1/hours?by=tenant&tenant=atelier&month="+m, "")["items"].([]any) {
+				h := h.(map[string]any)
+				out += fmt.Sprint(h["measured_seconds"], " ", h["corrected_seconds"], " ", h["billable_minutes"], "; ")
+			}
+		}
+		return out
+	}
+	want, wantHours := used("metz-coworking"), hours()
+	if want == 0.0 || !strings.HasPrefix(wantHours, "10800 14400 240; 7200 7200 120") {
+		t.Fatal(want, wantHours)
+	}
+	file := changedCatalogue(t, "{id: metz-coworking,", "{id: metz-plateau, was: metz-coworking,")
+	text := string(must(os.ReadFile(file)))
+	for _, old := range []string{"parent: metz-coworking,", "to: metz-coworking}", "from: metz-coworking,", "space: metz-coworking,", "space: metz-coworking}"} {
+		text = strings.ReplaceAll(text, old, strings.Replace(old, "metz-coworking", "metz-plateau", 1))
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now()
+	out := c.must("PUT", "/v1/catalogue", proposalOf(t, file, ""))
+	if d := fmt.Sprint(out["differences"]); d != "[space metz-plateau: renamed, was metz-coworking]" || len(out["touches"].([]any)) != 0 {
+		t.Errorf("said: %s, %v", d, out["touches"])
+	}
+	check := func(when string) {
+		t.Helper()
+		if got := used("metz-plateau"); got != want || used("metz-coworking") != nil {
+			t.Errorf("%s: used %v (and %v under the old name), not %v", when, got, used("metz-coworking"), want)
+		}
+		if got := hours(); got != wantHours {
+			t.Errorf("%s: hours %s, not %s", when, got, wantHours)
+		}
+		got := visits("metz-plateau")
+		if len(got) != 2 || got[0].(map[string]any)["id"] != first["id"] || got[0].(map[string]any)["correction"] == nil {
+			t.Errorf("%s: visits %v", when, got)
+		}
+		if l := c.must("GET", "/v1/leases/by-name", ""); fmt.Sprint(l["spaces"]) != "[metz-plateau]" {
+			t.Errorf("%s: the lease gives %v", when, l["spaces"])
+		}
+		if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+			t.Errorf("%s: verify: %v", when, v)
+		}
+	}
+	check("renamed")
+	// A read that comes late makes the visit again, which keeps its id and its correction.
+	publish(t, a, stay("2026-10-06", "09:30:00", "12:30:00")[1:])
+	if got := visits("metz-plateau")[0].(map[string]any); got["id"] != first["id"] || got["correction"] == nil {
+		t.Errorf("made again: %v", got)
+	}
+	// The lease opens the door of the renamed space, and what it gives can be put back.
+	opens := c.must("POST", "/v1/access/check", `{"credential":"`+aliceUID+`","door":"metz-coworking-door","direction":"in","at":"2026-11-26T10:00:00Z"}`)
+	if opens["granted"] != true {
+		t.Errorf("check: %v", opens)
+	}
+	put := c.must("GET", "/v1/leases/by-name", "")
+	c.must("PUT", "/v1/leases/by-name", string(must(json.Marshal(put))))
+	if v := c.must("GET", "/v1/leases/by-name/versions", "")["items"].([]any); len(v) != 1 {
+		t.Errorf("put back as it is, it has %d versions", len(v))
+	}
+	// The old catalogue still says what it said.
+	if status, body := c.raw("GET", "/v1/spaces?site=metz&limit=1000&at="+before.UTC().Format(time.RFC3339Nano), ""); status != 200 || !strings.Contains(string(body), `"metz-coworking"`) {
+		t.Errorf("as it was: %d", status)
+	}
+	stopApp(t, a)
+	cfg.Catalogue = file
+	a = startApp(t, cfg)
+	c = clientOf(t, a)
+	if got := used("metz-plateau"); got != want || hours() == "" {
+		t.Errorf("after a restart: %v", got)
+	}
+	// The old name belongs to that space.
+	edit(t, file, "{id: metz-plateau, was: metz-coworking,", "{id: metz-plateau,")
+	edit(t, file, "{id: metz-cafe, building: metz-blida", "{id: metz-coworking, building: metz-blida, floor: 0, name: New, kind: cafe, capacity: 3, area_m2: 5}\n  - {id: metz-cafe, building: metz-blida")
+	if status, answer := c.ask("PUT", "/v1/catalogue", proposalOf(t, file, "")); status != 422 || !strings.Contains(fmt.Sprint(answer["errors"]), "is what metz-plateau was called") {
+		t.Errorf("a new space with the old name: %d %v", status, answer)
+	}
+	// It can have it back.
+	text = strings.ReplaceAll(string(must(os.ReadFile(changedCatalogue(t, "{id: metz-coworking,", "{id: metz-coworking, was: metz-plateau,")))), "\r", "")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.must("PUT", "/v1/catalogue", proposalOf(t, file, ""))
+	if got := used("metz-coworking"); got != want {
+		t.Errorf("with its old name again: %v", got)
+	}
+	if got := visits("metz-coworking")[0].(map[string]any); got["id"] != first["id"] {
+		t.Errorf("with its old name again: %v", got)
+	}
+}

@@ -363,7 +363,7 @@ func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
 		tenant = f.tenant(t.Subject.Member)
 	}
 	for _, v := range visit.Make(f.places, reads) {
-		m.visits = append(m.visits, ledger.Visit{ID: visit.ID(v.Space, v.First), Tenant: tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended})
+		m.visits = append(m.visits, ledger.Visit{ID: f.places.ID(v), Tenant: tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended})
 	}
 	m.stays = visit.Stays(f.places, reads)
 	return m, nil

@@ -18,7 +18,7 @@ import (
 
 func (a *house) apiConfig() api.Config {
 	return api.Config{
-		Network: a.Network, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
+		Network: a.Network, Recorded: a.chronicle.Recorded, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
 		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
 		Series:      series.Reader{History: a.catalogues, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
 		Bills:   a.bills(),

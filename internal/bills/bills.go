@@ -44,7 +44,7 @@ func (b Bills) history() catalogue.History {
 
 // Tariff loads everything that plans and leases were, are and are to be.
 func (b Bills) Tariff(ctx context.Context) (*billing.Tariff, error) {
-	leases, err := ledger.TermsOf[lease.ID, lease.Lease](ctx, b.Ledger, "lease")
+	leases, err := ledger.LeaseTermsOf(ctx, b.Ledger, b.Network)
 	if err != nil {
 		return nil, err
 	}

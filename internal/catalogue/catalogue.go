@@ -137,6 +137,16 @@ type Network struct {
 	spaces    map[SpaceID]*Space
 	doors     map[DoorID]*Door
 	devices   map[DeviceID]*Device
+
+	names *Names         // of its spaces; nil: none was ever renamed
+	from  map[SpaceID]at // where each space stands in the file; nil: there is none
+}
+
+// at is a place in a file.
+type at struct {
+	file  string
+	line  int
+	field string
 }
 
 // Site is one city of the network.
@@ -172,6 +182,7 @@ type Space struct {
 	AreaM2       float64      `json:"area_m2"`
 	RentCents    int          `json:"rent_cents_m2_month,omitempty"` // EUR cents per m² and month
 	AntiPassback AntiPassback `json:"anti_passback,omitempty"`
+	Was          SpaceID      `json:"was,omitempty" doc:"Its id before it was renamed, where the catalogue says so."`
 }
 
 // Door joins From (a space or Outside) and To (a space).

@@ -24,6 +24,7 @@ func (s *source) check() {
 		}
 		refer(s.spaces[i], "parent", sp.Parent, s.net.Spaces, func(x *Space) SpaceID { return x.ID })
 	}
+	s.checkNames()
 	s.cutCircles()
 	n := New(s.net)
 	for i := range n.Spaces {
@@ -34,6 +35,26 @@ func (s *source) check() {
 	}
 	for i := range n.Devices {
 		s.checkDevice(n, s.devices[i], &n.Devices[i])
+	}
+}
+
+// checkNames holds what spaces are said to have been called to what there is.
+func (s *source) checkNames() {
+	there, taken := map[SpaceID]bool{}, map[SpaceID]bool{}
+	for _, sp := range s.net.Spaces {
+		there[sp.ID] = true
+	}
+	for i, sp := range s.net.Spaces {
+		switch {
+		case sp.Was == "":
+		case !slug(string(sp.Was)):
+			s.spaces[i].fail("was", "%q is no id: lower-case letters, digits and hyphens, at most 64", string(sp.Was))
+		case there[sp.Was]:
+			s.spaces[i].fail("was", "%q is still there: a space that was renamed has its new id alone", string(sp.Was))
+		case taken[sp.Was]:
+			s.spaces[i].fail("was", "%q is said to have become two spaces", string(sp.Was))
+		}
+		taken[sp.Was] = true
 	}
 }
 

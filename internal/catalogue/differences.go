@@ -11,6 +11,12 @@ import (
 // Differences says, a line each, what a network has otherwise than one before it.
 func Differences(before, after *Network) []string {
 	var list []string
+	if renamed := renames(before, after); len(renamed) > 0 {
+		for _, old := range slices.Sorted(maps.Keys(renamed)) {
+			list = append(list, fmt.Sprintf("space %s: renamed, was %s", renamed[old], old))
+		}
+		before = before.renamed(renamed)
+	}
 	if a, b := before.Zone.Location().String(), after.Zone.Location().String(); a != b {
 		list = append(list, fmt.Sprintf("timezone: %s → %s", a, b))
 	}
@@ -63,6 +69,10 @@ func orNone(s string) string {
 func fieldsByID[T any](all []T, id func(T) string) map[string]map[string]string {
 	out := make(map[string]map[string]string, len(all))
 	for _, v := range all {
+		if sp, is := any(v).(Space); is {
+			sp.Was = ""
+			v = any(sp).(T)
+		}
 		text, _ := json.Marshal(v) // values that were read from text
 		var fields map[string]json.RawMessage
 		_ = json.Unmarshal(text, &fields)

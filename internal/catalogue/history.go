@@ -72,7 +72,11 @@ func Same(a, b *Network) bool {
 // Canonical is all that a network says, however its file is written.
 func (n *Network) Canonical() []byte {
 	// Values that were read from text: they can be written as text.
-	b, _ := json.Marshal([]any{n.Name, n.Zone.Location().String(), n.Sites, n.Buildings, n.Spaces, n.Doors, n.Devices})
+	spaces := slices.Clone(n.Spaces)
+	for i := range spaces {
+		spaces[i].Was = "" // what it was called is no part of what it is
+	}
+	b, _ := json.Marshal([]any{n.Name, n.Zone.Location().String(), n.Sites, n.Buildings, spaces, n.Doors, n.Devices})
 	return b
 }
 

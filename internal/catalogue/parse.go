@@ -24,7 +24,12 @@ func Parse(file string, data []byte) (*Network, error) {
 	if err := report(file, d.faults); err != nil {
 		return nil, err
 	}
-	return New(src.net), nil
+	n := New(src.net)
+	n.from = make(map[SpaceID]at, len(n.Spaces))
+	for i := range n.Spaces {
+		n.from[n.Spaces[i].ID] = at{file, src.spaces[i].line, src.spaces[i].path}
+	}
+	return n, nil
 }
 
 // source is a network with the place of each of its parts in the file.
@@ -68,7 +73,7 @@ func (s *source) read(root *object) {
 		s.net.Buildings = append(s.net.Buildings, Building{ID: BuildingID(o.text("id")), Site: SiteID(o.text("site")), Name: o.text("name"), Plan: o.optional("plan")})
 	})
 	s.spaces = each(root, "spaces", "a space", []string{
-		"id", "building", "floor", "name", "kind", "parent", "capacity", "area_m2", "rent_cents_m2_month", "anti_passback",
+		"id", "building", "floor", "name", "kind", "parent", "capacity", "area_m2", "rent_cents_m2_month", "anti_passback", "was",
 	}, func(o *object) {
 		s.net.Spaces = append(s.net.Spaces, space(o))
 	})
@@ -109,6 +114,7 @@ func space(o *object) Space {
 		Kind: required(o, "kind", SpaceKinds()), Parent: SpaceID(o.optional("parent")),
 		Capacity: o.whole("capacity", 1, maxCapacity), AreaM2: o.positive("area_m2", maxArea),
 		RentCents: o.wholeOr("rent_cents_m2_month", 0, maxRent, 0), AntiPassback: pick(o, "anti_passback", []AntiPassback{Alert, Enforce}),
+		Was: SpaceID(o.optional("was")),
 	}
 }
 

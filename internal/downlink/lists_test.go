@@ -65,7 +65,7 @@ func TestAListThatCouldNotBeSentIsSentLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	r, err := rights.Open(t.Context(), n, l, time.Now)
+	r, err := rights.Open(t.Context(), catalogue.Always(n), l, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

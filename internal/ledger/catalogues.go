@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 )
 
@@ -65,6 +66,27 @@ func (tx *Tx) PutCatalogue(c Catalogue) error {
 	err = tx.run("INSERT INTO catalogues (n, since, at, name, actor, entry, body) VALUES (?, ?, ?, ?, ?, ?, ?)", c.N, ms(c.Since), ms(c.At), c.Name, c.By, act.Seq, string(c.Text))
 	if err != nil {
 		return fmt.Errorf("ledger: put catalogue: %w", err)
+	}
+	return nil
+}
+
+// RenameSpace keeps all that is known of a space under its new name. With
+// outbox an outside database is told: of the old name that nothing is known
+// under it, of the new one everything.
+func (tx *Tx) RenameSpace(old, name catalogue.SpaceID, outbox bool) error {
+	const ever = int64(1) << 40 // minutes
+	if outbox {
+		if err := tx.AllToOutbox(old, 0, ever); err != nil {
+			return err
+		}
+	}
+	for _, table := range []string{"visits", "stays", "presence", "alarms", "series_days", "series_dirty"} {
+		if err := tx.run("UPDATE "+table+" SET space = ? WHERE space = ?", string(name), string(old)); err != nil {
+			return fmt.Errorf("ledger: rename space %s: %w", old, err)
+		}
+	}
+	if outbox {
+		return tx.AllToOutbox(name, 0, ever)
 	}
 	return nil
 }

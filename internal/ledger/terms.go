@@ -78,9 +78,25 @@ type TermsStore interface {
 
 // TermsOf are all histories of one kind that the ledger has.
 func TermsOf[K ~string, T any](ctx context.Context, l TermsStore, kind string) (map[K]lease.Terms[T], error) {
+	return termsNamed[K, T](ctx, l, kind, nil)
+}
+
+// LeaseTermsOf are all leases' histories, with spaces by the names that they have now.
+func LeaseTermsOf(ctx context.Context, l TermsStore, n *catalogue.Network) (map[lease.ID]lease.Terms[lease.Lease], error) {
+	return termsNamed[lease.ID](ctx, l, "lease", func(v *lease.Lease) {
+		for i := range v.Spaces {
+			v.Spaces[i] = n.PresentName(v.Spaces[i])
+		}
+	})
+}
+
+func termsNamed[K ~string, T any](ctx context.Context, l TermsStore, kind string, named func(*T)) (map[K]lease.Terms[T], error) {
 	changes := map[K][]lease.Change[T]{}
 	err := l.Terms(ctx, kind, "", func(t Terms) error {
 		c, err := changeOf[T](t)
+		if named != nil && c.Value != nil {
+			named(c.Value)
+		}
 		changes[K(t.ID)] = append(changes[K(t.ID)], c)
 		return err
 	})

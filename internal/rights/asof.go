@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
@@ -55,15 +56,16 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 	if err != nil {
 		return nil, err
 	}
-	book := lease.NewBook(k.network)
+	n := catalogue.At(k.history, at)
+	book := lease.NewBook(n)
 	book.SetToday(k.day(at))
 	book.SetLoading(true)
 	for _, kind := range Kinds() {
 		for _, r := range byKind[kind] {
-			_ = loadOne(book, kind, r) // of another catalogue, or of somebody who was erased
+			_ = loadOne(book, kind, r, n) // of another catalogue, or of somebody who was erased
 		}
 	}
-	if err := termsThen(ctx, book, h, before); err != nil {
+	if err := termsThen(ctx, book, h, before, n); err != nil {
 		return nil, err
 	}
 	book.SetLoading(false)
@@ -77,14 +79,14 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 			of = append(of, lease.Lockdown{Site: l.Site, From: l.From})
 		}
 	}
-	then.InForce = InForce{Book: book, Lockdowns: of, Index: k.compiler.Compile(book, of), Since: at}
+	then.InForce = InForce{Book: book, Lockdowns: of, Index: k.compilerOf(n).Compile(book, of), Since: at}
 	return then, nil
 }
 
 // termsThen adds what plans and leases were and were to be, as far as it was
 // recorded by then. What was recorded before entries were noted stays as its
 // last act says.
-func termsThen(ctx context.Context, book *lease.Book, h History, before int64) error {
+func termsThen(ctx context.Context, book *lease.Book, h History, before int64, n *catalogue.Network) error {
 	known := func(_ time.Time, entry int64) bool { return entry < before }
 	noted := func(entry int64) bool { return entry != 0 }
 	plans, err := ledger.TermsOf[lease.PlanID, lease.Plan](ctx, h, string(KindPlan))
@@ -96,7 +98,7 @@ func termsThen(ctx context.Context, book *lease.Book, h History, before int64) e
 			book.SetPlanTerms(id, t)
 		}
 	}
-	leases, err := ledger.TermsOf[lease.ID, lease.Lease](ctx, h, string(KindLease))
+	leases, err := ledger.LeaseTermsOf(ctx, h, n)
 	if err != nil {
 		return err
 	}

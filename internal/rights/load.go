@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 )
 
 // load fills the book from the ledger's records, each kind after those it refers to.
-func load(ctx context.Context, book *lease.Book, store Store) error {
+func load(ctx context.Context, book *lease.Book, store Store, n *catalogue.Network) error {
 	byKind := map[Kind][]ledger.Record{}
 	err := store.Records(ctx, func(r ledger.Record) error {
 		byKind[Kind(r.Kind)] = append(byKind[Kind(r.Kind)], r)
@@ -21,16 +22,16 @@ func load(ctx context.Context, book *lease.Book, store Store) error {
 	}
 	for _, kind := range append(Kinds(), kindFormer) {
 		for _, r := range byKind[kind] {
-			if err := loadOne(book, kind, r); err != nil {
+			if err := loadOne(book, kind, r, n); err != nil {
 				return fmt.Errorf("the ledger's %s %q does not fit the catalogue: %w", kind, r.ID, err)
 			}
 		}
 	}
-	return loadTerms(ctx, book, store)
+	return loadTerms(ctx, book, store, n)
 }
 
 // loadTerms adds what plans and leases were and are to be.
-func loadTerms(ctx context.Context, book *lease.Book, store ledger.TermsStore) error {
+func loadTerms(ctx context.Context, book *lease.Book, store ledger.TermsStore, n *catalogue.Network) error {
 	plans, err := ledger.TermsOf[lease.PlanID, lease.Plan](ctx, store, string(KindPlan))
 	if err != nil {
 		return err
@@ -38,7 +39,7 @@ func loadTerms(ctx context.Context, book *lease.Book, store ledger.TermsStore) e
 	for id, t := range plans {
 		book.SetPlanTerms(id, t)
 	}
-	leases, err := ledger.TermsOf[lease.ID, lease.Lease](ctx, store, string(KindLease))
+	leases, err := ledger.LeaseTermsOf(ctx, store, n)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,14 @@ func forgotten(leases map[lease.ID]lease.Terms[lease.Lease]) map[lease.MemberID]
 	return names
 }
 
-func loadOne(book *lease.Book, kind Kind, r ledger.Record) error {
+func loadOne(book *lease.Book, kind Kind, r ledger.Record, n *catalogue.Network) error {
+	// What was recorded names spaces as they were called then.
+	named := func(list []catalogue.SpaceID) []catalogue.SpaceID {
+		for i := range list {
+			list[i] = n.PresentName(list[i])
+		}
+		return list
+	}
 	switch kind {
 	case KindTenant:
 		return put(r, book.PutTenant)
@@ -90,14 +98,20 @@ func loadOne(book *lease.Book, kind Kind, r ledger.Record) error {
 	case KindPlan:
 		return put(r, book.PutPlan)
 	case KindLease:
-		return put(r, book.PutLease)
+		return put(r, func(l lease.Lease) error {
+			l.Spaces = named(l.Spaces)
+			return book.PutLease(l)
+		})
 	case KindPass:
 		return put(r, func(p passRecord) error {
-			return book.PutPass(lease.Pass{ID: lease.PassID(r.ID), Host: p.Host, Name: p.Name, Spaces: p.Spaces,
+			return book.PutPass(lease.Pass{ID: lease.PassID(r.ID), Host: p.Host, Name: p.Name, Spaces: named(p.Spaces),
 				ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Deleted: p.Deleted, Lookup: hash(p.Lookup), ForList: hash(p.ForList)})
 		})
 	default:
-		return put(r, book.PutEvent)
+		return put(r, func(e lease.Event) error {
+			e.Spaces = named(e.Spaces)
+			return book.PutEvent(e)
+		})
 	}
 }
 

@@ -46,6 +46,7 @@ type Store interface {
 // Keeper owns the rights in force.
 type Keeper struct {
 	network  *catalogue.Network
+	history  catalogue.History
 	store    Store
 	compiler *access.Compiler
 	now      func() time.Time
@@ -60,12 +61,13 @@ type Keeper struct {
 const lockdownMemory = 100 * 24 * time.Hour
 
 // Open loads the rights from the ledger.
-func Open(ctx context.Context, n *catalogue.Network, store Store, now func() time.Time) (*Keeper, error) {
-	k := &Keeper{network: n, store: store, compiler: access.NewCompiler(n), now: now, billable: n.BillableSpaces()}
+func Open(ctx context.Context, h catalogue.History, store Store, now func() time.Time) (*Keeper, error) {
+	n := *h.Last()
+	k := &Keeper{network: n, history: h, store: store, compiler: access.NewCompiler(n), now: now, billable: catalogue.EverBillable(h)}
 	book := lease.NewBook(n)
 	book.SetToday(k.day(now()))
 	book.SetLoading(true)
-	if err := load(ctx, book, store); err != nil {
+	if err := load(ctx, book, store, n); err != nil {
 		return nil, err
 	}
 	book.SetLoading(false)
@@ -77,8 +79,13 @@ func Open(ctx context.Context, n *catalogue.Network, store Store, now func() tim
 	return k, nil
 }
 
-// SetBillable says of which spaces visits outlive their person, where there were ever others than now.
-func (k *Keeper) SetBillable(spaces []catalogue.SpaceID) { k.billable = spaces }
+// compilerOf is for the doors of another network than the present one, as they were once.
+func (k *Keeper) compilerOf(n *catalogue.Network) *access.Compiler {
+	if n == k.network {
+		return k.compiler
+	}
+	return access.NewCompiler(n)
+}
 
 // InForce returns the rights in force.
 func (k *Keeper) InForce() *InForce { return k.current.Load() }

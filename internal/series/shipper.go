@@ -159,8 +159,10 @@ func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error
 	for k, o := range owed {
 		from := o.Hour * 60
 		n, sp := catalogue.SpaceAt(s.history, o.Space, occupancy.MinuteTime(from))
-		if sp == nil {
-			return nil // a name that it had before
+		if sp == nil { // a name that a space had before: nothing is known under it
+			if n, sp = s.renamed(o.Space); sp == nil {
+				return nil
+			}
 		}
 		cal := s.calendars.Of(n, sp.Site)
 		runs, err := read(from, from+60)
@@ -181,6 +183,17 @@ func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error
 		s.rollUp(l, measureDay, sp, from, to, runs)
 	}
 	return nil
+}
+
+// renamed is a space under a name that it had before; nil: no space had it.
+func (s *Shipper) renamed(old catalogue.SpaceID) (*catalogue.Network, *catalogue.Space) {
+	is := s.network.Space(s.network.PresentName(old))
+	if is == nil {
+		return nil, nil
+	}
+	was := *is
+	was.ID = old
+	return s.network, &was
 }
 
 func (s *Shipper) rollUp(l *lines, measurement string, sp *catalogue.Space, from, to int64, runs []occupancy.Run) {

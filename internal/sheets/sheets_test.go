@@ -54,7 +54,7 @@ func open(t failer, dir string, ring *keys.Ring) office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := rights.Open(context.Background(), n, l, time.Now)
+	k, err := rights.Open(context.Background(), catalogue.Always(n), l, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package visit
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
@@ -18,5 +20,8 @@ type Places struct {
 func NewPlaces(h catalogue.History) *Places {
 	return &Places{history: h, calendars: catalogue.Calendars{}}
 }
+
+// ID is a visit's id. It stays when its space is renamed.
+func (p *Places) ID(v Visit) uuid.UUID { return ID((*p.history.Last()).FirstName(v.Space), v.First) }
 
 func (p *Places) at(t time.Time) *catalogue.Network { return catalogue.At(p.history, t) }

@@ -1,0 +1,205 @@
+package catalogue
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/dated"
+)
+
+// Names are what renamed spaces were called. A space that is renamed stays the
+// space that it was: its past is told under its present name.
+type Names struct {
+	present map[SpaceID]SpaceID // by each former name
+	first   map[SpaceID]SpaceID // by each present name that is not the first
+}
+
+// PresentName is what a space is called now that had an id once.
+func (n *Network) PresentName(id SpaceID) SpaceID {
+	if n.names != nil {
+		if is, renamed := n.names.present[id]; renamed {
+			return is
+		}
+	}
+	return id
+}
+
+// FirstName is what a space was called at first: it stands for the space, however
+// often it is renamed.
+func (n *Network) FirstName(id SpaceID) SpaceID {
+	if n.names != nil {
+		if was, renamed := n.names.first[id]; renamed {
+			return was
+		}
+	}
+	return id
+}
+
+// with is what spaces are called once some are renamed, old name to new.
+func (n *Names) with(renamed map[SpaceID]SpaceID) *Names {
+	next := &Names{map[SpaceID]SpaceID{}, map[SpaceID]SpaceID{}}
+	if n != nil {
+		next.present, next.first = maps.Clone(n.present), maps.Clone(n.first)
+	}
+	for old, now := range renamed {
+		first, is := next.first[old]
+		if !is {
+			first = old
+		}
+		delete(next.first, old)
+		for former, present := range next.present {
+			if present == old {
+				next.present[former] = now
+			}
+		}
+		next.present[old] = now
+		delete(next.present, now) // it takes a former name back
+		if next.first[now] = first; first == now {
+			delete(next.first, now)
+		}
+	}
+	return next
+}
+
+// renames are the spaces that one network has under another id than one before it.
+func renames(before, after *Network) map[SpaceID]SpaceID {
+	list := map[SpaceID]SpaceID{}
+	for _, sp := range after.Spaces {
+		if sp.Was != "" && before.Space(sp.Was) != nil && before.Space(sp.ID) == nil {
+			list[sp.Was] = sp.ID
+		}
+	}
+	return list
+}
+
+// renamed is a network with other names for some of its spaces.
+func (n *Network) renamed(names map[SpaceID]SpaceID) *Network {
+	name := func(id *SpaceID) {
+		if now, is := names[*id]; is {
+			*id = now
+		}
+	}
+	next := *n
+	next.Spaces, next.Doors, next.Devices = slices.Clone(n.Spaces), slices.Clone(n.Doors), slices.Clone(n.Devices)
+	for i := range next.Spaces {
+		name(&next.Spaces[i].ID)
+		name(&next.Spaces[i].Parent)
+	}
+	for i := range next.Doors {
+		name(&next.Doors[i].From)
+		name(&next.Doors[i].To)
+	}
+	for i := range next.Devices {
+		name(&next.Devices[i].Space)
+	}
+	return New(next)
+}
+
+// Chronicle is every catalogue that a service was told.
+type Chronicle struct {
+	// Recorded is each as it was told; Told the same in the names that spaces
+	// have now: what the past is reckoned with.
+	Recorded, Told History
+
+	names *Names
+	ever  map[SpaceID]bool // all ids that any of them had
+}
+
+// Unchanged is the chronicle of a network that was never otherwise.
+func Unchanged(n *Network) Chronicle {
+	return Chronicle{Recorded: Always(n), Told: Always(n), ever: idsOf(nil, n)}
+}
+
+// Change is what a catalogue changes in a chronicle.
+type Change struct {
+	Before, After Chronicle           // Before in the names of After
+	Renamed       map[SpaceID]SpaceID // old name to new
+}
+
+// Put adds a catalogue that holds from since until now: those that were to hold
+// after since are gone by it. An error names the file, the line and the field.
+func (c Chronicle) Put(since, at time.Time, n *Network) (Change, error) {
+	last := c.Recorded.Last()
+	if last == nil {
+		first := Unchanged(n)
+		return Change{first, first, nil}, nil
+	}
+	out := Change{Renamed: renames(*last, n)}
+	if err := c.checkNames(*last, n, out.Renamed); err != nil {
+		return out, err
+	}
+	names := c.names
+	if len(out.Renamed) > 0 {
+		names = names.with(out.Renamed)
+	}
+	named := func(n *Network) *Network {
+		next := *n
+		next.names = names
+		return &next
+	}
+	told := make([]dated.Change[int64, *Network], 0, len(c.Told.Changes())+1)
+	for _, change := range c.Told.Changes() {
+		was := *change.Value
+		if len(out.Renamed) > 0 {
+			was = was.renamed(out.Renamed)
+		}
+		was = named(was)
+		change.Value = &was
+		told = append(told, change)
+	}
+	is := named(n)
+	add := func(h History, n *Network) History {
+		from := since.UnixMilli()
+		return h.Put(dated.Change[int64, *Network]{From: from, Value: &n, At: at}, func(c *dated.Change[int64, *Network]) bool { return c.From >= from })
+	}
+	out.Before = Chronicle{Recorded: c.Recorded, Told: dated.Of(told), names: names, ever: c.ever}
+	out.After = Chronicle{Recorded: add(c.Recorded, n), Told: add(out.Before.Told, is), names: names, ever: idsOf(c.ever, n)}
+	return out, nil
+}
+
+func idsOf(ever map[SpaceID]bool, n *Network) map[SpaceID]bool {
+	all := maps.Clone(ever)
+	if all == nil {
+		all = map[SpaceID]bool{}
+	}
+	for _, sp := range n.Spaces {
+		all[sp.ID] = true
+	}
+	return all
+}
+
+// checkNames refuses names that would mix up the past of two spaces.
+func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) error {
+	var faults []*Error
+	fail := func(id SpaceID, field, msg string, args ...any) {
+		at := n.from[id]
+		faults = append(faults, &Error{at.file, at.line, at.field + "." + field, fmt.Sprintf(msg, args...)})
+	}
+	former := func(id SpaceID) (SpaceID, bool) {
+		if c.names == nil {
+			return "", false
+		}
+		is, was := c.names.present[id]
+		return is, was
+	}
+	came := map[SpaceID]SpaceID{}
+	for old, now := range renamed {
+		came[now] = old
+	}
+	for _, sp := range n.Spaces {
+		if last.Space(sp.ID) != nil {
+			continue
+		}
+		present, was := former(sp.ID)
+		old, isRenamed := came[sp.ID]
+		switch {
+		case was && !(isRenamed && old == present):
+			fail(sp.ID, "id", "%q is what %s was called: what is measured would be mixed up; say was: %s where it takes the name back", string(sp.ID), present, present)
+		case isRenamed && !was && c.ever[sp.ID]:
+			fail(sp.ID, "id", "%q was another space: a renamed one needs an id that none had", string(sp.ID))
+		}
+	}
+	return report("", faults)
+}
