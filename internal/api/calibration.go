@@ -4,15 +4,16 @@ import (
 	"cmp"
 	"context"
 	"math"
-	"math/big"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/series"
 )
 
@@ -25,6 +26,7 @@ type calibrationIn struct {
 	Target     float64 `query:"target" exclusiveMinimum:"0" maximum:"1" doc:"For all kinds; default: the kind's in the settings, else 0.6."`
 	Elasticity float64 `query:"elasticity" minimum:"0" maximum:"10" doc:"Likewise, else 0.5."`
 	MaxChange  float64 `query:"max_change" minimum:"0" maximum:"1" doc:"Likewise, else 0.1."`
+	Floor      int64   `query:"floor" minimum:"0" maximum:"1000000" doc:"In cents per m² and month: the suggestion is never below. Default: the kind's in the settings, else none."`
 	IndexCap   string  `query:"index_cap" doc:"The ILAT's change, as 0.02: the suggestion is never above. Default: the kind's in the settings, else the change of the settings' ILAT table."`
 
 	asked bills.Calibration
@@ -44,6 +46,9 @@ func (in *calibrationIn) Resolve(ctx huma.Context) []error {
 			*p.to = p.value
 		}
 	}
+	if ctx.Query("floor") != "" {
+		in.asked.Floor = &in.Floor
+	}
 	if in.IndexCap == "" {
 		return nil
 	}
@@ -62,7 +67,9 @@ type calibrated struct {
 	Kind        catalogue.SpaceKind `json:"kind"`
 	AreaM2      float64             `json:"area_m2"`
 	Capacity    int                 `json:"capacity"`
-	Status      string              `json:"status" enum:"ok,insufficient-data"`
+	Status      string              `json:"status" enum:"ok,insufficient-data,not-let,revised" doc:"revised: less than a year before; insufficient-data and not-let suggest nothing."`
+	Revised     *string             `json:"revised" format:"date" doc:"The day of its last revision, where that is less than a year back."`
+	LetDays     *int                `json:"let_days" doc:"Of an office: the days on which it was let, which alone count; null: every day counts."`
 	Measure     string              `json:"measure" enum:"utilisation,fill"`
 	Use         *float64            `json:"use" doc:"u of the formula."`
 	Utilisation *float64            `json:"utilisation"`
@@ -74,12 +81,16 @@ type calibrated struct {
 	Elasticity  float64             `json:"elasticity"`
 	MaxChange   float64             `json:"max_change"`
 	IndexCap    *float64            `json:"index_cap"`
-	Rent        int64               `json:"rent_cents_m2_month"`
+	Floor       *int64              `json:"floor" doc:"In cents per m² and month."`
+	Rent        int64               `json:"rent_cents_m2_month" doc:"Its rent today."`
+	LeasesRent  int64               `json:"leases_rent_cents_month" doc:"What its leases pay a month today; of a lease of several spaces its part by area."`
+	Factor      *float64            `json:"factor" doc:"Of the formula, before any bound; null where nothing is suggested."`
+	Bound       *string             `json:"bound" enum:"none,max_change,rounding,index_cap,floor" doc:"What decided the suggestion."`
 	Suggested   *int64              `json:"suggested_rent_cents_m2_month" doc:"Null where too little is known."`
 	Change      *float64            `json:"change"`
 	MedianRent  float64             `json:"kind_median_rent_cents_m2_month" doc:"Of all the network's lettable spaces of the kind."`
 	MedianUse   *float64            `json:"kind_median_use" doc:"Of those of which enough is known."`
-	Income      int64               `json:"income_cents" doc:"What the rent brings over the reference period: rent × area × months, full."`
+	Income      int64               `json:"income_cents" doc:"What the rents and areas of the time bring over the reference period: rent × area × months, full."`
 	Would       *int64              `json:"suggested_income_cents" doc:"What the suggested one would have brought."`
 }
 
@@ -134,8 +145,20 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	if err != nil {
 		return nil, err
 	}
-	// Of the whole network, for its medians.
-	list, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: in.From, To: in.To, By: series.BySpace, Space: func(sp *catalogue.Space) bool { return sp.RentCents > 0 }})
+	rents, err := s.rents(ctx)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	today := s.today()
+	let := s.letDays(in.From, in.To)
+	// Of the whole network, for its medians; of the time in which a space was what it is now.
+	list, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: in.From, To: in.To, By: series.BySpace,
+		Space: func(sp *catalogue.Space) bool {
+			is := s.cfg.Network.Space(sp.ID)
+			return is != nil && is.Kind == sp.Kind && rents.On(sp.ID, today) > 0
+		},
+		Counts: func(sp *catalogue.Space, day catalogue.Day) bool { return !sp.Kind.Office() || let[sp.ID][day] },
+	})
 	if err != nil {
 		return nil, s.fail(err)
 	}
@@ -147,12 +170,12 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	}
 	months := billing.Months(s.cfg.Network.Zone, in.From, in.To)
 	out.Body.Months, _ = months.Float64()
-	rents, uses := map[catalogue.SpaceKind][]float64{}, map[catalogue.SpaceKind][]float64{}
+	of, uses := map[catalogue.SpaceKind][]float64{}, map[catalogue.SpaceKind][]float64{}
 	var shown []calibrated
 	for _, u := range list {
 		sp := s.cfg.Network.Space(catalogue.SpaceID(u.Key))
-		c := s.calibrate(settings.Adjustment(sp.Kind, in.asked, index), sp, u, months)
-		rents[sp.Kind] = append(rents[sp.Kind], float64(c.Rent))
+		c := s.calibrate(settings.Adjustment(sp.Kind, in.asked, index), sp, u, calibrating{in.From, in.To, today, rents, let})
+		of[sp.Kind] = append(of[sp.Kind], float64(c.Rent))
 		if c.Suggested != nil {
 			uses[sp.Kind] = append(uses[sp.Kind], *c.Use)
 		}
@@ -162,7 +185,7 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	}
 	for i := range shown {
 		c := &shown[i]
-		c.MedianRent = *median(rents[c.Kind])
+		c.MedianRent = *median(of[c.Kind])
 		c.MedianUse = median(uses[c.Kind])
 	}
 	out.Body.Kinds = group(shown, func(c *calibrated) string { return string(c.Kind) })
@@ -174,23 +197,123 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	return out, err
 }
 
-func (s *server) calibrate(a billing.Adjustment, sp *catalogue.Space, u series.Usage, months *big.Rat) calibrated {
+// calibrating is what the suggestions of one answer share.
+type calibrating struct {
+	from, to time.Time
+	today    catalogue.Day
+	rents    billing.Rents
+	let      map[catalogue.SpaceID]map[catalogue.Day]bool
+}
+
+func (s *server) calibrate(a billing.Adjustment, sp *catalogue.Space, u series.Usage, q calibrating) calibrated {
 	v := showUsage(u)
 	c := calibrated{Space: sp.ID, Site: sp.Site, Kind: sp.Kind, AreaM2: sp.AreaM2, Capacity: sp.Capacity, Status: "insufficient-data", Measure: "utilisation", Use: v.Utilisation,
-		Utilisation: v.Utilisation, Fill: v.Fill, OpenHours: v.OpenHours, KnownOpen: v.KnownOpenHours, Target: a.Target, Elasticity: a.Elasticity, MaxChange: a.MaxChange, IndexCap: a.IndexCap, Rent: int64(sp.RentCents)}
+		Utilisation: v.Utilisation, Fill: v.Fill, OpenHours: v.OpenHours, KnownOpen: v.KnownOpenHours, Target: a.Target, Elasticity: a.Elasticity, MaxChange: a.MaxChange, IndexCap: a.IndexCap, Floor: a.Floor, Rent: q.rents.On(sp.ID, q.today), LeasesRent: s.leasesRent(sp, q.today)}
 	if sp.Kind.Shared() {
 		c.Measure, c.Use = "fill", v.Fill
 	}
 	if u.Open > 0 {
 		c.KnownShare = float64(u.KnownOpen) / float64(u.Open)
 	}
-	c.Income = billing.Income(c.Rent, sp.AreaM2, months)
-	if c.KnownShare >= billing.LeastKnown && c.Use != nil {
-		rent := a.Suggest(c.Rent, *c.Use)
-		change, would := float64(rent)/float64(c.Rent)-1, billing.Income(rent, sp.AreaM2, months)
-		c.Status, c.Suggested, c.Change, c.Would = "ok", &rent, &change, &would
+	if sp.Kind.Office() {
+		days := len(q.let[sp.ID])
+		if c.LetDays = &days; days == 0 {
+			c.Status = "not-let"
+		}
+	}
+	c.Income = s.income(sp.ID, q, func(day catalogue.Day) int64 { return q.rents.On(sp.ID, day) })
+	if from, ok := q.rents.RevisedOn(sp.ID, q.today); ok && from > yearBefore(q.today) {
+		text := from.String()
+		c.Revised = &text
+	}
+	if c.Status != "not-let" && c.KnownShare >= billing.LeastKnown && c.Use != nil {
+		is := a.Suggest(c.Rent, *c.Use)
+		change, would, bound := float64(is.Rent)/float64(c.Rent)-1, s.income(sp.ID, q, func(catalogue.Day) int64 { return is.Rent }), string(is.Bound)
+		c.Status, c.Suggested, c.Change, c.Would, c.Factor, c.Bound = "ok", &is.Rent, &change, &would, &is.Factor, &bound
+		if c.Revised != nil {
+			c.Status = "revised"
+		}
 	}
 	return c
+}
+
+// yearBefore is the day a year before another.
+func yearBefore(d catalogue.Day) catalogue.Day {
+	t := time.Unix(int64(d)*86400, 0).UTC().AddDate(-1, 0, 0)
+	return catalogue.Date(t.Year(), t.Month(), t.Day())
+}
+
+// income is what a space brings over the reference period, by its area of the time.
+func (s *server) income(id catalogue.SpaceID, q calibrating, rent func(catalogue.Day) int64) int64 {
+	var sum billing.Income
+	zone := s.cfg.Network.Zone
+	for _, p := range catalogue.Pieces(s.cfg.Series.History, q.from, q.to) {
+		sp := p.Network.Space(id)
+		if sp == nil {
+			continue
+		}
+		begin, first, last := p.From, zone.At(p.From).Day, zone.At(p.To).Day
+		for _, day := range append(q.rents.Since(id, first, last), last+1) {
+			end := zone.Start(day)
+			if end.After(p.To) {
+				end = p.To
+			}
+			sum.Add(rent(zone.At(begin).Day), sp.AreaM2, billing.Months(zone, begin, end))
+			begin = end
+		}
+	}
+	return sum.Cents()
+}
+
+// letDays are the local days of a period on which each space was let: was one of a lease's own.
+func (s *server) letDays(from, to time.Time) map[catalogue.SpaceID]map[catalogue.Day]bool {
+	zone := s.cfg.Network.Zone
+	first, last := zone.At(from).Day, zone.At(to.Add(-time.Millisecond)).Day
+	days := map[catalogue.SpaceID]map[catalogue.Day]bool{}
+	for _, t := range s.cfg.Rights.InForce().Book.AllLeaseTerms() {
+		versions := lease.LeaseVersions(t)
+		for i, v := range versions {
+			if v.Value == nil {
+				continue
+			}
+			begin, end := max(first, v.From, v.Value.StartsOn), last
+			if v.Value.EndsOn != nil {
+				end = min(end, *v.Value.EndsOn)
+			}
+			if i+1 < len(versions) {
+				end = min(end, versions[i+1].From-1)
+			}
+			for _, id := range v.Value.Spaces {
+				for day := begin; day <= end; day++ {
+					if days[id] == nil {
+						days[id] = map[catalogue.Day]bool{}
+					}
+					days[id][day] = true
+				}
+			}
+		}
+	}
+	return days
+}
+
+// leasesRent is what the leases of a space pay a month: of a lease of several
+// spaces its part by area.
+func (s *server) leasesRent(sp *catalogue.Space, today catalogue.Day) int64 {
+	var sum float64
+	for _, t := range s.cfg.Rights.InForce().Book.AllLeaseTerms() {
+		l := lease.LeaseOn(t, today)
+		if l == nil || l.StartsOn > today || l.EndsOn != nil && *l.EndsOn < today || !slices.Contains(l.Spaces, sp.ID) {
+			continue
+		}
+		var area float64
+		for _, id := range l.Spaces {
+			if of := s.cfg.Network.Space(id); of != nil {
+				area += of.AreaM2
+			}
+		}
+		sum += float64(l.RentCentsMonth) * sp.AreaM2 / area
+	}
+	return int64(math.Round(sum))
 }
 
 // median is the middle one, or between the two in the middle; nil of none.

@@ -131,10 +131,16 @@ func (s *server) catalogue() {
 		func(v catalogue.Building) (catalogue.SiteID, string) { return v.Site, "" })
 	list(s, "/v1/spaces", "The spaces: a tree, each naming the parent one crosses to reach it. Rents are for admin, manager and billing.", all, func(n *catalogue.Network) []catalogue.Space { return n.Spaces },
 		func(v catalogue.Space) string { return string(v.ID) }, func(v catalogue.Space) (catalogue.SiteID, string) { return v.Site, string(v.Kind) },
-		func(c *caller, v *catalogue.Space) {
-			if c.role == Tenant || c.role == Display {
-				v.RentCents = 0
+		func(ctx context.Context, at time.Time) (func(*catalogue.Space), error) {
+			if c := callerOf(ctx); c.role == Tenant || c.role == Display {
+				return func(v *catalogue.Space) { v.RentCents = 0 }, nil
 			}
+			rents, err := s.rents(ctx)
+			day := s.today()
+			if !at.IsZero() {
+				day = s.networkAt(at).Zone.At(at).Day
+			}
+			return func(v *catalogue.Space) { v.RentCents = int(rents.On(s.cfg.Network.PresentName(v.ID), day)) }, err
 		})
 	list(s, "/v1/doors", "The doors.", []Role{Admin, Manager}, func(n *catalogue.Network) []catalogue.Door { return n.Doors }, func(v catalogue.Door) string { return string(v.ID) },
 		func(v catalogue.Door) (catalogue.SiteID, string) { return v.Site, "" })
@@ -212,8 +218,9 @@ func withStatus(d catalogue.Device, l live.Device) deviceState {
 	return out
 }
 
-// list registers a list of the catalogue, filtered by site and kind.
-func list[T any](s *server, path, summary string, roles []Role, all func(*catalogue.Network) []T, id func(T) string, of func(T) (catalogue.SiteID, string), hide ...func(*caller, *T)) {
+// list registers a list of the catalogue, filtered by site and kind. shown
+// changes what each shows, by who asks and as of when.
+func list[T any](s *server, path, summary string, roles []Role, all func(*catalogue.Network) []T, id func(T) string, of func(T) (catalogue.SiteID, string), shown ...func(ctx context.Context, at time.Time) (func(*T), error)) {
 	byID := func(n *catalogue.Network) []T {
 		return slices.SortedFunc(slices.Values(all(n)), func(a, b T) int { return strings.Compare(id(a), id(b)) })
 	}
@@ -229,13 +236,21 @@ func list[T any](s *server, path, summary string, roles []Role, all func(*catalo
 		if !in.At.IsZero() {
 			sorted = byID(s.networkAt(in.At))
 		}
+		var show []func(*T)
+		for _, f := range shown {
+			each, err := f(ctx, in.At)
+			if err != nil {
+				return nil, s.fail(err)
+			}
+			show = append(show, each)
+		}
 		c := callerOf(ctx)
 		return cut(in.Paging, convert(only(slices.Values(sorted), func(v T) bool {
 			site, kind := of(v)
 			return c.at(site) && (in.Site == "" || string(site) == in.Site) && (in.Kind == "" || kind == in.Kind)
 		}), func(v T) T {
-			for _, h := range hide {
-				h(c, &v)
+			for _, f := range show {
+				f(&v)
 			}
 			return v
 		}), id)

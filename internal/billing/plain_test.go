@@ -1,6 +1,7 @@
 package billing_test
 
 import (
+	"math"
 	"math/big"
 	"slices"
 	"testing"
@@ -274,9 +275,77 @@ func TestRentsAreRoundedTowardsThePresentOneAndNeverAboveTheCap(t *testing.T) {
 		{1150, 0.5748, index(-0.02), 1120}, {1155, 1, index(0.002), 1155}, {1155, 1, index(0), 1155}, {1155, 0.599, index(-0.001), 1150}, {1200, 0.6, index(0.0166), 1200},
 	} {
 		a := billing.Adjustment{Target: billing.DefaultTarget, Elasticity: billing.DefaultElasticity, MaxChange: billing.DefaultMaxChange, IndexCap: c.cap}
-		if got := a.Suggest(c.rent, c.use); got != c.want {
+		if got := a.Suggest(c.rent, c.use).Rent; got != c.want {
 			t.Errorf("rent %d, use %g, cap %v: %d, want %d", c.rent, c.use, c.cap, got, c.want)
 		}
+	}
+}
+
+func TestASuggestionSaysWhatDecidedIt(t *testing.T) {
+	index := func(x float64) *float64 { return &x }
+	floor := func(x int64) *int64 { return &x }
+	for _, c := range []struct {
+		rent   int64
+		use    float64
+		cap    *float64
+		floor  *int64
+		want   int64
+		factor float64
+		bound  billing.Bound
+	}{
+		{1000, 0.6, nil, nil, 1000, 1, billing.NoBound}, {1000, 0.66, nil, nil, 1050, 1.05, billing.NoBound}, {1150, 0.66, nil, nil, 1200, 1.05, billing.ByRounding},
+		{1000, 1, nil, nil, 1100, 4.0 / 3, billing.ByMaxChange}, {1150, 1, nil, nil, 1260, 4.0 / 3, billing.ByMaxChange}, {1000, 0.66, index(0.02), nil, 1020, 1.05, billing.ByIndexCap},
+		{1000, 0, nil, floor(950), 950, 0.5, billing.ByFloor}, {1000, 0.66, index(0.02), floor(1100), 1100, 1.05, billing.ByFloor}, {1000, 0.66, nil, floor(1050), 1050, 1.05, billing.NoBound},
+	} {
+		a := billing.Adjustment{Target: billing.DefaultTarget, Elasticity: billing.DefaultElasticity, MaxChange: billing.DefaultMaxChange, IndexCap: c.cap, Floor: c.floor}
+		got := a.Suggest(c.rent, c.use)
+		if got.Rent != c.want || got.Bound != c.bound || math.Abs(got.Factor-c.factor) > 1e-12 {
+			t.Errorf("%+v: %+v", c, got)
+		}
+	}
+}
+
+// The later recorded of a catalogue and a revision holds, from its day on.
+func TestTheRentThatWasRecordedLastHolds(t *testing.T) {
+	zone := network(t).Zone
+	day := func(month time.Month, d int) catalogue.Day { return catalogue.Date(2026, month, d) }
+	at := func(month time.Month, d int) time.Time { return zone.Start(day(month, d)).Add(10 * time.Hour) }
+	with := func(rent, other int) *catalogue.Network {
+		return catalogue.New(catalogue.Network{Name: "n", Zone: zone, Sites: []catalogue.Site{{ID: "metz"}}, Buildings: []catalogue.Building{{ID: "b", Site: "metz"}},
+			Spaces: []catalogue.Space{{ID: "a", Building: "b", RentCents: rent}, {ID: "z", Building: "b", RentCents: other}}})
+	}
+	c := catalogue.Unchanged(with(1000, 500))
+	put := func(month time.Month, d int, n *catalogue.Network) {
+		change, err := c.Put(at(month, d), at(month, d), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c = change.After
+	}
+	put(time.March, 1, with(1100, 500)) // a's rent
+	put(time.May, 1, with(1100, 550))   // z's alone
+	rents := billing.RentsOf(c.Told, []billing.Revision{
+		{Space: "a", From: day(time.April, 1), Rent: billing.Rent{Cents: 1200, By: "ada"}, At: at(time.April, 10)},
+		{Space: "a", From: day(time.September, 1), Rent: billing.Rent{Cents: 1300}, At: at(time.June, 1)},
+		{Space: "z", From: day(time.February, 1), Rent: billing.Rent{Cents: 510}, At: at(time.June, 2)}, // told late: May's is gone by it
+	})
+	for _, w := range []struct {
+		space catalogue.SpaceID
+		day   catalogue.Day
+		cents int64
+	}{
+		{"a", day(time.January, 1), 1000}, {"a", day(time.February, 28), 1000}, {"a", day(time.March, 1), 1100}, {"a", day(time.March, 31), 1100}, {"a", day(time.April, 1), 1200},
+		{"a", day(time.May, 2), 1200}, {"a", day(time.August, 31), 1200}, {"a", day(time.September, 1), 1300}, {"z", day(time.January, 31), 500}, {"z", day(time.February, 1), 510}, {"z", day(time.June, 1), 510},
+	} {
+		if got := rents.On(w.space, w.day); got != w.cents {
+			t.Errorf("%s on %s: %d, want %d", w.space, w.day, got, w.cents)
+		}
+	}
+	if from, ok := rents.RevisedOn("a", day(time.August, 1)); !ok || from != day(time.April, 1) {
+		t.Errorf("revised on %s, %t", from, ok)
+	}
+	if _, ok := rents.RevisedOn("a", day(time.January, 1)); ok {
+		t.Error("revised before it was")
 	}
 }
 
@@ -301,8 +370,10 @@ func TestIncomeOverMonthsOfAnyLength(t *testing.T) {
 		{"2025-11-01 00:00", "2026-11-01 00:00", big.NewRat(12, 1), 172_500},
 	} {
 		got := billing.Months(zone, at(c.from), at(c.to))
-		if got.Cmp(c.months) != 0 || billing.Income(1150, 12.5, got) != c.income {
-			t.Errorf("%s to %s: %s months, %d cents", c.from, c.to, got, billing.Income(1150, 12.5, got))
+		var income billing.Income
+		income.Add(1150, 12.5, got)
+		if got.Cmp(c.months) != 0 || income.Cents() != c.income {
+			t.Errorf("%s to %s: %s months, %d cents", c.from, c.to, got, income.Cents())
 		}
 	}
 }

@@ -11,6 +11,28 @@ import (
 type Adjustment struct {
 	Target, Elasticity, MaxChange float64
 	IndexCap                      *float64 // the ILAT's change; nil: not given
+	Floor                         *int64   // cents per m² and month; nil: not given
+}
+
+// Bound is what decided a suggestion.
+type Bound string
+
+// The bounds, in the order in which they are applied: where several hold a
+// suggestion, the index and the floor decide before what came earlier, and the
+// largest change before the rounding that follows it.
+const (
+	NoBound     Bound = "none"
+	ByMaxChange Bound = "max_change"
+	ByRounding  Bound = "rounding"
+	ByIndexCap  Bound = "index_cap"
+	ByFloor     Bound = "floor"
+)
+
+// Suggestion is the rent that a use suggests, and how it came about.
+type Suggestion struct {
+	Rent   int64   // cents per m² and month
+	Factor float64 // before any bound
+	Bound  Bound
 }
 
 // The defaults of §5, and the least part of the opening hours that must be known.
@@ -22,14 +44,31 @@ const (
 	rentStep          = 10 // cents per m² and month
 )
 
-// Suggest is the rent, in cents per m² and month, that a use suggests: rounded
-// to 10 cents towards the present one, and never above the index's cap.
-func (a Adjustment) Suggest(rent int64, use float64) int64 {
-	factor := 1 + a.Elasticity*(use-a.Target)/a.Target
-	factor = max(1-a.MaxChange, min(1+a.MaxChange, factor))
+// Suggest is the rent that a use suggests: rounded to 10 cents towards the
+// present one, never above the index's cap, nor below the floor.
+func (a Adjustment) Suggest(rent int64, use float64) Suggestion {
+	out := Suggestion{Factor: 1 + a.Elasticity*(use-a.Target)/a.Target, Bound: NoBound}
+	factor := max(1-a.MaxChange, min(1+a.MaxChange, out.Factor))
 	s := exact(factor)
 	s.Mul(s, new(big.Rat).SetInt64(rent))
-	suggested := towards(s, rent)
+	out.Rent = towards(s, rent)
+	switch {
+	case factor != out.Factor:
+		out.Bound = ByMaxChange
+	case s.Cmp(new(big.Rat).SetInt64(out.Rent)) != 0:
+		out.Bound = ByRounding
+	}
+	if capped := a.capped(out.Rent, rent); capped != out.Rent {
+		out.Rent, out.Bound = capped, ByIndexCap
+	}
+	if a.Floor != nil && out.Rent < *a.Floor {
+		out.Rent, out.Bound = *a.Floor, ByFloor
+	}
+	return out
+}
+
+// capped is a suggestion, or what the index's change allows at most.
+func (a Adjustment) capped(suggested, rent int64) int64 {
 	if a.IndexCap == nil {
 		return suggested
 	}
@@ -100,9 +139,14 @@ func Months(zone *catalogue.Zone, from, to time.Time) *big.Rat {
 	}
 }
 
-// Income is what a rent in cents per m² and month brings over some months, in
-// cents, rounded half up once.
-func Income(rent int64, areaM2 float64, months *big.Rat) int64 {
-	sum := new(big.Rat).Mul(new(big.Rat).SetInt64(rent), exact(areaM2))
-	return half(sum.Mul(sum, months))
+// Income is what rents bring over some months, in cents, rounded half up once.
+type Income struct{ sum big.Rat }
+
+// Add takes in a rent in cents per m² and month, of an area, over some months.
+func (i *Income) Add(rent int64, areaM2 float64, months *big.Rat) {
+	part := new(big.Rat).Mul(new(big.Rat).SetInt64(rent), exact(areaM2))
+	i.sum.Add(&i.sum, part.Mul(part, months))
 }
+
+// Cents is what was added up.
+func (i *Income) Cents() int64 { return half(&i.sum) }

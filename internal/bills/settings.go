@@ -60,6 +60,7 @@ type Calibration struct {
 	Elasticity *float64 `yaml:"elasticity"`
 	MaxChange  *float64 `yaml:"max_change"`
 	IndexCap   *float64 `yaml:"index_cap"`
+	Floor      *int64   `yaml:"floor"` // cents per m² and month
 }
 
 // Defaults are the settings where none are given: the general chart of
@@ -116,7 +117,7 @@ func strays(data []byte) (list []fault) {
 	}
 	for _, kind := range sorted(raw.Calibration) {
 		for _, key := range sorted(raw.Calibration[kind]) {
-			if !slices.Contains([]string{"target", "elasticity", "max_change", "index_cap"}, key) {
+			if !slices.Contains([]string{"target", "elasticity", "max_change", "index_cap", "floor"}, key) {
 				list = append(list, fault{"calibration." + kind, fmt.Sprintf("has a %q, which means nothing: decimals have a point", key)})
 			}
 		}
@@ -172,6 +173,7 @@ func (s *Settings) faults() (list []fault) {
 		add(c.Elasticity != nil && (*c.Elasticity < 0 || *c.Elasticity > 10), path+".elasticity", "must be from 0 to 10")
 		add(c.MaxChange != nil && (*c.MaxChange < 0 || *c.MaxChange > 1), path+".max_change", "must be from 0 to 1")
 		add(c.IndexCap != nil && (*c.IndexCap < -1 || *c.IndexCap > 1), path+".index_cap", "must be from -1 to 1")
+		add(c.Floor != nil && (*c.Floor < 0 || *c.Floor > 1_000_000), path+".floor", "must be from 0 to 1000000 cents")
 	}
 	for _, q := range sorted(s.ILAT) {
 		add(!quarterForm.MatchString(q), "ilat."+q, "is no quarter like 2026-Q2")
@@ -250,6 +252,9 @@ func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index
 			a.IndexCap = c
 			break
 		}
+	}
+	if a.Floor = asked.Floor; a.Floor == nil {
+		a.Floor = own.Floor
 	}
 	return a
 }

@@ -89,7 +89,7 @@ func (v *verifier) state() error {
 		return err
 	}
 	there := map[string]bool{}
-	for _, check := range []func(map[string]lastAct, map[string]bool) error{v.records, v.tokens, v.secrets, v.corrections, v.statements, v.lockdowns, v.catalogues} {
+	for _, check := range []func(map[string]lastAct, map[string]bool) error{v.records, v.tokens, v.secrets, v.corrections, v.statements, v.lockdowns, v.catalogues, v.rents} {
 		if err := check(acts, there); err != nil {
 			return err
 		}

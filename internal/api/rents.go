@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// rentBody is a rent as it is set.
+type rentBody struct {
+	Cents  int64         `json:"rent_cents_m2_month" minimum:"1" maximum:"1000000" doc:"In cents per m² and month."`
+	From   catalogue.Day `json:"from" format:"date" doc:"From this local day on, past or to come: later revisions that were recorded before are gone by it."`
+	Reason string        `json:"reason" minLength:"1" maxLength:"500"`
+}
+
+// rentView is a rent that held, holds or is to hold.
+type rentView struct {
+	Cents      int64             `json:"rent_cents_m2_month"`
+	From       *catalogue.Day    `json:"from" format:"date" doc:"Null: from the beginning."`
+	Reason     string            `json:"reason" doc:"Empty: the catalogue says so."`
+	By         string            `json:"by" doc:"Empty: the catalogue says so."`
+	RecordedAt catalogue.Instant `json:"recorded_at"`
+}
+
+type rentIn struct {
+	IDPath
+	Body rentBody
+}
+
+type rentListIn struct {
+	IDPath
+	Paging
+}
+
+// rentPaths are the endpoints of a space's rent.
+func (s *server) rentPaths() {
+	roles := []Role{Admin, Manager, Billing}
+	huma.Register(s.api, operation("PUT", "/v1/spaces/{id}/rent", tagBilling, "Revise a space's rent per m² from a day on.", roles...), s.putRent)
+	huma.Register(s.api, operation("GET", "/v1/spaces/{id}/rent", tagBilling, "A space's rents per m², by the day from which each holds.", roles...),
+		func(ctx context.Context, in *rentListIn) (*pageOut[rentView], error) {
+			sp, err := s.ownSpace(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			rents, err := s.rents(ctx)
+			if err != nil {
+				return nil, s.fail(err)
+			}
+			list := []rentView{}
+			for _, v := range rents[sp.ID].Versions() {
+				list = append(list, showRent(v.From, v.Value, v.At))
+			}
+			return numbered(Tabular{Paging: in.Paging}, list, func(v rentView) rentView { return v })
+		})
+}
+
+func showRent(from catalogue.Day, r *billing.Rent, at time.Time) rentView {
+	v := rentView{Cents: r.Cents, Reason: r.Reason, By: r.By, RecordedAt: instant(at)}
+	if from > 0 {
+		v.From = &from
+	}
+	return v
+}
+
+// ownSpace is a space of the catalogue at one of the caller's sites.
+func (s *server) ownSpace(ctx context.Context, id string) (*catalogue.Space, error) {
+	sp := s.cfg.Network.Space(catalogue.SpaceID(id))
+	if sp == nil || !callerOf(ctx).at(sp.Site) {
+		return nil, notFound("space " + id)
+	}
+	return sp, nil
+}
+
+func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentView], error) {
+	sp, err := s.ownSpace(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(in.Body.Reason) == "" {
+		return nil, invalid("body", "reason", "is empty")
+	}
+	if in.Body.From < 1 {
+		return nil, invalid("body", "from", "lies before 1970")
+	}
+	r := billing.Revision{Space: catalogue.SpaceID(s.cfg.Network.FirstName(sp.ID)), From: in.Body.From, At: s.cfg.Now().UTC().Truncate(time.Millisecond),
+		Rent: billing.Rent{Cents: in.Body.Cents, Reason: in.Body.Reason, By: callerOf(ctx).id}}
+	if err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutRent(r) }); err != nil {
+		return nil, s.fail(err)
+	}
+	return &one[rentView]{showRent(r.From, &r.Rent, r.At)}, nil
+}
+
+// rents are every space's, by the names that they have now.
+func (s *server) rents(ctx context.Context) (billing.Rents, error) {
+	list, err := s.cfg.Ledger.Rents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i].Space = s.cfg.Network.PresentName(list[i].Space)
+	}
+	return billing.RentsOf(s.cfg.Series.History, list), nil
+}
+
+// today is the present local day.
+func (s *server) today() catalogue.Day { return s.cfg.Network.Zone.At(s.cfg.Now()).Day }

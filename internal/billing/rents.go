@@ -1,0 +1,104 @@
+package billing
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
+)
+
+// Rent is what a m² of a space costs a month, as somebody set it.
+type Rent struct {
+	Cents  int64
+	Reason string // empty: the catalogue says so
+	By     string
+}
+
+// Revision is a rent that was set without the catalogue's file, to hold from a day on.
+type Revision struct {
+	Space catalogue.SpaceID
+	From  catalogue.Day
+	Rent  Rent
+	At    time.Time // when it was recorded
+}
+
+// Rents are the rents of every space, by the day from which each holds.
+type Rents map[catalogue.SpaceID]dated.History[catalogue.Day, Rent]
+
+// RentsOf joins what the catalogues said of rents with revisions, which are in
+// order: at any day the one that was recorded last holds of those that have
+// begun. A catalogue says something of a rent where it says otherwise than the
+// one told before it.
+func RentsOf(told catalogue.History, revisions []Revision) Rents {
+	all := Rents{}
+	put := func(r Revision) {
+		all[r.Space] = all[r.Space].Put(dated.Change[catalogue.Day, Rent]{From: r.From, Value: &r.Rent, At: r.At, By: r.Rent.By},
+			func(c *dated.Change[catalogue.Day, Rent]) bool { return c.From >= r.From })
+	}
+	var before *catalogue.Network
+	for _, c := range told.Changes() {
+		for len(revisions) > 0 && before != nil && revisions[0].At.Before(c.At) {
+			put(revisions[0])
+			revisions = revisions[1:]
+		}
+		n := *c.Value
+		from := catalogue.Day(dated.Beginning)
+		if before != nil {
+			from = n.Zone.At(time.UnixMilli(c.From)).Day
+		}
+		for i := range n.Spaces {
+			sp := &n.Spaces[i]
+			if was := was(before, sp.ID); was == nil || was.RentCents != sp.RentCents {
+				put(Revision{sp.ID, from, Rent{Cents: int64(sp.RentCents)}, c.At})
+			}
+		}
+		before = n
+	}
+	for _, r := range revisions {
+		put(r)
+	}
+	return all
+}
+
+func was(n *catalogue.Network, id catalogue.SpaceID) *catalogue.Space {
+	if n == nil {
+		return nil
+	}
+	return n.Space(id)
+}
+
+// On is a space's rent on a day in cents; 0: it is not let by area.
+func (r Rents) On(id catalogue.SpaceID, day catalogue.Day) int64 {
+	if v := r[id].On(day); v != nil {
+		return v.Cents
+	}
+	return 0
+}
+
+// RevisedOn is the day from which a space's rent of a day holds; false where
+// it was never revised.
+func (r Rents) RevisedOn(id catalogue.SpaceID, day catalogue.Day) (from catalogue.Day, ok bool) {
+	last := int64(-1)
+	for _, v := range r[id].Versions() {
+		if v.From > day {
+			break
+		}
+		if last >= 0 && v.Value.Cents != last {
+			from, ok = v.From, true
+		}
+		last = v.Value.Cents
+	}
+	return from, ok
+}
+
+// Since are the days of [first, last] from which a space's rent is another.
+func (r Rents) Since(id catalogue.SpaceID, first, last catalogue.Day) (days []catalogue.Day) {
+	for _, v := range r[id].Versions() {
+		if v.From > first && v.From <= last {
+			days = append(days, v.From)
+		}
+	}
+	slices.Sort(days)
+	return days
+}
