@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"os"
 	"time"
 
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/terminal"
 )
 
@@ -19,7 +21,13 @@ type hoursShowCmd struct {
 	Month  string `help:"As 2026-10; default: the present one." placeholder:"MONTH"`
 	By     string `help:"tenant, member or day." enum:"tenant,member,day" default:"tenant"`
 	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
+	known
 	sheet
+}
+
+// known asks for figures by what was known once.
+type known struct {
+	AsKnown string `help:"By the plans, leases and corrections that were recorded up to this instant, or the end of this local day." placeholder:"TIME"`
 }
 
 func (c *hoursShowCmd) Run(ctx context.Context) error {
@@ -34,7 +42,7 @@ func (c *hoursShowCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := url.Values{"month": {c.Month}, "by": {c.By}}
+	q := given(map[string]string{"month": c.Month, "by": c.By, "as_known": c.AsKnown})
 	if c.Tenant != "" {
 		q.Set("tenant", c.Tenant)
 	}
@@ -87,6 +95,7 @@ type statementsIssueCmd struct {
 	Month  string `arg:"" help:"As 2026-10."`
 	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
 	DryRun bool   `help:"Show what would be issued, and issue nothing."`
+	known
 }
 
 func (c *statementsIssueCmd) Run(ctx context.Context) error {
@@ -94,7 +103,7 @@ func (c *statementsIssueCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Issue(ctx, client, os.Stdout, terminal.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun})
+	return terminal.Issue(ctx, client, os.Stdout, terminal.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun, AsKnown: c.AsKnown})
 }
 
 type statementsShowCmd struct {
@@ -129,6 +138,47 @@ func (c *statementsAccountingCmd) Run(ctx context.Context) error {
 }
 
 type rentsCmd struct {
+	List rentsListCmd `cmd:"" default:"withargs" help:"What rents the use of spaces suggests, and why."`
+	Set  rentsSetCmd  `cmd:"" help:"Revise a space's rent per m² from a day on; audited."`
+}
+
+type rentsSetCmd struct {
+	service
+	Space  string `arg:"" help:"The space's id."`
+	Rent   string `arg:"" help:"In € a m² and month, as 11.50."`
+	From   string `help:"From this local day on, past or to come; default: today." placeholder:"DAY"`
+	Reason string `help:"Why: it is kept with the rent." required:""`
+}
+
+func (c *rentsSetCmd) Run(ctx context.Context) error {
+	zone, err := c.zone()
+	if err != nil {
+		return err
+	}
+	from := time.Now().In(zone).Format(time.DateOnly)
+	if c.From != "" {
+		day, err := catalogue.ParseDay(c.From)
+		if err != nil {
+			return fmt.Errorf("--from: %q is no day like 2026-11-01", c.From)
+		}
+		from = day.String()
+	}
+	cents, err := terminal.Cents(c.Rent)
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	if err := client.SetRent(ctx, c.Space, cents, from, c.Reason); err != nil {
+		return err
+	}
+	fmt.Printf("%s costs %s € a m² and month from %s on.\n", c.Space, c.Rent, from)
+	return nil
+}
+
+type rentsListCmd struct {
 	service
 	period
 	Site       string `help:"Only of this site." placeholder:"SITE"`
@@ -137,17 +187,18 @@ type rentsCmd struct {
 	Target     string `help:"The use at which a rent stays as it is; default: the kind's in the billing settings, else 0.6." placeholder:"PART"`
 	Elasticity string `help:"How far a rent follows use; likewise, else 0.5." placeholder:"NUMBER"`
 	MaxChange  string `help:"The most that a rent changes; likewise, else 0.1." placeholder:"PART"`
+	Floor      string `help:"In cents a m² and month: no suggestion is below; default: the kind's in the billing settings." placeholder:"CENTS"`
 	IndexCap   string `help:"The ILAT's change, as 0.02: no suggestion is above; default: of the settings' table." placeholder:"PART"`
 	sheet
 }
 
-func (c *rentsCmd) Run(ctx context.Context) error {
+func (c *rentsListCmd) Run(ctx context.Context) error {
 	client, in, err := c.over(&c.period)
 	if err != nil {
 		return err
 	}
 	q := given(map[string]string{"from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
-		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap})
+		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap, "floor": c.Floor})
 	return c.show(ctx, client, terminal.CalibrationPath, q, func() error { return terminal.Rents(ctx, client, os.Stdout, q) })
 }
 

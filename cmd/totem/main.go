@@ -26,7 +26,7 @@ type cli struct {
 	Visits     visitsCmd     `cmd:"" help:"Visits: look at them, correct them, undo a correction."`
 	Events     eventsCmd     `cmd:"" help:"Events, and how many came."`
 	Statements statementsCmd `cmd:"" help:"What leases owe for a month: issue, list, print, hand to accounting."`
-	Rents      rentsCmd      `cmd:"" help:"What rents the use of spaces suggests."`
+	Rents      rentsCmd      `cmd:"" help:"What rents the use of spaces suggests; revise one."`
 	Charter    charterCmd    `cmd:"" help:"What of the charter each site offers, and what is missing."`
 	Import     importCmd     `cmd:"" help:"Read tenants, members, badges, plans or leases from a spreadsheet's CSV, or a whole export."`
 	Export     exportCmd     `cmd:"" help:"Write all tenants, members, badges, plans, leases, passes and events as CSV files in a zip."`

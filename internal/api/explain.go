@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
@@ -17,6 +18,7 @@ import (
 type explainIn struct {
 	Member string `query:"member" required:"true" minLength:"1"`
 	Day    string `query:"day" required:"true" format:"date"`
+	Known
 }
 
 // explanation opens one figure: the visits of a member's day with the reads
@@ -99,19 +101,23 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 	if err != nil {
 		return nil, invalid("query", "day", err.Error())
 	}
+	b, err := s.bills(in.Known)
+	if err != nil {
+		return nil, err
+	}
 	asOf, err := s.visitsFollow(ctx)
 	if err != nil {
 		return nil, err
 	}
 	member := lease.MemberID(in.Member)
-	visits, err := s.explainable(ctx, member, day)
+	visits, err := s.explainable(ctx, b, member, day)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.look(ctx, member, len(visits), "days", ""); err != nil {
 		return nil, s.fail(err)
 	}
-	tariff, err := s.cfg.Bills.Tariff(ctx)
+	tariff, err := b.Tariff(ctx)
 	if err != nil {
 		return nil, s.fail(err)
 	}
@@ -157,10 +163,10 @@ func (e *explanation) add(tariff *billing.Tariff, d *billing.Day) {
 // explainable are a member's visits of a day that the caller may have
 // explained: a tenant those that are its own, a manager those of the tenants
 // of its sites, whoever the member belongs to now.
-func (s *server) explainable(ctx context.Context, id lease.MemberID, day catalogue.Day) ([]billing.Visit, error) {
+func (s *server) explainable(ctx context.Context, b bills.Bills, id lease.MemberID, day catalogue.Day) ([]billing.Visit, error) {
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
 	mine := func(id lease.TenantID) bool { return c.ofTenant(book, id) }
-	visits, err := s.cfg.Bills.Visits(ctx, day, day, ledger.VisitFilter{Member: id})
+	visits, err := b.Visits(ctx, day, day, ledger.VisitFilter{Member: id})
 	if err != nil {
 		return nil, s.fail(err)
 	}

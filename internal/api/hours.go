@@ -5,10 +5,12 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 )
@@ -20,6 +22,33 @@ type hoursIn struct {
 	Month  string `query:"month" required:"true" pattern:"^[0-9]{4}-(0[1-9]|1[0-2])$" doc:"As 2026-10, local."`
 	Tenant string `query:"tenant" doc:"Only of this tenant."`
 	By     string `query:"by" enum:"tenant,member,day" default:"tenant"`
+	Known
+}
+
+// Known asks for figures by what was known once.
+type Known struct {
+	AsKnown string `query:"as_known" doc:"By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now."`
+}
+
+// bills are those of now, or as they were known.
+func (s *server) bills(k Known) (bills.Bills, error) {
+	if k.AsKnown == "" {
+		return s.cfg.Bills, nil
+	}
+	at, err := time.Parse(time.RFC3339, k.AsKnown)
+	if day, no := catalogue.ParseDay(k.AsKnown); no == nil {
+		at, err = s.cfg.Network.Zone.Start(day+1).Add(-time.Millisecond), nil
+		if day == s.today() {
+			at = s.cfg.Now()
+		}
+	}
+	switch {
+	case err != nil:
+		return bills.Bills{}, invalid("query", "as_known", "is no instant like 2026-11-01T08:00:00Z, and no day like 2026-11-01")
+	case at.After(s.cfg.Now()):
+		return bills.Bills{}, invalid("query", "as_known", "lies ahead")
+	}
+	return s.cfg.Bills.AsKnown(at), nil
 }
 
 // hoursView is the measured hours of one tenant, member or day (contract §4).
@@ -71,11 +100,15 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 	if err != nil {
 		return nil, err
 	}
+	b, err := s.bills(in.Known)
+	if err != nil {
+		return nil, err
+	}
 	asOf, err := s.visitsFollow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	hours, err := s.cfg.Bills.Hours(ctx, m, tenant)
+	hours, err := b.Hours(ctx, m, tenant)
 	if err == nil && in.By == "day" {
 		err = s.lookAtList(ctx, "hours", filterOf("month", in.Month, "tenant", in.Tenant))
 	}

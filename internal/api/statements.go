@@ -26,7 +26,8 @@ import (
 
 type issueIn struct {
 	Locale string `query:"locale" enum:"en,fr" doc:"Of the CSV, as of a list's."`
-	Body   struct {
+	Known
+	Body struct {
 		Month  string `json:"month" required:"true" doc:"As 2026-10."`
 		Tenant string `json:"tenant,omitempty" doc:"Only of this tenant."`
 		DryRun bool   `json:"dry_run,omitempty" doc:"Show what would be issued, and issue nothing."`
@@ -216,6 +217,13 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 	if err != nil {
 		return nil, invalid("body", "month", err.Error())
 	}
+	of, err := s.bills(in.Known)
+	if err != nil {
+		return nil, err
+	}
+	if in.AsKnown != "" && !in.Body.DryRun {
+		return nil, invalid("query", "as_known", "is for a dry run: what was known once cannot be issued")
+	}
 	if err := s.settled(ctx); err != nil {
 		return nil, err
 	}
@@ -224,7 +232,7 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 		return nil, invalid("body", "tenant", "there is no such tenant")
 	}
 	r := bills.Request{Month: m, Tenant: lease.TenantID(in.Body.Tenant), Of: c.tenants(book), DryRun: in.Body.DryRun, Actor: c.id}
-	list, err := s.cfg.Bills.Issue(ctx, r)
+	list, err := of.Issue(ctx, r)
 	switch {
 	case errors.Is(err, bills.ErrIssued):
 		return nil, problem(http.StatusConflict, err.Error())

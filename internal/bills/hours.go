@@ -28,8 +28,11 @@ func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, map[uuid.UUID]time.Time, error) {
 	zone, now := b.Network.Zone, b.now()
 	f.From, f.To, f.Corrected, f.Limit = zone.Start(from), zone.Start(to+1), true, 1<<40
-	f.Spaces = catalogue.EverBillable(b.history())
+	f.Spaces = b.billable()
 	list, err := b.Ledger.Visits(ctx, f)
+	if err == nil && !b.known.IsZero() {
+		list, err = b.correctedAsKnown(ctx, list, f)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,6 +81,9 @@ func (b Bills) basis(m billing.Month) int64 {
 // Hours are everybody's days of a month; tenant may be empty. They are summed
 // from what was made before: only what changed since is made of visits again.
 func (b Bills) Hours(ctx context.Context, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
+	if !b.known.IsZero() {
+		return b.hoursAsKnown(ctx, m, tenant)
+	}
 	now, basis := b.now(), b.basis(m)
 	out := map[billing.Person][]billing.Day{}
 	stale, open := map[billing.Person]*ledger.MonthHours{}, map[billing.Person]catalogue.Day{}

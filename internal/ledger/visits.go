@@ -464,6 +464,55 @@ const correctionKind = "correction"
 // CorrectionTarget is what acts on a visit's correction are done to.
 func CorrectionTarget(visit uuid.UUID) string { return correctionKind + "/" + visit.String() }
 
+// CorrectionsAsKnown are the corrections of visits as they were recorded up to
+// an instant; nil is one that was undone by then. Where the act has gone with
+// its person, the correction is as it is now.
+func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[uuid.UUID]*Correction, error) {
+	list := map[uuid.UUID]*Correction{}
+	rows, err := l.reads.QueryContext(ctx, "SELECT visit, from_at, to_at, reason, author, at FROM corrections WHERE at <= ?", ms(known))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var id []byte
+		var c Correction
+		var from, to, made int64
+		err := rows.Scan(&id, &from, &to, &c.Reason, &c.Author, &made)
+		c.From, c.To, c.At = at(from), at(to), at(made)
+		list[uuid.UUID(id)] = &c
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load corrections: %w", err)
+	}
+	// Of a group SQLite takes the row that has the greatest seq.
+	rows, err = l.reads.QueryContext(ctx, "SELECT max(seq), target, action, actor, at, body FROM acts WHERE target > ? AND target < ? AND at <= ? GROUP BY target",
+		correctionKind+"/", correctionKind+"0", ms(known))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var seq, made int64
+		var target, action string
+		c := &Correction{}
+		var body sql.NullString
+		if err := rows.Scan(&seq, &target, &action, &c.Author, &made, &body); err != nil {
+			return err
+		}
+		id, err := uuid.Parse(strings.TrimPrefix(target, correctionKind+"/"))
+		switch {
+		case err != nil:
+			return fmt.Errorf("act %d: %w", seq, err)
+		case action == "delete":
+			list[id] = nil
+			return nil
+		case !body.Valid:
+			return nil
+		}
+		c.At = at(made)
+		list[id] = c
+		return json.Unmarshal([]byte(body.String), c)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load corrections: %w", err)
+	}
+	return list, nil
+}
+
 // CorrectedSince lists the visits whose corrections were made, changed or
 // undone after an instant, and when they last were.
 func (l *Ledger) CorrectedSince(ctx context.Context, since time.Time) (list []Visit, when []time.Time, err error) {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/big"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // CalibrationPath is where the API answers with suggested rents.
@@ -18,6 +21,7 @@ type calibrated struct {
 	Rent                         int64   `json:"rent_cents_m2_month"`
 	Suggested                    *int64  `json:"suggested_rent_cents_m2_month"`
 	Change                       *float64
+	Revised, Bound               *string
 	Median                       float64 `json:"kind_median_rent_cents_m2_month"`
 	Income                       int64   `json:"income_cents"`
 	Would                        *int64  `json:"suggested_income_cents"`
@@ -60,13 +64,19 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 			t.row(g.Key, fmt.Sprint(g.Spaces), fmt.Sprint(g.Insufficient), percent(g.MedianUse), decimal(g.MeanRent/100), decimal(g.MeanWould/100), euros(g.Income), euros(g.Would), signed(g.Change))
 		}
 	} else {
-		t = newTable("<space", "<kind", "use", "<", "known", "rent", "suggested", "change", "median of the kind", "income", "would be")
+		t = newTable("<space", "<kind", "use", "<", "known", "rent", "suggested", "change", "<bound", "median of the kind", "income", "would be")
 		for _, x := range r.Items {
-			suggested, would := "insufficient data", ""
+			suggested, would, bound := strings.ReplaceAll(x.Status, "-", " "), "", ""
 			if x.Suggested != nil && x.Would != nil {
 				suggested, would = euros(*x.Suggested), euros(*x.Would)
 			}
-			t.row(x.Space, x.Kind, percent(x.Use), x.Measure, percent(&x.KnownShare), euros(x.Rent), suggested, signed(x.Change), decimal(x.Median/100), euros(x.Income), would)
+			if x.Bound != nil && *x.Bound != "none" {
+				bound = strings.ReplaceAll(*x.Bound, "_", " ")
+			}
+			if x.Revised != nil {
+				bound = strings.TrimPrefix(bound+", revised "+*x.Revised, ", ")
+			}
+			t.row(x.Space, x.Kind, percent(x.Use), x.Measure, percent(&x.KnownShare), euros(x.Rent), suggested, signed(x.Change), bound, decimal(x.Median/100), euros(x.Income), would)
 		}
 	}
 	if err := t.write(w); err != nil {
@@ -139,4 +149,22 @@ func Charter(ctx context.Context, c Client, w io.Writer) error {
 	}
 	t.row(open...)
 	return t.write(w)
+}
+
+// Cents reads an amount like 11.50 or 11,50.
+func Cents(text string) (int64, error) {
+	r, ok := new(big.Rat).SetString(strings.Replace(text, ",", ".", 1))
+	if ok {
+		r.Mul(r, big.NewRat(100, 1))
+	}
+	if !ok || strings.ContainsAny(text, "/eExX_") || !r.IsInt() || !r.Num().IsInt64() {
+		return 0, fmt.Errorf("%q is no amount in € like 11.50", text)
+	}
+	return r.Num().Int64(), nil
+}
+
+// SetRent revises a space's rent, in cents a m² and month, from a local day on.
+func (c Client) SetRent(ctx context.Context, space string, cents int64, from, reason string) error {
+	body := map[string]any{"rent_cents_m2_month": cents, "from": from, "reason": reason}
+	return c.send(ctx, http.MethodPut, "/v1/spaces/"+url.PathEscape(space)+"/rent", body, nil)
 }

@@ -39,6 +39,8 @@ type IssueRequest struct {
 	Month  string `json:"month"`
 	Tenant string `json:"tenant,omitempty"`
 	DryRun bool   `json:"dry_run"`
+
+	AsKnown string `json:"-"` // an instant or a day; empty: now
 }
 
 // Issue issues a month's statements, or shows them in a dry run.
@@ -99,6 +101,10 @@ func Preview[T any](ctx context.Context, c Client, month string) ([]T, error) {
 
 func issue[T any](ctx context.Context, c Client, r IssueRequest) ([]T, error) {
 	var p page[T]
-	err := c.send(ctx, http.MethodPost, StatementsPath, r, &p)
+	path := StatementsPath
+	if r.AsKnown != "" {
+		path += "?" + url.Values{"as_known": {r.AsKnown}}.Encode()
+	}
+	err := c.send(ctx, http.MethodPost, path, r, &p)
 	return p.Items, err
 }

@@ -1,0 +1,96 @@
+package bills
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/billing"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/ledger"
+)
+
+// AsKnown are the bills by what was recorded of plans, leases and tenants, of
+// corrections of visits and of statements up to an instant, and by the reads of
+// now. Nothing can be issued from them.
+func (b Bills) AsKnown(at time.Time) Bills {
+	b.known = at
+	return b
+}
+
+// asKnown are histories as far as they were recorded by then; those of what
+// was not known at all are left out.
+func asKnown[K comparable, T any](b Bills, all map[K]lease.Terms[T]) map[K]lease.Terms[T] {
+	if b.known.IsZero() {
+		return all
+	}
+	out := make(map[K]lease.Terms[T], len(all))
+	for id, t := range all {
+		t = t.AsKnown(func(at time.Time, _ int64) bool { return !at.After(b.known) })
+		if len(t.Versions()) > 0 {
+			out[id] = t
+		}
+	}
+	return out
+}
+
+// correctedAsKnown gives visits the corrections that were recorded by then, and
+// adds those visits that one of them puts into [from, to).
+func (b Bills) correctedAsKnown(ctx context.Context, list []ledger.Visit, f ledger.VisitFilter) ([]ledger.Visit, error) {
+	known, err := b.Ledger.CorrectionsAsKnown(ctx, b.known)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[uuid.UUID]bool{}
+	for i := range list {
+		v := &list[i]
+		seen[v.ID] = true
+		v.Correction = known[v.ID]
+	}
+	for id, c := range known {
+		if seen[id] || c == nil || !c.From.Before(f.To) || !c.To.After(f.From) {
+			continue
+		}
+		f := f
+		f.ID, f.From, f.To, f.Corrected = id, time.Time{}, time.Time{}, false
+		more, err := b.Ledger.Visits(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range more {
+			v.Correction = c
+			list = append(list, v)
+		}
+	}
+	return list, nil
+}
+
+// hoursAsKnown are everybody's days of a month, none of them kept.
+func (b Bills) hoursAsKnown(ctx context.Context, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
+	tariff, err := b.Tariff(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first, last := m.Days()
+	list, err := b.Visits(ctx, first, last, ledger.VisitFilter{Tenant: tenant})
+	if err != nil {
+		return nil, err
+	}
+	visits := map[billing.Person][]billing.Visit{}
+	for _, v := range list {
+		who := billing.Person{Tenant: v.Tenant, Member: v.Member}
+		visits[who] = append(visits[who], v)
+	}
+	out := map[billing.Person][]billing.Day{}
+	for who, own := range visits {
+		if days := tariff.Days(b.Network.Zone, first, last, own); len(days) > 0 {
+			out[who] = days
+		}
+	}
+	return out, nil
+}
+
+// billable are the spaces whose visits may be billed.
+func (b Bills) billable() []catalogue.SpaceID { return catalogue.EverBillable(b.history()) }
