@@ -66,7 +66,7 @@ type entity[T any] struct {
 	// change is what is to be done, and what is answered.
 	change func(*caller, *lease.Book, T) (change rights.Change, answer T, err error)
 	// would says what a change would do, with the book as it would be; nil: it has no dry run.
-	would func(ctx context.Context, v T, before, after *lease.Book) (*would, error)
+	would func(ctx context.Context, before, after *lease.Book) (*would, error)
 	// said adds to what is answered what only this answer says; nil: nothing.
 	said func(found, answer T, before, after *lease.Book) T
 }
@@ -178,7 +178,7 @@ func dryRun[T any](ctx context.Context, s *server, e entity[T], id string, chang
 		return nil, s.fail(err)
 	}
 	v, _ := e.find(draft.Book(), id)
-	would, err := e.would(ctx, v, before, draft.Book())
+	would, err := e.would(ctx, before, draft.Book())
 	if err != nil {
 		return nil, s.fail(err)
 	}

@@ -88,7 +88,7 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentView], error
 	if in.Body.From < 1 {
 		return nil, invalid("body", "from", "lies before 1970")
 	}
-	r := billing.Revision{Space: catalogue.SpaceID(s.cfg.Network.FirstName(sp.ID)), From: in.Body.From, At: s.cfg.Now().UTC().Truncate(time.Millisecond),
+	r := billing.Revision{Space: s.cfg.Network.FirstName(sp.ID), From: in.Body.From, At: s.cfg.Now().UTC().Truncate(time.Millisecond),
 		Rent: billing.Rent{Cents: in.Body.Cents, Reason: in.Body.Reason, By: callerOf(ctx).id}}
 	if err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutRent(r) }); err != nil {
 		return nil, s.fail(err)

@@ -41,7 +41,14 @@ func (s *server) sheets() {
 	huma.Register(s.api, file(operation("GET", "/v1/export", tagRights, "All tenants, members, badges (as hashes), schedules, plans, leases, passes and events as CSV files in a zip.", Admin), "application/zip"), s.exportSheets)
 }
 
-func (s *server) importSheets(ctx context.Context, in *importIn) (*one[sheets.Report], error) {
+// importReport is what an import changes.
+type importReport struct {
+	sheets.Report
+	Would *would `json:"would,omitempty" doc:"Of a dry run: the doors, months and corrections that its plans and leases change."`
+}
+
+func (s *server) importSheets(ctx context.Context, in *importIn) (*one[importReport], error) {
+	before := s.cfg.Rights.InForce().Book
 	draft := s.cfg.Rights.Draft()
 	report, err := sheets.Import(ctx, s.cfg.Network, s.cfg.Keys, draft, in.Name, in.RawBody, sheets.Options{Kind: in.Kind, Tenant: lease.TenantID(in.Tenant)})
 	var fault sheets.Fault
@@ -78,7 +85,13 @@ func (s *server) importSheets(ctx context.Context, in *importIn) (*one[sheets.Re
 			return nil, s.fail(err)
 		}
 	}
-	return &one[sheets.Report]{*report}, nil
+	out := importReport{Report: *report}
+	if in.DryRun {
+		if out.Would, err = s.wouldChange(ctx, before, draft.Book()); err != nil {
+			return nil, s.fail(err)
+		}
+	}
+	return &one[importReport]{out}, nil
 }
 
 func (s *server) exportSheets(context.Context, *struct{}) (*exportOut, error) {

@@ -201,9 +201,7 @@ func (s *server) terms() {
 			found.Carried = carriedBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID))
 			return found
 		}}
-	plans.would = func(ctx context.Context, v Plan, before, after *lease.Book) (*would, error) {
-		return s.planWould(ctx, v.ID, before, after)
-	}
+	plans.would = s.wouldChange
 	register(s, plans)
 	versions(s, plans, func(b *lease.Book, id string) lease.Terms[lease.Plan] { return b.PlanTerms(lease.PlanID(id)) }, lease.Terms[lease.Plan].Versions, showPlan)
 	office := []Role{Admin, Manager, Billing}
@@ -219,9 +217,7 @@ func (s *server) terms() {
 			found.Carried = carriedBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID))
 			return found
 		}}
-	leases.would = func(ctx context.Context, v Lease, before, after *lease.Book) (*would, error) {
-		return s.leaseWould(ctx, v.ID, before, after)
-	}
+	leases.would = s.wouldChange
 	register(s, leases)
 	versions(s, leases, func(b *lease.Book, id string) lease.Terms[lease.Lease] { return b.LeaseTerms(lease.ID(id)) }, lease.LeaseVersions, showLease)
 }

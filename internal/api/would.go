@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"maps"
+	"math"
 	"reflect"
 	"slices"
 
@@ -36,36 +38,45 @@ type wouldFix struct {
 	Net   int64  `json:"net_cents"`
 }
 
-func (s *server) leaseWould(ctx context.Context, id lease.ID, before, after *lease.Book) (*would, error) {
-	t, err := s.cfg.Bills.Tariff(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a, b := before.LeaseTerms(id), after.LeaseTerms(id)
-	since, differs := lease.Differs(a, b)
-	if !differs {
-		return noChange(), nil
-	}
-	return s.would(ctx, t, t.With(id, b), since, []lease.ID{id}, before, after)
-}
-
-func (s *server) planWould(ctx context.Context, id lease.PlanID, before, after *lease.Book) (*would, error) {
-	t, err := s.cfg.Bills.Tariff(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a, b := before.PlanTerms(id), after.PlanTerms(id)
-	since, differs := dated.Differs(a, b, func(_ catalogue.Day, x, y *lease.Plan) bool { return reflect.DeepEqual(x, y) })
-	if !differs {
-		return noChange(), nil
-	}
-	var having []lease.ID
-	for l, terms := range before.AllLeaseTerms() {
-		if slices.ContainsFunc(terms.Versions(), func(v lease.Version[lease.Lease]) bool { return v.Value != nil && v.Value.Plan == id }) {
-			having = append(having, l)
+// wouldChange is what all that differs between two books does.
+func (s *server) wouldChange(ctx context.Context, before, after *lease.Book) (*would, error) {
+	leases, plans := map[lease.ID]lease.Terms[lease.Lease]{}, map[lease.PlanID]lease.Terms[lease.Plan]{}
+	since := catalogue.Day(math.MaxInt32)
+	for id, is := range after.AllLeaseTerms() {
+		was := before.LeaseTerms(id)
+		if was.Shares(is) {
+			continue
+		}
+		if day, differs := lease.Differs(was, is); differs {
+			leases[id], since = is, min(since, day)
 		}
 	}
-	return s.would(ctx, t, t.WithPlan(id, b), since, having, before, after)
+	for id, is := range after.AllPlanTerms() {
+		was := before.PlanTerms(id)
+		if was.Shares(is) {
+			continue
+		}
+		if day, differs := dated.Differs(was, is, func(_ catalogue.Day, x, y *lease.Plan) bool { return reflect.DeepEqual(x, y) }); differs {
+			plans[id], since = is, min(since, day)
+		}
+	}
+	if len(leases)+len(plans) == 0 {
+		return noChange(), nil
+	}
+	ids := slices.Collect(maps.Keys(leases))
+	for id, t := range before.AllLeaseTerms() {
+		if _, listed := leases[id]; !listed && len(plans) > 0 && slices.ContainsFunc(t.Versions(), func(v lease.Version[lease.Lease]) bool {
+			return v.Value != nil && plans[v.Value.Plan].Versions() != nil
+		}) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	t, err := s.cfg.Bills.Tariff(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.would(ctx, t, t.With(leases, plans), since, ids, before, after)
 }
 
 func noChange() *would {

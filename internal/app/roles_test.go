@@ -71,7 +71,7 @@ func metzAndNancy(t *testing.T, a *App) (ids map[string]string) {
 		"visits": visits.Items[0].ID, "statements": issued["items"].([]any)[0].(map[string]any)["id"].(string), "alarms": uuid.NewString(), "day": day, "month": last.Format("2006-01")}
 	var reads struct{ Items []struct{ ID string } }
 	get(t, admin, "/v1/access/reads?member=bob", 200, &reads)
-	ids["buildings"], ids["reads"] = "metz-blida", reads.Items[0].ID
+	ids["buildings"], ids["spaces"], ids["reads"] = "metz-blida", "metz-coworking", reads.Items[0].ID
 	var alarms struct{ Items []struct{ ID string } }
 	get(t, admin, "/v1/alarms", 200, &alarms)
 	if len(alarms.Items) > 0 {
@@ -158,6 +158,7 @@ var bodies = map[string]string{
 	"PUT /v1/members/{id}":                `{"tenant":"atelier","name":"Mine"}`,
 	"PUT /v1/credentials/{id}":            `{"member":"bob","kind":"card","status":"revoked"}`,
 	"PUT /v1/plans/{id}":                  `{"name":"Mine","includes":[],"roaming":false,"schedule":"always",` + terms + `}`,
+	"PUT /v1/spaces/{id}/rent":            `{"rent_cents_m2_month":1,"from":"2026-01-01","reason":"mine"}`,
 	"PUT /v1/schedules/{id}":              `{"windows":[],"holidays":"open"}`,
 	"PUT /v1/leases/{id}":                 `{"tenant":"orme","site":"nancy","spaces":[],"plan":"cowork","starts_on":"2026-01-01","status":"active","rent_cents_month":0}`,
 	"PUT /v1/passes/{id}":                 `{"host":"bob","name":"V","spaces":["metz-coworking"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-01-02T00:00:00Z"}`,

@@ -51,6 +51,7 @@ func parts() []part {
 		{"usage", usage},
 		{"live", live},
 		{"bills", invoices},
+		{"changes", changes},
 		{"start", coldStart},
 	}
 }

@@ -72,18 +72,12 @@ func (t *Tariff) Terms(id lease.ID, day catalogue.Day) (terms Terms, ok bool) {
 	return Terms{l, p}, p != nil
 }
 
-// With is the tariff as it would be had a lease another history.
-func (t *Tariff) With(id lease.ID, h lease.Terms[lease.Lease]) *Tariff {
-	leases := maps.Clone(t.leases)
-	leases[id] = h
-	return NewTariff(t.network, leases, t.plans)
-}
-
-// WithPlan is the tariff as it would be had a plan another history.
-func (t *Tariff) WithPlan(id lease.PlanID, h lease.Terms[lease.Plan]) *Tariff {
-	plans := maps.Clone(t.plans)
-	plans[id] = h
-	return NewTariff(t.network, t.leases, plans)
+// With is the tariff as it would be had some leases and plans other histories.
+func (t *Tariff) With(leases Leases, plans Plans) *Tariff {
+	l, p := maps.Clone(t.leases), maps.Clone(t.plans)
+	maps.Copy(l, leases)
+	maps.Copy(p, plans)
+	return NewTariff(t.network, l, p)
 }
 
 // Last is the lease as it was last written, whatever the day: whose it is.

@@ -17,7 +17,7 @@ func (b Bills) Preview(ctx context.Context, l lease.Lease, m billing.Month) (a b
 	if err != nil {
 		return a, false, err
 	}
-	t = t.With(l.ID, dated.Always[catalogue.Day](l))
+	t = t.With(billing.Leases{l.ID: dated.Always[catalogue.Day](l)}, nil)
 	visits, err := b.visitsOf(ctx, m, []lease.TenantID{l.Tenant})
 	if err != nil {
 		return a, false, err

@@ -195,7 +195,7 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 		present, was := former(sp.ID)
 		old, isRenamed := came[sp.ID]
 		switch {
-		case was && !(isRenamed && old == present):
+		case was && (!isRenamed || old != present):
 			fail(sp.ID, "id", "%q is what %s was called: what is measured would be mixed up; say was: %s where it takes the name back", string(sp.ID), present, present)
 		case isRenamed && !was && c.ever[sp.ID]:
 			fail(sp.ID, "id", "%q was another space: a renamed one needs an id that none had", string(sp.ID))

@@ -75,6 +75,12 @@ func (h History[K, T]) Changes() []Change[K, T] { return h.changes }
 // Versions are what holds when, by From. Not to be changed.
 func (h History[K, T]) Versions() []Version[K, T] { return h.versions }
 
+// Shares reports whether two histories are surely the same, as one that nobody
+// touched is; it looks no further.
+func (h History[K, T]) Shares(o History[K, T]) bool {
+	return len(h.changes) == len(o.changes) && (len(h.changes) == 0 || &h.changes[0] == &o.changes[0])
+}
+
 // On is what holds at a day or an instant; nil where nothing does.
 func (h History[K, T]) On(at K) *T { return On(h.versions, at) }
 

@@ -113,6 +113,17 @@ func (b *Book) AllLeaseTerms() iter.Seq2[ID, Terms[Lease]] {
 	}
 }
 
+// AllPlanTerms yields what each plan was, is and is to be, by id.
+func (b *Book) AllPlanTerms() iter.Seq2[PlanID, Terms[Plan]] {
+	return func(yield func(PlanID, Terms[Plan]) bool) {
+		for _, id := range slices.Sorted(maps.Keys(b.planTerms)) {
+			if !yield(id, b.planTerms[id]) {
+				return
+			}
+		}
+	}
+}
+
 // During yields each version of each lease with each of its plan that hold on
 // some day of [first, last].
 func (b *Book) During(first, last catalogue.Day) iter.Seq2[*Lease, *Plan] {

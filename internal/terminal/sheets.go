@@ -29,6 +29,7 @@ type importReport struct {
 		Fields           []struct{ Column, Before, After string }
 	}
 	Unused []string
+	Would  *would // of a dry run
 }
 
 // Import sends a file and shows what changes; q are the import's parameters.
@@ -92,6 +93,7 @@ func (r *importReport) show(w io.Writer, dry bool) error {
 	for _, u := range r.Unused {
 		fmt.Fprintf(w, "not used: column %s\n", u)
 	}
+	r.Would.show(w)
 	said := "done"
 	if dry {
 		said = "a dry run, nothing was changed"
@@ -119,4 +121,43 @@ func Export(ctx context.Context, c Client, w io.Writer, file string) (err error)
 	}
 	_, err = fmt.Fprintf(w, "%s holds names and hashes of badges: keep it as you keep the ledger. totem import reads it back.\n", file)
 	return err
+}
+
+// would is what plans and leases change, said before they are made.
+type would struct {
+	Doors []struct {
+		Lease, On     string
+		Opens, Closes []string
+	}
+	Months []struct {
+		Month  string
+		Before int64 `json:"net_cents_before"`
+		After  int64 `json:"net_cents_after"`
+	}
+	Corrections []struct {
+		Month string
+		Net   int64 `json:"net_cents"`
+	}
+}
+
+func (x *would) show(w io.Writer) {
+	if x == nil {
+		return
+	}
+	for _, d := range x.Doors {
+		for _, side := range []struct {
+			does  string
+			doors []string
+		}{{"opens", d.Opens}, {"no longer opens", d.Closes}} {
+			if len(side.doors) > 0 {
+				fmt.Fprintf(w, "lease %s %s, from %s: %s\n", d.Lease, side.does, d.On, strings.Join(side.doors, ", "))
+			}
+		}
+	}
+	for _, m := range x.Months {
+		fmt.Fprintf(w, "%s, not yet issued: %s € instead of %s €, excluding VAT\n", m.Month, euros(m.After), euros(m.Before))
+	}
+	for _, c := range x.Corrections {
+		fmt.Fprintf(w, "%s, issued: a correction of %s €, excluding VAT, on the next statements\n", c.Month, euros(c.Net))
+	}
 }
