@@ -29,7 +29,7 @@ type Span struct{ From, To time.Time }
 
 // Arithmetic counts the changes of what a day's visits come to: what was made
 // by another is made again.
-const Arithmetic = 3
+const Arithmetic = 4
 
 // Day is a member's hours of one local day.
 type Day struct {
@@ -57,33 +57,36 @@ type piece struct {
 
 // Day computes one member's day from all of their visits that touch it. Visits
 // to the outermost coworkings are its time; others below them choose a lease.
+// What a space is, is as the catalogue of each instant said.
 func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Day {
-	begin, end := zone.Start(day).UnixMilli(), zone.Start(day+1).UnixMilli()
-	clip := func(from, to time.Time) (piece, bool) {
-		p := piece{from: max(begin, from.UnixMilli()), to: min(end, to.UnixMilli())}
-		return p, p.to > p.from
-	}
 	var measured, inferred, corrected, billed []piece
-	for i := range visits {
-		v := &visits[i]
-		if t.at(v.From).Coworking(v.Space) != v.Space {
-			continue
+	for _, during := range t.during(zone.Start(day), zone.Start(day+1)) {
+		begin, end := during.From.UnixMilli(), during.To.UnixMilli()
+		clip := func(from, to time.Time) (piece, bool) {
+			p := piece{from: max(begin, from.UnixMilli()), to: min(end, to.UnixMilli())}
+			return p, p.to > p.from
 		}
-		if p, ok := clip(v.From, v.To); ok {
-			measured = append(measured, p)
-			if v.Ended != visit.Badge {
-				inferred = append(inferred, p)
+		for i := range visits {
+			v := &visits[i]
+			if during.Network.Coworking(v.Space) != v.Space {
+				continue
 			}
-		}
-		if p, ok := clip(v.asCorrected()); ok {
-			corrected = append(corrected, p)
-		} else {
-			continue
-		}
-		for _, s := range t.counts(day, v, visits) {
-			if p, ok := clip(s.From, s.To); ok {
-				p.rank, p.terms = s.rank, s.terms
-				billed = append(billed, p)
+			if p, ok := clip(v.From, v.To); ok {
+				measured = append(measured, p)
+				if v.Ended != visit.Badge {
+					inferred = append(inferred, p)
+				}
+			}
+			if p, ok := clip(v.asCorrected()); ok {
+				corrected = append(corrected, p)
+			} else {
+				continue
+			}
+			for _, s := range t.counts(during.Network, day, v, visits) {
+				if p, ok := clip(s.From, s.To); ok {
+					p.rank, p.terms = s.rank, s.terms
+					billed = append(billed, p)
+				}
 			}
 		}
 	}
@@ -108,13 +111,13 @@ type stretch struct {
 	terms *Terms
 }
 
-// counts are the parts of a visit to an outermost coworking that count on a day
-// of it: as corrected, and else at most the first minutes that the plan allows
+// counts are the parts of a visit to an outermost coworking of a network that
+// count on a day of it: as corrected, and else at most the first minutes that the plan allows
 // an inferred end (§4). The lease of an instant is the one that gives the
 // innermost coworking in which the member then was, else the next outwards.
-func (t *Tariff) counts(day catalogue.Day, v *Visit, visits []Visit) []stretch {
+func (t *Tariff) counts(n *catalogue.Network, day catalogue.Day, v *Visit, visits []Visit) []stretch {
 	from, to := v.asCorrected()
-	inner := t.inner(v, visits)
+	inner := inner(n, v, visits)
 	cuts := []time.Time{from, to}
 	for _, w := range inner {
 		for _, at := range []time.Time{w.span.From, w.span.To} {
@@ -130,11 +133,11 @@ func (t *Tariff) counts(day catalogue.Day, v *Visit, visits []Visit) []stretch {
 		s := stretch{Span: Span{cuts[i-1], cuts[i]}}
 		for _, w := range inner {
 			if s.terms == nil && !s.From.Before(w.span.From) && s.From.Before(w.span.To) {
-				s.rank, s.terms = t.leaseOf(day, v, w.space)
+				s.rank, s.terms = t.leaseOf(n, day, v, w.space)
 			}
 		}
 		if s.terms == nil {
-			s.rank, s.terms = t.leaseOf(day, v, v.Space)
+			s.rank, s.terms = t.leaseOf(n, day, v, v.Space)
 		}
 		if capped && s.terms != nil && s.terms.Plan.InferredCapMinutes > 0 {
 			if last := v.From.Add(time.Duration(s.terms.Plan.InferredCapMinutes) * time.Minute); last.Before(s.To) {
@@ -156,14 +159,14 @@ type within struct {
 }
 
 // inner are the visits to coworkings below that of v, the innermost first.
-func (t *Tariff) inner(v *Visit, visits []Visit) (list []within) {
+func inner(n *catalogue.Network, v *Visit, visits []Visit) (list []within) {
 	for i := range visits {
 		w := &visits[i]
-		if n := t.at(w.From); w.Tenant != v.Tenant || w.Space == v.Space || n.Coworking(w.Space) != v.Space || n.Space(w.Space).Kind != catalogue.Coworking {
+		if w.Tenant != v.Tenant || w.Space == v.Space || n.Coworking(w.Space) != v.Space || n.Space(w.Space).Kind != catalogue.Coworking {
 			continue
 		}
 		from, to := w.asCorrected()
-		list = append(list, within{w.Space, Span{from, to}, len(t.at(w.From).Chain(w.Space))})
+		list = append(list, within{w.Space, Span{from, to}, len(n.Chain(w.Space))})
 	}
 	slices.SortStableFunc(list, func(a, b within) int { return cmp.Compare(b.depth, a.depth) })
 	return list
@@ -180,25 +183,26 @@ type Counted struct {
 // overlaps is counted once. A visit to what lies below a coworking counts as
 // that coworking's: it has no parts of its own.
 func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visits []Visit) (parts []Counted) {
-	if t.at(v.From).Coworking(v.Space) != v.Space {
-		return nil
-	}
-	begin, end := zone.Start(day), zone.Start(day+1)
-	for _, s := range t.counts(day, v, visits) {
-		if s.From.Before(begin) {
-			s.From = begin
-		}
-		if s.To.After(end) {
-			s.To = end
-		}
-		if !s.To.After(s.From) {
+	for _, during := range t.during(zone.Start(day), zone.Start(day+1)) {
+		if during.Network.Coworking(v.Space) != v.Space {
 			continue
 		}
-		c := Counted{Span: s.Span}
-		if s.terms != nil {
-			c.Lease = s.terms.Lease.ID
+		for _, s := range t.counts(during.Network, day, v, visits) {
+			if s.From.Before(during.From) {
+				s.From = during.From
+			}
+			if s.To.After(during.To) {
+				s.To = during.To
+			}
+			if !s.To.After(s.From) {
+				continue
+			}
+			c := Counted{Span: s.Span}
+			if s.terms != nil {
+				c.Lease = s.terms.Lease.ID
+			}
+			parts = append(parts, c)
 		}
-		parts = append(parts, c)
 	}
 	return parts
 }

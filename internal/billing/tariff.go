@@ -108,16 +108,16 @@ func (t *Tariff) on(day catalogue.Day) []Terms {
 	return list
 }
 
-// at is the catalogue of an instant.
-func (t *Tariff) at(when time.Time) *catalogue.Network {
+// during cuts [from, to) where another catalogue holds from.
+func (t *Tariff) during(from, to time.Time) []catalogue.Piece {
 	if t.only != nil {
-		return t.only
+		return []catalogue.Piece{{From: from, To: to, Network: t.only}}
 	}
-	return *t.network.On(when.UnixMilli())
+	return catalogue.Pieces(t.network, from, to)
 }
 
 // gives reports whether the terms give who visits that space, whatever the lease's status.
-func (t *Tariff) gives(x Terms, v *Visit, space catalogue.SpaceID) bool {
+func (t *Tariff) gives(n *catalogue.Network, x Terms, v *Visit, space catalogue.SpaceID) bool {
 	serves := x.Lease.Members == nil && x.Lease.Tenant == v.Tenant || slices.Contains(x.Lease.Members, v.Member)
 	if !serves {
 		return false
@@ -125,15 +125,15 @@ func (t *Tariff) gives(x Terms, v *Visit, space catalogue.SpaceID) bool {
 	if slices.Contains(x.Lease.Spaces, space) {
 		return true
 	}
-	sp := t.at(v.From).Space(space)
+	sp := n.Space(space)
 	return sp != nil && slices.Contains(x.Plan.Includes, sp.Kind) && (x.Plan.Roaming || sp.Site == x.Lease.Site)
 }
 
 // leaseOf is the rank and terms of the lease that gives who visits a space on a day; nil: none does.
-func (t *Tariff) leaseOf(day catalogue.Day, v *Visit, space catalogue.SpaceID) (rank int, x *Terms) {
+func (t *Tariff) leaseOf(n *catalogue.Network, day catalogue.Day, v *Visit, space catalogue.SpaceID) (rank int, x *Terms) {
 	list := t.on(day)
 	for i := range list {
-		if t.gives(list[i], v, space) {
+		if t.gives(n, list[i], v, space) {
 			return i, &list[i]
 		}
 	}

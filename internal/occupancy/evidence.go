@@ -80,14 +80,16 @@ type Timing struct {
 	Hold time.Duration
 	// OffDelay turns a yes into a no by itself, for motion sensors that never say so; 0: never.
 	OffDelay time.Duration
-	// Ends is from when the sensor tells of the space no more; zero: it does still.
-	Ends time.Time
+	// Begins and Ends are when the sensor hung in the space; zero: always. At
+	// other times it is no sensor of the space: the others' word counts alone.
+	Begins, Ends time.Time
 }
 
 // step is what a source says from an instant on.
 type step struct {
 	at    int64 // Unix milliseconds
 	known bool
+	gone  bool // it is no source at all
 	n     int
 }
 
@@ -97,6 +99,9 @@ const endOfTime = int64(1) << 60
 func (s *Sensor) steps() []step {
 	said := sortSaid(s.Said, func(v Said) (time.Time, uuid.UUID) { return v.At, v.ID })
 	var out []step
+	if !s.Begins.IsZero() {
+		out = append(out, step{at: -endOfTime, gone: true}, step{at: s.Begins.UnixMilli()})
+	}
 	for i, v := range said {
 		at := v.At.UnixMilli()
 		next := s.ends()
@@ -106,16 +111,16 @@ func (s *Sensor) steps() []step {
 		if next == at {
 			continue // of two at one instant the later id counts
 		}
-		out = append(out, step{at, true, v.Value})
+		out = append(out, step{at: at, known: true, n: v.Value})
 		if off := at + s.OffDelay.Milliseconds(); s.OffDelay > 0 && v.Value > 0 && off < min(next, at+s.Hold.Milliseconds()) {
-			out = append(out, step{off, true, 0})
+			out = append(out, step{at: off, known: true})
 		}
-		switch end := at + s.Hold.Milliseconds(); {
-		case end < next:
+		if end := at + s.Hold.Milliseconds(); end < next {
 			out = append(out, step{at: end})
-		case i+1 == len(said) && next < endOfTime: // it hung there no longer
-			out = append(out, step{at: next})
 		}
+	}
+	if !s.Ends.IsZero() {
+		out = append(out, step{at: s.ends(), gone: true})
 	}
 	return out
 }
@@ -144,7 +149,7 @@ func sortSaid[T any](said []T, key func(T) (time.Time, uuid.UUID)) []T {
 
 // holding is when a flow counter's last message still holds; n is 0.
 func (f *FlowSensor) holding() []step {
-	s := Sensor{Timing: Timing{Hold: f.Hold, Ends: f.Ends}}
+	s := Sensor{Timing: Timing{Hold: f.Hold, Begins: f.Begins, Ends: f.Ends}}
 	for _, v := range f.Said {
 		s.Said = append(s.Said, Said{At: v.At, ID: v.ID})
 	}
@@ -192,13 +197,13 @@ func (e *Evidence) balance() []step {
 	for _, f := range all {
 		for ; z < len(e.Zeros) && !e.Zeros[z].After(f.at); z++ {
 			n = 0
-			out = append(out, step{e.Zeros[z].UnixMilli(), true, 0})
+			out = append(out, step{at: e.Zeros[z].UnixMilli(), known: true})
 		}
 		n = int(through(f.delta).apply(int64(n)))
-		out = append(out, step{f.at.UnixMilli(), true, n})
+		out = append(out, step{at: f.at.UnixMilli(), known: true, n: n})
 	}
 	for ; z < len(e.Zeros); z++ {
-		out = append(out, step{e.Zeros[z].UnixMilli(), true, 0})
+		out = append(out, step{at: e.Zeros[z].UnixMilli(), known: true})
 	}
 	return out
 }
@@ -208,11 +213,11 @@ func (e *Evidence) flowSteps() []step {
 	if len(e.Flows) == 0 {
 		return nil
 	}
-	lists := [][]step{e.balance()}
+	var lists [][]step
 	for i := range e.Flows {
 		lists = append(lists, e.Flows[i].holding())
 	}
-	return merge(lists, total)
+	return merge([][]step{e.balance(), merge(lists, total)}, total)
 }
 
 // badgeSteps counts who is there, known while no reader is silent.
@@ -248,7 +253,7 @@ func count(spans []Span) []step {
 	for i, e := range edges {
 		n += e.by
 		if i+1 == len(edges) || edges[i+1].at != e.at {
-			out = append(out, step{e.at, true, n})
+			out = append(out, step{at: e.at, known: true, n: n})
 		}
 	}
 	return out
@@ -286,29 +291,37 @@ func merge(lists [][]step, f func(now []step) step) []step {
 	}
 }
 
-// total is the sum, known where all are.
+// total is the sum, known where all are that there are.
 func total(now []step) step {
-	s := step{known: true}
+	s, any := step{known: true}, false
 	for _, v := range now {
+		if v.gone {
+			continue
+		}
+		any = true
 		s.known = s.known && v.known
 		s.n = min(s.n+v.n, mostPeople)
 	}
-	if !s.known {
-		s.n = 0
+	if !s.known || !any {
+		return step{}
 	}
 	return s
 }
 
 // anyYes is yes where any says yes, no where all say no.
 func anyYes(now []step) step {
-	all := true
+	all, any := true, false
 	for _, v := range now {
+		if v.gone {
+			continue
+		}
+		any = true
 		if v.known && v.n > 0 {
 			return step{known: true, n: 1}
 		}
 		all = all && v.known
 	}
-	return step{known: all}
+	return step{known: all && any}
 }
 
 // best is the first source that is known.

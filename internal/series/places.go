@@ -209,7 +209,7 @@ func (p *places) zeros(from, to time.Time) []time.Time {
 // for where it hung then, and what it said last holds no longer than it hung.
 func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, at *catalogue.Held[*catalogue.Device], from, to time.Time) error {
 	d, timing := at.Value, occupancy.TimingOf(at.Value)
-	timing.Ends = at.To
+	timing.Begins, timing.Ends = at.From, at.To
 	if !at.To.IsZero() && at.To.Before(to) {
 		to = at.To
 	}
