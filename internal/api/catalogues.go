@@ -17,8 +17,8 @@ const maxCatalogue = 32 << 20
 
 // NewCatalogue is a catalogue that is told a running service.
 type NewCatalogue struct {
-	Name  string                          `json:"name" minLength:"1" maxLength:"300" doc:"The file's name: errors name it."`
-	Text  string                          `json:"text" doc:"The file, in YAML."`
+	Name  string                          `json:"name" required:"true" minLength:"1" maxLength:"300" doc:"The file's name: errors name it."`
+	Text  string                          `json:"text" required:"true" doc:"The file, in YAML."`
 	Plans map[catalogue.BuildingID]string `json:"plans,omitempty" doc:"The SVG drawings that it names, by building."`
 	Since string                          `json:"since,omitempty" doc:"From when it holds: a local day as 2026-11-23, or an instant; not ahead. Default: now."`
 	By    string                          `json:"-"`

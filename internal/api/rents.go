@@ -14,9 +14,9 @@ import (
 
 // rentBody is a rent as it is set.
 type rentBody struct {
-	Cents  int64         `json:"rent_cents_m2_month" minimum:"1" maximum:"1000000" doc:"In cents per m² and month."`
-	From   catalogue.Day `json:"from" format:"date" doc:"From this local day on, past or to come: later revisions that were recorded before are gone by it."`
-	Reason string        `json:"reason" minLength:"1" maxLength:"500"`
+	Cents  int64         `json:"rent_cents_m2_month" required:"true" minimum:"1" maximum:"1000000" doc:"In cents per m² and month."`
+	From   catalogue.Day `json:"from" required:"true" format:"date" doc:"From this local day on, past or to come: later revisions that were recorded before are gone by it."`
+	Reason string        `json:"reason" required:"true" minLength:"1" maxLength:"500"`
 }
 
 // rentView is a rent that held, holds or is to hold.
@@ -84,6 +84,9 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentView], error
 	}
 	if strings.TrimSpace(in.Body.Reason) == "" {
 		return nil, invalid("body", "reason", "is empty")
+	}
+	if in.Body.Cents < 1 { // null
+		return nil, invalid("body", "rent_cents_m2_month", "must be 1 or more")
 	}
 	if in.Body.From < 1 {
 		return nil, invalid("body", "from", "lies before 1970")
