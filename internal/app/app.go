@@ -59,6 +59,8 @@ type shell struct {
 	closes stack // of the data folder
 	ways   stack // of the broker and the listener
 	failed chan error
+	// moved says that the catalogue that was recorded last changed doors or closing times.
+	moved bool
 	// change is App's ChangeCatalogue.
 	change func(context.Context, api.NewCatalogue, bool) (api.CatalogueChanged, error)
 }
@@ -233,6 +235,7 @@ func (a *house) openCore(ctx context.Context) (err error) {
 	a.tellEvents(a.Rights.InForce())
 	a.Rights.OnChange(a.tellEvents)
 	a.follower = newFollower(a.catalogues, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
+	a.follower.moved, a.moved = a.moved, false
 	newest, err := a.ledger.NewestArrival(ctx)
 	if err != nil {
 		return err

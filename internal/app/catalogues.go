@@ -171,6 +171,9 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t propos
 		}
 		return markChange(tx, change, now, a.cfg.InfluxURL != "")
 	})
+	if err == nil && !first {
+		a.moved = a.moved || len(catalogue.EffectsOf(change.Before.Told, change.After.Told).Visits) > 0
+	}
 	return change.After, err
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/series/influxtest"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -315,4 +319,80 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 	if got := visits("metz-coworking")[0].(map[string]any); got["id"] != first["id"] {
 		t.Errorf("with its old name again: %v", got)
 	}
+}
+
+// A moved sensor, another closing time and a new name come to InfluxDB as they
+// are in the ledger; under the old name nothing is known any more.
+func TestInfluxDBIsToldOfAPastThatChanged(t *testing.T) {
+	influxtest.Need(t)
+	server := influxtest.Start(t)
+	cfg := testConfig(t)
+	cfg.InfluxURL, cfg.InfluxBucket = server.URL, influxtest.Bucket
+	a := startApp(t, cfg)
+	c := clientOf(t, a)
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	from, to := today.AddDate(0, 0, -9), today
+	publish(t, a, append(counted(today.AddDate(0, 0, -7), 10), counted(today.AddDate(0, 0, -3), 4)...))
+	same := func(when string) {
+		t.Helper()
+		if _, err := a.seriesCaughtUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		shipped(t, a)
+		influx := series.NewInflux(a.Network, a.cfg.influx())
+		defer influx.Close()
+		var out bytes.Buffer
+		days, differ, err := compare(t.Context(), a.catalogues, a.ledger, influx, from, to, &out)
+		if err != nil || days < 6 || differ > 0 {
+			t.Errorf("%s: %d days, %d sums differ, %v\n%s", when, days, differ, err, out.String())
+		}
+	}
+	same("at first")
+	file := changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1))
+	edit(t, file, `to: "20:00"}`, `to: "17:00"}`)
+	c.must("PUT", "/v1/catalogue", proposalOf(t, file, today.AddDate(0, 0, -5).Format(time.DateOnly)))
+	same("moved five days ago, and closed earlier since")
+	edit(t, file, "{id: metz-accueil,", "{id: metz-welcome, was: metz-accueil,")
+	text := string(must(os.ReadFile(file)))
+	for _, old := range []string{"parent: metz-accueil,", "to: metz-accueil}", "from: metz-accueil,", "space: metz-accueil,", "space: metz-accueil}"} {
+		text = strings.ReplaceAll(text, old, strings.Replace(old, "metz-accueil", "metz-welcome", 1))
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.must("PUT", "/v1/catalogue", proposalOf(t, file, ""))
+	same("renamed")
+	influx := series.NewInflux(a.Network, a.cfg.influx())
+	defer influx.Close()
+	days, err := influx.Days(t.Context(), from, to)
+	if err != nil || days["metz-accueil"] != (occupancy.Sum{}) || days["metz-welcome"].Known == 0 {
+		t.Errorf("under the old name %+v, under the new one %+v, %v", days["metz-accueil"], days["metz-welcome"], err)
+	}
+}
+
+// Where people are goes by the doors as they are told to have been.
+func TestAReHungDoorTellsWhereItsPeopleAre(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	c := clientOf(t, a)
+	now := time.Now().UTC()
+	publish(t, a, []sent{{topic: "totem/v1/metz/metz-coworking-in/badge", payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+		uuid.New(), wire.FormatTime(now.Add(-time.Minute)), aliceUID)}})
+	in := func(space string) bool {
+		for _, p := range c.must("GET", "/v1/buildings/metz-blida/rollcall", "")["people"].([]any) {
+			if p := p.(map[string]any); p["member"] == "alice" {
+				return p["space"] == space
+			}
+		}
+		return false
+	}
+	eventually(t, "Alice in the coworking", func() bool { return in("metz-coworking") })
+	file := changedCatalogue(t, "{id: metz-coworking-door, from: metz-hall, to: metz-coworking}", "{id: metz-coworking-door, from: metz-hall, to: metz-cafe}")
+	edit(t, file, "anti_passback: alert}", "}") // which needs a reader out of it
+	c.must("PUT", "/v1/catalogue", proposalOf(t, file, now.Add(-time.Hour).Format(time.RFC3339)))
+	eventually(t, "Alice in the café", func() bool { return in("metz-cafe") })
+	eventually(t, "her visit there", func() bool {
+		list := c.must("GET", "/v1/visits?member=alice&space=metz-cafe", "")["items"].([]any)
+		return len(list) == 1 && len(c.must("GET", "/v1/visits?member=alice&space=metz-coworking", "")["items"].([]any)) == 0
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sort"
 	"sync"
 	"time"
@@ -30,8 +31,11 @@ type follower struct {
 	now    func() time.Time
 	log    *slog.Logger
 	remade func() // told when stays may have changed
-	kick   chan struct{}
-	hurry  chan struct{}
+	// moved says that doors or closing times are others than when it was last
+	// noted where everybody is. For the goroutine that makes visits.
+	moved bool
+	kick  chan struct{}
+	hurry chan struct{}
 
 	mu     sync.Mutex
 	done   chan struct{} // closed and replaced at each step
@@ -167,6 +171,12 @@ type made struct {
 // step notes what is new, then makes a bounded part of what waits. more
 // reports whether it should be called again.
 func (f *follower) step(ctx context.Context) (more bool, err error) {
+	if f.moved {
+		if err := f.locate(ctx); err != nil {
+			return false, err
+		}
+		f.moved = false
+	}
 	cursor, err := f.ledger.Cursor(ctx, visitsCursor)
 	if err != nil {
 		return false, err
@@ -194,6 +204,57 @@ func (f *follower) step(ctx context.Context) (more bool, err error) {
 	f.done = make(chan struct{})
 	f.mu.Unlock()
 	return upTo > cursor || made > 0, nil
+}
+
+// locate finds again where everybody is, by doors and closing times that changed.
+func (f *follower) locate(ctx context.Context) error {
+	now := f.now()
+	there, err := f.ledger.Presences(ctx, now)
+	if err != nil {
+		return err
+	}
+	waiting, err := f.ledger.Touched(ctx, math.MaxInt)
+	if err != nil {
+		return err
+	}
+	subjects := map[visit.Subject]bool{}
+	for _, p := range there {
+		subjects[p.Subject] = true
+	}
+	for _, t := range waiting {
+		if t.To.After(now.Add(-lookBack)) {
+			subjects[t.Subject] = true
+		}
+	}
+	var all []ledger.Presence
+	for who := range subjects {
+		p, err := f.presence(ctx, who, now)
+		if err != nil {
+			return err
+		}
+		all = append(all, p)
+	}
+	err = f.ledger.Write(ctx, func(tx *ledger.Tx) error {
+		for _, p := range all {
+			if there, err := tx.StillThere(p.Subject); err != nil || !there {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if err := tx.PutPresence(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		f.live.SetPresence(p.Subject, p.Space, p.Since, p.Until)
+	}
+	return nil
 }
 
 // note writes down whom new reads touch. Where those are now who badged lately

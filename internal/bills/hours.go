@@ -64,7 +64,7 @@ func (b Bills) basis(m billing.Month) int64 {
 		var text strings.Builder
 		fmt.Fprint(&text, billing.Arithmetic, p.Network.Zone.Location())
 		for _, sp := range p.Network.Spaces {
-			fmt.Fprint(&text, sp.ID, sp.Site, sp.Kind, p.Network.Billable(sp.ID))
+			fmt.Fprintf(&text, " %s %s %s %s", sp.ID, sp.Site, sp.Kind, sp.Parent)
 		}
 		if text.String() == said { // a catalogue that changed nothing of this
 			continue
