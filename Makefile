@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: page page-bench screenshots pages help build test race lint fuzz integration faults full api bench accuracy demo ci
+.PHONY: page page-bench screenshots pages worlds help build test race lint fuzz integration faults full api bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,11 +44,15 @@ page-bench: ## what the page costs left open under ten times the traffic; MINUTE
 pages: ## every view, role, language, size and light in Chromium
 	./.ci/page --all
 
+worlds: ## random buildings whose past is told otherwise, told twice; WORLDS=10000, about 20 minutes
+	TOTEM_WORLDS=$(or $(WORLDS),10000) go test -count=1 -timeout 3h ./internal/app -run RandomWorlds
+
 full: ## what is too long for CI: faults three times, every fuzz test for a minute, isolation of the doors
 	./.ci/faults 3
 	./.ci/fuzz 1m
 	./.ci/api 100
 	./.ci/page --all
+	$(MAKE) worlds
 	go run ./cmd/totem bench --only isolation
 
 bench: ## what this machine does, against its floors

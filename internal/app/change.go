@@ -192,6 +192,9 @@ func (a *house) touches(c catalogue.Change) (list []string) {
 	for _, id := range slices.Sorted(maps.Keys(e.Visits)) {
 		list = append(list, fmt.Sprintf("visits and hours at %s, from %s", id, when(e.Visits[id])))
 	}
+	for _, id := range slices.Sorted(maps.Keys(e.Hours)) {
+		list = append(list, fmt.Sprintf("billed hours of %s, from %s: what is issued is corrected on the next statements", id, when(e.Hours[id])))
+	}
 	return append(list, a.homeless(n)...)
 }
 

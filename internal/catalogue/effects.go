@@ -13,11 +13,12 @@ type Effects struct {
 	Minutes map[SpaceID]time.Time // devices tell otherwise of the space
 	Sums    map[SpaceID]time.Time // its site's opening hours, or its places, are others
 	Visits  map[SiteID]time.Time  // doors lead elsewhere, spaces lie elsewhere, or it closes at another time
+	Hours   map[SpaceID]time.Time // it is another kind of space, or lies elsewhere: hours are billed, or not
 }
 
 // EffectsOf finds what differs between two histories.
 func EffectsOf(before, after History) Effects {
-	e := Effects{Minutes: map[SpaceID]time.Time{}, Sums: map[SpaceID]time.Time{}, Visits: map[SiteID]time.Time{}}
+	e := Effects{Minutes: map[SpaceID]time.Time{}, Sums: map[SpaceID]time.Time{}, Visits: map[SiteID]time.Time{}, Hours: map[SpaceID]time.Time{}}
 	differing(Placements(before), Placements(after), sameDevice, func(_ DeviceID, from time.Time, of []*Device) {
 		for _, d := range of {
 			earliest(e.Minutes, d.Space, from)
@@ -30,6 +31,11 @@ func EffectsOf(before, after History) Effects {
 	})
 	differing(places(before), places(after), deepEqual[place], func(id SpaceID, from time.Time, _ []place) { earliest(e.Sums, id, from) })
 	differing(layouts(before), layouts(after), deepEqual[layout], func(id SiteID, from time.Time, _ []layout) { earliest(e.Visits, id, from) })
+	differing(coworkings(before), coworkings(after), equal[coworking], func(id SpaceID, from time.Time, of []coworking) {
+		if slices.ContainsFunc(of, func(c coworking) bool { return c.outermost != "" }) {
+			earliest(e.Hours, id, from)
+		}
+	})
 	differing(zones(before), zones(after), equal[string], func(_ string, from time.Time, _ []string) {
 		for _, id := range EverSpaces(after) {
 			earliest(e.Minutes, id, from)
@@ -95,6 +101,21 @@ func layouts(h History) map[SiteID][]Held[layout] {
 			yield(l.Site.ID, l)
 		}
 	}, deepEqual[layout])
+}
+
+// coworking is what a space's hours are billed by.
+type coworking struct {
+	outermost, parent SpaceID
+	kind              SpaceKind
+}
+
+func coworkings(h History) map[SpaceID][]Held[coworking] {
+	return Over(h, func(n *Network, yield func(SpaceID, coworking)) {
+		for i := range n.Spaces {
+			sp := &n.Spaces[i]
+			yield(sp.ID, coworking{n.Coworking(sp.ID), sp.Parent, sp.Kind})
+		}
+	}, equal[coworking])
 }
 
 func zones(h History) map[string][]Held[string] {

@@ -20,6 +20,8 @@ class Live {
   /** Since when the stream is cut; null while it is there. */
   cut = $state<Date | null>(null)
   begun = $state(false)
+  /** Called when the stream is there again: the buildings may be others now. */
+  returned = () => {}
 
   #source: EventSource | null = null
   #last = ''
@@ -38,7 +40,11 @@ class Live {
     this.#heard = Date.now()
     clearInterval(this.#watch)
     this.#watch = window.setInterval(() => { if (Date.now() - this.#heard > silence) source.dispatchEvent(new Event('error')) }, 5000)
-    source.onopen = () => { this.#wait = 1000; this.cut = null }
+    source.onopen = () => {
+      this.#wait = 1000
+      if (this.cut) this.returned()
+      this.cut = null
+    }
     source.onerror = () => {
       this.cut ??= new Date()
       source.close()

@@ -259,6 +259,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change the catalogue without a restart: from now, or from a day or instant before. */
+        put: operations["put-catalogue"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/catalogue/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The catalogues that this service ran with, oldest first. */
+        get: operations["get-catalogue-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/catalogue/versions/{n}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them as its file was written. */
+        get: operations["get-catalogue-versions-n"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/charter": {
         parameters: {
             query?: never;
@@ -1026,6 +1077,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/spaces/{id}/rent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A space's rents per m², by the day from which each holds. */
+        get: operations["get-spaces-id-rent"];
+        /** Revise a space's rent per m² from a day on. */
+        put: operations["put-spaces-id-rent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/statements": {
         parameters: {
             query?: never;
@@ -1284,17 +1353,32 @@ export interface components {
         Calibrated: {
             /** Format: double */
             area_m2?: number;
+            /**
+             * @description What decided the suggestion.
+             * @enum {string|null}
+             */
+            bound?: "none" | "max_change" | "rounding" | "index_cap" | "floor" | null;
             /** Format: int64 */
             capacity?: number;
             /** Format: double */
             change?: number | null;
             /** Format: double */
             elasticity?: number;
+            /**
+             * Format: double
+             * @description Of the formula, before any bound; null where nothing is suggested.
+             */
+            factor?: number | null;
             /** Format: double */
             fill?: number | null;
             /**
              * Format: int64
-             * @description What the rent brings over the reference period: rent × area × months, full.
+             * @description In cents per m² and month.
+             */
+            floor?: number | null;
+            /**
+             * Format: int64
+             * @description What the rents and areas of the time bring over the reference period: rent × area × months, full.
              */
             income_cents?: number;
             /** Format: double */
@@ -1314,18 +1398,39 @@ export interface components {
             known_open_hours?: number;
             /** Format: double */
             known_share?: number;
+            /**
+             * Format: int64
+             * @description What its leases pay a month today; of a lease of several spaces its part by area.
+             */
+            leases_rent_cents_month?: number;
+            /**
+             * Format: int64
+             * @description Of an office: the days on which it was let, which alone count; null: every day counts.
+             */
+            let_days?: number | null;
             /** Format: double */
             max_change?: number;
             /** @enum {string} */
             measure?: "utilisation" | "fill";
             /** Format: double */
             open_hours?: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Its rent today.
+             */
             rent_cents_m2_month?: number;
+            /**
+             * Format: date
+             * @description The day of its last revision, where that is less than a year back.
+             */
+            revised?: string | null;
             site?: string;
             space?: string;
-            /** @enum {string} */
-            status?: "ok" | "insufficient-data";
+            /**
+             * @description revised: less than a year before; insufficient-data and not-let suggest nothing.
+             * @enum {string}
+             */
+            status?: "ok" | "insufficient-data" | "not-let" | "revised";
             /**
              * Format: int64
              * @description What the suggested one would have brought.
@@ -1397,6 +1502,29 @@ export interface components {
             fields?: string[];
             /** Format: int64 */
             n?: number;
+        };
+        CatalogueChanged: {
+            /** @description What it says otherwise than the one before, a line each. */
+            differences?: string[];
+            /**
+             * Format: int64
+             * @description Counts the catalogues of this service.
+             */
+            n?: number;
+            since?: string;
+            /** @description What is made again by it, and what it leaves without a place. */
+            touches?: string[];
+        };
+        CatalogueVersion: {
+            /** @description Who told it; totem: the service started with it. */
+            by?: string;
+            /** Format: int64 */
+            n?: number;
+            /** @description Of its file. */
+            name?: string;
+            recorded_at?: string;
+            /** @description From when it holds; null: from the beginning. */
+            since?: string | null;
         };
         Change: {
             /** @enum {string} */
@@ -1674,6 +1802,13 @@ export interface components {
              */
             unleased_seconds?: number;
         };
+        ImportReport: {
+            changes?: components["schemas"]["Change"][] | null;
+            unused?: string[] | null;
+            warnings?: components["schemas"]["Warning"][] | null;
+            /** @description Of a dry run: the doors, months and corrections that its plans and leases change. */
+            would?: components["schemas"]["Would"];
+        };
         IndexOut: {
             /** Format: double */
             change?: number;
@@ -1768,6 +1903,18 @@ export interface components {
             staff_sites?: string[];
             tenant: string;
         };
+        NewCatalogue: {
+            /** @description The file's name: errors name it. */
+            name: string;
+            /** @description The SVG drawings that it names, by building. */
+            plans?: {
+                [key: string]: string;
+            };
+            /** @description From when it holds: a local day as 2026-11-23, or an instant; not ahead. Default: now. */
+            since?: string;
+            /** @description The file, in YAML. */
+            text: string;
+        };
         NotUnderstood: {
             /** Format: int64 */
             count?: number;
@@ -1837,6 +1984,15 @@ export interface components {
              */
             as_of?: string;
             items?: components["schemas"]["Building"][];
+            next?: string | null;
+        };
+        PageCatalogueVersion: {
+            /**
+             * Format: date-time
+             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             */
+            as_of?: string;
+            items?: components["schemas"]["CatalogueVersion"][];
             next?: string | null;
         };
         PageCredential: {
@@ -1945,6 +2101,15 @@ export interface components {
              */
             as_of?: string;
             items?: components["schemas"]["Reject"][];
+            next?: string | null;
+        };
+        PageRentView: {
+            /**
+             * Format: date-time
+             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             */
+            as_of?: string;
+            items?: components["schemas"]["RentView"][];
             next?: string | null;
         };
         PageSchedule: {
@@ -2267,10 +2432,32 @@ export interface components {
             received_at?: string;
             topic?: string;
         };
-        Report: {
-            changes?: components["schemas"]["Change"][] | null;
-            unused?: string[] | null;
-            warnings?: components["schemas"]["Warning"][] | null;
+        RentBody: {
+            /**
+             * Format: date
+             * @description From this local day on, past or to come: later revisions that were recorded before are gone by it.
+             */
+            from: string;
+            reason: string;
+            /**
+             * Format: int64
+             * @description In cents per m² and month.
+             */
+            rent_cents_m2_month: number;
+        };
+        RentView: {
+            /** @description Empty: the catalogue says so. */
+            by?: string;
+            /**
+             * Format: date
+             * @description Null: from the beginning.
+             */
+            from?: string | null;
+            /** @description Empty: the catalogue says so. */
+            reason?: string;
+            recorded_at?: string;
+            /** Format: int64 */
+            rent_cents_m2_month?: number;
         };
         RollCount: {
             /**
@@ -2350,6 +2537,8 @@ export interface components {
             /** Format: int64 */
             rent_cents_m2_month?: number;
             site?: string;
+            /** @description Its id before it was renamed, where the catalogue says so. */
+            was?: string;
         };
         Spaces: {
             items?: components["schemas"]["Public"][];
@@ -3575,6 +3764,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
+                /** @description As the catalogue was at this instant; default: as it is now. */
+                at?: string;
                 /** @description Only of this kind. */
                 kind?: string;
             };
@@ -3816,6 +4007,8 @@ export interface operations {
                 elasticity?: number;
                 /** @description Likewise, else 0.1. */
                 max_change?: number;
+                /** @description In cents per m² and month: the suggestion is never below. Default: the kind's in the settings, else none. */
+                floor?: number;
                 /** @description The ILAT's change, as 0.02: the suggestion is never above. Default: the kind's in the settings, else the change of the settings' ILAT table. */
                 index_cap?: string;
             };
@@ -3845,6 +4038,243 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-catalogue": {
+        parameters: {
+            query?: {
+                /** @description Say what it would change, and change nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCatalogue"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogueChanged"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-catalogue-versions": {
+        parameters: {
+            query?: {
+                /** @description How many items at the most. */
+                limit?: number;
+                /** @description next of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageCatalogueVersion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-catalogue-versions-n": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                n: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4324,6 +4754,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
+                /** @description As the catalogue was at this instant; default: as it is now. */
+                at?: string;
             };
             header?: never;
             path?: never;
@@ -4887,6 +5319,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
+                /** @description As the catalogue was at this instant; default: as it is now. */
+                at?: string;
                 /** @description Only of this kind. */
                 kind?: string;
             };
@@ -5671,6 +6105,8 @@ export interface operations {
                 /** @description Only of this tenant. */
                 tenant?: string;
                 by?: "tenant" | "member" | "day";
+                /** @description By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now. */
+                as_known?: string;
             };
             header?: never;
             path?: never;
@@ -5739,6 +6175,8 @@ export interface operations {
             query: {
                 member: string;
                 day: string;
+                /** @description By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now. */
+                as_known?: string;
             };
             header?: never;
             path?: never;
@@ -5841,7 +6279,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Report"];
+                    "application/json": components["schemas"]["ImportReport"];
                 };
             };
             /** @description Bad Request */
@@ -8818,6 +9256,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
+                /** @description As the catalogue was at this instant; default: as it is now. */
+                at?: string;
                 /** @description Only of this kind. */
                 kind?: string;
             };
@@ -9142,6 +9582,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
+                /** @description As the catalogue was at this instant; default: as it is now. */
+                at?: string;
                 /** @description Only of this kind. */
                 kind?: string;
             };
@@ -9171,6 +9613,185 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-spaces-id-rent": {
+        parameters: {
+            query?: {
+                /** @description How many items at the most. */
+                limit?: number;
+                /** @description next of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageRentView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-spaces-id-rent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RentBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RentView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9287,6 +9908,8 @@ export interface operations {
             query?: {
                 /** @description Of the CSV, as of a list's. */
                 locale?: "en" | "fr";
+                /** @description By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now. */
+                as_known?: string;
             };
             header?: never;
             path?: never;
