@@ -29,7 +29,7 @@ type CatalogueChanged struct {
 	N           int               `json:"n" doc:"Counts the catalogues of this service."`
 	Since       catalogue.Instant `json:"since"`
 	Differences []string          `json:"differences" nullable:"false" doc:"What it says otherwise than the one before, a line each."`
-	Touches     []string          `json:"touches" nullable:"false" doc:"What is made again by it, and what it leaves without a place."`
+	Touches     []string          `json:"touches" nullable:"false" doc:"What is made again by it."`
 }
 
 // CatalogueFault is a catalogue that cannot be put in force: whose it is, is the sender's.

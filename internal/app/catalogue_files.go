@@ -9,7 +9,6 @@ import (
 
 	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -97,17 +96,15 @@ func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalog
 	if err != nil {
 		return nil, out, fmt.Errorf("--since: %w", err)
 	}
-	keeper, err := rights.Open(ctx, before.Told, l, time.Now)
-	if err != nil {
-		return nil, out, err
-	}
 	change, err := before.Put(since, now, p.network)
 	if err != nil {
 		return nil, out, err
 	}
-	h := house{shell: &shell{opt: Options{Now: time.Now}}, Rights: keeper}
+	if err := (&shell{opt: Options{Now: time.Now}, ledger: l}).fits(ctx, change); err != nil {
+		return nil, out, err
+	}
 	out = api.CatalogueChanged{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(*last, p.network),
-		Touches: h.touches(change)}
+		Touches: touches(change)}
 	return p.network, out, nil
 }
 

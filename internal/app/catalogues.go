@@ -152,6 +152,9 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t propos
 	if err != nil {
 		return before, err
 	}
+	if err := a.fits(ctx, change); err != nil {
+		return before, err
+	}
 	first := len(before.Told.Versions()) == 0
 	if first {
 		if err := a.ledger.NoteCatalogue(ctx, visitBasis(t.network), now); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -37,7 +38,10 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 	if err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
-	out := api.CatalogueChanged{Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(a.Network, p.network), Touches: a.touches(change), N: len(a.catalogues.Changes())}
+	if err := a.fits(ctx, change); err != nil {
+		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
+	}
+	out := api.CatalogueChanged{Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(a.Network, p.network), Touches: touches(change), N: len(a.catalogues.Changes())}
 	if dry || catalogue.Same(a.Network, p.network) {
 		return out, nil
 	}
@@ -172,9 +176,8 @@ func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 	return list
 }
 
-// touches says what a change of the catalogue has made again, and what it
-// leaves without a place.
-func (a *house) touches(c catalogue.Change) (list []string) {
+// touches says what a change of the catalogue has made again.
+func touches(c catalogue.Change) (list []string) {
 	n := *c.After.Told.Last()
 	e := catalogue.EffectsOf(c.Before.Told, c.After.Told)
 	when := func(t time.Time) string {
@@ -195,37 +198,49 @@ func (a *house) touches(c catalogue.Change) (list []string) {
 	for _, id := range slices.Sorted(maps.Keys(e.Hours)) {
 		list = append(list, fmt.Sprintf("billed hours of %s, from %s: what is issued is corrected on the next statements", id, when(e.Hours[id])))
 	}
-	return append(list, a.homeless(n)...)
+	return list
 }
 
-// homeless are the rights to spaces that a catalogue no longer has.
-func (a *house) homeless(n *catalogue.Network) (list []string) {
+// fits refuses a catalogue that leaves without its place what runs or is to
+// come: tenants, plans and schedules without their site, leases, passes and
+// events without a space. What has ended keeps its names.
+func (a *shell) fits(ctx context.Context, change catalogue.Change) error {
+	keeper, err := rights.Open(ctx, change.After.Told, a.ledger, a.opt.Now)
+	if err != nil {
+		return err
+	}
+	n := *change.After.Told.Last()
 	now := a.opt.Now()
 	today := n.Zone.At(now).Day
+	var faults []error
 	gone := func(what, id string, spaces []catalogue.SpaceID) {
 		for _, sp := range spaces {
-			if n.Space(n.PresentName(sp)) == nil {
-				list = append(list, fmt.Sprintf("%s %s gives %s, which is gone", what, id, sp))
+			if n.Space(sp) == nil {
+				faults = append(faults, fmt.Errorf("%s %s gives %s, which is gone: end it or change it first; a space that was renamed says was: %s", what, id, sp, sp))
 			}
 		}
 	}
-	book := a.Rights.InForce().Book
+	book := keeper.InForce().Book
 	for l := range book.Leases() {
-		if l.EndsOn == nil || *l.EndsOn >= today {
-			gone("lease", string(l.ID), l.Spaces)
+		if l.EndsOn != nil && *l.EndsOn < today {
+			continue
 		}
+		if n.Site(l.Site) == nil {
+			faults = append(faults, fmt.Errorf("lease %s is of site %s, which is gone: end it first", l.ID, l.Site))
+		}
+		gone("lease", string(l.ID), l.Spaces)
 	}
 	for p := range book.Passes() {
-		if p.ValidTo.After(now) {
+		if !p.Deleted && p.ValidTo.After(now) {
 			gone("pass", string(p.ID), p.Spaces)
 		}
 	}
-	for ev := range book.Events() {
-		if ev.EndsAt.After(now) {
-			gone("event", string(ev.ID), ev.Spaces)
+	for e := range book.Events() {
+		if e.EndsAt.After(now) {
+			gone("event", string(e.ID), e.Spaces)
 		}
 	}
-	return list
+	return errors.Join(faults...)
 }
 
 // fail ends the service: it cannot go on.

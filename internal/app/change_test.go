@@ -396,3 +396,64 @@ func TestAReHungDoorTellsWhereItsPeopleAre(t *testing.T) {
 		return len(list) == 1 && len(c.must("GET", "/v1/visits?member=alice&space=metz-coworking", "")["items"].([]any)) == 0
 	})
 }
+
+// without is the built-in catalogue without the lines that say something.
+func without(t *testing.T, what string) string {
+	t.Helper()
+	var kept strings.Builder
+	for line := range strings.Lines(string(must(os.ReadFile(changedCatalogue(t, "name: Accueil", "name: Accueil"))))) {
+		if !strings.Contains(line, what) {
+			kept.WriteString(line)
+		}
+	}
+	return string(must(json.Marshal(map[string]string{"name": "less.yaml", "text": kept.String()})))
+}
+
+// A space goes once nothing that runs or is to come gives it; what has ended
+// keeps its name, and can be put back as it is.
+func TestASpaceGoesOnceNothingGivesIt(t *testing.T) {
+	cfg := testConfig(t)
+	a := startApp(t, cfg)
+	settle(t, a)
+	c := clientOf(t, a)
+	lease := func(more string) {
+		c.must("PUT", "/v1/leases/atelier-bureau", `{"id":"atelier-bureau","tenant":"atelier","site":"epinal","spaces":["epinal-coworking"],"plan":"cowork","starts_on":"2026-01-01","status":"active","members":null,"rent_cents_month":1000`+more+`}`)
+	}
+	lease("")
+	c.must("PUT", "/v1/events/fete", fmt.Sprintf(`{"id":"fete","title":"F","spaces":["epinal-coworking"],"starts_at":%q,"ends_at":%q,"audience":"public","invited":[]}`, time.Now().Add(-time.Hour).Format(time.RFC3339), time.Now().Add(time.Hour).Format(time.RFC3339)))
+	less := without(t, "epinal-coworking")
+	for _, q := range []string{"", "?dry_run=true"} {
+		status, answer := c.ask("PUT", "/v1/catalogue"+q, less)
+		if got := fmt.Sprint(answer["errors"]); status != 422 || !strings.Contains(got, "lease atelier-bureau gives epinal-coworking") || !strings.Contains(got, "event fete gives epinal-coworking") {
+			t.Errorf("%s: %d %v", q, status, answer)
+		}
+	}
+	if status, _ := c.ask("GET", "/v1/leases/atelier-bureau", ""); status != 200 || len(a.catalogues.Changes()) != 1 {
+		t.Error("a catalogue that was refused is not without effect")
+	}
+	lease(`,"ends_on":"2026-02-01"`)
+	c.must("DELETE", "/v1/events/fete", "")
+	c.must("PUT", "/v1/catalogue", less)
+	put := c.must("GET", "/v1/leases/atelier-bureau", "")
+	if fmt.Sprint(put["spaces"]) != "[epinal-coworking]" {
+		t.Errorf("%v", put)
+	}
+	c.must("PUT", "/v1/leases/atelier-bureau", string(must(json.Marshal(put))))
+	if status, _ := c.ask("PUT", "/v1/leases/another", strings.Replace(string(must(json.Marshal(put))), "atelier-bureau", "another", 1)); status != 422 {
+		t.Errorf("a new lease of a space that is gone: %d", status)
+	}
+	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
+	}
+	// A site that tenants are of stays; a service does not start without it either.
+	c.must("PUT", "/v1/tenants/vosges", `{"id":"vosges","name":"Vosges","site":"epinal","kind":"company"}`)
+	noSite := without(t, "epinal")
+	if status, answer := c.ask("PUT", "/v1/catalogue", noSite); status != 422 {
+		t.Errorf("a site that is somebody's: %d %v", status, answer)
+	}
+	stopApp(t, a)
+	a = startApp(t, cfg) // and it starts again with what is gone
+	if a.Network.Space("epinal-coworking") != nil {
+		t.Error("the space is back")
+	}
+}

@@ -179,8 +179,10 @@ func (b *Book) PutLeaseFrom(v Lease, w When) error {
 	c.must(ok, "tenant", "there is no tenant %q", v.Tenant)
 	old, there := b.leases[v.ID]
 	c.must(!there || old.Tenant == v.Tenant, "tenant", "a lease's tenant never changes: end it and make another")
-	c.site("site", v.Site)
-	c.spaces(v.Spaces)
+	if !b.loading && (!there || old.Site != v.Site) { // the building may have gone since
+		c.site("site", v.Site)
+	}
+	c.spaces(v.Spaces, old.Spaces)
 	plan, ok := b.plans[v.Plan]
 	c.must(ok, "plan", "there is no plan %q", v.Plan)
 	c.must(sameOrNetwork(&v.Site, plan.Site), "plan", "%q is of another site", v.Plan)
@@ -213,7 +215,7 @@ func (b *Book) PutPass(v Pass) error {
 		c.must(ok, "host", "there is no member %q", v.Host)
 		c.name("name", v.Name)
 		c.must(len(v.Spaces) > 0, "spaces", "is empty")
-		c.spaces(v.Spaces)
+		c.spaces(v.Spaces, b.passes[v.ID].Spaces)
 		c.instant("valid_from", v.ValidFrom)
 		c.instant("valid_to", v.ValidTo)
 		c.must(v.ValidFrom.Before(v.ValidTo), "valid_to", "is not after valid_from")
@@ -239,7 +241,7 @@ func (b *Book) PutEvent(v Event) error {
 	c.id(string(v.ID))
 	c.name("title", v.Title)
 	c.must(len(v.Spaces) > 0, "spaces", "is empty")
-	c.spaces(v.Spaces)
+	c.spaces(v.Spaces, b.events[v.ID].Spaces)
 	c.instant("starts_at", v.StartsAt)
 	c.instant("ends_at", v.EndsAt)
 	c.must(v.StartsAt.Before(v.EndsAt), "ends_at", "is not after starts_at")
