@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -112,6 +113,7 @@ type server struct {
 	ever *catalogue.Network
 	// calendars are the sites' opening hours and holidays.
 	calendars map[catalogue.SiteID]catalogue.Calendar
+	rentsMade atomic.Pointer[rentsMade]
 	// written are the spaces' availabilities, as they were last encoded.
 	written sync.Map
 	buffers sync.Pool // of answers, *[]byte

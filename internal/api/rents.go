@@ -105,10 +105,22 @@ func (s *server) rents(ctx context.Context) (billing.Rents, error) {
 	if err != nil {
 		return nil, err
 	}
+	if had := s.rentsMade.Load(); had != nil && had.revisions == len(list) { // none is ever taken back
+		return had.rents, nil
+	}
+	n := len(list)
 	for i := range list {
 		list[i].Space = s.cfg.Network.PresentName(list[i].Space)
 	}
-	return billing.RentsOf(s.cfg.Series.History, list), nil
+	made := &rentsMade{n, billing.RentsOf(s.cfg.Series.History, list)}
+	s.rentsMade.Store(made)
+	return made.rents, nil
+}
+
+// rentsMade are the rents by so many revisions.
+type rentsMade struct {
+	revisions int
+	rents     billing.Rents
 }
 
 // today is the present local day.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -455,5 +457,45 @@ func TestASpaceGoesOnceNothingGivesIt(t *testing.T) {
 	a = startApp(t, cfg) // and it starts again with what is gone
 	if a.Network.Space("epinal-coworking") != nil {
 		t.Error("the space is back")
+	}
+}
+
+// Whoever asks while the catalogue changes waits a moment, and is answered.
+func TestRequestsAreAnsweredWhileTheCatalogueChanges(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	settle(t, a)
+	c := clientOf(t, a)
+	stop := make(chan struct{})
+	var asking sync.WaitGroup
+	var asked atomic.Int64
+	for i := range 6 {
+		asking.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				status, answer := c.ask("GET", "/v1/spaces?site=metz", "")
+				if i%2 == 0 {
+					status, answer = c.ask("PUT", fmt.Sprintf("/v1/tenants/t-%d", i), fmt.Sprintf(`{"id":"t-%d","name":"N%d","site":"metz","kind":"company"}`, i, n))
+				}
+				if asked.Add(1); status != 200 {
+					t.Errorf("%d %v", status, answer)
+				}
+			}
+		})
+	}
+	file := changedCatalogue(t, "name: Accueil", "name: A0")
+	for i := range 8 {
+		edit(t, file, fmt.Sprintf("name: A%d", i), fmt.Sprintf("name: A%d", i+1))
+		c.must("PUT", "/v1/catalogue", proposalOf(t, file, ""))
+		before := asked.Load()
+		eventually(t, "answers", func() bool { return asked.Load() > before+20 })
+	}
+	close(stop)
+	asking.Wait()
+	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
 	}
 }

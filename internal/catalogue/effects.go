@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"cmp"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -17,14 +18,21 @@ type Effects struct {
 }
 
 // EffectsOf finds what differs between two histories.
-func EffectsOf(before, after History) Effects {
+func EffectsOf(a, b History) Effects {
+	before, after := a.Versions(), b.Versions()
+	// What both begin with is the same; only the last of it goes on into what differs.
+	same := 0
+	for same < min(len(before), len(after)) && before[same].From == after[same].From && *before[same].Value == *after[same].Value {
+		same++
+	}
+	before, after = before[max(0, same-1):], after[max(0, same-1):]
 	e := Effects{Minutes: map[SpaceID]time.Time{}, Sums: map[SpaceID]time.Time{}, Visits: map[SiteID]time.Time{}, Hours: map[SpaceID]time.Time{}}
-	differing(Placements(before), Placements(after), sameDevice, func(_ DeviceID, from time.Time, of []*Device) {
+	differing(placements(before), placements(after), sameDevice, func(_ DeviceID, from time.Time, of []*Device) {
 		for _, d := range of {
 			earliest(e.Minutes, d.Space, from)
 		}
 	})
-	differing(Leads(before), Leads(after), equal[SpaceID], func(_ DeviceID, from time.Time, into []SpaceID) {
+	differing(leads(before), leads(after), equal[SpaceID], func(_ DeviceID, from time.Time, into []SpaceID) {
 		for _, space := range into {
 			earliest(e.Minutes, space, from)
 		}
@@ -37,7 +45,7 @@ func EffectsOf(before, after History) Effects {
 		}
 	})
 	differing(zones(before), zones(after), equal[string], func(_ string, from time.Time, _ []string) {
-		for _, id := range EverSpaces(after) {
+		for _, id := range EverSpaces(b) {
 			earliest(e.Minutes, id, from)
 		}
 	})
@@ -56,7 +64,12 @@ func equal[T comparable](a, b T) bool { return a == b }
 
 func deepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
-func sameDevice(a, b *Device) bool { return reflect.DeepEqual(*a, *b) }
+// sameDevice is asked of every device in every catalogue that there ever was.
+func sameDevice(a, b *Device) bool {
+	return a.ID == b.ID && a.Site == b.Site && a.Kind == b.Kind && a.Door == b.Door && a.Direction == b.Direction && a.Space == b.Space &&
+		a.HoldSeconds == b.HoldSeconds && a.Disabled == b.Disabled && a.Adapter == b.Adapter && a.Address == b.Address &&
+		maps.Equal(a.Settings, b.Settings) && maps.Equal(a.Map, b.Map)
+}
 
 // place is what a space's sums of use are made with.
 type place struct {
@@ -65,8 +78,8 @@ type place struct {
 	Zone     string
 }
 
-func places(h History) map[SpaceID][]Held[place] {
-	return Over(h, func(n *Network, yield func(SpaceID, place)) {
+func places(h []version) map[SpaceID][]Held[place] {
+	return over(h, func(n *Network, yield func(SpaceID, place)) {
 		for i := range n.Spaces {
 			sp := &n.Spaces[i]
 			yield(sp.ID, place{*n.Site(sp.Site), sp.Capacity, n.Zone.Location().String()})
@@ -82,8 +95,8 @@ type layout struct {
 	Doors   []Door
 }
 
-func layouts(h History) map[SiteID][]Held[layout] {
-	return Over(h, func(n *Network, yield func(SiteID, layout)) {
+func layouts(h []version) map[SiteID][]Held[layout] {
+	return over(h, func(n *Network, yield func(SiteID, layout)) {
 		for i := range n.Sites {
 			l := layout{Site: n.Sites[i], Zone: n.Zone.Location().String(), Parents: map[SpaceID]SpaceID{}}
 			l.Site.Name, l.Site.City = "", ""
@@ -109,8 +122,8 @@ type coworking struct {
 	kind              SpaceKind
 }
 
-func coworkings(h History) map[SpaceID][]Held[coworking] {
-	return Over(h, func(n *Network, yield func(SpaceID, coworking)) {
+func coworkings(h []version) map[SpaceID][]Held[coworking] {
+	return over(h, func(n *Network, yield func(SpaceID, coworking)) {
 		for i := range n.Spaces {
 			sp := &n.Spaces[i]
 			yield(sp.ID, coworking{n.Coworking(sp.ID), sp.Parent, sp.Kind})
@@ -118,8 +131,8 @@ func coworkings(h History) map[SpaceID][]Held[coworking] {
 	}, equal[coworking])
 }
 
-func zones(h History) map[string][]Held[string] {
-	return Over(h, func(n *Network, yield func(string, string)) { yield("zone", n.Zone.Location().String()) }, equal[string])
+func zones(h []version) map[string][]Held[string] {
+	return over(h, func(n *Network, yield func(string, string)) { yield("zone", n.Zone.Location().String()) }, equal[string])
 }
 
 // differing calls yield for everything of which two histories say otherwise: with

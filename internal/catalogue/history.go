@@ -94,8 +94,13 @@ func (p *Held[T]) At(t time.Time) bool {
 // Over follows through a history what each network says of some things: what
 // is the same in catalogues that follow each other held all along.
 func Over[K comparable, T any](h History, each func(*Network, func(K, T)), same func(a, b T) bool) map[K][]Held[T] {
+	return over(h.Versions(), each, same)
+}
+
+type version = dated.Version[int64, *Network]
+
+func over[K comparable, T any](versions []version, each func(*Network, func(K, T)), same func(a, b T) bool) map[K][]Held[T] {
 	all := map[K][]Held[T]{}
-	versions := h.Versions()
 	for i, v := range versions {
 		from, to := time.Time{}, time.Time{}
 		if i > 0 {
@@ -117,8 +122,10 @@ func Over[K comparable, T any](h History, each func(*Network, func(K, T)), same 
 }
 
 // Placements are where every device hung, when: by device, then time.
-func Placements(h History) map[DeviceID][]Held[*Device] {
-	return Over(h, func(n *Network, yield func(DeviceID, *Device)) {
+func Placements(h History) map[DeviceID][]Held[*Device] { return placements(h.Versions()) }
+
+func placements(versions []version) map[DeviceID][]Held[*Device] {
+	return over(versions, func(n *Network, yield func(DeviceID, *Device)) {
 		for i := range n.Devices {
 			yield(n.Devices[i].ID, &n.Devices[i])
 		}
@@ -126,8 +133,10 @@ func Placements(h History) map[DeviceID][]Held[*Device] {
 }
 
 // Leads are the spaces that the readers led into, when. What leads outside is not in it.
-func Leads(h History) map[DeviceID][]Held[SpaceID] {
-	return Over(h, func(n *Network, yield func(DeviceID, SpaceID)) {
+func Leads(h History) map[DeviceID][]Held[SpaceID] { return leads(h.Versions()) }
+
+func leads(versions []version) map[DeviceID][]Held[SpaceID] {
+	return over(versions, func(n *Network, yield func(DeviceID, SpaceID)) {
 		for i := range n.Devices {
 			if into := n.LeadsInto(&n.Devices[i]); into != "" {
 				yield(n.Devices[i].ID, into)

@@ -1,6 +1,7 @@
 package catalogue_test
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -58,5 +59,39 @@ func TestPlacementsAreWhereDevicesHungWhen(t *testing.T) {
 	}
 	if !catalogue.Same(first, first) || catalogue.Same(first, renamed) {
 		t.Error("what is the same is not told from what differs")
+	}
+}
+
+// Every field of a device makes it another one.
+func TestADeviceIsTheSameOnlyWhereAllOfItIs(t *testing.T) {
+	first, err := catalogue.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := reflect.TypeFor[catalogue.Device]()
+	for i := range is.NumField() {
+		other := *first
+		other.Devices = slices.Clone(first.Devices)
+		switch f := reflect.ValueOf(&other.Devices[0]).Elem().Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString("another")
+		case reflect.Int:
+			f.SetInt(f.Int() + 1)
+		case reflect.Bool:
+			f.SetBool(!f.Bool())
+		case reflect.Map:
+			f.Set(reflect.ValueOf(map[string]string{"another": "1"}))
+		default:
+			t.Fatalf("%s: a test for a %s is missing", is.Field(i).Name, f.Kind())
+		}
+		n := catalogue.New(other)
+		h := catalogue.Always(first).Put(dated.Change[int64, *catalogue.Network]{From: 1000, Value: &n, At: time.Unix(1, 0)}, nil)
+		same := true
+		for _, list := range catalogue.Placements(h) {
+			same = same && len(list) == 1 && list[0].To.IsZero()
+		}
+		if same {
+			t.Errorf("%s is not looked at", is.Field(i).Name)
+		}
 	}
 }

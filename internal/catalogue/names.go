@@ -139,22 +139,21 @@ func (c Chronicle) Put(since, at time.Time, n *Network) (Change, error) {
 		next.names = names
 		return &next
 	}
-	told := make([]dated.Change[int64, *Network], 0, len(c.Told.Changes())+1)
-	for _, change := range c.Told.Changes() {
-		was := *change.Value
-		if len(out.Renamed) > 0 {
-			was = was.renamed(out.Renamed)
+	told := c.Told
+	if len(out.Renamed) > 0 {
+		all := slices.Clone(told.Changes())
+		for i := range all {
+			was := named((*all[i].Value).renamed(out.Renamed))
+			all[i].Value = &was
 		}
-		was = named(was)
-		change.Value = &was
-		told = append(told, change)
+		told = dated.Of(all)
 	}
 	is := named(n)
 	add := func(h History, n *Network) History {
 		from := since.UnixMilli()
 		return h.Put(dated.Change[int64, *Network]{From: from, Value: &n, At: at}, func(c *dated.Change[int64, *Network]) bool { return c.From >= from })
 	}
-	out.Before = Chronicle{Recorded: c.Recorded, Told: dated.Of(told), names: names, ever: c.ever}
+	out.Before = Chronicle{Recorded: c.Recorded, Told: told, names: names, ever: c.ever}
 	out.After = Chronicle{Recorded: add(c.Recorded, n), Told: add(out.Before.Told, is), names: names, ever: idsOf(c.ever, n)}
 	return out, nil
 }
