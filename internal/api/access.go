@@ -134,7 +134,7 @@ func (s *server) check(ctx context.Context, in *checkIn) (*checkOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := s.cfg.Rights.Index().Decide(q, s.cfg.Whereabouts(ctx))
+	a := s.cfg.Rights.InForce().IndexAt(q.At).Decide(q, s.cfg.Whereabouts(ctx))
 	out := &checkOut{}
 	out.Body.Granted, out.Body.Reason, out.Body.Lease = a.Granted, a.Reason, orNil(a.Lease)
 	return out, nil

@@ -39,7 +39,7 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	}
 	c := callerOf(ctx)
 	its := func(sp *catalogue.Space) bool { return slices.Contains(e.Spaces, sp.ID) && c.at(sp.Site) }
-	if !slices.ContainsFunc(e.Spaces, func(id catalogue.SpaceID) bool { sp := s.cfg.Network.Space(id); return sp != nil && its(sp) }) {
+	if !slices.ContainsFunc(e.Spaces, func(id catalogue.SpaceID) bool { sp := s.ever.Space(id); return sp != nil && its(sp) }) {
 		return nil, notFound("event " + in.ID)
 	}
 	asOf, err := s.minutesFollow(ctx)

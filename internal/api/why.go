@@ -67,9 +67,10 @@ func (s *server) explainCheck(ctx context.Context, in *checkIn) (*one[why], erro
 		return nil, err
 	}
 	f := s.cfg.Rights.InForce()
-	a := f.Index.Decide(q, s.cfg.Whereabouts(ctx))
+	index := f.IndexAt(q.At)
+	a := index.Decide(q, s.cfg.Whereabouts(ctx))
 	out := why{Granted: a.Granted, Reason: a.Reason, Rule: access.RuleOf(a.Reason), Lease: orNil(a.Lease), Member: orNil(a.Subject.Member), Pass: orNil(a.Subject.Pass),
-		Tried: showTried(f.Index.Explain(f.Book, q)), Kept: true}
+		Tried: showTried(index.Explain(f.Book, q)), Kept: true}
 	return &one[why]{out}, nil
 }
 
@@ -152,16 +153,16 @@ func (s *server) question(ctx context.Context, in *checkIn) (q access.Question, 
 	if err != nil {
 		return q, err
 	}
-	door := s.cfg.Network.Door(in.Body.Door)
+	at := s.cfg.Now()
+	if in.Body.At != nil {
+		at = milli(*in.Body.At)
+	}
+	door := catalogue.At(s.cfg.Series.History, at).Door(in.Body.Door)
 	if door == nil {
 		return q, invalid("body", "door", "the catalogue has no such door")
 	}
 	if !callerOf(ctx).at(door.Site) {
 		return q, forbidden("door " + string(door.ID))
-	}
-	at := s.cfg.Now()
-	if in.Body.At != nil {
-		at = milli(*in.Body.At)
 	}
 	return access.Question{Credential: hash, Door: door.ID, Direction: in.Body.Direction, At: at, Disabled: s.disabled(door.ID, in.Body.Direction)}, nil
 }

@@ -25,6 +25,7 @@ func (s store) Commit(ctx context.Context, urgent bool, change func(ingest.Tx) e
 
 // moves loads a member's positions for anti-passback.
 func moves(h catalogue.History, l *ledger.Ledger) ingest.Moves {
+	places := visit.NewPlaces(h)
 	return func(ctx context.Context, m lease.MemberID, from, to time.Time) ([]ingest.Move, error) {
 		reads, err := l.Moves(ctx, visit.Subject{Member: m}, from, to)
 		if err != nil {
@@ -32,15 +33,27 @@ func moves(h catalogue.History, l *ledger.Ledger) ingest.Moves {
 		}
 		list := make([]ingest.Move, 0, len(reads))
 		for _, r := range reads {
-			p := ingest.Move{ID: r.ID, Position: access.Position{Space: catalogue.Outside, Door: r.Door, At: r.At}}
-			if d := catalogue.At(h, r.At).Door(r.Door); d != nil {
-				p.Space = d.To
-				if r.Direction == catalogue.Out {
-					p.Space = d.From
-				}
-			}
+			p := ingest.Move{ID: r.ID, Position: access.Position{At: r.At}}
+			p.Space, p.Door = places.At(r)
 			list = append(list, p)
 		}
 		return list, nil
+	}
+}
+
+// deviceAt is a device as it hung at an instant.
+func (a *house) deviceAt(d *catalogue.Device, t time.Time) *catalogue.Device {
+	if len(a.catalogues.Versions()) == 1 {
+		return d
+	}
+	return catalogue.DeviceAt(a.catalogues, d.ID, t)
+}
+
+// leftIn is where a read left its subject, by the doors of its time.
+func (a *house) leftIn() func(*ingest.Read) catalogue.SpaceID {
+	places := visit.NewPlaces(a.catalogues)
+	return func(r *ingest.Read) catalogue.SpaceID {
+		space, _ := places.At(visit.Read{At: r.At, Device: r.Device, Door: r.Door, Direction: r.Direction})
+		return space
 	}
 }

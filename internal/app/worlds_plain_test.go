@@ -46,15 +46,19 @@ func (l layout) chain(place string) []string {
 }
 
 func (l layout) sides(r worldRead) (before, after string) {
+	door := r.door // at which the readers of this name hang
+	if l.swapped {
+		door = map[string]string{"glass": "street", "street": "glass", "curtain": "curtain"}[door]
+	}
 	from, to := "outside", "hall"
 	switch {
-	case r.door == "glass" && l.street:
+	case door == "glass" && l.street:
 		to = "plateau"
-	case r.door == "glass":
+	case door == "glass":
 		from, to = "hall", "plateau"
-	case r.door == "curtain" && l.below:
+	case door == "curtain" && l.below:
 		from, to = "plateau", "booth"
-	case r.door == "curtain":
+	case door == "curtain":
 		from, to = "hall", "booth"
 	}
 	if r.in {

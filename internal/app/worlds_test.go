@@ -54,6 +54,7 @@ type layout struct {
 	below   bool                // the booth lies below the plateau, not the hall
 	street  bool                // the plateau's door leads to the street, not the hall
 	counter string              // where the counter hangs: hall, plateau or booth
+	swapped bool                // the readers of the plateau's door and the street's hang at each other's
 	closes  int                 // o'clock
 	places  int
 }
@@ -97,6 +98,10 @@ func (l layout) text(was string) string {
 	if counter == "plateau" {
 		counter = l.name
 	}
+	street, glass := "street", "glass"
+	if l.swapped {
+		street, glass = glass, street
+	}
 	if was != "" {
 		was = "was: " + was + ", "
 	}
@@ -114,14 +119,14 @@ doors:
   - {id: glass, from: %s, to: %s}
   - {id: curtain, from: %s, to: booth}
 devices:
-  - {id: street-in, site: metz, kind: reader, door: street, direction: in}
-  - {id: street-out, site: metz, kind: reader, door: street, direction: out}
-  - {id: glass-in, site: metz, kind: reader, door: glass, direction: in}
-  - {id: glass-out, site: metz, kind: reader, door: glass, direction: out}
+  - {id: street-in, site: metz, kind: reader, door: %[11]s, direction: in}
+  - {id: street-out, site: metz, kind: reader, door: %[11]s, direction: out}
+  - {id: glass-in, site: metz, kind: reader, door: %[12]s, direction: in}
+  - {id: glass-out, site: metz, kind: reader, door: %[12]s, direction: out}
   - {id: curtain-in, site: metz, kind: reader, door: curtain, direction: in}
   - {id: curtain-out, site: metz, kind: reader, door: curtain, direction: out}
-  - {id: counter, site: metz, kind: people-counter, space: %s, hold_seconds: %d}
-`, l.closes, l.name, was, l.kind, l.places, parent, from, l.name, parent, counter, int(worldHold.Seconds()))
+  - {id: counter, site: metz, kind: people-counter, space: %[13]s, hold_seconds: %[14]d}
+`, l.closes, l.name, was, l.kind, l.places, parent, from, l.name, parent, 0, street, glass, counter, int(worldHold.Seconds()))
 }
 
 // nobody is a broker without clients.
@@ -173,7 +178,7 @@ func (w *world) do(f func(*world)) {
 // change tells a changed catalogue, from now or from some day before.
 func (w *world) change() {
 	next := toldLayout{w.told[len(w.told)-1].layout, w.now, w.now}
-	switch w.rng.IntN(7) {
+	switch w.rng.IntN(8) {
 	case 0:
 		next.kind = map[catalogue.SpaceKind]catalogue.SpaceKind{catalogue.Coworking: catalogue.MeetingRoom, catalogue.MeetingRoom: catalogue.Coworking}[next.kind]
 	case 1:
@@ -186,6 +191,8 @@ func (w *world) change() {
 		next.counter = []string{"hall", "plateau", "booth"}[w.rng.IntN(3)]
 	case 5:
 		next.closes = 18 + w.rng.IntN(4)
+	case 6:
+		next.swapped = !next.swapped
 	default:
 		next.places = 5 + w.rng.IntN(20)
 	}

@@ -93,6 +93,13 @@ type layout struct {
 	Zone    string
 	Parents map[SpaceID]SpaceID
 	Doors   []Door
+	Readers map[DeviceID]hanging
+}
+
+// hanging is where a reader hangs.
+type hanging struct {
+	Door      DoorID
+	Direction Direction
 }
 
 func layouts(h []version) map[SiteID][]Held[layout] {
@@ -108,6 +115,12 @@ func layouts(h []version) map[SiteID][]Held[layout] {
 			for _, d := range n.Doors {
 				if d.Site == l.Site.ID {
 					l.Doors = append(l.Doors, d)
+				}
+			}
+			l.Readers = map[DeviceID]hanging{}
+			for j := range n.Devices {
+				if d := &n.Devices[j]; d.Kind == Reader && d.Site == l.Site.ID {
+					l.Readers[d.ID] = hanging{d.Door, d.Direction}
 				}
 			}
 			slices.SortFunc(l.Doors, func(a, b Door) int { return cmp.Compare(a.ID, b.ID) })

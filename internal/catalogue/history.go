@@ -39,6 +39,48 @@ func SpaceAt(h History, id SpaceID, t time.Time) (*Network, *Space) {
 	return n, sp
 }
 
+// DeviceAt is a device as it hung at an instant; where there was none yet, or
+// no more, as it hangs now. Nil where there never was one.
+func DeviceAt(h History, id DeviceID, t time.Time) *Device {
+	if d := At(h, t).Device(id); d != nil {
+		return d
+	}
+	return (*h.Last()).Device(id)
+}
+
+// DecidesSince is from when every catalogue says the same of all that decides
+// who may pass: doors, spaces, what they are and lie in, sites and their time.
+func DecidesSince(h History) time.Time {
+	versions := h.Versions()
+	decides := func(n *Network) []byte {
+		type space struct {
+			ID, Parent   SpaceID
+			Site         SiteID
+			Kind         SpaceKind
+			AntiPassback AntiPassback
+		}
+		var spaces []space
+		for _, sp := range n.Spaces {
+			spaces = append(spaces, space{sp.ID, sp.Parent, sp.Site, sp.Kind, sp.AntiPassback})
+		}
+		holidays := map[SiteID]Holidays{}
+		for _, s := range n.Sites {
+			holidays[s.ID] = s.Holidays
+		}
+		text, _ := json.Marshal([]any{n.Zone.Location().String(), holidays, spaces, n.Doors}) // values that were read from text
+		return text
+	}
+	last := len(versions) - 1
+	is := decides(*versions[last].Value)
+	for last > 0 && bytes.Equal(decides(*versions[last-1].Value), is) {
+		last--
+	}
+	if last == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(versions[last].From).UTC()
+}
+
 // Piece is a stretch of time during which one catalogue held.
 type Piece struct {
 	From, To time.Time

@@ -72,6 +72,11 @@ type Move struct {
 	access.Position
 }
 
+// Rights answer by the doors of an instant.
+type Rights interface {
+	IndexAt(t time.Time) *access.Index
+}
+
 // Committed is what one commit held, in its order.
 type Committed struct {
 	Reads        []*Read
@@ -90,8 +95,12 @@ type Config struct {
 	Enrolments *Enrolments
 	Foreign    *wire.Foreign // real devices with payloads of their own; nil: none
 	Moves      Moves
-	Index      func() *access.Index // the rights in force; they change only within the Store's commits
-	Publish    func(topic string, payload []byte, retain bool) error
+	Rights     func() Rights // those in force; they change only within the Store's commits
+	// DeviceAt is a device as it hung at an instant; nil: it hangs as it does now.
+	DeviceAt func(*catalogue.Device, time.Time) *catalogue.Device
+	// LeftIn is where a read left its subject, by the doors of its time.
+	LeftIn  func(*Read) catalogue.SpaceID
+	Publish func(topic string, payload []byte, retain bool) error
 	// Newest is the newest arrival in the ledger; zero: it is empty.
 	Newest time.Time
 	// OnCommit is told of each commit, in order, by one goroutine; it must be quick.
@@ -156,7 +165,7 @@ type Pipeline struct {
 func New(cfg Config) *Pipeline {
 	p := &Pipeline{
 		cfg: cfg, queue: newLanes(), answers: make(chan *prepared, 16),
-		where: newWhereabouts(cfg.Network, cfg.Moves),
+		where: newWhereabouts(cfg.Network, cfg.Moves, cfg.LeftIn),
 	}
 	p.clock.saw(cfg.Newest)
 	return p
@@ -364,7 +373,7 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	err := p.cfg.Store.Commit(ctx, holdsDoor(batch), func(tx Tx) error {
 		// The rights are taken while nobody else writes: what is decided here
 		// stands in the chain after every act that it was decided by.
-		b.tx, b.index = tx, p.cfg.Index()
+		b.tx, b.rights = tx, p.cfg.Rights()
 		for _, it := range batch {
 			if err := b.guarded(it); err != nil {
 				return err

@@ -98,7 +98,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, store: &flaky{Ledger: l}, acked: map[string]int{}}
 	index := access.NewCompiler(n).Compile(lease.NewBook(n), nil)
 	r.p = ingest.New(ingest.Config{
-		Network: n, Keys: k, Store: r.store, Index: func() *access.Index { return index }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &r.counts,
+		Network: n, Keys: k, Store: r.store, Rights: func() ingest.Rights { return only{index} }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &r.counts,
 		Moves: func(context.Context, lease.MemberID, time.Time, time.Time) ([]ingest.Move, error) {
 			return nil, nil
 		},
@@ -289,3 +289,8 @@ func TestARepeatOfAPurgedReadIsARepeat(t *testing.T) {
 		t.Errorf("%d repeats counted", r.counts.repeated.Load())
 	}
 }
+
+// only are rights by the doors of now.
+type only struct{ index *access.Index }
+
+func (o only) IndexAt(time.Time) *access.Index { return o.index }

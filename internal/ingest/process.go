@@ -15,7 +15,7 @@ type work struct {
 	p       *Pipeline
 	ctx     context.Context
 	tx      Tx
-	index   *access.Index
+	rights  Rights
 	done    Committed
 	answers []answer
 	moved   []move // to be forgotten where the commit fails
@@ -176,8 +176,11 @@ func (b *work) badge(it *item) error {
 // decide answers a badge by the rights in force.
 func (b *work) decide(it *item) (*Read, access.Answer) {
 	m, dev := it.msg, it.device
+	if b.p.cfg.DeviceAt != nil {
+		dev = b.p.cfg.DeviceAt(dev, m.At)
+	}
 	off := m.Badge.Offline
-	ans := b.index.Decide(access.Question{
+	ans := b.rights.IndexAt(m.At).Decide(access.Question{
 		Credential: it.lookup, Door: dev.Door, Direction: dev.Direction,
 		At: m.At, Received: it.received, Offline: off != nil, Disabled: dev.Disabled,
 	}, b.p.where.during(b.ctx))

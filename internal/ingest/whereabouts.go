@@ -25,6 +25,7 @@ var never = time.Unix(1<<40, 0)
 // asked for, so that a start need not read anything.
 type whereabouts struct {
 	network *catalogue.Network
+	leftIn  func(*Read) catalogue.SpaceID // a read leaves its subject in (contract §4)
 	load    Moves
 
 	mu      sync.Mutex
@@ -43,8 +44,12 @@ type move struct {
 	gone   bool // the reader let nobody pass after all
 }
 
-func newWhereabouts(n *catalogue.Network, load Moves) *whereabouts {
-	return &whereabouts{network: n, load: load, members: map[lease.MemberID]*track{}}
+func newWhereabouts(n *catalogue.Network, load Moves, leftIn func(*Read) catalogue.SpaceID) *whereabouts {
+	w := &whereabouts{network: n, load: load, leftIn: leftIn, members: map[lease.MemberID]*track{}}
+	if leftIn == nil {
+		w.leftIn = w.leftNow
+	}
+	return w
 }
 
 // note remembers a read, or that it moved nobody after all, and drops what is
@@ -93,8 +98,8 @@ func compareMoves(a, b move) int {
 	return slices.Compare(a.id[:], b.id[:])
 }
 
-// leftIn is the space in which a read leaves its subject (contract §4).
-func (w *whereabouts) leftIn(r *Read) catalogue.SpaceID {
+// leftNow is the space in which a read leaves its subject, by the doors of now.
+func (w *whereabouts) leftNow(r *Read) catalogue.SpaceID {
 	door := w.network.Door(r.Door)
 	if door == nil {
 		return catalogue.Outside

@@ -20,6 +20,14 @@ func (b *Book) Gives(l *Lease, plan *Plan, space catalogue.SpaceID) bool {
 	})
 }
 
+// In is the book as it reads in another network: of the doors of another time.
+// It is not to be changed.
+func (b *Book) In(n *catalogue.Network) *Book {
+	other := *b
+	other.network = n
+	return &other
+}
+
 // ActiveOn reports whether a lease is active on a local day.
 func (l *Lease) ActiveOn(day catalogue.Day) bool {
 	return l.Status == Active && l.Covers(day)

@@ -28,6 +28,29 @@ type InForce struct {
 	Lockdowns []lease.Lockdown
 	Index     *access.Index
 	Since     time.Time // when the change took effect
+	former    *former   // of catalogues before; nil: there were none that decide otherwise
+}
+
+// former are the indices of the same rights by the doors of catalogues before,
+// made when a read of that time comes late.
+type former struct {
+	keeper *Keeper
+	mu     sync.Mutex
+	made   map[*catalogue.Network]*access.Index
+}
+
+// IndexAt is the index of these rights by the doors of an instant.
+func (f *InForce) IndexAt(t time.Time) *access.Index {
+	if f.former == nil || !t.Before(f.former.keeper.decides) {
+		return f.Index
+	}
+	n := catalogue.At(f.former.keeper.history, t)
+	f.former.mu.Lock()
+	defer f.former.mu.Unlock()
+	if f.former.made[n] == nil {
+		f.former.made[n] = f.former.keeper.compilerOf(n).Compile(f.Book.In(n), f.Lockdowns)
+	}
+	return f.former.made[n]
 }
 
 // LockedDown reports whether a site is in lockdown now.
@@ -50,6 +73,7 @@ type Keeper struct {
 	store    Store
 	compiler *access.Compiler
 	now      func() time.Time
+	decides  time.Time           // since when doors and spaces decide as they do now; zero: always
 	billable []catalogue.SpaceID // whose visits outlive their person: bills need them
 
 	mu      sync.Mutex // one change at a time
@@ -63,7 +87,7 @@ const lockdownMemory = 100 * 24 * time.Hour
 // Open loads the rights from the ledger.
 func Open(ctx context.Context, h catalogue.History, store Store, now func() time.Time) (*Keeper, error) {
 	n := *h.Last()
-	k := &Keeper{network: n, history: h, store: store, compiler: access.NewCompiler(n), now: now, billable: catalogue.EverBillable(h)}
+	k := &Keeper{network: n, history: h, store: store, compiler: access.NewCompiler(n), now: now, billable: catalogue.EverBillable(h), decides: catalogue.DecidesSince(h)}
 	book := lease.NewBook(n)
 	book.SetToday(k.day(now()))
 	book.SetLoading(true)
@@ -98,7 +122,11 @@ func (k *Keeper) OnChange(f func(*InForce)) { k.watch = append(k.watch, f) }
 
 // compile makes what is to be in force.
 func (k *Keeper) compile(book *lease.Book, lockdowns []lease.Lockdown) *InForce {
-	return &InForce{Book: book, Lockdowns: lockdowns, Index: k.compiler.Compile(book, lockdowns), Since: k.now()}
+	f := &InForce{Book: book, Lockdowns: lockdowns, Index: k.compiler.Compile(book, lockdowns), Since: k.now()}
+	if !k.decides.IsZero() {
+		f.former = &former{keeper: k, made: map[*catalogue.Network]*access.Index{}}
+	}
+	return f
 }
 
 // put commits a change and puts what it makes in force before anybody else may

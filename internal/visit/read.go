@@ -23,7 +23,8 @@ type Subject struct {
 // Read is one granted badge of one subject: what moves people.
 type Read struct {
 	ID        uuid.UUID
-	At        time.Time // to the millisecond
+	At        time.Time          // to the millisecond
+	Device    catalogue.DeviceID // where it hung then tells the door; empty: Door and Direction do
 	Door      catalogue.DoorID
 	Direction catalogue.Direction
 }

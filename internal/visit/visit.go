@@ -73,7 +73,7 @@ func Presence(p *Places, reads []Read) (space catalogue.SpaceID, since, until ti
 // Leaves reports whether a read leaves its subject outside everything.
 func Leaves(p *Places, r Read) bool {
 	n := p.at(r.At)
-	_, after := sides(n, r)
+	_, after := sides(n, hung(n, r))
 	return n.Space(after) == nil
 }
 
@@ -92,11 +92,12 @@ func (s *step) isWithin(space catalogue.SpaceID) bool  { return s.network.Within
 func steps(p *Places, reads []Read) []step {
 	list := make([]step, 0, len(reads))
 	for _, r := range reads {
-		s := step{Read: r, network: p.at(r.At)}
+		s := step{network: p.at(r.At)}
+		s.Read = hung(s.network, r)
 		if s.network.Door(r.Door) == nil {
 			continue
 		}
-		s.before, s.after = sides(s.network, r)
+		s.before, s.after = sides(s.network, s.Read)
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b step) int {
@@ -106,6 +107,23 @@ func steps(p *Places, reads []Read) []step {
 		return bytes.Compare(a.ID[:], b.ID[:])
 	})
 	return slices.CompactFunc(list, func(a, b step) bool { return a.ID == b.ID })
+}
+
+// hung is a read at the door at which its reader hung then, which may be told
+// only after the read was recorded.
+func hung(n *catalogue.Network, r Read) Read {
+	if d := n.Device(r.Device); d != nil && d.Kind == catalogue.Reader {
+		r.Door, r.Direction = d.Door, d.Direction
+	}
+	return r
+}
+
+// At is where a read left its subject, and by which door.
+func (p *Places) At(r Read) (space catalogue.SpaceID, door catalogue.DoorID) {
+	n := p.at(r.At)
+	r = hung(n, r)
+	_, space = sides(n, r)
+	return space, r.Door
 }
 
 // sides are where a read comes from and where it leads: an in read goes from
