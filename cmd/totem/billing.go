@@ -27,7 +27,7 @@ type hoursShowCmd struct {
 
 // known asks for figures by what was known once.
 type known struct {
-	AsKnown string `help:"By the plans, leases and corrections that were recorded up to this instant, or the end of this local day." placeholder:"TIME"`
+	AsKnown string `help:"By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; the badges and the catalogue are those of now." placeholder:"TIME"`
 }
 
 func (c *hoursShowCmd) Run(ctx context.Context) error {
@@ -53,6 +53,7 @@ type hoursExplainCmd struct {
 	service
 	Member string `arg:"" help:"The member."`
 	Day    string `arg:"" help:"The local day, as 2026-10-07."`
+	known
 }
 
 func (c *hoursExplainCmd) Run(ctx context.Context) error {
@@ -64,7 +65,7 @@ func (c *hoursExplainCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Explain(ctx, client, os.Stdout, c.Member, c.Day, zone)
+	return terminal.Explain(ctx, client, os.Stdout, c.Member, c.Day, c.AsKnown, zone)
 }
 
 type statementsCmd struct {
@@ -171,10 +172,11 @@ func (c *rentsSetCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := client.SetRent(ctx, c.Space, cents, from, c.Reason); err != nil {
+	set, err := client.SetRent(ctx, c.Space, cents, from, c.Reason)
+	if err != nil {
 		return err
 	}
-	fmt.Printf("%s costs %s € a m² and month from %s on.\n", c.Space, c.Rent, from)
+	set.Show(os.Stdout, c.Space)
 	return nil
 }
 

@@ -10,23 +10,27 @@ import (
 
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/terminal"
 )
 
 type catalogueCmd struct {
 	Check   catalogueCheckCmd   `cmd:"" help:"Check a catalogue file, show what is in it, what it changes of the one in force, and what that touches."`
-	Apply   catalogueApplyCmd   `cmd:"" help:"Put a changed catalogue file in force in the running service."`
+	Apply   catalogueApplyCmd   `cmd:"" help:"Put a changed catalogue file in force in the running service. A space that is renamed says was: and its former id."`
 	Show    catalogueShowCmd    `cmd:"" help:"Write the catalogue in force, or the one of an instant, as its file was."`
 	History catalogueHistoryCmd `cmd:"" help:"The catalogues that a service ran with, from when each holds, and what it changed."`
 }
 
 type catalogueCheckCmd struct {
 	File  string `arg:"" optional:"" help:"The YAML file; default: the built-in network." placeholder:"FILE"`
-	Data  string `help:"Data folder of a service, which may be running: what the file changes there." placeholder:"DIR"`
+	Data  string `help:"Data folder of a service, which may be running: what the file changes there." env:"TOTEM_DATA" placeholder:"DIR"`
 	Since string `help:"From when it would hold: a local day, or an instant; default: now." placeholder:"DAY"`
 	At    string `help:"Compare with the catalogue of this local time or instant, not with the one in force." placeholder:"TIME"`
 }
 
 func (c *catalogueCheckCmd) Run(ctx context.Context) error {
+	if c.Data == "" && (c.Since != "" || c.At != "") {
+		return errors.New("--since and --at compare with a service: --data (TOTEM_DATA) says which")
+	}
 	n, out, err := app.CheckCatalogue(ctx, app.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data}, os.Stderr)
 	if err != nil && !errors.Is(err, app.ErrNoService) {
 		return err
@@ -41,6 +45,7 @@ func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 	if c.At == "" {
 		printLines("Other than in the catalogue in force", out.Differences)
 		printLines("Touches", out.Touches)
+		printWarnings(out.Warnings)
 		return nil
 	}
 	v, err := catalogueAt(ctx, c.Data, c.At)
@@ -48,6 +53,12 @@ func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 		printLines("Other than in catalogue "+describe(v), catalogue.Differences(v.Network, n))
 	}
 	return err
+}
+
+func printWarnings(lines []string) {
+	for _, line := range lines {
+		fmt.Fprintln(os.Stderr, "warning:", line)
+	}
 }
 
 func printLines(title string, lines []string) {
@@ -58,9 +69,9 @@ func printLines(title string, lines []string) {
 }
 
 type catalogueApplyCmd struct {
-	service
+	address
 	File   string `arg:"" help:"The YAML file." placeholder:"FILE"`
-	Since  string `help:"From when it holds: a local day, or an instant; default: now. What it changes of the past is made again." placeholder:"DAY"`
+	Since  string `help:"From when it holds, whole: a local day or time, or an instant; default: now. What it changes of the past is made again, and catalogues that were to hold after it are gone." placeholder:"DAY"`
 	DryRun bool   `help:"Say what it would change, and change nothing."`
 }
 
@@ -74,16 +85,24 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	out, err := client.ApplyCatalogue(ctx, p, c.DryRun)
+	var refused *terminal.Refused
+	if errors.As(err, &refused) && len(refused.Errors) > 0 {
+		for _, e := range refused.Errors {
+			fmt.Fprintln(os.Stderr, e.Message)
+		}
+		return errors.New(refused.Detail)
+	}
 	if err != nil {
 		return err
 	}
 	printLines("Changed", out.Differences)
 	printLines("Touches", out.Touches)
+	printWarnings(out.Warnings)
 	switch {
+	case out.Unchanged:
+		fmt.Println("The service has this catalogue since then already: nothing was changed.")
 	case c.DryRun:
 		fmt.Println("Nothing was changed: this was a dry run.")
-	case len(out.Differences) == 0:
-		fmt.Println("The service already has this catalogue.")
 	default:
 		fmt.Printf("In force as catalogue %d, from %s.\n", out.N, out.Since.Format(time.RFC3339))
 	}
@@ -129,10 +148,11 @@ type catalogueHistoryCmd struct {
 func (c *catalogueHistoryCmd) Run(ctx context.Context) error {
 	if c.At != "" {
 		v, err := catalogueAt(ctx, c.Data, c.At)
-		if err == nil {
-			fmt.Println(describe(v))
+		if err != nil {
+			return err
 		}
-		return err
+		fmt.Println(describe(v))
+		return nil
 	}
 	list, err := app.CatalogueHistory(ctx, c.Data)
 	if err != nil {

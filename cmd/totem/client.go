@@ -12,15 +12,23 @@ import (
 	"github.com/lorntech/totem/internal/terminal"
 )
 
-// service says which running service a command asks.
+// address says which running service a command asks.
+type address struct {
+	URL   string `name:"url" help:"The running service; default: http://127.0.0.1:8080." env:"TOTEM_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	Token string `help:"A token for it; default: the admin token of the data folder." env:"TOTEM_TOKEN" placeholder:"TOKEN"`
+	Data  string `help:"Data folder, for its admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+}
+
+// service is the address of a service, and what a command must know of its time.
 type service struct {
-	URL       string `name:"url" help:"The running service." env:"TOTEM_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
-	Token     string `help:"A token for it; default: the admin token of the data folder." env:"TOTEM_TOKEN" placeholder:"TOKEN"`
-	Data      string `help:"Data folder, for its admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	address
 	Catalogue string `help:"Catalogue file of the service, for its time zone." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
-func (s *service) client() (terminal.Client, error) {
+func (s *address) client() (terminal.Client, error) {
+	if !strings.Contains(s.URL, "://") {
+		s.URL = "http://" + s.URL
+	}
 	c := terminal.Client{URL: s.URL, Token: s.Token}
 	if c.Token != "" {
 		return c, nil

@@ -98,7 +98,7 @@ func flagsOf(k *kong.Context) *flagsSet {
 
 // clearEmpty makes an empty setting an unset one (contract §8).
 func clearEmpty() {
-	for _, name := range app.Variables() {
+	for _, name := range append(app.Variables(), "TOTEM_URL", "TOTEM_TOKEN") {
 		if os.Getenv(name) == "" {
 			os.Unsetenv(name)
 		}

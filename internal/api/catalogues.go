@@ -30,6 +30,8 @@ type CatalogueChanged struct {
 	Since       catalogue.Instant `json:"since"`
 	Differences []string          `json:"differences" nullable:"false" doc:"What it says otherwise than the one before, a line each."`
 	Touches     []string          `json:"touches" nullable:"false" doc:"What is made again by it."`
+	Warnings    []string          `json:"warnings" nullable:"false" doc:"What may not be meant: catalogues whose place it takes, spaces that may have been renamed."`
+	Unchanged   bool              `json:"unchanged" doc:"The service has this catalogue since then already: nothing was recorded."`
 }
 
 // CatalogueFault is a catalogue that cannot be put in force: whose it is, is the sender's.
@@ -77,7 +79,7 @@ func (s *server) catalogues() {
 		if err != nil {
 			return nil, s.fail(err)
 		}
-		out.Differences, out.Touches = orEmpty(out.Differences), orEmpty(out.Touches)
+		out.Differences, out.Touches, out.Warnings = orEmpty(out.Differences), orEmpty(out.Touches), orEmpty(out.Warnings)
 		return &one[CatalogueChanged]{out}, nil
 	})
 	huma.Register(s.api, operation("GET", "/v1/catalogue/versions", tagCatalogue, "The catalogues that this service ran with, oldest first.", Admin),
@@ -121,10 +123,17 @@ func catalogueProblem(f *CatalogueFault) error {
 	}
 	p := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnprocessableEntity), Status: http.StatusUnprocessableEntity, Detail: "the catalogue is not changed"}
 	for line := range strings.SplitSeq(f.Error(), "\n") {
+		if len(p.Errors) == mostFaults {
+			p.Errors = append(p.Errors, FieldProblem{Field: field, Location: "body." + field, Message: "and more"})
+			break
+		}
 		p.Errors = append(p.Errors, FieldProblem{Field: field, Location: "body." + field, Message: line})
 	}
 	return p
 }
+
+// mostFaults is how many faults of a catalogue are told at once.
+const mostFaults = 30
 
 func orEmpty(list []string) []string {
 	if list == nil {

@@ -28,6 +28,13 @@ type rentView struct {
 	RecordedAt catalogue.Instant `json:"recorded_at"`
 }
 
+// rentSet is a rent that was set, and what it takes the place of.
+type rentSet struct {
+	rentView
+	Before   *int64     `json:"before_cents" doc:"The rent of the day before it; null: none."`
+	Replaced []rentView `json:"replaced" nullable:"false" doc:"Rents that were to hold from then or later, and are gone by it."`
+}
+
 type rentIn struct {
 	IDPath
 	Body rentBody
@@ -77,7 +84,7 @@ func (s *server) ownSpace(ctx context.Context, id string) (*catalogue.Space, err
 	return sp, nil
 }
 
-func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentView], error) {
+func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentSet], error) {
 	sp, err := s.ownSpace(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -93,10 +100,23 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentView], error
 	}
 	r := billing.Revision{Space: s.cfg.Network.FirstName(sp.ID), From: in.Body.From, At: s.cfg.Now().UTC().Truncate(time.Millisecond),
 		Rent: billing.Rent{Cents: in.Body.Cents, Reason: in.Body.Reason, By: callerOf(ctx).id}}
-	if err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutRent(r) }); err != nil {
+	had, err := s.rents(ctx)
+	if err == nil {
+		err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutRent(r) })
+	}
+	if err != nil {
 		return nil, s.fail(err)
 	}
-	return &one[rentView]{showRent(r.From, &r.Rent, r.At)}, nil
+	out := rentSet{rentView: showRent(r.From, &r.Rent, r.At), Replaced: []rentView{}}
+	if before := had.On(sp.ID, r.From-1); before > 0 {
+		out.Before = &before
+	}
+	for _, v := range had[sp.ID].Versions() {
+		if v.From >= r.From {
+			out.Replaced = append(out.Replaced, showRent(v.From, v.Value, v.At))
+		}
+	}
+	return &one[rentSet]{out}, nil
 }
 
 // rents are every space's, by the names that they have now.

@@ -31,7 +31,26 @@ type Plan struct {
 type Dated struct {
 	EffectiveFrom *string   `json:"effective_from,omitempty" pattern:"^(beginning|[0-9]{4}-[0-9]{2}-[0-9]{2})$" doc:"The local day from which this holds: past, today (the default), to come, or beginning. Written only; a lease's dates hold for all time, whatever it says."`
 	Carried       []carried `json:"carried_into,omitempty" readOnly:"true" doc:"Answered: the later versions into which the change was carried, in the fields that still had the value which it replaced."`
+	Made          *made     `json:"made,omitempty" readOnly:"true" doc:"Answered where the change is to hold from a day to come: the version that it made. The rest is as it is today."`
 	Would         *would    `json:"would,omitempty" readOnly:"true" doc:"Answered to dry_run: what the change would do."`
+}
+
+// made is a version that has not begun.
+type made struct {
+	N             int    `json:"n"`
+	EffectiveFrom string `json:"effective_from"`
+}
+
+// madeBy is the version that the newest change made, where it has not begun.
+func madeBy[T any](before, after lease.Terms[T], today catalogue.Day) *made {
+	changes := after.Changes()
+	if len(changes) == len(before.Changes()) {
+		return nil
+	}
+	if last := changes[len(changes)-1]; last.From > today {
+		return &made{last.N, lease.WriteDay(last.From)}
+	}
+	return nil
 }
 
 // carried is a later version that a change altered too.
@@ -72,7 +91,7 @@ func (d *Dated) set(w *would) { d.Would = w }
 
 // effective is the day of a PUT; nil: today.
 func (d *Dated) effective() (*catalogue.Day, error) {
-	d.Carried, d.Would = nil, nil
+	d.Carried, d.Made, d.Would = nil, nil, nil
 	if d.EffectiveFrom == nil {
 		return nil, nil
 	}
@@ -199,6 +218,7 @@ func (s *server) terms() {
 		},
 		said: func(found, _ Plan, before, after *lease.Book) Plan {
 			found.Carried = carriedBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID))
+			found.Made = madeBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID), s.today())
 			return found
 		}}
 	plans.would = s.wouldChange
@@ -215,6 +235,7 @@ func (s *server) terms() {
 		},
 		said: func(found, _ Lease, before, after *lease.Book) Lease {
 			found.Carried = carriedBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID))
+			found.Made = madeBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID), s.today())
 			return found
 		}}
 	leases.would = s.wouldChange

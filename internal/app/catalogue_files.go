@@ -103,8 +103,7 @@ func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalog
 	if err := (&shell{opt: Options{Now: time.Now}, ledger: l}).fits(ctx, change); err != nil {
 		return nil, out, err
 	}
-	out = api.CatalogueChanged{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(*last, p.network),
-		Touches: touches(change)}
+	out = said(before, change, p.network, since, now)
 	return p.network, out, nil
 }
 

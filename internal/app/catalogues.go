@@ -162,7 +162,8 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t propos
 		}
 		since = time.UnixMilli(dated.Beginning)
 	} else {
-		a.opt.Log.Info("the catalogue has changed", "since", since, "file", t.name, "by", t.by)
+		differences := catalogue.Differences(*before.Recorded.Last(), t.network)
+		a.opt.Log.Info("the catalogue has changed", "since", since, "file", t.name, "by", t.by, "changes", len(differences), "first", differences[:min(5, len(differences))])
 	}
 	c := ledger.Catalogue{N: len(change.After.Told.Changes()), Since: since, At: now, Name: t.name, By: t.by, Text: t.text}
 	err = a.ledger.Write(ctx, func(tx *ledger.Tx) error {

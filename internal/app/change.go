@@ -11,6 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -41,8 +42,8 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 	if err := a.fits(ctx, change); err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
-	out := api.CatalogueChanged{Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(a.Network, p.network), Touches: touches(change), N: len(a.catalogues.Changes())}
-	if dry || catalogue.Same(a.Network, p.network) {
+	out := said(a.chronicle, change, p.network, since, now)
+	if dry || out.Unchanged {
 		return out, nil
 	}
 	out.N++
@@ -174,6 +175,37 @@ func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 		}
 	}
 	return list
+}
+
+// said is what is told of a change before it is made.
+func said(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Network, since, now time.Time) api.CatalogueChanged {
+	last := *before.Recorded.Last()
+	out := api.CatalogueChanged{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(last, n), Touches: touches(change), Unchanged: true}
+	for _, p := range catalogue.Pieces(before.Recorded, since, now.Add(time.Millisecond)) {
+		out.Unchanged = out.Unchanged && catalogue.Same(p.Network, n)
+	}
+	local := func(t time.Time) string { return t.In(n.Zone.Location()).Format("2006-01-02 15:04") }
+	for _, v := range before.Recorded.Versions() {
+		if from := time.UnixMilli(v.From); v.From > dated.Beginning && from.After(since) && !catalogue.Same(*v.Value, n) {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("catalogue %d, from %s, holds no longer: this one holds whole from %s on", v.N, local(from), local(since)))
+		}
+	}
+	if then := catalogue.At(before.Recorded, since); !catalogue.Same(then, last) {
+		for _, d := range catalogue.Differences(then, n) {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("from %s on, other than then: %s", local(since), d))
+		}
+	}
+	for _, gone := range last.Spaces {
+		if n.Space(gone.ID) != nil || change.Renamed[gone.ID] != "" {
+			continue
+		}
+		for _, is := range n.Spaces {
+			if last.Space(is.ID) == nil && is.Was == "" && is.Building == gone.Building {
+				out.Warnings = append(out.Warnings, fmt.Sprintf("%s goes and %s comes: where it was renamed, say was: %s at it, or its past stays under a name that is gone", gone.ID, is.ID, gone.ID))
+			}
+		}
+	}
+	return out
 }
 
 // touches says what a change of the catalogue has made again.

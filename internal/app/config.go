@@ -152,9 +152,12 @@ func catalogueSince(text string, n *catalogue.Network, now time.Time) (time.Time
 	if day, err := catalogue.ParseDay(text); err == nil {
 		return n.Zone.Start(day).UTC(), nil
 	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := time.ParseInLocation("2006-01-02 15:04", text, n.Zone.Location())
 	if err != nil {
-		return t, fmt.Errorf("%q is no day like 2026-11-23, and no instant like 2026-11-23T08:00:00Z", text)
+		t, err = time.Parse(time.RFC3339, text)
+	}
+	if err != nil {
+		return t, fmt.Errorf("%q is no day like 2026-11-23, no local time like 2026-11-23 08:00, and no instant like 2026-11-23T08:00:00Z", text)
 	}
 	return t.UTC().Truncate(time.Millisecond), nil
 }

@@ -50,6 +50,9 @@ func RentsOf(told catalogue.History, revisions []Revision) Rents {
 		for i := range n.Spaces {
 			sp := &n.Spaces[i]
 			if was := was(before, sp.ID); was == nil || was.RentCents != sp.RentCents {
+				if all.On(sp.ID, from) == int64(sp.RentCents) && !all.changes(sp.ID, from) {
+					continue // it has it already
+				}
 				put(Revision{sp.ID, from, Rent{Cents: int64(sp.RentCents)}, c.At})
 			}
 		}
@@ -74,6 +77,12 @@ func (r Rents) On(id catalogue.SpaceID, day catalogue.Day) int64 {
 		return v.Cents
 	}
 	return 0
+}
+
+// changes reports whether a space's rent is to be another after a day.
+func (r Rents) changes(id catalogue.SpaceID, day catalogue.Day) bool {
+	versions := r[id].Versions()
+	return len(versions) == 0 || versions[len(versions)-1].From > day
 }
 
 // RevisedOn is the day from which a space's rent of a day holds; false where

@@ -1,6 +1,9 @@
 package catalogue
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // check finds what each part by itself does not show: ids, references, the
 // tree. It works on what could be read, so that one slip does not hide others.
@@ -22,7 +25,7 @@ func (s *source) check() {
 			s.spaces[i].fail("parent", "outside is no space: a space that is reached from outside has no parent")
 			continue
 		}
-		refer(s.spaces[i], "parent", sp.Parent, s.net.Spaces, func(x *Space) SpaceID { return x.ID })
+		s.referSpace(s.spaces[i], "parent", sp.Parent)
 	}
 	s.checkNames()
 	s.cutCircles()
@@ -120,6 +123,17 @@ func refer[T any, K ~string](o *object, name string, id K, list []T, key func(*T
 	return false
 }
 
+// referSpace is refer, of a space; one that was renamed is told by its new name.
+func (s *source) referSpace(o *object, name string, id SpaceID) bool {
+	for _, sp := range s.net.Spaces {
+		if sp.Was == id && id != "" && !slices.ContainsFunc(s.net.Spaces, func(x Space) bool { return x.ID == id }) {
+			o.fail(name, "there is no space %q: it is %q now", string(id), string(sp.ID))
+			return false
+		}
+	}
+	return refer(o, name, id, s.net.Spaces, func(x *Space) SpaceID { return x.ID })
+}
+
 // cutCircles reports each circle of parents once, where it begins in the
 // file, and opens it there: whoever walks up the tree must arrive.
 func (s *source) cutCircles() {
@@ -173,11 +187,11 @@ func (s *source) checkDoor(n *Network, o *object, d *Door) {
 		o.fail("to", "a door leads to a space: outside is where it comes from")
 		return
 	}
-	to := refer(o, "to", d.To, n.Spaces, func(x *Space) SpaceID { return x.ID })
+	to := s.referSpace(o, "to", d.To)
 	if d.From == Outside {
 		return
 	}
-	from := refer(o, "from", d.From, n.Spaces, func(x *Space) SpaceID { return x.ID })
+	from := s.referSpace(o, "from", d.From)
 	if !to || !from {
 		return
 	}
@@ -204,7 +218,7 @@ func (s *source) checkDevice(n *Network, o *object, d *Device) {
 		}
 	default:
 		forbid(o, "such a sensor is in a space", "door", "direction")
-		if o.require("space") && refer(o, "space", d.Space, n.Spaces, func(x *Space) SpaceID { return x.ID }) && site {
+		if o.require("space") && s.referSpace(o, "space", d.Space) && site {
 			sameSite(o, "space", d.Site, n.Space(d.Space).Site)
 		}
 	}

@@ -104,12 +104,14 @@ type Chronicle struct {
 	Recorded, Told History
 
 	names *Names
-	ever  map[SpaceID]bool // all ids that any of them had
 }
 
 // Unchanged is the chronicle of a network that was never otherwise.
-func Unchanged(n *Network) Chronicle {
-	return Chronicle{Recorded: Always(n), Told: Always(n), ever: idsOf(nil, n)}
+func Unchanged(n *Network) Chronicle { return first(n, time.Time{}) }
+
+func first(n *Network, at time.Time) Chronicle {
+	h := History{}.Put(dated.Change[int64, *Network]{Value: &n, At: at}, nil)
+	return Chronicle{Recorded: h, Told: h}
 }
 
 // Change is what a catalogue changes in a chronicle.
@@ -123,8 +125,8 @@ type Change struct {
 func (c Chronicle) Put(since, at time.Time, n *Network) (Change, error) {
 	last := c.Recorded.Last()
 	if last == nil {
-		first := Unchanged(n)
-		return Change{first, first, nil}, nil
+		c = first(n, at)
+		return Change{c, c, nil}, nil
 	}
 	out := Change{Renamed: renames(*last, n)}
 	if err := c.checkNames(*last, n, out.Renamed); err != nil {
@@ -153,20 +155,14 @@ func (c Chronicle) Put(since, at time.Time, n *Network) (Change, error) {
 		from := since.UnixMilli()
 		return h.Put(dated.Change[int64, *Network]{From: from, Value: &n, At: at}, func(c *dated.Change[int64, *Network]) bool { return c.From >= from })
 	}
-	out.Before = Chronicle{Recorded: c.Recorded, Told: told, names: names, ever: c.ever}
-	out.After = Chronicle{Recorded: add(c.Recorded, n), Told: add(out.Before.Told, is), names: names, ever: idsOf(c.ever, n)}
+	out.Before = Chronicle{Recorded: c.Recorded, Told: told, names: names}
+	out.After = Chronicle{Recorded: add(c.Recorded, n), Told: add(out.Before.Told, is), names: names}
 	return out, nil
 }
 
-func idsOf(ever map[SpaceID]bool, n *Network) map[SpaceID]bool {
-	all := maps.Clone(ever)
-	if all == nil {
-		all = map[SpaceID]bool{}
-	}
-	for _, sp := range n.Spaces {
-		all[sp.ID] = true
-	}
-	return all
+// held reports whether a space of this id is in any catalogue that held once.
+func (c Chronicle) held(id SpaceID) bool {
+	return slices.ContainsFunc(c.Recorded.Versions(), func(v version) bool { return (*v.Value).Space(id) != nil })
 }
 
 // checkNames refuses names that would mix up the past of two spaces.
@@ -188,6 +184,9 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 		came[now] = old
 	}
 	for _, sp := range n.Spaces {
+		if why := c.wasWithoutEffect(last, &sp, came[sp.ID] != ""); why != "" {
+			fail(sp.ID, "was", "%s", why)
+		}
 		if last.Space(sp.ID) != nil {
 			continue
 		}
@@ -196,9 +195,25 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 		switch {
 		case was && (!isRenamed || old != present):
 			fail(sp.ID, "id", "%q is what %s was called: what is measured would be mixed up; say was: %s where it takes the name back", string(sp.ID), present, present)
-		case isRenamed && !was && c.ever[sp.ID]:
+		case isRenamed && !was && c.held(sp.ID):
 			fail(sp.ID, "id", "%q was another space: a renamed one needs an id that none had", string(sp.ID))
 		}
 	}
 	return report("", faults)
+}
+
+// wasWithoutEffect says why a space's was: means nothing; empty: it means
+// something, or is old news.
+func (c Chronicle) wasWithoutEffect(last *Network, sp *Space, renamed bool) string {
+	if sp.Was == "" || renamed || c.names != nil && c.names.present[sp.Was] == sp.ID {
+		return ""
+	}
+	was := string(sp.Was)
+	switch {
+	case last.Space(sp.ID) != nil && last.Space(sp.Was) != nil:
+		return fmt.Sprintf("%q cannot become %q, which is there already: a renamed space needs an id that none had", was, string(sp.ID))
+	case last.Space(sp.ID) != nil && c.held(sp.Was):
+		return fmt.Sprintf("%q is told too late: %q is there already, as another space; put the catalogue of before in force from then on (--since), and this one after it", was, string(sp.ID))
+	}
+	return fmt.Sprintf("the catalogue before has no space %q", was)
 }

@@ -80,6 +80,20 @@ func (tx *Tx) RenameSpace(old, name catalogue.SpaceID, outbox bool) error {
 			return err
 		}
 	}
+	// What is left under the new name, of a catalogue that was taken back, is made again.
+	days, err := tx.seqs("SELECT day FROM series_days WHERE space = ?", string(name))
+	if err != nil {
+		return err
+	}
+	if err := tx.run("DELETE FROM series_days WHERE space = ?", string(name)); err != nil {
+		return fmt.Errorf("ledger: rename space %s: %w", old, err)
+	}
+	for _, day := range days {
+		begin := time.Unix(day*86400, 0).UTC()
+		if err := tx.MarkDirty(name, begin, begin.AddDate(0, 0, 1)); err != nil {
+			return err
+		}
+	}
 	for _, table := range []string{"visits", "stays", "presence", "alarms", "series_days", "series_dirty"} {
 		if err := tx.run("UPDATE "+table+" SET space = ? WHERE space = ?", string(name), string(old)); err != nil {
 			return fmt.Errorf("ledger: rename space %s: %w", old, err)

@@ -9,9 +9,10 @@ import (
 
 // Changed says what another catalogue changes.
 type Changed struct {
-	N                    int
-	Since                catalogue.Instant
-	Differences, Touches []string
+	N                              int
+	Since                          catalogue.Instant
+	Differences, Touches, Warnings []string
+	Unchanged                      bool
 }
 
 // ApplyCatalogue puts a catalogue in force in the service, or with dry says

@@ -109,9 +109,13 @@ type explainedRead struct {
 }
 
 // Explain shows how a member's day came about, down to the badges.
-func Explain(ctx context.Context, c Client, w io.Writer, member, day string, zone *time.Location) error {
+func Explain(ctx context.Context, c Client, w io.Writer, member, day, known string, zone *time.Location) error {
 	var e explained
-	if err := c.get(ctx, HoursPath+"/explain", url.Values{"member": {member}, "day": {day}}, &e); err != nil {
+	q := url.Values{"member": {member}, "day": {day}}
+	if known != "" {
+		q.Set("as_known", known)
+	}
+	if err := c.get(ctx, HoursPath+"/explain", q, &e); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n", member, day, clock(e.Measured), clock(e.Corrected), clock(e.Unleased), clock(e.Inferred))

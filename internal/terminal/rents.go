@@ -163,8 +163,33 @@ func Cents(text string) (int64, error) {
 	return r.Num().Int64(), nil
 }
 
+// RentSet is a rent that was set, and what it takes the place of.
+type RentSet struct {
+	Cents    int64 `json:"rent_cents_m2_month"`
+	From     string
+	Before   *int64 `json:"before_cents"`
+	Replaced []struct {
+		Cents int64 `json:"rent_cents_m2_month"`
+		From  *string
+	}
+}
+
+// Show tells it in words.
+func (r *RentSet) Show(w io.Writer, space string) {
+	before := "nothing"
+	if r.Before != nil {
+		before = euros(*r.Before) + " €"
+	}
+	fmt.Fprintf(w, "%s costs %s € a m² and month from %s on; the day before it is %s.\n", space, euros(r.Cents), r.From, before)
+	for _, x := range r.Replaced {
+		if x.From != nil {
+			fmt.Fprintf(w, "Gone by it: %s € from %s on.\n", euros(x.Cents), *x.From)
+		}
+	}
+}
+
 // SetRent revises a space's rent, in cents a m² and month, from a local day on.
-func (c Client) SetRent(ctx context.Context, space string, cents int64, from, reason string) error {
+func (c Client) SetRent(ctx context.Context, space string, cents int64, from, reason string) (out RentSet, err error) {
 	body := map[string]any{"rent_cents_m2_month": cents, "from": from, "reason": reason}
-	return c.send(ctx, http.MethodPut, "/v1/spaces/"+url.PathEscape(space)+"/rent", body, nil)
+	return out, c.send(ctx, http.MethodPut, "/v1/spaces/"+url.PathEscape(space)+"/rent", body, &out)
 }
