@@ -478,7 +478,7 @@ func worlds(t *testing.T) int {
 	if testing.Short() {
 		return 3
 	}
-	return 12
+	return 8
 }
 
 func TestRandomWorldsAreTheSameToldStepByStepAndFromNothing(t *testing.T) {
