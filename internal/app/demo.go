@@ -188,7 +188,7 @@ func (a *App) introduce(out io.Writer, w *demo.World) {
 		}
 	}
 	url := "http://" + a.HTTP.String()
-	fmt.Fprintf(out, "\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n", url, a.Admin, a.Admin, a.cfg.Data)
+	fmt.Fprintf(out, "\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n  shell  export TOTEM_URL=%s TOTEM_TOKEN=%s TOTEM_DATA=%s\n", url, a.Admin, a.Admin, a.cfg.Data, url, a.Admin, a.cfg.Data)
 	a.introduceRoles(out, url, w)
 	for _, site := range a.Network.Sites {
 		opens, refused := w.Examples(site.ID)
