@@ -121,7 +121,7 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	zone := s.cfg.Network.Zone
+	zone := catalogue.ZoneOn(s.cfg.Series.History, day)
 	out := explanation{AsOf: asOf, Member: member, Day: day, Visits: []explainedVisit{}, Leases: []explainedShares{}}
 	for _, person := range byTenant(visits) { // as hours are counted
 		d := tariff.Day(zone, day, person)

@@ -499,3 +499,27 @@ func TestRequestsAreAnsweredWhileTheCatalogueChanges(t *testing.T) {
 		t.Errorf("verify: %v", v)
 	}
 }
+
+// A day that is billed keeps its hours when the network goes to another time zone.
+func TestAnotherTimeZoneLeavesPastDaysAsTheyWere(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	c := clientOf(t, a)
+	publish(t, a, append(stay("2026-10-06", "22:30:00", "23:59:00"), stay("2026-10-07", "00:30:00", "02:00:00")...))
+	c.must("POST", "/v1/statements", `{"month":"2026-10"}`)
+	said := func() string {
+		_, hours := c.raw("GET", "/v1/hours?by=day&month=2026-10", "")
+		_, why := c.raw("GET", "/v1/hours/explain?member=alice&day=2026-10-07", "")
+		_, dry := c.raw("POST", "/v1/statements", `{"month":"2026-11","dry_run":true}`)
+		return string(hours) + string(why) + string(dry)
+	}
+	before := said()
+	if !strings.Contains(before, `"measured_seconds":5340`) || !strings.Contains(before, `"measured_seconds":5400`) {
+		t.Fatal(before)
+	}
+	file := changedCatalogue(t, "timezone: Europe/Paris", "timezone: America/Cayenne")
+	c.must("PUT", "/v1/catalogue", proposalOf(t, file, ""))
+	if after := said(); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}

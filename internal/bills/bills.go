@@ -44,6 +44,9 @@ func (b Bills) history() catalogue.History {
 	return b.History
 }
 
+// zone is the time zone in which a local day was.
+func (b Bills) zone(d catalogue.Day) *catalogue.Zone { return catalogue.ZoneOn(b.history(), d) }
+
 // Tariff loads everything that plans and leases were, are and are to be.
 func (b Bills) Tariff(ctx context.Context) (*billing.Tariff, error) {
 	leases, err := ledger.LeaseTermsOf(ctx, b.Ledger, b.Network)
@@ -79,7 +82,7 @@ func (b Bills) Issue(ctx context.Context, r Request) ([]Statement, error) {
 		if !r.DryRun && !b.known.IsZero() {
 			return nil, errors.New("bills: what was known once cannot be issued")
 		}
-		if !r.DryRun && now.Before(b.Network.Zone.Start(last+1)) {
+		if !r.DryRun && now.Before(b.zone(last).Start(last+1)) {
 			return nil, fmt.Errorf("%s %w", r.Month, ErrNotOver)
 		}
 		list, before, err := b.prepare(ctx, r)

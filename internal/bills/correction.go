@@ -229,6 +229,6 @@ func recorded[T any](h lease.Terms[T], e evidence) bool {
 
 // around are the days with what reaches into them: the longest visit, and the read that shows its end.
 func (p *pricing) around(e evidence) (from, to time.Time) {
-	zone := p.Network.Zone
+	zone := p.zone(e.first)
 	return zone.Start(e.first - 1), zone.Start(e.last + 2)
 }

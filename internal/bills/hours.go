@@ -26,7 +26,7 @@ func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 
 // visits also tells when those that still go on end, unless a read says more.
 func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, map[uuid.UUID]time.Time, error) {
-	zone, now := b.Network.Zone, b.now()
+	zone, now := b.zone(from), b.now()
 	f.From, f.To, f.Corrected, f.Limit = zone.Start(from), zone.Start(to+1), true, 1<<40
 	f.Spaces = b.billable()
 	list, err := b.Ledger.Visits(ctx, f)
@@ -60,7 +60,7 @@ func (b Bills) basis(m billing.Month) int64 {
 	first, last := m.Days()
 	last++ // the visits of its last night
 	said := ""
-	for _, p := range catalogue.Pieces(b.history(), b.Network.Zone.Start(first), b.Network.Zone.Start(last)) {
+	for _, p := range catalogue.Pieces(b.history(), b.zone(first).Start(first), b.zone(first).Start(last)) {
 		var text strings.Builder
 		fmt.Fprint(&text, billing.Arithmetic, p.Network.Zone.Location())
 		for _, sp := range p.Network.Spaces {
@@ -139,7 +139,7 @@ func (b Bills) remake(ctx context.Context, m billing.Month, stale map[billing.Pe
 			return nil, err
 		}
 		for who, since := range open {
-			out[who] = tariff.Days(b.Network.Zone, max(first, since), last, visits[who])
+			out[who] = tariff.Days(b.zone(first), max(first, since), last, visits[who])
 		}
 	}
 	visits, ends, err := byPerson(ctx, b, first, last, stale)
@@ -148,7 +148,7 @@ func (b Bills) remake(ctx context.Context, m billing.Month, stale map[billing.Pe
 	}
 	rows := make([]*ledger.MonthHours, 0, len(stale))
 	for who, row := range stale {
-		out[who] = tariff.Days(b.Network.Zone, first, last, visits[who])
+		out[who] = tariff.Days(b.zone(first), first, last, visits[who])
 		b.fill(row, out[who], visits[who], ends)
 		rows = append(rows, row)
 	}
@@ -180,7 +180,7 @@ func (b Bills) fill(row *ledger.MonthHours, days []billing.Day, visits []billing
 		if !going {
 			continue
 		}
-		if day := b.Network.Zone.At(v.From).Day; row.Open == 0 || day < row.Open {
+		if day := catalogue.At(b.history(), v.From).Zone.At(v.From).Day; row.Open == 0 || day < row.Open {
 			row.Open = day
 		}
 		if row.Due.IsZero() || end.Before(row.Due) {

@@ -85,7 +85,7 @@ func (b Bills) hoursAsKnown(ctx context.Context, m billing.Month, tenant lease.T
 	}
 	out := map[billing.Person][]billing.Day{}
 	for who, own := range visits {
-		if days := tariff.Days(b.Network.Zone, first, last, own); len(days) > 0 {
+		if days := tariff.Days(b.zone(first), first, last, own); len(days) > 0 {
 			out[who] = days
 		}
 	}

@@ -117,7 +117,7 @@ func (b Bills) minutesBy(t *billing.Tariff, m billing.Month, visits map[billing.
 	first, last := m.Days()
 	all := map[lease.ID]map[catalogue.Day]int64{}
 	for _, own := range visits {
-		for _, d := range t.Days(b.Network.Zone, first, last, own) {
+		for _, d := range t.Days(b.zone(first), first, last, own) {
 			for _, s := range d.Leases {
 				if all[s.Lease] == nil {
 					all[s.Lease] = map[catalogue.Day]int64{}

@@ -24,6 +24,9 @@ func At(h History, t time.Time) *Network {
 	return *h.Versions()[0].Value
 }
 
+// ZoneOn is the time zone in which a local day was.
+func ZoneOn(h History, d Day) *Zone { return At(h, time.Unix(int64(d)*86400, 0)).Zone }
+
 // SpaceAt is a space as it was at an instant, in the network of then; where
 // there was none, as it was first or last. Nil where there never was one.
 func SpaceAt(h History, id SpaceID, t time.Time) (*Network, *Space) {
