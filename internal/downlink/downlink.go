@@ -241,8 +241,8 @@ func (d *Downlink) Run(ctx context.Context) {
 func (d *Downlink) untilNext() time.Duration {
 	now := d.cfg.Now()
 	wait := time.Minute
-	if d.due.After(now) {
-		wait = min(wait, d.due.Sub(now))
+	if !d.due.IsZero() { // it may have come while lists were made: it waits no longer
+		wait = max(0, min(wait, d.due.Sub(now)))
 	}
 	return wait
 }
