@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"time"
@@ -168,7 +169,10 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	if x, ok := settings.IndexAt(in.To.In(s.cfg.Network.Zone.Location())); ok {
 		index, out.Body.ILAT = &x.Change, &indexOut{x.From, x.To, x.Change}
 	}
-	months := billing.Months(s.cfg.Network.Zone, in.From, in.To)
+	months := new(big.Rat)
+	for _, p := range catalogue.Pieces(s.cfg.Series.History, in.From, in.To) {
+		months.Add(months, billing.Months(p.Network.Zone, p.From, p.To))
+	}
 	out.Body.Months, _ = months.Float64()
 	of, uses := map[catalogue.SpaceKind][]float64{}, map[catalogue.SpaceKind][]float64{}
 	var shown []calibrated
@@ -246,9 +250,8 @@ func yearBefore(d catalogue.Day) catalogue.Day {
 // income is what a space brings over the reference period, by its area of the time.
 func (s *server) income(id catalogue.SpaceID, q calibrating, rent func(catalogue.Day) int64) int64 {
 	var sum billing.Income
-	zone := s.cfg.Network.Zone
 	for _, p := range catalogue.Pieces(s.cfg.Series.History, q.from, q.to) {
-		sp := p.Network.Space(id)
+		sp, zone := p.Network.Space(id), p.Network.Zone
 		if sp == nil {
 			continue
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -111,6 +112,9 @@ func (s *server) fail(err error) error {
 		return problem(http.StatusConflict, conflict.Error(), &huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg})
 	case errors.Is(err, lease.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return problem(http.StatusNotFound, "there is nothing by this id")
+	}
+	if errors.Is(err, context.Canceled) { // the client has gone, or the catalogue changes
+		return problem(http.StatusServiceUnavailable, "the request was ended: ask again")
 	}
 	s.cfg.Log.Error("request failed", slog.Any("error", err))
 	return problem(http.StatusInternalServerError, "the service could not do this; its log says why")

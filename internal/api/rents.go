@@ -19,8 +19,8 @@ type rentBody struct {
 	Reason string        `json:"reason" required:"true" minLength:"1" maxLength:"500"`
 }
 
-// rentView is a rent that held, holds or is to hold.
-type rentView struct {
+// RentView is a rent that held, holds or is to hold.
+type RentView struct {
 	Cents      int64             `json:"rent_cents_m2_month"`
 	From       *catalogue.Day    `json:"from" format:"date" doc:"Null: from the beginning."`
 	Reason     string            `json:"reason" doc:"Empty: the catalogue says so."`
@@ -30,9 +30,9 @@ type rentView struct {
 
 // rentSet is a rent that was set, and what it takes the place of.
 type rentSet struct {
-	rentView
+	RentView
 	Before   *int64     `json:"before_cents" doc:"The rent of the day before it; null: none."`
-	Replaced []rentView `json:"replaced" nullable:"false" doc:"Rents that were to hold from then or later, and are gone by it."`
+	Replaced []RentView `json:"replaced" nullable:"false" doc:"Rents that were to hold from then or later, and are gone by it."`
 }
 
 type rentIn struct {
@@ -50,7 +50,7 @@ func (s *server) rentPaths() {
 	roles := []Role{Admin, Manager, Billing}
 	huma.Register(s.api, operation("PUT", "/v1/spaces/{id}/rent", tagBilling, "Revise a space's rent per m² from a day on.", roles...), s.putRent)
 	huma.Register(s.api, operation("GET", "/v1/spaces/{id}/rent", tagBilling, "A space's rents per m², by the day from which each holds.", roles...),
-		func(ctx context.Context, in *rentListIn) (*pageOut[rentView], error) {
+		func(ctx context.Context, in *rentListIn) (*pageOut[RentView], error) {
 			sp, err := s.ownSpace(ctx, in.ID)
 			if err != nil {
 				return nil, err
@@ -59,16 +59,16 @@ func (s *server) rentPaths() {
 			if err != nil {
 				return nil, s.fail(err)
 			}
-			list := []rentView{}
+			list := []RentView{}
 			for _, v := range rents[sp.ID].Versions() {
 				list = append(list, showRent(v.From, v.Value, v.At))
 			}
-			return numbered(Tabular{Paging: in.Paging}, list, func(v rentView) rentView { return v })
+			return numbered(Tabular{Paging: in.Paging}, list, func(v RentView) RentView { return v })
 		})
 }
 
-func showRent(from catalogue.Day, r *billing.Rent, at time.Time) rentView {
-	v := rentView{Cents: r.Cents, Reason: r.Reason, By: r.By, RecordedAt: instant(at)}
+func showRent(from catalogue.Day, r *billing.Rent, at time.Time) RentView {
+	v := RentView{Cents: r.Cents, Reason: r.Reason, By: r.By, RecordedAt: instant(at)}
 	if from > 0 {
 		v.From = &from
 	}
@@ -107,7 +107,7 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentSet], error)
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	out := rentSet{rentView: showRent(r.From, &r.Rent, r.At), Replaced: []rentView{}}
+	out := rentSet{RentView: showRent(r.From, &r.Rent, r.At), Replaced: []RentView{}}
 	if before := had.On(sp.ID, r.From-1); before > 0 {
 		out.Before = &before
 	}

@@ -243,7 +243,7 @@ func (a *house) openCore(ctx context.Context) (err error) {
 	a.enrolments = ingest.NewEnrolments(a.Keys)
 	a.pipeline = ingest.New(ingest.Config{
 		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Enrolments: a.enrolments, Moves: moves(a.catalogues, a.ledger), Newest: newest,
-		Rights: func() ingest.Rights { return a.Rights.InForce() }, DeviceAt: a.deviceAt, LeftIn: a.leftIn(),
+		Rights: func() ingest.Rights { return a.Rights.InForce() }, DeviceAt: a.deviceAt, Former: a.formerDevice, LeftIn: a.leftIn(),
 		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
 	})
 	a.core.run(a.ctx, a.pipeline.Run) // ends after the broker: what was handed over is committed first

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lorntech/totem/internal/bills"
@@ -102,9 +103,13 @@ func (a *house) take(ctx context.Context, t proposal) error {
 	if err != nil {
 		return err
 	}
-	file := digestOf(t.network)
+	file := strings.TrimSpace(digestOf(t.network) + " " + t.since)
+	antedates, err := t.antedates(before, a.opt.Now())
+	if err != nil {
+		return err
+	}
 	switch last := before.Told.Last(); {
-	case last != nil && catalogue.Same(*last, t.network):
+	case last != nil && catalogue.Same(*last, t.network) && (!antedates || string(seen.Body) == file):
 		if err = a.use(before); err == nil { // a drawing may be another all the same
 			err = a.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutPlans(t.plans) })
 		}
@@ -179,6 +184,19 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t propos
 		a.moved = a.moved || len(catalogue.EffectsOf(change.Before.Told, change.After.Told).Visits) > 0
 	}
 	return change.After, err
+}
+
+// antedates reports whether a catalogue that is in force is told to have been so
+// since an instant at which another was.
+func (t *proposal) antedates(before catalogue.Chronicle, now time.Time) (bool, error) {
+	if t.since == "" || len(before.Recorded.Versions()) == 0 {
+		return false, nil
+	}
+	since, err := t.from(now)
+	if err != nil {
+		return false, fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %w", err)
+	}
+	return slices.ContainsFunc(catalogue.Pieces(before.Recorded, since, now), func(p catalogue.Piece) bool { return !catalogue.Same(p.Network, t.network) }), nil
 }
 
 // from is the instant from which a told catalogue holds.

@@ -79,32 +79,35 @@ func (a *App) propose(c api.NewCatalogue) (p proposal, err error) {
 	return p, (&house{shell: a.shell}).use(catalogue.Unchanged(p.network))
 }
 
-// replace closes the house and opens another one.
+// replace closes the house and opens another one: of the proposed catalogue, or
+// where that cannot be recorded the same again. What follows the ledger is closed
+// before: it must not write of the old names and doors after they have changed.
 func (a *App) replace(ctx context.Context, p proposal) error {
 	old := a.house
 	a.gate.mu.Lock()
-	err := old.settle(ctx)
-	var told catalogue.Chronicle
-	if err == nil {
-		told, err = a.record(ctx, old.chronicle, p)
-	}
-	if err != nil { // nothing has happened
+	if err := old.settle(ctx); err != nil { // nothing has happened
 		a.gate.mu.Unlock()
 		a.front.open(a.ctx, api.New(old.apiConfig()))
 		return err
 	}
-	err = errors.Join(old.followers.close(ctx), old.core.close(ctx))
-	next := &house{shell: a.shell}
-	if err == nil {
-		err = next.use(told)
+	closed := errors.Join(old.followers.close(ctx), old.core.close(ctx))
+	told, refused := old.chronicle, closed
+	if closed == nil {
+		if after, err := a.record(ctx, old.chronicle, p); err == nil {
+			told = after
+		} else {
+			refused = err
+		}
 	}
+	next := &house{shell: a.shell}
+	err := next.use(told)
 	if err == nil {
 		err = next.open(ctx)
 	}
 	if err != nil {
 		a.gate.mu.Unlock()
-		a.fail(fmt.Errorf("the changed catalogue is recorded, and cannot be put in force: %w", err))
-		return err
+		a.fail(fmt.Errorf("a catalogue cannot be put in force: %w", err))
+		return errors.Join(refused, err)
 	}
 	a.auth.network.Store(next.Network)
 	if e, ok := a.broker.(embedded); ok {
@@ -118,7 +121,7 @@ func (a *App) replace(ctx context.Context, p proposal) error {
 	}
 	next.follow()
 	next.forget(old.Network)
-	return nil
+	return refused
 }
 
 // settle waits until all that was handed over is committed.

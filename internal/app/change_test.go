@@ -523,3 +523,89 @@ func TestAnotherTimeZoneLeavesPastDaysAsTheyWere(t *testing.T) {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
 }
+
+// What a reader kept counts where it hung then, also when it is no longer there;
+// and whoever was in a space that is gone is in what it lay in.
+func TestARemovedReadersPastIsNotLost(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	c := clientOf(t, a)
+	now := time.Now().UTC()
+	badge := func(device string, at time.Time) sent {
+		return sent{topic: "totem/v1/epinal/" + device + "/badge", payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, uuid.New(), wire.FormatTime(at), aliceUID)}
+	}
+	publish(t, a, []sent{badge("epinal-coworking-in", now.Add(-time.Minute))})
+	in := func() any {
+		for _, p := range c.must("GET", "/v1/buildings/epinal-gare/rollcall", "")["people"].([]any) {
+			if p := p.(map[string]any); p["member"] == "alice" {
+				return p["space"]
+			}
+		}
+		return nil
+	}
+	eventually(t, "Alice in the coworking", func() bool { return in() == "epinal-coworking" })
+	c.must("PUT", "/v1/catalogue", without(t, "epinal-coworking"))
+	eventually(t, "Alice in what the coworking lay in", func() bool { return in() == "epinal-hall" })
+	day := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+	publish(t, a, []sent{badge("epinal-coworking-in", day), badge("epinal-coworking-out", day.Add(2*time.Hour))})
+	visits := c.must("GET", "/v1/visits?member=alice&space=epinal-coworking&from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z", "")["items"].([]any)
+	if len(visits) != 1 || visits[0].(map[string]any)["ended"] != "badge" {
+		t.Errorf("kept reads of a removed reader: %v", visits)
+	}
+	rejects := func() int { return len(c.must("GET", "/v1/rejects", "")["items"].([]any)) }
+	before := rejects()
+	publish(t, a, []sent{badge("epinal-coworking-in", time.Now()), {topic: "totem/v1/epinal/epinal-coworking-in/status", payload: []byte(`{"online":false}`)}})
+	eventually(t, "what it says now is rejected", func() bool { return rejects() == before+2 })
+	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
+	}
+}
+
+// While visits and minutes are being made, a space is renamed again and again:
+// nothing is left under a former name.
+func TestRenamingWhileVisitsAreMadeLosesNone(t *testing.T) {
+	a := startApp(t, testConfig(t))
+	priced(t, a)
+	c := clientOf(t, a)
+	var all []sent
+	for day := 1; day <= 30; day++ {
+		all = append(all, stay(fmt.Sprintf("2026-10-%02d", day), "09:00:00", "12:00:00")...)
+	}
+	plain := string(must(os.ReadFile(changedCatalogue(t, "name: Accueil", "name: Accueil"))))
+	named := func(id, was string) string {
+		text := strings.Replace(plain, "{id: metz-coworking,", "{id: "+id+", was: "+was+",", 1)
+		for _, old := range []string{"parent: metz-coworking,", "to: metz-coworking}", "from: metz-coworking,", "space: metz-coworking,", "space: metz-coworking}"} {
+			text = strings.ReplaceAll(text, old, strings.Replace(old, "metz-coworking", id, 1))
+		}
+		return string(must(json.Marshal(map[string]string{"name": "r.yaml", "text": text})))
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 6 {
+			publish(t, a, all[i*10:(i+1)*10])
+		}
+	}()
+	id := "metz-coworking"
+	for i, going := 0, true; going || i < 8; i++ {
+		next := []string{"metz-plateau", "metz-coworking"}[i%2]
+		c.must("PUT", "/v1/catalogue", named(next, id))
+		id = next
+		select {
+		case <-done:
+			going = false
+		default:
+		}
+	}
+	<-done
+	seconds := 0.0
+	for _, h := range c.must("GET", "/v1/hours?by=tenant&tenant=atelier&month=2026-10", "")["items"].([]any) {
+		seconds += h.(map[string]any)["measured_seconds"].(float64)
+	}
+	if seconds != 30*3*3600 {
+		t.Errorf("%v seconds of %d", seconds, 30*3*3600)
+	}
+	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
+		t.Errorf("verify: %v", v)
+	}
+}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/access"
@@ -47,6 +48,21 @@ func (a *house) deviceAt(d *catalogue.Device, t time.Time) *catalogue.Device {
 		return d
 	}
 	return catalogue.DeviceAt(a.catalogues, d.ID, t)
+}
+
+// formerDevice is a device that hung at a site at an instant, or ever, and is
+// not there now.
+func (a *house) formerDevice(site catalogue.SiteID, id catalogue.DeviceID, t time.Time) *catalogue.Device {
+	for _, v := range slices.Backward(a.catalogues.Versions()) {
+		n := *v.Value
+		if !t.IsZero() && n != catalogue.At(a.catalogues, t) {
+			continue
+		}
+		if d := n.Device(id); d != nil && d.Site == site {
+			return d
+		}
+	}
+	return nil
 }
 
 // leftIn is where a read left its subject, by the doors of its time.

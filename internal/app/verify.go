@@ -42,6 +42,13 @@ func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (l
 	if err != nil || !a.OK {
 		return a, err
 	}
+	if former := (*history.Last()).FormerNames(); len(former) > 0 {
+		what, err := l.KeptUnder(ctx, former)
+		if err != nil || what != "" {
+			a.OK, a.BrokenAt, a.Why = err != nil, a.Entries, "there are "+what+", a name that a space no longer has"
+			return a, err
+		}
+	}
 	since, err := l.VisitsSince(ctx)
 	if err != nil {
 		return a, err

@@ -26,6 +26,17 @@ func (n *Network) PresentName(id SpaceID) SpaceID {
 	return id
 }
 
+// FormerNames are the ids that spaces had before they were renamed.
+func (n *Network) FormerNames() (list []SpaceID) {
+	if n.names != nil {
+		for id := range n.names.present {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // FirstName is what a space was called at first: it stands for the space, however
 // often it is renamed.
 func (n *Network) FirstName(id SpaceID) SpaceID {

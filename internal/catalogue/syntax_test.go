@@ -27,7 +27,7 @@ func TestBrokenYAMLNamesItsLine(t *testing.T) {
 		{"a tag", "network: !!str A\ntimezone: UTC\n", "1: network: tags like !!str are not read"},
 		{"an unknown alias", "network: A\ntimezone: UTC\nsites: *nowhere\n", "3: sites: no anchor &nowhere"},
 		{"an alias to itself", "network: A\ntimezone: UTC\nsites: &a [*a]", "3: sites[0]: is no mapping; a site has id name city holidays opening"},
-		{"brackets without end", strings.Repeat("[", 10000), "1: syntax: sequence end token ']' not found"},
+		{"brackets without end", strings.Repeat("[", 10000), "1: syntax: lists or mappings are nested more than 32 deep"},
 		{"far too long", strings.Repeat("a", 5<<20), "1: syntax: the file is larger than 4194304 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -36,5 +36,15 @@ func TestBrokenYAMLNamesItsLine(t *testing.T) {
 				t.Errorf("\n got %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// What is nested without end is refused before it costs anything.
+func TestWhatIsNestedTooDeepIsRefused(t *testing.T) {
+	for _, text := range []string{"a: " + strings.Repeat("[", 200_000), strings.Repeat("{a: ", 100_000), strings.Repeat("- ", 100_000), "a:\n" + strings.Repeat("? ", 50_000)} {
+		_, err := Parse("deep.yaml", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), "nested") {
+			t.Errorf("%.20s…: %v", text, err)
+		}
 	}
 }

@@ -38,6 +38,10 @@ func (d *document) root(data []byte, known []string) *object {
 		d.fail(line, "syntax", "the text is not valid UTF-8")
 		return nil
 	}
+	if line := tooDeep(text); line > 0 {
+		d.fail(line, "syntax", "lists or mappings are nested more than %d deep", deepestYAML)
+		return nil
+	}
 	file, line, err := parseYAML(text)
 	switch {
 	case err != nil:

@@ -72,7 +72,14 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 		return nil
 	}
 	it.device = p.cfg.Network.Device(topic.Device)
-	if it.device == nil || it.device.Site != topic.Site {
+	former := it.device == nil || it.device.Site != topic.Site
+	if former { // what it kept, and somebody else hands over
+		it.device = nil
+		if p.cfg.Former != nil {
+			it.device = p.cfg.Former(topic.Site, topic.Device, time.Time{})
+		}
+	}
+	if it.device == nil {
 		return it.refuse(RejectUnknownDevice + ": the catalogue has no such device at this site").alone()
 	}
 	if !wire.CanSend(it.device.Kind, topic.What) {
@@ -81,6 +88,15 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	it.msg, err = wire.Decode(topic, d.Payload)
 	if err != nil {
 		return it.refuse(rejectMalformed + ": " + err.Error()).alone()
+	}
+	if former {
+		if it.device = nil; !it.msg.At.IsZero() { // a will is of now
+			it.device = p.cfg.Former(topic.Site, topic.Device, it.msg.At)
+		}
+		if it.device == nil || it.urgent() || !wire.CanSend(it.device.Kind, topic.What) {
+			it.device, it.msg = nil, nil
+			return it.refuse(RejectUnknownDevice + ": the catalogue has no such device at this site, and had none then").alone()
+		}
 	}
 	return p.complete(it).alone()
 }

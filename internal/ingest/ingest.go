@@ -98,6 +98,9 @@ type Config struct {
 	Rights     func() Rights // those in force; they change only within the Store's commits
 	// DeviceAt is a device as it hung at an instant; nil: it hangs as it does now.
 	DeviceAt func(*catalogue.Device, time.Time) *catalogue.Device
+	// Former is a device that hung at a site at an instant and is no longer there,
+	// or is elsewhere now; nil: none did. With a zero instant: at any time.
+	Former func(catalogue.SiteID, catalogue.DeviceID, time.Time) *catalogue.Device
 	// LeftIn is where a read left its subject, by the doors of its time.
 	LeftIn  func(*Read) catalogue.SpaceID
 	Publish func(topic string, payload []byte, retain bool) error

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -68,6 +69,25 @@ func (tx *Tx) PutCatalogue(c Catalogue) error {
 		return fmt.Errorf("ledger: put catalogue: %w", err)
 	}
 	return nil
+}
+
+// KeptUnder finds something that is kept under one of some names; empty: nothing is.
+func (l *Ledger) KeptUnder(ctx context.Context, names []catalogue.SpaceID) (what string, err error) {
+	list, err := json.Marshal(names)
+	if err != nil {
+		return "", err
+	}
+	for _, table := range []string{"visits", "stays", "presence", "series_days"} {
+		var name string
+		err := l.reads.QueryRowContext(ctx, "SELECT space FROM "+table+" WHERE space IN (SELECT value FROM json_each(?)) LIMIT 1", string(list)).Scan(&name)
+		if err == nil {
+			return table + " of " + name, nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return "", fmt.Errorf("ledger: kept under former names: %w", err)
+		}
+	}
+	return "", nil
 }
 
 // RenameSpace keeps all that is known of a space under its new name. With

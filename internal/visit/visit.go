@@ -62,7 +62,12 @@ func Presence(p *Places, reads []Read) (space catalogue.SpaceID, since, until ti
 		return "", since, until
 	}
 	last := m.steps[len(m.steps)-1]
-	if space = last.after; last.network.Space(space) == nil {
+	for _, id := range last.network.Chain(last.after) { // of a space that is gone since, in what it lay in
+		if space = id; (*p.history.Last()).Space(id) != nil {
+			break
+		}
+	}
+	if last.network.Space(space) == nil {
 		return "", since, until
 	}
 	m.space(space)

@@ -1512,8 +1512,12 @@ export interface components {
              */
             n?: number;
             since?: string;
-            /** @description What is made again by it, and what it leaves without a place. */
+            /** @description What is made again by it. */
             touches?: string[];
+            /** @description The service has this catalogue since then already: nothing was recorded. */
+            unchanged?: boolean;
+            /** @description What may not be meant: catalogues whose place it takes, spaces that may have been renamed. */
+            warnings?: string[];
         };
         CatalogueVersion: {
             /** @description Who told it; totem: the service started with it. */
@@ -1838,6 +1842,8 @@ export interface components {
             /** Format: date */
             ends_on?: string | null;
             id?: string;
+            /** @description Answered where the change is to hold from a day to come: the version that it made. The rest is as it is today. */
+            readonly made?: components["schemas"]["Made"];
             members?: string[] | null;
             plan: string;
             /** Format: int64 */
@@ -1886,6 +1892,11 @@ export interface components {
             id?: string;
             /** @description What was looked at: reads, visits, data, explain, hours, days. */
             what?: string;
+        };
+        Made: {
+            effective_from?: string;
+            /** Format: int64 */
+            n?: number;
         };
         Me: {
             expires_at?: string | null;
@@ -2266,6 +2277,8 @@ export interface components {
             includes?: string[];
             /** Format: int64 */
             inferred_cap_minutes?: number;
+            /** @description Answered where the change is to hold from a day to come: the version that it made. The rest is as it is today. */
+            readonly made?: components["schemas"]["Made"];
             name: string;
             roaming?: boolean;
             /** Format: int64 */
@@ -2444,6 +2457,27 @@ export interface components {
              * @description In cents per m² and month.
              */
             rent_cents_m2_month: number;
+        };
+        RentSet: {
+            /**
+             * Format: int64
+             * @description The rent of the day before it; null: none.
+             */
+            before_cents?: number | null;
+            /** @description Empty: the catalogue says so. */
+            by?: string;
+            /**
+             * Format: date
+             * @description Null: from the beginning.
+             */
+            from?: string | null;
+            /** @description Empty: the catalogue says so. */
+            reason?: string;
+            recorded_at?: string;
+            /** Format: int64 */
+            rent_cents_m2_month?: number;
+            /** @description Rents that were to hold from then or later, and are gone by it. */
+            replaced?: components["schemas"]["RentView"][];
         };
         RentView: {
             /** @description Empty: the catalogue says so. */
@@ -9751,7 +9785,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RentView"];
+                    "application/json": components["schemas"]["RentSet"];
                 };
             };
             /** @description Bad Request */
