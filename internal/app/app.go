@@ -166,6 +166,8 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 
 // Close stops every part in reverse order of its start, and waits for it.
 func (a *App) Close(ctx context.Context) error {
+	a.replacing.Lock() // a change of the catalogue is finished first
+	defer a.replacing.Unlock()
 	var listener stack
 	if n := len(a.ways); n > 1 { // nobody is answered by what is being closed
 		listener, a.ways = a.ways[1:], a.ways[:1]
