@@ -11,6 +11,7 @@ import (
 
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/sheets"
 )
 
@@ -112,6 +113,9 @@ func (s *server) fail(err error) error {
 		return problem(http.StatusConflict, conflict.Error(), &huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg})
 	case errors.Is(err, lease.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return problem(http.StatusNotFound, "there is nothing by this id")
+	}
+	if errors.Is(err, rights.ErrEnded) {
+		return problem(http.StatusServiceUnavailable, err.Error())
 	}
 	if errors.Is(err, context.Canceled) { // the client has gone, or the catalogue changes
 		return problem(http.StatusServiceUnavailable, "the request was ended: ask again")

@@ -90,6 +90,7 @@ func (a *App) replace(ctx context.Context, p proposal) error {
 		a.front.open(a.ctx, api.New(old.apiConfig()))
 		return err
 	}
+	old.Rights.End()
 	closed := errors.Join(old.followers.close(ctx), old.core.close(ctx))
 	told, refused := old.chronicle, closed
 	if closed == nil {

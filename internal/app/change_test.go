@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/occupancy"
@@ -608,4 +609,52 @@ func TestRenamingWhileVisitsAreMadeLosesNone(t *testing.T) {
 	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
 		t.Errorf("verify: %v", v)
 	}
+}
+
+// An outside broker keeps nothing of a device that is no longer there.
+func TestAnOutsideBrokerKeepsNothingOfWhatIsGone(t *testing.T) {
+	if !mosquittotest.Wanted() {
+		t.Skipf("not run: needs Mosquitto; set %s=1 (.ci/run and make integration do)", mosquittotest.Variable)
+	}
+	m := mosquittotest.Start(t)
+	cfg := testConfig(t)
+	cfg.MQTTURL = "mqtt://" + m.Addr
+	a := startApp(t, cfg)
+	settle(t, a)
+	eventually(t, "connected", func() bool { return a.broker.Ready() == nil })
+	const reader = "totem/v1/epinal/epinal-coworking-in/"
+	retained := func() (topics []string) {
+		c, err := mqttload.Dial(t.Context(), m.Addr, "looks-"+uuid.NewString(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		var mu sync.Mutex
+		for _, what := range []string{"status", "allowlist"} {
+			if err := c.Subscribe(t.Context(), reader+what, func(topic string, p []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(p) > 0 {
+					topics = append(topics, topic)
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(100 * time.Millisecond) // what is retained comes with the subscription, or not at all
+		mu.Lock()
+		defer mu.Unlock()
+		return topics
+	}
+	c, err := mqttload.Dial(t.Context(), m.Addr, "epinal-coworking-in", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.PublishRetained(reader+"status", fmt.Appendf(nil, `{"id":%q,"at":%q,"online":true}`, uuid.New(), wire.FormatTime(time.Now()))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "status and list retained", func() bool { return len(retained()) == 2 })
+	clientOf(t, a).must("PUT", "/v1/catalogue", without(t, "epinal-coworking"))
+	eventually(t, "nothing retained", func() bool { return len(retained()) == 0 })
 }

@@ -79,7 +79,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	face.handler.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// pause makes requests wait, once those that are being answered have ended.
+// pause makes requests wait, once those that are being answered have ended, or
+// have had their time.
 func (f *front) pause() {
 	f.mu.Lock()
 	face := f.now
@@ -87,12 +88,15 @@ func (f *front) pause() {
 	f.mu.Unlock()
 	ended := make(chan struct{})
 	go func() { face.busy.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-time.After(drainTime):
+	wait := func() {
+		select {
+		case <-ended:
+		case <-time.After(drainTime):
+		}
 	}
+	wait()
 	face.cancel()
-	<-ended
+	wait() // whoever reads its answer slowly holds up nobody
 }
 
 // open has requests answered by a handler, and lets those that wait go on.

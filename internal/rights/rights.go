@@ -9,6 +9,7 @@ package rights
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -76,7 +77,8 @@ type Keeper struct {
 	decides  time.Time           // since when doors and spaces decide as they do now; zero: always
 	billable []catalogue.SpaceID // whose visits outlive their person: bills need them
 
-	mu      sync.Mutex // one change at a time
+	ended   atomic.Bool // another keeper has taken over
+	mu      sync.Mutex  // one change at a time
 	current atomic.Pointer[InForce]
 	watch   []func(*InForce)
 }
@@ -111,6 +113,12 @@ func (k *Keeper) compilerOf(n *catalogue.Network) *access.Compiler {
 	return access.NewCompiler(n)
 }
 
+// ErrEnded says that another keeper, of a changed catalogue, has taken over.
+var ErrEnded = errors.New("the catalogue has changed meanwhile: ask again")
+
+// End lets no more changes be made: another keeper takes over.
+func (k *Keeper) End() { k.ended.Store(true) }
+
 // InForce returns the rights in force.
 func (k *Keeper) InForce() *InForce { return k.current.Load() }
 
@@ -132,6 +140,9 @@ func (k *Keeper) compile(book *lease.Book, lockdowns []lease.Lockdown) *InForce 
 // put commits a change and puts what it makes in force before anybody else may
 // write: a read after it in the chain was decided by it.
 func (k *Keeper) put(ctx context.Context, next *InForce, change func(*ledger.Tx) error) error {
+	if k.ended.Load() {
+		return ErrEnded
+	}
 	err := k.store.Write(ctx, func(tx *ledger.Tx) error {
 		tx.AfterCommit(func() { k.current.Store(next) })
 		return change(tx)
