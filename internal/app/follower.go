@@ -234,27 +234,7 @@ func (f *follower) locate(ctx context.Context) error {
 		}
 		all = append(all, p)
 	}
-	err = f.ledger.Write(ctx, func(tx *ledger.Tx) error {
-		for _, p := range all {
-			if there, err := tx.StillThere(p.Subject); err != nil || !there {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if err := tx.PutPresence(p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, p := range all {
-		f.live.SetPresence(p.Subject, p.Space, p.Since, p.Until)
-	}
-	return nil
+	return f.place(ctx, all, func(*ledger.Tx) error { return nil })
 }
 
 // note writes down whom new reads touch. Where those are now who badged lately
@@ -272,38 +252,43 @@ func (f *follower) note(ctx context.Context, touched []ledger.Touched, upTo int6
 		}
 		present = append(present, p)
 	}
-	err := f.ledger.Write(ctx, func(tx *ledger.Tx) error {
+	return f.place(ctx, present, func(tx *ledger.Tx) error {
 		for _, t := range touched {
-			if there, err := tx.StillThere(t.Subject); err != nil || !there {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if err := tx.Touch(t); err != nil {
-				return err
-			}
-		}
-		for _, p := range present {
-			if there, err := tx.StillThere(p.Subject); err != nil || !there {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if err := tx.PutPresence(p); err != nil {
+			if err := ifStillThere(tx, t.Subject, func() error { return tx.Touch(t) }); err != nil {
 				return err
 			}
 		}
 		return tx.SetCursor(visitsCursor, upTo)
 	})
+}
+
+// place writes down where subjects are now, in one commit with more, and then
+// shows it.
+func (f *follower) place(ctx context.Context, found []ledger.Presence, more func(*ledger.Tx) error) error {
+	err := f.ledger.Write(ctx, func(tx *ledger.Tx) error {
+		for _, p := range found {
+			if err := ifStillThere(tx, p.Subject, func() error { return tx.PutPresence(p) }); err != nil {
+				return err
+			}
+		}
+		return more(tx)
+	})
 	if err != nil {
 		return err
 	}
-	for _, p := range present {
+	for _, p := range found {
 		f.live.SetPresence(p.Subject, p.Space, p.Since, p.Until)
 	}
 	return nil
+}
+
+// ifStillThere writes what is of a subject, unless that was erased since it was read.
+func ifStillThere(tx *ledger.Tx, who visit.Subject, write func() error) error {
+	there, err := tx.StillThere(who)
+	if err != nil || !there {
+		return err
+	}
+	return write()
 }
 
 // presence finds where a subject is now.
