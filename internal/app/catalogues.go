@@ -161,12 +161,14 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t propos
 		return before, err
 	}
 	first := len(before.Told.Versions()) == 0
+	var effects catalogue.Effects
 	if first {
 		if err := a.ledger.NoteCatalogue(ctx, visitBasis(t.network), now); err != nil {
 			return before, err
 		}
 		since = time.UnixMilli(dated.Beginning)
 	} else {
+		effects = catalogue.EffectsOf(change.Before.Told, change.After.Told)
 		differences := catalogue.Differences(*before.Recorded.Last(), t.network)
 		a.opt.Log.Info("the catalogue has changed", "since", since, "file", t.name, "by", t.by, "changes", len(differences), "first", differences[:min(5, len(differences))])
 	}
@@ -178,10 +180,10 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t propos
 		if err := tx.PutCatalogue(c); err != nil || first {
 			return err
 		}
-		return markChange(tx, change, now, a.cfg.InfluxURL != "")
+		return markChange(tx, change, effects, now, a.cfg.InfluxURL != "")
 	})
-	if err == nil && !first {
-		a.moved = a.moved || len(catalogue.EffectsOf(change.Before.Told, change.After.Told).Visits) > 0
+	if err == nil {
+		a.moved = a.moved || len(effects.Visits) > 0
 	}
 	return change.After, err
 }
@@ -210,14 +212,12 @@ func (t *proposal) from(now time.Time) (time.Time, error) {
 
 // markChange renames what is kept of renamed spaces, and has made again what
 // the changed catalogue makes otherwise.
-func markChange(tx *ledger.Tx, change catalogue.Change, now time.Time, outbox bool) error {
+func markChange(tx *ledger.Tx, change catalogue.Change, e catalogue.Effects, now time.Time, outbox bool) error {
 	for old, name := range change.Renamed {
 		if err := tx.RenameSpace(old, name, outbox); err != nil {
 			return err
 		}
 	}
-	before, after := change.Before.Told, change.After.Told
-	e := catalogue.EffectsOf(before, after)
 	for space, from := range e.Minutes {
 		if err := tx.MarkDirty(space, from, now); err != nil {
 			return err
@@ -232,7 +232,7 @@ func markChange(tx *ledger.Tx, change catalogue.Change, now time.Time, outbox bo
 		}
 	}
 	for site, from := range e.Visits {
-		if err := tx.TouchDoors(everDoors(site, before, after), from, now); err != nil {
+		if err := tx.TouchDoors(everDoors(site, change.Before.Told, change.After.Told), from, now); err != nil {
 			return err
 		}
 	}
