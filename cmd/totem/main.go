@@ -96,7 +96,7 @@ func flagsOf(k *kong.Context) *flagsSet {
 	return f
 }
 
-// clearEmpty makes an empty setting an unset one (contract §8).
+// clearEmpty makes an empty setting an unset one (rules 13.1).
 func clearEmpty() {
 	for _, name := range append(app.Variables(), "TOTEM_URL", "TOTEM_TOKEN") {
 		if os.Getenv(name) == "" {

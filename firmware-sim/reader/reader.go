@@ -1,5 +1,5 @@
 // Package reader is the firmware of a badge reader as a state machine
-// (contract §2): it asks, waits by its own clock, checks the decision's
+// (rules 3.3, 3.5): it asks, waits by its own clock, checks the decision's
 // signature, decides by its allowlist where no decision comes, and keeps in
 // its flash what it could not send, to send it later with the same ids.
 //

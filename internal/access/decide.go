@@ -1,4 +1,4 @@
-// Package access decides who may pass (contract §3). Rights are compiled, at
+// Package access decides who may pass (rules 4). Rights are compiled, at
 // each change, into an immutable Index; asking it is arithmetic: no lock, no
 // allocation, no I/O.
 //
@@ -15,7 +15,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Reason says why a read is granted or refused; the codes are the contract's.
+// Reason says why a read is granted or refused; the codes are those of rules 4.1 and 4.9.
 type Reason string
 
 // The reasons.
@@ -44,9 +44,9 @@ const (
 )
 
 const (
-	// staleAfter is how far a read's clock may be from ours (§2).
+	// staleAfter is how far a read's clock may be from ours (rules 2.9).
 	staleAfter = 10 * time.Second
-	// againWithin is how long the same door may be badged again in spite of anti-passback (§3.5).
+	// againWithin is how long the same door may be badged again in spite of anti-passback (rules 4.8).
 	againWithin = 30 * time.Second
 	// dayBegins is the local second at which anti-passback forgets: 04:00.
 	dayBegins = 4 * 3600
@@ -88,7 +88,7 @@ type Answer struct {
 	PassbackAlert bool // granted, and an alarm is due: entered twice without leaving
 }
 
-// Decide answers a question by §3: the first rule that applies. w may be nil:
+// Decide answers a question by rules 4.1: the first that applies. w may be nil:
 // then nobody's whereabouts are known.
 func (x *Index) Decide(q Question, w Whereabouts) Answer {
 	unix := q.At.UnixMilli()
@@ -123,7 +123,7 @@ func (x *Index) Decide(q Question, w Whereabouts) Answer {
 	return a
 }
 
-// barred tests rules 2 and 3: the reader, the clock, the credential.
+// barred tests points 2 and 3 of rules 4.1: the reader, the clock, the credential.
 func (x *Index) barred(q *Question, c *credential, unix int64) Reason {
 	switch {
 	case q.Disabled:
@@ -160,7 +160,7 @@ func (x *Index) lockedDown(site int, q *Question) bool {
 	return false
 }
 
-// right tests rules 5 and 6: any right, in the contract's order, else why there is none.
+// right tests points 5 and 6 of rules 4.1: any right, in their order, else why there is none.
 func (x *Index) right(a *Answer, c *credential, d *door, unix int64) {
 	a.Reason = NoRight
 	if c.member != nil && c.member.staff.has(d.site) {
@@ -180,7 +180,7 @@ func (x *Index) right(a *Answer, c *credential, d *door, unix int64) {
 }
 
 // byLease looks for a lease that grants, lowest id first; where none does, a
-// carries the best reason why (§3.6).
+// carries the best reason why (rules 4.9).
 func (x *Index) byLease(a *Answer, m *member, d *door, unix int64) bool {
 	a.Reason = NoRight
 	best := 0
@@ -237,7 +237,7 @@ func (x *Index) byEvent(c *credential, d *door, unix int64) bool {
 	return false
 }
 
-// passback tests the anti-passback of a granted read (§3.5).
+// passback tests the anti-passback of a granted read (rules 4.8).
 func (x *Index) passback(a *Answer, q *Question, c *credential, d *door, w Whereabouts) {
 	if c.member == nil || a.Reason == Staff || c.responder() {
 		return

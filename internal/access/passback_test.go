@@ -10,7 +10,7 @@ import (
 	"github.com/lorntech/totem/internal/lease"
 )
 
-// TestNobodyEntersTwiceWithoutLeaving holds §3.5: the studio refuses, the
+// TestNobodyEntersTwiceWithoutLeaving holds rules 4.8: the studio refuses, the
 // FabLab only raises an alarm.
 func TestNobodyEntersTwiceWithoutLeaving(t *testing.T) {
 	const studio, back, fablab = catalogue.DoorID("metz-studio-door"), catalogue.DoorID("metz-studio-back-door"), catalogue.DoorID("metz-fablab-door")

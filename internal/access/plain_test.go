@@ -10,7 +10,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// plain is contract §3 read aloud: slow, obvious, and sharing nothing with the
+// plain is section 4 of the rules read aloud: slow, obvious, and sharing nothing with the
 // index but the catalogue. The index must agree with it on every question.
 type plain struct {
 	n         *catalogue.Network
@@ -281,7 +281,7 @@ func easterSunday(year int) time.Time {
 	return time.Date(year, time.Month(f/31), f%31+1, 0, 0, 0, 0, time.UTC)
 }
 
-// inside is anti-passback's condition (§3.5).
+// inside is anti-passback's condition (rules 4.8).
 func (p plain) inside(m lease.MemberID, d *catalogue.Door, q access.Question, w access.Whereabouts) bool {
 	last, ok, err := w.Last(m, q.At)
 	if !ok || err != nil {

@@ -1,4 +1,4 @@
-// Package api is the HTTP face of Totem (contract §6): chi and huma make
+// Package api is the HTTP face of Totem (rules 11): chi and huma make
 // requests typed, checked and documented, and this package answers them from
 // the rights in force, the live state and the ledger.
 //

@@ -19,7 +19,7 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 )
 
-// Role is what a token may do (contract §6).
+// Role is what a token may do (rules 11.1).
 type Role string
 
 // The roles.

@@ -19,7 +19,7 @@ import (
 // catalogue, with what to put there.
 type unknownDevice struct {
 	Topic     string            `json:"topic"`
-	Adapter   *string           `json:"adapter" doc:"Null: it speaks the contract."`
+	Adapter   *string           `json:"adapter" doc:"Null: it speaks Totem's own messages."`
 	Address   *string           `json:"address"`
 	Count     int64             `json:"count" doc:"Messages of the last month."`
 	FirstSeen catalogue.Instant `json:"first_seen_at"`

@@ -51,7 +51,7 @@ func (s *server) bills(k Known) (bills.Bills, error) {
 	return s.cfg.Bills.AsKnown(at), nil
 }
 
-// hoursView is the measured hours of one tenant, member or day (contract §4).
+// hoursView is the measured hours of one tenant, member or day (rules 6).
 type hoursView struct {
 	Tenant    lease.TenantID  `json:"tenant"`
 	Member    *lease.MemberID `json:"member" doc:"By member and day; null where the person was erased."`

@@ -58,7 +58,7 @@ type usageIn struct {
 	Kind string `query:"kind" doc:"Only of this kind."`
 }
 
-// usageView is what was used of one group: contract §5. Null is unknown.
+// usageView is what was used of one group: rules 10.1. Null is unknown.
 type usageView struct {
 	Key               string   `json:"key"`
 	Spaces            int      `json:"spaces"`

@@ -16,7 +16,7 @@ import (
 	"github.com/lorntech/totem/internal/series"
 )
 
-// Config is the settings of contract §8: flags and, by the same name,
+// Config is the settings (rules 13.1): flags and, by the same name,
 // environment variables. An empty setting is unset.
 type Config struct {
 	Data              string `help:"Folder in which the ledger, the keys and the admin token are kept." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
@@ -25,7 +25,7 @@ type Config struct {
 	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
 	Catalogue         string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 	CatalogueSince    string `help:"From when a changed catalogue holds: a local day, or an instant; default: from its first start." env:"TOTEM_CATALOGUE_SINCE" placeholder:"DAY"`
-	Billing           string `help:"File of billing settings: the issuer, accounts, targets of rents, the ILAT; default: those of the contract." env:"TOTEM_BILLING" placeholder:"FILE"`
+	Billing           string `help:"File of billing settings: the issuer, accounts, targets of rents, the ILAT; default: no issuer, the defaults of each kind." env:"TOTEM_BILLING" placeholder:"FILE"`
 	InfluxURL         string `name:"influx-url" help:"An InfluxDB that is given a copy of the series for dashboards: 2.x, or 1.8 with its 2.x API." env:"TOTEM_INFLUX_URL" placeholder:"URL"`
 	InfluxToken       string `name:"influx-token" help:"Its token, which may write and read the bucket; for 1.8 user:password." env:"TOTEM_INFLUX_TOKEN" placeholder:"TOKEN"`
 	InfluxOrg         string `name:"influx-org" help:"Its organisation; none for 1.8." env:"TOTEM_INFLUX_ORG" placeholder:"ORG"`

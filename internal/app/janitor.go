@@ -8,7 +8,7 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 )
 
-// Retention (contract §7): reads three months (CNIL); rejects a month.
+// Retention (rules 12.3): reads three months (CNIL); rejects a month.
 const (
 	keepReadMonths = 3
 	keepRejects    = 30 * 24 * time.Hour

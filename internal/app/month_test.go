@@ -81,7 +81,7 @@ type spell struct {
 	badged   bool
 }
 
-// plainVisits reads §4's words one after the other.
+// plainVisits reads rules 5.1 to 5.4 one after the other.
 func plainVisits(list []pass, zone *time.Location) []spell {
 	list = slices.DeleteFunc(slices.Clone(list), func(p pass) bool { return !p.granted })
 	slices.SortFunc(list, func(a, b pass) int {

@@ -113,7 +113,7 @@ type stretch struct {
 
 // counts are the parts of a visit to an outermost coworking of a network that
 // count on a day of it: as corrected, and else at most the first minutes that the plan allows
-// an inferred end (§4). The lease of an instant is the one that gives the
+// an inferred end (rules 6.3). The lease of an instant is the one that gives the
 // innermost coworking in which the member then was, else the next outwards.
 func (t *Tariff) counts(n *catalogue.Network, day catalogue.Day, v *Visit, visits []Visit) []stretch {
 	from, to := v.asCorrected()
@@ -257,7 +257,7 @@ func (d *Day) share(pieces []piece) {
 }
 
 // Billable is what a day's seconds come to in minutes: nothing below the grace,
-// else the whole rounded up, then cut at the day's cap (§4).
+// else the whole rounded up, then cut at the day's cap (rules 6.3).
 func Billable(p *lease.Plan, seconds int64) int64 {
 	minutes := Rounded(p, seconds)
 	if p.DailyCapMinutes > 0 {

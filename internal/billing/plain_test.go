@@ -230,7 +230,7 @@ func plainBillable(p *lease.Plan, seconds int64) int64 {
 	return minutes
 }
 
-// plainAmounts is the formula of §4 for a plan that does not change.
+// plainAmounts is the formula of rules 7.1 for a plan that does not change.
 func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map[catalogue.Day]int64) (net, vat int64) {
 	days, used := int64(0), int64(0)
 	l := w.leases[id].Changes()[0].Value

@@ -7,7 +7,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Adjustment is how rents follow use (§5).
+// Adjustment is how rents follow use (rules 10.3).
 type Adjustment struct {
 	Target, Elasticity, MaxChange float64
 	IndexCap                      *float64 // the ILAT's change; nil: not given
@@ -35,7 +35,7 @@ type Suggestion struct {
 	Bound  Bound
 }
 
-// The defaults of §5, and the least part of the opening hours that must be known.
+// The defaults of rules 10.3, and the least part of the opening hours that must be known.
 const (
 	DefaultTarget     = 0.6
 	DefaultElasticity = 0.5

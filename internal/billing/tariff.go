@@ -1,5 +1,5 @@
 // Package billing turns visits into measured hours, hours into money, and use
-// into rents (contract §4, §5). It is arithmetic on values: whole seconds,
+// into rents (rules 6, 7, 10). It is arithmetic on values: whole seconds,
 // minutes and cents, with no clock and no storage. Who was where is package
 // visit's; what was used package occupancy's.
 package billing
@@ -90,7 +90,7 @@ func (t *Tariff) LeaseTerms(id lease.ID) lease.Terms[lease.Lease] { return t.lea
 func (t *Tariff) PlanTerms(id lease.PlanID) lease.Terms[lease.Plan] { return t.plans[id] }
 
 // on lists the leases that cover a day, cheapest first, then by id: the order
-// in which they are asked for a space (§4).
+// in which they are asked for a space (rules 6.2).
 func (t *Tariff) on(day catalogue.Day) []Terms {
 	if list, ok := t.days[day]; ok {
 		return list

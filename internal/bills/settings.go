@@ -54,7 +54,7 @@ type Accounts struct {
 
 const yearBegins = "01-01"
 
-// Calibration is how the rents of one kind follow use; what is null is as for all (contract §5).
+// Calibration is how the rents of one kind follow use; what is null is as for all (rules 10.3).
 type Calibration struct {
 	Target     *float64 `yaml:"target"`
 	Elasticity *float64 `yaml:"elasticity"`

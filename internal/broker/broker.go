@@ -5,8 +5,8 @@
 // Both hand every publication on an up topic to one Handler with a function to
 // acknowledge it, and both acknowledge to the sender only when that function
 // is called: what is acknowledged is what the handler has committed
-// (contract §2). The embedded one also decides who may connect, publish and
-// subscribe (contract §8); an outside one has its own rules for that.
+// (rules 2.6). The embedded one also decides who may connect, publish and
+// subscribe (rules 3.7); an outside one has its own rules for that.
 //
 // It is not the pipeline: it reads no payload, keeps nothing on disk, and
 // knows no person. The wire format of topics it shares with package wire in
@@ -19,7 +19,7 @@ import (
 )
 
 // MaxPayload is the size in bytes above which a message is refused as too
-// large (contract §2). The brokers still hand larger ones over, as far as
+// large (rules 2.8). The brokers still hand larger ones over, as far as
 // Limits.PacketBytes, so that the refusal can be kept.
 const MaxPayload = 64 << 10
 

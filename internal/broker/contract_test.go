@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/broker/mqttload"
 )
 
-// subject is a broker under the contract, with the far side's address.
+// subject is a broker under this suite, with the far side's address.
 type subject struct {
 	Broker
 	addr    string

@@ -25,7 +25,7 @@ type OutsideConfig struct {
 	ClientID string
 	// Sites are those whose messages are taken; none: every site's.
 	Sites []catalogue.SiteID
-	// Foreign are further filters: those of real devices that do not speak the contract.
+	// Foreign are further filters: those of real devices that speak their own payloads.
 	Foreign []string
 	Handler Handler
 	// OnUp is told of each connection once its subscriptions stand: what was

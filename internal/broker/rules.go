@@ -17,13 +17,13 @@ const (
 
 const root = "totem/v1/"
 
-// rules are the topic rules of contract §8. Whatever they do not name is denied.
+// rules are the topic rules of rules 3.7. Whatever they do not name is denied.
 type rules struct {
 	network *catalogue.Network
 	foreign Foreign // nil: there are no real devices
 }
 
-// Foreign knows the topics of real devices that do not speak the contract.
+// Foreign knows the topics of real devices that speak their own payloads.
 type Foreign interface {
 	// Owners are the devices that publish on a topic; known says that it is a
 	// topic of such devices at all, be it of one that the catalogue does not know.
@@ -134,7 +134,7 @@ func split(topic string) (site, device, what string, ok bool) {
 	return site, device, what, ok && !strings.Contains(what, "/")
 }
 
-// isUp names the up topics of contract §2.
+// isUp names the topics up (rules 2.1).
 func isUp(what string) bool {
 	switch what {
 	case "badge", "door", "occupancy", "count", "flow", "air", "status":
@@ -143,7 +143,7 @@ func isUp(what string) bool {
 	return false
 }
 
-// isDown names the down topics of contract §2.
+// isDown names the topics down (rules 3.1).
 func isDown(what string) bool {
 	switch what {
 	case "decision", "command", "allowlist":
@@ -165,7 +165,7 @@ func slug(s string) bool {
 	return true
 }
 
-// mayUseID reports whether a client may call itself id (contract §8): its
+// mayUseID reports whether a client may call itself id (rules 3.7): its
 // username, or that with a suffix. The anonymous take any other: one that a
 // device or a token holder could use would hand them its session.
 func (r rules) mayUseID(p Principal, username, id string) bool {

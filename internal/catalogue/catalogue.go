@@ -3,7 +3,7 @@
 // them, with opening hours, public holidays and local time.
 //
 // It knows nothing of people or rights (package lease) and does no I/O but
-// parsing the YAML of contract §8 (Parse).
+// parsing the catalogue file (Parse, rules 13.2).
 package catalogue
 
 import (
@@ -24,7 +24,7 @@ type (
 // Outside is the door side that is no space: the street.
 const Outside SpaceID = "outside"
 
-// SpaceKind is what a space is for (contract §1).
+// SpaceKind is what a space is for (rules 1.2).
 type SpaceKind string
 
 // The kinds of spaces.
@@ -45,7 +45,7 @@ const (
 	Studio             SpaceKind = "studio"
 )
 
-// SpaceKinds lists every kind, in the contract's order.
+// SpaceKinds lists every kind, in the order of rules 1.2.
 func SpaceKinds() []SpaceKind {
 	return []SpaceKind{
 		PrivateOffice, Coworking, MeetingRoom, AssociationsOffice, Demo, Common, Cafe,
@@ -53,11 +53,11 @@ func SpaceKinds() []SpaceKind {
 	}
 }
 
-// Valid reports whether k is one of the contract's kinds.
+// Valid reports whether k is one of SpaceKinds.
 func (k SpaceKind) Valid() bool { return slices.Contains(SpaceKinds(), k) }
 
 // Shared reports whether people who do not know each other use such a space
-// together, so that it has free places rather than being free or taken (§6).
+// together, so that it has free places rather than being free or taken (rules 1.2).
 func (k SpaceKind) Shared() bool {
 	switch k {
 	case Coworking, Common, Cafe, FabLab, Demo, Studio, Auditorium:
@@ -66,10 +66,10 @@ func (k SpaceKind) Shared() bool {
 	return false
 }
 
-// Office reports whether the space is somebody's office: no live topic (§7).
+// Office reports whether the space is somebody's office: no live topic (rules 9.9).
 func (k SpaceKind) Office() bool { return k == PrivateOffice || k == AssociationsOffice }
 
-// DeviceKind is what a device is (contract §1).
+// DeviceKind is what a device is (rules 1.3).
 type DeviceKind string
 
 // The kinds of devices.
@@ -84,12 +84,12 @@ const (
 	Gateway       DeviceKind = "gateway"
 )
 
-// DeviceKinds lists every kind, in the contract's order.
+// DeviceKinds lists every kind, in the order of rules 1.3.
 func DeviceKinds() []DeviceKind {
 	return []DeviceKind{Reader, DoorContact, PeopleCounter, FlowCounter, Occupancy, Desk, Air, Gateway}
 }
 
-// Valid reports whether k is one of the contract's kinds.
+// Valid reports whether k is one of DeviceKinds.
 func (k DeviceKind) Valid() bool { return slices.Contains(DeviceKinds(), k) }
 
 // OnDoor reports whether such a device sits on a door; all others but gateways sit in a space.
@@ -112,7 +112,7 @@ const (
 	Out Direction = "out"
 )
 
-// AntiPassback says what a space does when a member enters it twice without leaving (§3.5).
+// AntiPassback says what a space does when a member enters it twice without leaving (rules 4.8).
 type AntiPassback string
 
 // The anti-passback modes; the zero value is none.
@@ -316,7 +316,7 @@ func (n *Network) Chain(a SpaceID) []SpaceID {
 }
 
 // Billable reports whether hours in the space are measured for bills: coworking
-// and what lies below it (§4).
+// and what lies below it (rules 6.1).
 func (n *Network) Billable(a SpaceID) bool { return n.Coworking(a) != "" }
 
 // Coworking is the outermost space of kind coworking at or above a: what lies

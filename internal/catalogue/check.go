@@ -62,7 +62,7 @@ func (s *source) checkNames() {
 }
 
 // ValidID reports whether s may be an id: [a-z0-9][a-z0-9-]{0,63}, and not the
-// reserved "live" (§1).
+// reserved "live" (rules 1.4).
 func ValidID(s string) bool { return slug(s) && s != "live" }
 
 func slug(s string) bool {
@@ -97,7 +97,7 @@ func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
 }
 
 // reservedDevice reports whether an id is the username that API tokens have at the
-// broker (§8): a device of that name could not be told from them.
+// broker (rules 1.4): a device of that name could not be told from them.
 func reservedDevice(id any) bool { return id == DeviceID("token") }
 
 // refer checks that a part of that id is there; an empty id was told already

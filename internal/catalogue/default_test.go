@@ -58,7 +58,7 @@ func TestTheContractsIdsAreInTheDefault(t *testing.T) {
 		n.Device("metz-coworking-count").HoldSeconds == 1800 && n.Device("metz-gateway").Kind == Gateway &&
 		n.Device("metz-desk-7").Kind == Desk
 	if !ok {
-		t.Error("an id of contract §8 is missing or different")
+		t.Error("an id that the README and the documents use is missing or different")
 	}
 }
 

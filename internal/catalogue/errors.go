@@ -8,7 +8,7 @@ import (
 )
 
 // Error is one fault of a catalogue file, written "file:line: field: message"
-// (contract §8). Parse returns several joined; errors.As finds the first.
+// (rules 13.2). Parse returns several joined; errors.As finds the first.
 type Error struct {
 	File  string
 	Line  int    // counted from 1

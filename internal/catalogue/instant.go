@@ -2,7 +2,7 @@ package catalogue
 
 import "time"
 
-// Instant is a time.Time that is written as the contract says: RFC 3339, in
+// Instant is a time.Time that is written as rules 1.5 says: RFC 3339, in
 // UTC, to the millisecond.
 type Instant struct{ time.Time }
 

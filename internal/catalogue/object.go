@@ -241,7 +241,7 @@ func (o *object) flag(name string) bool {
 	return b.Value
 }
 
-// list reads a list; missing and null are empty (§8).
+// list reads a list; missing and null are empty (rules 13.2).
 func (o *object) list(name string) []ast.Node {
 	if !o.has(name) {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Parse reads a catalogue of contract §8. file is its name in errors, which
+// Parse reads a catalogue file (rules 13.2). file is its name in errors, which
 // are *Error joined (at most 20, the first by line): all that is wrong is
 // told at once, and no network is returned unless nothing is.
 func Parse(file string, data []byte) (*Network, error) {

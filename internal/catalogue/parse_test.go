@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// example is the YAML of contract §8, with the readers that its
+// example is a catalogue file, with the readers that its
 // anti-passback asks for, and a second site.
 const example = `network: LORnTECH
 timezone: Europe/Paris

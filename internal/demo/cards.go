@@ -73,7 +73,7 @@ func (m *maker) card(p lease.MemberID, what string, status lease.Status, from, t
 }
 
 // uid draws a UID that nobody has. A card's of 7 bytes begins with 04, its
-// maker; none ends in 00, so that no two spellings of it (§2) are in doubt.
+// maker; none ends in 00, so that no two spellings of it (rules 2.5) are in doubt.
 func (m *maker) uid(kind string, size int) []byte {
 	for {
 		b := make([]byte, size)

@@ -7,7 +7,7 @@ import (
 	"github.com/lorntech/totem/internal/lease"
 )
 
-// The kinds of tenants (contract §6).
+// The kinds of tenants (rules 1.1).
 const (
 	company     = "company"
 	associative = "association"

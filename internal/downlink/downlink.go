@@ -318,8 +318,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// canTell reports whether a reader can be told to open: one that speaks the
-// contract, or a real one that Totem opens by its own message.
+// canTell reports whether a reader can be told to open: one that reads
+// Totem's commands, or a real one that Totem opens by a message of its own kind.
 func canTell(dev *catalogue.Device) bool {
 	_, _, ok := wire.OpenForeign(dev)
 	return dev.Adapter == "" || ok

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// listLife is how long a list may be used (contract §2).
+	// listLife is how long a list may be used (rules 3.6).
 	listLife = 24 * time.Hour
 	// listRenewal is how long before its end a list is replaced: a network
 	// that is down overnight leaves every reader half a day.

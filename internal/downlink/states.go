@@ -70,7 +70,7 @@ func (d *Downlink) updateStates(force *rights.InForce, now time.Time, again bool
 	d.mu.Unlock()
 	d.due = time.Time{}
 	for _, r := range d.readers {
-		if r.dev.Adapter != "" { // it does not speak the contract
+		if r.dev.Adapter != "" { // it speaks its own payloads
 			continue
 		}
 		want := d.stateOf(force, r, now)

@@ -144,7 +144,7 @@ const (
 	openMS = 5000
 	// answerLife is how long a reader may obey an answer.
 	answerLife = 5 * time.Second
-	// futureLimit is how far ahead a message's at may lie (contract §2).
+	// futureLimit is how far ahead a message's at may lie (rules 2.9).
 	futureLimit = 5 * time.Minute
 )
 

@@ -45,7 +45,7 @@ func (r *Read) Moved() bool {
 	return r.Granted
 }
 
-// ReaderDecision is what a reader did without an answer in time (contract §2, offline).
+// ReaderDecision is what a reader did without an answer in time (rules 3.5).
 type ReaderDecision struct {
 	Granted    bool
 	Reason     string
@@ -79,8 +79,8 @@ type Numbered struct {
 	Seq  uint64
 }
 
-// Values is what an observation says, as its body keeps it: the fields of
-// contract §2 by their names there.
+// Values is what an observation says, under the field names of rules 2.3, as the
+// ledger keeps it.
 type Values struct {
 	Seq         *uint64    `json:"seq,omitempty"`
 	Boot        *uuid.UUID `json:"boot,omitempty"`

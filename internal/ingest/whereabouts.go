@@ -25,7 +25,7 @@ var never = time.Unix(1<<40, 0)
 // asked for, so that a start need not read anything.
 type whereabouts struct {
 	network *catalogue.Network
-	leftIn  func(*Read) catalogue.SpaceID // a read leaves its subject in (contract §4)
+	leftIn  func(*Read) catalogue.SpaceID // a read leaves its subject in (rules 5.1)
 	load    Moves
 
 	mu      sync.Mutex

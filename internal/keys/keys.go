@@ -128,10 +128,10 @@ func (r *Ring) Site(id catalogue.SiteID) (key Site, ok bool) {
 	return key, ok
 }
 
-// List is the HMAC key by which allowlists hash credentials (contract §8, list_key).
+// List is the HMAC key by which allowlists hash credentials (rules 3.8, list_key).
 func (r *Ring) List() []byte { return r.list }
 
-// Lookup is the HMAC key by which the ledger knows credentials (§7).
+// Lookup is the HMAC key by which the ledger knows credentials (rules 12.2).
 func (r *Ring) Lookup() []byte { return r.lookup }
 
 // Digest is a keyed digest of a message's canonical body: repeats are told by

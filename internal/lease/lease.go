@@ -1,6 +1,6 @@
 // Package lease holds who may come and why: tenants and their members, the
 // credentials they badge with, plans, schedules and leases, visitors' passes
-// and events (contract §6).
+// and events (rules 1.1).
 //
 // A Book is all of them together; every change goes through it and is
 // checked there, so that nothing refers to what does not exist. Whether a

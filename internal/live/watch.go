@@ -18,7 +18,7 @@ import (
 const (
 	// batteryLow raises the alarm, batteryWell clears it: a battery's word wavers.
 	batteryLow, batteryWell = 15.0, 20.0
-	// stuckAfter is how long a sensor may say the same while occupied (devices.md, trap 8).
+	// stuckAfter is how long a sensor may say the same while occupied (docs/devices.md, trap 8).
 	stuckAfter = 24 * time.Hour
 	// silentHolds is after how many holds without a message a sensor is silent:
 	// one lost message is none.

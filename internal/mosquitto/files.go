@@ -1,5 +1,5 @@
 // Package mosquitto writes what a Mosquitto needs to stand in for the
-// embedded broker with the same rules (contract §8): its password file, its
+// embedded broker with the same rules (rules 3.7): its password file, its
 // access rules and its certificates, from the catalogue. It connects to
 // nothing.
 package mosquitto

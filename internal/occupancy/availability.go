@@ -7,7 +7,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Availability states (contract §6).
+// Availability states (rules 9.5).
 const (
 	Free    = "free"
 	Busy    = "busy"    // no place left, or occupied and not shared
@@ -32,7 +32,7 @@ type SpaceAvailability struct {
 	UpdatedAt  *catalogue.Instant   `json:"updated_at"` // the newest evidence
 }
 
-// few is how many people a display may not tell apart from none (contract §6):
+// few is how many people a display may not tell apart from none (rules 9.8):
 // a smaller count would point at somebody.
 const few = 3
 
@@ -181,7 +181,7 @@ func (sp *space) places(r reading) *int {
 	return &n
 }
 
-// read asks the sources in the contract's order.
+// read asks the sources in the order of rules 9.2.
 func (s *State) read(sp *space, now time.Time) (reading, bool) {
 	if n, at, ok := sum(sp.counters, now); ok {
 		return counted(FromPeopleCounter, n, at), true

@@ -334,7 +334,7 @@ func best(now []step) step {
 	return step{}
 }
 
-// steps is the state of the space, by the contract's order of sources (§5).
+// steps is the state of the space, by the order of rules 9.2.
 func (e *Evidence) steps() []step {
 	return merge([][]step{
 		merge(sensorSteps(e.Counters), total), e.flowSteps(), e.badgeSteps(), merge(sensorSteps(e.Desks), total), merge(sensorSteps(e.YesNo), anyYes),

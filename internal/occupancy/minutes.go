@@ -5,7 +5,7 @@ import "time"
 // MinuteMS is a minute in milliseconds.
 const MinuteMS = 60_000
 
-// Minute is what the series holds of one space and minute (§5).
+// Minute is what the series holds of one space and minute (rules 9.4).
 type Minute struct {
 	Known    int32 // ms of the minute in which the state was known
 	Occupied int32 // ms

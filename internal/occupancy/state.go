@@ -1,6 +1,6 @@
 // Package occupancy turns what sensors and badges say into how many people
-// are where: the best known source of each space (contract §5), and what that
-// means for who looks for a place (§6, availability).
+// are where: the best known source of each space (rules 9.2), and what that
+// means for who looks for a place (rules 9.5).
 //
 // It is arithmetic on values: instants come in, nothing is stored or sent.
 package occupancy
@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Source is where a space's state is taken from; the order is the contract's, best first.
+// Source is where a space's state is taken from; in the order of rules 9.2, best first.
 type Source string
 
 // The sources.
@@ -35,7 +35,7 @@ var confidence = map[Source]float64{
 
 const defaultHold = time.Hour
 
-// flowZero is the local second at which flow sums begin again: 04:00 (§5).
+// flowZero is the local second at which flow sums begin again: 04:00 (rules 9.2).
 const flowZero = 4 * 3600
 
 // State is the live state of all spaces. It is not safe for concurrent use.

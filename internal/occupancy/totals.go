@@ -1,6 +1,6 @@
 package occupancy
 
-// What a difference of lifetime totals may plausibly be (devices.md, trap 10).
+// What a difference of lifetime totals may plausibly be (docs/devices.md, trap 10).
 const (
 	// plausibleJump is how many people may pass between two messages that both arrived.
 	plausibleJump = 10_000

@@ -8,7 +8,7 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 )
 
-// Erase forgets a person (contract §7): their credentials and passes end,
+// Erase forgets a person (rules 12.4): their credentials and passes end,
 // leases and events no longer name them, their record goes, and the ledger
 // forgets who its reads were. Hours that bills still need stay, without a name.
 func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) error {

@@ -1,5 +1,5 @@
 // Package series makes and keeps what was used: for every space and minute
-// who was there (contract §5), made again wherever a late message touches it.
+// who was there (rules 9.4), made again wherever a late message touches it.
 //
 // The ledger always holds the whole series, in its own file; an InfluxDB is
 // given a copy for dashboards, and may be away or lost and given it again. The

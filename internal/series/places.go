@@ -74,7 +74,7 @@ func (p *places) at(id catalogue.DeviceID, t time.Time) *catalogue.Held[*catalog
 	return nil
 }
 
-// valued reports whether a message carries a value of §5.
+// valued reports whether a message carries a value that the series keeps.
 func valued(w wire.What) bool { return w == wire.Count || w == wire.Occupancy || w == wire.Flow }
 
 // life says what a reader's message shows of it: a status reports whether it is

@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// By is what usage is grouped by (contract §6).
+// By is what usage is grouped by (rules 10.2).
 type By string
 
 // The groups.

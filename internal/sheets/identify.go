@@ -270,7 +270,7 @@ func (r *reader) uid(v *lease.Credential, written, spelled string) error {
 	return nil
 }
 
-// decimalUID spells a list's decimal number of a badge as the contract does.
+// decimalUID spells a list's decimal number of a badge as rules 2.5 does.
 func decimalUID(s string) string {
 	digits := strings.Map(func(c rune) rune {
 		if unicode.IsSpace(c) {

@@ -23,7 +23,7 @@ type kind[T any] struct {
 	decisive []string // columns that only this kind has
 }
 
-// What people write for the words of the contract, without accents, case and punctuation.
+// What people write for the words of rules 1.1 to 1.3, without accents, case and punctuation.
 var (
 	tenantKinds = map[string]string{"societe": "company", "entreprise": "company", "startup": "company", "asso": "association", "collectivite": "institution", "etablissement": "institution", "public": "institution"}
 	statuses    = map[string]string{"actif": "active", "active": "active", "valide": "active", "perdu": "lost", "perdue": "lost", "vole": "lost", "revoque": "revoked", "revoquee": "revoked", "desactive": "revoked", "suspendu": "suspended", "suspendue": "suspended"}

@@ -1,5 +1,5 @@
 // Package visit turns reads into where people are and have been: a member's
-// granted reads, in order of their instants, make the visits of contract §4.
+// granted reads, in order of their instants, make visits (rules 5).
 //
 // It is arithmetic on values: the same reads in any order, with any
 // repetition, make the same visits. It stores nothing and keeps no clock.
@@ -29,7 +29,7 @@ type Read struct {
 	Direction catalogue.Direction
 }
 
-// Ended says how a visit ended (§4).
+// Ended says how a visit ended (rules 5.3).
 type Ended string
 
 // The endings; the empty one is a visit still going on.

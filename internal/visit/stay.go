@@ -7,7 +7,7 @@ import (
 )
 
 // Stay is a stretch of time during which a subject's reads left them in a
-// space itself, not below it: what badges tell of occupancy (contract §5).
+// space itself, not below it: what badges tell of occupancy (rules 9.2).
 // To may lie in the future, as a Visit's.
 type Stay struct {
 	Space    catalogue.SpaceID

@@ -10,7 +10,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Longest is the longest visit (contract §4); a longer gap between two reads
+// Longest is the longest visit (rules 5.3); a longer gap between two reads
 // is a boundary that no visit reaches across.
 const Longest = 16 * time.Hour
 

@@ -146,7 +146,7 @@ func drawReads(t *rapid.T, n *catalogue.Network) []visit.Read {
 	return reads
 }
 
-// plain finds one space's visits by the contract's words, one after the other.
+// plain finds one space's visits by the words of rules 5, one after the other.
 func plain(n *catalogue.Network, s catalogue.SpaceID, reads []visit.Read) []visit.Visit {
 	sorted := slices.Clone(reads)
 	slices.SortFunc(sorted, func(a, b visit.Read) int {

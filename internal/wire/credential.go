@@ -25,7 +25,7 @@ type Credential struct {
 	Bytes []byte
 }
 
-// ParseCredential reads the spellings of contract §2: hex with separators,
+// ParseCredential reads the spellings of rules 2.5: hex with separators,
 // "dec:" and a little-endian integer, "qr:" and a token. Its errors never
 // repeat the value.
 func ParseCredential(s string) (Credential, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Decode reads the payload of a device's message. Fields that the contract
+// Decode reads the payload of a device's message. Fields that rules 2.3
 // does not name are ignored; those that it names must be as it says. Errors
 // are *FieldError.
 func Decode(t Topic, payload []byte) (*Message, error) {

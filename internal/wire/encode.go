@@ -9,7 +9,7 @@ import (
 )
 
 // Canonical appends what makes two messages of one id the same: topic, at,
-// seq, boot and the body's values, but not offline (contract §2).
+// seq, boot and the body's values, but not offline (rules 2.7).
 func (m *Message) Canonical(b []byte) []byte {
 	b = append(append(b, m.Topic.String()...), '|')
 	b = append(strconv.AppendInt(b, m.At.UnixMilli(), 10), '|')
@@ -70,7 +70,7 @@ func appendText(b []byte, s *string) []byte {
 	return strconv.AppendQuote(append(b, '|'), *s)
 }
 
-// payload is every field a message may have, in the contract's order.
+// payload is every field a message may have, in the order of rules 2.3.
 type payload struct {
 	ID          *uuid.UUID `json:"id,omitempty"`
 	At          *stamp     `json:"at,omitempty"`

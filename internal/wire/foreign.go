@@ -14,7 +14,7 @@ import (
 )
 
 // Reading is what one message of a real device says, before it becomes the
-// contract's messages. Nil fields it did not say: absent is not false.
+// messages of rules 2.3. Nil fields it did not say: absent is not false.
 type Reading struct {
 	// Key tells the message from its repeats, among all of its device; empty:
 	// the device gives nothing to tell them by, and every arrival is a message.
@@ -174,7 +174,7 @@ func NewForeign(n *catalogue.Network) (*Foreign, error) {
 	return f, nil
 }
 
-// Read makes the contract's messages of one foreign payload for one device of
+// Read makes the messages of rules 2.3 of one foreign payload for one device of
 // the network (ReadForeign). One device of each controller that numbers its
 // events also tells each number, so that a missing one is seen.
 func (f *Foreign) Read(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*Message, error) {
@@ -305,7 +305,7 @@ type Found struct {
 	Chatterers []*catalogue.Device
 }
 
-// Find says what a topic outside the contract's is; ok is false where no
+// Find says what a topic outside totem/v1 is; ok is false where no
 // family of the network has such topics.
 func (f *Foreign) Find(topic string) (found Found, ok bool) {
 	for i := range f.families {
@@ -405,7 +405,7 @@ func Covers(filter, topic string) bool {
 // foreignNamespace is what the ids of foreign messages derive in.
 var foreignNamespace = uuid.MustParse("0c5a4a1e-90d3-5f4e-8a52-6d2f1f9a7c10")
 
-// ReadForeign makes the contract's messages of one foreign payload for one
+// ReadForeign makes the messages of rules 2.3 of one foreign payload for one
 // device. None is a message that may be ignored. Errors are *FieldError.
 func ReadForeign(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*Message, error) {
 	a, ok := adapterOf(d.Adapter)
@@ -470,7 +470,7 @@ func (r *Reading) status() *StatusBody {
 	return &StatusBody{Online: r.Online == nil || *r.Online, Battery: r.Battery, RSSI: r.RSSI, Uptime: r.Uptime, Firmware: r.Firmware}
 }
 
-// clockAhead is how far ahead of its arrival a message's clock may lie (contract §2).
+// clockAhead is how far ahead of its arrival a message's clock may lie (rules 2.9).
 const clockAhead = 5 * time.Minute
 
 // believe replaces a time that cannot be right by the arrival.

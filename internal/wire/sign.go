@@ -13,7 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// FormatTime writes an instant as the contract does: RFC 3339, UTC, milliseconds.
+// FormatTime writes an instant as rules 1.5 says: RFC 3339, UTC, milliseconds.
 func FormatTime(t time.Time) string { return t.UTC().Format(catalogue.InstantLayout) }
 
 // ErrSignature says that a payload is not signed by the site's key for this device.
@@ -49,7 +49,7 @@ func (c *CommandBody) signed(device catalogue.DeviceID) []byte {
 	return fmt.Appendf(nil, "totem/v1|command|%s|%s|%s|%d|%s", device, c.ID, c.Kind, c.OpenMS, FormatTime(c.NotAfter))
 }
 
-// stamp writes not_after as the contract does.
+// stamp writes not_after as rules 1.5 says.
 type stamp struct{ time.Time }
 
 // MarshalJSON writes milliseconds always.

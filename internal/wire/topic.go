@@ -1,6 +1,5 @@
-// Package wire is the words on the wire: the topics and payloads of contract
-// §2, and nothing else makes or parses them. The service and firmware-sim
-// share it.
+// Package wire makes and parses the topics and payloads that Totem speaks
+// (rules 2 and 3). Nothing else does. The service and firmware-sim share it.
 //
 // It is strict where it reads and canonical where it writes. It opens no
 // connection and knows no state.
@@ -18,7 +17,7 @@ import (
 // Prefix begins every topic.
 const Prefix = "totem/v1"
 
-// MaxPayload is the largest message in bytes (contract §2).
+// MaxPayload is the largest message in bytes (rules 2.8).
 const MaxPayload = 64 << 10
 
 // What is the last level of a device's topic.
@@ -97,7 +96,7 @@ func slug(s string) bool {
 	return true
 }
 
-// CanSend reports whether a device of that kind sends w (contract §2).
+// CanSend reports whether a device of that kind sends w (rules 2.4).
 func CanSend(kind catalogue.DeviceKind, w What) bool {
 	if w == Status {
 		return true
