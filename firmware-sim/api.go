@@ -16,7 +16,7 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/people"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -29,7 +29,7 @@ type secret struct {
 }
 
 // fetch gives every site's gateway a new secret and learns the keys.
-func (l *links) fetch(ctx context.Context, w *demo.World) error {
+func (l *links) fetch(ctx context.Context, w *people.World) error {
 	for _, site := range l.sites {
 		var gateway catalogue.DeviceID
 		for _, d := range w.Network.Devices {
@@ -118,7 +118,7 @@ func (c *peopleCmd) Run(ctx context.Context, _ *slog.Logger) error {
 
 // entities lists what the API is told, each after what it refers to. Passes
 // are left out: their tokens are the service's to make.
-func entities(w *demo.World) []put {
+func entities(w *people.World) []put {
 	var out []put
 	add := func(kind, id string, body any) { out = append(out, put{"/v1/" + kind + "/" + id, body}) }
 	for _, v := range w.Schedules {

@@ -15,7 +15,7 @@ import (
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/people"
 )
 
 // world is which people live where.
@@ -24,7 +24,7 @@ type world struct {
 	Seed      uint64 `help:"Another seed, other people and other days." default:"57"`
 }
 
-func (w *world) load(today time.Time) (*demo.World, error) {
+func (w *world) load(today time.Time) (*people.World, error) {
 	n, err := catalogue.Default()
 	if w.Catalogue != "" {
 		var data []byte
@@ -35,7 +35,7 @@ func (w *world) load(today time.Time) (*demo.World, error) {
 	if err != nil {
 		return nil, err
 	}
-	return demo.New(n, w.Seed, n.Zone.At(today).Day), nil
+	return people.New(n, w.Seed, n.Zone.At(today).Day), nil
 }
 
 // service is the Totem that is talked to.
@@ -197,7 +197,7 @@ type links struct {
 	open    map[catalogue.SiteID]*mqttload.Client
 }
 
-func (a *air) connect(ctx context.Context, w *demo.World, log *slog.Logger) (*links, error) {
+func (a *air) connect(ctx context.Context, w *people.World, log *slog.Logger) (*links, error) {
 	if a.Window < 1 || a.Window > 60000 {
 		return nil, errors.New("--window: must be 1 to 60000")
 	}

@@ -15,8 +15,8 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/people"
 )
 
 // Decide answers a badge as a reader with a current allowlist would.
@@ -78,7 +78,7 @@ type person struct {
 }
 
 // New makes the town of a world. A member without a badge or a lease stays at home.
-func New(w *demo.World, seed uint64, decide Decide) *Town {
+func New(w *people.World, seed uint64, decide Decide) *Town {
 	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{}, events: map[catalogue.Day][]lease.Event{},
 		readers: map[catalogue.DoorID]map[catalogue.Direction]bool{}, rooms: map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{}, Forgetful: 5, seats: map[catalogue.SpaceID]int{}, lived: map[catalogue.Day]*day{}}
 	n := w.Network
@@ -119,7 +119,7 @@ func rank(e lease.Event) int {
 }
 
 // settle finds everybody's badge and work.
-func (t *Town) settle(w *demo.World) {
+func (t *Town) settle(w *people.World) {
 	cards := map[lease.MemberID][]byte{}
 	for _, c := range w.Cards {
 		if _, has := cards[c.Member]; !has || c.Status == lease.Active {

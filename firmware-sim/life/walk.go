@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/people"
 )
 
 // walk is one person's day.
@@ -85,7 +85,7 @@ func (w *walk) plan(day catalogue.Day) bool {
 func (w *walk) closedHours(day catalogue.Day) []*lease.Event {
 	var list []*lease.Event
 	for i := range w.t.events[day] {
-		if e := &w.t.events[day][i]; demo.AtClosedHours(e) && slices.Contains(e.Invited, w.p.id) {
+		if e := &w.t.events[day][i]; people.AtClosedHours(e) && slices.Contains(e.Invited, w.p.id) {
 			list = append(list, e)
 		}
 	}
@@ -128,7 +128,7 @@ func latest(a, b time.Time) time.Time {
 func (w *walk) invitation(day catalogue.Day) *lease.Event {
 	for i := range w.t.events[day] {
 		e := &w.t.events[day][i]
-		if w.t.network.Space(e.Spaces[0]).Site != w.p.site || demo.AtClosedHours(e) {
+		if w.t.network.Space(e.Spaces[0]).Site != w.p.site || people.AtClosedHours(e) {
 			continue
 		}
 		likely := 0.25

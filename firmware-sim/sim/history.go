@@ -9,7 +9,7 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/people"
 )
 
 // Publisher takes a message and returns when there is room for the next; it
@@ -21,7 +21,7 @@ type Publisher interface {
 
 // Config is what a simulation needs.
 type Config struct {
-	World  *demo.World
+	World  *people.World
 	Seed   uint64
 	Faults Faults
 	Truth  io.Writer // JSON lines of who really was where; nil: nobody asks

@@ -11,13 +11,13 @@ import (
 	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/people"
 )
 
 // decider answers as readers with current lists of a world would: history
 // has no service to ask.
-func decider(w *demo.World) (life.Decide, error) {
+func decider(w *people.World) (life.Decide, error) {
 	book := lease.NewBook(w.Network)
 	if err := fill(book, w); err != nil {
 		return nil, fmt.Errorf("the demo's people: %w", err)
@@ -32,7 +32,7 @@ func decider(w *demo.World) (life.Decide, error) {
 // localHash knows a badge within this process only.
 func localHash(uid []byte) lease.Hash { return sha256.Sum256(uid) }
 
-func fill(b *lease.Book, w *demo.World) error {
+func fill(b *lease.Book, w *people.World) error {
 	var errs []error
 	for _, v := range w.Schedules {
 		errs = append(errs, b.PutSchedule(v))

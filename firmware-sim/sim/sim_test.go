@@ -12,8 +12,8 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/people"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -39,7 +39,7 @@ func record(t *testing.T, f Faults, days int) (*tape, []life.Stay, Summary) {
 		t.Fatal(err)
 	}
 	var truth bytes.Buffer
-	s, err := New(Config{World: demo.New(n, 1, monday), Seed: 1, Faults: f, Truth: &truth})
+	s, err := New(Config{World: people.New(n, 1, monday), Seed: 1, Faults: f, Truth: &truth})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestGuestsComeToEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, stays, _ := record(t, Faults{}, 3)
-	for _, e := range demo.New(n, 1, monday).Events {
+	for _, e := range people.New(n, 1, monday).Events {
 		if n.Zone.At(e.StartsAt).Day < monday || n.Zone.At(e.StartsAt).Day >= monday+3 {
 			continue
 		}
@@ -147,7 +147,7 @@ func TestGuestsComeToEvents(t *testing.T) {
 			}
 		}
 		switch id := string(e.ID); {
-		case demo.AtClosedHours(&e): // others pass through the hall and the café
+		case people.AtClosedHours(&e): // others pass through the hall and the café
 			uninvited, came = 0, came/3
 		case strings.Contains(id, "-atelier-"): // rooms that have tenants too, and small ones
 			uninvited, came = 0, came*3
@@ -217,7 +217,7 @@ func TestSomebodyIsThereAtAnyHour(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, today := range []catalogue.Day{catalogue.Date(2026, 12, 23), catalogue.Date(2026, 5, 4)} { // Christmas; the 8th of May
-		s, err := New(Config{World: demo.New(n, 57, today), Seed: 57})
+		s, err := New(Config{World: people.New(n, 57, today), Seed: 57})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +256,7 @@ func TestACoworkingIsAsFullAsARealOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Config{World: demo.New(n, 57, monday), Seed: 57})
+	s, err := New(Config{World: people.New(n, 57, monday), Seed: 57})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/people"
 	"github.com/lorntech/totem/internal/terminal"
 )
 
@@ -59,7 +59,7 @@ const window = 2000
 type lived struct {
 	app      *app.App
 	network  *catalogue.Network
-	world    *demo.World
+	world    *people.World
 	truth    []life.Stay
 	messages int
 	from, to catalogue.Day
@@ -106,7 +106,7 @@ func live(ctx context.Context, dir string, o Options) (*lived, error) {
 func (l *lived) through(ctx context.Context, o Options) error {
 	l.to = l.network.Zone.At(time.Now()).Day
 	l.from = l.to - catalogue.Day(o.Days)
-	l.world = demo.New(l.network, o.Seed, l.to)
+	l.world = people.New(l.network, o.Seed, l.to)
 	if err := l.app.Settle(ctx, l.world); err != nil {
 		return err
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/people"
 )
 
 // DemoOptions say how much life there is.
@@ -60,7 +60,7 @@ func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
 	}
 	now := a.opt.Now()
 	today := a.Network.Zone.At(now).Day
-	world := demo.New(a.Network, o.Seed, today)
+	world := people.New(a.Network, o.Seed, today)
 	if err := a.Settle(ctx, world); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
 }
 
 // simulate sends the history, with a bar, and returns the simulation to live on.
-func (a *App) simulate(ctx context.Context, w *demo.World, today catalogue.Day, now time.Time, o DemoOptions) (*sim.Sim, error) {
+func (a *App) simulate(ctx context.Context, w *people.World, today catalogue.Day, now time.Time, o DemoOptions) (*sim.Sim, error) {
 	bar := progress.New(o.Bar, o.Days+1, "living through the last weeks")
 	defer bar.Finish()
 	s, err := sim.New(sim.Config{World: w, Seed: o.Seed, Progress: func(days, _, _ int) { bar.Set(days) }})
@@ -122,7 +122,7 @@ func (a *App) liveConfig(log *slog.Logger) sim.LiveConfig {
 }
 
 // introduceRoles prints a link for each of those who look at the page.
-func (a *App) introduceRoles(out io.Writer, url string, w *demo.World) {
+func (a *App) introduceRoles(out io.Writer, url string, w *people.World) {
 	if len(w.Tenants) == 0 || len(a.Network.Sites) == 0 {
 		return
 	}
@@ -144,7 +144,7 @@ func (a *App) introduceRoles(out io.Writer, url string, w *demo.World) {
 }
 
 // payer is a tenant who pays by the hour, so that there is something to explain.
-func payer(w *demo.World) lease.Tenant {
+func payer(w *people.World) lease.Tenant {
 	for _, l := range w.Leases {
 		byTheHour := slices.ContainsFunc(w.Plans, func(p lease.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 })
 		i := slices.IndexFunc(w.Tenants, func(t lease.Tenant) bool { return t.ID == l.Tenant })
@@ -179,7 +179,7 @@ func (a *App) demoToken(url, role, more string) (string, error) {
 }
 
 // introduce prints what a newcomer may try.
-func (a *App) introduce(out io.Writer, w *demo.World) {
+func (a *App) introduce(out io.Writer, w *people.World) {
 	host, port := a.MQTT.String(), ""
 	for i := len(host) - 1; i >= 0; i-- {
 		if host[i] == ':' {
@@ -195,7 +195,7 @@ func (a *App) introduce(out io.Writer, w *demo.World) {
 		if opens.Device == "" || refused.Device == "" {
 			continue
 		}
-		badge := func(x demo.Example, node string) string {
+		badge := func(x people.Example, node string) string {
 			return fmt.Sprintf(`  mosquitto_pub -h %s -p %s -q 1 -t totem/v1/%s/%s/badge -m '{"id":"'$(printf 00000000-0000-4000-%s-%%012d $(date +%%s))'","at":"'$(date -u +%%FT%%TZ)'","credential":"%s"}'`,
 				host, port, site.ID, x.Device, node, x.UID)
 		}

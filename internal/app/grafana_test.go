@@ -10,9 +10,9 @@ import (
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/people"
 	"github.com/lorntech/totem/internal/series/influxtest"
 )
 
@@ -20,7 +20,7 @@ import (
 func lived(t *testing.T, a *App) (from, to time.Time) {
 	t.Helper()
 	today := a.Network.Zone.At(time.Now()).Day
-	world := demo.New(a.Network, 57, today)
+	world := people.New(a.Network, 57, today)
 	if err := a.Settle(t.Context(), world); err != nil {
 		t.Fatal(err)
 	}

@@ -4,15 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/people"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/wire"
 )
 
 // Settle puts the demo's people and their rights into force, in one change.
-func (a *App) Settle(ctx context.Context, w *demo.World) error {
+func (a *App) Settle(ctx context.Context, w *people.World) error {
 	var changes []rights.Change
 	add := func(v any) { changes = append(changes, rights.Change{Put: v}) }
 	for _, v := range w.Schedules {

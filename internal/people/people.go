@@ -1,10 +1,10 @@
-// Package demo peoples a network: tenants, members, badges, plans, leases,
+// Package people makes up who uses a network: tenants, members, badges, plans, leases,
 // visitors and events, as plausible as the buildings and as made up as the
 // names. `totem demo` and the firmware simulator live by it.
 //
 // It is never part of `totem serve`, and holds what a real ledger never does:
 // the badges' UIDs and the visitors' tokens, for somebody has to badge.
-package demo
+package people
 
 import (
 	"math/rand/v2"

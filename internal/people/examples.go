@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"encoding/hex"

@@ -1,4 +1,4 @@
-package demo
+package people
 
 import (
 	"github.com/lorntech/totem/internal/catalogue"
