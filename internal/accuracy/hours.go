@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/firmware-sim/life"
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/terminal"
 	"github.com/lorntech/totem/internal/visit"
 )
@@ -44,11 +44,11 @@ type owed struct {
 }
 
 // months are those that the days lived are of.
-func (l *lived) months() []billing.Month {
-	var list []billing.Month
+func (l *lived) months() []tariff.Month {
+	var list []tariff.Month
 	for day := l.from; day < l.to; day++ {
 		t := time.Unix(int64(day)*86400, 0).UTC()
-		if m := (billing.Month{Year: t.Year(), Month: t.Month()}); len(list) == 0 || list[len(list)-1] != m {
+		if m := (tariff.Month{Year: t.Year(), Month: t.Month()}); len(list) == 0 || list[len(list)-1] != m {
 			list = append(list, m)
 		}
 	}
@@ -56,19 +56,19 @@ func (l *lived) months() []billing.Month {
 }
 
 // tariff is the world's leases and plans, which never change.
-func (l *lived) tariff() *billing.Tariff {
-	leases, plans := billing.Leases{}, billing.Plans{}
+func (l *lived) tariff() *tariff.Tariff {
+	leases, plans := tariff.Leases{}, tariff.Plans{}
 	for i := range l.world.Leases {
 		leases[l.world.Leases[i].ID] = dated.Always[catalogue.Day](l.world.Leases[i])
 	}
 	for i := range l.world.Plans {
 		plans[l.world.Plans[i].ID] = dated.Always[catalogue.Day](l.world.Plans[i])
 	}
-	return billing.NewTariff(catalogue.Always(l.network), leases, plans)
+	return tariff.NewTariff(catalogue.Always(l.network), leases, plans)
 }
 
 // trueVisits are the visits to billable spaces as they really were, by person.
-func (l *lived) trueVisits() map[billing.Person][]billing.Visit {
+func (l *lived) trueVisits() map[tariff.Person][]tariff.Visit {
 	tenants := map[lease.MemberID]lease.TenantID{}
 	for _, m := range l.world.Members {
 		tenants[m.ID] = m.Tenant
@@ -77,15 +77,15 @@ func (l *lived) trueVisits() map[billing.Person][]billing.Visit {
 	for _, s := range l.truth {
 		byMember[s.Member] = append(byMember[s.Member], s)
 	}
-	out := map[billing.Person][]billing.Visit{}
+	out := map[tariff.Person][]tariff.Visit{}
 	for id, stays := range byMember {
 		slices.SortFunc(stays, func(a, b life.Stay) int { return a.From.Compare(b.From) })
-		who := billing.Person{Tenant: tenants[id], Member: id}
+		who := tariff.Person{Tenant: tenants[id], Member: id}
 		for _, sp := range l.network.Spaces {
 			if !l.network.Billable(sp.ID) {
 				continue
 			}
-			var v *billing.Visit
+			var v *tariff.Visit
 			for _, s := range stays {
 				if !l.network.Within(s.Space, sp.ID) {
 					continue
@@ -94,7 +94,7 @@ func (l *lived) trueVisits() map[billing.Person][]billing.Visit {
 					v.To = s.To
 					continue
 				}
-				out[who] = append(out[who], billing.Visit{Member: id, Tenant: who.Tenant, Space: sp.ID, From: s.From, To: s.To, Ended: visit.Badge})
+				out[who] = append(out[who], tariff.Visit{Member: id, Tenant: who.Tenant, Space: sp.ID, From: s.From, To: s.To, Ended: visit.Badge})
 				v = &out[who][len(out[who])-1]
 			}
 		}
@@ -141,11 +141,11 @@ func (l *lived) hours(ctx context.Context, out io.Writer) error {
 }
 
 func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[lease.TenantID]*perTenant, error) {
-	tariff, first, last := l.tariff(), l.from, l.to-1
+	terms, first, last := l.tariff(), l.from, l.to-1
 	truly := map[personDay]int64{}
 	minutes := map[lease.ID]map[catalogue.Day]int64{}
 	for who, visits := range l.trueVisits() {
-		for _, d := range tariff.Days(l.network.Zone, first, last, visits) {
+		for _, d := range terms.Days(l.network.Zone, first, last, visits) {
 			truly[personDay{who.Tenant, who.Member, d.Day.String()}] = d.Measured
 			for _, s := range d.Leases {
 				if minutes[s.Lease] == nil {
@@ -196,11 +196,11 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[le
 			count(unseen, 0, seconds)
 		}
 	}
-	return kinds, tenants, l.statements(ctx, tariff, minutes, of)
+	return kinds, tenants, l.statements(ctx, terms, minutes, of)
 }
 
 // statements adds what would be issued, and what truly would have been.
-func (l *lived) statements(ctx context.Context, tariff *billing.Tariff, minutes map[lease.ID]map[catalogue.Day]int64, of func(lease.TenantID) *perTenant) error {
+func (l *lived) statements(ctx context.Context, terms *tariff.Tariff, minutes map[lease.ID]map[catalogue.Day]int64, of func(lease.TenantID) *perTenant) error {
 	for _, m := range l.months() {
 		list, err := terminal.Preview[owed](ctx, l.client, m.String())
 		if err != nil {
@@ -209,7 +209,7 @@ func (l *lived) statements(ctx context.Context, tariff *billing.Tariff, minutes 
 		for _, s := range list {
 			t := of(lease.TenantID(s.Tenant))
 			t.net += s.Net
-			a, _ := tariff.Amounts(lease.ID(s.Lease), m, minutes[lease.ID(s.Lease)])
+			a, _ := terms.Amounts(lease.ID(s.Lease), m, minutes[lease.ID(s.Lease)])
 			t.netTruly, t.minsTrue = t.netTruly+a.Net, t.minsTrue+a.Minutes
 		}
 	}

@@ -11,11 +11,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 type calibrationIn struct {
@@ -171,7 +171,7 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	}
 	months := new(big.Rat)
 	for _, p := range catalogue.Pieces(s.cfg.Series.History, in.From, in.To) {
-		months.Add(months, billing.Months(p.Network.Zone, p.From, p.To))
+		months.Add(months, tariff.Months(p.Network.Zone, p.From, p.To))
 	}
 	out.Body.Months, _ = months.Float64()
 	of, uses := map[catalogue.SpaceKind][]float64{}, map[catalogue.SpaceKind][]float64{}
@@ -205,11 +205,11 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 type calibrating struct {
 	from, to time.Time
 	today    catalogue.Day
-	rents    billing.Rents
+	rents    tariff.Rents
 	let      map[catalogue.SpaceID]map[catalogue.Day]bool
 }
 
-func (s *server) calibrate(a billing.Adjustment, sp *catalogue.Space, u series.Usage, q calibrating) calibrated {
+func (s *server) calibrate(a tariff.Adjustment, sp *catalogue.Space, u series.Usage, q calibrating) calibrated {
 	v := showUsage(u)
 	c := calibrated{Space: sp.ID, Site: sp.Site, Kind: sp.Kind, AreaM2: sp.AreaM2, Capacity: sp.Capacity, Status: "insufficient-data", Measure: "utilisation", Use: v.Utilisation,
 		Utilisation: v.Utilisation, Fill: v.Fill, OpenHours: v.OpenHours, KnownOpen: v.KnownOpenHours, Target: a.Target, Elasticity: a.Elasticity, MaxChange: a.MaxChange, IndexCap: a.IndexCap, Floor: a.Floor, Rent: q.rents.On(sp.ID, q.today), LeasesRent: s.leasesRent(sp, q.today)}
@@ -230,7 +230,7 @@ func (s *server) calibrate(a billing.Adjustment, sp *catalogue.Space, u series.U
 		text := from.String()
 		c.Revised = &text
 	}
-	if c.Status != "not-let" && c.KnownShare >= billing.LeastKnown && c.Use != nil {
+	if c.Status != "not-let" && c.KnownShare >= tariff.LeastKnown && c.Use != nil {
 		is := a.Suggest(c.Rent, *c.Use)
 		change, would, bound := float64(is.Rent)/float64(c.Rent)-1, s.income(sp.ID, q, func(catalogue.Day) int64 { return is.Rent }), string(is.Bound)
 		c.Status, c.Suggested, c.Change, c.Would, c.Factor, c.Bound = "ok", &is.Rent, &change, &would, &is.Factor, &bound
@@ -249,7 +249,7 @@ func yearBefore(d catalogue.Day) catalogue.Day {
 
 // income is what a space brings over the reference period, by its area of the time.
 func (s *server) income(id catalogue.SpaceID, q calibrating, rent func(catalogue.Day) int64) int64 {
-	var sum billing.Income
+	var sum tariff.Income
 	for _, p := range catalogue.Pieces(s.cfg.Series.History, q.from, q.to) {
 		sp, zone := p.Network.Space(id), p.Network.Zone
 		if sp == nil {
@@ -261,7 +261,7 @@ func (s *server) income(id catalogue.SpaceID, q calibrating, rent func(catalogue
 			if end.After(p.To) {
 				end = p.To
 			}
-			sum.Add(rent(zone.At(begin).Day), sp.AreaM2, billing.Months(zone, begin, end))
+			sum.Add(rent(zone.At(begin).Day), sp.AreaM2, tariff.Months(zone, begin, end))
 			begin = end
 		}
 	}

@@ -7,11 +7,11 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -57,7 +57,7 @@ type countedPart struct {
 }
 
 // countedOf shows parts; where there are none nothing counts, from the visit's beginning on.
-func countedOf(begin time.Time, parts []billing.Counted) counted {
+func countedOf(begin time.Time, parts []tariff.Counted) counted {
 	out := counted{From: instant(begin), To: instant(begin), Parts: []countedPart{}}
 	for i, p := range parts {
 		if i == 0 {
@@ -117,15 +117,15 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 	if err := s.look(ctx, member, len(visits), "days", ""); err != nil {
 		return nil, s.fail(err)
 	}
-	tariff, err := b.Tariff(ctx)
+	terms, err := b.Tariff(ctx)
 	if err != nil {
 		return nil, s.fail(err)
 	}
 	zone := catalogue.ZoneOn(s.cfg.Series.History, day)
 	out := explanation{AsOf: asOf, Member: member, Day: day, Visits: []explainedVisit{}, Leases: []explainedShares{}}
 	for _, person := range byTenant(visits) { // as hours are counted
-		d := tariff.Day(zone, day, person)
-		out.add(tariff, &d)
+		d := terms.Day(zone, day, person)
+		out.add(terms, &d)
 	}
 	begin, end := zone.Start(day), zone.Start(day+1)
 	for _, v := range visits {
@@ -140,22 +140,22 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 		if err != nil {
 			return nil, s.fail(err)
 		}
-		x.Counted = countedOf(from, tariff.Counted(zone, day, &v, visits))
+		x.Counted = countedOf(from, terms.Counted(zone, day, &v, visits))
 		out.Visits = append(out.Visits, x)
 	}
 	return &one[explanation]{out}, nil
 }
 
 // add sums a day of the member's hours under one tenant.
-func (e *explanation) add(tariff *billing.Tariff, d *billing.Day) {
+func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 	e.Measured += d.Measured
 	e.Corrected += d.Corrected
 	e.Unleased += d.Unleased
 	e.Inferred += d.Inferred
 	for _, x := range d.Leases {
-		if terms, ok := tariff.Terms(x.Lease, d.Day); ok {
+		if terms, ok := terms.Terms(x.Lease, d.Day); ok {
 			p := terms.Plan
-			e.Leases = append(e.Leases, explainedShares{x.Lease, p.ID, x.Seconds, billing.Rounded(p, x.Seconds), x.Minutes, p.GraceMinutes, p.RoundingMinutes, p.DailyCapMinutes, p.InferredCapMinutes, p.HourlyRateCents})
+			e.Leases = append(e.Leases, explainedShares{x.Lease, p.ID, x.Seconds, tariff.Rounded(p, x.Seconds), x.Minutes, p.GraceMinutes, p.RoundingMinutes, p.DailyCapMinutes, p.InferredCapMinutes, p.HourlyRateCents})
 		}
 	}
 }
@@ -163,14 +163,14 @@ func (e *explanation) add(tariff *billing.Tariff, d *billing.Day) {
 // explainable are a member's visits of a day that the caller may have
 // explained: a tenant those that are its own, a manager those of the tenants
 // of its sites, whoever the member belongs to now.
-func (s *server) explainable(ctx context.Context, b bills.Bills, id lease.MemberID, day catalogue.Day) ([]billing.Visit, error) {
+func (s *server) explainable(ctx context.Context, b bills.Bills, id lease.MemberID, day catalogue.Day) ([]tariff.Visit, error) {
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
 	mine := func(id lease.TenantID) bool { return c.ofTenant(book, id) }
 	visits, err := b.Visits(ctx, day, day, ledger.VisitFilter{Member: id})
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	visits = slices.DeleteFunc(visits, func(v billing.Visit) bool { return !mine(v.Tenant) })
+	visits = slices.DeleteFunc(visits, func(v tariff.Visit) bool { return !mine(v.Tenant) })
 	if m, ok := book.Member(id); len(visits) == 0 && (!ok || !mine(m.Tenant)) {
 		return nil, notFound("member " + string(id))
 	}
@@ -178,8 +178,8 @@ func (s *server) explainable(ctx context.Context, b bills.Bills, id lease.Member
 }
 
 // byTenant parts visits by whose they are.
-func byTenant(visits []billing.Visit) [][]billing.Visit {
-	var out [][]billing.Visit
+func byTenant(visits []tariff.Visit) [][]tariff.Visit {
+	var out [][]tariff.Visit
 	at := map[lease.TenantID]int{}
 	for _, v := range visits {
 		i, ok := at[v.Tenant]
@@ -193,7 +193,7 @@ func byTenant(visits []billing.Visit) [][]billing.Visit {
 }
 
 // explainVisit finds the reads that begin and end a visit, those of doors that the caller may know of.
-func (s *server) explainVisit(ctx context.Context, v billing.Visit) (explainedVisit, error) {
+func (s *server) explainVisit(ctx context.Context, v tariff.Visit) (explainedVisit, error) {
 	list, err := s.cfg.Ledger.Visits(ctx, ledger.VisitFilter{ID: v.ID, Limit: 1})
 	if err != nil || len(list) == 0 {
 		return explainedVisit{}, err

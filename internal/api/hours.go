@@ -9,10 +9,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 const tagBilling = "Billing"
@@ -63,7 +63,7 @@ type hoursView struct {
 	Inferred  int64           `json:"inferred_seconds" doc:"As measured, of visits not ended by a badge."`
 }
 
-func (v *hoursView) add(d *billing.Day) {
+func (v *hoursView) add(d *tariff.Day) {
 	v.Measured += d.Measured
 	v.Corrected += d.Corrected
 	v.Unleased += d.Unleased
@@ -92,7 +92,7 @@ func ownTenant(ctx context.Context, asked string) (lease.TenantID, error) {
 }
 
 func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView], error) {
-	m, err := billing.ParseMonth(in.Month)
+	m, err := tariff.ParseMonth(in.Month)
 	if err != nil {
 		return nil, invalid("query", "month", err.Error())
 	}

@@ -6,9 +6,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // preview is what a lease that is not saved yet would do.
@@ -89,7 +89,7 @@ func (s *server) preview(ctx context.Context, l lease.Lease) (*preview, error) {
 		}
 	}
 	now := n.Zone.At(s.cfg.Now()).Day
-	month, err := billing.ParseMonth(now.String()[:7])
+	month, err := tariff.ParseMonth(now.String()[:7])
 	if err != nil {
 		return nil, err
 	}

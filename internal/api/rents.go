@@ -7,9 +7,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // rentBody is a rent as it is set.
@@ -67,7 +67,7 @@ func (s *server) rentPaths() {
 		})
 }
 
-func showRent(from catalogue.Day, r *billing.Rent, at time.Time) RentView {
+func showRent(from catalogue.Day, r *tariff.Rent, at time.Time) RentView {
 	v := RentView{Cents: r.Cents, Reason: r.Reason, By: r.By, RecordedAt: instant(at)}
 	if from > 0 {
 		v.From = &from
@@ -98,8 +98,8 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentSet], error)
 	if in.Body.From < 1 {
 		return nil, invalid("body", "from", "lies before 1970")
 	}
-	r := billing.Revision{Space: s.cfg.Network.FirstName(sp.ID), From: in.Body.From, At: s.cfg.Now().UTC().Truncate(time.Millisecond),
-		Rent: billing.Rent{Cents: in.Body.Cents, Reason: in.Body.Reason, By: callerOf(ctx).id}}
+	r := tariff.Revision{Space: s.cfg.Network.FirstName(sp.ID), From: in.Body.From, At: s.cfg.Now().UTC().Truncate(time.Millisecond),
+		Rent: tariff.Rent{Cents: in.Body.Cents, Reason: in.Body.Reason, By: callerOf(ctx).id}}
 	had, err := s.rents(ctx)
 	if err == nil {
 		err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutRent(r) })
@@ -120,7 +120,7 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentSet], error)
 }
 
 // rents are every space's, by the names that they have now.
-func (s *server) rents(ctx context.Context) (billing.Rents, error) {
+func (s *server) rents(ctx context.Context) (tariff.Rents, error) {
 	list, err := s.cfg.Ledger.Rents(ctx)
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (s *server) rents(ctx context.Context) (billing.Rents, error) {
 	for i := range list {
 		list[i].Space = s.cfg.Network.PresentName(list[i].Space)
 	}
-	made := &rentsMade{n, billing.RentsOf(s.cfg.Series.History, list)}
+	made := &rentsMade{n, tariff.RentsOf(s.cfg.Series.History, list)}
 	s.rentsMade.Store(made)
 	return made.rents, nil
 }
@@ -140,7 +140,7 @@ func (s *server) rents(ctx context.Context) (billing.Rents, error) {
 // rentsMade are the rents by so many revisions.
 type rentsMade struct {
 	revisions int
-	rents     billing.Rents
+	rents     tariff.Rents
 }
 
 // today is the present local day.

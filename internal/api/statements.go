@@ -17,11 +17,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/text/language"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 type issueIn struct {
@@ -152,7 +152,7 @@ func linesOf(list []bills.Statement, french bool) any {
 	for i := range list {
 		s := &list[i]
 		own := s.Own()
-		line := func(l bills.Line, rates []billing.Taxed, net, vat, total *int64) {
+		line := func(l bills.Line, rates []tariff.Taxed, net, vat, total *int64) {
 			days := make([]string, len(l.Days))
 			for i, d := range l.Days {
 				days[i] = fmt.Sprintf("%s %+d", d.Day, d.Minutes)
@@ -213,7 +213,7 @@ func (s *server) statements() {
 }
 
 func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], error) {
-	m, err := billing.ParseMonth(in.Body.Month)
+	m, err := tariff.ParseMonth(in.Body.Month)
 	if err != nil {
 		return nil, invalid("body", "month", err.Error())
 	}
@@ -254,7 +254,7 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 		return nil, err
 	}
 	if in.Month != "" {
-		if _, err := billing.ParseMonth(in.Month); err != nil {
+		if _, err := tariff.ParseMonth(in.Month); err != nil {
 			return nil, invalid("query", "month", err.Error())
 		}
 	}
@@ -337,7 +337,7 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 		end = to
 	}
 	if in.Month != "" {
-		m, err := billing.ParseMonth(in.Month)
+		m, err := tariff.ParseMonth(in.Month)
 		if err != nil {
 			return nil, invalid("query", "month", err.Error())
 		}

@@ -7,10 +7,10 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // would is what a change of a plan or a lease does, said before it is made.
@@ -85,7 +85,7 @@ func noChange() *would {
 
 // would compares what some leases open and come to before and after a change
 // that holds since a day.
-func (s *server) would(ctx context.Context, was, is *billing.Tariff, since catalogue.Day, ids []lease.ID, before, after *lease.Book) (*would, error) {
+func (s *server) would(ctx context.Context, was, is *tariff.Tariff, since catalogue.Day, ids []lease.ID, before, after *lease.Book) (*would, error) {
 	out, day := noChange(), max(since, s.cfg.Network.Zone.At(s.cfg.Now()).Day)
 	var tenants []lease.TenantID
 	starts := day

@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"internal/lease":     {module + "internal/catalogue", module + "internal/dated", "github.com/google/uuid"},
 	"internal/visit":     {module + "internal/catalogue", module + "internal/lease", "github.com/google/uuid"},
 	"internal/access":    {module + "internal/catalogue", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
-	"internal/billing":   {module + "internal/catalogue", module + "internal/dated", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
+	"internal/tariff":    {module + "internal/catalogue", module + "internal/dated", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
 	"internal/occupancy": {module + "internal/catalogue", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
 	"internal/wire":      {module + "internal/catalogue", "github.com/google/uuid"},
 }

@@ -8,12 +8,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -210,11 +210,11 @@ func (w *world) checkPlainly() {
 }
 
 func (w *world) checkHours(member lease.MemberID, measured, corrected map[string][]spell) {
-	for _, m := range []billing.Month{{Year: 2026, Month: time.October}, {Year: 2026, Month: time.November}} {
+	for _, m := range []tariff.Month{{Year: 2026, Month: time.October}, {Year: 2026, Month: time.November}} {
 		hours, err := w.bills().Hours(w.ctx, m, "")
 		w.check(err)
-		kept := map[catalogue.Day]billing.Day{}
-		for _, d := range hours[billing.Person{Tenant: "t", Member: member}] {
+		kept := map[catalogue.Day]tariff.Day{}
+		for _, d := range hours[tariff.Person{Tenant: "t", Member: member}] {
 			kept[d.Day] = d
 		}
 		first, last := m.Days()

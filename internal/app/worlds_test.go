@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
@@ -25,6 +24,7 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -326,7 +326,7 @@ func (w *world) correct() {
 }
 
 func (w *world) issue() {
-	m := billing.Month{Year: 2026, Month: time.October}
+	m := tariff.Month{Year: 2026, Month: time.October}
 	if w.now.Before(w.Network.Zone.Start(catalogue.Date(2026, 11, 1))) {
 		return
 	}
@@ -386,11 +386,11 @@ func (w *world) everything() string {
 			fmt.Fprintln(&out, "usage", u)
 		}
 	}
-	for _, m := range []billing.Month{{Year: 2026, Month: time.October}, {Year: 2026, Month: time.November}} {
+	for _, m := range []tariff.Month{{Year: 2026, Month: time.October}, {Year: 2026, Month: time.November}} {
 		hours, err := w.bills().Hours(w.ctx, m, "")
 		w.check(err)
 		for _, who := range []lease.MemberID{"ann", "bob"} {
-			fmt.Fprintln(&out, "hours", m, who, mustText(hours[billing.Person{Tenant: "t", Member: who}]))
+			fmt.Fprintln(&out, "hours", m, who, mustText(hours[tariff.Person{Tenant: "t", Member: who}]))
 		}
 		list, err := w.bills().Issue(w.ctx, bills.Request{Month: m, DryRun: true})
 		if !errors.Is(err, bills.ErrIssued) {

@@ -14,11 +14,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/app"
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -43,7 +43,7 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 	if err := fill(ctx, dir, n, billedReads, 80*24*time.Hour); err != nil {
 		return nil, err
 	}
-	month := billing.MonthAt(billing.Month{Year: began.Year(), Month: began.Month()}.Index() - 1)
+	month := tariff.MonthAt(tariff.Month{Year: began.Year(), Month: began.Month()}.Index() - 1)
 	visits, err := fillVisits(ctx, dir, n, month)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 		{fmt.Sprintf("hours of a month, %d members, by tenant", billedMembers), "GET", "/v1/hours?month=" + month.String() + "&limit=1000", "", "≤ 20 ms", 5},
 		{"the same by day, a page", "GET", "/v1/hours?by=day&month=" + month.String(), "", "", 5},
 		{"explaining one day", "GET", "/v1/hours/explain?member=bench-7&day=" + (first + (last-first)/2).String(), "", "≤ 5 ms", 5},
-		{fmt.Sprintf("issuing a month for %d tenants, %d reads in the ledger", billedTenants, billedReads), "POST", "/v1/statements", `{"month":"` + billing.MonthAt(month.Index()-1).String() + `"}`, "≤ 2 s", 1},
+		{fmt.Sprintf("issuing a month for %d tenants, %d reads in the ledger", billedTenants, billedReads), "POST", "/v1/statements", `{"month":"` + tariff.MonthAt(month.Index()-1).String() + `"}`, "≤ 2 s", 1},
 	} {
 		got, err := best(q.times, ask(q.method, q.path, q.body))
 		if err != nil {
@@ -82,7 +82,7 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 		}
 		rows = append(rows, Row{q.what, micro(got), "listing a plan " + micro(floor), float64(got) / float64(floor), q.target})
 	}
-	if err := correct(ctx, a, billing.MonthAt(month.Index()-1)); err != nil {
+	if err := correct(ctx, a, tariff.MonthAt(month.Index()-1)); err != nil {
 		return nil, err
 	}
 	got, err := best(1, ask("POST", "/v1/statements", `{"month":"`+month.String()+`"}`))
@@ -93,7 +93,7 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 }
 
 // correct corrects the first visit of each tenant's first member in a month.
-func correct(ctx context.Context, a *app.App, m billing.Month) error {
+func correct(ctx context.Context, a *app.App, m tariff.Month) error {
 	first, last := m.Days()
 	from, to := a.Network.Zone.Start(first), a.Network.Zone.Start(last+1)
 	for i := range billedTenants {
@@ -148,7 +148,7 @@ func asked(ctx context.Context, a *app.App, method, path, body string, into any)
 }
 
 // billed are tenants of five members each, with a lease.
-func billed(m billing.Month) []rights.Change {
+func billed(m tariff.Month) []rights.Change {
 	first, _ := m.Days()
 	list := []rights.Change{{Put: lease.Plan{ID: "bench", Name: "Bench", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always,
 		HourlyRateCents: 300, IncludedMinutes: 1200, RoundingMinutes: 15, GraceMinutes: 5, VatPct: 20}}}
@@ -166,13 +166,13 @@ func billed(m billing.Month) []rights.Change {
 func benchMember(i int) lease.MemberID { return lease.MemberID(fmt.Sprintf("bench-%d", i)) }
 
 // fillVisits gives everybody a visit on every weekday of the month and of the month before it.
-func fillVisits(ctx context.Context, dir string, n *catalogue.Network, m billing.Month) (visits int, err error) {
+func fillVisits(ctx context.Context, dir string, n *catalogue.Network, m tariff.Month) (visits int, err error) {
 	l, err := ledger.Open(ctx, dir)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	from, _ := billing.MonthAt(m.Index() - 1).Days()
+	from, _ := tariff.MonthAt(m.Index() - 1).Days()
 	_, to := m.Days()
 	for i := range billedMembers {
 		var list []ledger.Visit

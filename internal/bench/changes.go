@@ -13,11 +13,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/app"
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -201,8 +201,8 @@ func planRow(ctx context.Context, e *env) (row Row, err error) {
 		return row, err
 	}
 	now := time.Now()
-	last := billing.MonthAt(billing.Month{Year: now.Year(), Month: now.Month()}.Index() - 1)
-	first := billing.MonthAt(last.Index() - 11)
+	last := tariff.MonthAt(tariff.Month{Year: now.Year(), Month: now.Month()}.Index() - 1)
+	first := tariff.MonthAt(last.Index() - 11)
 	if err := fillYear(ctx, dir, n, first, last); err != nil {
 		return row, err
 	}
@@ -216,7 +216,7 @@ func planRow(ctx context.Context, e *env) (row Row, err error) {
 	}
 	months := func() error {
 		for i := first.Index(); i <= last.Index(); i++ {
-			if err := asked(ctx, a, http.MethodGet, "/v1/hours?month="+billing.MonthAt(i).String(), "", nil); err != nil {
+			if err := asked(ctx, a, http.MethodGet, "/v1/hours?month="+tariff.MonthAt(i).String(), "", nil); err != nil {
 				return err
 			}
 		}
@@ -242,7 +242,7 @@ func planRow(ctx context.Context, e *env) (row Row, err error) {
 }
 
 // fillYear gives a member of each lease a visit on every weekday.
-func fillYear(ctx context.Context, dir string, n *catalogue.Network, first, last billing.Month) (err error) {
+func fillYear(ctx context.Context, dir string, n *catalogue.Network, first, last tariff.Month) (err error) {
 	l, err := ledger.Open(ctx, dir)
 	if err != nil {
 		return err

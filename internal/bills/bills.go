@@ -12,11 +12,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // Bills prices what the ledger holds.
@@ -48,7 +48,7 @@ func (b Bills) history() catalogue.History {
 func (b Bills) zone(d catalogue.Day) *catalogue.Zone { return catalogue.ZoneOn(b.history(), d) }
 
 // Tariff loads everything that plans and leases were, are and are to be.
-func (b Bills) Tariff(ctx context.Context) (*billing.Tariff, error) {
+func (b Bills) Tariff(ctx context.Context) (*tariff.Tariff, error) {
 	leases, err := ledger.LeaseTermsOf(ctx, b.Ledger, b.Network)
 	if err != nil {
 		return nil, err
@@ -57,12 +57,12 @@ func (b Bills) Tariff(ctx context.Context) (*billing.Tariff, error) {
 	if err != nil {
 		return nil, err
 	}
-	return billing.NewTariff(b.history(), asKnown(b, leases), asKnown(b, plans)), nil
+	return tariff.NewTariff(b.history(), asKnown(b, leases), asKnown(b, plans)), nil
 }
 
 // Request asks for statements.
 type Request struct {
-	Month  billing.Month
+	Month  tariff.Month
 	Tenant lease.TenantID   // empty: all
 	Of     []lease.TenantID // only of these; nil: all
 	DryRun bool
@@ -105,7 +105,7 @@ func (b Bills) prepare(ctx context.Context, r Request) (out, before []Statement,
 	for _, s := range before {
 		issued[s.Lease] = append(issued[s.Lease], s)
 	}
-	p := pricing{Bills: b, months: map[billing.Month]map[lease.ID]map[catalogue.Day]int64{}}
+	p := pricing{Bills: b, months: map[tariff.Month]map[lease.ID]map[catalogue.Day]int64{}}
 	if p.tariff, err = b.Tariff(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -176,15 +176,15 @@ func (b Bills) Journal(ctx context.Context, from, to catalogue.Day) ([]Statement
 // pricing prices leases' months, each month's hours once.
 type pricing struct {
 	Bills
-	tariff *billing.Tariff
+	tariff *tariff.Tariff
 	names  map[lease.TenantID]lease.Terms[lease.Tenant]
-	months map[billing.Month]map[lease.ID]map[catalogue.Day]int64
+	months map[tariff.Month]map[lease.ID]map[catalogue.Day]int64
 
 	corrections *corrections // as they were first asked for
 }
 
 // minutes are a lease's billable minutes by day.
-func (p *pricing) minutes(ctx context.Context, id lease.ID, m billing.Month) (map[catalogue.Day]int64, error) {
+func (p *pricing) minutes(ctx context.Context, id lease.ID, m tariff.Month) (map[catalogue.Day]int64, error) {
 	if p.months[m] == nil {
 		hours, err := p.Hours(ctx, m, "")
 		if err != nil {
@@ -207,7 +207,7 @@ func (p *pricing) minutes(ctx context.Context, id lease.ID, m billing.Month) (ma
 }
 
 // statement makes a lease's month with the corrections of the months before it.
-func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m billing.Month, before history) (Statement, bool, error) {
+func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m tariff.Month, before history) (Statement, bool, error) {
 	minutes, err := p.minutes(ctx, id, m)
 	if err != nil {
 		return Statement{}, false, err
@@ -235,7 +235,7 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 		s.Lines = append(s.Lines, Line{Kind: LineRent, Month: s.Month, NetCents: a.Rent}, Line{Kind: LineOverage, Month: s.Month, Minutes: s.OverageMinutes, NetCents: a.Overage})
 	}
 	for _, earlier := range before {
-		em, err := billing.ParseMonth(earlier.Month)
+		em, err := tariff.ParseMonth(earlier.Month)
 		if err != nil {
 			return s, false, err
 		}
@@ -259,14 +259,14 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 }
 
 // lastTerms are the terms of the lease's last day in the month.
-func (p *pricing) lastTerms(id lease.ID, m billing.Month) (billing.Terms, bool) {
+func (p *pricing) lastTerms(id lease.ID, m tariff.Month) (tariff.Terms, bool) {
 	first, last := m.Days()
 	for day := last; day >= first; day-- {
 		if x, ok := p.tariff.Terms(id, day); ok {
 			return x, true
 		}
 	}
-	return billing.Terms{}, false
+	return tariff.Terms{}, false
 }
 
 // commit numbers the statements after those before them and issues all of them,

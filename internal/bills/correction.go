@@ -6,10 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // The causes of corrections; a line that has several names them in this order.
@@ -25,7 +25,7 @@ const betweenCauses = ", "
 // history is what a lease was issued before.
 type history []Statement
 
-func (h history) has(m billing.Month) bool {
+func (h history) has(m tariff.Month) bool {
 	return slices.ContainsFunc(h, func(s Statement) bool { return s.Month == m.String() })
 }
 
@@ -33,11 +33,11 @@ func (h history) has(m billing.Month) bool {
 type charged struct {
 	minutes  map[catalogue.Day]int64
 	net, vat int64
-	byRate   []billing.Taxed
+	byRate   []tariff.Taxed
 	until    time.Time // what came later is on none of the statements
 }
 
-func (h history) of(m billing.Month) charged {
+func (h history) of(m tariff.Month) charged {
 	month := m.String()
 	c := charged{minutes: map[catalogue.Day]int64{}}
 	for _, s := range h {
@@ -69,7 +69,7 @@ func (h history) of(m billing.Month) charged {
 }
 
 // correction is an earlier month's re-made total less what was issued so far.
-func (p *pricing) correction(ctx context.Context, l *lease.Lease, m billing.Month, before history) (line Line, differs bool, err error) {
+func (p *pricing) correction(ctx context.Context, l *lease.Lease, m tariff.Month, before history) (line Line, differs bool, err error) {
 	minutes, err := p.minutes(ctx, l.ID, m)
 	if err != nil {
 		return line, false, err
@@ -99,7 +99,7 @@ func (p *pricing) correction(ctx context.Context, l *lease.Lease, m billing.Mont
 }
 
 // cause finds what has happened since an instant that can have changed those days.
-func (p *pricing) cause(ctx context.Context, l *lease.Lease, m billing.Month, days []Used, since time.Time) (string, error) {
+func (p *pricing) cause(ctx context.Context, l *lease.Lease, m tariff.Month, days []Used, since time.Time) (string, error) {
 	first, last := m.Days()
 	if len(days) > 0 {
 		first, last = days[0].Day, days[len(days)-1].Day
@@ -137,7 +137,7 @@ type evidence struct {
 }
 
 // served are those whose hours a lease may have paid for in a month.
-func (p *pricing) served(ctx context.Context, l *lease.Lease, m billing.Month) ([]lease.MemberID, error) {
+func (p *pricing) served(ctx context.Context, l *lease.Lease, m tariff.Month) ([]lease.MemberID, error) {
 	members := slices.Clone(l.Members)
 	err := p.Ledger.Hours(ctx, m.Index(), l.Tenant, func(r *ledger.MonthHours) error {
 		if l.Members == nil {

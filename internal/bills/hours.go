@@ -10,22 +10,22 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/visit"
 )
 
 // Visits loads the visits to billable spaces that touch the days [from, to],
 // as measured or as corrected: one still going on counts to now.
-func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, error) {
+func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]tariff.Visit, error) {
 	list, _, err := b.visits(ctx, from, to, f)
 	return list, err
 }
 
 // visits also tells when those that still go on end, unless a read says more.
-func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]billing.Visit, map[uuid.UUID]time.Time, error) {
+func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]tariff.Visit, map[uuid.UUID]time.Time, error) {
 	zone, now := b.zone(from), b.now()
 	f.From, f.To, f.Corrected, f.Limit = zone.Start(from), zone.Start(to+1), true, 1<<40
 	f.Spaces = b.billable()
@@ -36,15 +36,15 @@ func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 	if err != nil {
 		return nil, nil, err
 	}
-	out, ends := make([]billing.Visit, 0, len(list)), map[uuid.UUID]time.Time{}
+	out, ends := make([]tariff.Visit, 0, len(list)), map[uuid.UUID]time.Time{}
 	for _, v := range list {
-		x := billing.Visit{ID: v.ID, Member: v.Member, Tenant: v.Tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended}
+		x := tariff.Visit{ID: v.ID, Member: v.Member, Tenant: v.Tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended}
 		if x.To.After(now) {
 			ends[v.ID] = v.To
 			x.To, x.Ended = now, visit.Open
 		}
 		if c := v.Correction; c != nil {
-			x.Corrected = &billing.Span{From: c.From, To: c.To}
+			x.Corrected = &tariff.Span{From: c.From, To: c.To}
 		}
 		out = append(out, x)
 	}
@@ -55,14 +55,14 @@ func (b Bills) now() time.Time { return b.Now().UTC().Truncate(time.Millisecond)
 
 // basis names all of the catalogue that a month's hours are made of, and how:
 // what was made with another is made again.
-func (b Bills) basis(m billing.Month) int64 {
+func (b Bills) basis(m tariff.Month) int64 {
 	h := fnv.New64a()
 	first, last := m.Days()
 	last++ // the visits of its last night
 	said := ""
 	for _, p := range catalogue.Pieces(b.history(), b.zone(first).Start(first), b.zone(first).Start(last)) {
 		var text strings.Builder
-		fmt.Fprint(&text, billing.Arithmetic, p.Network.Zone.Location())
+		fmt.Fprint(&text, tariff.Arithmetic, p.Network.Zone.Location())
 		for _, sp := range p.Network.Spaces {
 			fmt.Fprintf(&text, " %s %s %s %s", sp.ID, sp.Site, sp.Kind, sp.Parent)
 		}
@@ -80,16 +80,16 @@ func (b Bills) basis(m billing.Month) int64 {
 
 // Hours are everybody's days of a month; tenant may be empty. They are summed
 // from what was made before: only what changed since is made of visits again.
-func (b Bills) Hours(ctx context.Context, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
+func (b Bills) Hours(ctx context.Context, m tariff.Month, tenant lease.TenantID) (map[tariff.Person][]tariff.Day, error) {
 	if !b.known.IsZero() {
 		return b.hoursAsKnown(ctx, m, tenant)
 	}
 	now, basis := b.now(), b.basis(m)
-	out := map[billing.Person][]billing.Day{}
-	stale, open := map[billing.Person]*ledger.MonthHours{}, map[billing.Person]catalogue.Day{}
-	var reader billing.DayReader
+	out := map[tariff.Person][]tariff.Day{}
+	stale, open := map[tariff.Person]*ledger.MonthHours{}, map[tariff.Person]catalogue.Day{}
+	var reader tariff.DayReader
 	err := b.Ledger.Hours(ctx, m.Index(), tenant, func(r *ledger.MonthHours) error {
-		who := billing.Person{Tenant: r.Tenant, Member: r.Member}
+		who := tariff.Person{Tenant: r.Tenant, Member: r.Member}
 		if r.Marked != r.Made || r.Basis != basis || !r.Due.IsZero() && !r.Due.After(now) {
 			row := *r
 			row.Basis, row.Body = basis, nil
@@ -122,12 +122,12 @@ func (b Bills) Hours(ctx context.Context, m billing.Month, tenant lease.TenantID
 
 // remake makes the days of those whose row is stale, and keeps them; and of
 // those who are still there the days since they came.
-func (b Bills) remake(ctx context.Context, m billing.Month, stale map[billing.Person]*ledger.MonthHours, open map[billing.Person]catalogue.Day) (map[billing.Person][]billing.Day, error) {
-	tariff, err := b.Tariff(ctx)
+func (b Bills) remake(ctx context.Context, m tariff.Month, stale map[tariff.Person]*ledger.MonthHours, open map[tariff.Person]catalogue.Day) (map[tariff.Person][]tariff.Day, error) {
+	terms, err := b.Tariff(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := map[billing.Person][]billing.Day{}
+	out := map[tariff.Person][]tariff.Day{}
 	first, last := m.Days()
 	if len(open) > 0 {
 		earliest := last
@@ -139,7 +139,7 @@ func (b Bills) remake(ctx context.Context, m billing.Month, stale map[billing.Pe
 			return nil, err
 		}
 		for who, since := range open {
-			out[who] = tariff.Days(b.zone(first), max(first, since), last, visits[who])
+			out[who] = terms.Days(b.zone(first), max(first, since), last, visits[who])
 		}
 	}
 	visits, ends, err := byPerson(ctx, b, first, last, stale)
@@ -148,7 +148,7 @@ func (b Bills) remake(ctx context.Context, m billing.Month, stale map[billing.Pe
 	}
 	rows := make([]*ledger.MonthHours, 0, len(stale))
 	for who, row := range stale {
-		out[who] = tariff.Days(b.zone(first), first, last, visits[who])
+		out[who] = terms.Days(b.zone(first), first, last, visits[who])
 		b.fill(row, out[who], visits[who], ends)
 		rows = append(rows, row)
 	}
@@ -158,22 +158,22 @@ func (b Bills) remake(ctx context.Context, m billing.Month, stale map[billing.Pe
 }
 
 // byPerson loads the visits of those in a map.
-func byPerson[T any](ctx context.Context, b Bills, from, to catalogue.Day, of map[billing.Person]T) (map[billing.Person][]billing.Visit, map[uuid.UUID]time.Time, error) {
+func byPerson[T any](ctx context.Context, b Bills, from, to catalogue.Day, of map[tariff.Person]T) (map[tariff.Person][]tariff.Visit, map[uuid.UUID]time.Time, error) {
 	members := []lease.MemberID{}
 	for who := range of {
 		members = append(members, who.Member)
 	}
-	out := map[billing.Person][]billing.Visit{}
+	out := map[tariff.Person][]tariff.Visit{}
 	list, ends, err := b.visits(ctx, from, to, ledger.VisitFilter{Members: members})
 	for _, v := range list {
-		who := billing.Person{Tenant: v.Tenant, Member: v.Member}
+		who := tariff.Person{Tenant: v.Tenant, Member: v.Member}
 		out[who] = append(out[who], v)
 	}
 	return out, ends, err
 }
 
 // fill puts into a row the days before the first visit that still goes on.
-func (b Bills) fill(row *ledger.MonthHours, days []billing.Day, visits []billing.Visit, ends map[uuid.UUID]time.Time) {
+func (b Bills) fill(row *ledger.MonthHours, days []tariff.Day, visits []tariff.Visit, ends map[uuid.UUID]time.Time) {
 	row.Open, row.Due = 0, time.Time{}
 	for _, v := range visits {
 		end, going := ends[v.ID]
@@ -194,7 +194,7 @@ func (b Bills) fill(row *ledger.MonthHours, days []billing.Day, visits []billing
 			break
 		}
 	}
-	row.Body = billing.AppendDays([]byte{}, closed)
+	row.Body = tariff.AppendDays([]byte{}, closed)
 }
 
 // keepStep bounds the rows of one commit: doors share the ledger.
@@ -225,7 +225,7 @@ func (b Bills) MakeHours(ctx context.Context) error {
 	months, err := b.Ledger.HoursToMake(ctx, b.now())
 	for _, i := range months {
 		if err == nil {
-			_, err = b.Hours(ctx, billing.MonthAt(i), "")
+			_, err = b.Hours(ctx, tariff.MonthAt(i), "")
 		}
 	}
 	return err

@@ -11,11 +11,11 @@ import (
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/bills"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -107,24 +107,24 @@ func (o *office) erase() {
 
 // check compares the kept hours with what all visits come to now.
 func (o *office) check() {
-	tariff, err := o.bills.Tariff(context.Background())
+	terms, err := o.bills.Tariff(context.Background())
 	if err != nil {
 		o.Fatal(err)
 	}
-	for _, m := range []billing.Month{{Year: 2026, Month: 10}, {Year: 2026, Month: 11}} {
+	for _, m := range []tariff.Month{{Year: 2026, Month: 10}, {Year: 2026, Month: 11}} {
 		first, last := m.Days()
 		visits, err := o.bills.Visits(context.Background(), first, last, ledger.VisitFilter{})
 		if err != nil {
 			o.Fatal(err)
 		}
-		byPerson := map[billing.Person][]billing.Visit{}
+		byPerson := map[tariff.Person][]tariff.Visit{}
 		for _, v := range visits {
-			who := billing.Person{Tenant: v.Tenant, Member: v.Member}
+			who := tariff.Person{Tenant: v.Tenant, Member: v.Member}
 			byPerson[who] = append(byPerson[who], v)
 		}
-		want := map[billing.Person][]billing.Day{}
+		want := map[tariff.Person][]tariff.Day{}
 		for who, list := range byPerson {
-			if days := tariff.Days(o.bills.Network.Zone, first, last, list); len(days) > 0 {
+			if days := terms.Days(o.bills.Network.Zone, first, last, list); len(days) > 0 {
 				want[who] = days
 			}
 		}

@@ -6,10 +6,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // AsKnown are the bills by what was recorded of plans, leases and tenants, of
@@ -68,8 +68,8 @@ func (b Bills) correctedAsKnown(ctx context.Context, list []ledger.Visit, f ledg
 }
 
 // hoursAsKnown are everybody's days of a month, none of them kept.
-func (b Bills) hoursAsKnown(ctx context.Context, m billing.Month, tenant lease.TenantID) (map[billing.Person][]billing.Day, error) {
-	tariff, err := b.Tariff(ctx)
+func (b Bills) hoursAsKnown(ctx context.Context, m tariff.Month, tenant lease.TenantID) (map[tariff.Person][]tariff.Day, error) {
+	terms, err := b.Tariff(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +78,14 @@ func (b Bills) hoursAsKnown(ctx context.Context, m billing.Month, tenant lease.T
 	if err != nil {
 		return nil, err
 	}
-	visits := map[billing.Person][]billing.Visit{}
+	visits := map[tariff.Person][]tariff.Visit{}
 	for _, v := range list {
-		who := billing.Person{Tenant: v.Tenant, Member: v.Member}
+		who := tariff.Person{Tenant: v.Tenant, Member: v.Member}
 		visits[who] = append(visits[who], v)
 	}
-	out := map[billing.Person][]billing.Day{}
+	out := map[tariff.Person][]tariff.Day{}
 	for who, own := range visits {
-		if days := tariff.Days(b.zone(first), first, last, own); len(days) > 0 {
+		if days := terms.Days(b.zone(first), first, last, own); len(days) > 0 {
 			out[who] = days
 		}
 	}

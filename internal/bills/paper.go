@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // Locale is a language that people read statements in.
@@ -150,7 +150,7 @@ func (l Locale) correctionOf(month string) string {
 }
 
 func (l Locale) month(s string) string {
-	m, err := billing.ParseMonth(s)
+	m, err := tariff.ParseMonth(s)
 	if err != nil {
 		return s
 	}

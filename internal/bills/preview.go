@@ -3,21 +3,21 @@ package bills
 import (
 	"context"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // Preview is what a lease that is not saved yet would come to in a month: with
 // the hours that its tenant's members have used so far, priced as if the lease
 // had been there. covered is false where it covers no day of the month.
-func (b Bills) Preview(ctx context.Context, l lease.Lease, m billing.Month) (a billing.Amounts, covered bool, err error) {
+func (b Bills) Preview(ctx context.Context, l lease.Lease, m tariff.Month) (a tariff.Amounts, covered bool, err error) {
 	t, err := b.Tariff(ctx)
 	if err != nil {
 		return a, false, err
 	}
-	t = t.With(billing.Leases{l.ID: dated.Always[catalogue.Day](l)}, nil)
+	t = t.With(tariff.Leases{l.ID: dated.Always[catalogue.Day](l)}, nil)
 	visits, err := b.visitsOf(ctx, m, []lease.TenantID{l.Tenant})
 	if err != nil {
 		return a, false, err

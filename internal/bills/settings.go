@@ -16,8 +16,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/parser"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // Settings are what an operator tells of bills and rents, in a YAML file:
@@ -234,7 +234,7 @@ func quarter(i int) string { return fmt.Sprintf("%04d-Q%d", i/4, i%4+1) }
 // Adjustment is how the rents of a kind follow use: what the question gives
 // counts before the settings of the kind, those before the index and the
 // defaults.
-func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index *float64) billing.Adjustment {
+func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index *float64) tariff.Adjustment {
 	own := s.Calibration[kind]
 	pick := func(asked, own *float64, otherwise float64) float64 {
 		switch {
@@ -245,8 +245,8 @@ func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index
 		}
 		return otherwise
 	}
-	a := billing.Adjustment{Target: pick(asked.Target, own.Target, billing.DefaultTarget), Elasticity: pick(asked.Elasticity, own.Elasticity, billing.DefaultElasticity),
-		MaxChange: pick(asked.MaxChange, own.MaxChange, billing.DefaultMaxChange)}
+	a := tariff.Adjustment{Target: pick(asked.Target, own.Target, tariff.DefaultTarget), Elasticity: pick(asked.Elasticity, own.Elasticity, tariff.DefaultElasticity),
+		MaxChange: pick(asked.MaxChange, own.MaxChange, tariff.DefaultMaxChange)}
 	for _, c := range []*float64{asked.IndexCap, own.IndexCap, index} {
 		if c != nil {
 			a.IndexCap = c

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // Statement is what a lease owes for a month, as it was issued.
@@ -37,7 +37,7 @@ type Statement struct {
 	HourlyCents  int     `json:"hourly_rate_cents"`
 	VatPct       float64 `json:"vat_pct"`
 	// Where the plan changed within the month: how each part of it is priced.
-	Parts []billing.Part `json:"parts,omitempty"`
+	Parts []tariff.Part `json:"parts,omitempty"`
 
 	Lines      []Line `json:"lines"`
 	Days       []Used `json:"days"`
@@ -45,37 +45,37 @@ type Statement struct {
 	VatCents   int64  `json:"vat_cents"`
 	TotalCents int64  `json:"total_cents"`
 	// Each rate of VAT with what is taxed at it, corrections among it (CGI, annex II, art. 242 nonies A).
-	Vat []billing.Taxed `json:"vat,omitempty"`
+	Vat []tariff.Taxed `json:"vat,omitempty"`
 	// Entry is the number of its entry in the sales journal, counted in each
 	// fiscal year; 0: it comes to nothing and has none, or is of a dry run.
 	Entry int64 `json:"entry,omitempty"`
 }
 
 // Taxes are the statement's rates of VAT; one that was issued before they were kept names one.
-func (s *Statement) Taxes() []billing.Taxed {
+func (s *Statement) Taxes() []tariff.Taxed {
 	if s.Vat == nil && (s.NetCents != 0 || s.VatCents != 0) {
-		return []billing.Taxed{{VatPct: s.VatPct, NetCents: s.NetCents, VatCents: s.VatCents}}
+		return []tariff.Taxed{{VatPct: s.VatPct, NetCents: s.NetCents, VatCents: s.VatCents}}
 	}
 	return s.Vat
 }
 
 // Own are the rates of VAT of the month itself, without corrections of others.
-func (s *Statement) Own() []billing.Taxed {
+func (s *Statement) Own() []tariff.Taxed {
 	own := slices.Clone(s.Taxes())
 	for _, l := range s.Lines {
 		if l.Kind == LineCorrection {
 			own = addTaxes(own, l.Taxes(s.VatPct), -1)
 		}
 	}
-	return slices.DeleteFunc(own, func(t billing.Taxed) bool { return t.NetCents == 0 && t.VatCents == 0 && len(own) > 1 })
+	return slices.DeleteFunc(own, func(t tariff.Taxed) bool { return t.NetCents == 0 && t.VatCents == 0 && len(own) > 1 })
 }
 
 // addTaxes adds to each rate, times a sign.
-func addTaxes(to, more []billing.Taxed, sign int64) []billing.Taxed {
+func addTaxes(to, more []tariff.Taxed, sign int64) []tariff.Taxed {
 	for _, t := range more {
-		i := slices.IndexFunc(to, func(x billing.Taxed) bool { return x.VatPct == t.VatPct })
+		i := slices.IndexFunc(to, func(x tariff.Taxed) bool { return x.VatPct == t.VatPct })
 		if i < 0 {
-			i, to = len(to), append(to, billing.Taxed{VatPct: t.VatPct})
+			i, to = len(to), append(to, tariff.Taxed{VatPct: t.VatPct})
 		}
 		to[i].NetCents += sign * t.NetCents
 		to[i].VatCents += sign * t.VatCents
@@ -90,7 +90,7 @@ type Used struct {
 }
 
 // byDay lists a month's days that have minutes.
-func byDay(m billing.Month, minutes map[catalogue.Day]int64) []Used {
+func byDay(m tariff.Month, minutes map[catalogue.Day]int64) []Used {
 	list := []Used{}
 	first, last := m.Days()
 	for day := first; day <= last; day++ {
@@ -111,13 +111,13 @@ type Line struct {
 	Cause    string `json:"cause,omitempty"`
 	Days     []Used `json:"days,omitempty"` // of a correction: what changed, day by day
 	// Of a correction: each rate of VAT with what is taxed at it.
-	Vat []billing.Taxed `json:"vat,omitempty"`
+	Vat []tariff.Taxed `json:"vat,omitempty"`
 }
 
 // Taxes are a correction's rates of VAT; one that was issued before they were kept has its statement's.
-func (l *Line) Taxes(pct float64) []billing.Taxed {
+func (l *Line) Taxes(pct float64) []tariff.Taxed {
 	if l.Vat == nil {
-		return []billing.Taxed{{VatPct: pct, NetCents: l.NetCents, VatCents: l.VatCents}}
+		return []tariff.Taxed{{VatPct: pct, NetCents: l.NetCents, VatCents: l.VatCents}}
 	}
 	return l.Vat
 }

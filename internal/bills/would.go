@@ -4,15 +4,15 @@ import (
 	"context"
 	"slices"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // MonthChange is what a change of terms does to one month of some tenants.
 type MonthChange struct {
-	Month billing.Month
+	Month tariff.Month
 	// Before and After are what is not yet issued comes to, excluding VAT, in cents.
 	Before, After int64
 	// Correction is what the next statements would add to, or take from, those
@@ -25,7 +25,7 @@ const mostMonths = 120
 
 // Compare prices the months from a day to now, of some tenants (sorted), by two
 // tariffs. Months in which nothing differs are left out.
-func (b Bills) Compare(ctx context.Context, before, after *billing.Tariff, tenants []lease.TenantID, since catalogue.Day) ([]MonthChange, error) {
+func (b Bills) Compare(ctx context.Context, before, after *tariff.Tariff, tenants []lease.TenantID, since catalogue.Day) ([]MonthChange, error) {
 	had, err := b.issued(ctx)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (b Bills) Compare(ctx context.Context, before, after *billing.Tariff, tenan
 	first, last := monthOf(since), monthOf(max(today, since)) // of what is to come, the month in which it begins
 	var list []MonthChange
 	for i := max(first.Index(), last.Index()-mostMonths); i <= last.Index(); i++ {
-		m := billing.MonthAt(i)
+		m := tariff.MonthAt(i)
 		c, err := b.compareMonth(ctx, before, after, m, tenants, leases, issued)
 		if err != nil {
 			return nil, err
@@ -58,12 +58,12 @@ func (b Bills) Compare(ctx context.Context, before, after *billing.Tariff, tenan
 	return list, nil
 }
 
-func monthOf(day catalogue.Day) billing.Month {
+func monthOf(day catalogue.Day) tariff.Month {
 	year, month, _ := day.Civil()
-	return billing.Month{Year: year, Month: month}
+	return tariff.Month{Year: year, Month: month}
 }
 
-func (b Bills) compareMonth(ctx context.Context, before, after *billing.Tariff, m billing.Month, tenants []lease.TenantID, leases []lease.ID, issued map[lease.ID]history) (MonthChange, error) {
+func (b Bills) compareMonth(ctx context.Context, before, after *tariff.Tariff, m tariff.Month, tenants []lease.TenantID, leases []lease.ID, issued map[lease.ID]history) (MonthChange, error) {
 	c := MonthChange{Month: m}
 	visits, err := b.visitsOf(ctx, m, tenants)
 	if err != nil {
@@ -86,14 +86,14 @@ func (b Bills) compareMonth(ctx context.Context, before, after *billing.Tariff, 
 const fewTenants = 20
 
 // visitsOf are the visits of a month of some tenants' people; tenants are sorted.
-func (b Bills) visitsOf(ctx context.Context, m billing.Month, tenants []lease.TenantID) (map[billing.Person][]billing.Visit, error) {
+func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []lease.TenantID) (map[tariff.Person][]tariff.Visit, error) {
 	first, last := m.Days()
-	all := map[billing.Person][]billing.Visit{}
+	all := map[tariff.Person][]tariff.Visit{}
 	if len(tenants) > fewTenants {
 		visits, err := b.Visits(ctx, first, last, ledger.VisitFilter{})
 		for _, v := range visits {
 			if _, its := slices.BinarySearch(tenants, v.Tenant); its {
-				p := billing.Person{Tenant: v.Tenant, Member: v.Member}
+				p := tariff.Person{Tenant: v.Tenant, Member: v.Member}
 				all[p] = append(all[p], v)
 			}
 		}
@@ -105,7 +105,7 @@ func (b Bills) visitsOf(ctx context.Context, m billing.Month, tenants []lease.Te
 			return nil, err
 		}
 		for _, v := range visits {
-			p := billing.Person{Tenant: v.Tenant, Member: v.Member}
+			p := tariff.Person{Tenant: v.Tenant, Member: v.Member}
 			all[p] = append(all[p], v)
 		}
 	}
@@ -113,7 +113,7 @@ func (b Bills) visitsOf(ctx context.Context, m billing.Month, tenants []lease.Te
 }
 
 // minutesBy are leases' billable minutes of a month, by day, by a tariff.
-func (b Bills) minutesBy(t *billing.Tariff, m billing.Month, visits map[billing.Person][]billing.Visit) map[lease.ID]map[catalogue.Day]int64 {
+func (b Bills) minutesBy(t *tariff.Tariff, m tariff.Month, visits map[tariff.Person][]tariff.Visit) map[lease.ID]map[catalogue.Day]int64 {
 	first, last := m.Days()
 	all := map[lease.ID]map[catalogue.Day]int64{}
 	for _, own := range visits {

@@ -6,17 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 // Rents are all revisions of rents, as they were recorded. Spaces are named as
 // they were at first.
-func (l *Ledger) Rents(ctx context.Context) (list []billing.Revision, err error) {
+func (l *Ledger) Rents(ctx context.Context) (list []tariff.Revision, err error) {
 	rows, err := l.reads.QueryContext(ctx, "SELECT space, day, cents, reason, actor, at FROM rents ORDER BY n")
 	err = each(rows, err, func(rows *sql.Rows) error {
-		var r billing.Revision
+		var r tariff.Revision
 		var made int64
 		err := rows.Scan(&r.Space, &r.From, &r.Rent.Cents, &r.Rent.Reason, &r.Rent.By, &made)
 		r.At = at(made)
@@ -39,7 +39,7 @@ type rentAct struct {
 func rentTarget(n int64, space catalogue.SpaceID) string { return fmt.Sprintf("rent/%s/%d", space, n) }
 
 // PutRent records a revision of a rent, with its entry in the chain.
-func (tx *Tx) PutRent(r billing.Revision) error {
+func (tx *Tx) PutRent(r tariff.Revision) error {
 	var n int64
 	if err := tx.row("SELECT coalesce(max(n), 0) + 1 FROM rents", nil, &n); err != nil {
 		return fmt.Errorf("ledger: put rent: %w", err)

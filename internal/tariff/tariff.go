@@ -2,7 +2,7 @@
 // into rents (rules 6, 7, 10). It is arithmetic on values: whole seconds,
 // minutes and cents, with no clock and no storage. Who was where is package
 // visit's; what was used package occupancy's.
-package billing
+package tariff
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package billing_test
+package tariff_test
 
 import (
 	"math"
@@ -9,9 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -48,13 +48,13 @@ func past[T any](changes ...lease.Change[T]) (h lease.Terms[T]) {
 // of clocks on 25 October 2026.
 type world struct {
 	n      *catalogue.Network
-	leases billing.Leases
-	plans  billing.Plans
-	visits []billing.Visit
+	leases tariff.Leases
+	plans  tariff.Plans
+	visits []tariff.Visit
 }
 
 func drawWorld(t *rapid.T) world {
-	w := world{n: network(t), leases: billing.Leases{}, plans: billing.Plans{}}
+	w := world{n: network(t), leases: tariff.Leases{}, plans: tariff.Plans{}}
 	for _, id := range []lease.PlanID{"p1", "p2"} {
 		w.plans[id] = past(lease.Change[lease.Plan]{Value: drawPlan(t, id)})
 		if rapid.Bool().Draw(t, "changes") {
@@ -78,11 +78,11 @@ func drawWorld(t *rapid.T) world {
 	for range rapid.IntRange(0, 8).Draw(t, "visits") {
 		at := func() time.Time { return start.Add(time.Duration(rapid.IntRange(0, 4*24*180).Draw(t, "at")) * grid) }
 		from := at()
-		v := billing.Visit{Member: rapid.SampledFrom([]lease.MemberID{"ann", "bob"}).Draw(t, "member"), Tenant: "t", Space: rapid.SampledFrom([]catalogue.SpaceID{"cowork", "silence", "meeting", "far"}).Draw(t, "space"),
+		v := tariff.Visit{Member: rapid.SampledFrom([]lease.MemberID{"ann", "bob"}).Draw(t, "member"), Tenant: "t", Space: rapid.SampledFrom([]catalogue.SpaceID{"cowork", "silence", "meeting", "far"}).Draw(t, "space"),
 			From: from, To: from.Add(time.Duration(rapid.IntRange(0, 16*180).Draw(t, "long")) * grid), Ended: rapid.SampledFrom([]visit.Ended{visit.Badge, visit.Elsewhere, visit.Closing, visit.Max}).Draw(t, "ended")}
 		if rapid.IntRange(0, 4).Draw(t, "corrected") == 0 {
 			c := from.Add(time.Duration(rapid.IntRange(-180, 180).Draw(t, "shift")) * grid)
-			v.Corrected = &billing.Span{From: c, To: c.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "length")) * grid)}
+			v.Corrected = &tariff.Span{From: c, To: c.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "length")) * grid)}
 		}
 		w.visits = append(w.visits, v)
 	}
@@ -118,14 +118,14 @@ func (w *world) terms(day catalogue.Day, m lease.MemberID, space catalogue.Space
 func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t)
-		tariff := billing.NewTariff(catalogue.Always(w.n), w.leases, w.plans)
-		m := billing.Month{Year: 2026, Month: time.October}
+		terms := tariff.NewTariff(catalogue.Always(w.n), w.leases, w.plans)
+		m := tariff.Month{Year: 2026, Month: time.October}
 		first, last := m.Days()
 		minutes := map[lease.ID]map[catalogue.Day]int64{"a": {}, "b": {}, "c": {}}
 		for _, member := range []lease.MemberID{"ann", "bob"} {
-			byDay := map[catalogue.Day]billing.Day{}
-			own := slices.DeleteFunc(slices.Clone(w.visits), func(v billing.Visit) bool { return v.Member != member })
-			for _, d := range tariff.Days(w.n.Zone, first, last, own) {
+			byDay := map[catalogue.Day]tariff.Day{}
+			own := slices.DeleteFunc(slices.Clone(w.visits), func(v tariff.Visit) bool { return v.Member != member })
+			for _, d := range terms.Days(w.n.Zone, first, last, own) {
 				byDay[d.Day] = d
 			}
 			for day := catalogue.Date(2026, 10, 22); day <= catalogue.Date(2026, 10, 29); day++ {
@@ -140,7 +140,7 @@ func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 					}
 					delete(byLease, s.Lease)
 					minutes[s.Lease][day] += s.Minutes
-					x, _ := tariff.Terms(s.Lease, day)
+					x, _ := terms.Terms(s.Lease, day)
 					if want := plainBillable(x.Plan, s.Seconds); s.Minutes != want {
 						t.Fatalf("%d s under %+v: %d minutes, plainly %d", s.Seconds, x.Plan, s.Minutes, want)
 					}
@@ -151,7 +151,7 @@ func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 			}
 		}
 		for id := range minutes {
-			a, _ := tariff.Amounts(id, m, minutes[id])
+			a, _ := terms.Amounts(id, m, minutes[id])
 			if net, vat := w.plainAmounts(id, first, last, minutes[id]); len(w.plans["p1"].Changes())+len(w.plans["p2"].Changes()) == 2 && (a.Net != net || a.Vat != vat) {
 				t.Fatalf("lease %s: %+v, plainly %d and %d", id, a, net, vat)
 			}
@@ -160,7 +160,7 @@ func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 }
 
 // plainDay looks at every step of the day by itself.
-func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d billing.Day, byLease map[lease.ID]int64) {
+func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d tariff.Day, byLease map[lease.ID]int64) {
 	byLease = map[lease.ID]int64{}
 	step := int64(grid / time.Second)
 	for at := w.n.Zone.Start(day); at.Before(w.n.Zone.Start(day + 1)); at = at.Add(grid) {
@@ -168,7 +168,7 @@ func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d billing.Day, by
 		var best *lease.Lease
 		rate := 0
 		in := func(from, to time.Time) bool { return !at.Before(from) && at.Before(to) }
-		asCorrected := func(v billing.Visit) (from, to time.Time) {
+		asCorrected := func(v tariff.Visit) (from, to time.Time) {
 			if v.Corrected != nil {
 				return v.Corrected.From, v.Corrected.To
 			}
@@ -253,11 +253,11 @@ func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map
 func TestAPlanThatChangesWithinTheMonthIsPricedInParts(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 10, d) }
 	l := &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1)}
-	tariff := billing.NewTariff(catalogue.Always(network(t)), billing.Leases{"l": past(lease.Change[lease.Lease]{Value: l})},
-		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, lease.Change[lease.Plan]{From: day(17), Value: &lease.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}})})
-	a, _ := tariff.Amounts("l", billing.Month{Year: 2026, Month: time.October}, map[catalogue.Day]int64{day(5): 120, day(20): 120})
+	terms := tariff.NewTariff(catalogue.Always(network(t)), tariff.Leases{"l": past(lease.Change[lease.Lease]{Value: l})},
+		tariff.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, lease.Change[lease.Plan]{From: day(17), Value: &lease.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}})})
+	a, _ := terms.Amounts("l", tariff.Month{Year: 2026, Month: time.October}, map[catalogue.Day]int64{day(5): 120, day(20): 120})
 	// 16 days of 620 minutes a month are 320, of which 120 are used; 15 days of 31 are 15: 105 minutes at 6 € an hour.
-	if a.Minutes != 240 || a.Included != 335 || a.Over != 105 || a.Overage != 1050 || len(a.Parts) != 2 || a.Parts[1] != (billing.Part{From: day(17), Days: 15, Minutes: 120, Included: 15, Over: 105, HourlyCents: 600, VatPct: 20}) {
+	if a.Minutes != 240 || a.Included != 335 || a.Over != 105 || a.Overage != 1050 || len(a.Parts) != 2 || a.Parts[1] != (tariff.Part{From: day(17), Days: 15, Minutes: 120, Included: 15, Over: 105, HourlyCents: 600, VatPct: 20}) {
 		t.Errorf("%+v", a)
 	}
 }
@@ -274,7 +274,7 @@ func TestRentsAreRoundedTowardsThePresentOneAndNeverAboveTheCap(t *testing.T) {
 		{1155, 0.601, nil, 1155}, {1155, 0.599, nil, 1155}, {1150, 1, index(0.02), 1170}, {1150, 1, index(0), 1150}, {1150, 1, index(-0.02), 1120}, {1150, 0, index(0.02), 1040},
 		{1150, 0.5748, index(-0.02), 1120}, {1155, 1, index(0.002), 1155}, {1155, 1, index(0), 1155}, {1155, 0.599, index(-0.001), 1150}, {1200, 0.6, index(0.0166), 1200},
 	} {
-		a := billing.Adjustment{Target: billing.DefaultTarget, Elasticity: billing.DefaultElasticity, MaxChange: billing.DefaultMaxChange, IndexCap: c.cap}
+		a := tariff.Adjustment{Target: tariff.DefaultTarget, Elasticity: tariff.DefaultElasticity, MaxChange: tariff.DefaultMaxChange, IndexCap: c.cap}
 		if got := a.Suggest(c.rent, c.use).Rent; got != c.want {
 			t.Errorf("rent %d, use %g, cap %v: %d, want %d", c.rent, c.use, c.cap, got, c.want)
 		}
@@ -291,13 +291,13 @@ func TestASuggestionSaysWhatDecidedIt(t *testing.T) {
 		floor  *int64
 		want   int64
 		factor float64
-		bound  billing.Bound
+		bound  tariff.Bound
 	}{
-		{1000, 0.6, nil, nil, 1000, 1, billing.NoBound}, {1000, 0.66, nil, nil, 1050, 1.05, billing.NoBound}, {1150, 0.66, nil, nil, 1200, 1.05, billing.ByRounding},
-		{1000, 1, nil, nil, 1100, 4.0 / 3, billing.ByMaxChange}, {1150, 1, nil, nil, 1260, 4.0 / 3, billing.ByMaxChange}, {1000, 0.66, index(0.02), nil, 1020, 1.05, billing.ByIndexCap},
-		{1000, 0, nil, floor(950), 950, 0.5, billing.ByFloor}, {1000, 0.66, index(0.02), floor(1100), 1100, 1.05, billing.ByFloor}, {1000, 0.66, nil, floor(1050), 1050, 1.05, billing.NoBound},
+		{1000, 0.6, nil, nil, 1000, 1, tariff.NoBound}, {1000, 0.66, nil, nil, 1050, 1.05, tariff.NoBound}, {1150, 0.66, nil, nil, 1200, 1.05, tariff.ByRounding},
+		{1000, 1, nil, nil, 1100, 4.0 / 3, tariff.ByMaxChange}, {1150, 1, nil, nil, 1260, 4.0 / 3, tariff.ByMaxChange}, {1000, 0.66, index(0.02), nil, 1020, 1.05, tariff.ByIndexCap},
+		{1000, 0, nil, floor(950), 950, 0.5, tariff.ByFloor}, {1000, 0.66, index(0.02), floor(1100), 1100, 1.05, tariff.ByFloor}, {1000, 0.66, nil, floor(1050), 1050, 1.05, tariff.NoBound},
 	} {
-		a := billing.Adjustment{Target: billing.DefaultTarget, Elasticity: billing.DefaultElasticity, MaxChange: billing.DefaultMaxChange, IndexCap: c.cap, Floor: c.floor}
+		a := tariff.Adjustment{Target: tariff.DefaultTarget, Elasticity: tariff.DefaultElasticity, MaxChange: tariff.DefaultMaxChange, IndexCap: c.cap, Floor: c.floor}
 		got := a.Suggest(c.rent, c.use)
 		if got.Rent != c.want || got.Bound != c.bound || math.Abs(got.Factor-c.factor) > 1e-12 {
 			t.Errorf("%+v: %+v", c, got)
@@ -324,10 +324,10 @@ func TestTheRentThatWasRecordedLastHolds(t *testing.T) {
 	}
 	put(time.March, 1, with(1100, 500)) // a's rent
 	put(time.May, 1, with(1100, 550))   // z's alone
-	rents := billing.RentsOf(c.Told, []billing.Revision{
-		{Space: "a", From: day(time.April, 1), Rent: billing.Rent{Cents: 1200, By: "ada"}, At: at(time.April, 10)},
-		{Space: "a", From: day(time.September, 1), Rent: billing.Rent{Cents: 1300}, At: at(time.June, 1)},
-		{Space: "z", From: day(time.February, 1), Rent: billing.Rent{Cents: 510}, At: at(time.June, 2)}, // told late: May's is gone by it
+	rents := tariff.RentsOf(c.Told, []tariff.Revision{
+		{Space: "a", From: day(time.April, 1), Rent: tariff.Rent{Cents: 1200, By: "ada"}, At: at(time.April, 10)},
+		{Space: "a", From: day(time.September, 1), Rent: tariff.Rent{Cents: 1300}, At: at(time.June, 1)},
+		{Space: "z", From: day(time.February, 1), Rent: tariff.Rent{Cents: 510}, At: at(time.June, 2)}, // told late: May's is gone by it
 	})
 	for _, w := range []struct {
 		space catalogue.SpaceID
@@ -369,8 +369,8 @@ func TestIncomeOverMonthsOfAnyLength(t *testing.T) {
 		{"2026-01-31 00:00", "2026-03-01 00:00", big.NewRat(32, 31), 14_839},
 		{"2025-11-01 00:00", "2026-11-01 00:00", big.NewRat(12, 1), 172_500},
 	} {
-		got := billing.Months(zone, at(c.from), at(c.to))
-		var income billing.Income
+		got := tariff.Months(zone, at(c.from), at(c.to))
+		var income tariff.Income
 		income.Add(1150, 12.5, got)
 		if got.Cmp(c.months) != 0 || income.Cents() != c.income {
 			t.Errorf("%s to %s: %s months, %d cents", c.from, c.to, got, income.Cents())
@@ -390,20 +390,20 @@ func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
 		return past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: plan, StartsOn: day - 30}})
 	}
 	plan := func(p lease.Plan) lease.Terms[lease.Plan] { return past(lease.Change[lease.Plan]{Value: &p}) }
-	tariff := billing.NewTariff(catalogue.Always(n), billing.Leases{"a": lease1("a", "a"), "b": lease1("b", "b")}, billing.Plans{
+	terms := tariff.NewTariff(catalogue.Always(n), tariff.Leases{"a": lease1("a", "a"), "b": lease1("b", "b")}, tariff.Plans{
 		"a": plan(lease.Plan{ID: "a", Includes: []catalogue.SpaceKind{catalogue.Coworking}, HourlyRateCents: 300, DailyCapMinutes: 480, InferredCapMinutes: 120}),
 		"b": plan(lease.Plan{ID: "b", Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.MeetingRoom}, HourlyRateCents: 500})})
-	visits := []billing.Visit{
+	visits := []tariff.Visit{
 		{Member: "ann", Tenant: "t", Space: "cowork", From: at(9, 0), To: at(20, 0), Ended: visit.Closing},
 		{Member: "ann", Tenant: "t", Space: "meeting", From: at(9, 30), To: at(20, 0), Ended: visit.Closing}}
-	d := tariff.Day(n.Zone, day, visits)
-	if d.Measured != 11*3600 || len(d.Leases) != 1 || d.Leases[0] != (billing.Share{Lease: "a", Seconds: 7200, Minutes: 120}) {
+	d := terms.Day(n.Zone, day, visits)
+	if d.Measured != 11*3600 || len(d.Leases) != 1 || d.Leases[0] != (tariff.Share{Lease: "a", Seconds: 7200, Minutes: 120}) {
 		t.Errorf("%+v", d)
 	}
-	if got := tariff.Counted(n.Zone, day, &visits[0], visits); len(got) != 1 || got[0] != (billing.Counted{Span: billing.Span{From: at(9, 0), To: at(11, 0)}, Lease: "a"}) {
+	if got := terms.Counted(n.Zone, day, &visits[0], visits); len(got) != 1 || got[0] != (tariff.Counted{Span: tariff.Span{From: at(9, 0), To: at(11, 0)}, Lease: "a"}) {
 		t.Errorf("counted %v", got)
 	}
-	if got := tariff.Counted(n.Zone, day, &visits[1], visits); len(got) != 0 {
+	if got := terms.Counted(n.Zone, day, &visits[1], visits); len(got) != 0 {
 		t.Errorf("the booth counts %v", got)
 	}
 }
@@ -419,18 +419,18 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 	given := func(id lease.ID, space catalogue.SpaceID) lease.Terms[lease.Lease] {
 		return past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: "p", Spaces: []catalogue.SpaceID{space}, StartsOn: day - 30}})
 	}
-	tariff := billing.NewTariff(catalogue.Always(n), billing.Leases{"a": given("a", "cowork"), "b": given("b", "silence")},
-		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", HourlyRateCents: 300}})})
-	visits := []billing.Visit{
+	terms := tariff.NewTariff(catalogue.Always(n), tariff.Leases{"a": given("a", "cowork"), "b": given("b", "silence")},
+		tariff.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", HourlyRateCents: 300}})})
+	visits := []tariff.Visit{
 		{Member: "ann", Tenant: "t", Space: "cowork", From: at(8, 0), To: at(11, 0), Ended: visit.Badge},
 		{Member: "ann", Tenant: "t", Space: "silence", From: at(10, 0), To: at(10, 40), Ended: visit.Badge}}
-	want := []billing.Counted{{Span: billing.Span{From: at(8, 0), To: at(10, 0)}, Lease: "a"}, {Span: billing.Span{From: at(10, 0), To: at(10, 40)}, Lease: "b"},
-		{Span: billing.Span{From: at(10, 40), To: at(11, 0)}, Lease: "a"}}
-	if got := tariff.Counted(n.Zone, day, &visits[0], visits); !slices.Equal(got, want) {
+	want := []tariff.Counted{{Span: tariff.Span{From: at(8, 0), To: at(10, 0)}, Lease: "a"}, {Span: tariff.Span{From: at(10, 0), To: at(10, 40)}, Lease: "b"},
+		{Span: tariff.Span{From: at(10, 40), To: at(11, 0)}, Lease: "a"}}
+	if got := terms.Counted(n.Zone, day, &visits[0], visits); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	seconds := map[lease.ID]int64{}
-	for _, s := range tariff.Day(n.Zone, day, visits).Leases {
+	for _, s := range terms.Day(n.Zone, day, visits).Leases {
 		seconds[s.Lease] = s.Seconds
 	}
 	if seconds["a"] != 140*60 || seconds["b"] != 40*60 {
@@ -440,10 +440,10 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 
 func TestEachRateOfVATHasItsBase(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 11, d) }
-	tariff := billing.NewTariff(catalogue.Always(network(t)), billing.Leases{"l": past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
-		billing.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", VatPct: 20}}, lease.Change[lease.Plan]{From: day(25), Value: &lease.Plan{ID: "p", VatPct: 5.5}})})
-	a, _ := tariff.Amounts("l", billing.Month{Year: 2026, Month: time.November}, nil)
-	want := []billing.Taxed{{VatPct: 20, NetCents: 24_000, VatCents: 4800}, {VatPct: 5.5, NetCents: 6000, VatCents: 330}}
+	terms := tariff.NewTariff(catalogue.Always(network(t)), tariff.Leases{"l": past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
+		tariff.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", VatPct: 20}}, lease.Change[lease.Plan]{From: day(25), Value: &lease.Plan{ID: "p", VatPct: 5.5}})})
+	a, _ := terms.Amounts("l", tariff.Month{Year: 2026, Month: time.November}, nil)
+	want := []tariff.Taxed{{VatPct: 20, NetCents: 24_000, VatCents: 4800}, {VatPct: 5.5, NetCents: 6000, VatCents: 330}}
 	if !slices.Equal(a.ByRate, want) || a.Net != 30_000 || a.Vat != 5130 {
 		t.Errorf("%+v", a)
 	}

@@ -1,4 +1,4 @@
-package billing_test
+package tariff_test
 
 import (
 	"testing"
@@ -6,26 +6,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tariff"
 )
 
 func TestDaysAreReadAsTheyWereWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var days []billing.Day
+		var days []tariff.Day
 		day := catalogue.Date(2026, 10, 1)
 		for range rapid.IntRange(0, 31).Draw(t, "days") {
 			day += catalogue.Day(rapid.IntRange(1, 3).Draw(t, "later"))
 			n := func(what string) int64 { return rapid.Int64Range(0, 90_000).Draw(t, what) }
-			d := billing.Day{Day: day, Measured: n("measured"), Corrected: n("corrected"), Unleased: n("unleased"), Inferred: n("inferred")}
+			d := tariff.Day{Day: day, Measured: n("measured"), Corrected: n("corrected"), Unleased: n("unleased"), Inferred: n("inferred")}
 			for _, id := range rapid.SliceOfN(rapid.SampledFrom([]lease.ID{"a", "a-long-name-of-a-lease"}), 0, 2).Draw(t, "leases") {
-				d.Leases = append(d.Leases, billing.Share{Lease: id, Seconds: n("seconds"), Minutes: n("minutes")})
+				d.Leases = append(d.Leases, tariff.Share{Lease: id, Seconds: n("seconds"), Minutes: n("minutes")})
 			}
 			days = append(days, d)
 		}
-		var r billing.DayReader
-		got, err := r.Read(nil, billing.AppendDays(nil, days))
+		var r tariff.DayReader
+		got, err := r.Read(nil, tariff.AppendDays(nil, days))
 		if diff := cmp.Diff(days, got); err != nil || diff != "" {
 			t.Fatal(err, diff)
 		}
@@ -33,14 +33,14 @@ func TestDaysAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func FuzzDays(f *testing.F) {
-	f.Add(billing.AppendDays(nil, []billing.Day{{Day: 20_000, Measured: 3600, Corrected: 1800, Leases: []billing.Share{{Lease: "a", Seconds: 1800, Minutes: 30}}}}))
+	f.Add(tariff.AppendDays(nil, []tariff.Day{{Day: 20_000, Measured: 3600, Corrected: 1800, Leases: []tariff.Share{{Lease: "a", Seconds: 1800, Minutes: 30}}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var r billing.DayReader
+		var r tariff.DayReader
 		days, err := r.Read(nil, b)
 		if err != nil {
 			return
 		}
-		again, err := r.Read(nil, billing.AppendDays(nil, days))
+		again, err := r.Read(nil, tariff.AppendDays(nil, days))
 		if diff := cmp.Diff(days, again); err != nil || diff != "" {
 			t.Fatal(err, diff)
 		}
