@@ -24,7 +24,7 @@ import (
 
 	"github.com/lorntech/totem/dashboards/web"
 	"github.com/lorntech/totem/internal/access"
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/downlink"
 	"github.com/lorntech/totem/internal/ingest"
@@ -77,7 +77,7 @@ type Config struct {
 	// before, or some visits cannot be made, it returns the arrival up to which they do.
 	CaughtUp func(context.Context) (asOf time.Time, err error)
 	Series   series.Reader
-	Bills    bills.Bills
+	Bills    billing.Bills
 	// SeriesCaughtUp waits likewise until the series follows the newest message.
 	SeriesCaughtUp func(context.Context) (asOf time.Time, err error)
 	Foreign        *wire.Foreign

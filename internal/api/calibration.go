@@ -11,7 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/series"
@@ -30,7 +30,7 @@ type calibrationIn struct {
 	Floor      int64   `query:"floor" minimum:"0" maximum:"1000000" doc:"In cents per m² and month: the suggestion is never below. Default: the kind's in the settings, else none."`
 	IndexCap   string  `query:"index_cap" doc:"The ILAT's change, as 0.02: the suggestion is never above. Default: the kind's in the settings, else the change of the settings' ILAT table."`
 
-	asked bills.Calibration
+	asked billing.Calibration
 }
 
 // Resolve notes which inputs were given: what is not, the settings say.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
@@ -163,7 +163,7 @@ func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 // explainable are a member's visits of a day that the caller may have
 // explained: a tenant those that are its own, a manager those of the tenants
 // of its sites, whoever the member belongs to now.
-func (s *server) explainable(ctx context.Context, b bills.Bills, id lease.MemberID, day catalogue.Day) ([]tariff.Visit, error) {
+func (s *server) explainable(ctx context.Context, b billing.Bills, id lease.MemberID, day catalogue.Day) ([]tariff.Visit, error) {
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
 	mine := func(id lease.TenantID) bool { return c.ofTenant(book, id) }
 	visits, err := b.Visits(ctx, day, day, ledger.VisitFilter{Member: id})

@@ -9,7 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
@@ -31,7 +31,7 @@ type Known struct {
 }
 
 // bills are those of now, or as they were known.
-func (s *server) bills(k Known) (bills.Bills, error) {
+func (s *server) bills(k Known) (billing.Bills, error) {
 	if k.AsKnown == "" {
 		return s.cfg.Bills, nil
 	}
@@ -44,9 +44,9 @@ func (s *server) bills(k Known) (bills.Bills, error) {
 	}
 	switch {
 	case err != nil:
-		return bills.Bills{}, invalid("query", "as_known", "is no instant like 2026-11-01T08:00:00Z, and no day like 2026-11-01")
+		return billing.Bills{}, invalid("query", "as_known", "is no instant like 2026-11-01T08:00:00Z, and no day like 2026-11-01")
 	case at.After(s.cfg.Now()):
-		return bills.Bills{}, invalid("query", "as_known", "lies ahead")
+		return billing.Bills{}, invalid("query", "as_known", "lies ahead")
 	}
 	return s.cfg.Bills.AsKnown(at), nil
 }

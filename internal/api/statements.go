@@ -17,7 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/text/language"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
@@ -41,7 +41,7 @@ type statementsIn struct {
 }
 
 // statementsBody are statements; as CSV the lines of all of them, not a page.
-type statementsBody struct{ Page[bills.Statement] }
+type statementsBody struct{ Page[billing.Statement] }
 
 func (b statementsBody) rows() any { return linesOf(b.Items, b.fr) }
 
@@ -61,16 +61,16 @@ type statementOut struct {
 // paperPolicy is the policy of a statement's page, whose style is the same for all.
 var paperPolicy = sync.OnceValue(func() string {
 	var page bytes.Buffer
-	if err := new(bills.Statement).Paper(&page, bills.English, time.UTC); err != nil {
+	if err := new(billing.Statement).Paper(&page, billing.English, time.UTC); err != nil {
 		panic(err) // the template is a part of the program
 	}
 	return policy(page.Bytes())
 })
 
 type statementBody struct {
-	bills.Statement
-	fr   bool         // how it is written as CSV
-	lang bills.Locale // of the page
+	billing.Statement
+	fr   bool           // how it is written as CSV
+	lang billing.Locale // of the page
 	zone *time.Location
 }
 
@@ -82,14 +82,14 @@ func (s statementBody) print(w io.Writer) error { return s.Paper(w, s.lang, s.zo
 var languages = language.NewMatcher([]language.Tag{language.English, language.French})
 
 // localeOf is the language that a request names, or its browser asks for.
-func localeOf(named, accepted string) bills.Locale {
+func localeOf(named, accepted string) billing.Locale {
 	if named != "" {
-		return bills.Locale(named)
+		return billing.Locale(named)
 	}
 	if _, i := language.MatchStrings(languages, accepted); i == 1 {
-		return bills.French
+		return billing.French
 	}
-	return bills.English
+	return billing.English
 }
 
 // euros are cents, written as 1234,56.
@@ -123,8 +123,8 @@ type ligne struct {
 
 // inFrench writes a line in French words.
 func inFrench(l statementLine) ligne {
-	nature := map[string]string{bills.LineRent: "loyer", bills.LineOverage: "dépassement", bills.LineCorrection: "correction", "vat": "TVA", "total": "total"}[l.Kind]
-	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Vat), (*euros)(l.Total), l.VatPct, bills.French.Cause(l.Cause), l.Days}
+	nature := map[string]string{billing.LineRent: "loyer", billing.LineOverage: "dépassement", billing.LineCorrection: "correction", "vat": "TVA", "total": "total"}[l.Kind]
+	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Vat), (*euros)(l.Total), l.VatPct, billing.French.Cause(l.Cause), l.Days}
 }
 
 type statementLine struct {
@@ -144,15 +144,15 @@ type statementLine struct {
 }
 
 // rows are the statement's lines, and its total.
-func (s statementBody) rows() any { return linesOf([]bills.Statement{s.Statement}, s.fr) }
+func (s statementBody) rows() any { return linesOf([]billing.Statement{s.Statement}, s.fr) }
 
 // linesOf are the lines of statements, each with its total at its end.
-func linesOf(list []bills.Statement, french bool) any {
+func linesOf(list []billing.Statement, french bool) any {
 	out := []statementLine{}
 	for i := range list {
 		s := &list[i]
 		own := s.Own()
-		line := func(l bills.Line, rates []tariff.Taxed, net, vat, total *int64) {
+		line := func(l billing.Line, rates []tariff.Taxed, net, vat, total *int64) {
 			days := make([]string, len(l.Days))
 			for i, d := range l.Days {
 				days[i] = fmt.Sprintf("%s %+d", d.Day, d.Minutes)
@@ -164,7 +164,7 @@ func linesOf(list []bills.Statement, french bool) any {
 			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, net, vat, total, pct, l.Cause, strings.Join(days, ", ")})
 		}
 		for _, l := range s.Lines {
-			if l.Kind != bills.LineCorrection {
+			if l.Kind != billing.LineCorrection {
 				line(l, own, &l.NetCents, nil, nil)
 				continue
 			}
@@ -172,9 +172,9 @@ func linesOf(list []bills.Statement, french bool) any {
 			line(l, l.Taxes(s.VatPct), &l.NetCents, &l.VatCents, &total)
 		}
 		for i := range own {
-			line(bills.Line{Kind: "vat", Month: s.Month}, own[i:i+1], &own[i].NetCents, &own[i].VatCents, nil)
+			line(billing.Line{Kind: "vat", Month: s.Month}, own[i:i+1], &own[i].NetCents, &own[i].VatCents, nil)
 		}
-		line(bills.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes}, s.Taxes(), &s.NetCents, &s.VatCents, &s.TotalCents)
+		line(billing.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes}, s.Taxes(), &s.NetCents, &s.VatCents, &s.TotalCents)
 	}
 	if !french {
 		return out
@@ -199,7 +199,7 @@ func (s *server) statements() {
 		if err != nil {
 			return nil, err
 		}
-		page, err := numbered(Tabular{Paging: in.Paging}, out.Body.Items, func(x bills.Statement) bills.Statement { return x })
+		page, err := numbered(Tabular{Paging: in.Paging}, out.Body.Items, func(x billing.Statement) billing.Statement { return x })
 		if err != nil {
 			return nil, err
 		}
@@ -231,19 +231,19 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 	if t := in.Body.Tenant; t != "" && !c.ofTenant(book, lease.TenantID(t)) {
 		return nil, invalid("body", "tenant", "there is no such tenant")
 	}
-	r := bills.Request{Month: m, Tenant: lease.TenantID(in.Body.Tenant), Of: c.tenants(book), DryRun: in.Body.DryRun, Actor: c.id}
+	r := billing.Request{Month: m, Tenant: lease.TenantID(in.Body.Tenant), Of: c.tenants(book), DryRun: in.Body.DryRun, Actor: c.id}
 	list, err := of.Issue(ctx, r)
 	switch {
-	case errors.Is(err, bills.ErrIssued):
+	case errors.Is(err, billing.ErrIssued):
 		return nil, problem(http.StatusConflict, err.Error())
-	case errors.Is(err, bills.ErrNotOver):
+	case errors.Is(err, billing.ErrNotOver):
 		return nil, invalid("body", "month", err.Error())
-	case errors.Is(err, bills.ErrUnknown):
+	case errors.Is(err, billing.ErrUnknown):
 		return nil, invalid("body", "tenant", err.Error())
 	case err != nil:
 		return nil, s.fail(err)
 	}
-	p := stretch(len(list), list, func(x bills.Statement) bills.Statement { return x }, nil)
+	p := stretch(len(list), list, func(x billing.Statement) billing.Statement { return x }, nil)
 	p.Body.fr = in.Locale == "fr"
 	return &one[statementsBody]{statementsBody{p.Body}}, nil
 }
@@ -275,19 +275,19 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	shown := make([]bills.Statement, len(list))
+	shown := make([]billing.Statement, len(list))
 	for i := range list {
 		if err := json.Unmarshal(list[i].Body, &shown[i]); err != nil {
 			return nil, s.fail(err)
 		}
 	}
-	p := stretch(in.Limit, shown, func(x bills.Statement) bills.Statement { return x }, func(x bills.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} })
+	p := stretch(in.Limit, shown, func(x billing.Statement) billing.Statement { return x }, func(x billing.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} })
 	p.Body.fr = in.Locale == "fr"
 	return &one[statementsBody]{statementsBody{p.Body}}, nil
 }
 
 func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut, error) {
-	number, ok := bills.Number(in.ID)
+	number, ok := billing.Number(in.ID)
 	if !ok {
 		return nil, notFound("statement " + in.ID)
 	}
@@ -353,7 +353,7 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 		return nil, s.fail(err)
 	}
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
-	list = slices.DeleteFunc(list, func(x bills.Statement) bool {
+	list = slices.DeleteFunc(list, func(x billing.Statement) bool {
 		return in.Month != "" && x.Month != in.Month || !c.ofTenant(book, x.Tenant)
 	})
 	for i := range list { // the file's day encloses them

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
@@ -36,17 +36,17 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // issued is a statement with all that one can have.
-func issued(t *testing.T) bills.Statement {
+func issued(t *testing.T) billing.Statement {
 	t.Helper()
 	at := time.Date(2026, 11, 3, 8, 15, 0, 0, time.UTC)
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 10, d) }
-	return bills.Statement{ID: "s-000012", Number: 12, Month: "2026-10", Lease: "atelier-lease", Tenant: "atelier", Plan: "cowork", TenantName: "Atelier <Épinal> & Fils", PlanName: "Coworking nomade",
-		Issuer:   bills.Issuer{Name: "LORnTECH", Address: []string{"1 rue de l'Exemple", "57000 Metz"}, Siren: "732829320", VatID: "FR00732829320", Terms: "Payable à trente jours."},
+	return billing.Statement{ID: "s-000012", Number: 12, Month: "2026-10", Lease: "atelier-lease", Tenant: "atelier", Plan: "cowork", TenantName: "Atelier <Épinal> & Fils", PlanName: "Coworking nomade",
+		Issuer:   billing.Issuer{Name: "LORnTECH", Address: []string{"1 rue de l'Exemple", "57000 Metz"}, Siren: "732829320", VatID: "FR00732829320", Terms: "Payable à trente jours."},
 		IssuedAt: &at, Currency: "EUR", BillableMinutes: 1470, IncludedMinutes: 1200, OverageMinutes: 270, RentCents: 123_456, OverageCents: 1350, HourlyCents: 300, VatPct: 20,
-		Lines: []bills.Line{{Kind: bills.LineRent, Month: "2026-10", NetCents: 123_456}, {Kind: bills.LineOverage, Month: "2026-10", Minutes: 270, NetCents: 1350},
-			{Kind: bills.LineCorrection, Month: "2026-09", Minutes: 75, NetCents: 375, VatCents: 75, Cause: bills.CauseLate + ", " + bills.CauseCorrected, Days: []bills.Used{{Day: catalogue.Date(2026, 9, 7), Minutes: -15}, {Day: catalogue.Date(2026, 9, 21), Minutes: 90}}},
-			{Kind: bills.LineCorrection, Month: "2026-08", NetCents: -500, VatCents: -100, Cause: bills.CauseTerms}},
-		Days: []bills.Used{{Day: day(6), Minutes: 540}, {Day: day(7), Minutes: 480}, {Day: day(25), Minutes: 450}}, NetCents: 124_681, VatCents: 24_936, TotalCents: 149_617, Entry: 7}
+		Lines: []billing.Line{{Kind: billing.LineRent, Month: "2026-10", NetCents: 123_456}, {Kind: billing.LineOverage, Month: "2026-10", Minutes: 270, NetCents: 1350},
+			{Kind: billing.LineCorrection, Month: "2026-09", Minutes: 75, NetCents: 375, VatCents: 75, Cause: billing.CauseLate + ", " + billing.CauseCorrected, Days: []billing.Used{{Day: catalogue.Date(2026, 9, 7), Minutes: -15}, {Day: catalogue.Date(2026, 9, 21), Minutes: 90}}},
+			{Kind: billing.LineCorrection, Month: "2026-08", NetCents: -500, VatCents: -100, Cause: billing.CauseTerms}},
+		Days: []billing.Used{{Day: day(6), Minutes: 540}, {Day: day(7), Minutes: 480}, {Day: day(25), Minutes: 450}}, NetCents: 124_681, VatCents: 24_936, TotalCents: 149_617, Entry: 7}
 }
 
 func paris(t *testing.T) *time.Location {
@@ -65,7 +65,7 @@ func TestStatementsAreWrittenAsTheyAlwaysWere(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "statement.json", text)
-	for name, body := range map[string]statementBody{"en": {Statement: s, lang: bills.English, zone: zone}, "fr": {Statement: s, fr: true, lang: bills.French, zone: zone}} {
+	for name, body := range map[string]statementBody{"en": {Statement: s, lang: billing.English, zone: zone}, "fr": {Statement: s, fr: true, lang: billing.French, zone: zone}} {
 		var table, page bytes.Buffer
 		if err := marshalCSV(&table, body); err != nil {
 			t.Fatal(err)
@@ -77,8 +77,8 @@ func TestStatementsAreWrittenAsTheyAlwaysWere(t *testing.T) {
 		golden(t, "statement-"+name+".html", page.Bytes())
 	}
 	var entries bytes.Buffer
-	settings := bills.Defaults(&catalogue.Network{Name: "LORnTECH"})
-	if err := settings.FEC(&entries, []bills.Statement{s}, zone); err != nil {
+	settings := billing.Defaults(&catalogue.Network{Name: "LORnTECH"})
+	if err := settings.FEC(&entries, []billing.Statement{s}, zone); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "journal.txt", entries.Bytes())

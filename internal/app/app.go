@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/api"
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/downlink"
@@ -83,7 +83,7 @@ type house struct {
 	maker      *series.Maker
 	shipper    *series.Shipper // nil without InfluxDB
 	waits      *decisionWaits
-	settings   bills.Settings
+	settings   billing.Settings
 
 	core      stack // what decides
 	followers stack // what follows the ledger

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
@@ -303,7 +303,7 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 				for _, l := range s.Lines {
 					if l.Kind == "correction" {
 						sums[twin].minutes += l.Minutes
-						if l.Cause == "" || l.Cause == bills.CauseOther {
+						if l.Cause == "" || l.Cause == billing.CauseOther {
 							t.Errorf("seed %d: the cause of %+v is not known", seed, l)
 						}
 					}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/ledger"
@@ -138,7 +138,7 @@ func digestOf(n *catalogue.Network) string {
 // use makes what goes with the latest catalogue.
 func (a *house) use(c catalogue.Chronicle) (err error) {
 	a.chronicle, a.catalogues, a.Network = c, c.Told, *c.Told.Last()
-	if a.settings, err = bills.LoadSettings(a.Network, a.cfg.Billing); err != nil {
+	if a.settings, err = billing.LoadSettings(a.Network, a.cfg.Billing); err != nil {
 		return err
 	}
 	a.foreign, err = wire.NewForeign(a.Network)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/api"
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
@@ -84,6 +84,6 @@ func (s sessions) TokenChanged(id string) {
 	}
 }
 
-func (a *house) bills() bills.Bills {
-	return bills.Bills{Network: a.Network, History: a.catalogues, Ledger: a.ledger, Now: a.opt.Now, Settings: a.settings}
+func (a *house) bills() billing.Bills {
+	return billing.Bills{Network: a.Network, History: a.catalogues, Ledger: a.ledger, Now: a.opt.Now, Settings: a.settings}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
@@ -104,7 +104,7 @@ func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
 	for _, l := range october.Lines {
 		if l.Kind == "correction" {
 			correction += l.Net
-			if l.Month != "2026-09" || l.Minutes != 75 || l.Cause != bills.CauseLate {
+			if l.Month != "2026-09" || l.Minutes != 75 || l.Cause != billing.CauseLate {
 				t.Errorf("correction %+v", l)
 			}
 		}
@@ -250,13 +250,13 @@ func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
 
 	expect("nothing happened")
 	c.must("PUT", path, `{"from":"2026-09-07T07:00:00Z","to":"2026-09-07T08:00:00Z","reason":"left at ten"}`)
-	expect("corrected", "atelier-lease 2026-09: -120 min, "+bills.CauseCorrected+" [{2026-09-07 -120}]")
+	expect("corrected", "atelier-lease 2026-09: -120 min, "+billing.CauseCorrected+" [{2026-09-07 -120}]")
 	c.ask("DELETE", path, "")
 	expect("undone")
 	publish(t, a, stay("2026-09-21", "14:00:00", "15:00:00"))
-	expect("late", "atelier-lease 2026-09: 60 min, "+bills.CauseLate+" [{2026-09-21 60}]")
+	expect("late", "atelier-lease 2026-09: 60 min, "+billing.CauseLate+" [{2026-09-21 60}]")
 	c.must("PUT", path, `{"from":"2026-09-07T07:00:00Z","to":"2026-09-07T08:00:00Z","reason":"left at ten"}`)
-	expect("both", "atelier-lease 2026-09: -60 min, "+bills.CauseLate+", "+bills.CauseCorrected+" [{2026-09-07 -120} {2026-09-21 60}]")
+	expect("both", "atelier-lease 2026-09: -60 min, "+billing.CauseLate+", "+billing.CauseCorrected+" [{2026-09-07 -120} {2026-09-21 60}]")
 	issue(t, a, "2026-10")
 
 	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Put: lease.Plan{ID: "free", Name: "Free", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20}},
@@ -268,7 +268,7 @@ func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
 	if err := json.Unmarshal(body, &page); err != nil {
 		t.Fatal(err)
 	}
-	if i := slices.IndexFunc(page.Items, func(s statement) bool { return s.Lease == "atelier-lease" }); i < 0 || len(page.Items[i].Lines) != 3 || page.Items[i].Lines[2].Cause != bills.CauseTerms || page.Items[i].Lines[2].Minutes != -60 {
+	if i := slices.IndexFunc(page.Items, func(s statement) bool { return s.Lease == "atelier-lease" }); i < 0 || len(page.Items[i].Lines) != 3 || page.Items[i].Lines[2].Cause != billing.CauseTerms || page.Items[i].Lines[2].Minutes != -60 {
 		t.Errorf("a lease that takes its hours over: %s", body)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
@@ -331,8 +331,8 @@ func (w *world) issue() {
 		return
 	}
 	w.catchUp()
-	list, err := w.bills().Issue(w.ctx, bills.Request{Month: m, Actor: "test"})
-	if errors.Is(err, bills.ErrIssued) {
+	list, err := w.bills().Issue(w.ctx, billing.Request{Month: m, Actor: "test"})
+	if errors.Is(err, billing.ErrIssued) {
 		return
 	}
 	w.check(err)
@@ -392,8 +392,8 @@ func (w *world) everything() string {
 		for _, who := range []lease.MemberID{"ann", "bob"} {
 			fmt.Fprintln(&out, "hours", m, who, mustText(hours[tariff.Person{Tenant: "t", Member: who}]))
 		}
-		list, err := w.bills().Issue(w.ctx, bills.Request{Month: m, DryRun: true})
-		if !errors.Is(err, bills.ErrIssued) {
+		list, err := w.bills().Issue(w.ctx, billing.Request{Month: m, DryRun: true})
+		if !errors.Is(err, billing.ErrIssued) {
 			w.check(err)
 		}
 		for i := range list { // what they say of causes depends on when what came

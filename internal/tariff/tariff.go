@@ -1,4 +1,4 @@
-// Package billing turns visits into measured hours, hours into money, and use
+// Package tariff turns visits into measured hours, hours into money, and use
 // into rents (rules 6, 7, 10). It is arithmetic on values: whole seconds,
 // minutes and cents, with no clock and no storage. Who was where is package
 // visit's; what was used package occupancy's.

@@ -1,4 +1,4 @@
-package bills_test
+package billing_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
@@ -23,7 +23,7 @@ import (
 type office struct {
 	*rapid.T
 	ledger   *ledger.Ledger
-	bills    bills.Bills
+	bills    billing.Bills
 	clock    time.Time
 	recorded int // terms
 	visits   []uuid.UUID
@@ -149,7 +149,7 @@ func TestKeptHoursAreThoseOfAllVisits(t *testing.T) {
 		}
 		defer l.Close()
 		o := &office{T: rt, ledger: l, clock: time.Date(2026, 10, 24, 12, 0, 0, 0, time.UTC)}
-		o.bills = bills.Bills{Network: n, Ledger: l, Now: func() time.Time { return o.clock }}
+		o.bills = billing.Bills{Network: n, Ledger: l, Now: func() time.Time { return o.clock }}
 		// A lease's plan is there before it.
 		o.write(func(tx *ledger.Tx) error {
 			o.recorded++

@@ -1,11 +1,11 @@
-package bills_test
+package billing_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/bills"
+	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
@@ -26,14 +26,14 @@ ilat:
 `
 
 func TestSettingsAreReadAndAskedInTheirOrder(t *testing.T) {
-	s, err := bills.ParseSettings(lorntech, "billing.yaml", []byte(sound))
+	s, err := billing.ParseSettings(lorntech, "billing.yaml", []byte(sound))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Accounts.Vat != "445710" || s.Issuer.Siren != "732829320" {
 		t.Errorf("%+v", s)
 	}
-	for at, want := range map[string]bills.Index{"2026-03-31": {From: "2024-Q4", To: "2025-Q4", Change: 0.025}, "2026-11-23": {From: "2025-Q2", To: "2026-Q2", Change: 0.01}, "2025-12-31": {}} {
+	for at, want := range map[string]billing.Index{"2026-03-31": {From: "2024-Q4", To: "2025-Q4", Change: 0.025}, "2026-11-23": {From: "2025-Q2", To: "2026-Q2", Change: 0.01}, "2025-12-31": {}} {
 		day, err := time.Parse(time.DateOnly, at)
 		if err != nil {
 			t.Fatal(err)
@@ -43,9 +43,9 @@ func TestSettingsAreReadAndAskedInTheirOrder(t *testing.T) {
 		}
 	}
 	x, index := 0.7, 0.025
-	a := s.Adjustment(catalogue.Coworking, bills.Calibration{Target: &x}, &index)
-	b := s.Adjustment(catalogue.PrivateOffice, bills.Calibration{}, &index)
-	c := s.Adjustment(catalogue.Studio, bills.Calibration{}, nil)
+	a := s.Adjustment(catalogue.Coworking, billing.Calibration{Target: &x}, &index)
+	b := s.Adjustment(catalogue.PrivateOffice, billing.Calibration{}, &index)
+	c := s.Adjustment(catalogue.Studio, billing.Calibration{}, nil)
 	if a.Target != 0.7 || *a.IndexCap != 0.01 || b.Elasticity != 1 || b.Target != 0.6 || *b.IndexCap != 0.025 || c.IndexCap != nil || c.MaxChange != 0.1 {
 		t.Errorf("%+v %+v %+v", a, b, c)
 	}
@@ -69,13 +69,13 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		"issuer: {name: A}\nissuer: {name: B}\n":                    "billing.yaml:2:",
 		"calibration:\n  fablab: {max_change: 2, elasticity: -1}\n": "calibration.fablab.elasticity",
 	} {
-		_, err := bills.ParseSettings(lorntech, "billing.yaml", []byte(text))
+		_, err := billing.ParseSettings(lorntech, "billing.yaml", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
 	for _, empty := range []string{"", "\n", "# nothing yet\n"} {
-		if s, err := bills.ParseSettings(lorntech, "billing.yaml", []byte(empty)); err != nil || s.Issuer.Name != "LORnTECH" {
+		if s, err := billing.ParseSettings(lorntech, "billing.yaml", []byte(empty)); err != nil || s.Issuer.Name != "LORnTECH" {
 			t.Errorf("%q is all defaults: %+v %v", empty, s, err)
 		}
 	}
@@ -85,7 +85,7 @@ func FuzzSettings(f *testing.F) {
 	f.Add([]byte(sound))
 	f.Add([]byte("ilat:\n  2026: 1\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := bills.ParseSettings(lorntech, "f", data)
+		s, err := billing.ParseSettings(lorntech, "f", data)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "f:") {
 				t.Errorf("%v names no file", err)
@@ -93,6 +93,6 @@ func FuzzSettings(f *testing.F) {
 			return
 		}
 		s.IndexAt(time.Now())
-		s.Adjustment(catalogue.Coworking, bills.Calibration{}, nil)
+		s.Adjustment(catalogue.Coworking, billing.Calibration{}, nil)
 	})
 }

@@ -1,4 +1,4 @@
-package bills
+package billing
 
 import (
 	_ "embed"

@@ -1,7 +1,7 @@
-// Package bills answers for money: it takes visits, plans and leases from the
+// Package billing answers for money: it takes visits, plans and leases from the
 // ledger, prices them by package billing's arithmetic, and issues statements
 // that never change. It serves nobody by itself: the API and the terminal ask it.
-package bills
+package billing
 
 import (
 	"cmp"
