@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/terminal"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 type hoursCmd struct {
@@ -46,7 +46,7 @@ func (c *hoursShowCmd) Run(ctx context.Context) error {
 	if c.Tenant != "" {
 		q.Set("tenant", c.Tenant)
 	}
-	return c.show(ctx, client, terminal.HoursPath, q, func() error { return terminal.Hours(ctx, client, os.Stdout, q) })
+	return c.show(ctx, client, cli.HoursPath, q, func() error { return cli.Hours(ctx, client, os.Stdout, q) })
 }
 
 type hoursExplainCmd struct {
@@ -65,7 +65,7 @@ func (c *hoursExplainCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Explain(ctx, client, os.Stdout, c.Member, c.Day, c.AsKnown, zone)
+	return cli.Explain(ctx, client, os.Stdout, c.Member, c.Day, c.AsKnown, zone)
 }
 
 type statementsCmd struct {
@@ -88,7 +88,7 @@ func (c *statementsListCmd) Run(ctx context.Context) error {
 		return err
 	}
 	q := given(map[string]string{"month": c.Month, "tenant": c.Tenant})
-	return c.show(ctx, client, terminal.StatementsPath, q, func() error { return terminal.Statements(ctx, client, os.Stdout, q) })
+	return c.show(ctx, client, cli.StatementsPath, q, func() error { return cli.Statements(ctx, client, os.Stdout, q) })
 }
 
 type statementsIssueCmd struct {
@@ -104,7 +104,7 @@ func (c *statementsIssueCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Issue(ctx, client, os.Stdout, terminal.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun, AsKnown: c.AsKnown})
+	return cli.Issue(ctx, client, os.Stdout, cli.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun, AsKnown: c.AsKnown})
 }
 
 type statementsShowCmd struct {
@@ -120,7 +120,7 @@ func (c *statementsShowCmd) Run(ctx context.Context) error {
 		return err
 	}
 	accept := map[string]string{"html": "text/html", "json": "application/json", "csv": "text/csv"}[c.As]
-	return client.Copy(ctx, os.Stdout, terminal.StatementsPath+"/"+url.PathEscape(c.ID), url.Values{"locale": {c.Locale}}, accept)
+	return client.Copy(ctx, os.Stdout, cli.StatementsPath+"/"+url.PathEscape(c.ID), url.Values{"locale": {c.Locale}}, accept)
 }
 
 type statementsAccountingCmd struct {
@@ -135,7 +135,7 @@ func (c *statementsAccountingCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return client.Copy(ctx, os.Stdout, terminal.AccountingPath, given(map[string]string{"month": c.Month, "from": c.From, "to": c.To}), "text/plain")
+	return client.Copy(ctx, os.Stdout, cli.AccountingPath, given(map[string]string{"month": c.Month, "from": c.From, "to": c.To}), "text/plain")
 }
 
 type rentsCmd struct {
@@ -164,7 +164,7 @@ func (c *rentsSetCmd) Run(ctx context.Context) error {
 		}
 		from = day.String()
 	}
-	cents, err := terminal.Cents(c.Rent)
+	cents, err := cli.Cents(c.Rent)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (c *rentsListCmd) Run(ctx context.Context) error {
 	}
 	q := given(map[string]string{"from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
 		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap, "floor": c.Floor})
-	return c.show(ctx, client, terminal.CalibrationPath, q, func() error { return terminal.Rents(ctx, client, os.Stdout, q) })
+	return c.show(ctx, client, cli.CalibrationPath, q, func() error { return cli.Rents(ctx, client, os.Stdout, q) })
 }
 
 type charterCmd struct{ service }
@@ -211,5 +211,5 @@ func (c *charterCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Charter(ctx, client, os.Stdout)
+	return cli.Charter(ctx, client, os.Stdout)
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/terminal"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 type catalogueCmd struct {
@@ -85,7 +85,7 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	out, err := client.ApplyCatalogue(ctx, p, c.DryRun)
-	var refused *terminal.Refused
+	var refused *cli.Refused
 	if errors.As(err, &refused) && len(refused.Errors) > 0 {
 		for _, e := range refused.Errors {
 			fmt.Fprintln(os.Stderr, e.Message)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/app"
-	"github.com/lorntech/totem/internal/terminal"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 // address says which running service a command asks.
@@ -25,11 +25,11 @@ type service struct {
 	Catalogue string `help:"Catalogue file of the service, for its time zone." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
-func (s *address) client() (terminal.Client, error) {
+func (s *address) client() (cli.Client, error) {
 	if !strings.Contains(s.URL, "://") {
 		s.URL = "http://" + s.URL
 	}
-	c := terminal.Client{URL: s.URL, Token: s.Token}
+	c := cli.Client{URL: s.URL, Token: s.Token}
 	if c.Token != "" {
 		return c, nil
 	}
@@ -49,7 +49,7 @@ type sheet struct {
 }
 
 // show copies the CSV where it is wanted, and otherwise lets the table be drawn.
-func (s *sheet) show(ctx context.Context, c terminal.Client, path string, q url.Values, draw func() error) error {
+func (s *sheet) show(ctx context.Context, c cli.Client, path string, q url.Values, draw func() error) error {
 	if !s.CSV {
 		return draw()
 	}
@@ -85,7 +85,7 @@ type stretch struct {
 }
 
 // over is the client for a question about a period, and the period.
-func (s *service) over(p *period) (c terminal.Client, in stretch, err error) {
+func (s *service) over(p *period) (c cli.Client, in stretch, err error) {
 	if in.zone, err = s.zone(); err != nil {
 		return c, in, err
 	}
@@ -131,8 +131,8 @@ func (c *usageCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := terminal.UsageQuery{From: in.from, To: in.to, By: c.By, Site: c.Site, Kind: c.Kind}
-	return c.show(ctx, client, terminal.UsagePath, q.Values(), func() error { return terminal.Usage(ctx, client, os.Stdout, q) })
+	q := cli.UsageQuery{From: in.from, To: in.to, By: c.By, Site: c.Site, Kind: c.Kind}
+	return c.show(ctx, client, cli.UsagePath, q.Values(), func() error { return cli.Usage(ctx, client, os.Stdout, q) })
 }
 
 type occupancyCmd struct {
@@ -148,8 +148,8 @@ func (c *occupancyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := terminal.OccupancyQuery{Space: c.Space, Every: c.Every, From: in.from, To: in.to}
-	return c.show(ctx, client, terminal.OccupancyPath, q.Values(), func() error { return terminal.Occupancy(ctx, client, os.Stdout, q) })
+	q := cli.OccupancyQuery{Space: c.Space, Every: c.Every, From: in.from, To: in.to}
+	return c.show(ctx, client, cli.OccupancyPath, q.Values(), func() error { return cli.Occupancy(ctx, client, os.Stdout, q) })
 }
 
 type devicesCmd struct {
@@ -167,7 +167,7 @@ func (c *devicesWatchCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Watch(ctx, client, os.Stdout, terminal.WatchQuery{Device: c.Device, Rejected: c.Rejected})
+	return cli.Watch(ctx, client, os.Stdout, cli.WatchQuery{Device: c.Device, Rejected: c.Rejected})
 }
 
 type seriesCmd struct {

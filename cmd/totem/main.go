@@ -16,8 +16,8 @@ import (
 	"github.com/lorntech/totem/internal/app"
 )
 
-// cli is every command with its flags; kong makes help and errors from it.
-type cli struct {
+// commandLine is every command with its flags; kong makes help and errors from it.
+type commandLine struct {
 	Demo       demoCmd       `cmd:"" help:"Four simulated buildings with recent history and live people: start here."`
 	Serve      serveCmd      `cmd:"" help:"The whole service in one process."`
 	Usage      usageCmd      `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
@@ -55,7 +55,7 @@ func main() {
 // run is main without the process: 0 is done, 1 failed, 2 called wrongly.
 func run(ctx context.Context, args []string) int {
 	clearEmpty()
-	var c cli
+	var c commandLine
 	parser, err := kong.New(&c,
 		kong.Name("totem"),
 		kong.Description("Who may pass, who is there, what was used: the access and occupancy service of the LORnTECH buildings."),

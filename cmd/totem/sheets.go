@@ -4,7 +4,7 @@ import (
 	"context"
 	"os"
 
-	"github.com/lorntech/totem/internal/terminal"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 type importCmd struct {
@@ -28,7 +28,7 @@ func (c *importCmd) Run(ctx context.Context) error {
 	if c.DryRun {
 		q.Set("dry_run", "true")
 	}
-	return terminal.Import(ctx, client, os.Stdout, c.File, q)
+	return cli.Import(ctx, client, os.Stdout, c.File, q)
 }
 
 type exportCmd struct {
@@ -41,5 +41,5 @@ func (c *exportCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Export(ctx, client, os.Stdout, c.File)
+	return cli.Export(ctx, client, os.Stdout, c.File)
 }

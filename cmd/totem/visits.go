@@ -5,7 +5,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/lorntech/totem/internal/terminal"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 type visitsCmd struct {
@@ -28,7 +28,7 @@ func (c *visitsListCmd) Run(ctx context.Context) error {
 		return err
 	}
 	q := given(map[string]string{"member": c.Member, "tenant": c.Tenant, "space": c.Space, "from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339)})
-	return terminal.Visits(ctx, client, os.Stdout, q, in.zone)
+	return cli.Visits(ctx, client, os.Stdout, q, in.zone)
 }
 
 type visitsCorrectCmd struct {
@@ -56,7 +56,7 @@ func (c *visitsCorrectCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Correct(ctx, client, os.Stdout, c.ID, terminal.Correction{From: from, To: to, Reason: c.Reason}, zone)
+	return cli.Correct(ctx, client, os.Stdout, c.ID, cli.Correction{From: from, To: to, Reason: c.Reason}, zone)
 }
 
 type visitsUndoCmd struct {
@@ -69,7 +69,7 @@ func (c *visitsUndoCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Undo(ctx, client, os.Stdout, c.ID)
+	return cli.Undo(ctx, client, os.Stdout, c.ID)
 }
 
 type eventsCmd struct {
@@ -86,5 +86,5 @@ func (c *eventsAttendanceCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return terminal.Attendance(ctx, client, os.Stdout, c.ID)
+	return cli.Attendance(ctx, client, os.Stdout, c.ID)
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/people"
-	"github.com/lorntech/totem/internal/terminal"
 )
 
 // Options say what is lived through.
@@ -63,7 +63,7 @@ type lived struct {
 	truth    []life.Stay
 	messages int
 	from, to catalogue.Day
-	client   terminal.Client
+	client   cli.Client
 }
 
 // Run lives through the days and writes a report.
@@ -95,7 +95,7 @@ func live(ctx context.Context, dir string, o Options) (*lived, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lived{app: a, network: a.Network, client: terminal.Client{URL: "http://" + a.HTTP.String(), Token: a.Admin}}
+	l := &lived{app: a, network: a.Network, client: cli.Client{URL: "http://" + a.HTTP.String(), Token: a.Admin}}
 	if err := l.through(ctx, o); err != nil {
 		return nil, errors.Join(err, a.Close(context.WithoutCancel(ctx)))
 	}

@@ -14,10 +14,10 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
-	"github.com/lorntech/totem/internal/terminal"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -171,7 +171,7 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[le
 	}
 	seen := map[personDay]bool{}
 	for _, m := range l.months() {
-		list, err := terminal.List[measured](ctx, l.client, terminal.HoursPath, url.Values{"month": {m.String()}, "by": {"day"}})
+		list, err := cli.List[measured](ctx, l.client, cli.HoursPath, url.Values{"month": {m.String()}, "by": {"day"}})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -202,7 +202,7 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[le
 // statements adds what would be issued, and what truly would have been.
 func (l *lived) statements(ctx context.Context, terms *tariff.Tariff, minutes map[lease.ID]map[catalogue.Day]int64, of func(lease.TenantID) *perTenant) error {
 	for _, m := range l.months() {
-		list, err := terminal.Preview[owed](ctx, l.client, m.String())
+		list, err := cli.Preview[owed](ctx, l.client, m.String())
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/terminal"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 // used is what the API says of one space.
@@ -40,7 +40,7 @@ type compared struct {
 func (l *lived) usage(ctx context.Context, out io.Writer) error {
 	q := l.span()
 	q.Set("by", "space")
-	list, err := terminal.List[used](ctx, l.client, terminal.UsagePath, q)
+	list, err := cli.List[used](ctx, l.client, cli.UsagePath, q)
 	if err != nil {
 		return err
 	}

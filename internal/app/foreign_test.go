@@ -12,7 +12,7 @@ import (
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/broker/mqttload"
-	"github.com/lorntech/totem/internal/terminal"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 // realDevices is a catalogue whose devices speak their own payloads.
@@ -199,7 +199,7 @@ func TestWatchShowsWhatArrivesAndWhyItIsRejected(t *testing.T) {
 	lines := make(chan string, 100)
 	done := make(chan error, 1)
 	go func() {
-		done <- terminal.Watch(ctx, terminal.Client{URL: "http://" + a.HTTP.String(), Token: a.Admin}, lineWriter(lines), terminal.WatchQuery{})
+		done <- cli.Watch(ctx, cli.Client{URL: "http://" + a.HTTP.String(), Token: a.Admin}, lineWriter(lines), cli.WatchQuery{})
 	}()
 	want := []string{"committed  room-pir", "rejected   zigbee2mqtt/new", "rejected   hall-count"}
 	got := ""

@@ -1,7 +1,7 @@
 // Package terminal shows in a terminal what the API answers: what was used,
 // how full a space was, what arrives on the broker. It asks a running service
 // over HTTP, and draws with characters.
-package terminal
+package cli
 
 import (
 	"bufio"
