@@ -26,12 +26,12 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/downlink"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/wire"
@@ -51,7 +51,7 @@ type Doors interface {
 	// CanUnlock reports whether any reader can be told to open the door.
 	CanUnlock(door catalogue.DoorID) bool
 	// Sent is the command that a reader was sent last; false: none.
-	Sent(device catalogue.DeviceID) (downlink.Command, bool)
+	Sent(device catalogue.DeviceID) (readers.Command, bool)
 }
 
 // Sessions are the broker's connections that a changed secret or token ends.

@@ -15,12 +15,12 @@ import (
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/downlink"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/wire"
@@ -78,7 +78,7 @@ type house struct {
 	chronicle  catalogue.Chronicle
 	catalogues catalogue.History // the chronicle's, in the names that spaces have now
 	live       *live.State
-	down       *downlink.Downlink
+	down       *readers.Downlink
 	follower   *follower
 	maker      *series.Maker
 	shipper    *series.Shipper // nil without InfluxDB
@@ -219,7 +219,7 @@ func (a *house) openRights(ctx context.Context) (err error) {
 // opened before it, and hands over only once all of them run.
 func (a *house) openCore(ctx context.Context) (err error) {
 	publish := func(topic string, payload []byte, retain bool) error { return a.broker.Publish(topic, payload, retain) }
-	if a.down, err = downlink.Open(ctx, downlink.Config{
+	if a.down, err = readers.Open(ctx, readers.Config{
 		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
 		OnList:    a.metrics.lists.issued,
 		OnCommand: func(d catalogue.DeviceID) { a.live.DeviceChanged(d) },

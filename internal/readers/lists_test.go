@@ -1,4 +1,4 @@
-package downlink_test
+package readers_test
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/downlink"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
 )
 
@@ -70,7 +70,7 @@ func TestAListThatCouldNotBeSentIsSentLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	box := &outbox{refuses: "/metz-entrance-in/", sent: map[string]int{}}
-	d, err := downlink.Open(t.Context(), downlink.Config{Network: n, Keys: ring, Rights: r, Store: l, Publish: box.publish, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	d, err := readers.Open(t.Context(), readers.Config{Network: n, Keys: ring, Rights: r, Store: l, Publish: box.publish, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

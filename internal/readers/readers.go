@@ -4,7 +4,7 @@
 //
 // It follows the rights in force (package rights); answers to single reads
 // are the pipeline's (package ingest).
-package downlink
+package readers
 
 import (
 	"context"

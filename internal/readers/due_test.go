@@ -1,4 +1,4 @@
-package downlink
+package readers
 
 import (
 	"testing"
