@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -32,7 +32,7 @@ const answerTime = 5 * time.Second
 func (c *badgeCmd) Run(ctx context.Context, _ *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := mqttload.Dial(ctx, c.Broker, "", c.User, c.Password)
+	client, err := mqttclient.Dial(ctx, c.Broker, "", c.User, c.Password)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/firmware-sim/sim"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/people"
 )
 
@@ -194,14 +194,14 @@ type links struct {
 	secrets map[catalogue.SiteID]secret
 	keys    map[catalogue.SiteID]ed25519.PublicKey
 	listKey []byte
-	open    map[catalogue.SiteID]*mqttload.Client
+	open    map[catalogue.SiteID]*mqttclient.Client
 }
 
 func (a *air) connect(ctx context.Context, w *people.World, log *slog.Logger) (*links, error) {
 	if a.Window < 1 || a.Window > 60000 {
 		return nil, errors.New("--window: must be 1 to 60000")
 	}
-	l := &links{air: a, sites: a.Sites, secrets: map[catalogue.SiteID]secret{}, keys: map[catalogue.SiteID]ed25519.PublicKey{}, open: map[catalogue.SiteID]*mqttload.Client{}}
+	l := &links{air: a, sites: a.Sites, secrets: map[catalogue.SiteID]secret{}, keys: map[catalogue.SiteID]ed25519.PublicKey{}, open: map[catalogue.SiteID]*mqttclient.Client{}}
 	for _, s := range l.sites {
 		if w.Network.Site(s) == nil {
 			return nil, fmt.Errorf("--site: the catalogue has no site %q", s)
@@ -230,11 +230,11 @@ func (a *air) connect(ctx context.Context, w *people.World, log *slog.Logger) (*
 }
 
 func (l *links) dial(ctx context.Context, site catalogue.SiteID) (sim.Dialled, error) {
-	o := mqttload.Options{Window: l.air.Window, ClientID: "firmware-sim-" + string(site)}
+	o := mqttclient.Options{Window: l.air.Window, ClientID: "firmware-sim-" + string(site)}
 	if s, ok := l.secrets[site]; ok {
 		o.Username, o.Password, o.ClientID = s.Username, s.Password, s.Username+":firmware-sim"
 	}
-	c, err := mqttload.DialOptions(ctx, l.air.Broker, o)
+	c, err := mqttclient.DialOptions(ctx, l.air.Broker, o)
 	return sim.Dialled{Client: c}, err
 }
 

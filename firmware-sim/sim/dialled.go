@@ -3,11 +3,11 @@ package sim
 import (
 	"context"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 // Dialled is a Link over MQTT.
-type Dialled struct{ *mqttload.Client }
+type Dialled struct{ *mqttclient.Client }
 
 // Subscribe has handle called for what comes on the filter's topics.
 func (d Dialled) Subscribe(ctx context.Context, filter string, handle func(topic string, payload []byte)) error {

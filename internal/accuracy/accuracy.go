@@ -19,9 +19,9 @@ import (
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/app"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/cli"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/people"
 )
 
@@ -117,7 +117,7 @@ func (l *lived) through(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	c, err := mqttload.DialOptions(ctx, l.app.MQTT.String(), mqttload.Options{ClientID: "accuracy", Window: window})
+	c, err := mqttclient.DialOptions(ctx, l.app.MQTT.String(), mqttclient.Options{ClientID: "accuracy", Window: window})
 	if err != nil {
 		return err
 	}

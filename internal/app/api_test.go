@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
@@ -321,8 +321,8 @@ func TestDeviceConnectsWithItsSecretUntilItIsReplaced(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	c := clientOf(t, a)
 	s := c.must("POST", "/v1/devices/metz-entrance-in/secret", "")
-	dial := func(password string) (*mqttload.Client, error) {
-		return mqttload.Dial(t.Context(), a.MQTT.String(), "metz-entrance-in", "metz-entrance-in", password)
+	dial := func(password string) (*mqttclient.Client, error) {
+		return mqttclient.Dial(t.Context(), a.MQTT.String(), "metz-entrance-in", "metz-entrance-in", password)
 	}
 	dev, err := dial(s["password"].(string))
 	if err != nil {

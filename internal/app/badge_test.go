@@ -10,15 +10,15 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
 // door is a stock MQTT client that plays the reader at Metz's entrance.
 type door struct {
 	t         *testing.T
-	c         *mqttload.Client
+	c         *mqttclient.Client
 	key       ed25519.PublicKey
 	decisions chan wire.DecisionBody
 	lists     chan wire.List
@@ -52,7 +52,7 @@ func overBrokers(t *testing.T, test func(*testing.T, *App, *door)) {
 
 func openDoor(t *testing.T, a *App, addr string) *door {
 	t.Helper()
-	c, err := mqttload.Dial(t.Context(), addr, "test-"+uuid.NewString(), "", "")
+	c, err := mqttclient.Dial(t.Context(), addr, "test-"+uuid.NewString(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

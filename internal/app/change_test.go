@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/series/influxtest"
@@ -45,7 +45,7 @@ func TestTheCatalogueChangesWithoutARestart(t *testing.T) {
 	door := openDoor(t, a, a.MQTT.String())
 	c := clientOf(t, a)
 	file := changedCatalogue(t, "name: Accueil", "name: Réception")
-	sensors, err := mqttload.DialOptions(t.Context(), a.MQTT.String(), mqttload.Options{ClientID: "sensors", Window: 200})
+	sensors, err := mqttclient.DialOptions(t.Context(), a.MQTT.String(), mqttclient.Options{ClientID: "sensors", Window: 200})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +152,8 @@ func TestWhatIsNoLongerThereLeaves(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	c := clientOf(t, a)
 	secret := c.must("POST", "/v1/devices/metz-coworking-count/secret", "")
-	dial := func() (*mqttload.Client, error) {
-		return mqttload.Dial(t.Context(), a.MQTT.String(), "metz-coworking-count", secret["username"].(string), secret["password"].(string))
+	dial := func() (*mqttclient.Client, error) {
+		return mqttclient.Dial(t.Context(), a.MQTT.String(), "metz-coworking-count", secret["username"].(string), secret["password"].(string))
 	}
 	sensor, err := dial()
 	if err != nil {
@@ -624,7 +624,7 @@ func TestAnOutsideBrokerKeepsNothingOfWhatIsGone(t *testing.T) {
 	eventually(t, "connected", func() bool { return a.broker.Ready() == nil })
 	const reader = "totem/v1/epinal/epinal-coworking-in/"
 	retained := func() (topics []string) {
-		c, err := mqttload.Dial(t.Context(), m.Addr, "looks-"+uuid.NewString(), "", "")
+		c, err := mqttclient.Dial(t.Context(), m.Addr, "looks-"+uuid.NewString(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -646,7 +646,7 @@ func TestAnOutsideBrokerKeepsNothingOfWhatIsGone(t *testing.T) {
 		defer mu.Unlock()
 		return topics
 	}
-	c, err := mqttload.Dial(t.Context(), m.Addr, "epinal-coworking-in", "", "")
+	c, err := mqttclient.Dial(t.Context(), m.Addr, "epinal-coworking-in", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -157,7 +157,7 @@ func brokerOf(t *testing.T, data string) (m *mosquittotest.Server, dir string, s
 	return mosquittotest.StartConfig(t, addr, config), dir, secrets
 }
 
-func tlsClient(t *testing.T, m *mosquittotest.Server, dir, user, password string) (*mqttload.Client, error) {
+func tlsClient(t *testing.T, m *mosquittotest.Server, dir, user, password string) (*mqttclient.Client, error) {
 	t.Helper()
 	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
 	if err != nil {
@@ -169,7 +169,7 @@ func tlsClient(t *testing.T, m *mosquittotest.Server, dir, user, password string
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mqttload.Connect(t.Context(), conn, mqttload.Options{ClientID: user + "-x", Username: user, Password: password})
+	return mqttclient.Connect(t.Context(), conn, mqttclient.Options{ClientID: user + "-x", Username: user, Password: password})
 }
 
 func TestExportedBrokerHoldsTheContractsRules(t *testing.T) {
@@ -218,7 +218,7 @@ func TestExportedBrokerHoldsTheContractsRules(t *testing.T) {
 	}
 	before := messages(t, a)
 	for _, c := range []struct {
-		client *mqttload.Client
+		client *mqttclient.Client
 		topic  string
 	}{
 		{reader, badgeTopic("metz-entrance-out")}, {reader, "totem/v1/metz/metz-entrance-in/decision"}, {reader, "totem/v1/metz/metz-entrance-in/allowlist"},
@@ -257,12 +257,12 @@ func TestCertificatesNameTheirDevice(t *testing.T) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
-	dial := func(with []tls.Certificate) (*mqttload.Client, error) {
+	dial := func(with []tls.Certificate) (*mqttclient.Client, error) {
 		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "localhost", Certificates: with, MinVersion: tls.VersionTLS12}}).DialContext(t.Context(), "tcp", m.Addr)
 		if err != nil {
 			return nil, err
 		}
-		return mqttload.Connect(t.Context(), conn, mqttload.Options{ClientID: "cert"})
+		return mqttclient.Connect(t.Context(), conn, mqttclient.Options{ClientID: "cert"})
 	}
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "client-metz-entrance-out.crt"), filepath.Join(dir, "client-metz-entrance-out.key"))
 	if err != nil {

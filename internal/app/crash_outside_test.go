@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -30,7 +30,7 @@ func TestKillingTotemOrMosquittoLosesNothingThatWasAcknowledged(t *testing.T) {
 	_, kill := k.serve(t, dir)
 	time.Sleep(time.Second) // it subscribes; from then on its session is kept
 	for round := range 8 {
-		c, err := mqttload.DialOptions(t.Context(), m.Addr, mqttload.Options{ClientID: fmt.Sprintf("crash-%d", round), Window: 1})
+		c, err := mqttclient.DialOptions(t.Context(), m.Addr, mqttclient.Options{ClientID: fmt.Sprintf("crash-%d", round), Window: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -126,7 +126,7 @@ func (k *crashed) serve(t *testing.T, dir string) (addr string, kill func()) {
 // load badges until the service is gone. Acknowledgements come in order of
 // sending on one connection, which tells which message they are for.
 func (k *crashed) load(t *testing.T, addr string, key ed25519.PublicKey, i int) {
-	c, err := mqttload.DialOptions(t.Context(), addr, mqttload.Options{ClientID: fmt.Sprintf("crash-%d-%s", i, uuid.NewString()), Window: 1})
+	c, err := mqttclient.DialOptions(t.Context(), addr, mqttclient.Options{ClientID: fmt.Sprintf("crash-%d-%s", i, uuid.NewString()), Window: 1})
 	if err != nil {
 		return // killed already
 	}

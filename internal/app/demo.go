@@ -17,9 +17,9 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/firmware-sim/sim"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/people"
 )
 
@@ -86,7 +86,7 @@ func (a *App) simulate(ctx context.Context, w *people.World, today catalogue.Day
 	if err != nil {
 		return nil, err
 	}
-	c, err := mqttload.DialOptions(ctx, a.MQTT.String(), mqttload.Options{ClientID: "demo-history", Window: demoWindow})
+	c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "demo-history", Window: demoWindow})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (a *App) liveConfig(log *slog.Logger) sim.LiveConfig {
 		}
 	}
 	return sim.LiveConfig{SiteKeys: keys, ListKey: a.Keys.List(), Now: a.opt.Now, Log: log, Connect: func(ctx context.Context) (sim.Link, error) {
-		c, err := mqttload.DialOptions(ctx, a.MQTT.String(), mqttload.Options{ClientID: "demo-live", Window: demoWindow})
+		c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "demo-live", Window: demoWindow})
 		if err != nil {
 			return nil, err
 		}

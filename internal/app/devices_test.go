@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/rights"
 )
 
@@ -247,13 +247,13 @@ func (c *deviceCase) settle(t *testing.T, a *App) {
 	}
 }
 
-func dialGateway(t *testing.T, a *App) *mqttload.Client { return dialDevice(t, a, "metz-gateway") }
+func dialGateway(t *testing.T, a *App) *mqttclient.Client { return dialDevice(t, a, "metz-gateway") }
 
 // dialDevice connects as a device with a new secret of its own.
-func dialDevice(t *testing.T, a *App, id catalogue.DeviceID) *mqttload.Client {
+func dialDevice(t *testing.T, a *App, id catalogue.DeviceID) *mqttclient.Client {
 	t.Helper()
 	secret := clientOf(t, a).must("POST", "/v1/devices/"+string(id)+"/secret", "")["password"].(string)
-	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), string(id)+":test", string(id), secret)
+	c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), string(id)+":test", string(id), secret)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/cli"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 // realDevices is a catalogue whose devices speak their own payloads.
@@ -48,7 +48,7 @@ func withRealDevices(t *testing.T) Config {
 }
 
 // overBothBrokers gives a client that may publish what a gateway may.
-func overBothBrokers(t *testing.T, test func(t *testing.T, a *App, c *mqttload.Client)) {
+func overBothBrokers(t *testing.T, test func(t *testing.T, a *App, c *mqttclient.Client)) {
 	t.Run("embedded", func(t *testing.T) {
 		a, err := Start(t.Context(), withRealDevices(t), Options{Log: discard()})
 		if err != nil {
@@ -56,7 +56,7 @@ func overBothBrokers(t *testing.T, test func(t *testing.T, a *App, c *mqttload.C
 		}
 		t.Cleanup(func() { stopApp(t, a) })
 		secret := clientOf(t, a).must("POST", "/v1/devices/metz-gateway/secret", "")["password"].(string)
-		c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "metz-gateway:z2m", "metz-gateway", secret)
+		c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), "metz-gateway:z2m", "metz-gateway", secret)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func overBothBrokers(t *testing.T, test func(t *testing.T, a *App, c *mqttload.C
 		cfg.MQTTURL = "mqtt://" + m.Addr
 		a := startApp(t, cfg)
 		waitReady(t, a)
-		c, err := mqttload.Dial(t.Context(), m.Addr, "bridge", "", "")
+		c, err := mqttclient.Dial(t.Context(), m.Addr, "bridge", "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func overBothBrokers(t *testing.T, test func(t *testing.T, a *App, c *mqttload.C
 }
 
 func TestRealDevicesTellOfTheirSpaces(t *testing.T) {
-	overBothBrokers(t, func(t *testing.T, a *App, c *mqttload.Client) {
+	overBothBrokers(t, func(t *testing.T, a *App, c *mqttclient.Client) {
 		now := time.Now().UTC()
 		up := fmt.Sprintf(`{"deduplicationId":"3ac7e3c4-4401-4b8d-9386-a5c902f9202d","time":%q,"object":{"people_count_all":7.0,"co2":640.0}}`, now.Format(time.RFC3339Nano))
 		for topic, payload := range map[string]string{
@@ -152,7 +152,7 @@ func TestRealDevicesTellOfTheirSpaces(t *testing.T) {
 }
 
 func TestReaderThatAsksIsOpenedByItsOwnMessage(t *testing.T) {
-	overBothBrokers(t, func(t *testing.T, a *App, c *mqttload.Client) {
+	overBothBrokers(t, func(t *testing.T, a *App, c *mqttclient.Client) {
 		h := clientOf(t, a)
 		h.must("PUT", "/v1/tenants/atelier", `{"name":"Atelier","site":"metz","kind":"company"}`)
 		h.must("PUT", "/v1/members/alice", `{"tenant":"atelier","name":"Alice","email":"a@example.org","staff_sites":["metz"]}`)
@@ -189,7 +189,7 @@ func TestWatchShowsWhatArrivesAndWhyItIsRejected(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stopApp(t, a) })
-	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "watched", "", "")
+	c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), "watched", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,9 @@ import (
 
 	"github.com/lorntech/totem/dashboards/grafana"
 	"github.com/lorntech/totem/firmware-sim/sim"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/people"
 	"github.com/lorntech/totem/internal/series/influxtest"
@@ -28,7 +28,7 @@ func lived(t *testing.T, a *App) (from, to time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := mqttload.DialOptions(t.Context(), a.MQTT.String(), mqttload.Options{ClientID: "lived", Window: 1000})
+	c, err := mqttclient.DialOptions(t.Context(), a.MQTT.String(), mqttclient.Options{ClientID: "lived", Window: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

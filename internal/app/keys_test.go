@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	firmware "github.com/lorntech/totem/firmware-sim/reader"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -31,7 +31,7 @@ func TestASitesKeyIsReplacedUnderItsReaders(t *testing.T) {
 			readers[string(d.ID)] = firmware.New(firmware.Config{Device: d.ID, Site: d.Site, Door: d.Door, Direction: d.Direction, SiteKey: was.Public(), ListKey: a.Keys.List(), Boot: uuid.New(), NewID: uuid.New})
 		}
 	}
-	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "test-"+uuid.NewString(), "", "")
+	c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), "test-"+uuid.NewString(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestAListKeyIsALayer(t *testing.T) {
 	site, _ := a.Keys.Site("metz")
 	var mu sync.Mutex
 	lists := map[string][]byte{}
-	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "test-"+uuid.NewString(), "", "")
+	c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), "test-"+uuid.NewString(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/series/influxtest"
@@ -83,7 +83,7 @@ func randomID(rng *rand.Rand) (id uuid.UUID) {
 // publish sends messages through the broker and waits until all are acknowledged.
 func publish(t *testing.T, a *App, all []sent) {
 	t.Helper()
-	c, err := mqttload.DialOptions(t.Context(), a.MQTT.String(), mqttload.Options{ClientID: "test-" + uuid.NewString(), Window: 500})
+	c, err := mqttclient.DialOptions(t.Context(), a.MQTT.String(), mqttclient.Options{ClientID: "test-" + uuid.NewString(), Window: 500})
 	if err != nil {
 		t.Fatal(err)
 	}

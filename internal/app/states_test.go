@@ -7,16 +7,16 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
 // connect is a reader that connects anew and hears its commands.
-func connect(t *testing.T, a *App) (commands chan wire.CommandBody, c *mqttload.Client) {
+func connect(t *testing.T, a *App) (commands chan wire.CommandBody, c *mqttclient.Client) {
 	t.Helper()
-	c, err := mqttload.Dial(t.Context(), a.MQTT.String(), "reader-"+uuid.NewString(), "", "")
+	c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), "reader-"+uuid.NewString(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/app"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -130,7 +130,7 @@ func late(ctx context.Context, a *app.App, n *catalogue.Network) error {
 }
 
 func publishAll(ctx context.Context, a *app.App, name string, count int, make func(i int) (topic string, payload []byte)) error {
-	c, err := mqttload.DialOptions(ctx, a.MQTT.String(), mqttload.Options{ClientID: "bench-" + name, Window: 1000})
+	c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "bench-" + name, Window: 1000})
 	if err != nil {
 		return err
 	}

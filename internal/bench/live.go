@@ -15,8 +15,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/app"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -136,7 +136,7 @@ func spread(ctx context.Context, a *app.App, clients int) (worst time.Duration, 
 			return 0, err
 		}
 	}
-	c, err := mqttload.Dial(ctx, a.MQTT.String(), "bench-spread", "", "")
+	c, err := mqttclient.Dial(ctx, a.MQTT.String(), "bench-spread", "", "")
 	if err != nil {
 		return 0, err
 	}
@@ -162,7 +162,7 @@ func spread(ctx context.Context, a *app.App, clients int) (worst time.Duration, 
 	return worst, nil
 }
 
-func publishCount(c *mqttload.Client, n *catalogue.Network, space string, count int) error {
+func publishCount(c *mqttclient.Client, n *catalogue.Network, space string, count int) error {
 	for _, d := range n.Devices {
 		if d.Kind == catalogue.PeopleCounter && string(d.Space) == space {
 			m := &wire.Message{Topic: wire.Topic{Site: d.Site, Device: d.ID, What: wire.Count}, ID: uuid.Must(uuid.NewV7()), At: time.Now(), Count: count}

@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/broker"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -97,7 +97,7 @@ func roundTrips(ctx context.Context, addr string, n *catalogue.Network, length t
 	var mu sync.Mutex
 	sent, times := map[uuid.UUID]time.Time{}, []time.Duration(nil)
 	type reader struct {
-		c     *mqttload.Client
+		c     *mqttclient.Client
 		topic string
 	}
 	var readers []reader
@@ -105,7 +105,7 @@ func roundTrips(ctx context.Context, addr string, n *catalogue.Network, length t
 		if d.Kind != catalogue.Reader || d.Direction != catalogue.In || len(readers) == latencyReaders {
 			continue
 		}
-		c, err := mqttload.Dial(ctx, addr, "bench-"+name+"-"+string(d.ID), "", "")
+		c, err := mqttclient.Dial(ctx, addr, "bench-"+name+"-"+string(d.ID), "", "")
 		if err != nil {
 			return nil, err
 		}
@@ -259,7 +259,7 @@ func acked(ctx context.Context, addr string, n *catalogue.Network, conns int, le
 }
 
 func send(ctx context.Context, addr string, n *catalogue.Network, i, window int, length time.Duration) (uint64, error) {
-	c, err := mqttload.DialOptions(ctx, addr, mqttload.Options{ClientID: fmt.Sprintf("bench-load-%d-%s", i, uuid.NewString()), Window: window})
+	c, err := mqttclient.DialOptions(ctx, addr, mqttclient.Options{ClientID: fmt.Sprintf("bench-load-%d-%s", i, uuid.NewString()), Window: window})
 	if err != nil {
 		return 0, err
 	}

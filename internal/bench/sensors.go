@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/broker"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -57,7 +57,7 @@ func sensors(ctx context.Context, e *env) ([]Row, error) {
 
 // sensorCPU sends counts of the last hours and returns the process' CPU for each.
 func sensorCPU(ctx context.Context, addr string, n *catalogue.Network) (time.Duration, error) {
-	c, err := mqttload.DialOptions(ctx, addr, mqttload.Options{ClientID: "bench-sensors", Window: 1000})
+	c, err := mqttclient.DialOptions(ctx, addr, mqttclient.Options{ClientID: "bench-sensors", Window: 1000})
 	if err != nil {
 		return 0, err
 	}

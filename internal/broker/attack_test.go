@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 // raw speaks bytes to the broker.
@@ -136,7 +136,7 @@ func (f fainting) Authenticate(user string, password []byte) (Principal, bool) {
 
 func TestHandlerThatPanicsLeavesNothingBehind(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.Handler = func(Delivery) { panic("a bug") } })
-	c := r.dial(t, "metz-in", func(o *mqttload.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	c := r.dial(t, "metz-in", func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
 	if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestWillIsHandedOverByTheRulesAndNeverRouted(t *testing.T) {
 			if err := r.dial(t, "metz-out").Subscribe(soon(t), "totem/v1/metz/metz-out/+", heard); err != nil {
 				t.Fatal(err)
 			}
-			r.dial(t, "metz-in", func(o *mqttload.Options) { o.WillTopic, o.Will = c.topic, []byte(`{"online":false}`) }).Cut()
+			r.dial(t, "metz-in", func(o *mqttclient.Options) { o.WillTopic, o.Will = c.topic, []byte(`{"online":false}`) }).Cut()
 			var d Delivery
 			if c.denied == "" {
 				d = next(t, r.deliver)
@@ -207,7 +207,7 @@ func TestWillIsHandedOverByTheRulesAndNeverRouted(t *testing.T) {
 
 func TestWillIsDroppedWhenTheClientSaysGoodbye(t *testing.T) {
 	r := start(t)
-	c := r.dial(t, "metz-in", func(o *mqttload.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	c := r.dial(t, "metz-in", func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -230,17 +230,17 @@ func TestNobodyTakesOverAnothersSession(t *testing.T) {
 	if err := r.Publish("totem/v1/metz/metz-in/decision", []byte("for metz-in"), false); err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*mqttload.Options){
+	for name, change := range map[string]func(*mqttclient.Options){
 		"another reader": named("metz-in"),
 		"its suffix":     named("metz-in:x"),
-		"the anonymous": func(o *mqttload.Options) {
-			*o = mqttload.Options{ClientID: "metz-in", Persistent: true}
+		"the anonymous": func(o *mqttclient.Options) {
+			*o = mqttclient.Options{ClientID: "metz-in", Persistent: true}
 		},
-		"an API token": func(o *mqttload.Options) {
-			*o = mqttload.Options{ClientID: "metz-in", Username: "token", Password: "t-one", Persistent: true}
+		"an API token": func(o *mqttclient.Options) {
+			*o = mqttclient.Options{ClientID: "metz-in", Username: "token", Password: "t-one", Persistent: true}
 		},
 	} {
-		var refused *mqttload.ConnectError
+		var refused *mqttclient.ConnectError
 		if _, err := r.tryDial(t, "metz-out", persistent, change); !errors.As(err, &refused) || refused.Code != connackIdentifier {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -253,9 +253,9 @@ func TestNobodyTakesOverAnothersSession(t *testing.T) {
 
 func TestTwoTokensDoNotShareASession(t *testing.T) {
 	r := start(t)
-	as := func(secret string) func(*mqttload.Options) {
-		return func(o *mqttload.Options) {
-			*o = mqttload.Options{ClientID: "token:screen", Username: "token", Password: secret, Persistent: true}
+	as := func(secret string) func(*mqttclient.Options) {
+		return func(o *mqttclient.Options) {
+			*o = mqttclient.Options{ClientID: "token:screen", Username: "token", Password: secret, Persistent: true}
 		}
 	}
 	one := r.dial(t, "", as("t-one"))
@@ -285,7 +285,7 @@ func TestTwoTokensDoNotShareASession(t *testing.T) {
 func TestClientWithoutAnIDGetsOneOfItsOwn(t *testing.T) {
 	r := start(t)
 	a, b := r.dial(t, "metz-in", named("")), r.dial(t, "metz-in", named(""))
-	for _, c := range []*mqttload.Client{a, b} {
+	for _, c := range []*mqttclient.Client{a, b} {
 		if err := c.Publish("totem/v1/metz/metz-in/air", nil); err != nil {
 			t.Fatal(err)
 		}
@@ -301,7 +301,7 @@ func TestClientWithoutAnIDGetsOneOfItsOwn(t *testing.T) {
 
 func TestNobodyEndsTheBrokersOwnClient(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.AllowAnonymous = true })
-	r.dial(t, "", func(o *mqttload.Options) { *o = mqttload.Options{ClientID: "inline"} })
+	r.dial(t, "", func(o *mqttclient.Options) { *o = mqttclient.Options{ClientID: "inline"} })
 	c := r.dial(t, "metz-in")
 	handle, got := sink()
 	if err := c.Subscribe(soon(t), "totem/v1/metz/metz-in/decision", handle); err != nil {

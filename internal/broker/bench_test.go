@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 var badge = []byte(`{"id":"0192f0c1-2222-7333-8444-555566667777","at":"2026-11-02T08:15:00.000Z","credential":"04A1B2C3D4E5F6","seq":1234,"boot":"0192f0c1-1111-7333-8444-555566667777"}`)
@@ -39,9 +39,9 @@ func BenchmarkAcknowledgedOneConnection(b *testing.B) {
 // Fifty connections, 20 messages on the way on each.
 func BenchmarkAcknowledgedFiftyConnections(b *testing.B) {
 	r := start(b, atOnce, unlimited)
-	var clients []*mqttload.Client
+	var clients []*mqttclient.Client
 	for i := range 50 {
-		clients = append(clients, r.dial(b, "metz-in", named(fmt.Sprintf("metz-in:%d", i)), func(o *mqttload.Options) { o.Window = 20 }))
+		clients = append(clients, r.dial(b, "metz-in", named(fmt.Sprintf("metz-in:%d", i)), func(o *mqttclient.Options) { o.Window = 20 }))
 	}
 	b.ReportAllocs()
 	b.ResetTimer()

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 // subject is a broker under this suite, with the far side's address.
@@ -64,12 +64,12 @@ func connectOutside(t testing.TB, url string, change ...func(*OutsideConfig)) (*
 }
 
 // device connects metz-in or metz-out.
-func (s *subject) device(t testing.TB, id string) *mqttload.Client {
+func (s *subject) device(t testing.TB, id string) *mqttclient.Client {
 	t.Helper()
 	if s.rig != nil {
 		return s.rig.dial(t, id)
 	}
-	c, err := mqttload.Dial(soon(t), s.addr, id, "", "")
+	c, err := mqttclient.Dial(soon(t), s.addr, id, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 func TestPubackComesOnlyAfterAckIsCalled(t *testing.T) {
@@ -83,7 +83,7 @@ func TestDecisionReachesItsReaderOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	strange, leaked := sink()
-	if err := other.Subscribe(soon(t), "totem/v1/metz/metz-in/decision", strange); !errors.Is(err, mqttload.ErrRefused) {
+	if err := other.Subscribe(soon(t), "totem/v1/metz/metz-in/decision", strange); !errors.Is(err, mqttclient.ErrRefused) {
 		t.Fatalf("another reader may listen: %v", err)
 	}
 	if err := r.Publish("totem/v1/metz/metz-in/decision", []byte("open"), false); err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 func TestMessageAbove64KiBIsHandedOverToBeKeptAsAReject(t *testing.T) {
@@ -70,7 +70,7 @@ func TestOnlySoManyConnectionsAreLetIn(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.Limits.Clients, c.Limits.PerPrincipal = 3, 2 })
 	r.dial(t, "metz-in", named("metz-in:1"))
 	r.dial(t, "metz-in", named("metz-in:2"))
-	var refused *mqttload.ConnectError
+	var refused *mqttclient.ConnectError
 	if _, err := r.tryDial(t, "metz-in", named("metz-in:3")); !errors.As(err, &refused) || refused.Code != connackUnavailable {
 		t.Fatalf("a third of one device: %v", err)
 	}
@@ -104,7 +104,7 @@ func TestStrangersDoNotFillTheBroker(t *testing.T) {
 
 func TestOneSecretHasOneShareHoweverManyConnections(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.Limits.DeviceUnacked = 10 << 10 })
-	var mine []*mqttload.Client
+	var mine []*mqttclient.Client
 	for i := range 5 {
 		mine = append(mine, r.dial(t, "metz-in", named("metz-in:"+strconv.Itoa(i))))
 	}
@@ -152,7 +152,7 @@ func TestWhoGuessesPasswordsWaits(t *testing.T) {
 	r := start(t)
 	began, n := time.Now(), 0
 	for ; time.Since(began) < 1500*time.Millisecond && n < 1000; n++ {
-		if _, err := r.tryDial(t, "metz-in", func(o *mqttload.Options) { o.Password = "guess" }); err == nil {
+		if _, err := r.tryDial(t, "metz-in", func(o *mqttclient.Options) { o.Password = "guess" }); err == nil {
 			t.Fatal("a guess was let in")
 		}
 	}
@@ -164,7 +164,7 @@ func TestWhoGuessesPasswordsWaits(t *testing.T) {
 
 func TestDeviceThatSendsTooFastIsReadSlowerAndLosesNothing(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.Limits.DeviceRate = 200 })
-	c := r.dial(t, "metz-in", func(o *mqttload.Options) { o.Window = 1000 })
+	c := r.dial(t, "metz-in", func(o *mqttclient.Options) { o.Window = 1000 })
 	began := time.Now()
 	for range 300 {
 		if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 // needMosquitto ends a test that is about Mosquitto where it is not asked for.
@@ -24,9 +24,9 @@ func needMosquitto(t *testing.T) bool {
 	return true
 }
 
-func guest(t testing.TB, addr, id string) *mqttload.Client {
+func guest(t testing.TB, addr, id string) *mqttclient.Client {
 	t.Helper()
-	c, err := mqttload.Dial(soon(t), addr, id, "", "")
+	c, err := mqttclient.Dial(soon(t), addr, id, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 // Devices and the broker both number their packets from 1.
@@ -123,7 +123,7 @@ func TestReaderThatReconnectsInAHurryGetsEverythingInOrder(t *testing.T) {
 	}
 	for i := range rounds {
 		turn <- struct{}{}
-		c := r.dial(t, "metz-in", persistent, func(o *mqttload.Options) { o.Routes = map[string]mqttload.Message{topic: handle} })
+		c := r.dial(t, "metz-in", persistent, func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{topic: handle} })
 		if !c.SessionPresent() {
 			t.Fatal("the session is lost")
 		}
@@ -172,8 +172,8 @@ func TestTwoClientsFightingForOneIDLeaveOneConnected(t *testing.T) {
 func TestADayOfKeepAlivesAndASilentClientInsideABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(c *EmbeddedConfig) { c.Listen = "" })
-		connect := func(user string, keepAlive time.Duration) *mqttload.Client {
-			c, err := mqttload.Connect(t.Context(), r.EstablishPipe(), mqttload.Options{ClientID: user, Username: user,
+		connect := func(user string, keepAlive time.Duration) *mqttclient.Client {
+			c, err := mqttclient.Connect(t.Context(), r.EstablishPipe(), mqttclient.Options{ClientID: user, Username: user,
 				Password: r.auth.pass[user], KeepAlive: keepAlive, WillTopic: "totem/v1/metz/" + user + "/status", Will: []byte("gone")})
 			if err != nil {
 				t.Fatal(err)
@@ -215,8 +215,8 @@ func TestADayOfKeepAlivesAndASilentClientInsideABubble(t *testing.T) {
 func TestSessionOfAClientThatIsAwayIsForgottenInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(c *EmbeddedConfig) { c.Listen = ""; c.Limits.OfflineRetention = time.Hour })
-		connect := func() *mqttload.Client {
-			c, err := mqttload.Connect(t.Context(), r.EstablishPipe(), mqttload.Options{ClientID: "metz-in", Username: "metz-in", Password: "s-in", Persistent: true})
+		connect := func() *mqttclient.Client {
+			c, err := mqttclient.Connect(t.Context(), r.EstablishPipe(), mqttclient.Options{ClientID: "metz-in", Username: "metz-in", Password: "s-in", Persistent: true})
 			if err != nil {
 				t.Fatal(err)
 			}

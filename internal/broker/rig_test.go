@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 // network is two sites with a reader each, one of them with a gateway.
@@ -109,7 +109,7 @@ func soon(t testing.TB) context.Context {
 }
 
 // dial connects a device with its secret.
-func (r *rig) dial(t testing.TB, user string, change ...func(*mqttload.Options)) *mqttload.Client {
+func (r *rig) dial(t testing.TB, user string, change ...func(*mqttclient.Options)) *mqttclient.Client {
 	t.Helper()
 	c, err := r.tryDial(t, user, change...)
 	if err != nil {
@@ -118,25 +118,25 @@ func (r *rig) dial(t testing.TB, user string, change ...func(*mqttload.Options))
 	return c
 }
 
-func (r *rig) tryDial(t testing.TB, user string, change ...func(*mqttload.Options)) (*mqttload.Client, error) {
+func (r *rig) tryDial(t testing.TB, user string, change ...func(*mqttclient.Options)) (*mqttclient.Client, error) {
 	t.Helper()
 	r.auth.mu.Lock()
-	o := mqttload.Options{ClientID: user, Username: user, Password: r.auth.pass[user]}
+	o := mqttclient.Options{ClientID: user, Username: user, Password: r.auth.pass[user]}
 	r.auth.mu.Unlock()
 	for _, f := range change {
 		f(&o)
 	}
-	c, err := mqttload.DialOptions(soon(t), r.Addr().String(), o)
+	c, err := mqttclient.DialOptions(soon(t), r.Addr().String(), o)
 	if err == nil {
 		t.Cleanup(c.Cut)
 	}
 	return c, err
 }
 
-func persistent(o *mqttload.Options) { o.Persistent = true }
+func persistent(o *mqttclient.Options) { o.Persistent = true }
 
-func named(id string) func(*mqttload.Options) {
-	return func(o *mqttload.Options) { o.ClientID = id }
+func named(id string) func(*mqttclient.Options) {
+	return func(o *mqttclient.Options) { o.ClientID = id }
 }
 
 // next waits for what comes next.
@@ -152,15 +152,15 @@ func next[T any](t testing.TB, ch <-chan T) T {
 }
 
 // sink is a subscription's handler that keeps what comes.
-func sink() (mqttload.Message, chan string) {
+func sink() (mqttclient.Message, chan string) {
 	ch := make(chan string, 10_000)
 	return func(topic string, payload []byte) { ch <- topic + " " + string(payload) }, ch
 }
 
 // resume connects a device whose session has its subscriptions.
-func resume(t testing.TB, r *rig, user, filter string) (*mqttload.Client, chan string) {
+func resume(t testing.TB, r *rig, user, filter string) (*mqttclient.Client, chan string) {
 	t.Helper()
 	handle, got := sink()
-	c := r.dial(t, user, persistent, func(o *mqttload.Options) { o.Routes = map[string]mqttload.Message{filter: handle} })
+	c := r.dial(t, user, persistent, func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{filter: handle} })
 	return c, got
 }

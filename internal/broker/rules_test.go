@@ -8,8 +8,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 var (
@@ -170,16 +170,16 @@ func TestSubscriptionsOutsideTheRulesAreRefusedWith0x80(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.AllowAnonymous = true })
 	c := r.dial(t, "metz-in")
 	for _, f := range []string{"#", "+/+/+/+/+", "totem/v1/#", "totem/v1/metz/metz-out/decision", "$SYS/#", "$share/a/totem/v1/metz/metz-in/decision", "totem/v1/metz/live/metz-hall"} {
-		if err := c.Subscribe(soon(t), f, nil); !errors.Is(err, mqttload.ErrRefused) {
+		if err := c.Subscribe(soon(t), f, nil); !errors.Is(err, mqttclient.ErrRefused) {
 			t.Errorf("%s: %v", f, err)
 		}
 	}
 	handle, got := sink()
-	screen := r.dial(t, "", func(o *mqttload.Options) { *o = mqttload.Options{Username: "token", Password: "t-one"} })
+	screen := r.dial(t, "", func(o *mqttclient.Options) { *o = mqttclient.Options{Username: "token", Password: "t-one"} })
 	if err := screen.Subscribe(soon(t), "totem/v1/+/live/+", handle); err != nil {
 		t.Fatal(err)
 	}
-	guest := r.dial(t, "", func(o *mqttload.Options) { *o = mqttload.Options{} })
+	guest := r.dial(t, "", func(o *mqttclient.Options) { *o = mqttclient.Options{} })
 	if err := guest.Subscribe(soon(t), "totem/v1/#", handle); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestSubscriptionsOutsideTheRulesAreRefusedWith0x80(t *testing.T) {
 }
 
 func TestAnonymousAreLetInOnlyWhereAllowedAndFromThisMachine(t *testing.T) {
-	none := func(o *mqttload.Options) { *o = mqttload.Options{} }
+	none := func(o *mqttclient.Options) { *o = mqttclient.Options{} }
 	if _, err := start(t).tryDial(t, "", none); err == nil {
 		t.Fatal("let in where it is not allowed")
 	}
@@ -207,7 +207,7 @@ func TestAnonymousAreLetInOnlyWhereAllowedAndFromThisMachine(t *testing.T) {
 	}
 	ours, theirs := net.Pipe()
 	r.attach(ours, false) // as if from another machine
-	if _, err := mqttload.Connect(soon(t), theirs, mqttload.Options{}); err == nil {
+	if _, err := mqttclient.Connect(soon(t), theirs, mqttclient.Options{}); err == nil {
 		t.Fatal("let in from another machine")
 	}
 }

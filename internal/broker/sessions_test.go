@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 func TestQueueForAReaderThatIsAwayIsBoundedAndKeepsCommandsLongest(t *testing.T) {
@@ -67,7 +67,7 @@ func TestDisconnectEndsTheOldConnectionAndItsSession(t *testing.T) {
 	if r.Connected("metz-in") || r.Stats().Sessions != 0 {
 		t.Fatalf("%+v", r.Stats())
 	}
-	if _, err := r.tryDial(t, "metz-in", func(o *mqttload.Options) { o.Password = old }); err == nil {
+	if _, err := r.tryDial(t, "metz-in", func(o *mqttclient.Options) { o.Password = old }); err == nil {
 		t.Fatal("the old secret still opens")
 	}
 	if c := r.dial(t, "metz-in", persistent); c.SessionPresent() {
@@ -114,7 +114,7 @@ func (a until) Authenticate(user string, password []byte) (Principal, bool) {
 
 func TestCloseWaitsForWhatWasHandedOver(t *testing.T) {
 	r := start(t)
-	c := r.dial(t, "metz-in", func(o *mqttload.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	c := r.dial(t, "metz-in", func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
 	if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
 		t.Fatal(err)
 	}

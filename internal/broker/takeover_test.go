@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/broker/mqttload"
+	"github.com/lorntech/totem/internal/mqttclient"
 )
 
 func TestWillOfAReplacedConnectionIsHandledBeforeTheNewOneBegins(t *testing.T) {
@@ -14,7 +14,7 @@ func TestWillOfAReplacedConnectionIsHandledBeforeTheNewOneBegins(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) {
 		c.Handler = func(d Delivery) { close(entered); <-gate; d.Ack() }
 	})
-	first := r.dial(t, "metz-in", func(o *mqttload.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	first := r.dial(t, "metz-in", func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
 	second := make(chan error, 1)
 	go func() {
 		_, err := r.tryDial(t, "metz-in")
@@ -50,14 +50,14 @@ func TestConnectionThatCannotReplaceTheFormerIsRefused(t *testing.T) {
 	}
 	<-entered
 	for range 3 {
-		var refused *mqttload.ConnectError
+		var refused *mqttclient.ConnectError
 		if _, err := r.tryDial(t, "metz-in"); !errors.As(err, &refused) || refused.Code != connackUnavailable {
 			t.Fatalf("beside the former connection: %v", err)
 		}
 	}
 	close(gate)
 	for {
-		var refused *mqttload.ConnectError
+		var refused *mqttclient.ConnectError
 		if _, err := r.tryDial(t, "metz-in"); !errors.As(err, &refused) {
 			if err != nil {
 				t.Fatal(err)
@@ -105,7 +105,7 @@ func TestNewCommandsComeBehindThoseThatWaited(t *testing.T) {
 			_, _ = fmt.Sscan(string(payload), &i)
 			got <- i
 		}
-		c = r.dial(t, "metz-in", persistent, func(o *mqttload.Options) { o.Routes = map[string]mqttload.Message{topic: handle} })
+		c = r.dial(t, "metz-in", persistent, func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{topic: handle} })
 		<-done
 		n = to
 		for last := from - 1001; last < to-1; {

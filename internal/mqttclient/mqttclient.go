@@ -1,9 +1,9 @@
-// Package mqttload is a small MQTT 3.1.1 client that publishes with QoS 1 as
+// Package mqttclient is a small MQTT 3.1.1 client that publishes with QoS 1 as
 // fast as a broker acknowledges, with a bounded number of messages on the way.
 //
 // It serves benchmarks, simulators and tests: it does not reconnect, sends
 // nothing again, and ends with its connection. A service uses package broker.
-package mqttload
+package mqttclient
 
 import (
 	"bufio"

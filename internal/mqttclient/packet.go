@@ -1,4 +1,4 @@
-package mqttload
+package mqttclient
 
 import (
 	"bufio"
