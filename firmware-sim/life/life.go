@@ -15,8 +15,8 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/people"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Decide answers a badge as a reader with a current allowlist would.
@@ -26,7 +26,7 @@ type Decide func(uid []byte, door catalogue.DoorID, direction catalogue.Directio
 // they use, and where they are afterwards.
 type Step struct {
 	At        time.Time
-	Member    lease.MemberID
+	Member    tenancy.MemberID
 	UID       []byte
 	Door      catalogue.DoorID // empty: an open passage
 	Direction catalogue.Direction
@@ -38,7 +38,7 @@ type Step struct {
 
 // Stay is the truth: a person was in a space, itself and not below it, in [From, To).
 type Stay struct {
-	Member lease.MemberID    `json:"member"`
+	Member tenancy.MemberID  `json:"member"`
 	Space  catalogue.SpaceID `json:"space"`
 	From   time.Time         `json:"from"`
 	To     time.Time         `json:"to"`
@@ -54,7 +54,7 @@ type Town struct {
 	readers map[catalogue.DoorID]map[catalogue.Direction]bool
 	rooms   map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID
 	cal     map[catalogue.SiteID]catalogue.Calendar
-	events  map[catalogue.Day][]lease.Event // by the local day on which they begin
+	events  map[catalogue.Day][]tenancy.Event // by the local day on which they begin
 	// Forgetful is how many of a hundred exits are not badged.
 	Forgetful int
 	seats     map[catalogue.SpaceID]int // that are somebody's
@@ -69,7 +69,7 @@ type day struct {
 
 // person is an agent: their badge, where they work, how often they come.
 type person struct {
-	id    lease.MemberID
+	id    tenancy.MemberID
 	uid   []byte
 	site  catalogue.SiteID
 	works []catalogue.SpaceID // one of them each day
@@ -79,7 +79,7 @@ type person struct {
 
 // New makes the town of a world. A member without a badge or a lease stays at home.
 func New(w *people.World, seed uint64, decide Decide) *Town {
-	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{}, events: map[catalogue.Day][]lease.Event{},
+	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{}, events: map[catalogue.Day][]tenancy.Event{},
 		readers: map[catalogue.DoorID]map[catalogue.Direction]bool{}, rooms: map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{}, Forgetful: 5, seats: map[catalogue.SpaceID]int{}, lived: map[catalogue.Day]*day{}}
 	n := w.Network
 	for i := range n.Doors {
@@ -104,14 +104,14 @@ func New(w *people.World, seed uint64, decide Decide) *Town {
 		}
 	}
 	for _, list := range t.events { // who is invited goes there rather than to what is open to all
-		slices.SortStableFunc(list, func(a, b lease.Event) int { return cmp.Compare(rank(a), rank(b)) })
+		slices.SortStableFunc(list, func(a, b tenancy.Event) int { return cmp.Compare(rank(a), rank(b)) })
 	}
 	t.settle(w)
 	return t
 }
 
 // rank of an event: the smaller its circle, the lower.
-func rank(e lease.Event) int {
+func rank(e tenancy.Event) int {
 	if e.Audience == "public" {
 		return 1 << 20
 	}
@@ -120,13 +120,13 @@ func rank(e lease.Event) int {
 
 // settle finds everybody's badge and work.
 func (t *Town) settle(w *people.World) {
-	cards := map[lease.MemberID][]byte{}
+	cards := map[tenancy.MemberID][]byte{}
 	for _, c := range w.Cards {
-		if _, has := cards[c.Member]; !has || c.Status == lease.Active {
+		if _, has := cards[c.Member]; !has || c.Status == tenancy.Active {
 			cards[c.Member] = c.UID
 		}
 	}
-	plans := map[lease.PlanID]lease.Plan{}
+	plans := map[tenancy.PlanID]tenancy.Plan{}
 	for _, p := range w.Plans {
 		plans[p.ID] = p
 	}
@@ -142,7 +142,7 @@ func (t *Town) settle(w *people.World) {
 		}
 		p := person{id: m.ID, uid: uid}
 		for _, l := range w.Leases {
-			if serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID); serves && l.Status == lease.Active {
+			if serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID); serves && l.Status == tenancy.Active {
 				t.takes(&p, l, t.included(l, plans))
 			}
 		}
@@ -155,7 +155,7 @@ func (t *Town) settle(w *people.World) {
 // takes adds a lease to where a person works: an office of one's own is where
 // one is most days, while it has a seat left; what a plan includes where one
 // comes now and then, to a coworking most of all.
-func (t *Town) takes(p *person, l lease.Lease, included []catalogue.SpaceID) {
+func (t *Town) takes(p *person, l tenancy.Lease, included []catalogue.SpaceID) {
 	if p.site != "" && p.site != l.Site {
 		return
 	}
@@ -183,7 +183,7 @@ func (t *Town) takes(p *person, l lease.Lease, included []catalogue.SpaceID) {
 }
 
 // included are the spaces of a lease's site whose kinds its plan includes.
-func (t *Town) included(l lease.Lease, plans map[lease.PlanID]lease.Plan) []catalogue.SpaceID {
+func (t *Town) included(l tenancy.Lease, plans map[tenancy.PlanID]tenancy.Plan) []catalogue.SpaceID {
 	var spaces []catalogue.SpaceID
 	for _, k := range plans[l.Plan].Includes {
 		spaces = append(spaces, t.rooms[l.Site][k]...)

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/people"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // walk is one person's day.
@@ -39,7 +39,7 @@ func (w *walk) plan(day catalogue.Day) bool {
 		}
 		return len(w.steps) > 0
 	}
-	if slices.ContainsFunc(w.closedHours(day-1), func(e *lease.Event) bool { return e.EndsAt.After(zone.Start(day)) }) {
+	if slices.ContainsFunc(w.closedHours(day-1), func(e *tenancy.Event) bool { return e.EndsAt.After(zone.Start(day)) }) {
 		return false // asleep
 	}
 	event := w.invitation(day)
@@ -82,19 +82,19 @@ func (w *walk) plan(day catalogue.Day) bool {
 
 // closedHours are the day's events of hours when offices are closed that the
 // person is of the crew of: who makes through the night does not work by day.
-func (w *walk) closedHours(day catalogue.Day) []*lease.Event {
-	var list []*lease.Event
+func (w *walk) closedHours(day catalogue.Day) []*tenancy.Event {
+	var list []*tenancy.Event
 	for i := range w.t.events[day] {
 		if e := &w.t.events[day][i]; people.AtClosedHours(e) && slices.Contains(e.Invited, w.p.id) {
 			list = append(list, e)
 		}
 	}
-	slices.SortFunc(list, func(a, b *lease.Event) int { return a.StartsAt.Compare(b.StartsAt) })
+	slices.SortFunc(list, func(a, b *tenancy.Event) int { return a.StartsAt.Compare(b.StartsAt) })
 	return list
 }
 
 // stayUp is at an event to its end, and moves among its spaces.
-func (w *walk) stayUp(e *lease.Event) {
+func (w *walk) stayUp(e *tenancy.Event) {
 	minutes := func(least, more int) time.Duration { return time.Duration(least*60+w.rng.IntN(more*60)) * time.Second }
 	w.at = latest(w.at, e.StartsAt.Add(minutes(0, 8)))
 	leave := e.EndsAt.Add(-minutes(1, 6))
@@ -125,7 +125,7 @@ func latest(a, b time.Time) time.Time {
 // invitation is the event of the day that one goes to: most who are invited
 // do, and some of a site to what is open to all. Its chance is its own, so
 // that events change nothing else of a day.
-func (w *walk) invitation(day catalogue.Day) *lease.Event {
+func (w *walk) invitation(day catalogue.Day) *tenancy.Event {
 	for i := range w.t.events[day] {
 		e := &w.t.events[day][i]
 		if w.t.network.Space(e.Spaces[0]).Site != w.p.site || people.AtClosedHours(e) {
@@ -153,7 +153,7 @@ func text(s string) uint64 {
 }
 
 // attend is at an event from about its beginning to about its end.
-func (w *walk) attend(e *lease.Event) {
+func (w *walk) attend(e *tenancy.Event) {
 	if e == nil {
 		return
 	}

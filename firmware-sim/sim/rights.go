@@ -11,14 +11,14 @@ import (
 	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/people"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // decider answers as readers with current lists of a world would: history
 // has no service to ask.
 func decider(w *people.World) (life.Decide, error) {
-	book := lease.NewBook(w.Network)
+	book := tenancy.NewBook(w.Network)
 	if err := fill(book, w); err != nil {
 		return nil, fmt.Errorf("the demo's people: %w", err)
 	}
@@ -30,9 +30,9 @@ func decider(w *people.World) (life.Decide, error) {
 }
 
 // localHash knows a badge within this process only.
-func localHash(uid []byte) lease.Hash { return sha256.Sum256(uid) }
+func localHash(uid []byte) tenancy.CredentialHash { return sha256.Sum256(uid) }
 
-func fill(b *lease.Book, w *people.World) error {
+func fill(b *tenancy.Book, w *people.World) error {
 	var errs []error
 	for _, v := range w.Schedules {
 		errs = append(errs, b.PutSchedule(v))
@@ -47,7 +47,7 @@ func fill(b *lease.Book, w *people.World) error {
 		errs = append(errs, b.PutMember(v))
 	}
 	for _, c := range w.Cards {
-		errs = append(errs, b.PutCredential(lease.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status,
+		errs = append(errs, b.PutCredential(tenancy.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status,
 			ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: localHash(c.UID)}))
 	}
 	for _, v := range w.Leases {

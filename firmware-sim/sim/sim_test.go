@@ -12,8 +12,8 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/life"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/people"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -70,7 +70,7 @@ func TestSameSeedSendsTheSameBytes(t *testing.T) {
 
 func TestNobodyIsInTwoPlacesAtOnce(t *testing.T) {
 	_, stays, _ := record(t, Faults{}, 3)
-	by := map[lease.MemberID][]life.Stay{}
+	by := map[tenancy.MemberID][]life.Stay{}
 	for _, s := range stays {
 		if !s.From.Before(s.To) {
 			t.Errorf("an empty stay: %+v", s)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 func TestIndexAgreesWithThePlainReading(t *testing.T) {
@@ -58,7 +58,7 @@ func drawWithin(t *rapid.T, entries []access.Entry, from, to time.Time) time.Tim
 	return from.Add(time.Duration(rapid.Int64Range(0, to.Sub(from).Milliseconds()-1).Draw(t, "ms")) * time.Millisecond)
 }
 
-func listedAt(entries []access.Entry, h lease.Hash, at time.Time) access.Reason {
+func listedAt(entries []access.Entry, h tenancy.CredentialHash, at time.Time) access.Reason {
 	var found access.Reason
 	for _, e := range entries {
 		for _, r := range e.Rights {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Compiler knows what does not change with rights: which doors lead to which
@@ -77,7 +77,7 @@ func (c *Compiler) spaces(ids []catalogue.SpaceID) bits {
 }
 
 // Compile makes the index of a book and its lockdowns.
-func (c *Compiler) Compile(book *lease.Book, lockdowns []lease.Lockdown) *Index {
+func (c *Compiler) Compile(book *tenancy.Book, lockdowns []tenancy.Lockdown) *Index {
 	x := &Index{network: c.network, atSite: c.atSite, doors: make(map[catalogue.DoorID]*door, len(c.doors))}
 	own := slices.Clone(c.doors)
 	for i := range own {
@@ -97,16 +97,16 @@ func (c *Compiler) Compile(book *lease.Book, lockdowns []lease.Lockdown) *Index 
 
 // people are the members while an index is made.
 type people struct {
-	byID    map[lease.MemberID]*member
-	tenants map[lease.TenantID][]*member
+	byID    map[tenancy.MemberID]*member
+	tenants map[tenancy.TenantID][]*member
 }
 
-func (c *Compiler) compilePeople(book *lease.Book) people {
+func (c *Compiler) compilePeople(book *tenancy.Book) people {
 	n := book.Size().Members
 	all := make([]member, 0, n) // together in memory, and never grown
-	p := people{byID: make(map[lease.MemberID]*member, n), tenants: make(map[lease.TenantID][]*member, book.Size().Tenants)}
+	p := people{byID: make(map[tenancy.MemberID]*member, n), tenants: make(map[tenancy.TenantID][]*member, book.Size().Tenants)}
 	for m := range book.MembersUnordered() {
-		all = append(all, member{id: m.ID, responder: slices.Contains(m.Roles, lease.Responder)})
+		all = append(all, member{id: m.ID, responder: slices.Contains(m.Roles, tenancy.Responder)})
 		cm := &all[len(all)-1]
 		for _, s := range m.StaffSites {
 			if n, ok := c.sites[s]; ok {
@@ -123,16 +123,16 @@ func (c *Compiler) compilePeople(book *lease.Book) people {
 }
 
 // compileLeases gives leases to whom they serve, and returns them by tenant.
-func (c *Compiler) compileLeases(p people, book *lease.Book) map[lease.TenantID][]*compiled {
-	byTenant := map[lease.TenantID][]*compiled{}
-	schedules := map[lease.ScheduleID]*schedule{}
+func (c *Compiler) compileLeases(p people, book *tenancy.Book) map[tenancy.TenantID][]*compiled {
+	byTenant := map[tenancy.TenantID][]*compiled{}
+	schedules := map[tenancy.ScheduleID]*schedule{}
 	words := (len(c.network.Doors) + 63) / 64
 	pieces := c.pieces(book)
 	all, sets := make([]compiled, len(pieces)), make(bits, len(pieces)*words)
 	for i, piece := range pieces {
 		l, plan := *piece.lease, *piece.plan
 		cl := &all[i]
-		*cl = compiled{id: l.ID, doors: sets[:words:words], active: l.Status == lease.Active, startsOn: l.StartsOn, endsOn: math.MaxInt32,
+		*cl = compiled{id: l.ID, doors: sets[:words:words], active: l.Status == tenancy.Active, startsOn: l.StartsOn, endsOn: math.MaxInt32,
 			since: piece.since, until: piece.until, terms: piece.lease, plan: piece.plan}
 		sets = sets[words:]
 		for _, id := range l.Spaces {
@@ -159,7 +159,7 @@ func (c *Compiler) compileLeases(p people, book *lease.Book) map[lease.TenantID]
 }
 
 // compilePass finds by which leases of its host's tenant a pass opens what.
-func (c *Compiler) compilePass(book *lease.Book, v lease.Pass, leases map[lease.TenantID][]*compiled) *pass {
+func (c *Compiler) compilePass(book *tenancy.Book, v tenancy.Pass, leases map[tenancy.TenantID][]*compiled) *pass {
 	out := &pass{id: v.ID, doors: newBits(len(c.network.Doors))}
 	host, _ := book.Member(v.Host)
 	for _, id := range v.Spaces {
@@ -182,7 +182,7 @@ func (c *Compiler) compilePass(book *lease.Book, v lease.Pass, leases map[lease.
 }
 
 // serve gives a lease to the members it serves: those it names, else all of its tenant.
-func (p people) serve(l lease.Lease, cl *compiled) {
+func (p people) serve(l tenancy.Lease, cl *compiled) {
 	if l.Members == nil {
 		for _, m := range p.tenants[l.Tenant] {
 			m.leases = append(m.leases, cl)
@@ -197,8 +197,8 @@ func (p people) serve(l lease.Lease, cl *compiled) {
 }
 
 // compileSchedule lays a schedule out; one that does not exist has no window.
-func compileSchedule(book *lease.Book, id lease.ScheduleID) *schedule {
-	if id == lease.Always {
+func compileSchedule(book *tenancy.Book, id tenancy.ScheduleID) *schedule {
+	if id == tenancy.Always {
 		return &schedule{always: true}
 	}
 	s, _ := book.Schedule(id)
@@ -211,7 +211,7 @@ func compileSchedule(book *lease.Book, id lease.ScheduleID) *schedule {
 	return out
 }
 
-func (c *Compiler) compileEvents(p people, book *lease.Book, doors []door) {
+func (c *Compiler) compileEvents(p people, book *tenancy.Book, doors []door) {
 	for e := range book.Events() {
 		ce := &event{id: e.ID, doors: c.spaces(e.Spaces), from: e.StartsAt.UnixMilli(), to: e.EndsAt.UnixMilli()}
 		if e.Audience == "public" {
@@ -230,14 +230,14 @@ func (c *Compiler) compileEvents(p people, book *lease.Book, doors []door) {
 	}
 }
 
-func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book, leases map[lease.TenantID][]*compiled) {
+func (c *Compiler) compileCredentials(x *Index, p people, book *tenancy.Book, leases map[tenancy.TenantID][]*compiled) {
 	n := book.Size().Credentials + book.Size().Passes
-	x.credentials, x.forList = make([]credential, 0, n), make([]lease.Hash, 0, n)
+	x.credentials, x.forList = make([]credential, 0, n), make([]tenancy.CredentialHash, 0, n)
 	for cr := range book.CredentialsUnordered() {
 		cc := credential{lookup: cr.Lookup, from: bound(cr.ValidFrom, math.MinInt64), to: bound(cr.ValidTo, math.MaxInt64), since: bound(cr.Since, math.MinInt64), member: p.byID[cr.Member]}
 		switch cr.Status {
-		case lease.Active:
-		case lease.Lost:
+		case tenancy.Active:
+		case tenancy.Lost:
 			cc.status = lost
 		default:
 			cc.status = revoked
@@ -268,10 +268,10 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *lease.Book, leas
 }
 
 // compileFormers keeps whose badges were, for reads of before they changed hands.
-func (c *Compiler) compileFormers(x *Index, p people, book *lease.Book) {
+func (c *Compiler) compileFormers(x *Index, p people, book *tenancy.Book) {
 	for list := range book.Formers() {
 		if x.formers == nil {
-			x.formers = map[lease.Hash][]former{}
+			x.formers = map[tenancy.CredentialHash][]former{}
 		}
 		for _, f := range list {
 			m := p.byID[f.Member]

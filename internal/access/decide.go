@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -54,7 +54,7 @@ const (
 
 // Question is one badge at one door.
 type Question struct {
-	Credential lease.Hash // its lookup hash
+	Credential tenancy.CredentialHash // its lookup hash
 	Door       catalogue.DoorID
 	Direction  catalogue.Direction
 	At         time.Time // t: the read's at
@@ -75,7 +75,7 @@ type Position struct {
 type Whereabouts interface {
 	// Last returns where the member's last granted read at or before t left
 	// them; an error where that cannot be known.
-	Last(m lease.MemberID, t time.Time) (Position, bool, error)
+	Last(m tenancy.MemberID, t time.Time) (Position, bool, error)
 }
 
 // Answer is what decide says. Lease is the one that grants or that explains
@@ -83,7 +83,7 @@ type Whereabouts interface {
 type Answer struct {
 	Granted       bool
 	Reason        Reason
-	Lease         lease.ID
+	Lease         tenancy.LeaseID
 	Subject       visit.Subject
 	PassbackAlert bool // granted, and an alarm is due: entered twice without leaving
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Rule is which of the rules of deciding gave an answer.
@@ -47,7 +47,7 @@ func RuleOf(r Reason) Rule {
 // Tried is one right that was tried at a door.
 type Tried struct {
 	Right  Reason            // staff, lease, pass or event
-	Lease  lease.ID          // of a lease
+	Lease  tenancy.LeaseID   // of a lease
 	ID     string            // of a pass or an event
 	Space  catalogue.SpaceID // by which it opens the door; empty: it does not reach it
 	From   time.Time         // when the right begins; zero: without bound
@@ -59,7 +59,7 @@ type Tried struct {
 // with why it does not open the question's door at its instant. The index and
 // the book must be of the same moment. Rights that come after the one that
 // opens are listed too: a person asks why, and what else there is.
-func (x *Index) Explain(book *lease.Book, q Question) []Tried {
+func (x *Index) Explain(book *tenancy.Book, q Question) []Tried {
 	unix := q.At.UnixMilli()
 	c := x.holder(q.Credential, unix)
 	d := x.doors[q.Door]
@@ -117,7 +117,7 @@ func (x *Index) triedLease(l *compiled, d *door, local catalogue.Local) Tried {
 
 // triedEvents are the events of the day that could open a door: public ones
 // there, and those that the member is invited to.
-func (x *Index) triedEvents(book *lease.Book, m *member, d *door, unix int64) []Tried {
+func (x *Index) triedEvents(book *tenancy.Book, m *member, d *door, unix int64) []Tried {
 	const near = int64(24 * time.Hour / time.Millisecond)
 	var list []Tried
 	for _, e := range slices.Concat(d.public, m.events) {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -16,9 +16,9 @@ type Index struct {
 	network     *catalogue.Network
 	doors       map[catalogue.DoorID]*door
 	credentials []credential
-	forList     []lease.Hash // of credentials, one each
-	slots       []uint32     // a hash table: 1 + an index into credentials, 0 is empty
-	formers     map[lease.Hash][]former
+	forList     []tenancy.CredentialHash // of credentials, one each
+	slots       []uint32                 // a hash table: 1 + an index into credentials, 0 is empty
+	formers     map[tenancy.CredentialHash][]former
 	lockdowns   []lockdown
 	atSite      []bits // the doors of each site
 
@@ -64,7 +64,7 @@ type door struct {
 
 // credential is a member's, or a pass's token.
 type credential struct {
-	lookup   lease.Hash
+	lookup   tenancy.CredentialHash
 	from, to int64 // Unix milliseconds, [from, to)
 	since    int64 // when its holder took the badge over
 	member   *member
@@ -79,7 +79,7 @@ type former struct {
 }
 
 // holder finds whose a badge was at an instant, for what is history already.
-func (x *Index) holder(h lease.Hash, unix int64) *credential {
+func (x *Index) holder(h tenancy.CredentialHash, unix int64) *credential {
 	list := x.formers[h]
 	for i := range list {
 		if unix < list[i].until {
@@ -118,7 +118,7 @@ func (c *credential) subject() visit.Subject {
 
 // pass opens its spaces while its host's tenant still has them.
 type pass struct {
-	id     lease.PassID
+	id     tenancy.PassID
 	doors  bits // that it opens at any time at all
 	spaces []passSpace
 }
@@ -150,7 +150,7 @@ func (p *pass) opens(d *door, unix int64, day catalogue.Day) bool {
 }
 
 type member struct {
-	id        lease.MemberID
+	id        tenancy.MemberID
 	staff     bits // sites; nil: none
 	responder bool
 	leases    []*compiled // by id, then by when they hold
@@ -159,21 +159,21 @@ type member struct {
 
 // compiled is one version of a lease with one of its plan, and its schedule.
 type compiled struct {
-	id               lease.ID
+	id               tenancy.LeaseID
 	doors            bits
 	active           bool
 	startsOn, endsOn catalogue.Day
 	schedule         *schedule
 	since, until     int64 // Unix milliseconds, [since, until): when these versions hold for doors
-	terms            *lease.Lease
-	plan             *lease.Plan
+	terms            *tenancy.Lease
+	plan             *tenancy.Plan
 }
 
 // holds reports whether this is what the lease is at an instant.
 func (l *compiled) holds(unix int64) bool { return l.since <= unix && unix < l.until }
 
 type event struct {
-	id       lease.EventID
+	id       tenancy.EventID
 	doors    bits
 	from, to int64
 }
@@ -207,7 +207,7 @@ func (s *schedule) contains(t catalogue.Local, holidays catalogue.HolidaySet) bo
 }
 
 // credential finds a credential by its hash; nil where it is unknown.
-func (x *Index) credential(h lease.Hash) *credential {
+func (x *Index) credential(h tenancy.CredentialHash) *credential {
 	mask := uint64(len(x.slots) - 1)
 	for i := binary.LittleEndian.Uint64(h[:8]) & mask; ; i = (i + 1) & mask {
 		n := x.slots[i]

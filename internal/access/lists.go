@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Entry is what one credential may do at a door by itself. Hash is the
 // credential's under the list key.
 type Entry struct {
-	Hash   lease.Hash
+	Hash   tenancy.CredentialHash
 	Rights []Right
 }
 
@@ -282,7 +282,7 @@ func without(list, taken []interval) []interval {
 
 // Span is when a public event holds a door open: [From, To).
 type Span struct {
-	Event    lease.EventID
+	Event    tenancy.EventID
 	From, To time.Time
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // listed is what a door's list of a day says of each holder, as "reason from–to".
@@ -71,10 +71,10 @@ func TestInALockdownAListHoldsRespondersAlone(t *testing.T) {
 	over := began.Add(time.Hour)
 	all := []string{"2026-10-19 12:00:00", "2026-10-19 13:00:00"}
 	want := map[string][]string{"remi": {"lease 19 12:00–19 13:00"}}
-	if diff := cmp.Diff(want, listed(t, compile(t, lease.Lockdown{Site: "metz", From: began}), "metz-office-door", all[0], all[1])); diff != "" {
+	if diff := cmp.Diff(want, listed(t, compile(t, tenancy.Lockdown{Site: "metz", From: began}), "metz-office-door", all[0], all[1])); diff != "" {
 		t.Errorf("in the lockdown: %s", diff)
 	}
-	for name, k := range map[string]lease.Lockdown{"over": {Site: "metz", From: began, To: &over}, "elsewhere": {Site: "nancy", From: began}} {
+	for name, k := range map[string]tenancy.Lockdown{"over": {Site: "metz", From: began, To: &over}, "elsewhere": {Site: "nancy", From: began}} {
 		if got := listed(t, compile(t, k), "metz-office-door", all[0], all[1]); len(got) != 4 {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // TestNobodyEntersTwiceWithoutLeaving holds rules 4.8: the studio refuses, the
@@ -55,7 +55,7 @@ func TestNobodyEntersTwiceWithoutLeaving(t *testing.T) {
 // the day before, also over a change of clocks.
 func TestTheNightBelongsToTheDayBefore(t *testing.T) {
 	n, b := town(t)
-	event := lease.Event{ID: "night", Title: "E", Spaces: []catalogue.SpaceID{"metz-studio"}, Audience: "invited", Invited: []lease.MemberID{"dan"},
+	event := tenancy.Event{ID: "night", Title: "E", Spaces: []catalogue.SpaceID{"metz-studio"}, Audience: "invited", Invited: []tenancy.MemberID{"dan"},
 		StartsAt: paris(t, "2026-10-24 00:00:00"), EndsAt: paris(t, "2026-10-26 00:00:00")}
 	if err := b.PutEvent(event); err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestTheNightBelongsToTheDayBefore(t *testing.T) {
 // noted counts what it is asked.
 type noted struct{ asked int }
 
-func (n *noted) Last(lease.MemberID, time.Time) (access.Position, bool, error) {
+func (n *noted) Last(tenancy.MemberID, time.Time) (access.Position, bool, error) {
 	n.asked++
 	return access.Position{}, false, nil
 }
@@ -89,7 +89,7 @@ func (n *noted) Last(lease.MemberID, time.Time) (access.Position, bool, error) {
 // broken knows nothing of anybody.
 type broken struct{}
 
-func (broken) Last(lease.MemberID, time.Time) (access.Position, bool, error) {
+func (broken) Last(tenancy.MemberID, time.Time) (access.Position, bool, error) {
 	return access.Position{}, false, errors.New("the disk is gone")
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -14,8 +14,8 @@ import (
 // index but the catalogue. The index must agree with it on every question.
 type plain struct {
 	n         *catalogue.Network
-	book      *lease.Book
-	lockdowns []lease.Lockdown
+	book      *tenancy.Book
+	lockdowns []tenancy.Lockdown
 }
 
 func (p plain) decide(q access.Question, w access.Whereabouts) access.Answer {
@@ -30,7 +30,7 @@ func (p plain) decide(q access.Question, w access.Whereabouts) access.Answer {
 		a.Reason = r
 		return a
 	}
-	grant := func(r access.Reason, l lease.ID) access.Answer {
+	grant := func(r access.Reason, l tenancy.LeaseID) access.Answer {
 		a.Granted, a.Reason, a.Lease = true, r, l
 		return a
 	}
@@ -54,7 +54,7 @@ func (p plain) decide(q access.Question, w access.Whereabouts) access.Answer {
 	}
 	// 4
 	door := p.n.Door(q.Door)
-	responder := member != nil && slices.Contains(member.Roles, lease.Responder)
+	responder := member != nil && slices.Contains(member.Roles, tenancy.Responder)
 	if p.locked(door.Site, q) && !responder {
 		return refuse(access.Lockdown)
 	}
@@ -79,7 +79,7 @@ func (p plain) decide(q access.Question, w access.Whereabouts) access.Answer {
 	return refuse(reason)
 }
 
-func (p plain) who(h lease.Hash) (*lease.Member, *lease.Pass, *lease.Credential) {
+func (p plain) who(h tenancy.CredentialHash) (*tenancy.Member, *tenancy.Pass, *tenancy.Credential) {
 	for c := range p.book.Credentials() {
 		if c.Lookup == h {
 			m, _ := p.book.Member(c.Member)
@@ -94,7 +94,7 @@ func (p plain) who(h lease.Hash) (*lease.Member, *lease.Pass, *lease.Credential)
 	return nil, nil, nil
 }
 
-func outOfUse(c *lease.Credential, v *lease.Pass, t time.Time) access.Reason {
+func outOfUse(c *tenancy.Credential, v *tenancy.Pass, t time.Time) access.Reason {
 	if v != nil {
 		switch {
 		case v.Deleted:
@@ -105,9 +105,9 @@ func outOfUse(c *lease.Credential, v *lease.Pass, t time.Time) access.Reason {
 		return ""
 	}
 	switch {
-	case c.Status == lease.Lost:
+	case c.Status == tenancy.Lost:
 		return access.CredentialLost
-	case c.Status == lease.Revoked:
+	case c.Status == tenancy.Revoked:
 		return access.CredentialRevoked
 	case c.ValidFrom != nil && t.Before(*c.ValidFrom), c.ValidTo != nil && !t.Before(*c.ValidTo):
 		return access.CredentialOutOfDate
@@ -142,7 +142,7 @@ func (p plain) anyOpens(spaces []catalogue.SpaceID, d *catalogue.Door) bool {
 	return slices.ContainsFunc(spaces, func(s catalogue.SpaceID) bool { return p.opens(s, d) })
 }
 
-func (p plain) anyRight(m *lease.Member, v *lease.Pass, d *catalogue.Door, t time.Time) (access.Reason, lease.ID) {
+func (p plain) anyRight(m *tenancy.Member, v *tenancy.Pass, d *catalogue.Door, t time.Time) (access.Reason, tenancy.LeaseID) {
 	if m != nil && slices.Contains(m.StaffSites, d.Site) {
 		return access.Staff, ""
 	}
@@ -165,7 +165,7 @@ func (p plain) anyRight(m *lease.Member, v *lease.Pass, d *catalogue.Door, t tim
 
 // passOpens reports whether a pass opens a door: by one of its spaces which that
 // day an active lease gives its host's tenant, or which one crosses to what it gives.
-func (p plain) passOpens(v *lease.Pass, d *catalogue.Door, t time.Time) bool {
+func (p plain) passOpens(v *tenancy.Pass, d *catalogue.Door, t time.Time) bool {
 	host, _ := p.book.Member(v.Host)
 	today := t.In(p.n.Zone.Location()).Format(time.DateOnly)
 	for _, s := range v.Spaces {
@@ -176,7 +176,7 @@ func (p plain) passOpens(v *lease.Pass, d *catalogue.Door, t time.Time) bool {
 			return true
 		}
 		for l := range p.book.Leases() {
-			if l.Tenant != host.Tenant || l.Status != lease.Active || today < l.StartsOn.String() || l.EndsOn != nil && today > l.EndsOn.String() {
+			if l.Tenant != host.Tenant || l.Status != tenancy.Active || today < l.StartsOn.String() || l.EndsOn != nil && today > l.EndsOn.String() {
 				continue
 			}
 			plan, _ := p.book.Plan(l.Plan)
@@ -191,14 +191,14 @@ func (p plain) passOpens(v *lease.Pass, d *catalogue.Door, t time.Time) bool {
 	return false
 }
 
-func (p plain) serves(l lease.Lease, m *lease.Member) bool {
+func (p plain) serves(l tenancy.Lease, m *tenancy.Member) bool {
 	if l.Members != nil {
 		return slices.Contains(l.Members, m.ID)
 	}
 	return l.Tenant == m.Tenant
 }
 
-func (p plain) leaseOpens(l lease.Lease, d *catalogue.Door) bool {
+func (p plain) leaseOpens(l tenancy.Lease, d *catalogue.Door) bool {
 	if p.anyOpens(l.Spaces, d) {
 		return true
 	}
@@ -213,7 +213,7 @@ func (p plain) leaseOpens(l lease.Lease, d *catalogue.Door) bool {
 }
 
 // fails is a lease's first failure: dates, status, schedule; none where it grants.
-func (p plain) fails(l lease.Lease, d *catalogue.Door, t time.Time) access.Reason {
+func (p plain) fails(l tenancy.Lease, d *catalogue.Door, t time.Time) access.Reason {
 	local := t.In(p.n.Zone.Location())
 	today := local.Format(time.DateOnly)
 	if today < l.StartsOn.String() {
@@ -222,7 +222,7 @@ func (p plain) fails(l lease.Lease, d *catalogue.Door, t time.Time) access.Reaso
 	if l.EndsOn != nil && today > l.EndsOn.String() {
 		return access.LeaseEnded
 	}
-	if l.Status != lease.Active {
+	if l.Status != tenancy.Active {
 		return access.LeaseSuspended
 	}
 	plan, _ := p.book.Plan(l.Plan)
@@ -232,8 +232,8 @@ func (p plain) fails(l lease.Lease, d *catalogue.Door, t time.Time) access.Reaso
 	return ""
 }
 
-func (p plain) inSchedule(id lease.ScheduleID, site *catalogue.Site, local time.Time) bool {
-	if id == lease.Always {
+func (p plain) inSchedule(id tenancy.ScheduleID, site *catalogue.Site, local time.Time) bool {
+	if id == tenancy.Always {
 		return true
 	}
 	s, _ := p.book.Schedule(id)
@@ -282,7 +282,7 @@ func easterSunday(year int) time.Time {
 }
 
 // inside is anti-passback's condition (rules 4.8).
-func (p plain) inside(m lease.MemberID, d *catalogue.Door, q access.Question, w access.Whereabouts) bool {
+func (p plain) inside(m tenancy.MemberID, d *catalogue.Door, q access.Question, w access.Whereabouts) bool {
 	last, ok, err := w.Last(m, q.At)
 	if !ok || err != nil {
 		return false
@@ -299,7 +299,7 @@ func (p plain) inside(m lease.MemberID, d *catalogue.Door, q access.Question, w 
 }
 
 // whyNot is the best reason of the leases that serve the member and would open the door.
-func (p plain) whyNot(m *lease.Member, d *catalogue.Door, t time.Time) (access.Reason, lease.ID) {
+func (p plain) whyNot(m *tenancy.Member, d *catalogue.Door, t time.Time) (access.Reason, tenancy.LeaseID) {
 	if m == nil {
 		return access.NoRight, ""
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -16,7 +16,7 @@ type asked struct {
 	door         catalogue.DoorID
 	wall         string // Paris
 	reason       access.Reason
-	lease        lease.ID
+	lease        tenancy.LeaseID
 }
 
 // grants are the reasons that open.
@@ -188,15 +188,15 @@ func TestStaffPassAtTheirSiteAlone(t *testing.T) {
 
 func TestTheFirstRuleThatAppliesAnswers(t *testing.T) {
 	at := paris(t, "2026-10-19 10:00:00")
-	locked := lease.Lockdown{Site: "metz", From: at.Add(-time.Hour)}
+	locked := tenancy.Lockdown{Site: "metz", From: at.Add(-time.Hour)}
 	cases := []struct {
 		name      string
 		q         access.Question
-		lockdowns []lease.Lockdown
+		lockdowns []tenancy.Lockdown
 		want      access.Reason
 	}{
 		{"out, whoever", access.Question{Credential: badge("nobody"), Direction: catalogue.Out}, nil, access.Egress},
-		{"out of a locked site by a disabled, stale reader", access.Question{Credential: badge("lost"), Direction: catalogue.Out, Disabled: true, Received: at.Add(time.Hour)}, []lease.Lockdown{locked}, access.Egress},
+		{"out of a locked site by a disabled, stale reader", access.Question{Credential: badge("lost"), Direction: catalogue.Out, Disabled: true, Received: at.Add(time.Hour)}, []tenancy.Lockdown{locked}, access.Egress},
 		{"disabled before stale", access.Question{Credential: badge("alice"), Disabled: true, Received: at.Add(time.Hour)}, nil, access.DeviceDisabled},
 		{"disabled, offline too", access.Question{Credential: badge("alice"), Disabled: true, Offline: true}, nil, access.DeviceDisabled},
 		{"ten seconds late are not stale", access.Question{Credential: badge("alice"), Received: at.Add(10 * time.Second)}, nil, access.Lease},
@@ -204,13 +204,13 @@ func TestTheFirstRuleThatAppliesAnswers(t *testing.T) {
 		{"early is stale too", access.Question{Credential: badge("alice"), Received: at.Add(-10*time.Second - time.Millisecond)}, nil, access.Stale},
 		{"stale before unknown", access.Question{Credential: badge("nobody"), Received: at.Add(time.Minute)}, nil, access.Stale},
 		{"offline is never stale", access.Question{Credential: badge("alice"), Received: at.Add(7 * 24 * time.Hour), Offline: true}, nil, access.Lease},
-		{"unknown before lockdown", access.Question{Credential: badge("nobody")}, []lease.Lockdown{locked}, access.UnknownCredential},
-		{"lost before lockdown", access.Question{Credential: badge("lost")}, []lease.Lockdown{locked}, access.CredentialLost},
-		{"lockdown", access.Question{Credential: badge("alice")}, []lease.Lockdown{locked}, access.Lockdown},
-		{"lockdown for staff", access.Question{Credential: badge("stella")}, []lease.Lockdown{locked}, access.Lockdown},
-		{"lockdown before no right", access.Question{Credential: badge("dan")}, []lease.Lockdown{locked}, access.Lockdown},
-		{"a responder passes by their own right", access.Question{Credential: badge("remi")}, []lease.Lockdown{locked}, access.Lease},
-		{"another site's lockdown", access.Question{Credential: badge("alice")}, []lease.Lockdown{{Site: "nancy", From: at}}, access.Lease},
+		{"unknown before lockdown", access.Question{Credential: badge("nobody")}, []tenancy.Lockdown{locked}, access.UnknownCredential},
+		{"lost before lockdown", access.Question{Credential: badge("lost")}, []tenancy.Lockdown{locked}, access.CredentialLost},
+		{"lockdown", access.Question{Credential: badge("alice")}, []tenancy.Lockdown{locked}, access.Lockdown},
+		{"lockdown for staff", access.Question{Credential: badge("stella")}, []tenancy.Lockdown{locked}, access.Lockdown},
+		{"lockdown before no right", access.Question{Credential: badge("dan")}, []tenancy.Lockdown{locked}, access.Lockdown},
+		{"a responder passes by their own right", access.Question{Credential: badge("remi")}, []tenancy.Lockdown{locked}, access.Lease},
+		{"another site's lockdown", access.Question{Credential: badge("alice")}, []tenancy.Lockdown{{Site: "nancy", From: at}}, access.Lease},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestALockdownLocksNowAndExplainsThen(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			x := compile(t, lease.Lockdown{Site: "metz", From: began, To: c.to})
+			x := compile(t, tenancy.Lockdown{Site: "metz", From: began, To: c.to})
 			q := access.Question{Credential: badge("alice"), Door: "metz-hall-door", Direction: catalogue.In, At: c.at, Offline: c.offline}
 			if got := x.Decide(q, nil).Reason; (got == access.Lockdown) != c.locked {
 				t.Errorf("%s", got)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // The tests' towns: Metz (where Good Friday is a holiday) and Nancy (where it
@@ -48,7 +48,7 @@ func towns(t testing.TB) *catalogue.Network {
 // badges numbers the holders: the hash of a badge is its holder's number.
 var badges = []string{"alice", "bob", "carol", "dan", "erin", "remi", "stella", "visitor", "gone-visitor", "lost", "revoked", "dated"}
 
-func badge(holder string) (h lease.Hash) {
+func badge(holder string) (h tenancy.CredentialHash) {
 	h[0] = byte(1 + slices.Index(badges, holder))
 	return h
 }
@@ -57,10 +57,10 @@ func badge(holder string) (h lease.Hash) {
 // hours; Bob's coworks in both towns around the clock; Carol's lease names her
 // alone; Dan, of Carol's company, has nothing; Erin's company has leases of
 // all fates. Rémi is a responder, Stella staff in Metz.
-func town(t testing.TB) (*catalogue.Network, *lease.Book) {
+func town(t testing.TB) (*catalogue.Network, *tenancy.Book) {
 	t.Helper()
 	n := towns(t)
-	b := lease.NewBook(n)
+	b := tenancy.NewBook(n)
 	putPeople(t, b)
 	putPlans(t, b)
 	putLeases(t, b)
@@ -75,27 +75,27 @@ func check(t testing.TB, err error) {
 	}
 }
 
-func putPeople(t testing.TB, b *lease.Book) {
+func putPeople(t testing.TB, b *tenancy.Book) {
 	t.Helper()
-	for _, id := range []lease.TenantID{"atelier", "nomads", "named", "fates"} {
-		check(t, b.PutTenant(lease.Tenant{ID: id, Name: "T", Site: "metz", Kind: "company"}))
+	for _, id := range []tenancy.TenantID{"atelier", "nomads", "named", "fates"} {
+		check(t, b.PutTenant(tenancy.Tenant{ID: id, Name: "T", Site: "metz", Kind: "company"}))
 	}
-	tenants := map[string]lease.TenantID{"alice": "atelier", "bob": "nomads", "carol": "named", "dan": "named", "erin": "fates", "remi": "atelier",
+	tenants := map[string]tenancy.TenantID{"alice": "atelier", "bob": "nomads", "carol": "named", "dan": "named", "erin": "fates", "remi": "atelier",
 		"stella": "named", "lost": "atelier", "revoked": "atelier", "dated": "atelier"}
 	for _, who := range badges {
 		tenant, ok := tenants[who]
 		if !ok {
 			continue
 		}
-		m := lease.Member{ID: lease.MemberID(who), Tenant: tenant, Name: "M"}
-		c := lease.Credential{ID: lease.CredentialID(who), Member: m.ID, Kind: "card", Status: lease.Active, Lookup: badge(who), ForList: badge(who)}
+		m := tenancy.Member{ID: tenancy.MemberID(who), Tenant: tenant, Name: "M"}
+		c := tenancy.Credential{ID: tenancy.CredentialID(who), Member: m.ID, Kind: "card", Status: tenancy.Active, Lookup: badge(who), ForList: badge(who)}
 		switch who {
 		case "remi":
-			m.Roles = []string{lease.Responder}
+			m.Roles = []string{tenancy.Responder}
 		case "stella":
 			m.StaffSites = []catalogue.SiteID{"metz"}
 		case "lost", "revoked":
-			c.Status = lease.Status(who)
+			c.Status = tenancy.Status(who)
 		case "dated":
 			from, to := paris(t, "2026-10-19 12:00:00"), paris(t, "2026-10-19 14:00:00")
 			c.ValidFrom, c.ValidTo = &from, &to
@@ -105,28 +105,28 @@ func putPeople(t testing.TB, b *lease.Book) {
 	}
 }
 
-func putPlans(t testing.TB, b *lease.Book) {
+func putPlans(t testing.TB, b *tenancy.Book) {
 	t.Helper()
 	weekdays := []catalogue.Weekday{1, 2, 3, 4, 5}
-	check(t, b.PutSchedule(lease.Schedule{ID: "working", Holidays: "closed", Windows: catalogue.Week{{Days: weekdays, From: 8 * 60, To: 20 * 60}}}))
-	check(t, b.PutSchedule(lease.Schedule{ID: "nights", Holidays: "open", Windows: catalogue.Week{{Days: []catalogue.Weekday{0, 6}, From: 2 * 60, To: 3 * 60}, {Days: weekdays, From: 22 * 60, To: 24 * 60}}}))
+	check(t, b.PutSchedule(tenancy.Schedule{ID: "working", Holidays: "closed", Windows: catalogue.Week{{Days: weekdays, From: 8 * 60, To: 20 * 60}}}))
+	check(t, b.PutSchedule(tenancy.Schedule{ID: "nights", Holidays: "open", Windows: catalogue.Week{{Days: []catalogue.Weekday{0, 6}, From: 2 * 60, To: 3 * 60}, {Days: weekdays, From: 22 * 60, To: 24 * 60}}}))
 	cowork := []catalogue.SpaceKind{catalogue.Coworking}
-	check(t, b.PutPlan(lease.Plan{ID: "office", Name: "P", Schedule: "working"}))
-	check(t, b.PutPlan(lease.Plan{ID: "roaming", Name: "P", Schedule: lease.Always, Includes: cowork, Roaming: true}))
-	check(t, b.PutPlan(lease.Plan{ID: "local", Name: "P", Schedule: lease.Always, Includes: cowork}))
-	check(t, b.PutPlan(lease.Plan{ID: "night", Name: "P", Schedule: "nights"}))
+	check(t, b.PutPlan(tenancy.Plan{ID: "office", Name: "P", Schedule: "working"}))
+	check(t, b.PutPlan(tenancy.Plan{ID: "roaming", Name: "P", Schedule: tenancy.Always, Includes: cowork, Roaming: true}))
+	check(t, b.PutPlan(tenancy.Plan{ID: "local", Name: "P", Schedule: tenancy.Always, Includes: cowork}))
+	check(t, b.PutPlan(tenancy.Plan{ID: "night", Name: "P", Schedule: "nights"}))
 }
 
-func putLeases(t testing.TB, b *lease.Book) {
+func putLeases(t testing.TB, b *tenancy.Book) {
 	t.Helper()
 	ended := day(t, "2026-08-31")
-	for _, l := range []lease.Lease{
+	for _, l := range []tenancy.Lease{
 		{ID: "l-office", Tenant: "atelier", Plan: "office", Spaces: []catalogue.SpaceID{"metz-office", "metz-studio", "metz-fablab"}},
 		{ID: "l-roaming", Tenant: "nomads", Plan: "roaming"},
-		{ID: "l-named", Tenant: "named", Plan: "local", Members: []lease.MemberID{"carol"}},
-		{ID: "f-ended", Tenant: "fates", Plan: "local", EndsOn: &ended, Status: lease.Suspended, Spaces: []catalogue.SpaceID{"metz-office", "metz-studio", "metz-fablab", "metz-hall"}},
-		{ID: "f-later", Tenant: "fates", Plan: "local", StartsOn: day(t, "2026-11-02"), Status: lease.Suspended, Spaces: []catalogue.SpaceID{"metz-office", "metz-studio", "metz-hall"}},
-		{ID: "f-suspended", Tenant: "fates", Plan: "night", Status: lease.Suspended, Spaces: []catalogue.SpaceID{"metz-office", "metz-hall"}},
+		{ID: "l-named", Tenant: "named", Plan: "local", Members: []tenancy.MemberID{"carol"}},
+		{ID: "f-ended", Tenant: "fates", Plan: "local", EndsOn: &ended, Status: tenancy.Suspended, Spaces: []catalogue.SpaceID{"metz-office", "metz-studio", "metz-fablab", "metz-hall"}},
+		{ID: "f-later", Tenant: "fates", Plan: "local", StartsOn: day(t, "2026-11-02"), Status: tenancy.Suspended, Spaces: []catalogue.SpaceID{"metz-office", "metz-studio", "metz-hall"}},
+		{ID: "f-suspended", Tenant: "fates", Plan: "night", Status: tenancy.Suspended, Spaces: []catalogue.SpaceID{"metz-office", "metz-hall"}},
 		{ID: "f-night", Tenant: "fates", Plan: "night", Spaces: []catalogue.SpaceID{"metz-hall"}},
 	} {
 		l.Site = "metz"
@@ -134,22 +134,22 @@ func putLeases(t testing.TB, b *lease.Book) {
 			l.StartsOn = day(t, "2026-01-01")
 		}
 		if l.Status == "" {
-			l.Status = lease.Active
+			l.Status = tenancy.Active
 		}
 		check(t, b.PutLease(l))
 	}
 }
 
-func putVisitorsAndEvents(t testing.TB, b *lease.Book) {
+func putVisitorsAndEvents(t testing.TB, b *tenancy.Book) {
 	t.Helper()
-	check(t, b.PutPass(lease.Pass{ID: "visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("visitor"), ForList: badge("visitor"),
+	check(t, b.PutPass(tenancy.Pass{ID: "visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("visitor"), ForList: badge("visitor"),
 		ValidFrom: paris(t, "2026-10-19 09:00:00"), ValidTo: paris(t, "2026-10-19 18:00:00")}))
-	check(t, b.PutPass(lease.Pass{ID: "gone-visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("gone-visitor"), ForList: badge("gone-visitor"),
+	check(t, b.PutPass(tenancy.Pass{ID: "gone-visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("gone-visitor"), ForList: badge("gone-visitor"),
 		ValidFrom: paris(t, "2026-10-19 09:00:00"), ValidTo: paris(t, "2026-10-19 18:00:00")}))
 	check(t, b.DeletePass("gone-visitor"))
-	check(t, b.PutEvent(lease.Event{ID: "dinner", Title: "E", Spaces: []catalogue.SpaceID{"metz-studio"}, Audience: "invited", Invited: []lease.MemberID{"dan"},
+	check(t, b.PutEvent(tenancy.Event{ID: "dinner", Title: "E", Spaces: []catalogue.SpaceID{"metz-studio"}, Audience: "invited", Invited: []tenancy.MemberID{"dan"},
 		StartsAt: paris(t, "2026-10-19 19:00:00"), EndsAt: paris(t, "2026-10-19 22:00:00")}))
-	check(t, b.PutEvent(lease.Event{ID: "fair", Title: "E", Spaces: []catalogue.SpaceID{"nancy-coworking"}, Audience: "public",
+	check(t, b.PutEvent(tenancy.Event{ID: "fair", Title: "E", Spaces: []catalogue.SpaceID{"nancy-coworking"}, Audience: "public",
 		StartsAt: paris(t, "2026-10-20 10:00:00"), EndsAt: paris(t, "2026-10-20 17:00:00")}))
 }
 
@@ -176,7 +176,7 @@ func day(t testing.TB, s string) catalogue.Day {
 	return d
 }
 
-func compile(t testing.TB, lockdowns ...lease.Lockdown) *access.Index {
+func compile(t testing.TB, lockdowns ...tenancy.Lockdown) *access.Index {
 	t.Helper()
 	n, b := town(t)
 	return access.NewCompiler(n).Compile(b, lockdowns)

@@ -4,14 +4,14 @@ import (
 	"math"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // piece is one version of a lease with one of its plan: what doors go by in
 // [since, until), in Unix milliseconds.
 type piece struct {
-	lease        *lease.Lease
-	plan         *lease.Plan
+	lease        *tenancy.Lease
+	plan         *tenancy.Plan
 	since, until int64
 }
 
@@ -23,11 +23,11 @@ type stretch[T any] struct {
 
 // pieces are what leases and their plans are, when, by lease id: so that each
 // member's come by id.
-func (c *Compiler) pieces(book *lease.Book) []piece {
-	plans := map[lease.PlanID][]stretch[lease.Plan]{}
+func (c *Compiler) pieces(book *tenancy.Book) []piece {
+	plans := map[tenancy.PlanID][]stretch[tenancy.Plan]{}
 	var list []piece
 	for _, t := range book.AllLeaseTerms() {
-		for _, l := range stretches(c.network.Zone, lease.LeaseVersions(t)) {
+		for _, l := range stretches(c.network.Zone, tenancy.LeaseVersions(t)) {
 			of, known := plans[l.value.Plan]
 			if !known {
 				of = stretches(c.network.Zone, book.PlanTerms(l.value.Plan).Versions())
@@ -46,7 +46,7 @@ func (c *Compiler) pieces(book *lease.Book) []piece {
 // stretches are when versions hold for doors: the first from the beginning,
 // each later one from the later of its day's beginning and the instant of its
 // recording, until one of a later day does.
-func stretches[T any](zone *catalogue.Zone, versions []lease.Version[T]) []stretch[T] {
+func stretches[T any](zone *catalogue.Zone, versions []tenancy.Version[T]) []stretch[T] {
 	list := make([]stretch[T], 0, len(versions))
 	until := int64(math.MaxInt64)
 	for i := len(versions) - 1; i >= 0; i-- {

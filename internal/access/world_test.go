@@ -8,7 +8,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 var (
@@ -79,16 +79,16 @@ func some(t *rapid.T, spaces []catalogue.SpaceID) []catalogue.SpaceID {
 	return spaces[from:min(len(spaces), from+2)]
 }
 
-func hashOf(i int) (h lease.Hash) {
+func hashOf(i int) (h tenancy.CredentialHash) {
 	h[0], h[8] = byte(i%3), byte(i+1) // collisions in the first eight bytes, on purpose
 	return h
 }
 
 type drawn struct {
 	n         *catalogue.Network
-	book      *lease.Book
-	lockdowns []lease.Lockdown
-	people    []lease.MemberID
+	book      *tenancy.Book
+	lockdowns []tenancy.Lockdown
+	people    []tenancy.MemberID
 	hashes    int
 	edges     []time.Time // at which some right begins or ends
 }
@@ -124,27 +124,27 @@ func must(t *rapid.T, err error) {
 // drawWorld draws rights of every kind, most of which meet at few doors.
 func drawWorld(t *rapid.T) drawn {
 	w := drawn{n: drawNetwork(t)}
-	w.book = lease.NewBook(w.n)
+	w.book = tenancy.NewBook(w.n)
 	sites := []catalogue.SiteID{"site-0", "site-1"}
 	var spaces []catalogue.SpaceID
 	for _, s := range w.n.Spaces {
 		spaces = append(spaces, s.ID)
 	}
 	for i := range 2 {
-		must(t, w.book.PutTenant(lease.Tenant{ID: lease.TenantID(fmt.Sprintf("t%d", i)), Name: "T", Site: "site-0", Kind: "company"}))
+		must(t, w.book.PutTenant(tenancy.Tenant{ID: tenancy.TenantID(fmt.Sprintf("t%d", i)), Name: "T", Site: "site-0", Kind: "company"}))
 	}
 	for i := range 4 {
-		m := lease.Member{ID: lease.MemberID(fmt.Sprintf("m%d", i)), Tenant: lease.TenantID(fmt.Sprintf("t%d", i%2)), Name: "M"}
+		m := tenancy.Member{ID: tenancy.MemberID(fmt.Sprintf("m%d", i)), Tenant: tenancy.TenantID(fmt.Sprintf("t%d", i%2)), Name: "M"}
 		if seldom(t, "staff") {
 			m.StaffSites = sites[:1]
 		}
 		if seldom(t, "responder") {
-			m.Roles = []string{lease.Responder}
+			m.Roles = []string{tenancy.Responder}
 		}
 		must(t, w.book.PutMember(m))
 		w.people = append(w.people, m.ID)
-		c := lease.Credential{ID: lease.CredentialID(m.ID), Member: m.ID, Kind: "card", Lookup: hashOf(w.hashes), ForList: hashOf(w.hashes),
-			Status: rapid.SampledFrom([]lease.Status{lease.Active, lease.Active, lease.Active, lease.Active, lease.Active, lease.Lost, lease.Revoked}).Draw(t, "status")}
+		c := tenancy.Credential{ID: tenancy.CredentialID(m.ID), Member: m.ID, Kind: "card", Lookup: hashOf(w.hashes), ForList: hashOf(w.hashes),
+			Status: rapid.SampledFrom([]tenancy.Status{tenancy.Active, tenancy.Active, tenancy.Active, tenancy.Active, tenancy.Active, tenancy.Lost, tenancy.Revoked}).Draw(t, "status")}
 		if seldom(t, "bounded") {
 			from, to := w.span(t, 4000)
 			c.ValidFrom, c.ValidTo = &from, &to
@@ -156,7 +156,7 @@ func drawWorld(t *rapid.T) drawn {
 	w.drawPassesAndEvents(t, spaces)
 	if seldom(t, "lockdown") {
 		from, to := w.span(t, 3)
-		k := lease.Lockdown{Site: "site-0", From: from}
+		k := tenancy.Lockdown{Site: "site-0", From: from}
 		if rapid.Bool().Draw(t, "ended") {
 			k.To = &to
 		}
@@ -167,7 +167,7 @@ func drawWorld(t *rapid.T) drawn {
 
 func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalogue.SpaceID) {
 	for i, h := range []string{"open", "closed"} {
-		s := lease.Schedule{ID: lease.ScheduleID(fmt.Sprintf("s%d", i)), Holidays: h}
+		s := tenancy.Schedule{ID: tenancy.ScheduleID(fmt.Sprintf("s%d", i)), Holidays: h}
 		for range rapid.IntRange(0, 2).Draw(t, "windows") {
 			from := rapid.IntRange(0, 7).Draw(t, "from")
 			to := rapid.IntRange(from+1, 8).Draw(t, "to")
@@ -177,16 +177,16 @@ func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalo
 		}
 		must(t, w.book.PutSchedule(s))
 	}
-	for i, s := range []lease.ScheduleID{lease.Always, "s0", "s1"} {
-		must(t, w.book.PutPlan(lease.Plan{ID: lease.PlanID(fmt.Sprintf("p%d", i)), Name: "P", Schedule: s,
+	for i, s := range []tenancy.ScheduleID{tenancy.Always, "s0", "s1"} {
+		must(t, w.book.PutPlan(tenancy.Plan{ID: tenancy.PlanID(fmt.Sprintf("p%d", i)), Name: "P", Schedule: s,
 			Includes: sample(t, "includes", kinds[1:]), Roaming: rapid.Bool().Draw(t, "roaming")}))
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "leases") {
 		start, err := catalogue.ParseDay(rapid.SampledFrom(days).Draw(t, "starts"))
 		must(t, err)
-		l := lease.Lease{ID: lease.ID(fmt.Sprintf("l%d", i)), Tenant: lease.TenantID(fmt.Sprintf("t%d", i%2)), Site: rapid.SampledFrom(sites).Draw(t, "site"),
-			Spaces: sample(t, "space", spaces), Plan: lease.PlanID(fmt.Sprintf("p%d", rapid.IntRange(0, 2).Draw(t, "plan"))), StartsOn: start,
-			Status: rapid.SampledFrom([]lease.Status{lease.Active, lease.Active, lease.Suspended}).Draw(t, "status")}
+		l := tenancy.Lease{ID: tenancy.LeaseID(fmt.Sprintf("l%d", i)), Tenant: tenancy.TenantID(fmt.Sprintf("t%d", i%2)), Site: rapid.SampledFrom(sites).Draw(t, "site"),
+			Spaces: sample(t, "space", spaces), Plan: tenancy.PlanID(fmt.Sprintf("p%d", rapid.IntRange(0, 2).Draw(t, "plan"))), StartsOn: start,
+			Status: rapid.SampledFrom([]tenancy.Status{tenancy.Active, tenancy.Active, tenancy.Suspended}).Draw(t, "status")}
 		w.edges = append(w.edges, w.n.Zone.Start(start))
 		if seldom(t, "ends") {
 			end := start + catalogue.Day(rapid.IntRange(0, 300).Draw(t, "length"))
@@ -194,7 +194,7 @@ func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalo
 			w.edges = append(w.edges, w.n.Zone.Start(end+1))
 		}
 		if rapid.IntRange(0, 2).Draw(t, "named") == 0 {
-			l.Members = []lease.MemberID{lease.MemberID(fmt.Sprintf("m%d", i%2))}
+			l.Members = []tenancy.MemberID{tenancy.MemberID(fmt.Sprintf("m%d", i%2))}
 		}
 		must(t, w.book.PutLease(l))
 	}
@@ -203,14 +203,14 @@ func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalo
 func (w *drawn) drawPassesAndEvents(t *rapid.T, spaces []catalogue.SpaceID) {
 	for i := range rapid.IntRange(0, 2).Draw(t, "passes") {
 		from, to := w.span(t, 5)
-		p := lease.Pass{ID: lease.PassID(fmt.Sprintf("v%d", i)), Host: "m0", Name: "V", Spaces: some(t, spaces), ValidFrom: from,
+		p := tenancy.Pass{ID: tenancy.PassID(fmt.Sprintf("v%d", i)), Host: "m0", Name: "V", Spaces: some(t, spaces), ValidFrom: from,
 			ValidTo: to, Lookup: hashOf(w.hashes), ForList: hashOf(w.hashes), Deleted: seldom(t, "deleted")}
 		w.hashes++
 		must(t, w.book.PutPass(p))
 	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "events") {
 		from, to := w.span(t, 30)
-		e := lease.Event{ID: lease.EventID(fmt.Sprintf("e%d", i)), Title: "E", Spaces: some(t, spaces), StartsAt: from, EndsAt: to,
+		e := tenancy.Event{ID: tenancy.EventID(fmt.Sprintf("e%d", i)), Title: "E", Spaces: some(t, spaces), StartsAt: from, EndsAt: to,
 			Audience: rapid.SampledFrom([]string{"public", "invited"}).Draw(t, "audience"), Invited: w.people[:2]}
 		must(t, w.book.PutEvent(e))
 	}
@@ -222,7 +222,7 @@ type lastRead struct {
 	ok  bool
 }
 
-func (l lastRead) Last(lease.MemberID, time.Time) (access.Position, bool, error) {
+func (l lastRead) Last(tenancy.MemberID, time.Time) (access.Position, bool, error) {
 	return l.pos, l.ok, nil
 }
 

@@ -16,15 +16,15 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/dated"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
 // personDay is one member's day.
 type personDay struct {
-	tenant lease.TenantID
-	member lease.MemberID
+	tenant tenancy.TenantID
+	member tenancy.MemberID
 	day    string
 }
 
@@ -69,11 +69,11 @@ func (l *lived) tariff() *tariff.Tariff {
 
 // trueVisits are the visits to billable spaces as they really were, by person.
 func (l *lived) trueVisits() map[tariff.Person][]tariff.Visit {
-	tenants := map[lease.MemberID]lease.TenantID{}
+	tenants := map[tenancy.MemberID]tenancy.TenantID{}
 	for _, m := range l.world.Members {
 		tenants[m.ID] = m.Tenant
 	}
-	byMember := map[lease.MemberID][]life.Stay{}
+	byMember := map[tenancy.MemberID][]life.Stay{}
 	for _, s := range l.truth {
 		byMember[s.Member] = append(byMember[s.Member], s)
 	}
@@ -121,7 +121,7 @@ func (k *kindOfDay) add(said, truly int64) {
 
 // perTenant is what one tenant's hours and statements come to.
 type perTenant struct {
-	id             lease.TenantID
+	id             tenancy.TenantID
 	said, truly    int64 // seconds
 	inferred       int64
 	net, netTruly  int64 // cents
@@ -140,10 +140,10 @@ func (l *lived) hours(ctx context.Context, out io.Writer) error {
 	return showTenants(out, tenants)
 }
 
-func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[lease.TenantID]*perTenant, error) {
+func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[tenancy.TenantID]*perTenant, error) {
 	terms, first, last := l.tariff(), l.from, l.to-1
 	truly := map[personDay]int64{}
-	minutes := map[lease.ID]map[catalogue.Day]int64{}
+	minutes := map[tenancy.LeaseID]map[catalogue.Day]int64{}
 	for who, visits := range l.trueVisits() {
 		for _, d := range terms.Days(l.network.Zone, first, last, visits) {
 			truly[personDay{who.Tenant, who.Member, d.Day.String()}] = d.Measured
@@ -155,8 +155,8 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[le
 			}
 		}
 	}
-	tenants := map[lease.TenantID]*perTenant{}
-	of := func(id lease.TenantID) *perTenant {
+	tenants := map[tenancy.TenantID]*perTenant{}
+	of := func(id tenancy.TenantID) *perTenant {
 		if tenants[id] == nil {
 			tenants[id] = &perTenant{id: id}
 		}
@@ -176,7 +176,7 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[le
 			return nil, nil, err
 		}
 		for _, d := range list {
-			key := personDay{lease.TenantID(d.Tenant), lease.MemberID(d.Member), d.Day}
+			key := personDay{tenancy.TenantID(d.Tenant), tenancy.MemberID(d.Member), d.Day}
 			seen[key] = true
 			t := of(key.tenant)
 			t.said, t.inferred, t.mins = t.said+d.Measured, t.inferred+d.Inferred, t.mins+d.Billable
@@ -200,16 +200,16 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[le
 }
 
 // statements adds what would be issued, and what truly would have been.
-func (l *lived) statements(ctx context.Context, terms *tariff.Tariff, minutes map[lease.ID]map[catalogue.Day]int64, of func(lease.TenantID) *perTenant) error {
+func (l *lived) statements(ctx context.Context, terms *tariff.Tariff, minutes map[tenancy.LeaseID]map[catalogue.Day]int64, of func(tenancy.TenantID) *perTenant) error {
 	for _, m := range l.months() {
 		list, err := cli.Preview[owed](ctx, l.client, m.String())
 		if err != nil {
 			return err
 		}
 		for _, s := range list {
-			t := of(lease.TenantID(s.Tenant))
+			t := of(tenancy.TenantID(s.Tenant))
 			t.net += s.Net
-			a, _ := terms.Amounts(lease.ID(s.Lease), m, minutes[lease.ID(s.Lease)])
+			a, _ := terms.Amounts(tenancy.LeaseID(s.Lease), m, minutes[tenancy.LeaseID(s.Lease)])
 			t.netTruly, t.minsTrue = t.netTruly+a.Net, t.minsTrue+a.Minutes
 		}
 	}
@@ -247,7 +247,7 @@ func showDays(out io.Writer, kinds map[string]*kindOfDay) error {
 	return t.Flush()
 }
 
-func showTenants(out io.Writer, tenants map[lease.TenantID]*perTenant) error {
+func showTenants(out io.Writer, tenants map[tenancy.TenantID]*perTenant) error {
 	list := slices.SortedFunc(maps.Values(tenants), func(a, b *perTenant) int { return cmp.Compare(a.id, b.id) })
 	list = slices.DeleteFunc(list, func(t *perTenant) bool { return t.said == 0 && t.truly == 0 && t.net == t.netTruly })
 	fmt.Fprintf(out, "\nHours and statements, by tenant:\n\n")

@@ -14,27 +14,27 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 const tagAccess = "Access"
 
 type checkIn struct {
 	Body struct {
-		Credential   string              `json:"credential" doc:"As in a badge; or credential_id."`
-		CredentialID lease.CredentialID  `json:"credential_id" doc:"A credential by its id, in place of credential."`
-		Door         catalogue.DoorID    `json:"door" minLength:"1" required:"true"`
-		Direction    catalogue.Direction `json:"direction" enum:"in,out" required:"true"`
-		At           *catalogue.Instant  `json:"at" format:"date-time" doc:"Default: now."`
+		Credential   string               `json:"credential" doc:"As in a badge; or credential_id."`
+		CredentialID tenancy.CredentialID `json:"credential_id" doc:"A credential by its id, in place of credential."`
+		Door         catalogue.DoorID     `json:"door" minLength:"1" required:"true"`
+		Direction    catalogue.Direction  `json:"direction" enum:"in,out" required:"true"`
+		At           *catalogue.Instant   `json:"at" format:"date-time" doc:"Default: now."`
 	}
 }
 
 type checkOut struct {
 	Body struct {
-		Granted bool          `json:"granted"`
-		Reason  access.Reason `json:"reason"`
-		Lease   *lease.ID     `json:"lease"`
+		Granted bool             `json:"granted"`
+		Reason  access.Reason    `json:"reason"`
+		Lease   *tenancy.LeaseID `json:"lease"`
 	}
 }
 
@@ -46,12 +46,12 @@ type read struct {
 	Device     catalogue.DeviceID  `json:"device"`
 	Door       catalogue.DoorID    `json:"door"`
 	Direction  catalogue.Direction `json:"direction"`
-	Member     *lease.MemberID     `json:"member"`
-	Pass       *lease.PassID       `json:"pass"`
+	Member     *tenancy.MemberID   `json:"member"`
+	Pass       *tenancy.PassID     `json:"pass"`
 	Granted    bool                `json:"granted"`
 	Reason     string              `json:"reason"`
 	Offline    bool                `json:"offline" doc:"The reader decided by itself: granted and reason are what it did."`
-	Lease      *lease.ID           `json:"lease"`
+	Lease      *tenancy.LeaseID    `json:"lease"`
 	Decided    *decided            `json:"decided,omitempty" doc:"Totem's own answer, where the reader decided by itself."`
 }
 
@@ -156,7 +156,7 @@ func (s *server) disabled(door catalogue.DoorID, direction catalogue.Direction) 
 
 func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error) {
 	c := callerOf(ctx)
-	f := ledger.ReadFilter{Doors: s.doorsOf(c), Member: lease.MemberID(in.Member), Tenant: lease.TenantID(in.Tenant), Result: in.Result,
+	f := ledger.ReadFilter{Doors: s.doorsOf(c), Member: tenancy.MemberID(in.Member), Tenant: tenancy.TenantID(in.Tenant), Result: in.Result,
 		Newest: in.Order == "newest", From: in.From, To: in.To, Limit: in.Limit + 1}
 	if err := s.checkSite(in.Site); err != nil {
 		return nil, err

@@ -8,14 +8,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // attendance is how many were counted in an event's spaces of one site while
 // it ran. It names nobody.
 type attendance struct {
-	Event       lease.EventID    `json:"event"`
+	Event       tenancy.EventID  `json:"event"`
 	Site        catalogue.SiteID `json:"site"`
 	Spaces      int              `json:"spaces"`
 	KnownHours  float64          `json:"known_hours"`
@@ -33,7 +33,7 @@ type attendanceIn struct {
 }
 
 func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[attendance], error) {
-	e, ok := s.cfg.Rights.InForce().Book.Event(lease.EventID(in.ID))
+	e, ok := s.cfg.Rights.InForce().Book.Event(tenancy.EventID(in.ID))
 	if !ok {
 		return nil, notFound("event " + in.ID)
 	}

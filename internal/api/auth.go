@@ -15,8 +15,8 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Role is what a token may do (rules 11.1).
@@ -36,7 +36,7 @@ type caller struct {
 	id     string // the token's
 	role   Role
 	sites  []catalogue.SiteID // that the token names
-	tenant lease.TenantID     // a tenant's
+	tenant tenancy.TenantID   // a tenant's
 	until  *time.Time         // when the token ends; nil: never
 	hash   []byte             // of the token
 	// session is the hash of the session that the caller asks by; nil: by the token itself.
@@ -71,7 +71,7 @@ func (c *caller) at(site catalogue.SiteID) bool {
 
 // ofTenant reports whether the caller may see what is a tenant's: a tenant its own,
 // who is held to sites what is of tenants there.
-func (c *caller) ofTenant(b *lease.Book, id lease.TenantID) bool {
+func (c *caller) ofTenant(b *tenancy.Book, id tenancy.TenantID) bool {
 	if c.role == Tenant {
 		return c.tenant == id
 	}
@@ -83,11 +83,11 @@ func (c *caller) ofTenant(b *lease.Book, id lease.TenantID) bool {
 }
 
 // tenants are those that the caller's lists of bills are cut to; nil: all.
-func (c *caller) tenants(b *lease.Book) []lease.TenantID {
+func (c *caller) tenants(b *tenancy.Book) []tenancy.TenantID {
 	if c.role != Tenant && !c.bound() {
 		return nil
 	}
-	list := []lease.TenantID{}
+	list := []tenancy.TenantID{}
 	for t := range b.Tenants() {
 		if c.ofTenant(b, t.ID) {
 			list = append(list, t.ID)

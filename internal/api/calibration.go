@@ -13,9 +13,9 @@ import (
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 type calibrationIn struct {
@@ -274,7 +274,7 @@ func (s *server) letDays(from, to time.Time) map[catalogue.SpaceID]map[catalogue
 	first, last := zone.At(from).Day, zone.At(to.Add(-time.Millisecond)).Day
 	days := map[catalogue.SpaceID]map[catalogue.Day]bool{}
 	for _, t := range s.cfg.Rights.InForce().Book.AllLeaseTerms() {
-		versions := lease.LeaseVersions(t)
+		versions := tenancy.LeaseVersions(t)
 		for i, v := range versions {
 			if v.Value == nil {
 				continue
@@ -304,7 +304,7 @@ func (s *server) letDays(from, to time.Time) map[catalogue.SpaceID]map[catalogue
 func (s *server) leasesRent(sp *catalogue.Space, today catalogue.Day) int64 {
 	var sum float64
 	for _, t := range s.cfg.Rights.InForce().Book.AllLeaseTerms() {
-		l := lease.LeaseOn(t, today)
+		l := tenancy.LeaseOn(t, today)
 		if l == nil || l.StartsOn > today || l.EndsOn != nil && *l.EndsOn < today || !slices.Contains(l.Spaces, sp.ID) {
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // enrolment is a reader that waits for a new badge.
@@ -18,7 +18,7 @@ type enrolment struct {
 	ID        uuid.UUID             `json:"id" format:"uuid"`
 	ExpiresAt catalogue.Instant     `json:"expires_at" format:"date-time"`
 	Device    catalogue.DeviceID    `json:"device"`
-	Member    lease.MemberID        `json:"member"`
+	Member    tenancy.MemberID      `json:"member"`
 	Kind      string                `json:"kind"`
 	State     ingest.EnrolmentState `json:"state" enum:"waiting,once,ready,ended" doc:"ready: the same new badge was held to the reader twice; ended: two different ones were, or its time is over."`
 }
@@ -30,8 +30,8 @@ func showEnrolment(e ingest.Enrolment) enrolment {
 type enrolIn struct {
 	IDPath
 	Body struct {
-		Member lease.MemberID `json:"member" minLength:"1" required:"true"`
-		Kind   string         `json:"kind" enum:"card,mobile" required:"true"`
+		Member tenancy.MemberID `json:"member" minLength:"1" required:"true"`
+		Kind   string           `json:"kind" enum:"card,mobile" required:"true"`
 	}
 }
 
@@ -91,7 +91,7 @@ func (s *server) enrol(ctx context.Context, in *enrolIn) (*one[enrolment], error
 }
 
 // enrolled gives a credential the badge that was held to a reader.
-func (s *server) enrolled(v *Credential, c *lease.Credential) error {
+func (s *server) enrolled(v *Credential, c *tenancy.Credential) error {
 	if v.UID != "" {
 		return invalid("body", "enrolment", "is given beside uid: one of them")
 	}

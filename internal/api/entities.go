@@ -11,27 +11,27 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
 // Credential is a credential as the API writes it; uid is never read back.
 type Credential struct {
-	ID        lease.CredentialID `json:"id"`
-	Member    lease.MemberID     `json:"member" required:"true"`
-	Kind      string             `json:"kind" enum:"card,mobile,qr" required:"true"`
-	UID       string             `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge: hex, dec: and a number, or qr: and a token. Needed at first only."`
-	Enrolment string             `json:"enrolment,omitempty" writeOnly:"true" doc:"The id of an enrolment at a reader, in place of uid."`
-	Status    lease.Status       `json:"status" enum:"active,lost,revoked" required:"true"`
-	ValidFrom *catalogue.Instant `json:"valid_from" format:"date-time"`
-	ValidTo   *catalogue.Instant `json:"valid_to" format:"date-time"`
+	ID        tenancy.CredentialID `json:"id"`
+	Member    tenancy.MemberID     `json:"member" required:"true"`
+	Kind      string               `json:"kind" enum:"card,mobile,qr" required:"true"`
+	UID       string               `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge: hex, dec: and a number, or qr: and a token. Needed at first only."`
+	Enrolment string               `json:"enrolment,omitempty" writeOnly:"true" doc:"The id of an enrolment at a reader, in place of uid."`
+	Status    tenancy.Status       `json:"status" enum:"active,lost,revoked" required:"true"`
+	ValidFrom *catalogue.Instant   `json:"valid_from" format:"date-time"`
+	ValidTo   *catalogue.Instant   `json:"valid_to" format:"date-time"`
 }
 
 // Pass is a visitor's pass as the API writes it; token is answered once.
 type Pass struct {
-	ID        lease.PassID        `json:"id"`
-	Host      lease.MemberID      `json:"host" required:"true"`
+	ID        tenancy.PassID      `json:"id"`
+	Host      tenancy.MemberID    `json:"host" required:"true"`
 	Name      string              `json:"name" required:"true"`
 	Spaces    []catalogue.SpaceID `json:"spaces" nullable:"false" required:"true"`
 	ValidFrom catalogue.Instant   `json:"valid_from" format:"date-time" required:"true"`
@@ -41,13 +41,13 @@ type Pass struct {
 
 // Event is an event as the API writes it.
 type Event struct {
-	ID       lease.EventID       `json:"id"`
+	ID       tenancy.EventID     `json:"id"`
 	Title    string              `json:"title" required:"true"`
 	Spaces   []catalogue.SpaceID `json:"spaces" nullable:"false" required:"true"`
 	StartsAt catalogue.Instant   `json:"starts_at" format:"date-time" required:"true"`
 	EndsAt   catalogue.Instant   `json:"ends_at" format:"date-time" required:"true"`
 	Audience string              `json:"audience" enum:"public,invited" required:"true"`
-	Invited  []lease.MemberID    `json:"invited" nullable:"false"`
+	Invited  []tenancy.MemberID  `json:"invited" nullable:"false"`
 }
 
 // entity is one kind of records with its five endpoints' worth of rules.
@@ -56,19 +56,19 @@ type entity[T any] struct {
 	kind        rights.Kind
 	read, write []Role
 	id          func(*T) *string
-	all         func(*lease.Book) iter.Seq[T]
-	find        func(*lease.Book, string) (T, bool)
+	all         func(*tenancy.Book) iter.Seq[T]
+	find        func(*tenancy.Book, string) (T, bool)
 	// may reports whether the caller's sites or tenant reach it.
-	may func(*caller, *lease.Book, T) bool
+	may func(*caller, *tenancy.Book, T) bool
 	// owns reports whether the caller may write it, where that is less than it may
 	// see; nil: it may.
 	owns func(*caller, T) bool
 	// change is what is to be done, and what is answered.
-	change func(*caller, *lease.Book, T) (change rights.Change, answer T, err error)
+	change func(*caller, *tenancy.Book, T) (change rights.Change, answer T, err error)
 	// would says what a change would do, with the book as it would be; nil: it has no dry run.
-	would func(ctx context.Context, before, after *lease.Book) (*would, error)
+	would func(ctx context.Context, before, after *tenancy.Book) (*would, error)
 	// said adds to what is answered what only this answer says; nil: nothing.
-	said func(found, answer T, before, after *lease.Book) T
+	said func(found, answer T, before, after *tenancy.Book) T
 }
 
 type putIn[T any] struct {
@@ -191,11 +191,11 @@ func dryRun[T any](ctx context.Context, s *server, e entity[T], id string, chang
 
 // expect holds a change to the state that the caller has read, within the
 // change: of two who have read the same, one is told.
-func (e entity[T]) expect(in *MatchPath) func(*lease.Book) error {
+func (e entity[T]) expect(in *MatchPath) func(*tenancy.Book) error {
 	if in.IfMatch == "" {
 		return nil
 	}
-	return func(b *lease.Book) error {
+	return func(b *tenancy.Book) error {
 		v, ok := e.find(b, in.ID)
 		if !ok {
 			return problem(http.StatusPreconditionFailed, "it is not there")
@@ -205,7 +205,7 @@ func (e entity[T]) expect(in *MatchPath) func(*lease.Book) error {
 }
 
 // same changes nothing on the way in.
-func same[T any](_ *caller, _ *lease.Book, v T) (rights.Change, T, error) {
+func same[T any](_ *caller, _ *tenancy.Book, v T) (rights.Change, T, error) {
 	return rights.Change{Put: v}, v, nil
 }
 
@@ -217,53 +217,53 @@ func ownsTerms(c *caller, site *catalogue.SiteID) bool {
 
 func (s *server) entities() {
 	people := []Role{Admin, Manager, Tenant}
-	register(s, entity[lease.Tenant]{path: "/v1/tenants", noun: "tenant", kind: rights.KindTenant, read: []Role{Admin, Manager, Billing, Tenant}, write: []Role{Admin, Manager, Billing},
-		id: func(v *lease.Tenant) *string { return (*string)(&v.ID) }, all: (*lease.Book).Tenants, change: same[lease.Tenant],
-		find: func(b *lease.Book, id string) (lease.Tenant, bool) { return b.Tenant(lease.TenantID(id)) },
-		may: func(c *caller, _ *lease.Book, v lease.Tenant) bool {
+	register(s, entity[tenancy.Tenant]{path: "/v1/tenants", noun: "tenant", kind: rights.KindTenant, read: []Role{Admin, Manager, Billing, Tenant}, write: []Role{Admin, Manager, Billing},
+		id: func(v *tenancy.Tenant) *string { return (*string)(&v.ID) }, all: (*tenancy.Book).Tenants, change: same[tenancy.Tenant],
+		find: func(b *tenancy.Book, id string) (tenancy.Tenant, bool) { return b.Tenant(tenancy.TenantID(id)) },
+		may: func(c *caller, _ *tenancy.Book, v tenancy.Tenant) bool {
 			return c.at(v.Site) && (c.role != Tenant || c.tenant == v.ID)
 		}})
-	register(s, entity[lease.Member]{path: "/v1/members", noun: "member", kind: rights.KindMember, read: people, write: people,
-		id: func(v *lease.Member) *string { return (*string)(&v.ID) }, all: (*lease.Book).Members, change: s.changeMember, may: mayMember,
-		find: func(b *lease.Book, id string) (lease.Member, bool) { return b.Member(lease.MemberID(id)) }})
+	register(s, entity[tenancy.Member]{path: "/v1/members", noun: "member", kind: rights.KindMember, read: people, write: people,
+		id: func(v *tenancy.Member) *string { return (*string)(&v.ID) }, all: (*tenancy.Book).Members, change: s.changeMember, may: mayMember,
+		find: func(b *tenancy.Book, id string) (tenancy.Member, bool) { return b.Member(tenancy.MemberID(id)) }})
 	register(s, entity[Credential]{path: "/v1/credentials", noun: "credential", kind: rights.KindCredential, read: people, write: people,
 		id: func(v *Credential) *string { return (*string)(&v.ID) }, change: s.changeCredential,
-		all: func(b *lease.Book) iter.Seq[Credential] { return convert(b.Credentials(), showCredential) },
-		find: func(b *lease.Book, id string) (Credential, bool) {
-			v, ok := b.Credential(lease.CredentialID(id))
+		all: func(b *tenancy.Book) iter.Seq[Credential] { return convert(b.Credentials(), showCredential) },
+		find: func(b *tenancy.Book, id string) (Credential, bool) {
+			v, ok := b.Credential(tenancy.CredentialID(id))
 			return showCredential(v), ok
 		},
-		may: func(c *caller, b *lease.Book, v Credential) bool { return s.mayPerson(c, b, v.Member) }})
-	register(s, entity[lease.Schedule]{path: "/v1/schedules", noun: "schedule", kind: rights.KindSchedule, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
-		id: func(v *lease.Schedule) *string { return (*string)(&v.ID) }, all: (*lease.Book).Schedules, change: same[lease.Schedule],
-		may:  func(c *caller, _ *lease.Book, v lease.Schedule) bool { return v.Site == nil || c.at(*v.Site) },
-		owns: func(c *caller, v lease.Schedule) bool { return ownsTerms(c, v.Site) },
-		find: func(b *lease.Book, id string) (lease.Schedule, bool) { return b.Schedule(lease.ScheduleID(id)) }})
+		may: func(c *caller, b *tenancy.Book, v Credential) bool { return s.mayPerson(c, b, v.Member) }})
+	register(s, entity[tenancy.Schedule]{path: "/v1/schedules", noun: "schedule", kind: rights.KindSchedule, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
+		id: func(v *tenancy.Schedule) *string { return (*string)(&v.ID) }, all: (*tenancy.Book).Schedules, change: same[tenancy.Schedule],
+		may:  func(c *caller, _ *tenancy.Book, v tenancy.Schedule) bool { return v.Site == nil || c.at(*v.Site) },
+		owns: func(c *caller, v tenancy.Schedule) bool { return ownsTerms(c, v.Site) },
+		find: func(b *tenancy.Book, id string) (tenancy.Schedule, bool) { return b.Schedule(tenancy.ScheduleID(id)) }})
 	s.terms()
 	register(s, entity[Pass]{path: "/v1/passes", noun: "pass", kind: rights.KindPass, read: people, write: people,
 		id: func(v *Pass) *string { return (*string)(&v.ID) }, change: s.changePass,
-		said: func(found, answer Pass, _, _ *lease.Book) Pass { found.Token = answer.Token; return found },
-		all: func(b *lease.Book) iter.Seq[Pass] {
-			return convert(only(b.Passes(), func(p lease.Pass) bool { return !p.Deleted }), showPass)
+		said: func(found, answer Pass, _, _ *tenancy.Book) Pass { found.Token = answer.Token; return found },
+		all: func(b *tenancy.Book) iter.Seq[Pass] {
+			return convert(only(b.Passes(), func(p tenancy.Pass) bool { return !p.Deleted }), showPass)
 		},
-		find: func(b *lease.Book, id string) (Pass, bool) {
-			v, ok := b.Pass(lease.PassID(id))
+		find: func(b *tenancy.Book, id string) (Pass, bool) {
+			v, ok := b.Pass(tenancy.PassID(id))
 			return showPass(v), ok && !v.Deleted
 		},
-		may: func(c *caller, b *lease.Book, v Pass) bool {
+		may: func(c *caller, b *tenancy.Book, v Pass) bool {
 			return s.maySpaces(c, v.Spaces) && s.mayPerson(c, b, v.Host)
 		}})
 	register(s, entity[Event]{path: "/v1/events", noun: "event", kind: rights.KindEvent, read: []Role{Admin, Manager}, write: []Role{Admin, Manager},
 		id: func(v *Event) *string { return (*string)(&v.ID) },
-		change: func(_ *caller, _ *lease.Book, v Event) (rights.Change, Event, error) {
-			return rights.Change{Put: lease.Event{ID: v.ID, Title: v.Title, Spaces: v.Spaces, StartsAt: milli(v.StartsAt), EndsAt: milli(v.EndsAt), Audience: v.Audience, Invited: v.Invited}}, v, nil
+		change: func(_ *caller, _ *tenancy.Book, v Event) (rights.Change, Event, error) {
+			return rights.Change{Put: tenancy.Event{ID: v.ID, Title: v.Title, Spaces: v.Spaces, StartsAt: milli(v.StartsAt), EndsAt: milli(v.EndsAt), Audience: v.Audience, Invited: v.Invited}}, v, nil
 		},
-		all: func(b *lease.Book) iter.Seq[Event] { return convert(b.Events(), showEvent) },
-		find: func(b *lease.Book, id string) (Event, bool) {
-			v, ok := b.Event(lease.EventID(id))
+		all: func(b *tenancy.Book) iter.Seq[Event] { return convert(b.Events(), showEvent) },
+		find: func(b *tenancy.Book, id string) (Event, bool) {
+			v, ok := b.Event(tenancy.EventID(id))
 			return showEvent(v), ok
 		},
-		may: func(c *caller, _ *lease.Book, v Event) bool { return s.maySpaces(c, v.Spaces) }})
+		may: func(c *caller, _ *tenancy.Book, v Event) bool { return s.maySpaces(c, v.Spaces) }})
 }
 
 func convert[A, B any](all iter.Seq[A], f func(A) B) iter.Seq[B] {
@@ -287,7 +287,7 @@ func (s *server) maySpaces(c *caller, spaces []catalogue.SpaceID) bool {
 
 // mayMember holds a member to the caller's tenant, or to its sites: the
 // tenant's, and those where the member is staff.
-func mayMember(c *caller, b *lease.Book, m lease.Member) bool {
+func mayMember(c *caller, b *tenancy.Book, m tenancy.Member) bool {
 	t, ok := b.Tenant(m.Tenant)
 	if ok && !c.at(t.Site) {
 		return false
@@ -295,13 +295,13 @@ func mayMember(c *caller, b *lease.Book, m lease.Member) bool {
 	return c.role != Tenant || m.Tenant == c.tenant
 }
 
-func (s *server) mayPerson(c *caller, b *lease.Book, id lease.MemberID) bool {
+func (s *server) mayPerson(c *caller, b *tenancy.Book, id tenancy.MemberID) bool {
 	m, ok := b.Member(id)
 	return ok && mayMember(c, b, m)
 }
 
 // changeMember keeps what a tenant, or a manager of another site, may not give.
-func (s *server) changeMember(c *caller, b *lease.Book, v lease.Member) (rights.Change, lease.Member, error) {
+func (s *server) changeMember(c *caller, b *tenancy.Book, v tenancy.Member) (rights.Change, tenancy.Member, error) {
 	old, there := b.Member(v.ID)
 	if c.role == Tenant && !there {
 		n := 0
@@ -346,8 +346,8 @@ func contains[T comparable](list []T, v T) bool {
 	return false
 }
 
-func (s *server) changeCredential(caller *caller, b *lease.Book, v Credential) (rights.Change, Credential, error) {
-	c := lease.Credential{ID: v.ID, Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: milliOrNil(v.ValidFrom), ValidTo: milliOrNil(v.ValidTo)}
+func (s *server) changeCredential(caller *caller, b *tenancy.Book, v Credential) (rights.Change, Credential, error) {
+	c := tenancy.Credential{ID: v.ID, Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: milliOrNil(v.ValidFrom), ValidTo: milliOrNil(v.ValidTo)}
 	old, there := b.Credential(v.ID)
 	if there {
 		c.Lookup, c.ForList = old.Lookup, old.ForList
@@ -381,8 +381,8 @@ func (s *server) changeCredential(caller *caller, b *lease.Book, v Credential) (
 	return rights.Change{Put: c}, v, nil
 }
 
-func (s *server) changePass(c *caller, b *lease.Book, v Pass) (rights.Change, Pass, error) {
-	p := lease.Pass{ID: v.ID, Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: milli(v.ValidFrom), ValidTo: milli(v.ValidTo)}
+func (s *server) changePass(c *caller, b *tenancy.Book, v Pass) (rights.Change, Pass, error) {
+	p := tenancy.Pass{ID: v.ID, Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: milli(v.ValidFrom), ValidTo: milli(v.ValidTo)}
 	v.Token = ""
 	if c.role == Tenant {
 		if err := s.tenantsPass(c, b, v); err != nil {
@@ -391,7 +391,7 @@ func (s *server) changePass(c *caller, b *lease.Book, v Pass) (rights.Change, Pa
 	}
 	if old, ok := b.Pass(v.ID); ok {
 		if old.Deleted {
-			return rights.Change{}, v, &lease.ConflictError{Field: "id", Msg: "this pass was deleted; make another"}
+			return rights.Change{}, v, &tenancy.ConflictError{Field: "id", Msg: "this pass was deleted; make another"}
 		}
 		p.Lookup, p.ForList = old.Lookup, old.ForList
 		return rights.Change{Put: p}, v, nil
@@ -407,7 +407,7 @@ const longestPass = 31 * 24 * time.Hour
 
 // tenantsPass says what a tenant's pass may not be: over what its leases do not
 // give while it lasts, longer than a month, or one more than the settings allow.
-func (s *server) tenantsPass(c *caller, b *lease.Book, v Pass) error {
+func (s *server) tenantsPass(c *caller, b *tenancy.Book, v Pass) error {
 	for i, id := range v.Spaces {
 		if s.cfg.Network.Space(id) != nil && !s.held(b, c.tenant, id, milli(v.ValidFrom), milli(v.ValidTo)) {
 			return invalid("body", fmt.Sprintf("spaces[%d]", i), "a tenant's pass opens only what its own leases give while it lasts")
@@ -429,10 +429,10 @@ func (s *server) tenantsPass(c *caller, b *lease.Book, v Pass) error {
 }
 
 // held reports whether some active lease gives a tenant a space on some day of a time.
-func (s *server) held(b *lease.Book, t lease.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
+func (s *server) held(b *tenancy.Book, t tenancy.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
 	first, last := s.cfg.Network.Zone.At(from).Day, s.cfg.Network.Zone.At(to).Day
 	for l, plan := range b.During(first, last) {
-		if l.Tenant == t && l.Status == lease.Active && l.StartsOn <= last && (l.EndsOn == nil || *l.EndsOn >= first) && b.Gives(l, plan, space) {
+		if l.Tenant == t && l.Status == tenancy.Active && l.StartsOn <= last && (l.EndsOn == nil || *l.EndsOn >= first) && b.Gives(l, plan, space) {
 			return true
 		}
 	}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -25,7 +25,7 @@ type explainIn struct {
 // that begin and end them, and how each lease's minutes came about.
 type explanation struct {
 	AsOf
-	Member    lease.MemberID    `json:"member"`
+	Member    tenancy.MemberID  `json:"member"`
 	Day       catalogue.Day     `json:"day" format:"date"`
 	Measured  int64             `json:"measured_seconds"`
 	Corrected int64             `json:"corrected_seconds"`
@@ -46,14 +46,14 @@ type explainedVisit struct {
 type counted struct {
 	From  catalogue.Instant `json:"from" format:"date-time"`
 	To    catalogue.Instant `json:"to" format:"date-time"`
-	Lease *lease.ID         `json:"lease" doc:"The lease that gives its first part that is leased; null: unleased."`
+	Lease *tenancy.LeaseID  `json:"lease" doc:"The lease that gives its first part that is leased; null: unleased."`
 	Parts []countedPart     `json:"parts" nullable:"false" doc:"What counts, part by part; none of a visit to what lies below a coworking."`
 }
 
 type countedPart struct {
 	From  catalogue.Instant `json:"from" format:"date-time"`
 	To    catalogue.Instant `json:"to" format:"date-time"`
-	Lease *lease.ID         `json:"lease" doc:"Null: unleased."`
+	Lease *tenancy.LeaseID  `json:"lease" doc:"Null: unleased."`
 }
 
 // countedOf shows parts; where there are none nothing counts, from the visit's beginning on.
@@ -84,16 +84,16 @@ type readOut struct {
 }
 
 type explainedShares struct {
-	Lease           lease.ID     `json:"lease"`
-	Plan            lease.PlanID `json:"plan"`
-	Seconds         int64        `json:"seconds" doc:"After the cap on inferred ends."`
-	RoundedMinutes  int64        `json:"rounded_minutes" doc:"0 below the grace, else rounded up."`
-	BillableMinutes int64        `json:"billable_minutes" doc:"Cut at the day's cap."`
-	GraceMinutes    int          `json:"grace_minutes"`
-	RoundingMinutes int          `json:"rounding_minutes"`
-	DailyCap        int          `json:"daily_cap_minutes"`
-	InferredCap     int          `json:"inferred_cap_minutes"`
-	HourlyRate      int          `json:"hourly_rate_cents"`
+	Lease           tenancy.LeaseID `json:"lease"`
+	Plan            tenancy.PlanID  `json:"plan"`
+	Seconds         int64           `json:"seconds" doc:"After the cap on inferred ends."`
+	RoundedMinutes  int64           `json:"rounded_minutes" doc:"0 below the grace, else rounded up."`
+	BillableMinutes int64           `json:"billable_minutes" doc:"Cut at the day's cap."`
+	GraceMinutes    int             `json:"grace_minutes"`
+	RoundingMinutes int             `json:"rounding_minutes"`
+	DailyCap        int             `json:"daily_cap_minutes"`
+	InferredCap     int             `json:"inferred_cap_minutes"`
+	HourlyRate      int             `json:"hourly_rate_cents"`
 }
 
 func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation], error) {
@@ -109,7 +109,7 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 	if err != nil {
 		return nil, err
 	}
-	member := lease.MemberID(in.Member)
+	member := tenancy.MemberID(in.Member)
 	visits, err := s.explainable(ctx, b, member, day)
 	if err != nil {
 		return nil, err
@@ -163,9 +163,9 @@ func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 // explainable are a member's visits of a day that the caller may have
 // explained: a tenant those that are its own, a manager those of the tenants
 // of its sites, whoever the member belongs to now.
-func (s *server) explainable(ctx context.Context, b billing.Bills, id lease.MemberID, day catalogue.Day) ([]tariff.Visit, error) {
+func (s *server) explainable(ctx context.Context, b billing.Bills, id tenancy.MemberID, day catalogue.Day) ([]tariff.Visit, error) {
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
-	mine := func(id lease.TenantID) bool { return c.ofTenant(book, id) }
+	mine := func(id tenancy.TenantID) bool { return c.ofTenant(book, id) }
 	visits, err := b.Visits(ctx, day, day, ledger.VisitFilter{Member: id})
 	if err != nil {
 		return nil, s.fail(err)
@@ -180,7 +180,7 @@ func (s *server) explainable(ctx context.Context, b billing.Bills, id lease.Memb
 // byTenant parts visits by whose they are.
 func byTenant(visits []tariff.Visit) [][]tariff.Visit {
 	var out [][]tariff.Visit
-	at := map[lease.TenantID]int{}
+	at := map[tenancy.TenantID]int{}
 	for _, v := range visits {
 		i, ok := at[v.Tenant]
 		if !ok {

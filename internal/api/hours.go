@@ -11,8 +11,8 @@ import (
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 const tagBilling = "Billing"
@@ -53,14 +53,14 @@ func (s *server) bills(k Known) (billing.Bills, error) {
 
 // hoursView is the measured hours of one tenant, member or day (rules 6).
 type hoursView struct {
-	Tenant    lease.TenantID  `json:"tenant"`
-	Member    *lease.MemberID `json:"member" doc:"By member and day; null where the person was erased."`
-	Day       *catalogue.Day  `json:"day" format:"date" doc:"By day."`
-	Measured  int64           `json:"measured_seconds" doc:"As measured."`
-	Corrected int64           `json:"corrected_seconds" doc:"With managers' corrections."`
-	Billable  int64           `json:"billable_minutes" doc:"After caps, grace and rounding."`
-	Unleased  int64           `json:"unleased_seconds" doc:"Covered by no lease, never billed."`
-	Inferred  int64           `json:"inferred_seconds" doc:"As measured, of visits not ended by a badge."`
+	Tenant    tenancy.TenantID  `json:"tenant"`
+	Member    *tenancy.MemberID `json:"member" doc:"By member and day; null where the person was erased."`
+	Day       *catalogue.Day    `json:"day" format:"date" doc:"By day."`
+	Measured  int64             `json:"measured_seconds" doc:"As measured."`
+	Corrected int64             `json:"corrected_seconds" doc:"With managers' corrections."`
+	Billable  int64             `json:"billable_minutes" doc:"After caps, grace and rounding."`
+	Unleased  int64             `json:"unleased_seconds" doc:"Covered by no lease, never billed."`
+	Inferred  int64             `json:"inferred_seconds" doc:"As measured, of visits not ended by a badge."`
 }
 
 func (v *hoursView) add(d *tariff.Day) {
@@ -80,12 +80,12 @@ func (s *server) hours() {
 }
 
 // ownTenant holds a request to the caller's tenant.
-func ownTenant(ctx context.Context, asked string) (lease.TenantID, error) {
+func ownTenant(ctx context.Context, asked string) (tenancy.TenantID, error) {
 	c := callerOf(ctx)
 	if c.role != Tenant {
-		return lease.TenantID(asked), nil
+		return tenancy.TenantID(asked), nil
 	}
-	if asked != "" && lease.TenantID(asked) != c.tenant {
+	if asked != "" && tenancy.TenantID(asked) != c.tenant {
 		return "", notFound("tenant " + asked)
 	}
 	return c.tenant, nil
@@ -122,7 +122,7 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 			continue
 		}
 		k := hoursKey{who.Tenant, "", -1}
-		var member *lease.MemberID
+		var member *tenancy.MemberID
 		if in.By != "tenant" {
 			k.member, member = who.Member, orNil(named(who.Member))
 		}
@@ -155,7 +155,7 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 }
 
 type hoursKey struct {
-	tenant lease.TenantID
-	member lease.MemberID
+	tenant tenancy.TenantID
+	member tenancy.MemberID
 	day    catalogue.Day
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Whoever looks at one person's movements leaves an entry in the audit chain,
@@ -78,7 +78,7 @@ func filterOf(pairs ...string) string {
 
 // look records that the caller looks at a member's movements, of which n were
 // found; at nobody's in particular, that it looks at a list.
-func (s *server) look(ctx context.Context, member lease.MemberID, n int, what, filter string) error {
+func (s *server) look(ctx context.Context, member tenancy.MemberID, n int, what, filter string) error {
 	if _, there := s.cfg.Rights.InForce().Book.Member(member); !there && n == 0 { // a slip must not make somebody up
 		member = ""
 	}

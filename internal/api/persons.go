@@ -6,8 +6,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 const tagPersons = "Personal data"
@@ -15,14 +15,14 @@ const tagPersons = "Personal data"
 // personData is all that is held on a person.
 type personData struct {
 	AsOf
-	Member      lease.Member `json:"member"`
-	Credentials []Credential `json:"credentials" nullable:"false"`
-	Passes      []Pass       `json:"passes" nullable:"false" doc:"Of visitors whom the person hosts."`
-	Leases      []lease.ID   `json:"leases" nullable:"false" doc:"Leases that serve the person."`
-	Events      []Event      `json:"events" nullable:"false" doc:"Events the person is invited to."`
-	Reads       []read       `json:"reads" nullable:"false"`
-	Visits      []visitView  `json:"visits" nullable:"false"`
-	Acts        []actView    `json:"acts" nullable:"false" doc:"What was done to these records."`
+	Member      tenancy.Member    `json:"member"`
+	Credentials []Credential      `json:"credentials" nullable:"false"`
+	Passes      []Pass            `json:"passes" nullable:"false" doc:"Of visitors whom the person hosts."`
+	Leases      []tenancy.LeaseID `json:"leases" nullable:"false" doc:"Leases that serve the person."`
+	Events      []Event           `json:"events" nullable:"false" doc:"Events the person is invited to."`
+	Reads       []read            `json:"reads" nullable:"false"`
+	Visits      []visitView       `json:"visits" nullable:"false"`
+	Acts        []actView         `json:"acts" nullable:"false" doc:"What was done to these records."`
 }
 
 func (s *server) persons() {
@@ -54,16 +54,16 @@ func (s *server) persons() {
 
 // person finds a member, or for an admin one whose record was deleted, but of
 // whom there are reads, visits or acts.
-func (s *server) person(ctx context.Context, id string) (lease.Member, error) {
+func (s *server) person(ctx context.Context, id string) (tenancy.Member, error) {
 	book := s.cfg.Rights.InForce().Book
-	m, ok := book.Member(lease.MemberID(id))
+	m, ok := book.Member(tenancy.MemberID(id))
 	switch {
 	case ok && mayMember(callerOf(ctx), book, m):
 		return m, nil
-	case ok || callerOf(ctx).role != Admin || ledger.Nameless(lease.MemberID(id)):
+	case ok || callerOf(ctx).role != Admin || ledger.Nameless(tenancy.MemberID(id)):
 		return m, notFound("member " + id)
 	}
-	m.ID = lease.MemberID(id)
+	m.ID = tenancy.MemberID(id)
 	visits, err := s.cfg.Ledger.Visits(ctx, ledger.VisitFilter{Member: m.ID, Limit: 1})
 	if err != nil {
 		return m, s.fail(err)
@@ -82,13 +82,13 @@ func (s *server) person(ctx context.Context, id string) (lease.Member, error) {
 	return m, nil
 }
 
-func (s *server) dataOf(ctx context.Context, m lease.Member) (*personData, error) {
+func (s *server) dataOf(ctx context.Context, m tenancy.Member) (*personData, error) {
 	asOf, err := s.visitsFollow(ctx)
 	if err != nil {
 		return nil, err
 	}
 	book := s.cfg.Rights.InForce().Book
-	d := &personData{AsOf: asOf, Member: m, Credentials: []Credential{}, Passes: []Pass{}, Leases: []lease.ID{}, Events: []Event{}, Reads: []read{}, Visits: []visitView{}, Acts: []actView{}}
+	d := &personData{AsOf: asOf, Member: m, Credentials: []Credential{}, Passes: []Pass{}, Leases: []tenancy.LeaseID{}, Events: []Event{}, Reads: []read{}, Visits: []visitView{}, Acts: []actView{}}
 	targets := []string{"member/" + string(m.ID)}
 	for c := range book.Credentials() {
 		if c.Member == m.ID {

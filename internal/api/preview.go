@@ -7,19 +7,19 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // preview is what a lease that is not saved yet would do.
 type preview struct {
 	Doors    []previewDoor       `json:"doors" nullable:"false" doc:"The doors that it would open."`
 	Spaces   []catalogue.SpaceID `json:"spaces" nullable:"false" doc:"The spaces that it would give, its plan's among them."`
-	Schedule lease.Schedule      `json:"schedule" doc:"When: no windows is always."`
+	Schedule tenancy.Schedule    `json:"schedule" doc:"When: no windows is always."`
 	StartsOn catalogue.Day       `json:"starts_on" format:"date"`
 	EndsOn   *catalogue.Day      `json:"ends_on" format:"date"`
 	Opens    bool                `json:"opens" doc:"False while it is suspended: it opens nothing."`
-	Members  []lease.MemberID    `json:"members" nullable:"false" doc:"Whom it would serve."`
+	Members  []tenancy.MemberID  `json:"members" nullable:"false" doc:"Whom it would serve."`
 	Month    previewMonth        `json:"month"`
 }
 
@@ -57,7 +57,7 @@ func (s *server) previews() {
 // previewID stands for a lease that has no id yet; it sorts behind all others.
 const previewID = "zzzz-preview"
 
-func (s *server) preview(ctx context.Context, l lease.Lease) (*preview, error) {
+func (s *server) preview(ctx context.Context, l tenancy.Lease) (*preview, error) {
 	if l.ID == "" {
 		l.ID = previewID
 	}
@@ -72,7 +72,7 @@ func (s *server) preview(ctx context.Context, l lease.Lease) (*preview, error) {
 	l, _ = book.Lease(l.ID)
 	plan, _ := book.Plan(l.Plan)
 	schedule, _ := book.Schedule(plan.Schedule)
-	out := &preview{Doors: []previewDoor{}, Spaces: []catalogue.SpaceID{}, Schedule: schedule, StartsOn: l.StartsOn, EndsOn: l.EndsOn, Opens: l.Status == lease.Active, Members: []lease.MemberID{}}
+	out := &preview{Doors: []previewDoor{}, Spaces: []catalogue.SpaceID{}, Schedule: schedule, StartsOn: l.StartsOn, EndsOn: l.EndsOn, Opens: l.Status == tenancy.Active, Members: []tenancy.MemberID{}}
 	for _, sp := range n.Spaces {
 		if slices.Contains(l.Spaces, sp.ID) || slices.Contains(plan.Includes, sp.Kind) && (plan.Roaming || sp.Site == l.Site) {
 			out.Spaces = append(out.Spaces, sp.ID)

@@ -9,10 +9,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/sheets"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Problem is an error as RFC 9457 writes it; errors names the fields.
@@ -96,8 +96,8 @@ func notFound(what string) huma.StatusError {
 // fail turns an error of the domain or the ledger into a problem: the one
 // place where error codes become HTTP.
 func (s *server) fail(err error) error {
-	var field *lease.FieldError
-	var conflict *lease.ConflictError
+	var field *tenancy.FieldError
+	var conflict *tenancy.ConflictError
 	var status huma.StatusError
 	switch {
 	case err == nil:
@@ -111,7 +111,7 @@ func (s *server) fail(err error) error {
 			return problem(http.StatusConflict, conflict.Msg)
 		}
 		return problem(http.StatusConflict, conflict.Error(), &huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg})
-	case errors.Is(err, lease.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
+	case errors.Is(err, tenancy.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return problem(http.StatusNotFound, "there is nothing by this id")
 	}
 	if errors.Is(err, rights.ErrEnded) {

@@ -14,8 +14,8 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // The programme is for everybody: it names no person, counts nobody, and tells
@@ -46,7 +46,7 @@ type programmeSite struct {
 }
 
 type programmeEvent struct {
-	ID       lease.EventID     `json:"id"`
+	ID       tenancy.EventID   `json:"id"`
 	Title    string            `json:"title"`
 	Site     catalogue.SiteID  `json:"site"`
 	City     string            `json:"city"`

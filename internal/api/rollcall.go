@@ -9,9 +9,9 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // rollcall is who is in a building now by the badges, to be held to what the
@@ -24,11 +24,11 @@ type rollcall struct {
 }
 
 type present struct {
-	Member *lease.MemberID    `json:"member"`
-	Pass   *lease.PassID      `json:"pass"`
+	Member *tenancy.MemberID  `json:"member"`
+	Pass   *tenancy.PassID    `json:"pass"`
 	Name   string             `json:"name"`
-	Tenant *lease.TenantID    `json:"tenant" doc:"The member's, or the visitor's host's."`
-	Host   *lease.MemberID    `json:"host" doc:"A visitor's."`
+	Tenant *tenancy.TenantID  `json:"tenant" doc:"The member's, or the visitor's host's."`
+	Host   *tenancy.MemberID  `json:"host" doc:"A visitor's."`
 	Space  catalogue.SpaceID  `json:"space"`
 	Since  catalogue.Instant  `json:"since"`
 	Door   *catalogue.DoorID  `json:"door" doc:"The last door that was badged."`

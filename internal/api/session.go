@@ -11,8 +11,8 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 const (
@@ -30,7 +30,7 @@ type me struct {
 	ID        string             `json:"id"`
 	Role      Role               `json:"role"`
 	Sites     []catalogue.SiteID `json:"sites" nullable:"false" doc:"That the token names; of billing and display, [] is all."`
-	Tenant    *lease.TenantID    `json:"tenant"`
+	Tenant    *tenancy.TenantID  `json:"tenant"`
 	ExpiresAt *catalogue.Instant `json:"expires_at"`
 }
 

@@ -9,9 +9,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/sheets"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // maxImport bounds a file that is imported, in bytes.
@@ -50,7 +50,7 @@ type importReport struct {
 func (s *server) importSheets(ctx context.Context, in *importIn) (*one[importReport], error) {
 	before := s.cfg.Rights.InForce().Book
 	draft := s.cfg.Rights.Draft()
-	report, err := sheets.Import(ctx, s.cfg.Network, s.cfg.Keys, draft, in.Name, in.RawBody, sheets.Options{Kind: in.Kind, Tenant: lease.TenantID(in.Tenant)})
+	report, err := sheets.Import(ctx, s.cfg.Network, s.cfg.Keys, draft, in.Name, in.RawBody, sheets.Options{Kind: in.Kind, Tenant: tenancy.TenantID(in.Tenant)})
 	var fault sheets.Fault
 	if errors.As(err, &fault) {
 		report = &sheets.Report{Faults: []sheets.Fault{fault}}

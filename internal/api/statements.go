@@ -19,9 +19,9 @@ import (
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 type issueIn struct {
@@ -228,10 +228,10 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 		return nil, err
 	}
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
-	if t := in.Body.Tenant; t != "" && !c.ofTenant(book, lease.TenantID(t)) {
+	if t := in.Body.Tenant; t != "" && !c.ofTenant(book, tenancy.TenantID(t)) {
 		return nil, invalid("body", "tenant", "there is no such tenant")
 	}
-	r := billing.Request{Month: m, Tenant: lease.TenantID(in.Body.Tenant), Of: c.tenants(book), DryRun: in.Body.DryRun, Actor: c.id}
+	r := billing.Request{Month: m, Tenant: tenancy.TenantID(in.Body.Tenant), Of: c.tenants(book), DryRun: in.Body.DryRun, Actor: c.id}
 	list, err := of.Issue(ctx, r)
 	switch {
 	case errors.Is(err, billing.ErrIssued):

@@ -11,19 +11,19 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Lease is a lease as it is today, and with what a PUT says of it more.
 type Lease struct {
-	lease.Lease
+	tenancy.Lease
 	Dated
 }
 
 // Plan is a plan as it is today, and with what a PUT says of it more.
 type Plan struct {
-	lease.Plan
+	tenancy.Plan
 	Dated
 }
 
@@ -42,13 +42,13 @@ type made struct {
 }
 
 // madeBy is the version that the newest change made, where it has not begun.
-func madeBy[T any](before, after lease.Terms[T], today catalogue.Day) *made {
+func madeBy[T any](before, after tenancy.Terms[T], today catalogue.Day) *made {
 	changes := after.Changes()
 	if len(changes) == len(before.Changes()) {
 		return nil
 	}
 	if last := changes[len(changes)-1]; last.From > today {
-		return &made{last.N, lease.WriteDay(last.From)}
+		return &made{last.N, tenancy.WriteDay(last.From)}
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ type version[T any] struct {
 
 // order sorts versions as they hold: the first before every day.
 func (v version[T]) order() string {
-	if v.EffectiveFrom == lease.Beginning {
+	if v.EffectiveFrom == tenancy.Beginning {
 		return "0"
 	}
 	return v.EffectiveFrom
@@ -96,7 +96,7 @@ func (d *Dated) effective() (*catalogue.Day, error) {
 		return nil, nil
 	}
 	day := catalogue.Day(dated.Beginning)
-	if *d.EffectiveFrom != lease.Beginning {
+	if *d.EffectiveFrom != tenancy.Beginning {
 		var err error
 		if day, err = catalogue.ParseDay(*d.EffectiveFrom); err != nil {
 			return nil, invalid("body", "effective_from", "is neither a day (2026-11-26) nor beginning")
@@ -109,29 +109,29 @@ func (d *Dated) effective() (*catalogue.Day, error) {
 	return &day, nil
 }
 
-func showLease(l lease.Lease) Lease { return Lease{Lease: l} }
+func showLease(l tenancy.Lease) Lease { return Lease{Lease: l} }
 
-func showPlan(p lease.Plan) Plan { return Plan{Plan: p} }
+func showPlan(p tenancy.Plan) Plan { return Plan{Plan: p} }
 
-func (s *server) changeLease(_ *caller, _ *lease.Book, v Lease) (rights.Change, Lease, error) {
+func (s *server) changeLease(_ *caller, _ *tenancy.Book, v Lease) (rights.Change, Lease, error) {
 	from, err := v.effective()
 	return rights.Change{Put: v.Lease, From: from}, v, err
 }
 
-func (s *server) changePlan(_ *caller, _ *lease.Book, v Plan) (rights.Change, Plan, error) {
+func (s *server) changePlan(_ *caller, _ *tenancy.Book, v Plan) (rights.Change, Plan, error) {
 	from, err := v.effective()
 	return rights.Change{Put: v.Plan, From: from}, v, err
 }
 
 // carriedBy are the later versions that the newest change altered.
-func carriedBy[T any](before, after lease.Terms[T]) (list []carried) {
+func carriedBy[T any](before, after tenancy.Terms[T]) (list []carried) {
 	was := map[int]int{}
 	for _, v := range before.Versions() {
 		was[v.N] = len(v.Carried)
 	}
 	for _, v := range after.Versions() {
 		if n := was[v.N]; len(v.Carried) > n && v.N < len(after.Changes()) {
-			list = append(list, carried{v.N, lease.WriteDay(v.From), jsonNames[T](v.Carried[n:])})
+			list = append(list, carried{v.N, tenancy.WriteDay(v.From), jsonNames[T](v.Carried[n:])})
 		}
 	}
 	return list
@@ -150,7 +150,7 @@ func jsonNames[T any](fields []string) []string {
 }
 
 // versions registers what lists and takes back versions of a kind.
-func versions[T, V any](s *server, e entity[T], terms func(*lease.Book, string) lease.Terms[V], list func(lease.Terms[V]) []lease.Version[V], show func(V) T) {
+func versions[T, V any](s *server, e entity[T], terms func(*tenancy.Book, string) tenancy.Terms[V], list func(tenancy.Terms[V]) []tenancy.Version[V], show func(V) T) {
 	path := e.path + "/{id}/versions"
 	op := operation("GET", path, tagRights, "What a "+e.noun+" was, is and is to be, by local day, with who recorded it when.", e.read...)
 	huma.Register(s.api, op, func(ctx context.Context, in *struct {
@@ -185,7 +185,7 @@ func versions[T, V any](s *server, e entity[T], terms func(*lease.Book, string) 
 	})
 }
 
-func shownVersions[T, V any](s *server, h lease.Terms[V], list []lease.Version[V], show func(V) T) []version[T] {
+func shownVersions[T, V any](s *server, h tenancy.Terms[V], list []tenancy.Version[V], show func(V) T) []version[T] {
 	today := s.cfg.Network.Zone.At(s.cfg.Now()).Day
 	by := map[int]string{}
 	for _, c := range h.Changes() {
@@ -193,7 +193,7 @@ func shownVersions[T, V any](s *server, h lease.Terms[V], list []lease.Version[V
 	}
 	out := make([]version[T], len(list))
 	for i, v := range list {
-		out[i] = version[T]{N: v.N, EffectiveFrom: lease.WriteDay(v.From), RecordedAt: instant(v.At), By: by[v.N], Begun: v.From <= today}
+		out[i] = version[T]{N: v.N, EffectiveFrom: tenancy.WriteDay(v.From), RecordedAt: instant(v.At), By: by[v.N], Begun: v.From <= today}
 		if until, ok := h.Until(i); ok {
 			out[i].Until = &until
 		}
@@ -209,36 +209,38 @@ func shownVersions[T, V any](s *server, h lease.Terms[V], list []lease.Version[V
 func (s *server) terms() {
 	plans := entity[Plan]{path: "/v1/plans", noun: "plan", kind: rights.KindPlan, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
 		id: func(v *Plan) *string { return (*string)(&v.ID) }, change: s.changePlan,
-		all:  func(b *lease.Book) iter.Seq[Plan] { return convert(b.Plans(), showPlan) },
-		may:  func(c *caller, _ *lease.Book, v Plan) bool { return v.Site == nil || c.at(*v.Site) },
+		all:  func(b *tenancy.Book) iter.Seq[Plan] { return convert(b.Plans(), showPlan) },
+		may:  func(c *caller, _ *tenancy.Book, v Plan) bool { return v.Site == nil || c.at(*v.Site) },
 		owns: func(c *caller, v Plan) bool { return ownsTerms(c, v.Site) },
-		find: func(b *lease.Book, id string) (Plan, bool) {
-			v, ok := b.Plan(lease.PlanID(id))
+		find: func(b *tenancy.Book, id string) (Plan, bool) {
+			v, ok := b.Plan(tenancy.PlanID(id))
 			return showPlan(v), ok
 		},
-		said: func(found, _ Plan, before, after *lease.Book) Plan {
+		said: func(found, _ Plan, before, after *tenancy.Book) Plan {
 			found.Carried = carriedBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID))
 			found.Made = madeBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID), s.today())
 			return found
 		}}
 	plans.would = s.wouldChange
 	register(s, plans)
-	versions(s, plans, func(b *lease.Book, id string) lease.Terms[lease.Plan] { return b.PlanTerms(lease.PlanID(id)) }, lease.Terms[lease.Plan].Versions, showPlan)
+	versions(s, plans, func(b *tenancy.Book, id string) tenancy.Terms[tenancy.Plan] { return b.PlanTerms(tenancy.PlanID(id)) }, tenancy.Terms[tenancy.Plan].Versions, showPlan)
 	office := []Role{Admin, Manager, Billing}
 	leases := entity[Lease]{path: "/v1/leases", noun: "lease", kind: rights.KindLease, read: office, write: office,
 		id: func(v *Lease) *string { return (*string)(&v.ID) }, change: s.changeLease,
-		all: func(b *lease.Book) iter.Seq[Lease] { return convert(b.Leases(), showLease) },
-		may: func(c *caller, _ *lease.Book, v Lease) bool { return c.at(v.Site) && s.maySpaces(c, v.Spaces) },
-		find: func(b *lease.Book, id string) (Lease, bool) {
-			v, ok := b.Lease(lease.ID(id))
+		all: func(b *tenancy.Book) iter.Seq[Lease] { return convert(b.Leases(), showLease) },
+		may: func(c *caller, _ *tenancy.Book, v Lease) bool { return c.at(v.Site) && s.maySpaces(c, v.Spaces) },
+		find: func(b *tenancy.Book, id string) (Lease, bool) {
+			v, ok := b.Lease(tenancy.LeaseID(id))
 			return showLease(v), ok
 		},
-		said: func(found, _ Lease, before, after *lease.Book) Lease {
+		said: func(found, _ Lease, before, after *tenancy.Book) Lease {
 			found.Carried = carriedBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID))
 			found.Made = madeBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID), s.today())
 			return found
 		}}
 	leases.would = s.wouldChange
 	register(s, leases)
-	versions(s, leases, func(b *lease.Book, id string) lease.Terms[lease.Lease] { return b.LeaseTerms(lease.ID(id)) }, lease.LeaseVersions, showLease)
+	versions(s, leases, func(b *tenancy.Book, id string) tenancy.Terms[tenancy.Lease] {
+		return b.LeaseTerms(tenancy.LeaseID(id))
+	}, tenancy.LeaseVersions, showLease)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 const tagTokens = "Tokens"
@@ -22,7 +22,7 @@ type tokenView struct {
 	ID        string             `json:"id"`
 	Role      Role               `json:"role" enum:"admin,manager,billing,tenant,display" required:"true"`
 	Sites     []catalogue.SiteID `json:"sites" nullable:"false" doc:"A manager's sites; for billing and display [] is all."`
-	Tenant    *lease.TenantID    `json:"tenant" doc:"A tenant token's tenant."`
+	Tenant    *tenancy.TenantID  `json:"tenant" doc:"A tenant token's tenant."`
 	ExpiresAt *catalogue.Instant `json:"expires_at" format:"date-time"`
 	Token     string             `json:"token,omitempty" readOnly:"true" doc:"Shown once."`
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -21,8 +21,8 @@ const tagVisits = "Visits"
 // visitView is a visit as the API writes it.
 type visitView struct {
 	ID         uuid.UUID          `json:"id"`
-	Member     *lease.MemberID    `json:"member"`
-	Tenant     lease.TenantID     `json:"tenant"`
+	Member     *tenancy.MemberID  `json:"member"`
+	Tenant     tenancy.TenantID   `json:"tenant"`
 	Space      catalogue.SpaceID  `json:"space"`
 	From       catalogue.Instant  `json:"from" format:"date-time"`
 	To         *catalogue.Instant `json:"to" format:"date-time" doc:"Null while it goes on."`
@@ -39,7 +39,7 @@ type correction struct {
 }
 
 // named is a member's id, empty once they are erased.
-func named(m lease.MemberID) lease.MemberID {
+func named(m tenancy.MemberID) tenancy.MemberID {
 	if ledger.Nameless(m) {
 		return ""
 	}
@@ -120,7 +120,7 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 // visitFilter holds the request to what the caller may see.
 func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFilter, error) {
 	c := callerOf(ctx)
-	f := ledger.VisitFilter{Member: lease.MemberID(in.Member), Tenant: lease.TenantID(in.Tenant), From: in.From, To: in.To, Limit: in.Limit + 1}
+	f := ledger.VisitFilter{Member: tenancy.MemberID(in.Member), Tenant: tenancy.TenantID(in.Tenant), From: in.From, To: in.To, Limit: in.Limit + 1}
 	if c.role == Tenant {
 		if in.Tenant != "" && f.Tenant != c.tenant {
 			return f, notFound("tenant " + in.Tenant)

@@ -9,27 +9,27 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
 // why is a decision with the rule that made it and each right that was tried.
 type why struct {
-	Granted bool            `json:"granted"`
-	Reason  access.Reason   `json:"reason"`
-	Rule    access.Rule     `json:"rule" enum:"exit,reader,clock,credential,lockdown,right,anti-passback,no-right" doc:"Which rule decided."`
-	Lease   *lease.ID       `json:"lease" doc:"The lease that grants, or that explains the refusal."`
-	Member  *lease.MemberID `json:"member"`
-	Pass    *lease.PassID   `json:"pass"`
-	Tried   []tried         `json:"tried" nullable:"false" doc:"Each right that the holder of the badge had."`
-	Kept    bool            `json:"kept" doc:"False: a person was erased since, and what was tried is no longer kept."`
-	Read    *read           `json:"read" doc:"The read, where one was asked about."`
+	Granted bool              `json:"granted"`
+	Reason  access.Reason     `json:"reason"`
+	Rule    access.Rule       `json:"rule" enum:"exit,reader,clock,credential,lockdown,right,anti-passback,no-right" doc:"Which rule decided."`
+	Lease   *tenancy.LeaseID  `json:"lease" doc:"The lease that grants, or that explains the refusal."`
+	Member  *tenancy.MemberID `json:"member"`
+	Pass    *tenancy.PassID   `json:"pass"`
+	Tried   []tried           `json:"tried" nullable:"false" doc:"Each right that the holder of the badge had."`
+	Kept    bool              `json:"kept" doc:"False: a person was erased since, and what was tried is no longer kept."`
+	Read    *read             `json:"read" doc:"The read, where one was asked about."`
 }
 
 type tried struct {
 	Right  access.Reason      `json:"right" enum:"staff,lease,pass,event"`
-	Lease  *lease.ID          `json:"lease"`
+	Lease  *tenancy.LeaseID   `json:"lease"`
 	ID     *string            `json:"id" doc:"Of a pass or an event."`
 	Space  *catalogue.SpaceID `json:"space" doc:"By which it opens the door; null: it does not reach it."`
 	From   *catalogue.Instant `json:"from" doc:"Null: without bound."`
@@ -101,7 +101,7 @@ func (s *server) explainRead(ctx context.Context, in *ReadPath) (*one[why], erro
 }
 
 // credentialOf is the credential whose UID a read was badged with, as far as it is known now.
-func (s *server) credentialOf(r *ingest.Read) lease.CredentialID {
+func (s *server) credentialOf(r *ingest.Read) tenancy.CredentialID {
 	for c := range s.cfg.Rights.InForce().Book.CredentialsUnordered() {
 		if c.Lookup == r.Credential {
 			return c.ID
@@ -125,7 +125,7 @@ func (s *server) kept(r *ingest.Read, then *rights.Then) bool {
 }
 
 // badgeAsked is what a question's badge is known by: as it was read, or as it is entered.
-func (s *server) badgeAsked(ctx context.Context, in *checkIn) (h lease.Hash, err error) {
+func (s *server) badgeAsked(ctx context.Context, in *checkIn) (h tenancy.CredentialHash, err error) {
 	b := &in.Body
 	switch {
 	case b.Credential != "" && b.CredentialID != "":

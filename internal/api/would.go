@@ -9,8 +9,8 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // would is what a change of a plan or a lease does, said before it is made.
@@ -21,7 +21,7 @@ type would struct {
 }
 
 type wouldDoors struct {
-	Lease  lease.ID           `json:"lease"`
+	Lease  tenancy.LeaseID    `json:"lease"`
 	On     catalogue.Day      `json:"on" format:"date"`
 	Opens  []catalogue.DoorID `json:"opens" nullable:"false"`
 	Closes []catalogue.DoorID `json:"closes" nullable:"false"`
@@ -39,15 +39,15 @@ type wouldFix struct {
 }
 
 // wouldChange is what all that differs between two books does.
-func (s *server) wouldChange(ctx context.Context, before, after *lease.Book) (*would, error) {
-	leases, plans := map[lease.ID]lease.Terms[lease.Lease]{}, map[lease.PlanID]lease.Terms[lease.Plan]{}
+func (s *server) wouldChange(ctx context.Context, before, after *tenancy.Book) (*would, error) {
+	leases, plans := map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]{}, map[tenancy.PlanID]tenancy.Terms[tenancy.Plan]{}
 	since := catalogue.Day(math.MaxInt32)
 	for id, is := range after.AllLeaseTerms() {
 		was := before.LeaseTerms(id)
 		if was.Shares(is) {
 			continue
 		}
-		if day, differs := lease.Differs(was, is); differs {
+		if day, differs := tenancy.Differs(was, is); differs {
 			leases[id], since = is, min(since, day)
 		}
 	}
@@ -56,7 +56,7 @@ func (s *server) wouldChange(ctx context.Context, before, after *lease.Book) (*w
 		if was.Shares(is) {
 			continue
 		}
-		if day, differs := dated.Differs(was, is, func(_ catalogue.Day, x, y *lease.Plan) bool { return reflect.DeepEqual(x, y) }); differs {
+		if day, differs := dated.Differs(was, is, func(_ catalogue.Day, x, y *tenancy.Plan) bool { return reflect.DeepEqual(x, y) }); differs {
 			plans[id], since = is, min(since, day)
 		}
 	}
@@ -65,7 +65,7 @@ func (s *server) wouldChange(ctx context.Context, before, after *lease.Book) (*w
 	}
 	ids := slices.Collect(maps.Keys(leases))
 	for id, t := range before.AllLeaseTerms() {
-		if _, listed := leases[id]; !listed && len(plans) > 0 && slices.ContainsFunc(t.Versions(), func(v lease.Version[lease.Lease]) bool {
+		if _, listed := leases[id]; !listed && len(plans) > 0 && slices.ContainsFunc(t.Versions(), func(v tenancy.Version[tenancy.Lease]) bool {
 			return v.Value != nil && plans[v.Value.Plan].Versions() != nil
 		}) {
 			ids = append(ids, id)
@@ -85,9 +85,9 @@ func noChange() *would {
 
 // would compares what some leases open and come to before and after a change
 // that holds since a day.
-func (s *server) would(ctx context.Context, was, is *tariff.Tariff, since catalogue.Day, ids []lease.ID, before, after *lease.Book) (*would, error) {
+func (s *server) would(ctx context.Context, was, is *tariff.Tariff, since catalogue.Day, ids []tenancy.LeaseID, before, after *tenancy.Book) (*would, error) {
 	out, day := noChange(), max(since, s.cfg.Network.Zone.At(s.cfg.Now()).Day)
-	var tenants []lease.TenantID
+	var tenants []tenancy.TenantID
 	starts := day
 	for _, id := range ids {
 		l := is.Last(id)
@@ -120,8 +120,8 @@ func (s *server) would(ctx context.Context, was, is *tariff.Tariff, since catalo
 }
 
 // opens are the doors that a lease opens at some time of a day.
-func (s *server) opens(b *lease.Book, id lease.ID, day catalogue.Day) []catalogue.DoorID {
-	l := lease.LeaseOn(b.LeaseTerms(id), day)
+func (s *server) opens(b *tenancy.Book, id tenancy.LeaseID, day catalogue.Day) []catalogue.DoorID {
+	l := tenancy.LeaseOn(b.LeaseTerms(id), day)
 	if l == nil || !l.ActiveOn(day) {
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -86,11 +86,11 @@ func TestTwoMonthsIssuedAtOnceCorrectAThirdOnce(t *testing.T) {
 
 func TestADeletedLeaseNeverWas(t *testing.T) {
 	a, now := startAt(t, time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC))
-	rent := func(id lease.ID) lease.Lease {
-		return lease.Lease{ID: id, Tenant: "old", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 8, 1), Status: lease.Active, RentCentsMonth: 3100}
+	rent := func(id tenancy.LeaseID) tenancy.Lease {
+		return tenancy.Lease{ID: id, Tenant: "old", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 8, 1), Status: tenancy.Active, RentCentsMonth: 3100}
 	}
-	if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: "old", Name: "Old & Sons", Site: "metz", Kind: "company"}),
-		change(lease.Plan{ID: "p", Name: "Plan P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20}), change(rent("l")), change(rent("slip"))); err != nil {
+	if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: "old", Name: "Old & Sons", Site: "metz", Kind: "company"}),
+		change(tenancy.Plan{ID: "p", Name: "Plan P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, VatPct: 20}), change(rent("l")), change(rent("slip"))); err != nil {
 		t.Fatal(err)
 	}
 	c := clientOf(t, a)
@@ -167,8 +167,8 @@ func TestAnExplanationShowsEachWhatIsTheirs(t *testing.T) {
 		}
 	}
 	// She goes to another company: what was is the first's.
-	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Delete: &rights.Key{Kind: rights.KindLease, ID: "atelier-lease"}}, change(lease.Tenant{ID: "zinc", Name: "Zinc", Site: "nancy", Kind: "company"}),
-		change(lease.Member{ID: "alice", Tenant: "zinc", Name: "Alice"})); err != nil {
+	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Delete: &rights.Key{Kind: rights.KindLease, ID: "atelier-lease"}}, change(tenancy.Tenant{ID: "zinc", Name: "Zinc", Site: "nancy", Kind: "company"}),
+		change(tenancy.Member{ID: "alice", Tenant: "zinc", Name: "Alice"})); err != nil {
 		t.Fatal(err)
 	}
 	clients["zinc"] = client{t, admin.base, admin.must("PUT", "/v1/tokens/zinc", `{"role":"tenant","tenant":"zinc"}`)["token"].(string)}
@@ -248,7 +248,7 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 	for n := range rounds {
 		seed := uint64(time.Now().UnixNano())
 		rng := rand.New(rand.NewPCG(seed, 2))
-		plan := lease.Plan{ID: lease.PlanID(fmt.Sprintf("plan-%d", n)), Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, HourlyRateCents: 1 + rng.IntN(500),
+		plan := tenancy.Plan{ID: tenancy.PlanID(fmt.Sprintf("plan-%d", n)), Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, HourlyRateCents: 1 + rng.IntN(500),
 			IncludedMinutes: rng.IntN(700), RoundingMinutes: []int{0, 7, 15}[rng.IntN(3)], VatPct: []float64{20, 5.5}[rng.IntN(2)]}
 		type stayed struct{ from, to time.Time }
 		var stays []stayed
@@ -261,8 +261,8 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 		for twin := range sums {
 			id := fmt.Sprintf("twin-%d-%d", n, twin)
 			uid := fmt.Sprintf("0%d%06X", twin+1, n)
-			if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: lease.TenantID(id), Name: "T", Site: "metz", Kind: "company"}), change(lease.Member{ID: lease.MemberID(id), Tenant: lease.TenantID(id), Name: "M"}),
-				credential(t, a.Keys, id, lease.MemberID(id), uid), change(plan), change(lease.Lease{ID: lease.ID(id), Tenant: lease.TenantID(id), Site: "metz", Plan: plan.ID, StartsOn: catalogue.Date(2026, 7, 10), Status: lease.Active, RentCentsMonth: 1003})); err != nil {
+			if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: tenancy.TenantID(id), Name: "T", Site: "metz", Kind: "company"}), change(tenancy.Member{ID: tenancy.MemberID(id), Tenant: tenancy.TenantID(id), Name: "M"}),
+				credential(t, a.Keys, id, tenancy.MemberID(id), uid), change(plan), change(tenancy.Lease{ID: tenancy.LeaseID(id), Tenant: tenancy.TenantID(id), Site: "metz", Plan: plan.ID, StartsOn: catalogue.Date(2026, 7, 10), Status: tenancy.Active, RentCentsMonth: 1003})); err != nil {
 				t.Fatal(err)
 			}
 			badge := func(device catalogue.DeviceID, at time.Time) func() {

@@ -18,9 +18,9 @@ import (
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/people"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // DemoOptions say how much life there is.
@@ -144,11 +144,11 @@ func (a *App) introduceRoles(out io.Writer, url string, w *people.World) {
 }
 
 // payer is a tenant who pays by the hour, so that there is something to explain.
-func payer(w *people.World) lease.Tenant {
+func payer(w *people.World) tenancy.Tenant {
 	for _, l := range w.Leases {
-		byTheHour := slices.ContainsFunc(w.Plans, func(p lease.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 })
-		i := slices.IndexFunc(w.Tenants, func(t lease.Tenant) bool { return t.ID == l.Tenant })
-		if byTheHour && l.Status == lease.Active && l.EndsOn == nil && i >= 0 {
+		byTheHour := slices.ContainsFunc(w.Plans, func(p tenancy.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 })
+		i := slices.IndexFunc(w.Tenants, func(t tenancy.Tenant) bool { return t.ID == l.Tenant })
+		if byTheHour && l.Status == tenancy.Active && l.EndsOn == nil && i >= 0 {
 			return w.Tenants[i]
 		}
 	}

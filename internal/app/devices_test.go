@@ -15,10 +15,10 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // deviceCase is what real devices send, and the right answer (testdata/devices).
@@ -235,12 +235,12 @@ func (c *deviceCase) wrong(t *testing.T, a *App, heard []ingest.Arrival, opens i
 // settle gives each named member their card and a lease that opens both doors.
 func (c *deviceCase) settle(t *testing.T, a *App) {
 	changes := []rights.Change{
-		change(lease.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}),
-		change(lease.Plan{ID: "p", Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always}),
-		change(lease.Lease{ID: "l", Tenant: "t", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2020, 1, 1), Status: lease.Active}),
+		change(tenancy.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}),
+		change(tenancy.Plan{ID: "p", Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always}),
+		change(tenancy.Lease{ID: "l", Tenant: "t", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2020, 1, 1), Status: tenancy.Active}),
 	}
 	for name, uid := range c.Cards {
-		changes = append(changes, change(lease.Member{ID: lease.MemberID(name), Tenant: "t", Name: name}), credential(t, a.Keys, name+"-card", lease.MemberID(name), uid))
+		changes = append(changes, change(tenancy.Member{ID: tenancy.MemberID(name), Tenant: "t", Name: name}), credential(t, a.Keys, name+"-card", tenancy.MemberID(name), uid))
 	}
 	if err := a.Rights.Apply(t.Context(), "test", changes...); err != nil {
 		t.Fatal(err)

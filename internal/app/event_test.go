@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -37,7 +37,7 @@ func TestPublicEventHoldsItsDoorsOpenUntilItEnds(t *testing.T) {
 	commands := d.commands(t)
 	now := time.Now().UTC()
 	event := func(starts, ends time.Time) rights.Change {
-		return change(lease.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: starts, EndsAt: ends, Audience: "public"})
+		return change(tenancy.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: starts, EndsAt: ends, Audience: "public"})
 	}
 	if err := a.Rights.Apply(t.Context(), "test", event(now.Add(300*time.Millisecond), now.Add(time.Hour))); err != nil {
 		t.Fatal(err)

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -404,7 +404,7 @@ func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
 		return m, err
 	}
 	m.from, m.to, m.reads = from, to, len(reads)
-	tenant := lease.TenantID("")
+	tenant := tenancy.TenantID("")
 	if f.rights != nil { // a verification looks at no tenant
 		tenant = f.tenant(t.Subject.Member)
 	}
@@ -415,7 +415,7 @@ func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
 	return m, nil
 }
 
-func (f *follower) tenant(id lease.MemberID) lease.TenantID {
+func (f *follower) tenant(id tenancy.MemberID) tenancy.TenantID {
 	m, _ := f.rights.InForce().Book.Member(id)
 	return m.Tenant
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -51,10 +51,10 @@ func TestVisitsDoNotDependOnTheOrderInWhichReadsCome(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for n := range people {
-		member, uid := lease.MemberID(fmt.Sprintf("m%d", n)), fmt.Sprintf("04AA%04X", n)
+		member, uid := tenancy.MemberID(fmt.Sprintf("m%d", n)), fmt.Sprintf("04AA%04X", n)
 		now.set(begin)
-		if err := a.Rights.Apply(t.Context(), "test", change(lease.Member{ID: member, Tenant: "atelier", Name: "M"}), credential(t, a.Keys, string(member), member, uid),
-			change(lease.Lease{ID: lease.ID(member), Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: lease.Active, Members: []lease.MemberID{member}})); err != nil {
+		if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Member{ID: member, Tenant: "atelier", Name: "M"}), credential(t, a.Keys, string(member), member, uid),
+			change(tenancy.Lease{ID: tenancy.LeaseID(member), Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: tenancy.Active, Members: []tenancy.MemberID{member}})); err != nil {
 			t.Fatal(err)
 		}
 		at := begin.Add(22 * time.Hour)

@@ -11,9 +11,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -99,7 +99,7 @@ func TestReadsAreDecidedByTheActsBeforeThemInTheChain(t *testing.T) {
 	}
 	c, _ := a.Rights.InForce().Book.Credential("alice-card")
 	for i := range 20 {
-		c.Status = []lease.Status{lease.Revoked, lease.Active}[i%2]
+		c.Status = []tenancy.Status{tenancy.Revoked, tenancy.Active}[i%2]
 		if err := a.Rights.Apply(t.Context(), "test", change(c)); err != nil {
 			t.Fatal(err)
 		}

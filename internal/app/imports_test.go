@@ -18,11 +18,11 @@ const module = "github.com/lorntech/totem/"
 var allowed = map[string][]string{
 	"internal/catalogue": {module + "internal/dated", "github.com/goccy/go-yaml", "github.com/rickar/cal"},
 	"internal/dated":     {},
-	"internal/lease":     {module + "internal/catalogue", module + "internal/dated", "github.com/google/uuid"},
-	"internal/visit":     {module + "internal/catalogue", module + "internal/lease", "github.com/google/uuid"},
-	"internal/access":    {module + "internal/catalogue", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
-	"internal/tariff":    {module + "internal/catalogue", module + "internal/dated", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
-	"internal/occupancy": {module + "internal/catalogue", module + "internal/lease", module + "internal/visit", "github.com/google/uuid"},
+	"internal/tenancy":   {module + "internal/catalogue", module + "internal/dated", "github.com/google/uuid"},
+	"internal/visit":     {module + "internal/catalogue", module + "internal/tenancy", "github.com/google/uuid"},
+	"internal/access":    {module + "internal/catalogue", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
+	"internal/tariff":    {module + "internal/catalogue", module + "internal/dated", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
+	"internal/occupancy": {module + "internal/catalogue", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
 	"internal/wire":      {module + "internal/catalogue", "github.com/google/uuid"},
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -132,7 +132,7 @@ type reckoned struct {
 }
 
 // plainMonth prices visits under plans: the second holds from the day change on.
-func plainMonth(visits []spell, l lease.Lease, plans [2]lease.Plan, change int, m time.Month, zone *time.Location) reckoned {
+func plainMonth(visits []spell, l tenancy.Lease, plans [2]tenancy.Plan, change int, m time.Month, zone *time.Location) reckoned {
 	var out reckoned
 	type part struct{ days, minutes int64 }
 	type price struct {
@@ -241,21 +241,21 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 		name := fmt.Sprintf("2026-%02d", m)
 		rng := rand.New(rand.NewPCG(seed, 1))
 		pick := func(of ...int) int { return of[rng.IntN(len(of))] }
-		plan := func() lease.Plan {
-			return lease.Plan{ID: lease.PlanID(fmt.Sprintf("p%d", i)), Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, IncludedMinutes: pick(0, 601, 3000), HourlyRateCents: pick(0, 250, 333),
+		plan := func() tenancy.Plan {
+			return tenancy.Plan{ID: tenancy.PlanID(fmt.Sprintf("p%d", i)), Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, IncludedMinutes: pick(0, 601, 3000), HourlyRateCents: pick(0, 250, 333),
 				RoundingMinutes: pick(0, 1, 15, 60), GraceMinutes: pick(0, 5, 90), DailyCapMinutes: pick(0, 240), InferredCapMinutes: pick(0, 30, 600), VatPct: []float64{20, 5.5}[rng.IntN(2)]}
 		}
-		plans, second := [2]lease.Plan{plan(), plan()}, 2+rng.IntN(30)
+		plans, second := [2]tenancy.Plan{plan(), plan()}, 2+rng.IntN(30)
 		id := fmt.Sprintf("t%d", i)
-		l := lease.Lease{ID: lease.ID(id), Tenant: lease.TenantID(id), Site: "metz", Plan: plans[0].ID, StartsOn: catalogue.Date(2026, m, pick(1, 1, 7)), Status: lease.Active, RentCentsMonth: pick(0, 10_001, 55_555)}
+		l := tenancy.Lease{ID: tenancy.LeaseID(id), Tenant: tenancy.TenantID(id), Site: "metz", Plan: plans[0].ID, StartsOn: catalogue.Date(2026, m, pick(1, 1, 7)), Status: tenancy.Active, RentCentsMonth: pick(0, 10_001, 55_555)}
 		if rng.IntN(3) == 0 {
 			end := catalogue.Date(2026, m, 20+rng.IntN(11))
 			l.EndsOn = &end
 		}
 		uid := fmt.Sprintf("04%06X", i+1)
 		now.set(time.Date(2026, m, 1, 9, 0, 0, 0, zone))
-		if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: l.Tenant, Name: "T", Site: "metz", Kind: "company"}), change(lease.Member{ID: lease.MemberID(id), Tenant: l.Tenant, Name: "M"}),
-			credential(t, a.Keys, id, lease.MemberID(id), uid), change(plans[0]), change(l)); err != nil {
+		if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: l.Tenant, Name: "T", Site: "metz", Kind: "company"}), change(tenancy.Member{ID: tenancy.MemberID(id), Tenant: l.Tenant, Name: "M"}),
+			credential(t, a.Keys, id, tenancy.MemberID(id), uid), change(plans[0]), change(l)); err != nil {
 			t.Fatal(err)
 		}
 		now.set(time.Date(2026, m, second, 9, 0, 0, 0, zone))

@@ -18,8 +18,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -40,13 +40,13 @@ func metzAndNancy(t *testing.T, a *App) (ids map[string]string) {
 	t.Helper()
 	settle(t, a)
 	metz, from := catalogue.SiteID("metz"), catalogue.Instant{Time: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	always := lease.Schedule{ID: "metz-hours", Site: &metz, Holidays: "open"}
-	err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: "orme", Name: "Orme", Site: "nancy", Kind: "company"}),
-		change(lease.Member{ID: "nadia", Tenant: "orme", Name: "Nadia"}),
-		change(lease.Lease{ID: "zinc-lease", Tenant: "zinc", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: lease.Active, RentCentsMonth: 77_700}),
-		change(always), change(lease.Plan{ID: "metz-plan", Site: &metz, Name: "Metz", Schedule: "metz-hours", VatPct: 20}),
-		change(lease.Pass{ID: "bob-pass", Host: "bob", Name: "Visitor", Spaces: []catalogue.SpaceID{"metz-coworking"}, ValidFrom: from.Time, ValidTo: from.AddDate(0, 0, 7)}),
-		change(lease.Event{ID: "metz-event", Title: "Soirée", Spaces: []catalogue.SpaceID{"metz-coworking"}, StartsAt: from.Time, EndsAt: from.Add(time.Hour), Audience: "invited", Invited: []lease.MemberID{"bob"}}))
+	always := tenancy.Schedule{ID: "metz-hours", Site: &metz, Holidays: "open"}
+	err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: "orme", Name: "Orme", Site: "nancy", Kind: "company"}),
+		change(tenancy.Member{ID: "nadia", Tenant: "orme", Name: "Nadia"}),
+		change(tenancy.Lease{ID: "zinc-lease", Tenant: "zinc", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: tenancy.Active, RentCentsMonth: 77_700}),
+		change(always), change(tenancy.Plan{ID: "metz-plan", Site: &metz, Name: "Metz", Schedule: "metz-hours", VatPct: 20}),
+		change(tenancy.Pass{ID: "bob-pass", Host: "bob", Name: "Visitor", Spaces: []catalogue.SpaceID{"metz-coworking"}, ValidFrom: from.Time, ValidTo: from.AddDate(0, 0, 7)}),
+		change(tenancy.Event{ID: "metz-event", Title: "Soirée", Spaces: []catalogue.SpaceID{"metz-coworking"}, StartsAt: from.Time, EndsAt: from.Add(time.Hour), Audience: "invited", Invited: []tenancy.MemberID{"bob"}}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/people"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -29,14 +29,14 @@ func (a *App) Settle(ctx context.Context, w *people.World) error {
 	}
 	for _, c := range w.Cards {
 		lookup, list := hashes(a.Keys, wire.Credential{Bytes: c.UID})
-		add(lease.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status, ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: lookup, ForList: list})
+		add(tenancy.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status, ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: lookup, ForList: list})
 	}
 	for _, v := range w.Leases {
 		add(v)
 	}
 	for _, p := range w.Passes {
 		lookup, list := hashes(a.Keys, wire.Credential{QR: true, Bytes: []byte(p.Token)})
-		add(lease.Pass{ID: p.ID, Host: p.Host, Name: p.Name, Spaces: p.Spaces, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Lookup: lookup, ForList: list})
+		add(tenancy.Pass{ID: p.ID, Host: p.Host, Name: p.Name, Spaces: p.Spaces, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Lookup: lookup, ForList: list})
 	}
 	for _, v := range w.Events {
 		add(v)
@@ -47,6 +47,6 @@ func (a *App) Settle(ctx context.Context, w *people.World) error {
 	return nil
 }
 
-func hashes(k *keys.Ring, c wire.Credential) (lookup, list lease.Hash) {
+func hashes(k *keys.Ring, c wire.Credential) (lookup, list tenancy.CredentialHash) {
 	return wire.HashCredential(k.Lookup(), c), wire.HashCredential(k.List(), c)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // closeTime is how long an orderly end may take.
@@ -95,7 +95,7 @@ func CreateToken(ctx context.Context, cfg Config, r TokenRequest) (token string,
 	}
 	token = keys.NewSecret()
 	now := time.Now().UTC()
-	t := ledger.Token{ID: r.ID, Role: r.Role, Sites: r.Sites, Tenant: lease.TenantID(r.Tenant), Hash: keys.HashSecret(token)}
+	t := ledger.Token{ID: r.ID, Role: r.Role, Sites: r.Sites, Tenant: tenancy.TenantID(r.Tenant), Hash: keys.HashSecret(token)}
 	if r.Life > 0 {
 		end := now.Add(r.Life)
 		t.ExpiresAt = &end

@@ -14,8 +14,8 @@ import (
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -38,11 +38,11 @@ func stay(day string, from, to string) []sent {
 func priced(t *testing.T, a *App) {
 	t.Helper()
 	err := a.Rights.Apply(t.Context(), "test",
-		rights.Change{Put: lease.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"}},
-		rights.Change{Put: lease.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org"}},
+		rights.Change{Put: tenancy.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"}},
+		rights.Change{Put: tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org"}},
 		credential(t, a.Keys, "alice-card", "alice", aliceUID),
-		rights.Change{Put: lease.Plan{ID: "cowork", Name: "Coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, HourlyRateCents: 250, IncludedMinutes: 60, RoundingMinutes: 15, VatPct: 20}},
-		rights.Change{Put: lease.Lease{ID: "atelier-lease", Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: lease.Active, Members: []lease.MemberID{"alice"}, RentCentsMonth: 1000}})
+		rights.Change{Put: tenancy.Plan{ID: "cowork", Name: "Coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, HourlyRateCents: 250, IncludedMinutes: 60, RoundingMinutes: 15, VatPct: 20}},
+		rights.Change{Put: tenancy.Lease{ID: "atelier-lease", Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: tenancy.Active, Members: []tenancy.MemberID{"alice"}, RentCentsMonth: 1000}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,8 +259,8 @@ func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
 	expect("both", "atelier-lease 2026-09: -60 min, "+billing.CauseLate+", "+billing.CauseCorrected+" [{2026-09-07 -120} {2026-09-21 60}]")
 	issue(t, a, "2026-10")
 
-	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Put: lease.Plan{ID: "free", Name: "Free", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20}},
-		rights.Change{Put: lease.Lease{ID: "gift", Tenant: "atelier", Site: "metz", Plan: "free", StartsOn: catalogue.Date(2026, 9, 20), Status: lease.Active}}); err != nil {
+	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Put: tenancy.Plan{ID: "free", Name: "Free", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, VatPct: 20}},
+		rights.Change{Put: tenancy.Lease{ID: "gift", Tenant: "atelier", Site: "metz", Plan: "free", StartsOn: catalogue.Date(2026, 9, 20), Status: tenancy.Active}}); err != nil {
 		t.Fatal(err)
 	}
 	var page struct{ Items []statement }

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/mqttclient"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -46,8 +46,8 @@ func heard(t *testing.T, commands chan wire.CommandBody, kind string) (kinds []s
 	return kinds
 }
 
-func publicEvent(from, to time.Time) lease.Event {
-	return lease.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: from, EndsAt: to, Audience: "public"}
+func publicEvent(from, to time.Time) tenancy.Event {
+	return tenancy.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: from, EndsAt: to, Audience: "public"}
 }
 
 func TestAReaderThatWasAwayHearsTheEndOfWhatItWasTold(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -27,7 +27,7 @@ func (s store) Commit(ctx context.Context, urgent bool, change func(ingest.Tx) e
 // moves loads a member's positions for anti-passback.
 func moves(h catalogue.History, l *ledger.Ledger) ingest.Moves {
 	places := visit.NewPlaces(h)
-	return func(ctx context.Context, m lease.MemberID, from, to time.Time) ([]ingest.Move, error) {
+	return func(ctx context.Context, m tenancy.MemberID, from, to time.Time) ([]ingest.Move, error) {
 		reads, err := l.Moves(ctx, visit.Subject{Member: m}, from, to)
 		if err != nil {
 			return nil, err

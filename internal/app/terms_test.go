@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // rented is a lease of 45 € a month, which began long ago.
@@ -16,10 +16,10 @@ const rented = `"tenant":"t","site":"metz","spaces":["metz-bureau-101"],"plan":"
 func landlord(t *testing.T) (*App, *clock, client) {
 	t.Helper()
 	a, now := startAt(t, time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC))
-	if err := a.Rights.Apply(t.Context(), "test", change(lease.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}),
-		change(lease.Member{ID: "m", Tenant: "t", Name: "M"}),
-		change(lease.Plan{ID: "p", Name: "Office", Schedule: lease.Always, VatPct: 20}),
-		change(lease.Plan{ID: "q", Name: "Offices and coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, VatPct: 20})); err != nil {
+	if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}),
+		change(tenancy.Member{ID: "m", Tenant: "t", Name: "M"}),
+		change(tenancy.Plan{ID: "p", Name: "Office", Schedule: tenancy.Always, VatPct: 20}),
+		change(tenancy.Plan{ID: "q", Name: "Offices and coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, VatPct: 20})); err != nil {
 		t.Fatal(err)
 	}
 	return a, now, clientOf(t, a)

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // why is an answer to the question why.
@@ -102,9 +102,9 @@ func TestAReadIsExplainedByTheRightsOfThen(t *testing.T) {
 	}
 	check("at once")
 	lease1, _ := a.Rights.InForce().Book.Lease("atelier-lease")
-	lease1.Status = lease.Suspended
+	lease1.Status = tenancy.Suspended
 	bobs, _ := a.Rights.InForce().Book.Lease("zinc-lease")
-	bobs.Status = lease.Active
+	bobs.Status = tenancy.Active
 	if err := a.Rights.Apply(t.Context(), "test", change(lease1), change(bobs), credential(t, a.Keys, "zoe-card", "alice", "04DEAD01")); err != nil {
 		t.Fatal(err)
 	}
@@ -253,8 +253,8 @@ func TestTheProgrammeIsForEverybodyAndCountsNobody(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	settle(t, a)
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	event := func(id, audience, title string, from, to time.Duration) lease.Event {
-		return lease.Event{ID: lease.EventID(id), Title: title, Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: now.Add(from), EndsAt: now.Add(to), Audience: audience, Invited: []lease.MemberID{}}
+	event := func(id, audience, title string, from, to time.Duration) tenancy.Event {
+		return tenancy.Event{ID: tenancy.EventID(id), Title: title, Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: now.Add(from), EndsAt: now.Add(to), Audience: audience, Invited: []tenancy.MemberID{}}
 	}
 	if err := a.Rights.Apply(t.Context(), "test", change(event("night", "public", "Nuit de la création, numérique; et après", -time.Hour, time.Hour)),
 		change(event("secret", "invited", "Comité", -time.Hour, time.Hour)), change(event("over", "public", "Hier", -30*time.Hour, -26*time.Hour))); err != nil {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -47,13 +47,13 @@ func stopApp(t *testing.T, a *App) {
 	}
 }
 
-func credential(t *testing.T, k *keys.Ring, id string, m lease.MemberID, uid string) rights.Change {
+func credential(t *testing.T, k *keys.Ring, id string, m tenancy.MemberID, uid string) rights.Change {
 	t.Helper()
 	c, err := wire.ParseCredential(uid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rights.Change{Put: lease.Credential{ID: lease.CredentialID(id), Member: m, Kind: "card", Status: lease.Active,
+	return rights.Change{Put: tenancy.Credential{ID: tenancy.CredentialID(id), Member: m, Kind: "card", Status: tenancy.Active,
 		Lookup: wire.HashCredential(k.Lookup(), c), ForList: wire.HashCredential(k.List(), c)}}
 }
 
@@ -61,17 +61,17 @@ func settle(t *testing.T, a *App) {
 	t.Helper()
 	day := catalogue.Date(2020, 1, 1)
 	changes := []rights.Change{
-		{Put: lease.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"}},
-		{Put: lease.Tenant{ID: "zinc", Name: "Zinc", Site: "metz", Kind: "company"}},
-		{Put: lease.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org"}},
-		{Put: lease.Member{ID: "bob", Tenant: "zinc", Name: "Bob", Email: "bob@example.org"}},
-		{Put: lease.Member{ID: "remi", Tenant: "atelier", Name: "Rémi", Email: "remi@example.org", Roles: []string{lease.Responder}, StaffSites: []catalogue.SiteID{"metz"}}},
+		{Put: tenancy.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"}},
+		{Put: tenancy.Tenant{ID: "zinc", Name: "Zinc", Site: "metz", Kind: "company"}},
+		{Put: tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org"}},
+		{Put: tenancy.Member{ID: "bob", Tenant: "zinc", Name: "Bob", Email: "bob@example.org"}},
+		{Put: tenancy.Member{ID: "remi", Tenant: "atelier", Name: "Rémi", Email: "remi@example.org", Roles: []string{tenancy.Responder}, StaffSites: []catalogue.SiteID{"metz"}}},
 		credential(t, a.Keys, "alice-card", "alice", aliceUID),
 		credential(t, a.Keys, "bob-card", "bob", bobUID),
 		credential(t, a.Keys, "remi-card", "remi", remiUID),
-		{Put: lease.Plan{ID: "cowork", Name: "Coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, HourlyRateCents: 250, VatPct: 20}},
-		{Put: lease.Lease{ID: "atelier-lease", Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: day, Status: lease.Active, Members: []lease.MemberID{"alice"}}},
-		{Put: lease.Lease{ID: "zinc-lease", Tenant: "zinc", Site: "metz", Plan: "cowork", StartsOn: day, Status: lease.Suspended}},
+		{Put: tenancy.Plan{ID: "cowork", Name: "Coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, HourlyRateCents: 250, VatPct: 20}},
+		{Put: tenancy.Lease{ID: "atelier-lease", Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: day, Status: tenancy.Active, Members: []tenancy.MemberID{"alice"}}},
+		{Put: tenancy.Lease{ID: "zinc-lease", Tenant: "zinc", Site: "metz", Plan: "cowork", StartsOn: day, Status: tenancy.Suspended}},
 	}
 	if err := a.Rights.Apply(t.Context(), "test", changes...); err != nil {
 		t.Fatal(err)

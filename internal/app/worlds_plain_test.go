@@ -9,11 +9,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -201,7 +201,7 @@ func (w *world) checkPlainly() {
 				corrected[place] = append(corrected[place], v)
 			}
 		}
-		w.checkHours(lease.MemberID(member), measured, corrected)
+		w.checkHours(tenancy.MemberID(member), measured, corrected)
 	}
 	for _, v := range byID {
 		w.t.Errorf("there is no such visit: %+v", v)
@@ -209,7 +209,7 @@ func (w *world) checkPlainly() {
 	w.checkCounted()
 }
 
-func (w *world) checkHours(member lease.MemberID, measured, corrected map[string][]spell) {
+func (w *world) checkHours(member tenancy.MemberID, measured, corrected map[string][]spell) {
 	for _, m := range []tariff.Month{{Year: 2026, Month: time.October}, {Year: 2026, Month: time.November}} {
 		hours, err := w.bills().Hours(w.ctx, m, "")
 		w.check(err)

@@ -19,12 +19,12 @@ import (
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -81,7 +81,7 @@ type worldCount struct {
 type worldTerms struct {
 	from catalogue.Day
 	at   time.Time
-	plan lease.Plan
+	plan tenancy.Plan
 }
 
 const worldHold = 45 * time.Minute
@@ -220,7 +220,7 @@ func (w *world) tellLayout(next toldLayout) {
 
 // plan changes the plan, from some day on.
 func (w *world) plan() {
-	v := lease.Plan{ID: "p", Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always, HourlyRateCents: 100 * (1 + w.rng.IntN(5)), IncludedMinutes: 60 * w.rng.IntN(4),
+	v := tenancy.Plan{ID: "p", Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, HourlyRateCents: 100 * (1 + w.rng.IntN(5)), IncludedMinutes: 60 * w.rng.IntN(4),
 		RoundingMinutes: []int{1, 15, 60}[w.rng.IntN(3)], GraceMinutes: 10 * w.rng.IntN(2), VatPct: 20}
 	from := w.Network.Zone.At(w.now).Day - catalogue.Day(w.rng.IntN(12)) + 2
 	if len(w.terms) == 0 || w.rng.IntN(5) == 0 {
@@ -235,11 +235,11 @@ var worldMembers = map[string]string{"ann": "04AA0001", "bob": "04BB0002"}
 func (w *world) settleWorld() {
 	w.plan()
 	w.do(func(x *world) {
-		list := []rights.Change{{Put: lease.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}}}
+		list := []rights.Change{{Put: tenancy.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}}}
 		for id, uid := range worldMembers {
-			list = append(list, rights.Change{Put: lease.Member{ID: lease.MemberID(id), Tenant: "t", Name: id}}, credential(x.t, x.Keys, id+"-card", lease.MemberID(id), uid))
+			list = append(list, rights.Change{Put: tenancy.Member{ID: tenancy.MemberID(id), Tenant: "t", Name: id}}, credential(x.t, x.Keys, id+"-card", tenancy.MemberID(id), uid))
 		}
-		list = append(list, rights.Change{Put: lease.Lease{ID: "l", Tenant: "t", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 10, 12), Status: lease.Active, RentCentsMonth: 31_000}})
+		list = append(list, rights.Change{Put: tenancy.Lease{ID: "l", Tenant: "t", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 10, 12), Status: tenancy.Active, RentCentsMonth: 31_000}})
 		x.check(x.Rights.Apply(x.ctx, "test", list...))
 	})
 }
@@ -389,7 +389,7 @@ func (w *world) everything() string {
 	for _, m := range []tariff.Month{{Year: 2026, Month: time.October}, {Year: 2026, Month: time.November}} {
 		hours, err := w.bills().Hours(w.ctx, m, "")
 		w.check(err)
-		for _, who := range []lease.MemberID{"ann", "bob"} {
+		for _, who := range []tenancy.MemberID{"ann", "bob"} {
 			fmt.Fprintln(&out, "hours", m, who, mustText(hours[tariff.Person{Tenant: "t", Member: who}]))
 		}
 		list, err := w.bills().Issue(w.ctx, billing.Request{Month: m, DryRun: true})

@@ -15,10 +15,10 @@ import (
 
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -150,20 +150,20 @@ func asked(ctx context.Context, a *app.App, method, path, body string, into any)
 // billed are tenants of five members each, with a lease.
 func billed(m tariff.Month) []rights.Change {
 	first, _ := m.Days()
-	list := []rights.Change{{Put: lease.Plan{ID: "bench", Name: "Bench", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: lease.Always,
+	list := []rights.Change{{Put: tenancy.Plan{ID: "bench", Name: "Bench", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always,
 		HourlyRateCents: 300, IncludedMinutes: 1200, RoundingMinutes: 15, GraceMinutes: 5, VatPct: 20}}}
 	for i := range billedTenants {
-		t := lease.TenantID(fmt.Sprintf("bench-%d", i))
-		list = append(list, rights.Change{Put: lease.Tenant{ID: t, Name: "Bench", Site: "metz", Kind: "company"}},
-			rights.Change{Put: lease.Lease{ID: lease.ID(t), Tenant: t, Site: "metz", Plan: "bench", StartsOn: first - 400, Status: lease.Active, RentCentsMonth: 10_000}})
+		t := tenancy.TenantID(fmt.Sprintf("bench-%d", i))
+		list = append(list, rights.Change{Put: tenancy.Tenant{ID: t, Name: "Bench", Site: "metz", Kind: "company"}},
+			rights.Change{Put: tenancy.Lease{ID: tenancy.LeaseID(t), Tenant: t, Site: "metz", Plan: "bench", StartsOn: first - 400, Status: tenancy.Active, RentCentsMonth: 10_000}})
 	}
 	for i := range billedMembers {
-		list = append(list, rights.Change{Put: lease.Member{ID: benchMember(i), Tenant: lease.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)), Name: "Bench", Email: "bench@example.org"}})
+		list = append(list, rights.Change{Put: tenancy.Member{ID: benchMember(i), Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)), Name: "Bench", Email: "bench@example.org"}})
 	}
 	return list
 }
 
-func benchMember(i int) lease.MemberID { return lease.MemberID(fmt.Sprintf("bench-%d", i)) }
+func benchMember(i int) tenancy.MemberID { return tenancy.MemberID(fmt.Sprintf("bench-%d", i)) }
 
 // fillVisits gives everybody a visit on every weekday of the month and of the month before it.
 func fillVisits(ctx context.Context, dir string, n *catalogue.Network, m tariff.Month) (visits int, err error) {
@@ -181,7 +181,7 @@ func fillVisits(ctx context.Context, dir string, n *catalogue.Network, m tariff.
 				continue
 			}
 			begin := n.Zone.Instant(day, 8*3600+(i*97+int(day)*31)%7200)
-			list = append(list, ledger.Visit{ID: uuid.Must(uuid.NewV7()), Tenant: lease.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)), Space: "metz-coworking",
+			list = append(list, ledger.Visit{ID: uuid.Must(uuid.NewV7()), Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)), Space: "metz-coworking",
 				From: begin, To: begin.Add(time.Duration(3600+(i*61+int(day)*17)%20_000) * time.Second), Ended: visit.Badge})
 		}
 		visits += len(list)

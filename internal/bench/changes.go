@@ -15,9 +15,9 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -257,7 +257,7 @@ func fillYear(ctx context.Context, dir string, n *catalogue.Network, first, last
 				continue
 			}
 			begin := n.Zone.Instant(day, 8*3600+(i*97+int(day)*31)%7200)
-			list = append(list, ledger.Visit{ID: uuid.Must(uuid.NewV7()), Tenant: lease.TenantID(fmt.Sprintf("bench-%d", i)), Space: "metz-coworking",
+			list = append(list, ledger.Visit{ID: uuid.Must(uuid.NewV7()), Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i)), Space: "metz-coworking",
 				From: begin, To: begin.Add(time.Duration(3600+(i*61+int(day)*17)%20_000) * time.Second), Ended: visit.Badge})
 		}
 		err := l.Write(ctx, func(tx *ledger.Tx) error {

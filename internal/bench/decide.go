@@ -9,7 +9,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // The world that decisions are measured in.
@@ -50,34 +50,34 @@ func worldNetwork() (*catalogue.Network, error) {
 }
 
 // worldBook is 10,000 badges of 10,000 members of 1,000 tenants with a lease each.
-func worldBook(n *catalogue.Network) (*lease.Book, error) {
-	b := lease.NewBook(n)
-	hours := lease.Schedule{ID: "hours", Windows: catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 7 * 60, To: 21 * 60}}, Holidays: "closed"}
+func worldBook(n *catalogue.Network) (*tenancy.Book, error) {
+	b := tenancy.NewBook(n)
+	hours := tenancy.Schedule{ID: "hours", Windows: catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 7 * 60, To: 21 * 60}}, Holidays: "closed"}
 	if err := b.PutSchedule(hours); err != nil {
 		return nil, err
 	}
-	plan := lease.Plan{ID: "plan", Name: "Plan", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: "hours"}
+	plan := tenancy.Plan{ID: "plan", Name: "Plan", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: "hours"}
 	if err := b.PutPlan(plan); err != nil {
 		return nil, err
 	}
 	for i := range worldLeases {
 		site := n.Sites[i%len(n.Sites)].ID
-		t := lease.Tenant{ID: lease.TenantID(fmt.Sprintf("tenant-%d", i)), Name: "T", Site: site, Kind: "company"}
+		t := tenancy.Tenant{ID: tenancy.TenantID(fmt.Sprintf("tenant-%d", i)), Name: "T", Site: site, Kind: "company"}
 		if err := b.PutTenant(t); err != nil {
 			return nil, err
 		}
-		l := lease.Lease{ID: lease.ID(fmt.Sprintf("lease-%d", i)), Tenant: t.ID, Site: site, Plan: "plan", Status: lease.Active,
+		l := tenancy.Lease{ID: tenancy.LeaseID(fmt.Sprintf("lease-%d", i)), Tenant: t.ID, Site: site, Plan: "plan", Status: tenancy.Active,
 			Spaces: []catalogue.SpaceID{catalogue.SpaceID(fmt.Sprintf("%s-%d", site, 1+i%120))}, StartsOn: catalogue.Date(2020, 1, 1)}
 		if err := b.PutLease(l); err != nil {
 			return nil, err
 		}
 	}
 	for i := range worldBadges {
-		m := lease.Member{ID: lease.MemberID(fmt.Sprintf("member-%d", i)), Tenant: lease.TenantID(fmt.Sprintf("tenant-%d", i%worldLeases)), Name: "M"}
+		m := tenancy.Member{ID: tenancy.MemberID(fmt.Sprintf("member-%d", i)), Tenant: tenancy.TenantID(fmt.Sprintf("tenant-%d", i%worldLeases)), Name: "M"}
 		if err := b.PutMember(m); err != nil {
 			return nil, err
 		}
-		c := lease.Credential{ID: lease.CredentialID(fmt.Sprintf("card-%d", i)), Member: m.ID, Kind: "card", Status: lease.Active, Lookup: worldHash(i), ForList: worldHash(i)}
+		c := tenancy.Credential{ID: tenancy.CredentialID(fmt.Sprintf("card-%d", i)), Member: m.ID, Kind: "card", Status: tenancy.Active, Lookup: worldHash(i), ForList: worldHash(i)}
 		if err := b.PutCredential(c); err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func worldBook(n *catalogue.Network) (*lease.Book, error) {
 	return b, nil
 }
 
-func worldHash(i int) (h lease.Hash) {
+func worldHash(i int) (h tenancy.CredentialHash) {
 	binary.LittleEndian.PutUint64(h[:], uint64(i+1)*0x9e3779b97f4a7c15)
 	return h
 }
@@ -93,7 +93,7 @@ func worldHash(i int) (h lease.Hash) {
 // World is the measured world, compiled.
 type World struct {
 	Network  *catalogue.Network
-	Book     *lease.Book
+	Book     *tenancy.Book
 	Compiler *access.Compiler
 	Index    *access.Index
 	asked    []access.Question
@@ -130,7 +130,7 @@ func decide(context.Context, *env) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	byHash := map[lease.Hash]int{}
+	byHash := map[tenancy.CredentialHash]int{}
 	for i := range worldBadges {
 		byHash[worldHash(i)] = i
 	}

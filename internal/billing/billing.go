@@ -14,9 +14,9 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Bills prices what the ledger holds.
@@ -53,7 +53,7 @@ func (b Bills) Tariff(ctx context.Context) (*tariff.Tariff, error) {
 	if err != nil {
 		return nil, err
 	}
-	plans, err := ledger.TermsOf[lease.PlanID, lease.Plan](ctx, b.Ledger, "plan")
+	plans, err := ledger.TermsOf[tenancy.PlanID, tenancy.Plan](ctx, b.Ledger, "plan")
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +63,8 @@ func (b Bills) Tariff(ctx context.Context) (*tariff.Tariff, error) {
 // Request asks for statements.
 type Request struct {
 	Month  tariff.Month
-	Tenant lease.TenantID   // empty: all
-	Of     []lease.TenantID // only of these; nil: all
+	Tenant tenancy.TenantID   // empty: all
+	Of     []tenancy.TenantID // only of these; nil: all
 	DryRun bool
 	Actor  string
 }
@@ -101,15 +101,15 @@ func (b Bills) prepare(ctx context.Context, r Request) (out, before []Statement,
 	if err != nil {
 		return nil, nil, err
 	}
-	issued := map[lease.ID]history{}
+	issued := map[tenancy.LeaseID]history{}
 	for _, s := range before {
 		issued[s.Lease] = append(issued[s.Lease], s)
 	}
-	p := pricing{Bills: b, months: map[tariff.Month]map[lease.ID]map[catalogue.Day]int64{}}
+	p := pricing{Bills: b, months: map[tariff.Month]map[tenancy.LeaseID]map[catalogue.Day]int64{}}
 	if p.tariff, err = b.Tariff(ctx); err != nil {
 		return nil, nil, err
 	}
-	if p.names, err = ledger.TermsOf[lease.TenantID, lease.Tenant](ctx, b.Ledger, "tenant"); err != nil {
+	if p.names, err = ledger.TermsOf[tenancy.TenantID, tenancy.Tenant](ctx, b.Ledger, "tenant"); err != nil {
 		return nil, nil, err
 	}
 	p.names = asKnown(b, p.names)
@@ -177,20 +177,20 @@ func (b Bills) Journal(ctx context.Context, from, to catalogue.Day) ([]Statement
 type pricing struct {
 	Bills
 	tariff *tariff.Tariff
-	names  map[lease.TenantID]lease.Terms[lease.Tenant]
-	months map[tariff.Month]map[lease.ID]map[catalogue.Day]int64
+	names  map[tenancy.TenantID]tenancy.Terms[tenancy.Tenant]
+	months map[tariff.Month]map[tenancy.LeaseID]map[catalogue.Day]int64
 
 	corrections *corrections // as they were first asked for
 }
 
 // minutes are a lease's billable minutes by day.
-func (p *pricing) minutes(ctx context.Context, id lease.ID, m tariff.Month) (map[catalogue.Day]int64, error) {
+func (p *pricing) minutes(ctx context.Context, id tenancy.LeaseID, m tariff.Month) (map[catalogue.Day]int64, error) {
 	if p.months[m] == nil {
 		hours, err := p.Hours(ctx, m, "")
 		if err != nil {
 			return nil, err
 		}
-		byLease := map[lease.ID]map[catalogue.Day]int64{}
+		byLease := map[tenancy.LeaseID]map[catalogue.Day]int64{}
 		for _, days := range hours {
 			for _, d := range days {
 				for _, s := range d.Leases {
@@ -207,7 +207,7 @@ func (p *pricing) minutes(ctx context.Context, id lease.ID, m tariff.Month) (map
 }
 
 // statement makes a lease's month with the corrections of the months before it.
-func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m tariff.Month, before history) (Statement, bool, error) {
+func (p *pricing) statement(ctx context.Context, id tenancy.LeaseID, l *tenancy.Lease, m tariff.Month, before history) (Statement, bool, error) {
 	minutes, err := p.minutes(ctx, id, m)
 	if err != nil {
 		return Statement{}, false, err
@@ -259,7 +259,7 @@ func (p *pricing) statement(ctx context.Context, id lease.ID, l *lease.Lease, m 
 }
 
 // lastTerms are the terms of the lease's last day in the month.
-func (p *pricing) lastTerms(id lease.ID, m tariff.Month) (tariff.Terms, bool) {
+func (p *pricing) lastTerms(id tenancy.LeaseID, m tariff.Month) (tariff.Terms, bool) {
 	first, last := m.Days()
 	for day := last; day >= first; day-- {
 		if x, ok := p.tariff.Terms(id, day); ok {

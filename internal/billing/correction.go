@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // The causes of corrections; a line that has several names them in this order.
@@ -69,7 +69,7 @@ func (h history) of(m tariff.Month) charged {
 }
 
 // correction is an earlier month's re-made total less what was issued so far.
-func (p *pricing) correction(ctx context.Context, l *lease.Lease, m tariff.Month, before history) (line Line, differs bool, err error) {
+func (p *pricing) correction(ctx context.Context, l *tenancy.Lease, m tariff.Month, before history) (line Line, differs bool, err error) {
 	minutes, err := p.minutes(ctx, l.ID, m)
 	if err != nil {
 		return line, false, err
@@ -99,7 +99,7 @@ func (p *pricing) correction(ctx context.Context, l *lease.Lease, m tariff.Month
 }
 
 // cause finds what has happened since an instant that can have changed those days.
-func (p *pricing) cause(ctx context.Context, l *lease.Lease, m tariff.Month, days []Used, since time.Time) (string, error) {
+func (p *pricing) cause(ctx context.Context, l *tenancy.Lease, m tariff.Month, days []Used, since time.Time) (string, error) {
 	first, last := m.Days()
 	if len(days) > 0 {
 		first, last = days[0].Day, days[len(days)-1].Day
@@ -130,14 +130,14 @@ func (p *pricing) cause(ctx context.Context, l *lease.Lease, m tariff.Month, day
 // evidence is where a cause is looked for: at a lease, its members, some days
 // of them, since an instant.
 type evidence struct {
-	lease       *lease.Lease
-	members     []lease.MemberID
+	lease       *tenancy.Lease
+	members     []tenancy.MemberID
 	first, last catalogue.Day
 	since       time.Time
 }
 
 // served are those whose hours a lease may have paid for in a month.
-func (p *pricing) served(ctx context.Context, l *lease.Lease, m tariff.Month) ([]lease.MemberID, error) {
+func (p *pricing) served(ctx context.Context, l *tenancy.Lease, m tariff.Month) ([]tenancy.MemberID, error) {
 	members := slices.Clone(l.Members)
 	err := p.Ledger.Hours(ctx, m.Index(), l.Tenant, func(r *ledger.MonthHours) error {
 		if l.Members == nil {
@@ -220,9 +220,9 @@ func (p *pricing) leased(_ context.Context, e evidence) (bool, error) {
 
 // recorded reports whether a change that reaches the days of the evidence was
 // recorded, or taken back, since. A lease's dates reach all days.
-func recorded[T any](h lease.Terms[T], e evidence) bool {
-	return slices.ContainsFunc(h.Changes(), func(c lease.Change[T]) bool {
-		_, dates := any(c.Value).(*lease.Lease)
+func recorded[T any](h tenancy.Terms[T], e evidence) bool {
+	return slices.ContainsFunc(h.Changes(), func(c tenancy.Change[T]) bool {
+		_, dates := any(c.Value).(*tenancy.Lease)
 		return (dates || c.From <= e.last) && (c.At.After(e.since) || c.Gone.After(e.since))
 	})
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -80,7 +80,7 @@ func (b Bills) basis(m tariff.Month) int64 {
 
 // Hours are everybody's days of a month; tenant may be empty. They are summed
 // from what was made before: only what changed since is made of visits again.
-func (b Bills) Hours(ctx context.Context, m tariff.Month, tenant lease.TenantID) (map[tariff.Person][]tariff.Day, error) {
+func (b Bills) Hours(ctx context.Context, m tariff.Month, tenant tenancy.TenantID) (map[tariff.Person][]tariff.Day, error) {
 	if !b.known.IsZero() {
 		return b.hoursAsKnown(ctx, m, tenant)
 	}
@@ -159,7 +159,7 @@ func (b Bills) remake(ctx context.Context, m tariff.Month, stale map[tariff.Pers
 
 // byPerson loads the visits of those in a map.
 func byPerson[T any](ctx context.Context, b Bills, from, to catalogue.Day, of map[tariff.Person]T) (map[tariff.Person][]tariff.Visit, map[uuid.UUID]time.Time, error) {
-	members := []lease.MemberID{}
+	members := []tenancy.MemberID{}
 	for who := range of {
 		members = append(members, who.Member)
 	}

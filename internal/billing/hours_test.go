@@ -13,9 +13,9 @@ import (
 
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -29,7 +29,7 @@ type office struct {
 	visits   []uuid.UUID
 }
 
-var members = []lease.MemberID{"ann", "bob", "cyd"}
+var members = []tenancy.MemberID{"ann", "bob", "cyd"}
 
 func (o *office) write(change func(*ledger.Tx) error) {
 	if err := o.ledger.Write(context.Background(), change); err != nil {
@@ -49,7 +49,7 @@ func (o *office) comeAndGo() {
 	var list []ledger.Visit
 	for range rapid.IntRange(0, 3).Draw(o.T, "visits") {
 		begin := from.Add(time.Duration(rapid.IntRange(0, 47*6).Draw(o.T, "begin")) * 10 * time.Minute)
-		v := ledger.Visit{ID: uuid.UUID([]byte(rapid.StringOfN(rapid.RuneFrom([]rune("abc")), 16, 16, 16).Draw(o.T, "id"))), Tenant: rapid.SampledFrom([]lease.TenantID{"t", "u"}).Draw(o.T, "tenant"),
+		v := ledger.Visit{ID: uuid.UUID([]byte(rapid.StringOfN(rapid.RuneFrom([]rune("abc")), 16, 16, 16).Draw(o.T, "id"))), Tenant: rapid.SampledFrom([]tenancy.TenantID{"t", "u"}).Draw(o.T, "tenant"),
 			Space: "cowork", From: begin, To: begin.Add(time.Duration(rapid.IntRange(1, 96).Draw(o.T, "long")) * 10 * time.Minute), Ended: rapid.SampledFrom([]visit.Ended{visit.Badge, visit.Closing}).Draw(o.T, "ended")}
 		list = append(list, v)
 		o.visits = append(o.visits, v.ID)

@@ -7,9 +7,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // AsKnown are the bills by what was recorded of plans, leases and tenants, of
@@ -22,11 +22,11 @@ func (b Bills) AsKnown(at time.Time) Bills {
 
 // asKnown are histories as far as they were recorded by then; those of what
 // was not known at all are left out.
-func asKnown[K comparable, T any](b Bills, all map[K]lease.Terms[T]) map[K]lease.Terms[T] {
+func asKnown[K comparable, T any](b Bills, all map[K]tenancy.Terms[T]) map[K]tenancy.Terms[T] {
 	if b.known.IsZero() {
 		return all
 	}
-	out := make(map[K]lease.Terms[T], len(all))
+	out := make(map[K]tenancy.Terms[T], len(all))
 	for id, t := range all {
 		t = t.AsKnown(func(at time.Time, _ int64) bool { return !at.After(b.known) })
 		if len(t.Versions()) > 0 {
@@ -68,7 +68,7 @@ func (b Bills) correctedAsKnown(ctx context.Context, list []ledger.Visit, f ledg
 }
 
 // hoursAsKnown are everybody's days of a month, none of them kept.
-func (b Bills) hoursAsKnown(ctx context.Context, m tariff.Month, tenant lease.TenantID) (map[tariff.Person][]tariff.Day, error) {
+func (b Bills) hoursAsKnown(ctx context.Context, m tariff.Month, tenant tenancy.TenantID) (map[tariff.Person][]tariff.Day, error) {
 	terms, err := b.Tariff(ctx)
 	if err != nil {
 		return nil, err

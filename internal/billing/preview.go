@@ -5,20 +5,20 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Preview is what a lease that is not saved yet would come to in a month: with
 // the hours that its tenant's members have used so far, priced as if the lease
 // had been there. covered is false where it covers no day of the month.
-func (b Bills) Preview(ctx context.Context, l lease.Lease, m tariff.Month) (a tariff.Amounts, covered bool, err error) {
+func (b Bills) Preview(ctx context.Context, l tenancy.Lease, m tariff.Month) (a tariff.Amounts, covered bool, err error) {
 	t, err := b.Tariff(ctx)
 	if err != nil {
 		return a, false, err
 	}
 	t = t.With(tariff.Leases{l.ID: dated.Always[catalogue.Day](l)}, nil)
-	visits, err := b.visitsOf(ctx, m, []lease.TenantID{l.Tenant})
+	visits, err := b.visitsOf(ctx, m, []tenancy.TenantID{l.Tenant})
 	if err != nil {
 		return a, false, err
 	}

@@ -8,18 +8,18 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Statement is what a lease owes for a month, as it was issued.
 type Statement struct {
-	ID     string         `json:"id"`
-	Number int64          `json:"number,omitempty"` // 0 in a dry run
-	Month  string         `json:"month"`
-	Lease  lease.ID       `json:"lease"`
-	Tenant lease.TenantID `json:"tenant"`
-	Plan   lease.PlanID   `json:"plan"`
+	ID     string           `json:"id"`
+	Number int64            `json:"number,omitempty"` // 0 in a dry run
+	Month  string           `json:"month"`
+	Lease  tenancy.LeaseID  `json:"lease"`
+	Tenant tenancy.TenantID `json:"tenant"`
+	Plan   tenancy.PlanID   `json:"plan"`
 	// As they were when it was issued: what is printed later is what was meant then.
 	TenantName string `json:"tenant_name"`
 	PlanName   string `json:"plan_name"`

@@ -5,9 +5,9 @@ import (
 	"slices"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // MonthChange is what a change of terms does to one month of some tenants.
@@ -25,16 +25,16 @@ const mostMonths = 120
 
 // Compare prices the months from a day to now, of some tenants (sorted), by two
 // tariffs. Months in which nothing differs are left out.
-func (b Bills) Compare(ctx context.Context, before, after *tariff.Tariff, tenants []lease.TenantID, since catalogue.Day) ([]MonthChange, error) {
+func (b Bills) Compare(ctx context.Context, before, after *tariff.Tariff, tenants []tenancy.TenantID, since catalogue.Day) ([]MonthChange, error) {
 	had, err := b.issued(ctx)
 	if err != nil {
 		return nil, err
 	}
-	issued := map[lease.ID]history{}
+	issued := map[tenancy.LeaseID]history{}
 	for _, s := range had {
 		issued[s.Lease] = append(issued[s.Lease], s)
 	}
-	leases := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(append(before.Leases(), after.Leases()...)))), func(id lease.ID) bool {
+	leases := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(append(before.Leases(), after.Leases()...)))), func(id tenancy.LeaseID) bool {
 		l := before.Last(id)
 		if l == nil {
 			l = after.Last(id)
@@ -63,7 +63,7 @@ func monthOf(day catalogue.Day) tariff.Month {
 	return tariff.Month{Year: year, Month: month}
 }
 
-func (b Bills) compareMonth(ctx context.Context, before, after *tariff.Tariff, m tariff.Month, tenants []lease.TenantID, leases []lease.ID, issued map[lease.ID]history) (MonthChange, error) {
+func (b Bills) compareMonth(ctx context.Context, before, after *tariff.Tariff, m tariff.Month, tenants []tenancy.TenantID, leases []tenancy.LeaseID, issued map[tenancy.LeaseID]history) (MonthChange, error) {
 	c := MonthChange{Month: m}
 	visits, err := b.visitsOf(ctx, m, tenants)
 	if err != nil {
@@ -86,7 +86,7 @@ func (b Bills) compareMonth(ctx context.Context, before, after *tariff.Tariff, m
 const fewTenants = 20
 
 // visitsOf are the visits of a month of some tenants' people; tenants are sorted.
-func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []lease.TenantID) (map[tariff.Person][]tariff.Visit, error) {
+func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []tenancy.TenantID) (map[tariff.Person][]tariff.Visit, error) {
 	first, last := m.Days()
 	all := map[tariff.Person][]tariff.Visit{}
 	if len(tenants) > fewTenants {
@@ -113,9 +113,9 @@ func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []lease.Ten
 }
 
 // minutesBy are leases' billable minutes of a month, by day, by a tariff.
-func (b Bills) minutesBy(t *tariff.Tariff, m tariff.Month, visits map[tariff.Person][]tariff.Visit) map[lease.ID]map[catalogue.Day]int64 {
+func (b Bills) minutesBy(t *tariff.Tariff, m tariff.Month, visits map[tariff.Person][]tariff.Visit) map[tenancy.LeaseID]map[catalogue.Day]int64 {
 	first, last := m.Days()
-	all := map[lease.ID]map[catalogue.Day]int64{}
+	all := map[tenancy.LeaseID]map[catalogue.Day]int64{}
 	for _, own := range visits {
 		for _, d := range t.Days(b.zone(first), first, last, own) {
 			for _, s := range d.Leases {

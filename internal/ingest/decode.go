@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -20,7 +20,7 @@ type item struct {
 	device   *catalogue.Device
 	msg      *wire.Message
 	digest   [16]byte
-	lookup   lease.Hash
+	lookup   tenancy.CredentialHash
 	vals     Values
 	body     string
 	early    bool   // it is not of the future, our own clock is behind

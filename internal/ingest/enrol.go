@@ -12,7 +12,7 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -36,12 +36,12 @@ const (
 type Enrolment struct {
 	ID      uuid.UUID
 	Device  catalogue.DeviceID
-	Member  lease.MemberID
+	Member  tenancy.MemberID
 	Kind    string // of the credential to be
 	Expires time.Time
 	State   EnrolmentState
 
-	lookup, forList lease.Hash // of the badge; zero before the first
+	lookup, forList tenancy.CredentialHash // of the badge; zero before the first
 }
 
 // Errors of enrolments.
@@ -65,7 +65,7 @@ func NewEnrolments(k *keys.Ring) *Enrolments {
 }
 
 // Begin has a reader wait for a new badge; ErrEnrolling where it waits for another.
-func (e *Enrolments) Begin(device catalogue.DeviceID, m lease.MemberID, kind string, now time.Time) (Enrolment, error) {
+func (e *Enrolments) Begin(device catalogue.DeviceID, m tenancy.MemberID, kind string, now time.Time) (Enrolment, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if old := e.byRead[device]; old != nil && old.State != EnrolmentEnded && now.Before(old.Expires) {
@@ -101,7 +101,7 @@ func (e *Enrolments) End(device catalogue.DeviceID) {
 
 // Hashes are what the enrolled badge is known by; ErrNoEnrolment unless it was
 // held to the reader twice in time.
-func (e *Enrolments) Hashes(id uuid.UUID, now time.Time) (x Enrolment, lookup, forList lease.Hash, err error) {
+func (e *Enrolments) Hashes(id uuid.UUID, now time.Time) (x Enrolment, lookup, forList tenancy.CredentialHash, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, x := range e.byRead {

@@ -20,7 +20,7 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -64,7 +64,7 @@ type Store interface {
 }
 
 // Moves loads where a member's reads left them in [from, to], oldest first.
-type Moves func(ctx context.Context, m lease.MemberID, from, to time.Time) ([]Move, error)
+type Moves func(ctx context.Context, m tenancy.MemberID, from, to time.Time) ([]Move, error)
 
 // Move is where one read left its member.
 type Move struct {

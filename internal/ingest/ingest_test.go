@@ -19,8 +19,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -96,10 +96,10 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, store: &flaky{Ledger: l}, acked: map[string]int{}}
-	index := access.NewCompiler(n).Compile(lease.NewBook(n), nil)
+	index := access.NewCompiler(n).Compile(tenancy.NewBook(n), nil)
 	r.p = ingest.New(ingest.Config{
 		Network: n, Keys: k, Store: r.store, Rights: func() ingest.Rights { return only{index} }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &r.counts,
-		Moves: func(context.Context, lease.MemberID, time.Time, time.Time) ([]ingest.Move, error) {
+		Moves: func(context.Context, tenancy.MemberID, time.Time, time.Time) ([]ingest.Move, error) {
 			return nil, nil
 		},
 		Publish: func(topic string, _ []byte, _ bool) error {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -25,11 +25,11 @@ type Read struct {
 	Device     catalogue.DeviceID
 	Door       catalogue.DoorID
 	Direction  catalogue.Direction
-	Credential lease.Hash // zero once erased
+	Credential tenancy.CredentialHash // zero once erased
 	Subject    visit.Subject
 	Granted    bool
 	Reason     access.Reason
-	Lease      lease.ID
+	Lease      tenancy.LeaseID
 	OpenMS     int
 	NotAfter   time.Time
 	Numbered   *Numbered       // nil: the device does not number its messages

@@ -10,7 +10,7 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // lookBack covers "since 04:00 local" of any read that may still be decided
@@ -29,7 +29,7 @@ type whereabouts struct {
 	load    Moves
 
 	mu      sync.Mutex
-	members map[lease.MemberID]*track
+	members map[tenancy.MemberID]*track
 }
 
 type track struct {
@@ -38,14 +38,14 @@ type track struct {
 }
 
 type move struct {
-	member lease.MemberID
+	member tenancy.MemberID
 	id     uuid.UUID
 	pos    access.Position
 	gone   bool // the reader let nobody pass after all
 }
 
 func newWhereabouts(n *catalogue.Network, load Moves, leftIn func(*Read) catalogue.SpaceID) *whereabouts {
-	w := &whereabouts{network: n, load: load, leftIn: leftIn, members: map[lease.MemberID]*track{}}
+	w := &whereabouts{network: n, load: load, leftIn: leftIn, members: map[tenancy.MemberID]*track{}}
 	if leftIn == nil {
 		w.leftIn = w.leftNow
 	}
@@ -54,7 +54,7 @@ func newWhereabouts(n *catalogue.Network, load Moves, leftIn func(*Read) catalog
 
 // note remembers a read, or that it moved nobody after all, and drops what is
 // too old to matter.
-func (w *whereabouts) note(m lease.MemberID, r *Read) move {
+func (w *whereabouts) note(m tenancy.MemberID, r *Read) move {
 	mv := move{member: m, id: r.ID, gone: !r.Moved(), pos: access.Position{Space: w.leftIn(r), Door: r.Door, At: r.At}}
 	if mv.gone && r.Reader == nil { // refused, and nobody passed: it never moved anybody
 		return mv
@@ -128,7 +128,7 @@ type asking struct {
 }
 
 // Last returns where the member's last granted read at or before t left them.
-func (a asking) Last(m lease.MemberID, t time.Time) (access.Position, bool, error) {
+func (a asking) Last(m tenancy.MemberID, t time.Time) (access.Position, bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	tr := a.members[m]
@@ -147,7 +147,7 @@ func (a asking) Last(m lease.MemberID, t time.Time) (access.Position, bool, erro
 }
 
 // fetch loads a member's moves from the ledger. What was noted since is newer.
-func (a asking) fetch(m lease.MemberID, t time.Time, have *track) (*track, error) {
+func (a asking) fetch(m tenancy.MemberID, t time.Time, have *track) (*track, error) {
 	tr := &track{loaded: t.Add(-lookBack)}
 	loaded, err := a.load(a.ctx, m, tr.loaded, t.Add(2*lookBack))
 	if err != nil {

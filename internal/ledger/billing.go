@@ -8,15 +8,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Statement is an issued statement; Body is what was issued, as JSON.
 type Statement struct {
 	Number   int64
 	Month    string
-	Lease    lease.ID
-	Tenant   lease.TenantID
+	Lease    tenancy.LeaseID
+	Tenant   tenancy.TenantID
 	IssuedAt time.Time
 	Body     []byte
 }
@@ -41,8 +41,8 @@ func (tx *Tx) AddStatement(s Statement) error {
 type StatementFilter struct {
 	Number int64
 	Month  string
-	Tenant lease.TenantID
-	Of     []lease.TenantID // any of these; nil: all
+	Tenant tenancy.TenantID
+	Of     []tenancy.TenantID // any of these; nil: all
 	After  int64
 	Limit  int
 }
@@ -85,11 +85,11 @@ func (l *Ledger) Statements(ctx context.Context, f StatementFilter) ([]Statement
 const nameless = "~"
 
 // Nameless reports whether a visit's member was erased.
-func Nameless(m lease.MemberID) bool { return m != "" && m[0] == nameless[0] }
+func Nameless(m tenancy.MemberID) bool { return m != "" && m[0] == nameless[0] }
 
 // loseName gives an erased member's visits, and the leases that named them, a
 // name that means nobody: hours not yet on a statement still count together.
-func (tx *Tx) loseName(m lease.MemberID) error {
+func (tx *Tx) loseName(m tenancy.MemberID) error {
 	random := make([]byte, 8)
 	if _, err := rand.Read(random); err != nil {
 		return err

@@ -12,14 +12,14 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Erasure is a person to be forgotten.
 type Erasure struct {
 	Actor   string
 	At      time.Time
-	Member  lease.MemberID
+	Member  tenancy.MemberID
 	Targets []string            // acts on these lose their content: kind/id
 	Keep    []catalogue.SpaceID // visits to these stay, without a name: bills need them
 }

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // MonthHours are a person's hours of a month as they were last made.
 type MonthHours struct {
 	Month  int // year * 12 + month - 1
-	Tenant lease.TenantID
-	Member lease.MemberID
+	Tenant tenancy.TenantID
+	Member tenancy.MemberID
 	Marked int64         // counts what changed; the row is made where Made is the same
 	Made   int64         //
 	Basis  int64         // of the catalogue that it was made with
@@ -82,7 +82,7 @@ func (tx *Tx) markCorrected(id []byte) error {
 }
 
 // Hours calls yield for the rows of a month, of all tenants or of one; Body is only lent.
-func (l *Ledger) Hours(ctx context.Context, month int, tenant lease.TenantID, yield func(*MonthHours) error) error {
+func (l *Ledger) Hours(ctx context.Context, month int, tenant tenancy.TenantID, yield func(*MonthHours) error) error {
 	q := where{query: "SELECT tenant, member, marked, made, basis, open, due, body FROM hours"}
 	q.and("month = ?", month)
 	if tenant != "" {

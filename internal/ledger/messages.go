@@ -13,7 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -170,8 +170,8 @@ func (r *readRow) read() *ingest.Read {
 	read := &ingest.Read{
 		At: at(r.at.Int64), ReceivedAt: at(r.receivedAt.Int64), NotAfter: at(r.notAfter.Int64),
 		Device: catalogue.DeviceID(r.device.String), Door: catalogue.DoorID(r.door.String), Direction: catalogue.Direction(r.direction.String),
-		Subject: visit.Subject{Member: lease.MemberID(r.member.String), Pass: lease.PassID(r.pass.String)},
-		Granted: r.granted.Int64 != 0, Reason: access.Reason(r.reason.String), Lease: lease.ID(r.leaseID.String), OpenMS: int(r.openMS.Int64),
+		Subject: visit.Subject{Member: tenancy.MemberID(r.member.String), Pass: tenancy.PassID(r.pass.String)},
+		Granted: r.granted.Int64 != 0, Reason: access.Reason(r.reason.String), Lease: tenancy.LeaseID(r.leaseID.String), OpenMS: int(r.openMS.Int64),
 	}
 	copy(read.ID[:], r.id)
 	copy(read.Credential[:], r.credential)
@@ -181,11 +181,11 @@ func (r *readRow) read() *ingest.Read {
 // ReadFilter selects reads; empty fields select all. [From, To) is of At.
 type ReadFilter struct {
 	Doors  []catalogue.DoorID // nil: all; empty: none
-	Member lease.MemberID
-	Pass   lease.PassID
-	Tenant lease.TenantID // of the member as it is now
-	Result string         // granted or refused: by the reader where it decided by itself
-	Newest bool           // newest first
+	Member tenancy.MemberID
+	Pass   tenancy.PassID
+	Tenant tenancy.TenantID // of the member as it is now
+	Result string           // granted or refused: by the reader where it decided by itself
+	Newest bool             // newest first
 	From   time.Time
 	To     time.Time
 	After  ReadCursor

@@ -10,7 +10,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Record is one entity of package lease as JSON, by its kind and id.
@@ -57,7 +57,7 @@ func (tx *Tx) namedElsewhere(kind, id string) error {
 			return fmt.Errorf("ledger: delete %s %s: %w", kind, id, err)
 		}
 		if n > 0 {
-			return &lease.ConflictError{Msg: by.what}
+			return &tenancy.ConflictError{Msg: by.what}
 		}
 	}
 	return nil
@@ -96,11 +96,11 @@ func (tx *Tx) SetLockdown(site catalogue.SiteID, active bool, now time.Time) err
 }
 
 // Lockdowns lists the lockdowns that are on or ended at or after since.
-func (l *Ledger) Lockdowns(ctx context.Context, since time.Time) ([]lease.Lockdown, error) {
-	var list []lease.Lockdown
+func (l *Ledger) Lockdowns(ctx context.Context, since time.Time) ([]tenancy.Lockdown, error) {
+	var list []tenancy.Lockdown
 	rows, err := l.reads.QueryContext(ctx, "SELECT site, from_at, to_at FROM lockdowns WHERE to_at IS NULL OR to_at >= ? ORDER BY seq", ms(since))
 	err = each(rows, err, func(rows *sql.Rows) error {
-		var k lease.Lockdown
+		var k tenancy.Lockdown
 		var from int64
 		var to sql.NullInt64
 		err := rows.Scan(&k.Site, &from, &to)
@@ -173,7 +173,7 @@ type Token struct {
 	ID        string
 	Role      string
 	Sites     []catalogue.SiteID
-	Tenant    lease.TenantID
+	Tenant    tenancy.TenantID
 	Hash      []byte // keys.HashSecret
 	ExpiresAt *time.Time
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // What decides stands in tables that anybody with the file could change. Every
@@ -34,7 +34,7 @@ func Seal(hashes ...[]byte) string {
 type tokenTerms struct {
 	Role      string             `json:"role"`
 	Sites     []catalogue.SiteID `json:"sites"`
-	Tenant    lease.TenantID     `json:"tenant"`
+	Tenant    tenancy.TenantID   `json:"tenant"`
 	ExpiresAt *time.Time         `json:"expires_at"`
 	Seal      string             `json:"seal"`
 }
@@ -171,7 +171,7 @@ func recorded(act, body, kind string, day catalogue.Day) bool {
 	from := said["effective_from"]
 	delete(said, "effective_from")
 	delete(said, "takes_back")
-	if kind != "tenant" && from != lease.WriteDay(day) {
+	if kind != "tenant" && from != tenancy.WriteDay(day) {
 		return false
 	}
 	return reflect.DeepEqual(said, is)
@@ -285,7 +285,7 @@ func (v *verifier) corrections(acts map[string]lastAct, there map[string]bool) e
 		target := CorrectionTarget([16]byte(id))
 		there[target] = true
 		a, ok := acts[target]
-		if !ok && reason == "" && Nameless(lease.MemberID(member.String)) { // its person was erased, and the act with them
+		if !ok && reason == "" && Nameless(tenancy.MemberID(member.String)) { // its person was erased, and the act with them
 			return nil
 		}
 		var then struct {

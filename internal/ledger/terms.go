@@ -12,7 +12,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Terms is what was recorded once of a plan, a lease or a tenant.
@@ -77,21 +77,21 @@ type TermsStore interface {
 }
 
 // TermsOf are all histories of one kind that the ledger has.
-func TermsOf[K ~string, T any](ctx context.Context, l TermsStore, kind string) (map[K]lease.Terms[T], error) {
+func TermsOf[K ~string, T any](ctx context.Context, l TermsStore, kind string) (map[K]tenancy.Terms[T], error) {
 	return termsNamed[K, T](ctx, l, kind, nil)
 }
 
 // LeaseTermsOf are all leases' histories, with spaces by the names that they have now.
-func LeaseTermsOf(ctx context.Context, l TermsStore, n *catalogue.Network) (map[lease.ID]lease.Terms[lease.Lease], error) {
-	return termsNamed[lease.ID](ctx, l, "lease", func(v *lease.Lease) {
+func LeaseTermsOf(ctx context.Context, l TermsStore, n *catalogue.Network) (map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease], error) {
+	return termsNamed[tenancy.LeaseID](ctx, l, "lease", func(v *tenancy.Lease) {
 		for i := range v.Spaces {
 			v.Spaces[i] = n.PresentName(v.Spaces[i])
 		}
 	})
 }
 
-func termsNamed[K ~string, T any](ctx context.Context, l TermsStore, kind string, named func(*T)) (map[K]lease.Terms[T], error) {
-	changes := map[K][]lease.Change[T]{}
+func termsNamed[K ~string, T any](ctx context.Context, l TermsStore, kind string, named func(*T)) (map[K]tenancy.Terms[T], error) {
+	changes := map[K][]tenancy.Change[T]{}
 	err := l.Terms(ctx, kind, "", func(t Terms) error {
 		c, err := changeOf[T](t)
 		if named != nil && c.Value != nil {
@@ -103,15 +103,15 @@ func termsNamed[K ~string, T any](ctx context.Context, l TermsStore, kind string
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[K]lease.Terms[T], len(changes))
+	all := make(map[K]tenancy.Terms[T], len(changes))
 	for id, list := range changes {
 		all[id] = dated.Of(list)
 	}
 	return all, nil
 }
 
-func changeOf[T any](t Terms) (c lease.Change[T], err error) {
-	c = lease.Change[T]{N: t.N, From: t.From, At: t.At, By: t.By, Entry: t.Entry, Gone: t.Gone, GoneEntry: t.GoneEntry}
+func changeOf[T any](t Terms) (c tenancy.Change[T], err error) {
+	c = tenancy.Change[T]{N: t.N, From: t.From, At: t.At, By: t.By, Entry: t.Entry, Gone: t.Gone, GoneEntry: t.GoneEntry}
 	if t.Body == nil {
 		return c, nil
 	}
@@ -182,11 +182,11 @@ func (tx *Tx) termsOf(kind, id string) (list []Terms, err error) {
 func (tx *Tx) markTerms(kind, id string, before, after []Terms) error {
 	switch kind {
 	case "plan":
-		a, b, err := both[lease.Plan](before, after)
+		a, b, err := both[tenancy.Plan](before, after)
 		if err != nil {
 			return err
 		}
-		day, differs := dated.Differs(a, b, func(_ catalogue.Day, x, y *lease.Plan) bool { return reflect.DeepEqual(x, y) })
+		day, differs := dated.Differs(a, b, func(_ catalogue.Day, x, y *tenancy.Plan) bool { return reflect.DeepEqual(x, y) })
 		if !differs || len(before) == 0 { // nothing refers to a new plan yet
 			return nil
 		}
@@ -195,16 +195,16 @@ func (tx *Tx) markTerms(kind, id string, before, after []Terms) error {
 			member IN (SELECT value FROM terms, json_each(terms.body, '$.members') WHERE kind = 'lease' AND json_extract(body, '$.plan') = ?))`,
 			firstMonth(day), id, id)
 	case "lease":
-		a, b, err := both[lease.Lease](before, after)
+		a, b, err := both[tenancy.Lease](before, after)
 		if err != nil {
 			return err
 		}
-		day, differs := lease.Differs(a, b)
+		day, differs := tenancy.Differs(a, b)
 		if !differs {
 			return nil
 		}
-		tenants, members := []lease.TenantID{}, []lease.MemberID{}
-		for _, h := range []lease.Terms[lease.Lease]{a, b} {
+		tenants, members := []tenancy.TenantID{}, []tenancy.MemberID{}
+		for _, h := range []tenancy.Terms[tenancy.Lease]{a, b} {
 			for _, c := range h.Changes() {
 				if c.Value != nil {
 					tenants, members = append(tenants, c.Value.Tenant), append(members, c.Value.Members...)
@@ -216,7 +216,7 @@ func (tx *Tx) markTerms(kind, id string, before, after []Terms) error {
 	return nil // a tenant's name prices nothing
 }
 
-func both[T any](before, after []Terms) (a, b lease.Terms[T], err error) {
+func both[T any](before, after []Terms) (a, b tenancy.Terms[T], err error) {
 	if a, err = HistoryOf[T](before); err == nil {
 		b, err = HistoryOf[T](after)
 	}
@@ -224,18 +224,18 @@ func both[T any](before, after []Terms) (a, b lease.Terms[T], err error) {
 }
 
 // HistoryOf is one thing's history, of all that was recorded of it.
-func HistoryOf[T any](list []Terms) (lease.Terms[T], error) {
-	changes := make([]lease.Change[T], len(list))
+func HistoryOf[T any](list []Terms) (tenancy.Terms[T], error) {
+	changes := make([]tenancy.Change[T], len(list))
 	for i, t := range list {
 		var err error
 		if changes[i], err = changeOf[T](t); err != nil {
-			return lease.Terms[T]{}, err
+			return tenancy.Terms[T]{}, err
 		}
 	}
 	return dated.Of(changes), nil
 }
 
-func (tx *Tx) markServed(day catalogue.Day, tenants []lease.TenantID, members []lease.MemberID) error {
+func (tx *Tx) markServed(day catalogue.Day, tenants []tenancy.TenantID, members []tenancy.MemberID) error {
 	ts, err := json.Marshal(tenants)
 	if err != nil {
 		return err
@@ -257,7 +257,7 @@ func firstMonth(day catalogue.Day) int {
 
 // forgetInTerms gives an erased member a name that means nobody in all that
 // leases were and are to be.
-func (tx *Tx) forgetInTerms(m lease.MemberID, name string) error {
+func (tx *Tx) forgetInTerms(m tenancy.MemberID, name string) error {
 	type row struct {
 		id   string
 		n    int
@@ -275,7 +275,7 @@ func (tx *Tx) forgetInTerms(m lease.MemberID, name string) error {
 		return fmt.Errorf("ledger: erase terms: %w", err)
 	}
 	for _, v := range list {
-		var l lease.Lease
+		var l tenancy.Lease
 		if err := json.Unmarshal([]byte(v.body), &l); err != nil {
 			return fmt.Errorf("ledger: terms of lease %s: %w", v.id, err)
 		}
@@ -283,7 +283,7 @@ func (tx *Tx) forgetInTerms(m lease.MemberID, name string) error {
 		if i < 0 {
 			continue
 		}
-		l.Members[i] = lease.MemberID(name)
+		l.Members[i] = tenancy.MemberID(name)
 		body, err := json.Marshal(l)
 		if err != nil {
 			return err

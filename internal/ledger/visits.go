@@ -15,15 +15,15 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
 // Visit is a member's visit as it is kept, with its correction where it has one.
 type Visit struct {
 	ID         uuid.UUID
-	Member     lease.MemberID // empty once erased
-	Tenant     lease.TenantID
+	Member     tenancy.MemberID // empty once erased
+	Tenant     tenancy.TenantID
 	Space      catalogue.SpaceID
 	From       time.Time
 	To         time.Time // may lie in the future: an ending not yet due
@@ -94,7 +94,7 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 		var member, pass sql.NullString
 		var from, to, received int64
 		err := rows.Scan(&member, &pass, &from, &to, &received)
-		t.Subject = visit.Subject{Member: lease.MemberID(member.String), Pass: lease.PassID(pass.String)}
+		t.Subject = visit.Subject{Member: tenancy.MemberID(member.String), Pass: tenancy.PassID(pass.String)}
 		t.From, t.To, t.Received = at(from), at(to), at(received)
 		list = append(list, t)
 		return err
@@ -209,7 +209,7 @@ func (tx *Tx) SetCursor(name string, seq int64) error {
 // ReplaceVisits makes the member's visits that began in [from, to) those
 // given, leaving alone what did not change. A visit whose reads are no longer
 // kept stays as it was made, and what is given is not put over it.
-func (tx *Tx) ReplaceVisits(m lease.MemberID, from, to time.Time, visits []Visit) error {
+func (tx *Tx) ReplaceVisits(m tenancy.MemberID, from, to time.Time, visits []Visit) error {
 	old, settled, err := tx.visitsOf(m, from, to)
 	if err != nil {
 		return err
@@ -266,7 +266,7 @@ type visitRow struct {
 
 // visitsOf loads a member's visits that began in [from, to), and of those that
 // reach into it the settled ones.
-func (tx *Tx) visitsOf(m lease.MemberID, from, to time.Time) (old map[string]visitRow, settled []visitRow, err error) {
+func (tx *Tx) visitsOf(m tenancy.MemberID, from, to time.Time) (old map[string]visitRow, settled []visitRow, err error) {
 	old = map[string]visitRow{}
 	rows, err := tx.query("SELECT id, tenant, space, from_at, to_at, ended, settled FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?",
 		string(m), ms(from.Add(-visit.Longest)), ms(to))
@@ -317,9 +317,9 @@ func subjectKey(s visit.Subject) string {
 // subjectOf reads what subjectKey wrote.
 func subjectOf(key string) visit.Subject {
 	if key[0] == 'p' {
-		return visit.Subject{Pass: lease.PassID(key[2:])}
+		return visit.Subject{Pass: tenancy.PassID(key[2:])}
 	}
-	return visit.Subject{Member: lease.MemberID(key[2:])}
+	return visit.Subject{Member: tenancy.MemberID(key[2:])}
 }
 
 // PutPresence records where a subject is; nowhere where Space is empty or outside.
@@ -364,9 +364,9 @@ type SpaceTime struct {
 // To) where any of it is.
 type VisitFilter struct {
 	ID        uuid.UUID
-	Member    lease.MemberID
-	Members   []lease.MemberID // nil: all
-	Tenant    lease.TenantID
+	Member    tenancy.MemberID
+	Members   []tenancy.MemberID // nil: all
+	Tenant    tenancy.TenantID
 	Spaces    []catalogue.SpaceID // nil: all
 	During    []SpaceTime         // in which a visit began; nil: at any time
 	From, To  time.Time
@@ -451,7 +451,7 @@ func scanVisit(rows *sql.Rows) (Visit, error) {
 	var cfrom, cto, cat sql.NullInt64
 	err := rows.Scan(&id, &member, &v.Tenant, &v.Space, &from, &to, &v.Ended, &cfrom, &cto, &reason, &author, &cat)
 	copy(v.ID[:], id)
-	v.Member, v.From, v.To = lease.MemberID(member.String), at(from), at(to)
+	v.Member, v.From, v.To = tenancy.MemberID(member.String), at(from), at(to)
 	if reason.Valid {
 		v.Correction = &Correction{From: at(cfrom.Int64), To: at(cto.Int64), Reason: reason.String, Author: author.String, At: at(cat.Int64)}
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // The UIDs' lengths in bytes: older cards, and newer ones with telephones.
@@ -20,13 +20,13 @@ const (
 func (m *maker) cards() {
 	for i := range m.Members {
 		p := &m.Members[i]
-		status, from, to := lease.Active, (*time.Time)(nil), (*time.Time)(nil)
+		status, from, to := tenancy.Active, (*time.Time)(nil), (*time.Time)(nil)
 		switch draw := m.rng.IntN(100); {
 		case len(p.StaffSites) > 0 || m.example(p.Tenant):
 		case draw < 4:
-			m.card(p.ID, "ancienne-carte", lease.Lost, nil, nil)
+			m.card(p.ID, "ancienne-carte", tenancy.Lost, nil, nil)
 		case draw < 6:
-			status = lease.Revoked
+			status = tenancy.Revoked
 		case draw < 8:
 			to = m.instant(-m.between(1, 90))
 		case draw < 9:
@@ -36,13 +36,13 @@ func (m *maker) cards() {
 		}
 		m.card(p.ID, "carte", status, from, to)
 		if m.chance(15) {
-			m.card(p.ID, "mobile", lease.Active, nil, nil)
+			m.card(p.ID, "mobile", tenancy.Active, nil, nil)
 		}
 	}
 }
 
 // example reports whether the tenant is one of its site's two certain ones.
-func (m *maker) example(t lease.TenantID) bool {
+func (m *maker) example(t tenancy.TenantID) bool {
 	seen := map[catalogue.SiteID]int{}
 	for _, tenant := range m.Tenants[1:] {
 		if tenant.ID == t {
@@ -58,7 +58,7 @@ func (m *maker) instant(day int) *time.Time {
 	return &at
 }
 
-func (m *maker) card(p lease.MemberID, what string, status lease.Status, from, to *time.Time) {
+func (m *maker) card(p tenancy.MemberID, what string, status tenancy.Status, from, to *time.Time) {
 	kind, size := "card", longUID
 	switch {
 	case what == "mobile":
@@ -67,7 +67,7 @@ func (m *maker) card(p lease.MemberID, what string, status lease.Status, from, t
 		size = shortUID
 	}
 	m.Cards = append(m.Cards, Card{
-		Credential: lease.CredentialID(fmt.Sprintf("%s-%s", p, what)), Member: p, UID: m.uid(kind, size), Kind: kind,
+		Credential: tenancy.CredentialID(fmt.Sprintf("%s-%s", p, what)), Member: p, UID: m.uid(kind, size), Kind: kind,
 		Status: status, ValidFrom: from, ValidTo: to,
 	})
 }

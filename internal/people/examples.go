@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Example is a badge at a reader whose answer is certain at any hour.
@@ -29,11 +29,11 @@ func (w *World) Examples(site catalogue.SiteID) (opens, refused Example) {
 			continue
 		}
 		tenant := w.tenant(l.Tenant)
-		if l.Status == lease.Active && l.Plan == privateOffice && len(l.Spaces) > 0 && opens.Device == "" {
+		if l.Status == tenancy.Active && l.Plan == privateOffice && len(l.Spaces) > 0 && opens.Device == "" {
 			way := w.Network.Chain(l.Spaces[0])
 			opens = Example{w.reader(way[len(way)-1]), spell(card.UID), fmt.Sprintf("%s rents %s around the clock", tenant.Name, w.Network.Space(l.Spaces[0]).Name)}
 		}
-		if l.Status == lease.Suspended && l.Plan == fullCoworking && refused.Device == "" {
+		if l.Status == tenancy.Suspended && l.Plan == fullCoworking && refused.Device == "" {
 			refused = Example{w.reader(w.spaces(site, catalogue.Coworking)[0]), spell(card.UID), fmt.Sprintf("the coworking lease of %s is suspended: lease-suspended", tenant.Name)}
 		}
 	}
@@ -42,9 +42,9 @@ func (w *World) Examples(site catalogue.SiteID) (opens, refused Example) {
 
 // only reports whether the lease runs today, without an end, and is not helped by
 // another of its tenant.
-func (w *World) only(l lease.Lease) bool {
+func (w *World) only(l tenancy.Lease) bool {
 	for _, other := range w.Leases {
-		if other.Tenant == l.Tenant && other.ID != l.ID && l.Status == lease.Suspended {
+		if other.Tenant == l.Tenant && other.ID != l.ID && l.Status == tenancy.Suspended {
 			return false
 		}
 	}
@@ -53,8 +53,8 @@ func (w *World) only(l lease.Lease) bool {
 
 // goodCard is a card without bounds of a tenant's member who is neither staff
 // nor invited anywhere.
-func (w *World) goodCard(t lease.TenantID) (Card, bool) {
-	plain := map[lease.MemberID]bool{}
+func (w *World) goodCard(t tenancy.TenantID) (Card, bool) {
+	plain := map[tenancy.MemberID]bool{}
 	for _, p := range w.Members {
 		plain[p.ID] = p.Tenant == t && len(p.StaffSites) == 0
 	}
@@ -64,20 +64,20 @@ func (w *World) goodCard(t lease.TenantID) (Card, bool) {
 		}
 	}
 	for _, c := range w.Cards {
-		if plain[c.Member] && c.Status == lease.Active && c.ValidFrom == nil && c.ValidTo == nil {
+		if plain[c.Member] && c.Status == tenancy.Active && c.ValidFrom == nil && c.ValidTo == nil {
 			return c, true
 		}
 	}
 	return Card{}, false
 }
 
-func (w *World) tenant(id lease.TenantID) lease.Tenant {
+func (w *World) tenant(id tenancy.TenantID) tenancy.Tenant {
 	for _, t := range w.Tenants {
 		if t.ID == id {
 			return t
 		}
 	}
-	return lease.Tenant{}
+	return tenancy.Tenant{}
 }
 
 // reader is the first that lets into the space.

@@ -4,13 +4,13 @@ import (
 	"fmt"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // lease gives a tenant what it comes for, and those members of office tenants
 // for whom the office has no seat their days in the coworking.
-func (m *maker) lease(t lease.Tenant, s stance, people []lease.Member) {
-	l := lease.Lease{
+func (m *maker) lease(t tenancy.Tenant, s stance, people []tenancy.Member) {
+	l := tenancy.Lease{
 		ID: m.leaseID(t.ID, s.plan), Tenant: t.ID, Site: t.Site, Plan: s.plan, Status: s.status,
 		StartsOn: m.Today - catalogue.Day(m.between(60, 1200)), Spaces: []catalogue.SpaceID{},
 	}
@@ -21,7 +21,7 @@ func (m *maker) lease(t lease.Tenant, s stance, people []lease.Member) {
 	switch draw := m.rng.IntN(100); {
 	case s.sure:
 	case draw < 4:
-		l.Status = lease.Suspended
+		l.Status = tenancy.Suspended
 	case draw < 9:
 		l.EndsOn = m.day(-m.between(1, 40))
 	case draw < 13:
@@ -35,15 +35,15 @@ func (m *maker) lease(t lease.Tenant, s stance, people []lease.Member) {
 	m.Leases = append(m.Leases, l)
 	if s.plan == privateOffice && len(people) >= 3 && len(m.spaces(t.Site, catalogue.Coworking)) > 0 {
 		seats := min(m.Network.Space(s.space).Capacity, len(people)-1) // who has none in the office works in the coworking
-		m.Leases = append(m.Leases, lease.Lease{
-			ID: m.leaseID(t.ID, dayCoworking), Tenant: t.ID, Site: t.Site, Plan: dayCoworking, Status: lease.Active,
+		m.Leases = append(m.Leases, tenancy.Lease{
+			ID: m.leaseID(t.ID, dayCoworking), Tenant: t.ID, Site: t.Site, Plan: dayCoworking, Status: tenancy.Active,
 			StartsOn: m.Today - catalogue.Day(m.between(20, 300)), Spaces: []catalogue.SpaceID{}, Members: some(people[seats:], len(people)),
 		})
 	}
 }
 
-func (m *maker) leaseID(t lease.TenantID, p lease.PlanID) lease.ID {
-	return lease.ID(fmt.Sprintf("%s-%s", t, p))
+func (m *maker) leaseID(t tenancy.TenantID, p tenancy.PlanID) tenancy.LeaseID {
+	return tenancy.LeaseID(fmt.Sprintf("%s-%s", t, p))
 }
 
 func (m *maker) day(fromToday int) *catalogue.Day {
@@ -61,8 +61,8 @@ func (m *maker) rent(s stance) int {
 	return rent
 }
 
-func some(people []lease.Member, n int) []lease.MemberID {
-	ids := []lease.MemberID{}
+func some(people []tenancy.Member, n int) []tenancy.MemberID {
+	ids := []tenancy.MemberID{}
 	for _, p := range people[:min(n, len(people))] {
 		ids = append(ids, p.ID)
 	}

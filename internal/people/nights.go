@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 )
 
 // AtClosedHours reports whether an event is one that fills a site while its offices are closed.
-func AtClosedHours(e *lease.Event) bool { return strings.Contains(string(e.ID), crewMark) }
+func AtClosedHours(e *tenancy.Event) bool { return strings.Contains(string(e.ID), crewMark) }
 
 // nights gives each site a reason to be open whenever its offices are closed:
 // a night of making, a weekend of it. Each has its own crew, by turns.
@@ -46,17 +46,17 @@ func (m *maker) nights() {
 
 // stay adds one such event, from and to in minutes of the day. Crews take turns,
 // so that who was there by night sleeps by day.
-func (m *maker) stay(site catalogue.SiteID, rooms []catalogue.SpaceID, crew []lease.MemberID, day int, id, title string, from, to int) {
+func (m *maker) stay(site catalogue.SiteID, rooms []catalogue.SpaceID, crew []tenancy.MemberID, day int, id, title string, from, to int) {
 	turn := (day - nightsFrom) * 2
 	if id == "nuit" {
 		turn++
 	}
-	var invited []lease.MemberID
+	var invited []tenancy.MemberID
 	for i := range min(crewSize, len(crew)/3) {
 		invited = append(invited, crew[(turn*crewSize+i)%len(crew)])
 	}
-	m.Events = append(m.Events, lease.Event{
-		ID: lease.EventID(fmt.Sprintf("%s%s%s-%s", site, crewMark, id, strings.ReplaceAll((m.Today+catalogue.Day(day)).String(), "-", ""))), Title: title, Spaces: rooms,
+	m.Events = append(m.Events, tenancy.Event{
+		ID: tenancy.EventID(fmt.Sprintf("%s%s%s-%s", site, crewMark, id, strings.ReplaceAll((m.Today+catalogue.Day(day)).String(), "-", ""))), Title: title, Spaces: rooms,
 		StartsAt: m.at(day, from/60, from%60), EndsAt: m.at(day, to/60, to%60), Audience: "invited", Invited: invited,
 	})
 }
@@ -75,26 +75,26 @@ func (m *maker) nightRooms(site catalogue.SiteID) []catalogue.SpaceID {
 }
 
 // crew draws those who take turns: nobody who is an example of who may or may not pass.
-func (m *maker) crew(site catalogue.SiteID) []lease.MemberID {
-	good := map[lease.MemberID]bool{} // with a badge that opens
+func (m *maker) crew(site catalogue.SiteID) []tenancy.MemberID {
+	good := map[tenancy.MemberID]bool{} // with a badge that opens
 	for _, c := range m.Cards {
-		if c.Status == lease.Active && c.ValidTo == nil && c.ValidFrom == nil {
+		if c.Status == tenancy.Active && c.ValidTo == nil && c.ValidFrom == nil {
 			good[c.Member] = true
 		}
 	}
 	tenants := m.tenantsOf(site)
-	mine := map[lease.TenantID]bool{}
+	mine := map[tenancy.TenantID]bool{}
 	for _, t := range tenants[min(2, len(tenants)):] {
 		mine[t] = true
 	}
-	var all []lease.MemberID
+	var all []tenancy.MemberID
 	for _, p := range m.Members {
 		if mine[p.Tenant] && good[p.ID] {
 			all = append(all, p.ID)
 		}
 	}
 	// Every second one, so that a crew is of many tenants and their rooms do not stay empty by day.
-	var crew []lease.MemberID
+	var crew []tenancy.MemberID
 	for turn := range crewTurns {
 		for i := 2 * turn; i < len(all) && len(crew) < crewTurns*crewSize; i += 2 * crewTurns {
 			crew = append(crew, all[i])
@@ -114,8 +114,8 @@ func (m *maker) workshops() {
 					day -= 2
 				}
 				guests := m.guests(s.ID)
-				m.Events = append(m.Events, lease.Event{
-					ID: lease.EventID(fmt.Sprintf("%s-atelier-%d", room, week+2)), Title: "Atelier, " + m.Network.Space(room).Name, Spaces: []catalogue.SpaceID{room},
+				m.Events = append(m.Events, tenancy.Event{
+					ID: tenancy.EventID(fmt.Sprintf("%s-atelier-%d", room, week+2)), Title: "Atelier, " + m.Network.Space(room).Name, Spaces: []catalogue.SpaceID{room},
 					StartsAt: m.at(day, 14, 0), EndsAt: m.at(day, 16, 0), Audience: "invited", Invited: guests[:min(len(guests), max(2, m.Network.Space(room).Capacity/2))],
 				})
 			}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // World is all people of the demo. The order of each list is fixed, and
@@ -20,31 +20,31 @@ import (
 type World struct {
 	Network   *catalogue.Network
 	Today     catalogue.Day
-	Schedules []lease.Schedule
-	Plans     []lease.Plan
-	Tenants   []lease.Tenant
-	Members   []lease.Member
+	Schedules []tenancy.Schedule
+	Plans     []tenancy.Plan
+	Tenants   []tenancy.Tenant
+	Members   []tenancy.Member
 	Cards     []Card
-	Leases    []lease.Lease
+	Leases    []tenancy.Lease
 	Passes    []Pass
-	Events    []lease.Event
+	Events    []tenancy.Event
 }
 
 // Card is a credential with the UID that its owner badges with.
 type Card struct {
-	Credential lease.CredentialID
-	Member     lease.MemberID
+	Credential tenancy.CredentialID
+	Member     tenancy.MemberID
 	UID        []byte // 4 or 7 bytes, as read
 	Kind       string // card or mobile
-	Status     lease.Status
+	Status     tenancy.Status
 	ValidFrom  *time.Time // nil: without bound
 	ValidTo    *time.Time // excluded; nil: without bound
 }
 
 // Pass is a visitor's pass with its QR token; the badge is "qr:" and Token.
 type Pass struct {
-	ID        lease.PassID
-	Host      lease.MemberID
+	ID        tenancy.PassID
+	Host      tenancy.MemberID
 	Name      string
 	Spaces    []catalogue.SpaceID
 	ValidFrom time.Time

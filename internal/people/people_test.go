@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 var today = catalogue.Date(2026, 11, 23)
@@ -51,9 +51,9 @@ func TestAnotherDayMovesDatesAndNobody(t *testing.T) {
 
 // book puts the world into a lease.Book, which checks every reference. The
 // UIDs' hashes stand for those under the ledger's keys.
-func book(t testing.TB, w *World) *lease.Book {
+func book(t testing.TB, w *World) *tenancy.Book {
 	t.Helper()
-	b := lease.NewBook(w.Network)
+	b := tenancy.NewBook(w.Network)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -73,16 +73,16 @@ func book(t testing.TB, w *World) *lease.Book {
 		must(b.PutMember(m))
 	}
 	for _, c := range w.Cards {
-		h := lease.Hash(sha256.Sum256(c.UID))
-		must(b.PutCredential(lease.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status,
+		h := tenancy.CredentialHash(sha256.Sum256(c.UID))
+		must(b.PutCredential(tenancy.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status,
 			ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: h, ForList: h}))
 	}
 	for _, l := range w.Leases {
 		must(b.PutLease(l))
 	}
 	for _, p := range w.Passes {
-		h := lease.Hash(sha256.Sum256([]byte(p.Token)))
-		must(b.PutPass(lease.Pass{ID: p.ID, Host: p.Host, Name: p.Name, Spaces: p.Spaces, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Lookup: h, ForList: h}))
+		h := tenancy.CredentialHash(sha256.Sum256([]byte(p.Token)))
+		must(b.PutPass(tenancy.Pass{ID: p.ID, Host: p.Host, Name: p.Name, Spaces: p.Spaces, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Lookup: h, ForList: h}))
 	}
 	for _, e := range w.Events {
 		must(b.PutEvent(e))
@@ -146,7 +146,7 @@ func TestTheNetworkIsPeopledAsDescribed(t *testing.T) {
 	if len(w.Tenants) != tenantCount || len(w.Members) != memberCount {
 		t.Errorf("%d tenants, %d members", len(w.Tenants), len(w.Members))
 	}
-	kinds, statuses, plans := map[string]int{}, map[lease.Status]int{}, map[lease.PlanID]int{}
+	kinds, statuses, plans := map[string]int{}, map[tenancy.Status]int{}, map[tenancy.PlanID]int{}
 	for _, x := range w.Tenants {
 		kinds[x.Kind]++
 	}
@@ -172,13 +172,13 @@ func TestTheNetworkIsPeopledAsDescribed(t *testing.T) {
 		for _, c := range []struct {
 			is    bool
 			count *int
-		}{{l.Status == lease.Suspended, &suspended}, {l.EndsOn != nil && *l.EndsOn < today, &ended}, {l.StartsOn > today, &toCome}, {l.Members != nil, &restricted}} {
+		}{{l.Status == tenancy.Suspended, &suspended}, {l.EndsOn != nil && *l.EndsOn < today, &ended}, {l.StartsOn > today, &toCome}, {l.Members != nil, &restricted}} {
 			if c.is {
 				*c.count++
 			}
 		}
 	}
-	if kinds[company] < 30 || kinds[associative] < 4 || kinds[institution] < 3 || statuses[lease.Lost] < 5 || statuses[lease.Revoked] < 5 || outOfDate < 5 ||
+	if kinds[company] < 30 || kinds[associative] < 4 || kinds[institution] < 3 || statuses[tenancy.Lost] < 5 || statuses[tenancy.Revoked] < 5 || outOfDate < 5 ||
 		suspended < 4 || ended == 0 || toCome == 0 || restricted < 4 || len(plans) != len(w.Plans) {
 		t.Errorf("tenants %v, cards %v, %d out of date, leases: %d suspended %d ended %d to come %d restricted, plans %v", kinds, statuses, outOfDate, suspended, ended, toCome, restricted, plans)
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // The kinds of tenants (rules 1.1).
@@ -22,8 +22,8 @@ func (m *maker) team() {
 	if len(sites) == 0 {
 		return
 	}
-	id := lease.TenantID(m.names.id("lorntech"))
-	m.Tenants = append(m.Tenants, lease.Tenant{ID: id, Name: "LORnTECH", Site: sites[0].ID, Kind: institution})
+	id := tenancy.TenantID(m.names.id("lorntech"))
+	m.Tenants = append(m.Tenants, tenancy.Tenant{ID: id, Name: "LORnTECH", Site: sites[0].ID, Kind: institution})
 	var all []catalogue.SiteID
 	for _, s := range sites {
 		all = append(all, s.ID)
@@ -31,7 +31,7 @@ func (m *maker) team() {
 			p := m.member(id, institution)
 			p.StaffSites = []catalogue.SiteID{s.ID}
 			if job < 2 {
-				p.Roles = []string{lease.Responder}
+				p.Roles = []string{tenancy.Responder}
 			}
 		}
 	}
@@ -41,11 +41,11 @@ func (m *maker) team() {
 }
 
 // member adds a person of a tenant.
-func (m *maker) member(t lease.TenantID, kind string) *lease.Member {
+func (m *maker) member(t tenancy.TenantID, kind string) *tenancy.Member {
 	name, id := m.names.person(m.rng)
 	domain := map[string]string{company: "example.com", associative: "example.org", institution: "example.net"}[kind]
-	m.Members = append(m.Members, lease.Member{
-		ID: lease.MemberID(id), Tenant: t, Name: name, Email: strings.ReplaceAll(id, "-", ".") + "@" + domain,
+	m.Members = append(m.Members, tenancy.Member{
+		ID: tenancy.MemberID(id), Tenant: t, Name: name, Email: strings.ReplaceAll(id, "-", ".") + "@" + domain,
 		Roles: []string{}, StaffSites: []catalogue.SiteID{},
 	})
 	return &m.Members[len(m.Members)-1]
@@ -84,7 +84,7 @@ func (m *maker) site(s *catalogue.Site, firms, people int) {
 			kind = institution
 		}
 		name, id := m.names.tenant(m.rng, kind, s.City)
-		t := lease.Tenant{ID: lease.TenantID(id), Name: name, Site: s.ID, Kind: kind}
+		t := tenancy.Tenant{ID: tenancy.TenantID(id), Name: name, Site: s.ID, Kind: kind}
 		m.Tenants = append(m.Tenants, t)
 		left := firms - i
 		size := min(people, max(people/left+m.between(-people/left/2, people/left/2), 2))
@@ -95,7 +95,7 @@ func (m *maker) site(s *catalogue.Site, firms, people int) {
 		first := len(m.Members)
 		for range size {
 			if p := m.member(t.ID, kind); m.chance(1) {
-				p.Roles = []string{lease.Responder}
+				p.Roles = []string{tenancy.Responder}
 			}
 		}
 		m.lease(t, stance, m.Members[first:])
@@ -105,7 +105,7 @@ func (m *maker) site(s *catalogue.Site, firms, people int) {
 // market is what of a site is still to let.
 type market struct {
 	offices, incubators, studios []catalogue.SpaceID
-	shared                       []lease.PlanID // of what the site has
+	shared                       []tenancy.PlanID // of what the site has
 }
 
 func (m *maker) market(site catalogue.SiteID) *market {
@@ -116,11 +116,11 @@ func (m *maker) market(site catalogue.SiteID) *market {
 	}
 	for _, offer := range []struct {
 		kind  catalogue.SpaceKind
-		plans []lease.PlanID
+		plans []tenancy.PlanID
 	}{
-		{catalogue.Coworking, []lease.PlanID{fullCoworking, dayCoworking, roaming, fullCoworking}},
-		{catalogue.AssociationsOffice, []lease.PlanID{association, association, association}},
-		{catalogue.FabLab, []lease.PlanID{makers}},
+		{catalogue.Coworking, []tenancy.PlanID{fullCoworking, dayCoworking, roaming, fullCoworking}},
+		{catalogue.AssociationsOffice, []tenancy.PlanID{association, association, association}},
+		{catalogue.FabLab, []tenancy.PlanID{makers}},
 	} {
 		if len(m.spaces(site, offer.kind)) > 0 {
 			k.shared = append(k.shared, offer.plans...)
@@ -142,9 +142,9 @@ func (m *maker) lettable(ids []catalogue.SpaceID) []catalogue.SpaceID {
 
 // stance is what a tenant comes for.
 type stance struct {
-	plan   lease.PlanID
+	plan   tenancy.PlanID
 	space  catalogue.SpaceID // its own; empty: none
-	status lease.Status
+	status tenancy.Status
 	sure   bool // neither ended nor still to come
 }
 
@@ -152,10 +152,10 @@ type stance struct {
 // one with an office around the clock, one whose coworking is suspended, which
 // are the demo's examples, and one that works in the coworking.
 func (k *market) stance(m *maker, i int) stance {
-	s := stance{status: lease.Active, sure: i < 3}
+	s := stance{status: tenancy.Active, sure: i < 3}
 	switch draw := m.rng.IntN(10); {
 	case i == 1 && len(k.shared) > 0 && k.shared[0] == fullCoworking:
-		s.plan, s.status = fullCoworking, lease.Suspended
+		s.plan, s.status = fullCoworking, tenancy.Suspended
 	case i%3 == 2 && len(k.shared) > 0: // hours in the coworking are what is billed most
 		s.plan = k.shared[i/3%len(k.shared)]
 	case (i == 0 || draw < 4) && len(k.offices) > 0:

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // passes gives each site visitors: yesterday's, today's and tomorrow's.
@@ -20,7 +20,7 @@ func (m *maker) passes() {
 			for i := range 2 {
 				name, _ := m.names.person(m.rng)
 				m.Passes = append(m.Passes, Pass{
-					ID: lease.PassID(fmt.Sprintf("%s-visite-%d", s.ID, (day+1)*2+i+1)), Host: host, Name: name,
+					ID: tenancy.PassID(fmt.Sprintf("%s-visite-%d", s.ID, (day+1)*2+i+1)), Host: host, Name: name,
 					Spaces:    []catalogue.SpaceID{rooms[m.rng.IntN(len(rooms))]},
 					ValidFrom: m.at(day, 8, 0), ValidTo: m.at(day, 20, 0), Token: m.token(),
 				})
@@ -40,7 +40,7 @@ func (m *maker) token() string {
 }
 
 // host is a member who may invite: the first of the site's first tenant.
-func (m *maker) host(site catalogue.SiteID) (lease.MemberID, bool) {
+func (m *maker) host(site catalogue.SiteID) (tenancy.MemberID, bool) {
 	tenants := m.tenantsOf(site)
 	for _, p := range m.Members {
 		if len(tenants) > 0 && p.Tenant == tenants[0] {
@@ -51,8 +51,8 @@ func (m *maker) host(site catalogue.SiteID) (lease.MemberID, bool) {
 }
 
 // tenantsOf lists a site's tenants but LORnTECH itself.
-func (w *World) tenantsOf(site catalogue.SiteID) []lease.TenantID {
-	var ids []lease.TenantID
+func (w *World) tenantsOf(site catalogue.SiteID) []tenancy.TenantID {
+	var ids []tenancy.TenantID
 	for i, t := range w.Tenants {
 		if i > 0 && t.Site == site {
 			ids = append(ids, t.ID)
@@ -79,9 +79,9 @@ func (m *maker) events() {
 			{-1, 14, 17, "Atelier prototypage"},
 			{1, 14, 17, "Atelier données ouvertes"},
 		} {
-			event := lease.Event{
-				ID: lease.EventID(fmt.Sprintf("%s-evenement-%d", s.ID, i+1)), Title: e.title, Spaces: rooms[:1],
-				StartsAt: m.at(e.day, e.from, 0), EndsAt: m.at(e.day, e.to, 0), Audience: "public", Invited: []lease.MemberID{},
+			event := tenancy.Event{
+				ID: tenancy.EventID(fmt.Sprintf("%s-evenement-%d", s.ID, i+1)), Title: e.title, Spaces: rooms[:1],
+				StartsAt: m.at(e.day, e.from, 0), EndsAt: m.at(e.day, e.to, 0), Audience: "public", Invited: []tenancy.MemberID{},
 			}
 			if i >= 3 {
 				event.Audience, event.Invited = "invited", m.guests(s.ID)
@@ -94,19 +94,19 @@ func (m *maker) events() {
 // guests draws twelve of the site's members, none of its first two tenants:
 // they are the examples, and an invitation would open to them. Nor any of those
 // who are up at night.
-func (m *maker) guests(site catalogue.SiteID) []lease.MemberID {
+func (m *maker) guests(site catalogue.SiteID) []tenancy.MemberID {
 	tenants := m.tenantsOf(site)
-	mine := map[lease.TenantID]bool{}
+	mine := map[tenancy.TenantID]bool{}
 	for _, t := range tenants[min(2, len(tenants)):] {
 		mine[t] = true
 	}
 	up := m.crew(site)
-	var all []lease.MemberID
+	var all []tenancy.MemberID
 	for _, p := range m.Members {
 		if mine[p.Tenant] && !slices.Contains(up, p.ID) {
 			all = append(all, p.ID)
 		}
 	}
 	m.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return append([]lease.MemberID{}, all[:min(12, len(all))]...)
+	return append([]tenancy.MemberID{}, all[:min(12, len(all))]...)
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -18,7 +18,7 @@ import (
 type History interface {
 	// LastActs calls yield with the last act on each thing before an entry of the chain.
 	LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error
-	Lockdowns(ctx context.Context, since time.Time) ([]lease.Lockdown, error)
+	Lockdowns(ctx context.Context, since time.Time) ([]tenancy.Lockdown, error)
 	ledger.TermsStore
 }
 
@@ -31,7 +31,9 @@ type Then struct {
 }
 
 // HashOf is what a credential or a pass is known by in [Then].
-func HashOf(kind Kind, id string) lease.Hash { return sha256.Sum256([]byte(string(kind) + "/" + id)) }
+func HashOf(kind Kind, id string) tenancy.CredentialHash {
+	return sha256.Sum256([]byte(string(kind) + "/" + id))
+}
 
 // AsOf makes the rights as they were before an entry of the chain, at an
 // instant. What no longer fits the catalogue is left out.
@@ -57,7 +59,7 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 		return nil, err
 	}
 	n := catalogue.At(k.history, at)
-	book := lease.NewBook(n)
+	book := tenancy.NewBook(n)
 	book.SetToday(k.day(at))
 	book.SetLoading(true)
 	for _, kind := range Kinds() {
@@ -73,10 +75,10 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 	if err != nil {
 		return nil, err
 	}
-	var of []lease.Lockdown
+	var of []tenancy.Lockdown
 	for _, l := range lockdowns {
 		if !l.From.After(at) && (l.To == nil || l.To.After(at)) {
-			of = append(of, lease.Lockdown{Site: l.Site, From: l.From})
+			of = append(of, tenancy.Lockdown{Site: l.Site, From: l.From})
 		}
 	}
 	then.InForce = InForce{Book: book, Lockdowns: of, Index: k.compilerOf(n).Compile(book, of), Since: at}
@@ -86,10 +88,10 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 // termsThen adds what plans and leases were and were to be, as far as it was
 // recorded by then. What was recorded before entries were noted stays as its
 // last act says.
-func termsThen(ctx context.Context, book *lease.Book, h History, before int64, n *catalogue.Network) error {
+func termsThen(ctx context.Context, book *tenancy.Book, h History, before int64, n *catalogue.Network) error {
 	known := func(_ time.Time, entry int64) bool { return entry < before }
 	noted := func(entry int64) bool { return entry != 0 }
-	plans, err := ledger.TermsOf[lease.PlanID, lease.Plan](ctx, h, string(KindPlan))
+	plans, err := ledger.TermsOf[tenancy.PlanID, tenancy.Plan](ctx, h, string(KindPlan))
 	if err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func withHash(kind Kind, id string, a ingest.Act) ([]byte, error) {
 
 // Badge is the hash by which [Then] knows what was badged: the credential
 // whose UID it is, else one of the subject that the read found.
-func (t *Then) Badge(credential lease.CredentialID, who visit.Subject) lease.Hash {
+func (t *Then) Badge(credential tenancy.CredentialID, who visit.Subject) tenancy.CredentialHash {
 	if c, ok := t.Book.Credential(credential); ok && (who.Member == "" || c.Member == who.Member) {
 		return HashOf(KindCredential, string(credential))
 	}
@@ -146,5 +148,5 @@ func (t *Then) Badge(credential lease.CredentialID, who visit.Subject) lease.Has
 			return HashOf(KindCredential, string(c.ID))
 		}
 	}
-	return lease.Hash{}
+	return tenancy.CredentialHash{}
 }

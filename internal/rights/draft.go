@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Draft is a change of many things that is made one by one and committed at once.
 type Draft struct {
 	base    *InForce
-	book    *lease.Book
+	book    *tenancy.Book
 	changes []Change
 	moment  moment
 }
@@ -27,7 +27,7 @@ func (k *Keeper) Draft() *Draft {
 }
 
 // Book is the book as the draft makes it; not to be changed.
-func (d *Draft) Book() *lease.Book { return d.book }
+func (d *Draft) Book() *tenancy.Book { return d.book }
 
 // Put checks an entity against the draft and adds it. Errors are package lease's.
 func (d *Draft) Put(v any) error {

@@ -4,14 +4,14 @@ import (
 	"context"
 	"slices"
 
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Erase forgets a person (rules 12.4): their credentials and passes end,
 // leases and events no longer name them, their record goes, and the ledger
 // forgets who its reads were. Hours that bills still need stay, without a name.
-func (k *Keeper) Erase(ctx context.Context, actor string, id lease.MemberID) error {
+func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	m := k.moment(actor)
@@ -75,9 +75,11 @@ func (e edit) forget(tx *ledger.Tx, m moment) error {
 }
 
 // namedIn are the leases that ever named a person, or are to.
-func namedIn(book *lease.Book, id lease.MemberID) (list []lease.ID) {
+func namedIn(book *tenancy.Book, id tenancy.MemberID) (list []tenancy.LeaseID) {
 	for l, t := range book.AllLeaseTerms() {
-		if slices.ContainsFunc(t.Changes(), func(c lease.Change[lease.Lease]) bool { return c.Value != nil && slices.Contains(c.Value.Members, id) }) {
+		if slices.ContainsFunc(t.Changes(), func(c tenancy.Change[tenancy.Lease]) bool {
+			return c.Value != nil && slices.Contains(c.Value.Members, id)
+		}) {
 			list = append(list, l)
 		}
 	}
@@ -85,7 +87,7 @@ func namedIn(book *lease.Book, id lease.MemberID) (list []lease.ID) {
 }
 
 // without lists the changes that take a person out of a book, and whose acts tell of them.
-func without(book *lease.Book, id lease.MemberID) (changes []Change, targets []string) {
+func without(book *tenancy.Book, id tenancy.MemberID) (changes []Change, targets []string) {
 	drop := func(kind Kind, name string) {
 		changes = append(changes, Change{Delete: &Key{kind, name}})
 		targets = append(targets, string(kind)+"/"+name)
@@ -104,7 +106,7 @@ func without(book *lease.Book, id lease.MemberID) (changes []Change, targets []s
 	}
 	for e := range book.Events() {
 		if slices.Contains(e.Invited, id) {
-			e.Invited = slices.DeleteFunc(slices.Clone(e.Invited), func(m lease.MemberID) bool { return m == id })
+			e.Invited = slices.DeleteFunc(slices.Clone(e.Invited), func(m tenancy.MemberID) bool { return m == id })
 			changes = append(changes, Change{Put: e})
 			targets = append(targets, string(KindEvent)+"/"+string(e.ID))
 		}

@@ -6,12 +6,12 @@ import (
 	"fmt"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // load fills the book from the ledger's records, each kind after those it refers to.
-func load(ctx context.Context, book *lease.Book, store Store, n *catalogue.Network) error {
+func load(ctx context.Context, book *tenancy.Book, store Store, n *catalogue.Network) error {
 	byKind := map[Kind][]ledger.Record{}
 	err := store.Records(ctx, func(r ledger.Record) error {
 		byKind[Kind(r.Kind)] = append(byKind[Kind(r.Kind)], r)
@@ -31,8 +31,8 @@ func load(ctx context.Context, book *lease.Book, store Store, n *catalogue.Netwo
 }
 
 // loadTerms adds what plans and leases were and are to be.
-func loadTerms(ctx context.Context, book *lease.Book, store ledger.TermsStore, n *catalogue.Network) error {
-	plans, err := ledger.TermsOf[lease.PlanID, lease.Plan](ctx, store, string(KindPlan))
+func loadTerms(ctx context.Context, book *tenancy.Book, store ledger.TermsStore, n *catalogue.Network) error {
+	plans, err := ledger.TermsOf[tenancy.PlanID, tenancy.Plan](ctx, store, string(KindPlan))
 	if err != nil {
 		return err
 	}
@@ -53,8 +53,8 @@ func loadTerms(ctx context.Context, book *lease.Book, store ledger.TermsStore, n
 }
 
 // forgotten are the names that mean nobody, by which leases name whom was erased.
-func forgotten(leases map[lease.ID]lease.Terms[lease.Lease]) map[lease.MemberID]bool {
-	names := map[lease.MemberID]bool{}
+func forgotten(leases map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]) map[tenancy.MemberID]bool {
+	names := map[tenancy.MemberID]bool{}
 	for _, t := range leases {
 		for _, c := range t.Changes() {
 			if c.Value == nil {
@@ -70,7 +70,7 @@ func forgotten(leases map[lease.ID]lease.Terms[lease.Lease]) map[lease.MemberID]
 	return names
 }
 
-func loadOne(book *lease.Book, kind Kind, r ledger.Record, n *catalogue.Network) error {
+func loadOne(book *tenancy.Book, kind Kind, r ledger.Record, n *catalogue.Network) error {
 	// What was recorded names spaces as they were called then.
 	named := func(list []catalogue.SpaceID) []catalogue.SpaceID {
 		for i := range list {
@@ -85,12 +85,12 @@ func loadOne(book *lease.Book, kind Kind, r ledger.Record, n *catalogue.Network)
 		return put(r, book.PutMember)
 	case KindCredential:
 		return put(r, func(c credentialRecord) error {
-			return book.PutCredential(lease.Credential{ID: lease.CredentialID(r.ID), Member: c.Member, Kind: c.Kind, Status: c.Status,
+			return book.PutCredential(tenancy.Credential{ID: tenancy.CredentialID(r.ID), Member: c.Member, Kind: c.Kind, Status: c.Status,
 				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: hash(c.Lookup), ForList: hash(c.ForList), Since: c.Since})
 		})
 	case kindFormer:
 		return put(r, func(f formerRecord) error {
-			book.AddFormer(lease.Former{Lookup: hash(f.Lookup), Member: f.Member, Until: f.Until})
+			book.AddFormer(tenancy.Former{Lookup: hash(f.Lookup), Member: f.Member, Until: f.Until})
 			return nil
 		})
 	case KindSchedule:
@@ -98,17 +98,17 @@ func loadOne(book *lease.Book, kind Kind, r ledger.Record, n *catalogue.Network)
 	case KindPlan:
 		return put(r, book.PutPlan)
 	case KindLease:
-		return put(r, func(l lease.Lease) error {
+		return put(r, func(l tenancy.Lease) error {
 			l.Spaces = named(l.Spaces)
 			return book.PutLease(l)
 		})
 	case KindPass:
 		return put(r, func(p passRecord) error {
-			return book.PutPass(lease.Pass{ID: lease.PassID(r.ID), Host: p.Host, Name: p.Name, Spaces: named(p.Spaces),
+			return book.PutPass(tenancy.Pass{ID: tenancy.PassID(r.ID), Host: p.Host, Name: p.Name, Spaces: named(p.Spaces),
 				ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Deleted: p.Deleted, Lookup: hash(p.Lookup), ForList: hash(p.ForList)})
 		})
 	default:
-		return put(r, func(e lease.Event) error {
+		return put(r, func(e tenancy.Event) error {
 			e.Spaces = named(e.Spaces)
 			return book.PutEvent(e)
 		})
@@ -123,7 +123,7 @@ func put[T any](r ledger.Record, put func(T) error) error {
 	return put(v)
 }
 
-func hash(b []byte) (h lease.Hash) {
+func hash(b []byte) (h tenancy.CredentialHash) {
 	copy(h[:], b)
 	return h
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Kind names a kind of entity, as the ledger and the audit do.
@@ -33,15 +33,15 @@ func Kinds() []Kind {
 
 // credentialRecord is a credential as the ledger keeps it: hashes, never the UID.
 type credentialRecord struct {
-	Member    lease.MemberID `json:"member"`
-	Kind      string         `json:"kind"`
-	Status    lease.Status   `json:"status"`
-	ValidFrom *time.Time     `json:"valid_from"`
-	ValidTo   *time.Time     `json:"valid_to"`
-	Lookup    []byte         `json:"lookup,omitempty"`
-	ForList   []byte         `json:"for_list,omitempty"`
-	Since     *time.Time     `json:"since,omitempty"`
-	Seal      string         `json:"seal,omitempty"` // of an act: of the hashes
+	Member    tenancy.MemberID `json:"member"`
+	Kind      string           `json:"kind"`
+	Status    tenancy.Status   `json:"status"`
+	ValidFrom *time.Time       `json:"valid_from"`
+	ValidTo   *time.Time       `json:"valid_to"`
+	Lookup    []byte           `json:"lookup,omitempty"`
+	ForList   []byte           `json:"for_list,omitempty"`
+	Since     *time.Time       `json:"since,omitempty"`
+	Seal      string           `json:"seal,omitempty"` // of an act: of the hashes
 }
 
 // kindFormer is of badges' former holders. They are no entity: nobody puts or
@@ -50,19 +50,19 @@ const kindFormer Kind = "former"
 
 // formerRecord is a former holder as the ledger keeps it.
 type formerRecord struct {
-	Lookup []byte         `json:"lookup"`
-	Member lease.MemberID `json:"member,omitempty"`
-	Until  time.Time      `json:"until"`
+	Lookup []byte           `json:"lookup"`
+	Member tenancy.MemberID `json:"member,omitempty"`
+	Until  time.Time        `json:"until"`
 }
 
-func recordOf(f lease.Former) (ledger.Record, error) {
+func recordOf(f tenancy.Former) (ledger.Record, error) {
 	body, err := json.Marshal(formerRecord{f.Lookup[:], f.Member, f.Until})
 	return ledger.Record{Kind: string(kindFormer), ID: fmt.Sprintf("%x-%d", f.Lookup, f.Until.UnixMilli()), Body: body}, err
 }
 
 // passRecord is a pass as the ledger keeps it: hashes, never the token.
 type passRecord struct {
-	Host      lease.MemberID      `json:"host"`
+	Host      tenancy.MemberID    `json:"host"`
 	Name      string              `json:"name"`
 	Spaces    []catalogue.SpaceID `json:"spaces"`
 	ValidFrom time.Time           `json:"valid_from"`
@@ -90,7 +90,7 @@ type moment struct {
 	actor string
 }
 
-func makeEdit(book *lease.Book, c Change, m moment) (edit, error) {
+func makeEdit(book *tenancy.Book, c Change, m moment) (edit, error) {
 	now := m.now
 	switch {
 	case c.Delete != nil:
@@ -101,23 +101,23 @@ func makeEdit(book *lease.Book, c Change, m moment) (edit, error) {
 	e := edit{action: "put", body: c.Put, audit: c.Put}
 	var err error
 	switch v := c.Put.(type) {
-	case lease.Tenant:
+	case tenancy.Tenant:
 		e.key, err = Key{KindTenant, string(v.ID)}, book.PutTenant(v)
 		e.terms = &termsEdit{add: true, from: m.day}
-	case lease.Member:
+	case tenancy.Member:
 		e.key, err = Key{KindMember, string(v.ID)}, book.PutMember(v)
-	case lease.Credential:
+	case tenancy.Credential:
 		return putCredential(book, v, now)
-	case lease.Schedule:
+	case tenancy.Schedule:
 		e.key, err = Key{KindSchedule, string(v.ID)}, book.PutSchedule(v)
-	case lease.Plan:
+	case tenancy.Plan:
 		return putPlan(book, v, c.when(m))
-	case lease.Lease:
+	case tenancy.Lease:
 		return putLease(book, v, c.when(m))
-	case lease.Pass:
+	case tenancy.Pass:
 		e.key, err = Key{KindPass, string(v.ID)}, book.PutPass(v)
 		e.body, e.audit = passBodies(v)
-	case lease.Event:
+	case tenancy.Event:
 		e.key, err = Key{KindEvent, string(v.ID)}, book.PutEvent(v)
 	default:
 		err = fmt.Errorf("rights: cannot put a %T", v)
@@ -127,7 +127,7 @@ func makeEdit(book *lease.Book, c Change, m moment) (edit, error) {
 
 // putCredential also notes since when its badge is its holder's, where somebody
 // else had that badge before, and that the badge it had before is so no more.
-func putCredential(book *lease.Book, v lease.Credential, now time.Time) (edit, error) {
+func putCredential(book *tenancy.Book, v tenancy.Credential, now time.Time) (edit, error) {
 	e := edit{action: "put", key: Key{KindCredential, string(v.ID)}}
 	old, there := book.Credential(v.ID)
 	v.Since = old.Since
@@ -153,52 +153,52 @@ func putCredential(book *lease.Book, v lease.Credential, now time.Time) (edit, e
 }
 
 // retire remembers until when a credential's badge was its holder's.
-func (e *edit) retire(book *lease.Book, c lease.Credential, now time.Time) error {
-	f := lease.Former{Lookup: c.Lookup, Member: c.Member, Until: now.UTC().Truncate(time.Millisecond)}
+func (e *edit) retire(book *tenancy.Book, c tenancy.Credential, now time.Time) error {
+	f := tenancy.Former{Lookup: c.Lookup, Member: c.Member, Until: now.UTC().Truncate(time.Millisecond)}
 	book.AddFormer(f)
 	r, err := recordOf(f)
 	e.also = append(e.also, r)
 	return err
 }
 
-func passBodies(v lease.Pass) (body, audit any) {
+func passBodies(v tenancy.Pass) (body, audit any) {
 	r := passRecord{Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: v.ValidFrom, ValidTo: v.ValidTo, Deleted: v.Deleted, Lookup: v.Lookup[:], ForList: v.ForList[:]}
 	bare := r
 	bare.Lookup, bare.ForList, bare.Seal = nil, nil, ledger.Seal(v.Lookup[:], v.ForList[:])
 	return r, bare
 }
 
-func makeDelete(book *lease.Book, k Key, m moment) (edit, error) {
+func makeDelete(book *tenancy.Book, k Key, m moment) (edit, error) {
 	e, now := edit{key: k, action: "delete", audit: struct{}{}}, m.now
 	switch k.Kind {
 	case KindTenant:
 		e.terms = &termsEdit{add: true, from: m.day}
-		return e, book.DeleteTenant(lease.TenantID(k.ID))
+		return e, book.DeleteTenant(tenancy.TenantID(k.ID))
 	case KindMember:
 		return deleteMember(book, e)
 	case KindCredential:
-		old, _ := book.Credential(lease.CredentialID(k.ID))
-		if err := book.DeleteCredential(lease.CredentialID(k.ID)); err != nil {
+		old, _ := book.Credential(tenancy.CredentialID(k.ID))
+		if err := book.DeleteCredential(tenancy.CredentialID(k.ID)); err != nil {
 			return e, err
 		}
 		return e, e.retire(book, old, now)
 	case KindSchedule:
-		return e, book.DeleteSchedule(lease.ScheduleID(k.ID))
+		return e, book.DeleteSchedule(tenancy.ScheduleID(k.ID))
 	case KindPlan:
-		id := lease.PlanID(k.ID)
+		id := tenancy.PlanID(k.ID)
 		e.terms = standing(book.PlanTerms(id))
 		return e, book.DeletePlan(id, now)
 	case KindLease:
-		id := lease.ID(k.ID)
+		id := tenancy.LeaseID(k.ID)
 		e.terms = standing(book.LeaseTerms(id))
 		return e, book.DeleteLease(id, now)
 	case KindEvent:
-		return e, book.DeleteEvent(lease.EventID(k.ID))
+		return e, book.DeleteEvent(tenancy.EventID(k.ID))
 	case KindPass: // kept, so that its token answers credential-revoked
-		if err := book.DeletePass(lease.PassID(k.ID)); err != nil {
+		if err := book.DeletePass(tenancy.PassID(k.ID)); err != nil {
 			return e, err
 		}
-		p, _ := book.Pass(lease.PassID(k.ID))
+		p, _ := book.Pass(tenancy.PassID(k.ID))
 		e.body, _ = passBodies(p)
 		return e, nil
 	}
@@ -207,9 +207,9 @@ func makeDelete(book *lease.Book, k Key, m moment) (edit, error) {
 
 // deleteMember also takes the host and the visitor's name off the deleted
 // passes that stay to answer credential-revoked.
-func deleteMember(book *lease.Book, e edit) (edit, error) {
-	id := lease.MemberID(e.key.ID)
-	var passes []lease.PassID
+func deleteMember(book *tenancy.Book, e edit) (edit, error) {
+	id := tenancy.MemberID(e.key.ID)
+	var passes []tenancy.PassID
 	for p := range book.Passes() {
 		if p.Host == id {
 			passes = append(passes, p.ID)

@@ -19,14 +19,14 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // InForce is one immutable state of the rights.
 type InForce struct {
-	Book      *lease.Book // not to be changed
-	Lockdowns []lease.Lockdown
+	Book      *tenancy.Book // not to be changed
+	Lockdowns []tenancy.Lockdown
 	Index     *access.Index
 	Since     time.Time // when the change took effect
 	former    *former   // of catalogues before; nil: there were none that decide otherwise
@@ -56,14 +56,14 @@ func (f *InForce) IndexAt(t time.Time) *access.Index {
 
 // LockedDown reports whether a site is in lockdown now.
 func (f *InForce) LockedDown(site catalogue.SiteID) bool {
-	return slices.ContainsFunc(f.Lockdowns, func(k lease.Lockdown) bool { return k.Site == site && k.To == nil })
+	return slices.ContainsFunc(f.Lockdowns, func(k tenancy.Lockdown) bool { return k.Site == site && k.To == nil })
 }
 
 // Store is what the keeper needs of the ledger.
 type Store interface {
 	Write(ctx context.Context, change func(*ledger.Tx) error) error
 	Records(ctx context.Context, yield func(ledger.Record) error) error
-	Lockdowns(ctx context.Context, since time.Time) ([]lease.Lockdown, error)
+	Lockdowns(ctx context.Context, since time.Time) ([]tenancy.Lockdown, error)
 	ledger.TermsStore
 }
 
@@ -90,7 +90,7 @@ const lockdownMemory = 100 * 24 * time.Hour
 func Open(ctx context.Context, h catalogue.History, store Store, now func() time.Time) (*Keeper, error) {
 	n := *h.Last()
 	k := &Keeper{network: n, history: h, store: store, compiler: access.NewCompiler(n), now: now, billable: catalogue.EverBillable(h), decides: catalogue.DecidesSince(h)}
-	book := lease.NewBook(n)
+	book := tenancy.NewBook(n)
 	book.SetToday(k.day(now()))
 	book.SetLoading(true)
 	if err := load(ctx, book, store, n); err != nil {
@@ -129,7 +129,7 @@ func (k *Keeper) Index() *access.Index { return k.current.Load().Index }
 func (k *Keeper) OnChange(f func(*InForce)) { k.watch = append(k.watch, f) }
 
 // compile makes what is to be in force.
-func (k *Keeper) compile(book *lease.Book, lockdowns []lease.Lockdown) *InForce {
+func (k *Keeper) compile(book *tenancy.Book, lockdowns []tenancy.Lockdown) *InForce {
 	f := &InForce{Book: book, Lockdowns: lockdowns, Index: k.compiler.Compile(book, lockdowns), Since: k.now()}
 	if !k.decides.IsZero() {
 		f.former = &former{keeper: k, made: map[*catalogue.Network]*access.Index{}}
@@ -165,7 +165,7 @@ type Change struct {
 	// From is the local day from which what is put holds, of a plan or a lease; nil: today.
 	From *catalogue.Day
 	// Expect is asked with the book that the change is made to; an error forbids it. May be nil.
-	Expect func(*lease.Book) error
+	Expect func(*tenancy.Book) error
 }
 
 // Key names an entity.
@@ -255,12 +255,12 @@ func (k *Keeper) SetLockdown(ctx context.Context, actor string, site catalogue.S
 }
 
 // setLockdown begins or ends a site's lockdown in a list, as the ledger does.
-func setLockdown(list []lease.Lockdown, site catalogue.SiteID, active bool, now time.Time) []lease.Lockdown {
-	list = slices.DeleteFunc(slices.Clone(list), func(k lease.Lockdown) bool { return k.To != nil && k.To.Before(now.Add(-lockdownMemory)) })
-	i := slices.IndexFunc(list, func(k lease.Lockdown) bool { return k.Site == site && k.To == nil })
+func setLockdown(list []tenancy.Lockdown, site catalogue.SiteID, active bool, now time.Time) []tenancy.Lockdown {
+	list = slices.DeleteFunc(slices.Clone(list), func(k tenancy.Lockdown) bool { return k.To != nil && k.To.Before(now.Add(-lockdownMemory)) })
+	i := slices.IndexFunc(list, func(k tenancy.Lockdown) bool { return k.Site == site && k.To == nil })
 	switch {
 	case active && i < 0:
-		list = append(list, lease.Lockdown{Site: site, From: now})
+		list = append(list, tenancy.Lockdown{Site: site, From: now})
 	case !active && i >= 0:
 		list[i].To = &now
 	}

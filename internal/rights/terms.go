@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Version names a version of a plan or a lease.
@@ -16,8 +16,8 @@ type Version struct {
 }
 
 // when is from which day the change holds: today, where it does not say.
-func (c Change) when(m moment) lease.When {
-	w := lease.When{From: m.day, At: m.now, By: m.actor}
+func (c Change) when(m moment) tenancy.When {
+	w := tenancy.When{From: m.day, At: m.now, By: m.actor}
 	if c.From != nil {
 		w.From = *c.From
 	}
@@ -32,25 +32,25 @@ type termsEdit struct {
 	taken []int // numbers of those that are gone by it
 }
 
-func putPlan(book *lease.Book, v lease.Plan, w lease.When) (edit, error) {
+func putPlan(book *tenancy.Book, v tenancy.Plan, w tenancy.When) (edit, error) {
 	before := book.PlanTerms(v.ID)
 	e := edit{key: Key{KindPlan, string(v.ID)}, action: "put", body: v}
 	err := book.PutPlanFrom(v, w)
 	e.terms = difference(before, book.PlanTerms(v.ID))
 	e.audit = struct {
-		lease.Plan
+		tenancy.Plan
 		saidOf
 	}{v, e.terms.says()}
 	return e, err
 }
 
-func putLease(book *lease.Book, v lease.Lease, w lease.When) (edit, error) {
+func putLease(book *tenancy.Book, v tenancy.Lease, w tenancy.When) (edit, error) {
 	before := book.LeaseTerms(v.ID)
 	e := edit{key: Key{KindLease, string(v.ID)}, action: "put", body: v}
 	err := book.PutLeaseFrom(v, w)
 	e.terms = difference(before, book.LeaseTerms(v.ID))
 	e.audit = struct {
-		lease.Lease
+		tenancy.Lease
 		saidOf
 	}{v, e.terms.says()}
 	return e, err
@@ -68,13 +68,13 @@ func (t *termsEdit) says() (s saidOf) {
 		return s
 	}
 	if s.TakesBack = t.taken; t.add {
-		s.EffectiveFrom = lease.WriteDay(t.from)
+		s.EffectiveFrom = tenancy.WriteDay(t.from)
 	}
 	return s
 }
 
 // difference is what a change did to a history; nil: nothing.
-func difference[T any](before, after lease.Terms[T]) *termsEdit {
+func difference[T any](before, after tenancy.Terms[T]) *termsEdit {
 	old, now := before.Changes(), after.Changes()
 	t := &termsEdit{}
 	for i := range old {
@@ -93,7 +93,7 @@ func difference[T any](before, after lease.Terms[T]) *termsEdit {
 }
 
 // standing is the end of everything that stands of a history.
-func standing[T any](h lease.Terms[T]) *termsEdit {
+func standing[T any](h tenancy.Terms[T]) *termsEdit {
 	t := &termsEdit{}
 	for _, c := range h.Changes() {
 		if c.Stands() {
@@ -105,27 +105,27 @@ func standing[T any](h lease.Terms[T]) *termsEdit {
 
 // makeTakeBack takes a version back that has not begun. The record is then what
 // was last put and stands.
-func makeTakeBack(book *lease.Book, v Version, m moment) (edit, error) {
+func makeTakeBack(book *tenancy.Book, v Version, m moment) (edit, error) {
 	e := edit{key: v.Key, action: "put", terms: &termsEdit{taken: []int{v.N}}}
 	switch v.Kind {
 	case KindPlan:
-		if err := book.TakePlanBack(lease.PlanID(v.ID), v.N, m.now); err != nil {
+		if err := book.TakePlanBack(tenancy.PlanID(v.ID), v.N, m.now); err != nil {
 			return e, err
 		}
-		last := *book.PlanTerms(lease.PlanID(v.ID)).Last()
+		last := *book.PlanTerms(tenancy.PlanID(v.ID)).Last()
 		e.body = last
 		e.audit = struct {
-			lease.Plan
+			tenancy.Plan
 			saidOf
 		}{last, e.terms.says()}
 	case KindLease:
-		if err := book.TakeLeaseBack(lease.ID(v.ID), v.N, m.now); err != nil {
+		if err := book.TakeLeaseBack(tenancy.LeaseID(v.ID), v.N, m.now); err != nil {
 			return e, err
 		}
-		last := *book.LeaseTerms(lease.ID(v.ID)).Last()
+		last := *book.LeaseTerms(tenancy.LeaseID(v.ID)).Last()
 		e.body = last
 		e.audit = struct {
-			lease.Lease
+			tenancy.Lease
 			saidOf
 		}{last, e.terms.says()}
 	default:

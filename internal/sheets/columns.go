@@ -10,7 +10,7 @@ import (
 	"unicode"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -195,7 +195,7 @@ func ownSite[T any](field func(*T) **catalogue.SiteID) column[T] {
 }
 
 // hash is a column of a hash as an export writes it; an empty cell leaves what is there.
-func hash[T any](name string, field func(*T) *lease.Hash) column[T] {
+func hash[T any](name string, field func(*T) *tenancy.CredentialHash) column[T] {
 	return column[T]{name: name, get: func(v *T) string { return textCell(writeHash(*field(v))) }, set: func(_ *reader, v *T, s string) (err error) {
 		if s != "" {
 			*field(v), err = parseHash(s)

@@ -6,12 +6,12 @@ import (
 	"io"
 
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Export writes all of a book as a zip of CSV files, one for each kind, which
 // Import reads back: the same book gives the same files.
-func Export(w io.Writer, b *lease.Book, k *keys.Ring) error {
+func Export(w io.Writer, b *tenancy.Book, k *keys.Ring) error {
 	z := zip.NewWriter(w)
 	for _, s := range sheets() {
 		f, err := z.CreateHeader(&zip.FileHeader{Name: s.called() + ".csv", Method: zip.Deflate})
@@ -26,7 +26,7 @@ func Export(w io.Writer, b *lease.Book, k *keys.Ring) error {
 }
 
 // write writes the columns that can be read back, a line for each record by id.
-func (k kind[T]) write(b *lease.Book, fingerprint string, w io.Writer) error {
+func (k kind[T]) write(b *tenancy.Book, fingerprint string, w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true // RFC 4180
 	var header []string

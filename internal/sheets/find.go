@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // index finds records by what people call them. It only grows: what it finds
@@ -43,13 +43,13 @@ func (x *index) has(id string) bool {
 // fill indexes what the book holds.
 func (r *reader) fill() {
 	named := func(name func(string) (string, bool)) *index { return &index{map[string][]string{}, name} }
-	r.tenants = named(func(id string) (string, bool) { t, ok := r.book.Tenant(lease.TenantID(id)); return t.Name, ok })
-	r.plans = named(func(id string) (string, bool) { p, ok := r.book.Plan(lease.PlanID(id)); return p.Name, ok })
-	r.people = named(func(id string) (string, bool) { m, ok := r.book.Member(lease.MemberID(id)); return m.Name, ok })
-	r.mails = named(func(id string) (string, bool) { m, ok := r.book.Member(lease.MemberID(id)); return m.Email, ok })
-	r.titles = named(func(id string) (string, bool) { e, ok := r.book.Event(lease.EventID(id)); return e.Title, ok })
-	r.byHash, r.byTerms = map[lease.Hash]lease.CredentialID{}, map[terms][]lease.ID{}
-	r.byWords = map[wordsOf][]lease.MemberID{}
+	r.tenants = named(func(id string) (string, bool) { t, ok := r.book.Tenant(tenancy.TenantID(id)); return t.Name, ok })
+	r.plans = named(func(id string) (string, bool) { p, ok := r.book.Plan(tenancy.PlanID(id)); return p.Name, ok })
+	r.people = named(func(id string) (string, bool) { m, ok := r.book.Member(tenancy.MemberID(id)); return m.Name, ok })
+	r.mails = named(func(id string) (string, bool) { m, ok := r.book.Member(tenancy.MemberID(id)); return m.Email, ok })
+	r.titles = named(func(id string) (string, bool) { e, ok := r.book.Event(tenancy.EventID(id)); return e.Title, ok })
+	r.byHash, r.byTerms = map[tenancy.CredentialHash]tenancy.CredentialID{}, map[terms][]tenancy.LeaseID{}
+	r.byWords = map[wordsOf][]tenancy.MemberID{}
 	for v := range r.book.Tenants() {
 		r.note(v)
 	}
@@ -72,28 +72,28 @@ func (r *reader) fill() {
 
 // terms are what leases without ids are found by.
 type terms struct {
-	tenant lease.TenantID
-	plan   lease.PlanID
+	tenant tenancy.TenantID
+	plan   tenancy.PlanID
 }
 
 // note indexes a record that is in the book now.
 func (r *reader) note(v any) {
 	switch v := v.(type) {
-	case lease.Tenant:
+	case tenancy.Tenant:
 		r.tenants.add(v.Name, string(v.ID))
-	case lease.Plan:
+	case tenancy.Plan:
 		r.plans.add(v.Name, string(v.ID))
-	case lease.Member:
+	case tenancy.Member:
 		r.people.add(v.Name, string(v.ID))
 		r.mails.add(v.Email, string(v.ID))
 		if k := (wordsOf{v.Tenant, turned(v.Name)}); !slices.Contains(r.byWords[k], v.ID) {
 			r.byWords[k] = append(r.byWords[k], v.ID)
 		}
-	case lease.Credential:
+	case tenancy.Credential:
 		r.byHash[v.Lookup] = v.ID
-	case lease.Event:
+	case tenancy.Event:
 		r.titles.add(v.Title, string(v.ID))
-	case lease.Lease:
+	case tenancy.Lease:
 		if k := (terms{v.Tenant, v.Plan}); !slices.Contains(r.byTerms[k], v.ID) {
 			r.byTerms[k] = append(r.byTerms[k], v.ID)
 		}

@@ -8,7 +8,7 @@ import (
 	"unicode"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -63,7 +63,7 @@ func (r *reader) person(c cells) (string, error) {
 	var found []string
 	for _, spelled := range []string{name, strings.TrimSpace(c["lastname"] + " " + c["firstname"])} {
 		for _, id := range r.people.find(spelled) {
-			if m, _ := r.book.Member(lease.MemberID(id)); string(m.Tenant) == tenant && !slices.Contains(found, id) {
+			if m, _ := r.book.Member(tenancy.MemberID(id)); string(m.Tenant) == tenant && !slices.Contains(found, id) {
 				found = append(found, id)
 			}
 		}
@@ -91,8 +91,8 @@ func (r *reader) lease(c cells) (string, error) {
 	if tenant == "" || plan == "" {
 		return "", rowFault{"id", "is missing: without it tenant and plan must be there"}
 	}
-	var found []lease.Lease
-	for _, id := range r.byTerms[terms{lease.TenantID(tenant), lease.PlanID(plan)}] {
+	var found []tenancy.Lease
+	for _, id := range r.byTerms[terms{tenancy.TenantID(tenant), tenancy.PlanID(plan)}] {
 		if l, ok := r.book.Lease(id); ok && string(l.Tenant) == tenant && string(l.Plan) == plan {
 			found = append(found, l)
 		}
@@ -112,8 +112,8 @@ func (r *reader) lease(c cells) (string, error) {
 	}
 	spaces := parseList[catalogue.SpaceID](c["spaces"])
 	slices.Sort(spaces)
-	same := func(l lease.Lease) bool { return slices.Equal(slices.Sorted(slices.Values(l.Spaces)), spaces) }
-	begun := slices.DeleteFunc(slices.Clone(found), func(l lease.Lease) bool { return l.StartsOn != begin || r.seen[string(l.ID)] > 0 })
+	same := func(l tenancy.Lease) bool { return slices.Equal(slices.Sorted(slices.Values(l.Spaces)), spaces) }
+	begun := slices.DeleteFunc(slices.Clone(found), func(l tenancy.Lease) bool { return l.StartsOn != begin || r.seen[string(l.ID)] > 0 })
 	if i := slices.IndexFunc(begun, same); i >= 0 {
 		return string(begun[i].ID), nil
 	}
@@ -139,7 +139,7 @@ func (r *reader) lease(c cells) (string, error) {
 	return r.free(tenant+" "+plan+" "+begin.String(), "plan", r.leased)
 }
 
-func (r *reader) leased(id string) bool { _, ok := r.book.Lease(lease.ID(id)); return ok }
+func (r *reader) leased(id string) bool { _, ok := r.book.Lease(tenancy.LeaseID(id)); return ok }
 
 // event finds the id of a row's event: of the one with its title and day, else a new one.
 func (r *reader) event(c cells) (string, error) {
@@ -153,7 +153,7 @@ func (r *reader) event(c cells) (string, error) {
 	}
 	day := r.network.Zone.At(begin).Day
 	for _, id := range r.titles.find(title) {
-		if e, _ := r.book.Event(lease.EventID(id)); r.network.Zone.At(e.StartsAt).Day == day && r.seen[id] == 0 {
+		if e, _ := r.book.Event(tenancy.EventID(id)); r.network.Zone.At(e.StartsAt).Day == day && r.seen[id] == 0 {
 			return id, nil
 		}
 	}
@@ -183,51 +183,51 @@ func (r *reader) badge(c cells) (string, []any, error) {
 			return string(old), before, nil
 		}
 	}
-	id, err := r.free(string(m.ID)+" badge", "member", func(id string) bool { _, taken := r.book.Credential(lease.CredentialID(id)); return taken })
+	id, err := r.free(string(m.ID)+" badge", "member", func(id string) bool { _, taken := r.book.Credential(tenancy.CredentialID(id)); return taken })
 	return id, before, err
 }
 
 // holderOf is the member whose badge a row means: one who is there, or one to be made.
-func (r *reader) holderOf(c cells) (lease.Member, error) {
+func (r *reader) holderOf(c cells) (tenancy.Member, error) {
 	if s := c["member"]; s != "" {
-		if m, there := r.book.Member(lease.MemberID(s)); there {
+		if m, there := r.book.Member(tenancy.MemberID(s)); there {
 			return m, nil
 		}
 		if c["tenant"] != "" { // where others are called so elsewhere
 			id, err := r.person(cells{"name": s, "tenant": c["tenant"]})
-			if m, there := r.book.Member(lease.MemberID(id)); err == nil && there {
+			if m, there := r.book.Member(tenancy.MemberID(id)); err == nil && there {
 				return m, nil
 			}
 		}
 		id, err := r.member(s)
 		if err != nil {
-			return lease.Member{}, rowFault{"member", err.Error()}
+			return tenancy.Member{}, rowFault{"member", err.Error()}
 		}
-		return lease.Member{ID: lease.MemberID(id)}, nil
+		return tenancy.Member{ID: tenancy.MemberID(id)}, nil
 	}
 	name := c.fullName()
 	if name == "" {
-		return lease.Member{}, rowFault{"member", "is missing"}
+		return tenancy.Member{}, rowFault{"member", "is missing"}
 	}
 	if c["tenant"] == "" && r.Tenant == "" {
 		id, err := r.member(name)
 		if err != nil {
-			return lease.Member{}, rowFault{"member", err.Error()}
+			return tenancy.Member{}, rowFault{"member", err.Error()}
 		}
-		if m, there := r.book.Member(lease.MemberID(id)); there {
+		if m, there := r.book.Member(tenancy.MemberID(id)); there {
 			return m, nil
 		}
-		return lease.Member{}, rowFault{"member", "nobody of this name is known: add a column tenant, or name the tenant that the import is for"}
+		return tenancy.Member{}, rowFault{"member", "nobody of this name is known: add a column tenant, or name the tenant that the import is for"}
 	}
 	id, err := r.person(c)
 	if err != nil {
-		return lease.Member{}, err
+		return tenancy.Member{}, err
 	}
-	if m, ok := r.book.Member(lease.MemberID(id)); ok {
+	if m, ok := r.book.Member(tenancy.MemberID(id)); ok {
 		return m, nil
 	}
 	tenant, _ := r.tenant(c["tenant"]) // person has read it
-	return lease.Member{ID: lease.MemberID(id), Tenant: lease.TenantID(tenant), Name: name, Email: c["email"], Roles: []string{}, StaffSites: []catalogue.SiteID{}}, nil
+	return tenancy.Member{ID: tenancy.MemberID(id), Tenant: tenancy.TenantID(tenant), Name: name, Email: c["email"], Roles: []string{}, StaffSites: []catalogue.SiteID{}}, nil
 }
 
 // holds checks that the row's tenant is the holder's.
@@ -244,7 +244,7 @@ func (r *reader) holds() error {
 const leastUID = 4
 
 // uid reads a UID as one column spells it; where two do, they must agree.
-func (r *reader) uid(v *lease.Credential, written, spelled string) error {
+func (r *reader) uid(v *tenancy.Credential, written, spelled string) error {
 	if written == "" {
 		return nil // what is there stays
 	}

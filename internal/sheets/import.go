@@ -14,14 +14,14 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Options are what an import needs beside its file.
 type Options struct {
-	Kind   string         // of a CSV file; empty: told by its columns
-	Tenant lease.TenantID // whose people they are, where the file does not say
+	Kind   string           // of a CSV file; empty: told by its columns
+	Tenant tenancy.TenantID // whose people they are, where the file does not say
 }
 
 // Change is what one row does.
@@ -70,7 +70,7 @@ func Import(ctx context.Context, n *catalogue.Network, k *keys.Ring, d *rights.D
 	if err != nil {
 		return nil, Fault{File: name, Message: "the import's tenant: " + err.Error()}
 	}
-	r.Tenant = lease.TenantID(tenant)
+	r.Tenant = tenancy.TenantID(tenant)
 	var sheets []loaded
 	for _, file := range sorted(files) {
 		s, err := r.load(file, files[file])
@@ -109,7 +109,7 @@ type sheet interface {
 	called() string
 	known(header []string) (n int, decisive, whole bool)
 	read(ctx context.Context, r *reader, t *table) error
-	write(b *lease.Book, fingerprint string, w io.Writer) error
+	write(b *tenancy.Book, fingerprint string, w io.Writer) error
 }
 
 // sheets are all kinds, each after those that it refers to.
@@ -213,18 +213,18 @@ type reader struct {
 	network *catalogue.Network
 	keys    *keys.Ring
 	draft   *rights.Draft
-	book    *lease.Book // as it becomes
+	book    *tenancy.Book // as it becomes
 	report  *Report
 
 	// What is in the book, by what people write.
 	tenants, plans, people, mails, titles *index
-	byHash                                map[lease.Hash]lease.CredentialID
-	byTerms                               map[terms][]lease.ID
-	byWords                               map[wordsOf][]lease.MemberID
+	byHash                                map[tenancy.CredentialHash]tenancy.CredentialID
+	byTerms                               map[terms][]tenancy.LeaseID
+	byWords                               map[wordsOf][]tenancy.MemberID
 
 	seen   map[string]int // the lines of the sheet's ids
 	row    cells
-	holder lease.MemberID
+	holder tenancy.MemberID
 	read   bool // a UID
 }
 

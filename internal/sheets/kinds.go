@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // kind is one kind of sheet.
 type kind[T any] struct {
 	name    string // of its file, and of the kind
 	columns []column[T]
-	all     func(*lease.Book) iter.Seq[T]
-	find    func(*lease.Book, string) (T, bool)
+	all     func(*tenancy.Book) iter.Seq[T]
+	find    func(*tenancy.Book, string) (T, bool)
 	fresh   func(id string) T // with the defaults of one that is new
 	// identify finds a row's id where it has none in a column id, and what must be put before it.
 	identify func(*reader, cells) (id string, before []any, err error)
@@ -34,11 +34,11 @@ var (
 		"associations": "associations-office", "demonstration": "demo", "commun": "common", "espacecommun": "common", "formation": "training", "visio": "videoconference", "visioconference": "videoconference", "incubateur": "incubator", "accelerateur": "accelerator", "auditorium": "auditorium"}
 )
 
-func tenants() kind[lease.Tenant] {
-	type T = lease.Tenant
-	return kind[T]{name: "tenants", all: (*lease.Book).Tenants, by: "name",
-		find:     func(b *lease.Book, id string) (T, bool) { return b.Tenant(lease.TenantID(id)) },
-		fresh:    func(id string) T { return T{ID: lease.TenantID(id), Kind: "company"} },
+func tenants() kind[tenancy.Tenant] {
+	type T = tenancy.Tenant
+	return kind[T]{name: "tenants", all: (*tenancy.Book).Tenants, by: "name",
+		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Tenant(tenancy.TenantID(id)) },
+		fresh:    func(id string) T { return T{ID: tenancy.TenantID(id), Kind: "company"} },
 		identify: func(r *reader, c cells) (string, []any, error) { return r.byName(r.tenants, c["name"], "name") },
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
@@ -48,16 +48,16 @@ func tenants() kind[lease.Tenant] {
 		}}
 }
 
-func members() kind[lease.Member] {
-	type T = lease.Member
+func members() kind[tenancy.Member] {
+	type T = tenancy.Member
 	joined := func(r *reader, v *T, _ string) error { v.Name = r.row.fullName(); return nil }
-	return kind[T]{name: "members", all: (*lease.Book).Members, by: "name",
-		find:     func(b *lease.Book, id string) (T, bool) { return b.Member(lease.MemberID(id)) },
-		fresh:    func(id string) T { return T{ID: lease.MemberID(id)} },
+	return kind[T]{name: "members", all: (*tenancy.Book).Members, by: "name",
+		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Member(tenancy.MemberID(id)) },
+		fresh:    func(id string) T { return T{ID: tenancy.MemberID(id)} },
 		identify: func(r *reader, c cells) (string, []any, error) { id, err := r.person(c); return id, nil, err },
 		columns: []column[T]{
 			id("identifiant", func(v *T) string { return string(v.ID) }),
-			refer("tenant", "locataire societe entreprise structure", func(v *T) *lease.TenantID { return &v.Tenant }, (*reader).tenant),
+			refer("tenant", "locataire societe entreprise structure", func(v *T) *tenancy.TenantID { return &v.Tenant }, (*reader).tenant),
 			text("name", "nomcomplet nometprenom prenometnom nomprenom prenomnom membre", func(v *T) *string { return &v.Name }),
 			column[T]{name: "lastname", also: "nom nomdefamille", set: joined}.of("name"),
 			{name: "firstname", also: "prenom", set: joined},
@@ -67,12 +67,12 @@ func members() kind[lease.Member] {
 		}}
 }
 
-func badges() kind[lease.Credential] {
-	type T = lease.Credential
+func badges() kind[tenancy.Credential] {
+	type T = tenancy.Credential
 	holder := func(r *reader, v *T, _ string) error { v.Member = r.holder; return nil }
-	return kind[T]{name: "badges", all: (*lease.Book).Credentials, by: "uid", decisive: []string{"uid", "decimal", "uid_hash"},
-		find:     func(b *lease.Book, id string) (T, bool) { return b.Credential(lease.CredentialID(id)) },
-		fresh:    func(id string) T { return T{ID: lease.CredentialID(id), Kind: "card", Status: lease.Active} },
+	return kind[T]{name: "badges", all: (*tenancy.Book).Credentials, by: "uid", decisive: []string{"uid", "decimal", "uid_hash"},
+		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Credential(tenancy.CredentialID(id)) },
+		fresh:    func(id string) T { return T{ID: tenancy.CredentialID(id), Kind: "card", Status: tenancy.Active} },
 		identify: (*reader).badge,
 		columns: []column[T]{
 			id("", func(v *T) string { return string(v.ID) }), // a list's own numbers may be UIDs, which must not be seen
@@ -89,27 +89,27 @@ func badges() kind[lease.Credential] {
 			column[T]{name: "decimal", also: "decimalid dec uiddecimal", set: func(r *reader, v *T, s string) error {
 				return r.uid(v, s, decimalUID(s))
 			}}.of("uid"),
-			word("status", "statut etat", statuses, string(lease.Active), func(v *T) *lease.Status { return &v.Status }),
+			word("status", "statut etat", statuses, string(tenancy.Active), func(v *T) *tenancy.Status { return &v.Status }),
 			instant("valid_from", "date du debut datedebut datededebut remisle dateremise datederemise depuis valabledu", parseInstant, func(v *T) **time.Time { return &v.ValidFrom }),
 			instant("valid_to", "au fin datefin datedefin jusquau valableau valablejusquau finvalidite finvalide expire expiration", parseEnd, func(v *T) **time.Time { return &v.ValidTo }),
-			hash("uid_hash", func(v *T) *lease.Hash { return &v.Lookup }), hash("list_hash", func(v *T) *lease.Hash { return &v.ForList }), keyed[T](),
+			hash("uid_hash", func(v *T) *tenancy.CredentialHash { return &v.Lookup }), hash("list_hash", func(v *T) *tenancy.CredentialHash { return &v.ForList }), keyed[T](),
 		}}
 }
 
-func schedules() kind[lease.Schedule] {
-	type T = lease.Schedule
+func schedules() kind[tenancy.Schedule] {
+	type T = tenancy.Schedule
 	return kind[T]{name: "schedules", by: "id", decisive: []string{"windows"},
-		all: func(b *lease.Book) iter.Seq[T] {
+		all: func(b *tenancy.Book) iter.Seq[T] {
 			return func(yield func(T) bool) {
 				for s := range b.Schedules() {
-					if s.ID != lease.Always && !yield(s) {
+					if s.ID != tenancy.Always && !yield(s) {
 						return
 					}
 				}
 			}
 		},
-		find:     func(b *lease.Book, id string) (T, bool) { return b.Schedule(lease.ScheduleID(id)) },
-		fresh:    func(id string) T { return T{ID: lease.ScheduleID(id), Holidays: "closed"} },
+		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Schedule(tenancy.ScheduleID(id)) },
+		fresh:    func(id string) T { return T{ID: tenancy.ScheduleID(id), Holidays: "closed"} },
 		identify: noID,
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
@@ -122,12 +122,12 @@ func schedules() kind[lease.Schedule] {
 		}}
 }
 
-func plans() kind[lease.Plan] {
-	type T = lease.Plan
+func plans() kind[tenancy.Plan] {
+	type T = tenancy.Plan
 	included, rate := func(v *T) *int { return &v.IncludedMinutes }, func(v *T) *int { return &v.HourlyRateCents }
-	return kind[T]{name: "plans", all: (*lease.Book).Plans, by: "name",
-		find:     func(b *lease.Book, id string) (T, bool) { return b.Plan(lease.PlanID(id)) },
-		fresh:    func(id string) T { return T{ID: lease.PlanID(id), Schedule: lease.Always} },
+	return kind[T]{name: "plans", all: (*tenancy.Book).Plans, by: "name",
+		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Plan(tenancy.PlanID(id)) },
+		fresh:    func(id string) T { return T{ID: tenancy.PlanID(id), Schedule: tenancy.Always} },
 		identify: func(r *reader, c cells) (string, []any, error) { return r.byName(r.plans, c["name"], "name") },
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
@@ -136,8 +136,8 @@ func plans() kind[lease.Plan] {
 			ids("includes", "comprend inclus espaces", func(v *T) *[]catalogue.SpaceKind { return &v.Includes }, (*reader).spaceKind),
 			yes("roaming", "itinerance toussites", func(v *T) *bool { return &v.Roaming }),
 			{name: "schedule", also: "horaire horaires", get: func(v *T) string { return string(v.Schedule) }, set: func(_ *reader, v *T, s string) error {
-				if v.Schedule = lease.ScheduleID(s); s == "" {
-					v.Schedule = lease.Always
+				if v.Schedule = tenancy.ScheduleID(s); s == "" {
+					v.Schedule = tenancy.Always
 				}
 				return nil
 			}},
@@ -162,16 +162,16 @@ func plans() kind[lease.Plan] {
 		}}
 }
 
-func leases() kind[lease.Lease] {
-	type T = lease.Lease
+func leases() kind[tenancy.Lease] {
+	type T = tenancy.Lease
 	rent := func(v *T) *int { return &v.RentCentsMonth }
-	return kind[T]{name: "leases", needs: []string{"starts_on"}, all: (*lease.Book).Leases, by: "plan",
-		find:     func(b *lease.Book, id string) (T, bool) { return b.Lease(lease.ID(id)) },
-		fresh:    func(id string) T { return T{ID: lease.ID(id), Status: lease.Active} },
+	return kind[T]{name: "leases", needs: []string{"starts_on"}, all: (*tenancy.Book).Leases, by: "plan",
+		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Lease(tenancy.LeaseID(id)) },
+		fresh:    func(id string) T { return T{ID: tenancy.LeaseID(id), Status: tenancy.Active} },
 		identify: func(r *reader, c cells) (string, []any, error) { id, err := r.lease(c); return id, nil, err },
 		columns: []column[T]{
 			id("identifiant code bail numero nbail ndebail numerodebail", func(v *T) string { return string(v.ID) }),
-			refer("tenant", "locataire societe entreprise", func(v *T) *lease.TenantID { return &v.Tenant }, (*reader).tenant),
+			refer("tenant", "locataire societe entreprise", func(v *T) *tenancy.TenantID { return &v.Tenant }, (*reader).tenant),
 			{name: "site", also: "ville lieu", get: func(v *T) string { return string(v.Site) }, set: func(r *reader, v *T, s string) error {
 				id, err := r.site(s)
 				if v.Site = catalogue.SiteID(id); s == "" {
@@ -181,7 +181,7 @@ func leases() kind[lease.Lease] {
 				return err
 			}},
 			ids("spaces", "espaces espace bureaux bureau locaux", func(v *T) *[]catalogue.SpaceID { return &v.Spaces }, nil),
-			refer("plan", "formule", func(v *T) *lease.PlanID { return &v.Plan }, (*reader).plan),
+			refer("plan", "formule", func(v *T) *tenancy.PlanID { return &v.Plan }, (*reader).plan),
 			{name: "starts_on", also: "du debut datedebut datededebut", get: func(v *T) string { return v.StartsOn.String() }, set: func(_ *reader, v *T, s string) (err error) {
 				v.StartsOn, err = parseDay(s)
 				return err
@@ -199,7 +199,7 @@ func leases() kind[lease.Lease] {
 				v.EndsOn = &d
 				return err
 			}},
-			word("status", "statut etat", statuses, string(lease.Active), func(v *T) *lease.Status { return &v.Status }),
+			word("status", "statut etat", statuses, string(tenancy.Active), func(v *T) *tenancy.Status { return &v.Status }),
 			{name: "members", also: "membres personnes", get: func(v *T) string {
 				if v.Members != nil && len(v.Members) == 0 {
 					return none
@@ -207,7 +207,7 @@ func leases() kind[lease.Lease] {
 				return writeList(v.Members)
 			}, set: func(r *reader, v *T, s string) (err error) {
 				if v.Members = nil; s != "" {
-					v.Members, err = listed[lease.MemberID](r, s, (*reader).member)
+					v.Members, err = listed[tenancy.MemberID](r, s, (*reader).member)
 				}
 				return err
 			}},
@@ -216,11 +216,11 @@ func leases() kind[lease.Lease] {
 		}}
 }
 
-func passes() kind[lease.Pass] {
-	type T = lease.Pass
-	return kind[T]{name: "passes", all: (*lease.Book).Passes, by: "id", needs: []string{"token_hash"}, decisive: []string{"token_hash"},
-		find:     func(b *lease.Book, id string) (T, bool) { return b.Pass(lease.PassID(id)) },
-		fresh:    func(id string) T { return T{ID: lease.PassID(id)} },
+func passes() kind[tenancy.Pass] {
+	type T = tenancy.Pass
+	return kind[T]{name: "passes", all: (*tenancy.Book).Passes, by: "id", needs: []string{"token_hash"}, decisive: []string{"token_hash"},
+		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Pass(tenancy.PassID(id)) },
+		fresh:    func(id string) T { return T{ID: tenancy.PassID(id)} },
 		identify: noID,
 		columns: []column[T]{
 			id("", func(v *T) string { return string(v.ID) }),
@@ -230,15 +230,15 @@ func passes() kind[lease.Pass] {
 			moment("valid_from", "du debut", parseInstant, func(v *T) *time.Time { return &v.ValidFrom }),
 			moment("valid_to", "au fin", parseEnd, func(v *T) *time.Time { return &v.ValidTo }),
 			yes("deleted", "", func(v *T) *bool { return &v.Deleted }),
-			hash("token_hash", func(v *T) *lease.Hash { return &v.Lookup }), hash("list_hash", func(v *T) *lease.Hash { return &v.ForList }), keyed[T](),
+			hash("token_hash", func(v *T) *tenancy.CredentialHash { return &v.Lookup }), hash("list_hash", func(v *T) *tenancy.CredentialHash { return &v.ForList }), keyed[T](),
 		}}
 }
 
-func events() kind[lease.Event] {
-	type T = lease.Event
-	return kind[T]{name: "events", all: (*lease.Book).Events, by: "title", needs: []string{"starts_at", "ends_at"}, decisive: []string{"title"},
-		find:     func(b *lease.Book, id string) (T, bool) { return b.Event(lease.EventID(id)) },
-		fresh:    func(id string) T { return T{ID: lease.EventID(id)} },
+func events() kind[tenancy.Event] {
+	type T = tenancy.Event
+	return kind[T]{name: "events", all: (*tenancy.Book).Events, by: "title", needs: []string{"starts_at", "ends_at"}, decisive: []string{"title"},
+		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Event(tenancy.EventID(id)) },
+		fresh:    func(id string) T { return T{ID: tenancy.EventID(id)} },
 		identify: func(r *reader, c cells) (string, []any, error) { id, err := r.event(c); return id, nil, err },
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
@@ -247,6 +247,6 @@ func events() kind[lease.Event] {
 			moment("starts_at", "debut du datedebut datededebut", parseInstant, func(v *T) *time.Time { return &v.StartsAt }),
 			moment("ends_at", "fin au datefin datedefin", parseEnd, func(v *T) *time.Time { return &v.EndsAt }),
 			word("audience", "public", audiences, "invited", func(v *T) *string { return &v.Audience }),
-			ids("invited", "invites", func(v *T) *[]lease.MemberID { return &v.Invited }, (*reader).member),
+			ids("invited", "invites", func(v *T) *[]tenancy.MemberID { return &v.Invited }, (*reader).member),
 		}}
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/sheets"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // told shows a report as a person would tell of it.
@@ -106,7 +106,7 @@ func TestSheetsOfRealOffices(t *testing.T) {
 func TestTheImportsTenantMayBeNamed(t *testing.T) {
 	o := newOffice(t)
 	for tenant, want := range map[string]string{"La Verriere": "create members eva-roi: tenant verriere, name Eva Roi", "verriere": "create members eva-roi: tenant verriere, name Eva Roi", "Nobody": `f.csv: the import's tenant: there is no tenant "Nobody"`} {
-		got := told(sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte("Prénom;Nom;Courriel\nEva;Roi;\n"), sheets.Options{Tenant: lease.TenantID(tenant)}))
+		got := told(sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte("Prénom;Nom;Courriel\nEva;Roi;\n"), sheets.Options{Tenant: tenancy.TenantID(tenant)}))
 		if len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %q, want %q", tenant, got, want)
 		}

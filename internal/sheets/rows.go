@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // column finds the column that a header's cell means; -1: none.
@@ -115,7 +115,7 @@ func (k kind[T]) readRow(r *reader, t *table, row line, l *layout) {
 		if !r.put(t, row.number, b, l) {
 			return
 		}
-		m := b.(lease.Member)
+		m := b.(tenancy.Member)
 		r.recordSlips(t, row, l, m, false)
 		r.report.Changes = append(r.report.Changes, Change{File: t.file, Line: row.number, Kind: "members", ID: string(m.ID), Action: "create", Fields: []Field{{"name", "", m.Name}, {"tenant", "", string(m.Tenant)}}})
 	}
@@ -199,12 +199,12 @@ func (k kind[T]) fill(r *reader, t *table, row line, l *layout, v *T, there bool
 // defaults are those that depend on the import.
 func (k kind[T]) defaults(r *reader, v *T) {
 	switch x := any(v).(type) {
-	case *lease.Member:
+	case *tenancy.Member:
 		x.Tenant = r.Tenant
-	case *lease.Lease:
+	case *tenancy.Lease:
 		x.Tenant = r.Tenant
 		id, _ := r.tenant(r.row["tenant"]) // told where it is read
-		t, _ := r.book.Tenant(lease.TenantID(id))
+		t, _ := r.book.Tenant(tenancy.TenantID(id))
 		x.Site = t.Site
 	}
 }
@@ -212,8 +212,8 @@ func (k kind[T]) defaults(r *reader, v *T) {
 // put puts a value into the draft and says what is wrong with it.
 func (r *reader) put(t *table, line int, v any, l *layout) bool {
 	err := r.draft.Put(v)
-	var field *lease.FieldError
-	var conflict *lease.ConflictError
+	var field *tenancy.FieldError
+	var conflict *tenancy.ConflictError
 	switch {
 	case err == nil:
 		r.note(v)

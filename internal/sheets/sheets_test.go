@@ -19,10 +19,10 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/sheets"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -150,11 +150,11 @@ func TestSheetsAsPeopleKeepThem(t *testing.T) {
 	}
 	book := o.rights.InForce().Book
 	p, _ := book.Plan("nomade")
-	if p.HourlyRateCents != 350 || p.IncludedMinutes != 1200 || p.VatPct != 5.5 || p.RoundingMinutes != 15 || p.Schedule != lease.Always {
+	if p.HourlyRateCents != 350 || p.IncludedMinutes != 1200 || p.VatPct != 5.5 || p.RoundingMinutes != 15 || p.Schedule != tenancy.Always {
 		t.Errorf("%+v", p)
 	}
 	l, _ := book.Lease("atelier-nomade")
-	if l.RentCentsMonth != 123_450 || l.StartsOn.String() != "2026-09-01" || l.EndsOn.String() != "2027-08-31" || l.Site != "epinal" || l.Members != nil || l.Status != lease.Active {
+	if l.RentCentsMonth != 123_450 || l.StartsOn.String() != "2026-09-01" || l.EndsOn.String() != "2027-08-31" || l.Site != "epinal" || l.Members != nil || l.Status != tenancy.Active {
 		t.Errorf("%+v", l)
 	}
 	// Only what a file has columns for changes.
@@ -222,7 +222,7 @@ func drawBook(t *rapid.T, o office) []rights.Change {
 		x := at()
 		return &x
 	}
-	hash := func(n byte) (h lease.Hash) {
+	hash := func(n byte) (h tenancy.CredentialHash) {
 		copy(h[:], rapid.SliceOfN(rapid.Byte(), 31, 31).Draw(t, "hash"))
 		h[31] = n
 		return h
@@ -243,16 +243,16 @@ func drawBook(t *rapid.T, o office) []rights.Change {
 		since = nil
 	}
 	puts := []any{
-		lease.Tenant{ID: "t", Name: name(), Site: "metz", Kind: "association"},
-		lease.Member{ID: "m", Tenant: "t", Name: name(), Email: rapid.SampledFrom([]string{"", "a@example.org"}).Draw(t, "mail"), Roles: rapid.SampledFrom([][]string{{}, {lease.Responder}}).Draw(t, "roles"), StaffSites: []catalogue.SiteID{"metz", "nancy"}},
-		lease.Member{ID: "n", Tenant: "t", Name: name(), Roles: []string{}, StaffSites: []catalogue.SiteID{}},
-		lease.Credential{ID: "c", Member: "m", Kind: "mobile", Status: lease.Lost, ValidFrom: since, ValidTo: until, Lookup: hash(1), ForList: hash(1)},
-		lease.Schedule{ID: "s", Holidays: "open", Windows: rapid.SampledFrom([]catalogue.Week{{}, {{Days: []catalogue.Weekday{1, 0}, From: 8 * 60, To: 24 * 60}, {Days: []catalogue.Weekday{6}, From: 0, To: 30}}}).Draw(t, "windows")},
-		lease.Plan{ID: "p", Name: name(), Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.FabLab}, Roaming: rapid.Bool().Draw(t, "roaming"), Schedule: "s", IncludedMinutes: 5, HourlyRateCents: 333, RoundingMinutes: 1, GraceMinutes: 2, DailyCapMinutes: 3, InferredCapMinutes: 4, VatPct: rapid.SampledFrom([]float64{0, 5.5, 20, 0.1}).Draw(t, "vat")},
-		lease.Lease{ID: "l", Tenant: "t", Site: "metz", Spaces: []catalogue.SpaceID{"metz-coworking"}, Plan: "p", StartsOn: catalogue.Date(2026, 2, 28), EndsOn: ends, Status: lease.Suspended,
-			Members: rapid.SampledFrom([][]lease.MemberID{nil, {}, {"n", "m"}}).Draw(t, "members"), RentCentsMonth: rapid.IntRange(0, 1e6).Draw(t, "rent")},
-		lease.Pass{ID: "g", Host: "m", Name: name(), Spaces: []catalogue.SpaceID{"metz-hall"}, ValidFrom: from, ValidTo: to, Deleted: rapid.Bool().Draw(t, "deleted"), Lookup: hash(2), ForList: hash(2)},
-		lease.Event{ID: "e", Title: name(), Spaces: []catalogue.SpaceID{"metz-hall"}, StartsAt: from, EndsAt: to, Audience: "invited", Invited: []lease.MemberID{"m"}},
+		tenancy.Tenant{ID: "t", Name: name(), Site: "metz", Kind: "association"},
+		tenancy.Member{ID: "m", Tenant: "t", Name: name(), Email: rapid.SampledFrom([]string{"", "a@example.org"}).Draw(t, "mail"), Roles: rapid.SampledFrom([][]string{{}, {tenancy.Responder}}).Draw(t, "roles"), StaffSites: []catalogue.SiteID{"metz", "nancy"}},
+		tenancy.Member{ID: "n", Tenant: "t", Name: name(), Roles: []string{}, StaffSites: []catalogue.SiteID{}},
+		tenancy.Credential{ID: "c", Member: "m", Kind: "mobile", Status: tenancy.Lost, ValidFrom: since, ValidTo: until, Lookup: hash(1), ForList: hash(1)},
+		tenancy.Schedule{ID: "s", Holidays: "open", Windows: rapid.SampledFrom([]catalogue.Week{{}, {{Days: []catalogue.Weekday{1, 0}, From: 8 * 60, To: 24 * 60}, {Days: []catalogue.Weekday{6}, From: 0, To: 30}}}).Draw(t, "windows")},
+		tenancy.Plan{ID: "p", Name: name(), Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.FabLab}, Roaming: rapid.Bool().Draw(t, "roaming"), Schedule: "s", IncludedMinutes: 5, HourlyRateCents: 333, RoundingMinutes: 1, GraceMinutes: 2, DailyCapMinutes: 3, InferredCapMinutes: 4, VatPct: rapid.SampledFrom([]float64{0, 5.5, 20, 0.1}).Draw(t, "vat")},
+		tenancy.Lease{ID: "l", Tenant: "t", Site: "metz", Spaces: []catalogue.SpaceID{"metz-coworking"}, Plan: "p", StartsOn: catalogue.Date(2026, 2, 28), EndsOn: ends, Status: tenancy.Suspended,
+			Members: rapid.SampledFrom([][]tenancy.MemberID{nil, {}, {"n", "m"}}).Draw(t, "members"), RentCentsMonth: rapid.IntRange(0, 1e6).Draw(t, "rent")},
+		tenancy.Pass{ID: "g", Host: "m", Name: name(), Spaces: []catalogue.SpaceID{"metz-hall"}, ValidFrom: from, ValidTo: to, Deleted: rapid.Bool().Draw(t, "deleted"), Lookup: hash(2), ForList: hash(2)},
+		tenancy.Event{ID: "e", Title: name(), Spaces: []catalogue.SpaceID{"metz-hall"}, StartsAt: from, EndsAt: to, Audience: "invited", Invited: []tenancy.MemberID{"m"}},
 	}
 	var list []rights.Change
 	for _, p := range puts[:rapid.IntRange(1, len(puts)).Draw(t, "until")] {

@@ -8,7 +8,7 @@ import (
 	"unicode"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Warning is what is probably a slip, and where: it is read all the same, and
@@ -128,7 +128,7 @@ func turned(name string) string {
 // recordSlips looks at a record that a row has made or changed.
 func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 	switch v := v.(type) {
-	case lease.Member:
+	case tenancy.Member:
 		if there {
 			return
 		}
@@ -138,7 +138,7 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 				return
 			}
 		}
-	case lease.Lease:
+	case tenancy.Lease:
 		for other := range r.book.Leases() {
 			if other.ID == v.ID || other.Tenant == v.Tenant || !overlap(&other, &v) {
 				continue
@@ -152,8 +152,8 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 	}
 }
 
-func overlap(a, b *lease.Lease) bool {
-	ends := func(l *lease.Lease) catalogue.Day {
+func overlap(a, b *tenancy.Lease) bool {
+	ends := func(l *tenancy.Lease) catalogue.Day {
 		if l.EndsOn == nil {
 			return 1 << 30
 		}
@@ -164,6 +164,6 @@ func overlap(a, b *lease.Lease) bool {
 
 // wordsOf is a name's words within a tenant, in no order.
 type wordsOf struct {
-	tenant lease.TenantID
+	tenant tenancy.TenantID
 	words  string
 }

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // plain takes accents and case from a word, and all that is no letter or digit.
@@ -280,15 +280,15 @@ func writeWeek(week catalogue.Week) string {
 	return strings.Join(parts, "; ")
 }
 
-func parseHash(s string) (h lease.Hash, err error) {
+func parseHash(s string) (h tenancy.CredentialHash, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || len(b) != len(h) {
 		return h, fmt.Errorf("is no hash as an export writes it")
 	}
-	return lease.Hash(b), nil
+	return tenancy.CredentialHash(b), nil
 }
 
-func writeHash(h lease.Hash) string { return base64.RawURLEncoding.EncodeToString(h[:]) }
+func writeHash(h tenancy.CredentialHash) string { return base64.RawURLEncoding.EncodeToString(h[:]) }
 
 // oneWord finds the value that a word, in French or English, stands for.
 func oneWord(s string, words map[string]string) string {

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 var errDays = errors.New("is no list of days")
@@ -31,7 +31,7 @@ func AppendDays(b []byte, days []Day) []byte {
 // DayReader reads what AppendDays wrote; the zero value is ready. The names of
 // leases, of which there are few, are made once, and shares many at a time.
 type DayReader struct {
-	leases map[string]lease.ID
+	leases map[string]tenancy.LeaseID
 	shares []Share
 }
 
@@ -52,7 +52,7 @@ func (r *DayReader) room(n int) []Share {
 // Read appends the days in b.
 func (r *DayReader) Read(days []Day, b []byte) ([]Day, error) {
 	if r.leases == nil {
-		r.leases = map[string]lease.ID{}
+		r.leases = map[string]tenancy.LeaseID{}
 	}
 	ok := true
 	number := func() int64 {
@@ -86,7 +86,7 @@ func (r *DayReader) Read(days []Day, b []byte) ([]Day, error) {
 			}
 			id, known := r.leases[string(b[:size])]
 			if !known {
-				id = lease.ID(b[:size])
+				id = tenancy.LeaseID(b[:size])
 				r.leases[string(id)] = id
 			}
 			b = b[size:]

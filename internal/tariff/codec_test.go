@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 func TestDaysAreReadAsTheyWereWritten(t *testing.T) {
@@ -19,7 +19,7 @@ func TestDaysAreReadAsTheyWereWritten(t *testing.T) {
 			day += catalogue.Day(rapid.IntRange(1, 3).Draw(t, "later"))
 			n := func(what string) int64 { return rapid.Int64Range(0, 90_000).Draw(t, what) }
 			d := tariff.Day{Day: day, Measured: n("measured"), Corrected: n("corrected"), Unleased: n("unleased"), Inferred: n("inferred")}
-			for _, id := range rapid.SliceOfN(rapid.SampledFrom([]lease.ID{"a", "a-long-name-of-a-lease"}), 0, 2).Draw(t, "leases") {
+			for _, id := range rapid.SliceOfN(rapid.SampledFrom([]tenancy.LeaseID{"a", "a-long-name-of-a-lease"}), 0, 2).Draw(t, "leases") {
 				d.Leases = append(d.Leases, tariff.Share{Lease: id, Seconds: n("seconds"), Minutes: n("minutes")})
 			}
 			days = append(days, d)

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -16,8 +16,8 @@ import (
 // is billed: a manager's correction stands beside what was measured.
 type Visit struct {
 	ID        uuid.UUID
-	Member    lease.MemberID
-	Tenant    lease.TenantID
+	Member    tenancy.MemberID
+	Tenant    tenancy.TenantID
 	Space     catalogue.SpaceID
 	From, To  time.Time
 	Ended     visit.Ended
@@ -43,7 +43,7 @@ type Day struct {
 
 // Share is what one lease pays for of a day.
 type Share struct {
-	Lease   lease.ID
+	Lease   tenancy.LeaseID
 	Seconds int64 // after caps on inferred ends
 	Minutes int64 // billable: after grace, rounding and the day's cap
 }
@@ -176,7 +176,7 @@ func inner(n *catalogue.Network, v *Visit, visits []Visit) (list []within) {
 // gives it; empty where none does: it is unleased.
 type Counted struct {
 	Span
-	Lease lease.ID
+	Lease tenancy.LeaseID
 }
 
 // Counted are the parts of a visit that count on a local day, before what
@@ -258,7 +258,7 @@ func (d *Day) share(pieces []piece) {
 
 // Billable is what a day's seconds come to in minutes: nothing below the grace,
 // else the whole rounded up, then cut at the day's cap (rules 6.3).
-func Billable(p *lease.Plan, seconds int64) int64 {
+func Billable(p *tenancy.Plan, seconds int64) int64 {
 	minutes := Rounded(p, seconds)
 	if p.DailyCapMinutes > 0 {
 		minutes = min(minutes, int64(p.DailyCapMinutes))
@@ -267,7 +267,7 @@ func Billable(p *lease.Plan, seconds int64) int64 {
 }
 
 // Rounded is Billable before the day's cap.
-func Rounded(p *lease.Plan, seconds int64) int64 {
+func Rounded(p *tenancy.Plan, seconds int64) int64 {
 	if seconds <= 0 || seconds < int64(p.GraceMinutes)*60 {
 		return 0
 	}
@@ -277,8 +277,8 @@ func Rounded(p *lease.Plan, seconds int64) int64 {
 
 // Person is whose hours are counted together: a member of a tenant.
 type Person struct {
-	Tenant lease.TenantID
-	Member lease.MemberID
+	Tenant tenancy.TenantID
+	Member tenancy.MemberID
 }
 
 // Days computes the days of [from, to] that any of one person's visits touch,

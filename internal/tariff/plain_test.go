@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -29,15 +29,15 @@ func network(t interface{ Fatal(...any) }) *catalogue.Network {
 			{ID: "meeting", Building: "b", Kind: catalogue.MeetingRoom, Parent: "cowork"}, {ID: "far", Building: "c", Kind: catalogue.Coworking}}})
 }
 
-func drawPlan(t *rapid.T, id lease.PlanID) *lease.Plan {
-	return &lease.Plan{ID: id, Includes: rapid.SampledFrom([][]catalogue.SpaceKind{{catalogue.Coworking}, {catalogue.MeetingRoom}, {}}).Draw(t, "includes"),
+func drawPlan(t *rapid.T, id tenancy.PlanID) *tenancy.Plan {
+	return &tenancy.Plan{ID: id, Includes: rapid.SampledFrom([][]catalogue.SpaceKind{{catalogue.Coworking}, {catalogue.MeetingRoom}, {}}).Draw(t, "includes"),
 		Roaming: rapid.Bool().Draw(t, "roaming"), IncludedMinutes: rapid.SampledFrom([]int{0, 100, 601}).Draw(t, "included"), HourlyRateCents: rapid.SampledFrom([]int{0, 250, 333}).Draw(t, "rate"),
 		RoundingMinutes: rapid.SampledFrom([]int{0, 1, 15, 60}).Draw(t, "rounding"), GraceMinutes: rapid.SampledFrom([]int{0, 5}).Draw(t, "grace"),
 		DailyCapMinutes: rapid.SampledFrom([]int{0, 240}).Draw(t, "cap"), InferredCapMinutes: rapid.SampledFrom([]int{0, 30, 600}).Draw(t, "inferred"), VatPct: rapid.SampledFrom([]float64{20, 5.5}).Draw(t, "vat")}
 }
 
 // past is a history as it was recorded, change by change.
-func past[T any](changes ...lease.Change[T]) (h lease.Terms[T]) {
+func past[T any](changes ...tenancy.Change[T]) (h tenancy.Terms[T]) {
 	for _, c := range changes {
 		h = h.Put(c, nil)
 	}
@@ -55,30 +55,30 @@ type world struct {
 
 func drawWorld(t *rapid.T) world {
 	w := world{n: network(t), leases: tariff.Leases{}, plans: tariff.Plans{}}
-	for _, id := range []lease.PlanID{"p1", "p2"} {
-		w.plans[id] = past(lease.Change[lease.Plan]{Value: drawPlan(t, id)})
+	for _, id := range []tenancy.PlanID{"p1", "p2"} {
+		w.plans[id] = past(tenancy.Change[tenancy.Plan]{Value: drawPlan(t, id)})
 		if rapid.Bool().Draw(t, "changes") {
-			w.plans[id] = w.plans[id].Put(lease.Change[lease.Plan]{From: catalogue.Date(2026, 10, rapid.IntRange(20, 28).Draw(t, "on")), Value: drawPlan(t, id)}, nil)
+			w.plans[id] = w.plans[id].Put(tenancy.Change[tenancy.Plan]{From: catalogue.Date(2026, 10, rapid.IntRange(20, 28).Draw(t, "on")), Value: drawPlan(t, id)}, nil)
 		}
 	}
-	for _, id := range []lease.ID{"a", "b", "c"} {
-		l := &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: rapid.SampledFrom([]lease.PlanID{"p1", "p2"}).Draw(t, "plan"), StartsOn: catalogue.Date(2026, 10, rapid.IntRange(1, 25).Draw(t, "starts")),
+	for _, id := range []tenancy.LeaseID{"a", "b", "c"} {
+		l := &tenancy.Lease{ID: id, Tenant: "t", Site: "metz", Plan: rapid.SampledFrom([]tenancy.PlanID{"p1", "p2"}).Draw(t, "plan"), StartsOn: catalogue.Date(2026, 10, rapid.IntRange(1, 25).Draw(t, "starts")),
 			Spaces: rapid.SampledFrom([][]catalogue.SpaceID{{}, {"silence"}, {"cowork", "far"}}).Draw(t, "spaces"), RentCentsMonth: rapid.SampledFrom([]int{0, 10_001}).Draw(t, "rent"),
-			Members: rapid.SampledFrom([][]lease.MemberID{nil, {"ann"}, {"bob"}}).Draw(t, "members")}
+			Members: rapid.SampledFrom([][]tenancy.MemberID{nil, {"ann"}, {"bob"}}).Draw(t, "members")}
 		if rapid.Bool().Draw(t, "ends") {
 			end := catalogue.Date(2026, 10, rapid.IntRange(25, 31).Draw(t, "end"))
 			l.EndsOn = &end
 		}
-		w.leases[id] = past(lease.Change[lease.Lease]{Value: l})
+		w.leases[id] = past(tenancy.Change[tenancy.Lease]{Value: l})
 		if rapid.IntRange(0, 3).Draw(t, "gone") == 0 {
-			w.leases[id] = w.leases[id].Put(lease.Change[lease.Lease]{From: catalogue.Date(2026, 10, 27)}, nil)
+			w.leases[id] = w.leases[id].Put(tenancy.Change[tenancy.Lease]{From: catalogue.Date(2026, 10, 27)}, nil)
 		}
 	}
 	start := w.n.Zone.Start(catalogue.Date(2026, 10, 23))
 	for range rapid.IntRange(0, 8).Draw(t, "visits") {
 		at := func() time.Time { return start.Add(time.Duration(rapid.IntRange(0, 4*24*180).Draw(t, "at")) * grid) }
 		from := at()
-		v := tariff.Visit{Member: rapid.SampledFrom([]lease.MemberID{"ann", "bob"}).Draw(t, "member"), Tenant: "t", Space: rapid.SampledFrom([]catalogue.SpaceID{"cowork", "silence", "meeting", "far"}).Draw(t, "space"),
+		v := tariff.Visit{Member: rapid.SampledFrom([]tenancy.MemberID{"ann", "bob"}).Draw(t, "member"), Tenant: "t", Space: rapid.SampledFrom([]catalogue.SpaceID{"cowork", "silence", "meeting", "far"}).Draw(t, "space"),
 			From: from, To: from.Add(time.Duration(rapid.IntRange(0, 16*180).Draw(t, "long")) * grid), Ended: rapid.SampledFrom([]visit.Ended{visit.Badge, visit.Elsewhere, visit.Closing, visit.Max}).Draw(t, "ended")}
 		if rapid.IntRange(0, 4).Draw(t, "corrected") == 0 {
 			c := from.Add(time.Duration(rapid.IntRange(-180, 180).Draw(t, "shift")) * grid)
@@ -90,9 +90,9 @@ func drawWorld(t *rapid.T) world {
 }
 
 // terms is the plain reading of which lease, as it is on a day, gives a member a space.
-func (w *world) terms(day catalogue.Day, m lease.MemberID, space catalogue.SpaceID) (best *lease.Lease, plan *lease.Plan) {
-	for _, id := range []lease.ID{"a", "b", "c"} {
-		var l *lease.Lease
+func (w *world) terms(day catalogue.Day, m tenancy.MemberID, space catalogue.SpaceID) (best *tenancy.Lease, plan *tenancy.Plan) {
+	for _, id := range []tenancy.LeaseID{"a", "b", "c"} {
+		var l *tenancy.Lease
 		for _, v := range w.leases[id].Versions() {
 			if v.From <= day {
 				l = v.Value
@@ -101,7 +101,7 @@ func (w *world) terms(day catalogue.Day, m lease.MemberID, space catalogue.Space
 		if l == nil || day < l.StartsOn || l.EndsOn != nil && day > *l.EndsOn || l.Members != nil && !slices.Contains(l.Members, m) {
 			continue
 		}
-		var p *lease.Plan
+		var p *tenancy.Plan
 		for _, v := range w.plans[l.Plan].Versions() {
 			if v.From <= day {
 				p = v.Value
@@ -121,8 +121,8 @@ func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 		terms := tariff.NewTariff(catalogue.Always(w.n), w.leases, w.plans)
 		m := tariff.Month{Year: 2026, Month: time.October}
 		first, last := m.Days()
-		minutes := map[lease.ID]map[catalogue.Day]int64{"a": {}, "b": {}, "c": {}}
-		for _, member := range []lease.MemberID{"ann", "bob"} {
+		minutes := map[tenancy.LeaseID]map[catalogue.Day]int64{"a": {}, "b": {}, "c": {}}
+		for _, member := range []tenancy.MemberID{"ann", "bob"} {
 			byDay := map[catalogue.Day]tariff.Day{}
 			own := slices.DeleteFunc(slices.Clone(w.visits), func(v tariff.Visit) bool { return v.Member != member })
 			for _, d := range terms.Days(w.n.Zone, first, last, own) {
@@ -160,12 +160,12 @@ func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 }
 
 // plainDay looks at every step of the day by itself.
-func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d tariff.Day, byLease map[lease.ID]int64) {
-	byLease = map[lease.ID]int64{}
+func (w *world) plainDay(day catalogue.Day, m tenancy.MemberID) (d tariff.Day, byLease map[tenancy.LeaseID]int64) {
+	byLease = map[tenancy.LeaseID]int64{}
 	step := int64(grid / time.Second)
 	for at := w.n.Zone.Start(day); at.Before(w.n.Zone.Start(day + 1)); at = at.Add(grid) {
 		var measured, inferred, corrected, billed bool
-		var best *lease.Lease
+		var best *tenancy.Lease
 		rate := 0
 		in := func(from, to time.Time) bool { return !at.Before(from) && at.Before(to) }
 		asCorrected := func(v tariff.Visit) (from, to time.Time) {
@@ -216,7 +216,7 @@ func (w *world) plainDay(day catalogue.Day, m lease.MemberID) (d tariff.Day, byL
 	return d, byLease
 }
 
-func plainBillable(p *lease.Plan, seconds int64) int64 {
+func plainBillable(p *tenancy.Plan, seconds int64) int64 {
 	if seconds == 0 || seconds < int64(p.GraceMinutes)*60 {
 		return 0
 	}
@@ -231,7 +231,7 @@ func plainBillable(p *lease.Plan, seconds int64) int64 {
 }
 
 // plainAmounts is the formula of rules 7.1 for a plan that does not change.
-func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map[catalogue.Day]int64) (net, vat int64) {
+func (w *world) plainAmounts(id tenancy.LeaseID, first, last catalogue.Day, minutes map[catalogue.Day]int64) (net, vat int64) {
 	days, used := int64(0), int64(0)
 	l := w.leases[id].Changes()[0].Value
 	for day := first; day <= last; day++ {
@@ -252,9 +252,9 @@ func (w *world) plainAmounts(id lease.ID, first, last catalogue.Day, minutes map
 
 func TestAPlanThatChangesWithinTheMonthIsPricedInParts(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 10, d) }
-	l := &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1)}
-	terms := tariff.NewTariff(catalogue.Always(network(t)), tariff.Leases{"l": past(lease.Change[lease.Lease]{Value: l})},
-		tariff.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, lease.Change[lease.Plan]{From: day(17), Value: &lease.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}})})
+	l := &tenancy.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1)}
+	terms := tariff.NewTariff(catalogue.Always(network(t)), tariff.Leases{"l": past(tenancy.Change[tenancy.Lease]{Value: l})},
+		tariff.Plans{"p": past(tenancy.Change[tenancy.Plan]{Value: &tenancy.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, tenancy.Change[tenancy.Plan]{From: day(17), Value: &tenancy.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}})})
 	a, _ := terms.Amounts("l", tariff.Month{Year: 2026, Month: time.October}, map[catalogue.Day]int64{day(5): 120, day(20): 120})
 	// 16 days of 620 minutes a month are 320, of which 120 are used; 15 days of 31 are 15: 105 minutes at 6 € an hour.
 	if a.Minutes != 240 || a.Included != 335 || a.Over != 105 || a.Overage != 1050 || len(a.Parts) != 2 || a.Parts[1] != (tariff.Part{From: day(17), Days: 15, Minutes: 120, Included: 15, Over: 105, HourlyCents: 600, VatPct: 20}) {
@@ -386,13 +386,13 @@ func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
 	at := func(hour, minute int) time.Time {
 		return n.Zone.Start(day).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
-	lease1 := func(id lease.ID, plan lease.PlanID) lease.Terms[lease.Lease] {
-		return past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: plan, StartsOn: day - 30}})
+	lease1 := func(id tenancy.LeaseID, plan tenancy.PlanID) tenancy.Terms[tenancy.Lease] {
+		return past(tenancy.Change[tenancy.Lease]{Value: &tenancy.Lease{ID: id, Tenant: "t", Site: "metz", Plan: plan, StartsOn: day - 30}})
 	}
-	plan := func(p lease.Plan) lease.Terms[lease.Plan] { return past(lease.Change[lease.Plan]{Value: &p}) }
+	plan := func(p tenancy.Plan) tenancy.Terms[tenancy.Plan] { return past(tenancy.Change[tenancy.Plan]{Value: &p}) }
 	terms := tariff.NewTariff(catalogue.Always(n), tariff.Leases{"a": lease1("a", "a"), "b": lease1("b", "b")}, tariff.Plans{
-		"a": plan(lease.Plan{ID: "a", Includes: []catalogue.SpaceKind{catalogue.Coworking}, HourlyRateCents: 300, DailyCapMinutes: 480, InferredCapMinutes: 120}),
-		"b": plan(lease.Plan{ID: "b", Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.MeetingRoom}, HourlyRateCents: 500})})
+		"a": plan(tenancy.Plan{ID: "a", Includes: []catalogue.SpaceKind{catalogue.Coworking}, HourlyRateCents: 300, DailyCapMinutes: 480, InferredCapMinutes: 120}),
+		"b": plan(tenancy.Plan{ID: "b", Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.MeetingRoom}, HourlyRateCents: 500})})
 	visits := []tariff.Visit{
 		{Member: "ann", Tenant: "t", Space: "cowork", From: at(9, 0), To: at(20, 0), Ended: visit.Closing},
 		{Member: "ann", Tenant: "t", Space: "meeting", From: at(9, 30), To: at(20, 0), Ended: visit.Closing}}
@@ -416,11 +416,11 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 	at := func(hour, minute int) time.Time {
 		return n.Zone.Start(day).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
-	given := func(id lease.ID, space catalogue.SpaceID) lease.Terms[lease.Lease] {
-		return past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: id, Tenant: "t", Site: "metz", Plan: "p", Spaces: []catalogue.SpaceID{space}, StartsOn: day - 30}})
+	given := func(id tenancy.LeaseID, space catalogue.SpaceID) tenancy.Terms[tenancy.Lease] {
+		return past(tenancy.Change[tenancy.Lease]{Value: &tenancy.Lease{ID: id, Tenant: "t", Site: "metz", Plan: "p", Spaces: []catalogue.SpaceID{space}, StartsOn: day - 30}})
 	}
 	terms := tariff.NewTariff(catalogue.Always(n), tariff.Leases{"a": given("a", "cowork"), "b": given("b", "silence")},
-		tariff.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", HourlyRateCents: 300}})})
+		tariff.Plans{"p": past(tenancy.Change[tenancy.Plan]{Value: &tenancy.Plan{ID: "p", HourlyRateCents: 300}})})
 	visits := []tariff.Visit{
 		{Member: "ann", Tenant: "t", Space: "cowork", From: at(8, 0), To: at(11, 0), Ended: visit.Badge},
 		{Member: "ann", Tenant: "t", Space: "silence", From: at(10, 0), To: at(10, 40), Ended: visit.Badge}}
@@ -429,7 +429,7 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 	if got := terms.Counted(n.Zone, day, &visits[0], visits); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	seconds := map[lease.ID]int64{}
+	seconds := map[tenancy.LeaseID]int64{}
 	for _, s := range terms.Day(n.Zone, day, visits).Leases {
 		seconds[s.Lease] = s.Seconds
 	}
@@ -440,8 +440,8 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 
 func TestEachRateOfVATHasItsBase(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 11, d) }
-	terms := tariff.NewTariff(catalogue.Always(network(t)), tariff.Leases{"l": past(lease.Change[lease.Lease]{Value: &lease.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
-		tariff.Plans{"p": past(lease.Change[lease.Plan]{Value: &lease.Plan{ID: "p", VatPct: 20}}, lease.Change[lease.Plan]{From: day(25), Value: &lease.Plan{ID: "p", VatPct: 5.5}})})
+	terms := tariff.NewTariff(catalogue.Always(network(t)), tariff.Leases{"l": past(tenancy.Change[tenancy.Lease]{Value: &tenancy.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
+		tariff.Plans{"p": past(tenancy.Change[tenancy.Plan]{Value: &tenancy.Plan{ID: "p", VatPct: 20}}, tenancy.Change[tenancy.Plan]{From: day(25), Value: &tenancy.Plan{ID: "p", VatPct: 5.5}})})
 	a, _ := terms.Amounts("l", tariff.Month{Year: 2026, Month: time.November}, nil)
 	want := []tariff.Taxed{{VatPct: 20, NetCents: 24_000, VatCents: 4800}, {VatPct: 5.5, NetCents: 6000, VatCents: 330}}
 	if !slices.Equal(a.ByRate, want) || a.Net != 30_000 || a.Vat != 5130 {

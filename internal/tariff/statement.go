@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Month is a calendar month.
@@ -83,7 +83,7 @@ type rate struct {
 
 // Amounts prices a lease's month: minutes are its billable ones by day.
 // any is false where the lease covers no day of the month and nothing was used.
-func (t *Tariff) Amounts(id lease.ID, m Month, minutes map[catalogue.Day]int64) (a Amounts, any bool) {
+func (t *Tariff) Amounts(id tenancy.LeaseID, m Month, minutes map[catalogue.Day]int64) (a Amounts, any bool) {
 	first, last := m.Days()
 	length := int64(last - first + 1)
 	type part struct {

@@ -12,13 +12,13 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/dated"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Leases and Plans are everything that leases and plans were, are and are to be.
 type (
-	Leases = map[lease.ID]lease.Terms[lease.Lease]
-	Plans  = map[lease.PlanID]lease.Terms[lease.Plan]
+	Leases = map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]
+	Plans  = map[tenancy.PlanID]tenancy.Terms[tenancy.Plan]
 )
 
 // Tariff is every plan and lease with what they were before: a change prices
@@ -27,22 +27,22 @@ type Tariff struct {
 	network catalogue.History
 	only    *catalogue.Network // where there was never another
 	leases  Leases
-	when    map[lease.ID][]lease.Version[lease.Lease] // with their dates
+	when    map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease] // with their dates
 	plans   Plans
 	days    map[catalogue.Day][]Terms
 }
 
 // Terms are a lease and its plan on one day.
 type Terms struct {
-	Lease *lease.Lease
-	Plan  *lease.Plan
+	Lease *tenancy.Lease
+	Plan  *tenancy.Plan
 }
 
 // NewTariff takes all histories.
 func NewTariff(n catalogue.History, leases Leases, plans Plans) *Tariff {
-	t := &Tariff{n, nil, leases, make(map[lease.ID][]lease.Version[lease.Lease], len(leases)), plans, map[catalogue.Day][]Terms{}}
+	t := &Tariff{n, nil, leases, make(map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease], len(leases)), plans, map[catalogue.Day][]Terms{}}
 	for id, h := range leases {
-		t.when[id] = lease.LeaseVersions(h)
+		t.when[id] = tenancy.LeaseVersions(h)
 	}
 	if v := n.Versions(); len(v) == 1 {
 		t.only = *v[0].Value
@@ -51,8 +51,8 @@ func NewTariff(n catalogue.History, leases Leases, plans Plans) *Tariff {
 }
 
 // Leases are the ids of all leases that ever were, in order. What was deleted never was.
-func (t *Tariff) Leases() []lease.ID {
-	ids := make([]lease.ID, 0, len(t.leases))
+func (t *Tariff) Leases() []tenancy.LeaseID {
+	ids := make([]tenancy.LeaseID, 0, len(t.leases))
 	for id, h := range t.leases {
 		if h.Last() != nil {
 			ids = append(ids, id)
@@ -63,7 +63,7 @@ func (t *Tariff) Leases() []lease.ID {
 }
 
 // Terms of a lease on a day that it covers; ok is false on others.
-func (t *Tariff) Terms(id lease.ID, day catalogue.Day) (terms Terms, ok bool) {
+func (t *Tariff) Terms(id tenancy.LeaseID, day catalogue.Day) (terms Terms, ok bool) {
 	l := dated.On(t.when[id], day)
 	if l == nil || !l.Covers(day) {
 		return Terms{}, false
@@ -81,13 +81,13 @@ func (t *Tariff) With(leases Leases, plans Plans) *Tariff {
 }
 
 // Last is the lease as it was last written, whatever the day: whose it is.
-func (t *Tariff) Last(id lease.ID) *lease.Lease { return t.leases[id].Last() }
+func (t *Tariff) Last(id tenancy.LeaseID) *tenancy.Lease { return t.leases[id].Last() }
 
 // LeaseTerms and PlanTerms are histories; empty where there is none.
-func (t *Tariff) LeaseTerms(id lease.ID) lease.Terms[lease.Lease] { return t.leases[id] }
+func (t *Tariff) LeaseTerms(id tenancy.LeaseID) tenancy.Terms[tenancy.Lease] { return t.leases[id] }
 
 // PlanTerms is the history of a plan.
-func (t *Tariff) PlanTerms(id lease.PlanID) lease.Terms[lease.Plan] { return t.plans[id] }
+func (t *Tariff) PlanTerms(id tenancy.PlanID) tenancy.Terms[tenancy.Plan] { return t.plans[id] }
 
 // on lists the leases that cover a day, cheapest first, then by id: the order
 // in which they are asked for a space (rules 6.2).

@@ -11,13 +11,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Subject is who moves: a member, or a visitor's pass. Exactly one is set.
 type Subject struct {
-	Member lease.MemberID
-	Pass   lease.PassID
+	Member tenancy.MemberID
+	Pass   tenancy.PassID
 }
 
 // Read is one granted badge of one subject: what moves people.

@@ -1,4 +1,4 @@
-package lease
+package tenancy
 
 import (
 	"iter"
@@ -97,14 +97,14 @@ func (l *Lease) Covers(day catalogue.Day) bool {
 }
 
 // LeaseTerms is the history of a lease; empty where there is none.
-func (b *Book) LeaseTerms(id ID) Terms[Lease] { return b.leaseTerms[id] }
+func (b *Book) LeaseTerms(id LeaseID) Terms[Lease] { return b.leaseTerms[id] }
 
 // PlanTerms is the history of a plan; empty where there is none.
 func (b *Book) PlanTerms(id PlanID) Terms[Plan] { return b.planTerms[id] }
 
 // AllLeaseTerms are the histories of all leases, by id; those of which nothing stands too.
-func (b *Book) AllLeaseTerms() iter.Seq2[ID, Terms[Lease]] {
-	return func(yield func(ID, Terms[Lease]) bool) {
+func (b *Book) AllLeaseTerms() iter.Seq2[LeaseID, Terms[Lease]] {
+	return func(yield func(LeaseID, Terms[Lease]) bool) {
 		for _, id := range slices.Sorted(maps.Keys(b.leaseTerms)) {
 			if !yield(id, b.leaseTerms[id]) {
 				return
@@ -191,7 +191,7 @@ func hold[K comparable, T any](m map[K]T, id K, v *T) {
 }
 
 // SetLeaseTerms takes a history from the ledger.
-func (b *Book) SetLeaseTerms(id ID, t Terms[Lease]) {
+func (b *Book) SetLeaseTerms(id LeaseID, t Terms[Lease]) {
 	b.leaseTerms[id] = t
 	hold(b.leases, id, LeaseOn(t, b.today))
 }
@@ -222,7 +222,7 @@ func put[T any](b *Book, t Terms[T], held *T, v T, w When) Terms[T] {
 var ErrBegun = &ConflictError{"n", "this version holds already: put what is right, from the day on which it is"}
 
 // TakeLeaseBack takes back a version of a lease that has not begun.
-func (b *Book) TakeLeaseBack(id ID, n int, at time.Time) error {
+func (b *Book) TakeLeaseBack(id LeaseID, n int, at time.Time) error {
 	t, err := take(b, b.leaseTerms[id], n, at)
 	if err == nil {
 		b.SetLeaseTerms(id, t)

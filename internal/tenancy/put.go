@@ -1,4 +1,4 @@
-package lease
+package tenancy
 
 import (
 	"fmt"
@@ -78,7 +78,7 @@ func (b *Book) PutCredential(v Credential) error {
 	if v.ValidTo != nil {
 		c.instant("valid_to", *v.ValidTo)
 	}
-	c.must(v.Lookup != Hash{}, "uid", "is missing")
+	c.must(v.Lookup != CredentialHash{}, "uid", "is missing")
 	if c.err != nil {
 		return c.err
 	}

@@ -1,4 +1,4 @@
-// Package lease holds who may come and why: tenants and their members, the
+// Package tenancy holds who may come and why: tenants and their members, the
 // credentials they badge with, plans, schedules and leases, visitors' passes
 // and events (rules 1.1).
 //
@@ -6,7 +6,7 @@
 // checked there, so that nothing refers to what does not exist. Whether a
 // door opens is decided by package access; this package keeps no clock and
 // no storage.
-package lease
+package tenancy
 
 import (
 	"time"
@@ -21,7 +21,7 @@ type (
 	CredentialID string
 	ScheduleID   string
 	PlanID       string
-	ID           string // of a lease
+	LeaseID      string // of a lease
 	PassID       string
 	EventID      string
 )
@@ -61,8 +61,8 @@ const (
 	Suspended Status = "suspended"
 )
 
-// Hash is the keyed hash (HMAC-SHA-256) that a UID or token is known by.
-type Hash [32]byte
+// CredentialHash is the keyed hash (HMAC-SHA-256) that a UID or token is known by.
+type CredentialHash [32]byte
 
 // Credential is what a member badges with. The UID itself is never held:
 // Lookup is its hash under the ledger's key, ForList its hash under the key
@@ -74,8 +74,8 @@ type Credential struct {
 	Status    Status
 	ValidFrom *time.Time // nil: without bound
 	ValidTo   *time.Time // excluded
-	Lookup    Hash
-	ForList   Hash
+	Lookup    CredentialHash
+	ForList   CredentialHash
 	// Since is when its holder took the badge over from a former one; nil: its
 	// first holder holds it from the beginning, as badges are entered late.
 	Since *time.Time
@@ -84,7 +84,7 @@ type Credential struct {
 // Former is a holder that a badge had until an instant. Of an erased one the
 // hash and the instant stay, without a person.
 type Former struct {
-	Lookup Hash
+	Lookup CredentialHash
 	Member MemberID // empty: erased
 	Until  time.Time
 }
@@ -117,7 +117,7 @@ type Plan struct {
 
 // Lease is a tenant's right to spaces between two dates, both included.
 type Lease struct {
-	ID             ID                  `json:"id"`
+	ID             LeaseID             `json:"id"`
 	Tenant         TenantID            `json:"tenant" required:"true"`
 	Site           catalogue.SiteID    `json:"site" required:"true"`
 	Spaces         []catalogue.SpaceID `json:"spaces" nullable:"false"`
@@ -138,8 +138,8 @@ type Pass struct {
 	ValidFrom time.Time
 	ValidTo   time.Time // excluded
 	Deleted   bool      // kept to answer credential-revoked
-	Lookup    Hash
-	ForList   Hash
+	Lookup    CredentialHash
+	ForList   CredentialHash
 }
 
 // Event opens its spaces in [StartsAt, EndsAt).

@@ -1,4 +1,4 @@
-package lease
+package tenancy
 
 import (
 	"iter"
@@ -15,7 +15,7 @@ func (b *Book) AddFormer(f Former) {
 }
 
 // FormersOf are a badge's former holders, the earliest first.
-func (b *Book) FormersOf(h Hash) []Former { return b.formers[h] }
+func (b *Book) FormersOf(h CredentialHash) []Former { return b.formers[h] }
 
 // Formers iterates the former holders of all badges, in no order of badges.
 func (b *Book) Formers() iter.Seq[[]Former] { return maps.Values(b.formers) }

@@ -1,4 +1,4 @@
-package lease
+package tenancy
 
 import (
 	"fmt"
@@ -88,14 +88,14 @@ func (b *Book) DeletePlan(id PlanID, at time.Time) error {
 }
 
 // DeleteLease removes a lease: it never was.
-func (b *Book) DeleteLease(id ID, at time.Time) error {
+func (b *Book) DeleteLease(id LeaseID, at time.Time) error {
 	b.leaseTerms[id] = never(b.leaseTerms[id], at)
 	return remove(b.leases, id)
 }
 
 // there reports whether a lease is there today; one of before versions were
 // kept may have ended without a trace but what it was.
-func (b *Book) there(id ID) bool { _, ok := b.leases[id]; return ok }
+func (b *Book) there(id LeaseID) bool { _, ok := b.leases[id]; return ok }
 
 // DeletePass ends a pass: its token answers credential-revoked from now on.
 func (b *Book) DeletePass(id PassID) error {

@@ -1,4 +1,4 @@
-package lease_test
+package tenancy_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 func TestWhatIsSoundFits(t *testing.T) {
@@ -18,8 +18,8 @@ func TestWhatIsSoundFits(t *testing.T) {
 		"a lease of one day":                  func(e *entities) { e.lease.EndsOn = &e.lease.StartsOn },
 		"a lease without end":                 func(e *entities) { e.lease.EndsOn = nil },
 		"a lease for all members":             func(e *entities) { e.lease.Members = nil },
-		"a suspended lease":                   func(e *entities) { e.lease.Status = lease.Suspended },
-		"a plan around the clock":             func(e *entities) { e.plan.Schedule = lease.Always },
+		"a suspended lease":                   func(e *entities) { e.lease.Status = tenancy.Suspended },
+		"a plan around the clock":             func(e *entities) { e.plan.Schedule = tenancy.Always },
 		"windows that overlap":                func(e *entities) { e.hours.Windows = append(e.hours.Windows, e.hours.Windows[0]) },
 		"a window to the day's end":           func(e *entities) { e.hours.Windows[0].To = 24 * 60 },
 		"a schedule that is never open":       func(e *entities) { e.hours.Windows = nil },
@@ -30,7 +30,7 @@ func TestWhatIsSoundFits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := sound(t)
 			spoil(e)
-			if err := e.put(lease.NewBook(network(t))); err != nil {
+			if err := e.put(tenancy.NewBook(network(t))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -45,7 +45,7 @@ func TestWhatDoesNotFitIsRefusedByItsField(t *testing.T) {
 	}{
 		{"id", func(e *entities) { e.tenant.ID = "Atelier" }},
 		{"id", func(e *entities) { e.tenant.ID = "live" }},
-		{"id", func(e *entities) { e.tenant.ID = lease.TenantID(strings.Repeat("a", 65)) }},
+		{"id", func(e *entities) { e.tenant.ID = tenancy.TenantID(strings.Repeat("a", 65)) }},
 		{"name", func(e *entities) { e.tenant.Name = "" }},
 		{"site", func(e *entities) { e.tenant.Site = "paris" }},
 		{"kind", func(e *entities) { e.tenant.Kind = "club" }},
@@ -55,16 +55,16 @@ func TestWhatDoesNotFitIsRefusedByItsField(t *testing.T) {
 		{"name", func(e *entities) { e.alice.Name = "" }},
 		{"email", func(e *entities) { e.alice.Email = "alice" }},
 		{"roles[0]", func(e *entities) { e.alice.Roles = []string{"boss"} }},
-		{"roles[1]", func(e *entities) { e.alice.Roles = []string{lease.Responder, lease.Responder} }},
+		{"roles[1]", func(e *entities) { e.alice.Roles = []string{tenancy.Responder, tenancy.Responder} }},
 		{"staff_sites[1]", func(e *entities) { e.alice.StaffSites = []catalogue.SiteID{"metz", "paris"} }},
 		{"staff_sites[1]", func(e *entities) { e.alice.StaffSites = []catalogue.SiteID{"metz", "metz"} }},
 
 		{"id", func(e *entities) { e.card.ID = "-" }},
 		{"member", func(e *entities) { e.card.Member = "nobody" }},
 		{"kind", func(e *entities) { e.card.Kind = "ring" }},
-		{"status", func(e *entities) { e.card.Status = lease.Suspended }},
+		{"status", func(e *entities) { e.card.Status = tenancy.Suspended }},
 		{"valid_to", func(e *entities) { e.card.ValidFrom, e.card.ValidTo = &early, &early }},
-		{"uid", func(e *entities) { e.card.Lookup = lease.Hash{} }},
+		{"uid", func(e *entities) { e.card.Lookup = tenancy.CredentialHash{} }},
 
 		{"id", func(e *entities) { e.hours.ID = "Hours" }},
 		{"holidays", func(e *entities) { e.hours.Holidays = "" }},
@@ -94,10 +94,10 @@ func TestWhatDoesNotFitIsRefusedByItsField(t *testing.T) {
 		{"spaces[0]", func(e *entities) { e.lease.Spaces = []catalogue.SpaceID{catalogue.Outside} }},
 		{"plan", func(e *entities) { e.lease.Plan = "gold" }},
 		{"ends_on", func(e *entities) { day := e.lease.StartsOn - 1; e.lease.EndsOn = &day }},
-		{"status", func(e *entities) { e.lease.Status = lease.Lost }},
-		{"members[0]", func(e *entities) { e.lease.Members = []lease.MemberID{"nobody"} }},
-		{"members[0]", func(e *entities) { e.lease.Members = []lease.MemberID{"bob"} }}, // of another tenant
-		{"members[1]", func(e *entities) { e.lease.Members = []lease.MemberID{"alice", "alice"} }},
+		{"status", func(e *entities) { e.lease.Status = tenancy.Lost }},
+		{"members[0]", func(e *entities) { e.lease.Members = []tenancy.MemberID{"nobody"} }},
+		{"members[0]", func(e *entities) { e.lease.Members = []tenancy.MemberID{"bob"} }}, // of another tenant
+		{"members[1]", func(e *entities) { e.lease.Members = []tenancy.MemberID{"alice", "alice"} }},
 		{"rent_cents_month", func(e *entities) { e.lease.RentCentsMonth = -1 }},
 
 		{"id", func(e *entities) { e.pass.ID = "LIVE" }},
@@ -112,15 +112,15 @@ func TestWhatDoesNotFitIsRefusedByItsField(t *testing.T) {
 		{"spaces", func(e *entities) { e.event.Spaces = nil }},
 		{"ends_at", func(e *entities) { e.event.EndsAt = e.event.StartsAt }},
 		{"audience", func(e *entities) { e.event.Audience = "all" }},
-		{"invited[0]", func(e *entities) { e.event.Invited = []lease.MemberID{"nobody"} }},
-		{"invited[1]", func(e *entities) { e.event.Invited = []lease.MemberID{"bob", "bob"} }},
+		{"invited[0]", func(e *entities) { e.event.Invited = []tenancy.MemberID{"nobody"} }},
+		{"invited[1]", func(e *entities) { e.event.Invited = []tenancy.MemberID{"bob", "bob"} }},
 	}
 	for _, c := range cases {
 		t.Run(c.field, func(t *testing.T) {
 			e := sound(t)
 			c.spoil(e)
-			err := e.put(lease.NewBook(network(t)))
-			var wrong *lease.FieldError
+			err := e.put(tenancy.NewBook(network(t)))
+			var wrong *tenancy.FieldError
 			if !errors.As(err, &wrong) || wrong.Field != c.field {
 				t.Fatalf("got %v, want an error of %s", err, c.field)
 			}
@@ -136,15 +136,15 @@ func TestWhatDoesNotFitIsRefusedByItsField(t *testing.T) {
 func TestAlwaysIsBuiltIn(t *testing.T) {
 	b := filled(t)
 	for name, err := range map[string]error{
-		"put":    b.PutSchedule(lease.Schedule{ID: lease.Always, Holidays: "open"}),
-		"delete": b.DeleteSchedule(lease.Always),
+		"put":    b.PutSchedule(tenancy.Schedule{ID: tenancy.Always, Holidays: "open"}),
+		"delete": b.DeleteSchedule(tenancy.Always),
 	} {
-		var conflict *lease.ConflictError
+		var conflict *tenancy.ConflictError
 		if !errors.As(err, &conflict) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, ok := b.Schedule(lease.Always); !ok {
+	if _, ok := b.Schedule(tenancy.Always); !ok {
 		t.Error("always is not there")
 	}
 	if n := len(slices.Collect(b.Schedules())); n != 1 {
@@ -180,7 +180,7 @@ func TestACredentialsMemberNeverChanges(t *testing.T) {
 	card := sound(t).card
 	card.Member = "bob"
 	wantConflict(t, b.PutCredential(card), "member")
-	card.Member, card.Status = "alice", lease.Lost
+	card.Member, card.Status = "alice", tenancy.Lost
 	mustPut(t, b.PutCredential(card))
 }
 
@@ -206,7 +206,7 @@ func TestWhatIsReferredToCannotBeDeleted(t *testing.T) {
 		{"a plan's schedule", b.DeleteSchedule("hours"), `plan "flex"`},
 		{"a lease's plan", b.DeletePlan("flex", time.Unix(1, 0)), `lease "l1"`},
 	} {
-		var conflict *lease.ConflictError
+		var conflict *tenancy.ConflictError
 		if !errors.As(c.err, &conflict) || !strings.Contains(conflict.Error(), c.by) {
 			t.Errorf("%s: %v does not name %s", c.what, c.err, c.by)
 		}
@@ -242,7 +242,7 @@ func TestWhatIsNotThereCannotBeDeleted(t *testing.T) {
 		b.DeleteTenant("x"), b.DeleteMember("x"), b.DeleteCredential("x"), b.DeleteSchedule("x"),
 		b.DeletePlan("x", time.Unix(1, 0)), b.DeleteLease("x", time.Time{}), b.DeletePass("x"), b.DeleteEvent("x"),
 	} {
-		if !errors.Is(err, lease.ErrNotFound) {
+		if !errors.Is(err, tenancy.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -254,7 +254,7 @@ func TestADeletedPassStaysToAnswerForItsToken(t *testing.T) {
 	if p, ok := b.Pass("visitor"); !ok || !p.Deleted || p.Lookup != hash(2) {
 		t.Fatalf("the pass is %+v, %v", p, ok)
 	}
-	if err := b.DeletePass("visitor"); !errors.Is(err, lease.ErrNotFound) {
+	if err := b.DeletePass("visitor"); !errors.Is(err, tenancy.ErrNotFound) {
 		t.Errorf("deleted twice: %v", err)
 	}
 	// It outlives its host, without the visitor's name, over a restart too.
@@ -265,7 +265,7 @@ func TestADeletedPassStaysToAnswerForItsToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range []*lease.Book{b, again} {
+	for _, b := range []*tenancy.Book{b, again} {
 		if p, ok := b.Pass("visitor"); !ok || !p.Deleted || p.Name != "" || p.Lookup != hash(2) {
 			t.Errorf("the pass is %+v, %v", p, ok)
 		}
@@ -298,7 +298,7 @@ func mustPut(t *testing.T, err error) {
 
 func wantConflict(t *testing.T, err error, field string) {
 	t.Helper()
-	var conflict *lease.ConflictError
+	var conflict *tenancy.ConflictError
 	if !errors.As(err, &conflict) || conflict.Field != field {
 		t.Errorf("got %v, want a conflict of %q", err, field)
 	}

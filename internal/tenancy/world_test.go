@@ -1,4 +1,4 @@
-package lease_test
+package tenancy_test
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/lease"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // network is one site with a hall, an open coworking space behind it and an office.
@@ -49,46 +49,46 @@ func date(t testing.TB, s string) catalogue.Day {
 	return d
 }
 
-func hash(n byte) (h lease.Hash) {
+func hash(n byte) (h tenancy.CredentialHash) {
 	h[0] = n
 	return h
 }
 
 // entities are one of each, right as they stand; tests spoil them.
 type entities struct {
-	tenant, other lease.Tenant
-	alice, bob    lease.Member // bob is of the other tenant
-	card          lease.Credential
-	hours         lease.Schedule
-	plan          lease.Plan
-	lease         lease.Lease
-	pass          lease.Pass
-	event         lease.Event
+	tenant, other tenancy.Tenant
+	alice, bob    tenancy.Member // bob is of the other tenant
+	card          tenancy.Credential
+	hours         tenancy.Schedule
+	plan          tenancy.Plan
+	lease         tenancy.Lease
+	pass          tenancy.Pass
+	event         tenancy.Event
 }
 
 func sound(t testing.TB) *entities {
 	ends := date(t, "2027-08-31")
 	weekdays := []catalogue.Weekday{1, 2, 3, 4, 5}
 	return &entities{
-		tenant: lease.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"},
-		other:  lease.Tenant{ID: "other", Name: "Other", Site: "metz", Kind: "association"},
-		alice:  lease.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org", Roles: []string{}, StaffSites: []catalogue.SiteID{}},
-		bob:    lease.Member{ID: "bob", Tenant: "other", Name: "Bob", Roles: []string{lease.Responder}, StaffSites: []catalogue.SiteID{"metz"}},
-		card:   lease.Credential{ID: "card", Member: "alice", Kind: "card", Status: lease.Active, Lookup: hash(1), ForList: hash(1)},
-		hours: lease.Schedule{ID: "hours", Holidays: "closed", Windows: catalogue.Week{
+		tenant: tenancy.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"},
+		other:  tenancy.Tenant{ID: "other", Name: "Other", Site: "metz", Kind: "association"},
+		alice:  tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org", Roles: []string{}, StaffSites: []catalogue.SiteID{}},
+		bob:    tenancy.Member{ID: "bob", Tenant: "other", Name: "Bob", Roles: []string{tenancy.Responder}, StaffSites: []catalogue.SiteID{"metz"}},
+		card:   tenancy.Credential{ID: "card", Member: "alice", Kind: "card", Status: tenancy.Active, Lookup: hash(1), ForList: hash(1)},
+		hours: tenancy.Schedule{ID: "hours", Holidays: "closed", Windows: catalogue.Week{
 			{Days: weekdays, From: 8 * 60, To: 20 * 60}, {Days: []catalogue.Weekday{6}, From: 9 * 60, To: 12 * 60}}},
-		plan: lease.Plan{ID: "flex", Name: "Flex", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: "hours", HourlyRateCents: 300},
-		lease: lease.Lease{ID: "l1", Tenant: "atelier", Site: "metz", Spaces: []catalogue.SpaceID{"office"}, Plan: "flex",
-			StartsOn: date(t, "2026-09-01"), EndsOn: &ends, Status: lease.Active, Members: []lease.MemberID{"alice"}},
-		pass: lease.Pass{ID: "visitor", Host: "alice", Name: "Visitor", Spaces: []catalogue.SpaceID{"hall"},
+		plan: tenancy.Plan{ID: "flex", Name: "Flex", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: "hours", HourlyRateCents: 300},
+		lease: tenancy.Lease{ID: "l1", Tenant: "atelier", Site: "metz", Spaces: []catalogue.SpaceID{"office"}, Plan: "flex",
+			StartsOn: date(t, "2026-09-01"), EndsOn: &ends, Status: tenancy.Active, Members: []tenancy.MemberID{"alice"}},
+		pass: tenancy.Pass{ID: "visitor", Host: "alice", Name: "Visitor", Spaces: []catalogue.SpaceID{"hall"},
 			ValidFrom: instant(t, "2026-10-19T08:00:00Z"), ValidTo: instant(t, "2026-10-19T18:00:00Z"), Lookup: hash(2), ForList: hash(2)},
-		event: lease.Event{ID: "meetup", Title: "Meetup", Spaces: []catalogue.SpaceID{"hall"}, Audience: "invited", Invited: []lease.MemberID{"bob"},
+		event: tenancy.Event{ID: "meetup", Title: "Meetup", Spaces: []catalogue.SpaceID{"hall"}, Audience: "invited", Invited: []tenancy.MemberID{"bob"},
 			StartsAt: instant(t, "2026-10-19T18:00:00Z"), EndsAt: instant(t, "2026-10-19T21:00:00Z")},
 	}
 }
 
 // put sets all of them, each after those it refers to, up to the first error.
-func (e *entities) put(b *lease.Book) error {
+func (e *entities) put(b *tenancy.Book) error {
 	for _, put := range []func() error{
 		func() error { return b.PutTenant(e.tenant) }, func() error { return b.PutTenant(e.other) },
 		func() error { return b.PutMember(e.alice) }, func() error { return b.PutMember(e.bob) },
@@ -103,9 +103,9 @@ func (e *entities) put(b *lease.Book) error {
 	return nil
 }
 
-func filled(t testing.TB) *lease.Book {
+func filled(t testing.TB) *tenancy.Book {
 	t.Helper()
-	b := lease.NewBook(network(t))
+	b := tenancy.NewBook(network(t))
 	if err := sound(t).put(b); err != nil {
 		t.Fatal(err)
 	}
@@ -114,17 +114,17 @@ func filled(t testing.TB) *lease.Book {
 
 // content is all that a book holds, to be compared.
 type content struct {
-	Tenants     []lease.Tenant
-	Members     []lease.Member
-	Credentials []lease.Credential
-	Schedules   []lease.Schedule
-	Plans       []lease.Plan
-	Leases      []lease.Lease
-	Passes      []lease.Pass
-	Events      []lease.Event
+	Tenants     []tenancy.Tenant
+	Members     []tenancy.Member
+	Credentials []tenancy.Credential
+	Schedules   []tenancy.Schedule
+	Plans       []tenancy.Plan
+	Leases      []tenancy.Lease
+	Passes      []tenancy.Pass
+	Events      []tenancy.Event
 }
 
-func contentOf(b *lease.Book) content {
+func contentOf(b *tenancy.Book) content {
 	return content{
 		slices.Collect(b.Tenants()), slices.Collect(b.Members()), slices.Collect(b.Credentials()), slices.Collect(b.Schedules()),
 		slices.Collect(b.Plans()), slices.Collect(b.Leases()), slices.Collect(b.Passes()), slices.Collect(b.Events()),
@@ -132,8 +132,8 @@ func contentOf(b *lease.Book) content {
 }
 
 // reload puts a book's content into an empty one, as a restart does.
-func (c content) reload(n *catalogue.Network) (*lease.Book, error) {
-	b := lease.NewBook(n)
+func (c content) reload(n *catalogue.Network) (*tenancy.Book, error) {
+	b := tenancy.NewBook(n)
 	for _, all := range []error{
 		each(c.Tenants, b.PutTenant), each(c.Members, b.PutMember), each(c.Credentials, b.PutCredential), each(c.Schedules, b.PutSchedule),
 		each(c.Plans, b.PutPlan), each(c.Leases, b.PutLease), each(c.Passes, b.PutPass), each(c.Events, b.PutEvent),
@@ -154,7 +154,7 @@ func each[T any](list []T, put func(T) error) error {
 	return nil
 }
 
-func mustHold(t testing.TB, b *lease.Book, want content) {
+func mustHold(t testing.TB, b *tenancy.Book, want content) {
 	t.Helper()
 	if diff := cmp.Diff(want, contentOf(b)); diff != "" {
 		t.Errorf("the book holds (-want +got):\n%s", diff)

@@ -1,4 +1,4 @@
-package lease
+package tenancy
 
 import (
 	"errors"
@@ -48,23 +48,23 @@ type Book struct {
 	credentials map[CredentialID]Credential
 	schedules   map[ScheduleID]Schedule
 	plans       map[PlanID]Plan
-	leases      map[ID]Lease // as they are today
+	leases      map[LeaseID]Lease // as they are today
 	planTerms   map[PlanID]Terms[Plan]
-	leaseTerms  map[ID]Terms[Lease]
+	leaseTerms  map[LeaseID]Terms[Lease]
 	today       catalogue.Day
 	passes      map[PassID]Pass
 	events      map[EventID]Event
-	formers     map[Hash][]Former // by Until
-	hashes      map[Hash]string   // what a lookup hash belongs to: "credential/ID" or "pass/ID"
+	formers     map[CredentialHash][]Former // by Until
+	hashes      map[CredentialHash]string   // what a lookup hash belongs to: "credential/ID" or "pass/ID"
 }
 
 // NewBook makes an empty book for a network.
 func NewBook(n *catalogue.Network) *Book {
 	return &Book{
 		network: n, tenants: map[TenantID]Tenant{}, members: map[MemberID]Member{}, credentials: map[CredentialID]Credential{},
-		schedules: map[ScheduleID]Schedule{}, plans: map[PlanID]Plan{}, leases: map[ID]Lease{}, passes: map[PassID]Pass{},
-		planTerms: map[PlanID]Terms[Plan]{}, leaseTerms: map[ID]Terms[Lease]{}, today: math.MaxInt32,
-		events: map[EventID]Event{}, formers: map[Hash][]Former{}, hashes: map[Hash]string{},
+		schedules: map[ScheduleID]Schedule{}, plans: map[PlanID]Plan{}, leases: map[LeaseID]Lease{}, passes: map[PassID]Pass{},
+		planTerms: map[PlanID]Terms[Plan]{}, leaseTerms: map[LeaseID]Terms[Lease]{}, today: math.MaxInt32,
+		events: map[EventID]Event{}, formers: map[CredentialHash][]Former{}, hashes: map[CredentialHash]string{},
 	}
 }
 
@@ -152,7 +152,7 @@ func (b *Book) Schedule(id ScheduleID) (Schedule, bool) {
 func (b *Book) Plan(id PlanID) (Plan, bool) { return find(b.plans, id) }
 
 // Lease finds a lease.
-func (b *Book) Lease(id ID) (Lease, bool) { return find(b.leases, id) }
+func (b *Book) Lease(id LeaseID) (Lease, bool) { return find(b.leases, id) }
 
 // Pass finds a pass, a deleted one too.
 func (b *Book) Pass(id PassID) (Pass, bool) { return find(b.passes, id) }
