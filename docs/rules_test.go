@@ -81,7 +81,7 @@ func numbers(t *testing.T, file string, pattern *regexp.Regexp) map[string]bool 
 	return found
 }
 
-// sources are the repository's Go files and documents, as git knows them; without git all below the top.
+// sources returns the repository's Go files and documents, as git knows them; without git all below the top.
 func sources(t *testing.T) []string {
 	t.Helper()
 	var files []string

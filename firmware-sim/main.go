@@ -47,7 +47,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run is main without the process: 0 is done, 1 failed, 2 called wrongly.
+// run returns main without the process: 0 is done, 1 failed, 2 called wrongly.
 func run(ctx context.Context, args []string) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("firmware-sim"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),

@@ -122,7 +122,7 @@ func (c *catalogueShowCmd) Run(ctx context.Context) error {
 	return err
 }
 
-// catalogueAt is the catalogue of a local time or an instant; empty: the one in force.
+// catalogueAt returns the catalogue of a local time or an instant; empty: the one in force.
 func catalogueAt(ctx context.Context, data, at string) (*app.CatalogueVersion, error) {
 	list, err := app.CatalogueHistory(ctx, data)
 	if err != nil {

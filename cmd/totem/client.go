@@ -84,7 +84,7 @@ type stretch struct {
 	from, to time.Time
 }
 
-// over is the client for a question about a period, and the period.
+// over returns the client for a question about a period, and the period.
 func (s *service) over(p *period) (c cli.Client, in stretch, err error) {
 	if in.zone, err = s.zone(); err != nil {
 		return c, in, err
@@ -225,7 +225,7 @@ func (c *seriesCheckCmd) Run(ctx context.Context) error {
 	return app.CheckSeries(ctx, c.Config, from, to, os.Stdout)
 }
 
-// given are the parameters that have a value.
+// given returns the parameters that have a value.
 func given(of map[string]string) url.Values {
 	q := url.Values{}
 	for name, v := range of {

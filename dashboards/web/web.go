@@ -21,7 +21,7 @@ import (
 //go:embed all:dist
 var built embed.FS
 
-// Views are the first parts of the addresses that the page answers to.
+// Views returns the first parts of the addresses that the page answers to.
 func Views() []string {
 	return []string{"", "site", "portes", "usage", "baux", "facturation", "locataire", "hall", "programme", "rassemblement", "regards", "charte", "appareils", "connexion"}
 }
@@ -84,7 +84,7 @@ func Files() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { send(w, r, strings.TrimPrefix(r.URL.Path, "/")) })
 }
 
-// Names are the paths that Files serves.
+// Names returns the paths that Files serves.
 func Names() []string {
 	var names []string
 	for name := range files() {

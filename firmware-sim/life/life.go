@@ -182,7 +182,7 @@ func (t *Town) takes(p *person, l tenancy.Lease, included []catalogue.SpaceID) {
 	p.works, p.comes = append(p.works, included...), max(p.comes, 0.15) // no seat: now and then, to meet the others
 }
 
-// included are the spaces of a lease's site whose kinds its plan includes.
+// included returns the spaces of a lease's site whose kinds its plan includes.
 func (t *Town) included(l tenancy.Lease, plans map[tenancy.PlanID]tenancy.Plan) []catalogue.SpaceID {
 	var spaces []catalogue.SpaceID
 	for _, k := range plans[l.Plan].Includes {
@@ -191,7 +191,7 @@ func (t *Town) included(l tenancy.Lease, plans map[tenancy.PlanID]tenancy.Plan) 
 	return spaces
 }
 
-// rng is a person's chance on a day.
+// rng returns a person's chance on a day.
 func (t *Town) rng(day catalogue.Day, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.seed^uint64(day)<<20, uint64(i)*0x9e3779b97f4a7c15+1))
 }
@@ -224,7 +224,7 @@ func (t *Town) Day(d catalogue.Day) ([]Step, []Stay) {
 	return steps, stays
 }
 
-// Midnight is how many people are in each space when a day begins.
+// Midnight returns how many people are in each space when a day begins.
 func (t *Town) Midnight(d catalogue.Day) map[catalogue.SpaceID]int {
 	start, inside := t.network.Zone.Start(d), map[catalogue.SpaceID]int{}
 	for _, s := range t.live(d - 1).stays {
@@ -256,7 +256,7 @@ func (t *Town) live(d catalogue.Day) *day {
 	return t.lived[d]
 }
 
-// Rounds is the step that somebody of a site's staff takes now, for life at
+// Rounds returns the step that somebody of a site's staff takes now, for life at
 // any hour: in by the entrance or out again.
 func (t *Town) Rounds(site catalogue.SiteID, n int, at time.Time) (Step, bool) {
 	var staff []*person
@@ -278,7 +278,7 @@ func (t *Town) Rounds(site catalogue.SiteID, n int, at time.Time) (Step, bool) {
 	return s, true
 }
 
-// hall is a site's first door from outside that is read inwards.
+// hall returns a site's first door from outside that is read inwards.
 func (t *Town) hall(site catalogue.SiteID) *catalogue.Door {
 	for i := range t.network.Doors {
 		if d := &t.network.Doors[i]; d.Site == site && d.From == catalogue.Outside && t.readers[d.ID][catalogue.In] {

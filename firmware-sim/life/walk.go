@@ -80,7 +80,7 @@ func (w *walk) plan(day catalogue.Day) bool {
 	return true
 }
 
-// closedHours are the day's events of hours when offices are closed that the
+// closedHours returns the day's events of hours when offices are closed that the
 // person is of the crew of: who makes through the night does not work by day.
 func (w *walk) closedHours(day catalogue.Day) []*tenancy.Event {
 	var list []*tenancy.Event
@@ -122,7 +122,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// invitation is the event of the day that one goes to: most who are invited
+// invitation returns the event of the day that one goes to: most who are invited
 // do, and some of a site to what is open to all. Its chance is its own, so
 // that events change nothing else of a day.
 func (w *walk) invitation(day catalogue.Day) *tenancy.Event {
@@ -287,7 +287,7 @@ func (w *walk) pass(direction catalogue.Direction, to catalogue.SpaceID) {
 	w.move(to)
 }
 
-// door is one between a space and where one comes from; the readers' first.
+// door returns one between a space and where one comes from; the readers' first.
 func (w *walk) door(into, from catalogue.SpaceID) *catalogue.Door {
 	var found *catalogue.Door
 	for _, d := range w.t.doors[into] {

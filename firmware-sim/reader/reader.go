@@ -144,7 +144,7 @@ func (r *Reader) Acknowledged(id uuid.UUID) {
 	}
 }
 
-// Unsent is what the flash holds and is to be sent (again), oldest first.
+// Unsent returns what the flash holds and is to be sent (again), oldest first.
 func (r *Reader) Unsent() []*wire.Message {
 	var list []*wire.Message
 	for _, m := range r.flash {
@@ -218,7 +218,7 @@ func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
 	return refused
 }
 
-// hashed is a credential as the list has it.
+// hashed returns a credential as the list has it.
 func (r *Reader) hashed(c wire.Credential) [32]byte {
 	h := wire.HashCredential(r.ListKey, c)
 	for _, key := range r.ListOver {
@@ -259,7 +259,7 @@ func verified[T any](r *Reader, verify func(ed25519.PublicKey, catalogue.DeviceI
 	return v, err
 }
 
-// keys are the ids of those that it verifies by.
+// keys returns the ids of those that it verifies by.
 func (r *Reader) keys() []string {
 	ids := []string{}
 	if len(r.SiteKey) > 0 {
@@ -271,7 +271,7 @@ func (r *Reader) keys() []string {
 	return ids
 }
 
-// Version is the version of the list applied, "" without one.
+// Version returns the version of the list applied, "" without one.
 func (r *Reader) Version() string {
 	if r.list == nil {
 		return ""

@@ -69,7 +69,7 @@ func newDevices(n *catalogue.Network, town *life.Town, seed uint64, dead int) *d
 	return d
 }
 
-// boot is a device's since the beginning of time as the seed has it.
+// boot returns a device's since the beginning of time as the seed has it.
 func (d *devices) boot(id catalogue.DeviceID) uuid.UUID {
 	return uuid.NewSHA1(namespace, []byte("boot|"+string(id)+"|"+time.Duration(d.seed).String()))
 }
@@ -94,7 +94,7 @@ func (d *devices) day(day catalogue.Day) ([]Sent, []life.Stay) {
 	return out, stays
 }
 
-// statuses is what every device says of itself now and then. Batteries run
+// statuses returns what every device says of itself now and then. Batteries run
 // down over half a year, from where the seed has them.
 func (d *devices) statuses(day catalogue.Day) []Sent {
 	var out []Sent
@@ -124,7 +124,7 @@ func (d *devices) message(dev catalogue.DeviceID, w wire.What, at time.Time) *wi
 	return &wire.Message{Topic: wire.Topic{Site: d.network.Device(dev).Site, Device: dev, What: w}, At: at.UTC().Truncate(time.Millisecond)}
 }
 
-// passage is what a door's devices say of one step.
+// passage returns what a door's devices say of one step.
 func (d *devices) passage(s *life.Step) []Sent {
 	var out []Sent
 	if id := d.readers[s.Door][s.Direction]; s.Badged && id != "" {

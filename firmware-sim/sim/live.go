@@ -93,7 +93,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// connected is life with one link, until it ends.
+// connected returns life with one link, until it ends.
 func (l *live) connected(ctx context.Context) error {
 	link, err := l.Connect(ctx)
 	if err != nil {

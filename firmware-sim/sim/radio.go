@@ -24,7 +24,7 @@ type Faults struct {
 // maxDrift keeps a drifting clock within what a technician would leave.
 const maxDrift = 30 * time.Minute
 
-// onAir is what of a day's messages arrives, in the order in which it does.
+// onAir returns what of a day's messages arrives, in the order in which it does.
 func (f Faults) onAir(day []Sent, seed uint64, nth int) []Sent {
 	if f == (Faults{Dead: f.Dead}) {
 		return day

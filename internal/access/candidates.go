@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// candidates are the credentials that may be on a door's list at all, in the
+// candidates returns the credentials that may be on a door's list at all, in the
 // list's order.
 func (x *Index) candidates(d *door) []uint32 {
 	x.listing.Do(x.layOutCandidates)

@@ -260,7 +260,7 @@ func (x *Index) passback(a *Answer, q *Question, c *credential, d *door, w Where
 	a.PassbackAlert = true
 }
 
-// dayBegan is the last 04:00 local at or before t.
+// dayBegan returns the last 04:00 local at or before t.
 func (x *Index) dayBegan(t time.Time) time.Time {
 	day := x.network.Zone.At(t).Day
 	if began := x.network.Zone.Instant(day, dayBegins); !began.After(t) {
@@ -269,7 +269,7 @@ func (x *Index) dayBegan(t time.Time) time.Time {
 	return x.network.Zone.Instant(day-1, dayBegins)
 }
 
-// floorSecond is the Unix second of a Unix millisecond, also before 1970.
+// floorSecond returns the Unix second of a Unix millisecond, also before 1970.
 func floorSecond(ms int64) int64 {
 	s := ms / 1000
 	if ms%1000 < 0 {

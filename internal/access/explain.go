@@ -115,7 +115,7 @@ func (x *Index) triedLease(l *compiled, d *door, local catalogue.Local) Tried {
 	return t
 }
 
-// triedEvents are the events of the day that could open a door: public ones
+// triedEvents returns the events of the day that could open a door: public ones
 // there, and those that the member is invited to.
 func (x *Index) triedEvents(book *tenancy.Book, m *member, d *door, unix int64) []Tried {
 	const near = int64(24 * time.Hour / time.Millisecond)
@@ -134,7 +134,7 @@ func (x *Index) triedEvents(book *tenancy.Book, m *member, d *door, unix int64) 
 	return list
 }
 
-// opener is the space of a right by which it opens a door; empty: none.
+// opener returns the space of a right by which it opens a door; empty: none.
 func (x *Index) opener(d *door, spaces []catalogue.SpaceID) catalogue.SpaceID {
 	for _, s := range spaces {
 		if x.network.Within(s, d.to) {

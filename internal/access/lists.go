@@ -68,7 +68,7 @@ type expanded struct {
 	rights  []Right
 }
 
-// rights are a credential's: by staff, then lease, pass, event, each where
+// rights returns a credential's: by staff, then lease, pass, event, each where
 // none before it grants.
 func (e *expansion) rights(c *credential) []Right {
 	if rights, ok := e.plain(c); ok {
@@ -82,7 +82,7 @@ func (e *expansion) rights(c *credential) []Right {
 	return clip(all, max(e.from, c.from), min(e.to, c.to))
 }
 
-// plain is the common case: nothing but one lease opens this door, or nothing
+// plain returns the common case: nothing but one lease opens this door, or nothing
 // at all. Its rights are laid out once for all whom the lease serves.
 func (e *expansion) plain(c *credential) (rights []Right, ok bool) {
 	m := c.member
@@ -226,7 +226,7 @@ func within(list []interval, from, to int64) []interval {
 	return out
 }
 
-// window is the instants at which the clock shows a stretch of a local day:
+// window returns the instants at which the clock shows a stretch of a local day:
 // one stretch, or two where clocks go back over one of its ends.
 func window(zone *catalogue.Zone, day catalogue.Day, w span) []interval {
 	start, end := zone.Start(day).Unix(), zone.Start(day+1).Unix()

@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// listed is what a door's list of a day says of each holder, as "reason from–to".
+// listed returns what a door's list of a day says of each holder, as "reason from–to".
 func listed(t *testing.T, x *access.Index, door catalogue.DoorID, from, to string) map[string][]string {
 	t.Helper()
 	loc := paris(t, from).Location()

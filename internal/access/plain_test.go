@@ -212,7 +212,7 @@ func (p plain) leaseOpens(l tenancy.Lease, d *catalogue.Door) bool {
 	return false
 }
 
-// fails is a lease's first failure: dates, status, schedule; none where it grants.
+// fails returns a lease's first failure: dates, status, schedule; none where it grants.
 func (p plain) fails(l tenancy.Lease, d *catalogue.Door, t time.Time) access.Reason {
 	local := t.In(p.n.Zone.Location())
 	today := local.Format(time.DateOnly)
@@ -281,7 +281,7 @@ func easterSunday(year int) time.Time {
 	return time.Date(year, time.Month(f/31), f%31+1, 0, 0, 0, 0, time.UTC)
 }
 
-// inside is anti-passback's condition (rules 4.8).
+// inside returns anti-passback's condition (rules 4.8).
 func (p plain) inside(m tenancy.MemberID, d *catalogue.Door, q access.Question, w access.Whereabouts) bool {
 	last, ok, err := w.Last(m, q.At)
 	if !ok || err != nil {
@@ -298,7 +298,7 @@ func (p plain) inside(m tenancy.MemberID, d *catalogue.Door, q access.Question, 
 	return last.Door != q.Door || q.At.Sub(last.At) > 30*time.Second
 }
 
-// whyNot is the best reason of the leases that serve the member and would open the door.
+// whyNot returns the best reason of the leases that serve the member and would open the door.
 func (p plain) whyNot(m *tenancy.Member, d *catalogue.Door, t time.Time) (access.Reason, tenancy.LeaseID) {
 	if m == nil {
 		return access.NoRight, ""

@@ -53,7 +53,7 @@ func badge(holder string) (h tenancy.CredentialHash) {
 	return h
 }
 
-// town is the tests' rights. Alice's company leases the office in working
+// town returns the tests' rights. Alice's company leases the office in working
 // hours; Bob's coworks in both towns around the clock; Carol's lease names her
 // alone; Dan, of Carol's company, has nothing; Erin's company has leases of
 // all fates. Rémi is a responder, Stella staff in Metz.

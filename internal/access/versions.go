@@ -21,7 +21,7 @@ type stretch[T any] struct {
 	since, until int64
 }
 
-// pieces are what leases and their plans are, when, by lease id: so that each
+// pieces returns what leases and their plans are, when, by lease id: so that each
 // member's come by id.
 func (c *Compiler) pieces(book *tenancy.Book) []piece {
 	plans := map[tenancy.PlanID][]stretch[tenancy.Plan]{}
@@ -43,7 +43,7 @@ func (c *Compiler) pieces(book *tenancy.Book) []piece {
 	return list
 }
 
-// stretches are when versions hold for doors: the first from the beginning,
+// stretches returns when versions hold for doors: the first from the beginning,
 // each later one from the later of its day's beginning and the instant of its
 // recording, until one of a later day does.
 func stretches[T any](zone *catalogue.Zone, versions []tenancy.Version[T]) []stretch[T] {

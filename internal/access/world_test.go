@@ -93,7 +93,7 @@ type drawn struct {
 	edges     []time.Time // at which some right begins or ends
 }
 
-// seldom is true in one of four or fewer.
+// seldom returns true in one of four or fewer.
 func seldom(t *rapid.T, label string) bool {
 	return rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, label)
 }

@@ -34,7 +34,7 @@ type Options struct {
 	Bar    io.Writer
 }
 
-// Faulty is the network that accuracy is measured with: a tenth of all
+// Faulty returns the network that accuracy is measured with: a tenth of all
 // messages come twice, all in disorder, readers are away for hours, clocks
 // drift by two seconds a day and are set right every so many days (0: never).
 func Faulty(sync int) sim.Faults {
@@ -138,7 +138,7 @@ func (l *lived) through(ctx context.Context, o Options) error {
 	}
 }
 
-// span is the time that was lived, as a query.
+// span returns the time that was lived, as a query.
 func (l *lived) span() url.Values {
 	at := func(d catalogue.Day) string { return l.network.Zone.Start(d).Format(time.RFC3339) }
 	return url.Values{"from": {at(l.from)}, "to": {at(l.to)}}

@@ -43,7 +43,7 @@ type owed struct {
 	Net                  int64 `json:"net_cents"`
 }
 
-// months are those that the days lived are of.
+// months returns those that the days lived are of.
 func (l *lived) months() []tariff.Month {
 	var list []tariff.Month
 	for day := l.from; day < l.to; day++ {
@@ -55,7 +55,7 @@ func (l *lived) months() []tariff.Month {
 	return list
 }
 
-// tariff is the world's leases and plans, which never change.
+// tariff returns the world's leases and plans, which never change.
 func (l *lived) tariff() *tariff.Tariff {
 	leases, plans := tariff.Leases{}, tariff.Plans{}
 	for i := range l.world.Leases {
@@ -67,7 +67,7 @@ func (l *lived) tariff() *tariff.Tariff {
 	return tariff.NewTariff(catalogue.Always(l.network), leases, plans)
 }
 
-// trueVisits are the visits to billable spaces as they really were, by person.
+// trueVisits returns the visits to billable spaces as they really were, by person.
 func (l *lived) trueVisits() map[tariff.Person][]tariff.Visit {
 	tenants := map[tenancy.MemberID]tenancy.TenantID{}
 	for _, m := range l.world.Members {

@@ -108,7 +108,7 @@ func (l *lived) utilisation(out io.Writer, list []used) error {
 	return t.Flush()
 }
 
-// trulyOpen is how many hours a space's site was open, and how many of them it really was occupied.
+// trulyOpen returns how many hours a space's site was open, and how many of them it really was occupied.
 func (l *lived) trulyOpen(sp *catalogue.Space) (open, occupied float64) {
 	calendar := l.network.Calendar(l.network.Site(sp.Site))
 	spans := l.occupied(sp.ID)
@@ -148,7 +148,7 @@ func off(said, truly float64) string {
 	return hundredths(100*(said-truly)/truly) + " %"
 }
 
-// source is the best kind of device that tells of a space; readers where it has none.
+// source returns the best kind of device that tells of a space; readers where it has none.
 func (l *lived) source(id catalogue.SpaceID) catalogue.DeviceKind {
 	has := map[catalogue.DeviceKind]bool{}
 	for _, d := range l.network.Devices {
@@ -186,7 +186,7 @@ func (l *lived) truly(id catalogue.SpaceID) truth {
 	return t
 }
 
-// occupied are the stretches in which somebody really was in a space.
+// occupied returns the stretches in which somebody really was in a space.
 func (l *lived) occupied(id catalogue.SpaceID) []life.Stay {
 	var stays, out []life.Stay
 	for _, s := range l.truth {

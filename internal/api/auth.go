@@ -55,7 +55,7 @@ func (c *caller) bound() bool {
 	return false
 }
 
-// SitesOf are the sites that a token is held to; nil: all.
+// SitesOf returns the sites that a token is held to; nil: all.
 func SitesOf(t ledger.Token) []catalogue.SiteID {
 	c := caller{role: Role(t.Role), sites: t.Sites}
 	if c.sites == nil {
@@ -82,7 +82,7 @@ func (c *caller) ofTenant(b *tenancy.Book, id tenancy.TenantID) bool {
 	return ok && c.at(t.Site)
 }
 
-// tenants are those that the caller's lists of bills are cut to; nil: all.
+// tenants returns those that the caller's lists of bills are cut to; nil: all.
 func (c *caller) tenants(b *tenancy.Book) []tenancy.TenantID {
 	if c.role != Tenant && !c.bound() {
 		return nil
@@ -96,7 +96,7 @@ func (c *caller) tenants(b *tenancy.Book) []tenancy.TenantID {
 	return list
 }
 
-// scope is the sites that a caller's lists are cut to; nil: all.
+// scope returns the sites that a caller's lists are cut to; nil: all.
 func (c *caller) scope() []catalogue.SiteID {
 	if c.bound() {
 		return c.sites
@@ -148,7 +148,7 @@ func (a *authenticator) changed(token string) {
 	}
 }
 
-// during is a context that ends with a caller's token; release must be called.
+// during returns a context that ends with a caller's token; release must be called.
 func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Context, release func()) {
 	ctx, end := context.WithCancel(ctx)
 	var expiry *time.Timer
@@ -220,7 +220,7 @@ func (a *authenticator) know(key string, k knownToken) {
 	a.known[key] = k
 }
 
-// still is the caller while its token lasts.
+// still returns the caller while its token lasts.
 func (k knownToken) still(now time.Time) (*caller, error) {
 	if k.caller.until != nil && !now.Before(*k.caller.until) {
 		return nil, errToken
@@ -252,7 +252,7 @@ func (a *authenticator) of(ctx huma.Context) (*caller, error) {
 	return a.byCookie(ctx.Context(), id.Value)
 }
 
-// addressOf is the network address that a request comes from.
+// addressOf returns the network address that a request comes from.
 func addressOf(ctx huma.Context) string {
 	address, _, _ := net.SplitHostPort(ctx.RemoteAddr())
 	return address

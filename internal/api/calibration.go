@@ -241,13 +241,13 @@ func (s *server) calibrate(a tariff.Adjustment, sp *catalogue.Space, u series.Us
 	return c
 }
 
-// yearBefore is the day a year before another.
+// yearBefore returns the day a year before another.
 func yearBefore(d catalogue.Day) catalogue.Day {
 	t := time.Unix(int64(d)*86400, 0).UTC().AddDate(-1, 0, 0)
 	return catalogue.Date(t.Year(), t.Month(), t.Day())
 }
 
-// income is what a space brings over the reference period, by its area of the time.
+// income returns what a space brings over the reference period, by its area of the time.
 func (s *server) income(id catalogue.SpaceID, q calibrating, rent func(catalogue.Day) int64) int64 {
 	var sum tariff.Income
 	for _, p := range catalogue.Pieces(s.cfg.Series.History, q.from, q.to) {
@@ -268,7 +268,7 @@ func (s *server) income(id catalogue.SpaceID, q calibrating, rent func(catalogue
 	return sum.Cents()
 }
 
-// letDays are the local days of a period on which each space was let: was one of a lease's own.
+// letDays returns the local days of a period on which each space was let: was one of a lease's own.
 func (s *server) letDays(from, to time.Time) map[catalogue.SpaceID]map[catalogue.Day]bool {
 	zone := s.cfg.Network.Zone
 	first, last := zone.At(from).Day, zone.At(to.Add(-time.Millisecond)).Day
@@ -299,7 +299,7 @@ func (s *server) letDays(from, to time.Time) map[catalogue.SpaceID]map[catalogue
 	return days
 }
 
-// leasesRent is what the leases of a space pay a month: of a lease of several
+// leasesRent returns what the leases of a space pay a month: of a lease of several
 // spaces its part by area.
 func (s *server) leasesRent(sp *catalogue.Space, today catalogue.Day) int64 {
 	var sum float64
@@ -319,7 +319,7 @@ func (s *server) leasesRent(sp *catalogue.Space, today catalogue.Day) int64 {
 	return int64(math.Round(sum))
 }
 
-// median is the middle one, or between the two in the middle; nil of none.
+// median returns the middle one, or between the two in the middle; nil of none.
 func median(list []float64) *float64 {
 	if len(list) == 0 {
 		return nil

@@ -32,7 +32,7 @@ type spaceFilter struct {
 	Kind string `query:"kind" doc:"Only of this kind."`
 }
 
-// networkAt is the catalogue as it was at an instant; zero: as it is now.
+// networkAt returns the catalogue as it was at an instant; zero: as it is now.
 func (s *server) networkAt(t time.Time) *catalogue.Network {
 	if t.IsZero() || t.After(s.cfg.Now()) {
 		return s.cfg.Network
@@ -186,7 +186,7 @@ func (s *server) catalogue() {
 		})
 }
 
-// showDevice is a device with what is known of it.
+// showDevice returns a device with what is known of it.
 func (s *server) showDevice(d catalogue.Device, known map[catalogue.DeviceID]live.Device) deviceState {
 	out := withStatus(d, known[d.ID])
 	if sent, ok := s.cfg.Doors.Sent(d.ID); ok {

@@ -43,7 +43,7 @@ type CatalogueFault struct {
 // Error implements error.
 func (f *CatalogueFault) Error() string { return f.Err.Error() }
 
-// Unwrap is what is wrong with it.
+// Unwrap returns what is wrong with it.
 func (f *CatalogueFault) Unwrap() error { return f.Err }
 
 // catalogueVersion is one catalogue of the ledger's list.

@@ -78,7 +78,7 @@ func (s *server) offer(site *catalogue.Site, kind catalogue.SpaceKind, used []se
 	return o
 }
 
-// weekHours are the hours that a week without holidays is open; windows that overlap count once.
+// weekHours returns the hours that a week without holidays is open; windows that overlap count once.
 func weekHours(w catalogue.Week) float64 {
 	minutes := 0
 	for day := range 7 {

@@ -20,12 +20,12 @@ const (
 	htmlType = "text/html"
 )
 
-// csvPaths are those that answer with a table where it is asked for.
+// csvPaths returns those that answer with a table where it is asked for.
 func csvPaths() []string {
 	return []string{"/v1/usage", "/v1/occupancy", "/v1/hours", "/v1/calibration", "/v1/charter", "/v1/statements"}
 }
 
-// formats are JSON, CSV for tables, HTML for what is printed.
+// formats returns JSON, CSV for tables, HTML for what is printed.
 func formats() map[string]huma.Format {
 	strict := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeStrictly}
 	return map[string]huma.Format{"application/json": strict, "json": strict, csvType: {Marshal: marshalCSV}, htmlType: {Marshal: marshalHTML}}
@@ -104,7 +104,7 @@ func marshalCSV(w io.Writer, v any) error {
 	return out.Error()
 }
 
-// columns are the fields of a row, those of embedded structs among them.
+// columns returns the fields of a row, those of embedded structs among them.
 func columns(t reflect.Type) []reflect.StructField {
 	var out []reflect.StructField
 	for _, f := range reflect.VisibleFields(t) {

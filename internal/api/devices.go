@@ -53,7 +53,7 @@ func (s *server) unknown(ctx context.Context, in *Paging) (*pageOut[unknownDevic
 	return stretch(in.Limit, list, s.showUnknown, func(u ledger.Unknown) []string { return []string{u.Topic} }), nil
 }
 
-// ownTopics are the beginnings of topics that a caller may look at; nil: all.
+// ownTopics returns the beginnings of topics that a caller may look at; nil: all.
 func (s *server) ownTopics(ctx context.Context) []string {
 	scope := callerOf(ctx).scope()
 	if scope == nil {
@@ -88,7 +88,7 @@ func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
 	return out
 }
 
-// entry is a line of the catalogue with what only a person knows in capitals.
+// entry returns a line of the catalogue with what only a person knows in capitals.
 func entry(id, site string, k catalogue.DeviceKind, more string) string {
 	place := "space: SPACE"
 	switch {
@@ -144,7 +144,7 @@ func showArrival(a ingest.Arrival) arrival {
 	return out
 }
 
-// printable is a payload as text.
+// printable returns a payload as text.
 func printable(payload []byte) string {
 	if utf8.Valid(payload) {
 		return string(payload)

@@ -25,7 +25,7 @@ func etag(v any) string {
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 
-// ifMatch is a 412 where a caller knows another state than the one there is.
+// ifMatch returns a 412 where a caller knows another state than the one there is.
 func ifMatch(header string, v any) error {
 	if header == "" || strings.TrimSpace(header) == "*" {
 		return nil

@@ -160,7 +160,7 @@ func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 	}
 }
 
-// explainable are a member's visits of a day that the caller may have
+// explainable returns a member's visits of a day that the caller may have
 // explained: a tenant those that are its own, a manager those of the tenants
 // of its sites, whoever the member belongs to now.
 func (s *server) explainable(ctx context.Context, b billing.Bills, id tenancy.MemberID, day catalogue.Day) ([]tariff.Visit, error) {

@@ -30,7 +30,7 @@ type Known struct {
 	AsKnown string `query:"as_known" doc:"By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now."`
 }
 
-// bills are those of now, or as they were known.
+// bills returns those of now, or as they were known.
 func (s *server) bills(k Known) (billing.Bills, error) {
 	if k.AsKnown == "" {
 		return s.cfg.Bills, nil

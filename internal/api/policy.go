@@ -13,7 +13,7 @@ const policyHeader = "Content-Security-Policy"
 
 var inlined = regexp.MustCompile(`(?s)<(script|style)(\s[^>]*)?>(.+?)</`)
 
-// policy is what a browser may do on a page: run and draw what comes from this
+// policy returns what a browser may do on a page: run and draw what comes from this
 // server, and of what is written into the page only what it has now, by hash.
 func policy(page []byte) string {
 	hashes := map[string][]string{}

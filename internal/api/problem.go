@@ -33,7 +33,7 @@ type FieldProblem struct {
 	Message  string `json:"message"`
 }
 
-// Error is the detail, with the fields.
+// Error returns the detail, with the fields.
 func (p *Problem) Error() string {
 	s := []string{p.Title + ": " + p.Detail}
 	for _, e := range p.Errors {
@@ -42,10 +42,10 @@ func (p *Problem) Error() string {
 	return strings.Join(s, "; ")
 }
 
-// GetStatus is the HTTP status.
+// GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType is the one of RFC 9457.
+// ContentType returns the one of RFC 9457.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
 // fieldsMost is how many faults of one body are told.
@@ -73,7 +73,7 @@ func problem(status int, detail string, errs ...error) huma.StatusError {
 	return p
 }
 
-// fieldOf is the field that a detail is about: of one that is missing, huma
+// fieldOf returns the field that a detail is about: of one that is missing, huma
 // tells the object it is missing in, and its name in words.
 func fieldOf(d *huma.ErrorDetail) string {
 	_, field, _ := strings.Cut(d.Location, ".")
@@ -84,7 +84,7 @@ func fieldOf(d *huma.ErrorDetail) string {
 	return field
 }
 
-// invalid is a 422 that names a field of the body, query or path.
+// invalid returns a 422 that names a field of the body, query or path.
 func invalid(where, field, message string) huma.StatusError {
 	return problem(http.StatusUnprocessableEntity, "validation failed", &huma.ErrorDetail{Location: where + "." + field, Message: message})
 }

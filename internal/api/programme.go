@@ -89,7 +89,7 @@ func (s *server) programme() programme {
 	return out
 }
 
-// hoursOf tells whether a site is open, and when that changes.
+// hoursOf reports whether a site is open, and when that changes.
 func (s *server) hoursOf(site *catalogue.Site, now time.Time) (open bool, opens, closes *catalogue.Instant) {
 	c := s.calendars[site.ID]
 	open = c.Open(now)
@@ -108,7 +108,7 @@ func (s *server) hoursOf(site *catalogue.Site, now time.Time) (open bool, opens,
 	return open, nil, nil
 }
 
-// mood is how lively a site's public places are; nil where too few are known.
+// mood returns how lively a site's public places are; nil where too few are known.
 func (s *server) mood(site catalogue.SiteID) *string {
 	places, taken := 0, 0
 	for _, a := range s.cfg.Live.Availability() {
@@ -190,7 +190,7 @@ func (s *server) calendar() string {
 	return b.String()
 }
 
-// folded is a line of at most 75 octets, with what is longer on lines that
+// folded returns a line of at most 75 octets, with what is longer on lines that
 // begin with a space; no letter is cut.
 func folded(s string) string {
 	var b strings.Builder

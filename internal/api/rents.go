@@ -75,7 +75,7 @@ func showRent(from catalogue.Day, r *tariff.Rent, at time.Time) RentView {
 	return v
 }
 
-// ownSpace is a space of the catalogue at one of the caller's sites.
+// ownSpace returns a space of the catalogue at one of the caller's sites.
 func (s *server) ownSpace(ctx context.Context, id string) (*catalogue.Space, error) {
 	sp := s.cfg.Network.Space(catalogue.SpaceID(id))
 	if sp == nil || !callerOf(ctx).at(sp.Site) {
@@ -119,7 +119,7 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentSet], error)
 	return &one[rentSet]{out}, nil
 }
 
-// rents are every space's, by the names that they have now.
+// rents returns every space's, by the names that they have now.
 func (s *server) rents(ctx context.Context) (tariff.Rents, error) {
 	list, err := s.cfg.Ledger.Rents(ctx)
 	if err != nil {
@@ -143,5 +143,5 @@ type rentsMade struct {
 	rents     tariff.Rents
 }
 
-// today is the present local day.
+// today returns the present local day.
 func (s *server) today() catalogue.Day { return s.cfg.Network.Zone.At(s.cfg.Now()).Day }

@@ -19,7 +19,7 @@ func milliOrNil(i *catalogue.Instant) *time.Time {
 
 func instant(t time.Time) catalogue.Instant { return catalogue.Instant{Time: t.UTC()} }
 
-// instantOrNil is nil for the zero time too.
+// instantOrNil returns nil for the zero time too.
 func instantOrNil(t *time.Time) *catalogue.Instant {
 	if t == nil || t.IsZero() {
 		return nil

@@ -81,7 +81,7 @@ func (s statementBody) print(w io.Writer) error { return s.Paper(w, s.lang, s.zo
 // languages are those that people see, the first where they ask for others.
 var languages = language.NewMatcher([]language.Tag{language.English, language.French})
 
-// localeOf is the language that a request names, or its browser asks for.
+// localeOf returns the language that a request names, or its browser asks for.
 func localeOf(named, accepted string) billing.Locale {
 	if named != "" {
 		return billing.Locale(named)
@@ -143,10 +143,10 @@ type statementLine struct {
 	Days      string   `json:"days"` // that a correction is of, as 2026-09-21 +75
 }
 
-// rows are the statement's lines, and its total.
+// rows returns the statement's lines, and its total.
 func (s statementBody) rows() any { return linesOf([]billing.Statement{s.Statement}, s.fr) }
 
-// linesOf are the lines of statements, each with its total at its end.
+// linesOf returns the lines of statements, each with its total at its end.
 func linesOf(list []billing.Statement, french bool) any {
 	out := []statementLine{}
 	for i := range list {

@@ -35,7 +35,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// issued is a statement with all that one can have.
+// issued returns a statement with all that one can have.
 func issued(t *testing.T) billing.Statement {
 	t.Helper()
 	at := time.Date(2026, 11, 3, 8, 15, 0, 0, time.UTC)

@@ -28,7 +28,7 @@ func (s *server) streams() {
 	huma.Register(s.api, op, s.pageStream)
 }
 
-// topicsOf are the topics that a role sees.
+// topicsOf returns the topics that a role sees.
 func topicsOf(r Role) []live.Topic {
 	if r == Admin || r == Manager {
 		return live.Topics()
@@ -136,7 +136,7 @@ func (s *server) lineOf(c *caller, e *live.Event, see func(occupancy.SpaceAvaila
 	return l, l.data != nil
 }
 
-// firstAnswer is what a client is told at first besides the spaces: the newest
+// firstAnswer returns what a client is told at first besides the spaces: the newest
 // reads, the alarms that stand, the devices.
 func (s *server) firstAnswer(ctx context.Context, c *caller, topics []live.Topic) []line {
 	var lines []line
@@ -171,7 +171,7 @@ func (s *server) firstAnswer(ctx context.Context, c *caller, topics []live.Topic
 	return lines
 }
 
-// doorsOf are the doors that a caller who is held to sites sees; nil: all.
+// doorsOf returns the doors that a caller who is held to sites sees; nil: all.
 func (s *server) doorsOf(c *caller) []catalogue.DoorID {
 	if !c.bound() {
 		return nil

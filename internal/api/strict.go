@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// decodeStrictly is how every body is read: valid UTF-8, no key twice, no
+// decodeStrictly returns how every body is read: valid UTF-8, no key twice, no
 // control characters in any text, nothing after the value. A key in another
 // case is a field that nobody knows (huma.ValidateStrictCasing). What one
 // reader of a body takes and another overlooks must not exist: an audit entry

@@ -41,7 +41,7 @@ type made struct {
 	EffectiveFrom string `json:"effective_from"`
 }
 
-// madeBy is the version that the newest change made, where it has not begun.
+// madeBy returns the version that the newest change made, where it has not begun.
 func madeBy[T any](before, after tenancy.Terms[T], today catalogue.Day) *made {
 	changes := after.Changes()
 	if len(changes) == len(before.Changes()) {
@@ -89,7 +89,7 @@ type dry interface{ set(*would) }
 
 func (d *Dated) set(w *would) { d.Would = w }
 
-// effective is the day of a PUT; nil: today.
+// effective returns the day of a PUT; nil: today.
 func (d *Dated) effective() (*catalogue.Day, error) {
 	d.Carried, d.Made, d.Would = nil, nil, nil
 	if d.EffectiveFrom == nil {
@@ -123,7 +123,7 @@ func (s *server) changePlan(_ *caller, _ *tenancy.Book, v Plan) (rights.Change, 
 	return rights.Change{Put: v.Plan, From: from}, v, err
 }
 
-// carriedBy are the later versions that the newest change altered.
+// carriedBy returns the later versions that the newest change altered.
 func carriedBy[T any](before, after tenancy.Terms[T]) (list []carried) {
 	was := map[int]int{}
 	for _, v := range before.Versions() {
@@ -137,7 +137,7 @@ func carriedBy[T any](before, after tenancy.Terms[T]) (list []carried) {
 	return list
 }
 
-// jsonNames are fields as JSON calls them.
+// jsonNames returns fields as JSON calls them.
 func jsonNames[T any](fields []string) []string {
 	names := make([]string, 0, len(fields))
 	for _, f := range fields {

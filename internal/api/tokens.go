@@ -132,7 +132,7 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 	return &one[tokenView]{out}, nil
 }
 
-// rawJSON is what was stored as JSON; nil where it is none.
+// rawJSON returns what was stored as JSON; nil where it is none.
 func rawJSON(b []byte) any {
 	var v any
 	if json.Unmarshal(b, &v) != nil {

@@ -142,7 +142,7 @@ func (s *server) usageOf(ctx context.Context, in *usageIn) (*pageOut[usageView],
 	return numberedAsOf(asOf, in.Tabular, list, showUsage)
 }
 
-// scope is which spaces a request is about, held to the caller's sites.
+// scope returns which spaces a request is about, held to the caller's sites.
 func (s *server) scope(ctx context.Context, site, kind string) (func(*catalogue.Space) bool, error) {
 	c := callerOf(ctx)
 	if err := s.checkSite(site); err != nil {
@@ -159,7 +159,7 @@ func (s *server) scope(ctx context.Context, site, kind string) (func(*catalogue.
 	}, nil
 }
 
-// numberedAsOf is numbered, of an answer that follows what was committed.
+// numberedAsOf returns numbered, of an answer that follows what was committed.
 func numberedAsOf[A, B any](asOf AsOf, p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
 	out, err := numbered(p, all, show)
 	if err == nil {

@@ -38,7 +38,7 @@ type correction struct {
 	At     catalogue.Instant `json:"at" format:"date-time"`
 }
 
-// named is a member's id, empty once they are erased.
+// named returns a member's id, empty once they are erased.
 func named(m tenancy.MemberID) tenancy.MemberID {
 	if ledger.Nameless(m) {
 		return ""
@@ -154,7 +154,7 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 	return f, nil
 }
 
-// billableSpans are when each space was one whose hours are billed.
+// billableSpans returns when each space was one whose hours are billed.
 func (s *server) billableSpans() []ledger.SpaceTime {
 	list := []ledger.SpaceTime{}
 	for id, spans := range catalogue.BillableOver(s.cfg.Series.History) {

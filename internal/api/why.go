@@ -100,7 +100,7 @@ func (s *server) explainRead(ctx context.Context, in *ReadPath) (*one[why], erro
 	return &one[why]{out}, nil
 }
 
-// credentialOf is the credential whose UID a read was badged with, as far as it is known now.
+// credentialOf returns the credential whose UID a read was badged with, as far as it is known now.
 func (s *server) credentialOf(r *ingest.Read) tenancy.CredentialID {
 	for c := range s.cfg.Rights.InForce().Book.CredentialsUnordered() {
 		if c.Lookup == r.Credential {
@@ -124,7 +124,7 @@ func (s *server) kept(r *ingest.Read, then *rights.Then) bool {
 	return access.RuleOf(r.Reason) == access.RuleCredential || r.Reason == access.DeviceDisabled || r.Direction == catalogue.Out && then.Forgotten == 0
 }
 
-// badgeAsked is what a question's badge is known by: as it was read, or as it is entered.
+// badgeAsked returns what a question's badge is known by: as it was read, or as it is entered.
 func (s *server) badgeAsked(ctx context.Context, in *checkIn) (h tenancy.CredentialHash, err error) {
 	b := &in.Body
 	switch {

@@ -38,7 +38,7 @@ type wouldFix struct {
 	Net   int64  `json:"net_cents"`
 }
 
-// wouldChange is what all that differs between two books does.
+// wouldChange returns what all that differs between two books does.
 func (s *server) wouldChange(ctx context.Context, before, after *tenancy.Book) (*would, error) {
 	leases, plans := map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]{}, map[tenancy.PlanID]tenancy.Terms[tenancy.Plan]{}
 	since := catalogue.Day(math.MaxInt32)
@@ -119,7 +119,7 @@ func (s *server) would(ctx context.Context, was, is *tariff.Tariff, since catalo
 	return out, nil
 }
 
-// opens are the doors that a lease opens at some time of a day.
+// opens returns the doors that a lease opens at some time of a day.
 func (s *server) opens(b *tenancy.Book, id tenancy.LeaseID, day catalogue.Day) []catalogue.DoorID {
 	l := tenancy.LeaseOn(b.LeaseTerms(id), day)
 	if l == nil || !l.ActiveOn(day) {
@@ -138,7 +138,7 @@ func (s *server) opens(b *tenancy.Book, id tenancy.LeaseID, day catalogue.Day) [
 	return doors
 }
 
-// less is what a has and b has not.
+// less returns what a has and b has not.
 func less(a, b []catalogue.DoorID) []catalogue.DoorID {
 	return slices.DeleteFunc(slices.Concat([]catalogue.DoorID{}, a), func(d catalogue.DoorID) bool { return slices.Contains(b, d) })
 }

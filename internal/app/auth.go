@@ -109,7 +109,7 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 	})
 }
 
-// ignore is an error, unless it is that one.
+// ignore returns an error, unless it is that one.
 func ignore(err, that error) error {
 	if errors.Is(err, that) {
 		return nil

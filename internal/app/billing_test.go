@@ -42,7 +42,7 @@ type counts struct {
 	Unleased  int64 `json:"unleased_seconds"`
 }
 
-// hoursOf are the hours of Alice's tenant in a month.
+// hoursOf returns the hours of Alice's tenant in a month.
 func hoursOf(t *testing.T, c client, month string) counts {
 	t.Helper()
 	var page struct{ Items []counts }

@@ -161,7 +161,7 @@ func (e *export) passwords(ctx context.Context) error {
 	return e.write("passwd", mosquitto.Passwords(hashes))
 }
 
-// totemPassword is the one given, or the one in the data folder, made where it is missing.
+// totemPassword returns the one given, or the one in the data folder, made where it is missing.
 func (e *export) totemPassword() (string, error) {
 	if e.TotemPassword != "" {
 		return e.TotemPassword, nil

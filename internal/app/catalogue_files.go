@@ -51,7 +51,7 @@ func CatalogueHistory(ctx context.Context, data string) (list []CatalogueVersion
 	return list, nil
 }
 
-// CatalogueAt is the catalogue that held at an instant by a data folder's ledger.
+// CatalogueAt returns the catalogue that held at an instant by a data folder's ledger.
 func CatalogueAt(list []CatalogueVersion, t time.Time) *CatalogueVersion {
 	var found *CatalogueVersion
 	for i := range list {

@@ -38,7 +38,7 @@ func readCatalogues(ctx context.Context, l *ledger.Ledger) (c catalogue.Chronicl
 	return c, nil
 }
 
-// historyOf is what a ledger recorded of its catalogues; of one with which no
+// historyOf returns what a ledger recorded of its catalogues; of one with which no
 // service ran yet, that it was always as the settings' file says. What the file
 // says otherwise since is the service's to take up.
 func (c *Config) historyOf(ctx context.Context, l *ledger.Ledger) (catalogue.History, error) {
@@ -201,7 +201,7 @@ func (t *proposal) antedates(before catalogue.Chronicle, now time.Time) (bool, e
 	return slices.ContainsFunc(catalogue.Pieces(before.Recorded, since, now), func(p catalogue.Piece) bool { return !catalogue.Same(p.Network, t.network) }), nil
 }
 
-// from is the instant from which a told catalogue holds.
+// from returns the instant from which a told catalogue holds.
 func (t *proposal) from(now time.Time) (time.Time, error) {
 	since, err := catalogueSince(t.since, t.network, now)
 	if err == nil && since.After(now) {
@@ -239,7 +239,7 @@ func markChange(tx *ledger.Tx, change catalogue.Change, e catalogue.Effects, now
 	return nil
 }
 
-// everDoors are the doors that a site ever had.
+// everDoors returns the doors that a site ever had.
 func everDoors(site catalogue.SiteID, histories ...catalogue.History) (list []catalogue.DoorID) {
 	for _, h := range histories {
 		for _, v := range h.Versions() {

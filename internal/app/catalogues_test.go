@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// changedCatalogue is the built-in one with something replaced.
+// changedCatalogue returns the built-in one with something replaced.
 func changedCatalogue(t *testing.T, old, with string) string {
 	t.Helper()
 	text := string(catalogue.DefaultText())
@@ -30,7 +30,7 @@ func changedCatalogue(t *testing.T, old, with string) string {
 
 const counterLine = "{id: metz-coworking-count, site: metz, kind: people-counter, space: metz-coworking,"
 
-// counted are two hours of a count, every twenty minutes from ten o'clock UTC.
+// counted returns two hours of a count, every twenty minutes from ten o'clock UTC.
 func counted(day time.Time, people int) (list []sent) {
 	for i := range 6 {
 		at := day.Add(10*time.Hour + time.Duration(i)*20*time.Minute)

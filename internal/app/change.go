@@ -164,7 +164,7 @@ func (a *house) clearGone() {
 	}
 }
 
-// goneTopics are the retained topics of devices that were, and are not there now.
+// goneTopics returns the retained topics of devices that were, and are not there now.
 func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 	for _, v := range h.Versions() {
 		for _, d := range (*v.Value).Devices {
@@ -181,7 +181,7 @@ func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 	return list
 }
 
-// said is what is told of a change before it is made.
+// said returns what is told of a change before it is made.
 func said(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Network, since, now time.Time) api.CatalogueChanged {
 	last := *before.Recorded.Last()
 	out := api.CatalogueChanged{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(last, n), Touches: touches(change), Unchanged: true}

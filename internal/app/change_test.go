@@ -22,7 +22,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// proposalOf is a catalogue file as it is sent.
+// proposalOf returns a catalogue file as it is sent.
 func proposalOf(t *testing.T, file, since string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -400,7 +400,7 @@ func TestAReHungDoorTellsWhereItsPeopleAre(t *testing.T) {
 	})
 }
 
-// without is the built-in catalogue without the lines that say something.
+// without returns the built-in catalogue without the lines that say something.
 func without(t *testing.T, what string) string {
 	t.Helper()
 	var kept strings.Builder

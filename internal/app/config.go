@@ -131,7 +131,7 @@ func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
 	return parseCatalogue(name, data)
 }
 
-// catalogueText is the catalogue as it is written, and what its file is called.
+// catalogueText returns the catalogue as it is written, and what its file is called.
 func (c *Config) catalogueText() (name string, text []byte, err error) {
 	if c.Catalogue == "" {
 		return catalogue.DefaultName, catalogue.DefaultText(), nil
@@ -143,7 +143,7 @@ func (c *Config) catalogueText() (name string, text []byte, err error) {
 	return c.Catalogue, text, nil
 }
 
-// catalogueSince is the instant from which a changed catalogue holds: a local
+// catalogueSince returns the instant from which a changed catalogue holds: a local
 // day's beginning, an instant, or now.
 func catalogueSince(text string, n *catalogue.Network, now time.Time) (time.Time, error) {
 	if text == "" {

@@ -143,7 +143,7 @@ func (a *App) introduceRoles(out io.Writer, url string, w *people.World) {
 	}
 }
 
-// payer is a tenant who pays by the hour, so that there is something to explain.
+// payer returns a tenant who pays by the hour, so that there is something to explain.
 func payer(w *people.World) tenancy.Tenant {
 	for _, l := range w.Leases {
 		byTheHour := slices.ContainsFunc(w.Plans, func(p tenancy.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 })

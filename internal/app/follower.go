@@ -385,7 +385,7 @@ func (f *follower) setFault(who visit.Subject, err error) {
 	f.faults[who] = fault{err, f.now().Add(faultWaits)}
 }
 
-// remakeSafely is remake, whose faults end in an error.
+// remakeSafely returns remake, whose faults end in an error.
 func (f *follower) remakeSafely(ctx context.Context, t ledger.Touched) (m made, err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -73,7 +73,7 @@ func TestAFolderOfBeforeDatedTruthOpensAsItWas(t *testing.T) {
 	}
 }
 
-// common is a JSON value without what the other has not: answers may have grown.
+// common returns a JSON value without what the other has not: answers may have grown.
 func common(was, is any) any {
 	switch is := is.(type) {
 	case map[string]any:

@@ -16,7 +16,7 @@ import (
 	"github.com/lorntech/totem/internal/series/influxtest"
 )
 
-// lived is a service that two days were lived through, up to yesterday's end.
+// lived returns a service that two days were lived through, up to yesterday's end.
 func lived(t *testing.T, a *App) (from, to time.Time) {
 	t.Helper()
 	today := a.Network.Zone.At(time.Now()).Day

@@ -17,7 +17,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// offlineAt is a badge that its reader decided on some time ago; it returns whose it was taken for.
+// offlineAt returns a badge that its reader decided on some time ago; it returns whose it was taken for.
 func offlineAt(t *testing.T, a *App, uid string, at time.Time) string {
 	t.Helper()
 	id := uuid.New()

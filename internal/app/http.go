@@ -28,7 +28,7 @@ func (a *house) apiConfig() api.Config {
 	}
 }
 
-// Version is the module's version, as built.
+// Version returns the module's version, as built.
 func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 )
 
-// keysFile is the key file of a data folder.
+// keysFile returns the key file of a data folder.
 func keysFile(data string) string { return filepath.Join(data, "keys.json") }
 
 // keyChecks is the ledger's memory of the keys that it was made with.

@@ -111,7 +111,7 @@ func TestForcedDoorIsAnAlarm(t *testing.T) {
 
 type refusedCase struct{ topic, payload, reason string }
 
-// device is whose message is kept as that of one who sends no cards.
+// device returns whose message is kept as that of one who sends no cards.
 func (c refusedCase) device() string {
 	if c.reason == "too-large" { // nobody looks at who sent it
 		return ""

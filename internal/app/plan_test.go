@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// withPlan is a catalogue with a plan of one building beside it.
+// withPlan returns a catalogue with a plan of one building beside it.
 func withPlan(t *testing.T, svg string) Config {
 	t.Helper()
 	cfg := testConfig(t)

@@ -213,7 +213,7 @@ func (c client) glance(method, path, body string) (int, string) {
 	return res.StatusCode, string(text)
 }
 
-// everything is the state of all that is not a stream of new things.
+// everything returns the state of all that is not a stream of new things.
 func everything(t *testing.T, c client) string {
 	t.Helper()
 	var b strings.Builder

@@ -70,11 +70,11 @@ func (a *house) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) 
 	return asOf, nil
 }
 
-// MinutesMade is how many minutes were made since the service started or
+// MinutesMade returns how many minutes were made since the service started or
 // another catalogue was put in force.
 func (a *App) MinutesMade() int64 { return a.maker.Made() }
 
-// earlier is the earlier of two instants, of which a zero one says nothing.
+// earlier returns the earlier of two instants, of which a zero one says nothing.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -19,7 +19,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// stay is a badge in and out of the coworking of Metz, decided by the reader.
+// stay returns a badge in and out of the coworking of Metz, decided by the reader.
 func stay(day string, from, to string) []sent {
 	at := func(clock string) time.Time {
 		zone, _ := time.LoadLocation("Europe/Paris")

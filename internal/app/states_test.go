@@ -13,7 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// connect is a reader that connects anew and hears its commands.
+// connect returns a reader that connects anew and hears its commands.
 func connect(t *testing.T, a *App) (commands chan wire.CommandBody, c *mqttclient.Client) {
 	t.Helper()
 	c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), "reader-"+uuid.NewString(), "", "")
@@ -36,7 +36,7 @@ func connect(t *testing.T, a *App) (commands chan wire.CommandBody, c *mqttclien
 	return commands, c
 }
 
-// heard is what comes up to a kind.
+// heard returns what comes up to a kind.
 func heard(t *testing.T, commands chan wire.CommandBody, kind string) (kinds []string) {
 	t.Helper()
 	await(t, commands, func(c wire.CommandBody) bool {

@@ -42,7 +42,7 @@ func moves(h catalogue.History, l *ledger.Ledger) ingest.Moves {
 	}
 }
 
-// deviceAt is a device as it hung at an instant.
+// deviceAt returns a device as it hung at an instant.
 func (a *house) deviceAt(d *catalogue.Device, t time.Time) *catalogue.Device {
 	if len(a.catalogues.Versions()) == 1 {
 		return d
@@ -50,7 +50,7 @@ func (a *house) deviceAt(d *catalogue.Device, t time.Time) *catalogue.Device {
 	return catalogue.DeviceAt(a.catalogues, d.ID, t)
 }
 
-// formerDevice is a device that hung at a site at an instant, or ever, and is
+// formerDevice returns a device that hung at a site at an instant, or ever, and is
 // not there now.
 func (a *house) formerDevice(site catalogue.SiteID, id catalogue.DeviceID, t time.Time) *catalogue.Device {
 	for _, v := range slices.Backward(a.catalogues.Versions()) {

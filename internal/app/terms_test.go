@@ -12,7 +12,7 @@ import (
 // rented is a lease of 45 € a month, which began long ago.
 const rented = `"tenant":"t","site":"metz","spaces":["metz-bureau-101"],"plan":"p","starts_on":"2026-01-01","status":"active"`
 
-// landlord is a service in which a tenant and a plan are there since summer.
+// landlord returns a service in which a tenant and a plan are there since summer.
 func landlord(t *testing.T) (*App, *clock, client) {
 	t.Helper()
 	a, now := startAt(t, time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC))

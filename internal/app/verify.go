@@ -36,7 +36,7 @@ func VerifyAudit(ctx context.Context, cfg Config) (a ledger.Audit, err error) {
 	return verify(ctx, h, l)
 }
 
-// verify is the chain's verification, and that of a sample of visits.
+// verify returns the chain's verification, and that of a sample of visits.
 func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (ledger.Audit, error) {
 	a, err := l.Verify(ctx)
 	if err != nil || !a.OK {

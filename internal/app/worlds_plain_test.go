@@ -17,7 +17,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// layoutAt is the layout that held at an instant: of those that begin by then
+// layoutAt returns the layout that held at an instant: of those that begin by then
 // the one that was told last; the first holds from the beginning.
 func (w *world) layoutAt(t time.Time) layout {
 	is := w.told[0].layout
@@ -29,7 +29,7 @@ func (w *world) layoutAt(t time.Time) layout {
 	return is
 }
 
-// chain are a place and those around it.
+// chain returns a place and those around it.
 func (l layout) chain(place string) []string {
 	switch place {
 	case "hall":
@@ -67,7 +67,7 @@ func (l layout) sides(r worldRead) (before, after string) {
 	return to, from
 }
 
-// plainVisits are a member's visits to a place, by the text of the rules.
+// plainVisits returns a member's visits to a place, by the text of the rules.
 func (w *world) plainVisits(member, place string) (list []spell, ids []uuid.UUID) {
 	var reads []worldRead
 	for _, r := range w.reads {
@@ -134,7 +134,7 @@ func (l layout) billed(place string) bool {
 	return false
 }
 
-// secondsOn are the seconds of a local day that are covered by visits to places
+// secondsOn returns the seconds of a local day that are covered by visits to places
 // while they were billed.
 func (w *world) secondsOn(day catalogue.Day, spells map[string][]spell) int64 {
 	begin, end := w.Network.Zone.Start(day), w.Network.Zone.Start(day+1)

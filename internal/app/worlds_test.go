@@ -86,7 +86,7 @@ type worldTerms struct {
 
 const worldHold = 45 * time.Minute
 
-// text is the catalogue; was is the plateau's former name, if it is renamed by it.
+// text returns the catalogue; was is the plateau's former name, if it is renamed by it.
 func (l layout) text(was string) string {
 	parent, from, counter := "hall", "hall", l.counter
 	if l.below {
@@ -248,7 +248,7 @@ func (w *world) id() uuid.UUID {
 	return uuid.UUID{0: byte(w.rng.Uint32()), 1: byte(w.rng.Uint32()), 6: 0x40, 8: 0x80, 14: byte(len(w.reads)), 15: byte(len(w.said))}
 }
 
-// before is an instant of the last days: messages come late.
+// before returns an instant of the last days: messages come late.
 func (w *world) before() time.Time {
 	return w.now.Add(-time.Duration(w.rng.Int64N(int64(5 * 24 * time.Hour)))).Truncate(time.Millisecond)
 }
@@ -470,7 +470,7 @@ func (w *world) again() *world {
 	return b
 }
 
-// worlds is how many are lived through: TOTEM_WORLDS of them where it is set.
+// worlds returns how many are lived through: TOTEM_WORLDS of them where it is set.
 func worlds(t *testing.T) int {
 	if n, err := strconv.Atoi(os.Getenv("TOTEM_WORLDS")); err == nil {
 		return n
@@ -522,7 +522,7 @@ func TestRandomWorldsAreTheSameToldStepByStepAndFromNothing(t *testing.T) {
 	}
 }
 
-// differing are the lines that one of two texts has and the other has not.
+// differing returns the lines that one of two texts has and the other has not.
 func differing(a, b string) string {
 	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
 	var out strings.Builder

@@ -147,7 +147,7 @@ func asked(ctx context.Context, a *app.App, method, path, body string, into any)
 	return err
 }
 
-// billed are tenants of five members each, with a lease.
+// billed returns tenants of five members each, with a lease.
 func billed(m tariff.Month) []rights.Change {
 	first, _ := m.Days()
 	list := []rights.Change{{Put: tenancy.Plan{ID: "bench", Name: "Bench", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always,

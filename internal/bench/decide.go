@@ -20,7 +20,7 @@ const (
 	worldSites  = 4
 )
 
-// worldNetwork is 500 doors at four sites, each space behind a hall.
+// worldNetwork returns 500 doors at four sites, each space behind a hall.
 func worldNetwork() (*catalogue.Network, error) {
 	zone, err := catalogue.LoadZone("Europe/Paris")
 	if err != nil {
@@ -49,7 +49,7 @@ func worldNetwork() (*catalogue.Network, error) {
 	return catalogue.New(n), nil
 }
 
-// worldBook is 10,000 badges of 10,000 members of 1,000 tenants with a lease each.
+// worldBook returns 10,000 badges of 10,000 members of 1,000 tenants with a lease each.
 func worldBook(n *catalogue.Network) (*tenancy.Book, error) {
 	b := tenancy.NewBook(n)
 	hours := tenancy.Schedule{ID: "hours", Windows: catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 7 * 60, To: 21 * 60}}, Holidays: "closed"}

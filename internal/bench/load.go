@@ -179,7 +179,7 @@ func requestOf(p []byte) uuid.UUID {
 	return uuid.Nil
 }
 
-// fsyncTime is the median of appending a page to a file and syncing it.
+// fsyncTime returns the median of appending a page to a file and syncing it.
 func fsyncTime(dir string) (time.Duration, error) {
 	f, err := os.Create(filepath.Join(dir, "fsync"))
 	if err != nil {

@@ -78,7 +78,7 @@ func sensorCPU(ctx context.Context, addr string, n *catalogue.Network) (time.Dur
 	return (cpu() - before) / time.Duration(len(topics)), nil
 }
 
-// sensorLoad is made before the clock runs.
+// sensorLoad returns made before the clock runs.
 func sensorLoad(n *catalogue.Network, messages int) (topics []string, payloads [][]byte, err error) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var counters []*catalogue.Device
@@ -100,7 +100,7 @@ func sensorLoad(n *catalogue.Network, messages int) (topics []string, payloads [
 	return topics, payloads, nil
 }
 
-// cpu is what the process has spent, in user and system time.
+// cpu returns what the process has spent, in user and system time.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -44,7 +44,7 @@ func (b Bills) history() catalogue.History {
 	return b.History
 }
 
-// zone is the time zone in which a local day was.
+// zone returns the time zone in which a local day was.
 func (b Bills) zone(d catalogue.Day) *catalogue.Zone { return catalogue.ZoneOn(b.history(), d) }
 
 // Tariff loads everything that plans and leases were, are and are to be.
@@ -140,7 +140,7 @@ func (b Bills) prepare(ctx context.Context, r Request) (out, before []Statement,
 	return out, before, nil
 }
 
-// issued are all statements, in the order of their issue.
+// issued returns all statements, in the order of their issue.
 func (b Bills) issued(ctx context.Context) ([]Statement, error) {
 	list, err := b.Ledger.Statements(ctx, ledger.StatementFilter{Limit: 1 << 40})
 	if err != nil {
@@ -158,7 +158,7 @@ func (b Bills) issued(ctx context.Context) ([]Statement, error) {
 	return all, nil
 }
 
-// Journal are the statements that were issued on local days of [from, to], with
+// Journal returns the statements that were issued on local days of [from, to], with
 // the numbers of their entries in the sales journal.
 func (b Bills) Journal(ctx context.Context, from, to catalogue.Day) ([]Statement, error) {
 	all, err := b.issued(ctx)
@@ -183,7 +183,7 @@ type pricing struct {
 	corrections *corrections // as they were first asked for
 }
 
-// minutes are a lease's billable minutes by day.
+// minutes returns a lease's billable minutes by day.
 func (p *pricing) minutes(ctx context.Context, id tenancy.LeaseID, m tariff.Month) (map[catalogue.Day]int64, error) {
 	if p.months[m] == nil {
 		hours, err := p.Hours(ctx, m, "")
@@ -258,7 +258,7 @@ func (p *pricing) statement(ctx context.Context, id tenancy.LeaseID, l *tenancy.
 	return s, any, nil
 }
 
-// lastTerms are the terms of the lease's last day in the month.
+// lastTerms returns the terms of the lease's last day in the month.
 func (p *pricing) lastTerms(id tenancy.LeaseID, m tariff.Month) (tariff.Terms, bool) {
 	first, last := m.Days()
 	for day := last; day >= first; day-- {

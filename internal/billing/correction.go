@@ -68,7 +68,7 @@ func (h history) of(m tariff.Month) charged {
 	return c
 }
 
-// correction is an earlier month's re-made total less what was issued so far.
+// correction returns an earlier month's re-made total less what was issued so far.
 func (p *pricing) correction(ctx context.Context, l *tenancy.Lease, m tariff.Month, before history) (line Line, differs bool, err error) {
 	minutes, err := p.minutes(ctx, l.ID, m)
 	if err != nil {
@@ -136,7 +136,7 @@ type evidence struct {
 	since       time.Time
 }
 
-// served are those whose hours a lease may have paid for in a month.
+// served returns those whose hours a lease may have paid for in a month.
 func (p *pricing) served(ctx context.Context, l *tenancy.Lease, m tariff.Month) ([]tenancy.MemberID, error) {
 	members := slices.Clone(l.Members)
 	err := p.Ledger.Hours(ctx, m.Index(), l.Tenant, func(r *ledger.MonthHours) error {
@@ -227,7 +227,7 @@ func recorded[T any](h tenancy.Terms[T], e evidence) bool {
 	})
 }
 
-// around are the days with what reaches into them: the longest visit, and the read that shows its end.
+// around returns the days with what reaches into them: the longest visit, and the read that shows its end.
 func (p *pricing) around(e evidence) (from, to time.Time) {
 	zone := p.zone(e.first)
 	return zone.Start(e.first - 1), zone.Start(e.last + 2)

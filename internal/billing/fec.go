@@ -18,7 +18,7 @@ import (
 var FECColumns = []string{"JournalCode", "JournalLib", "EcritureNum", "EcritureDate", "CompteNum", "CompteLib", "CompAuxNum", "CompAuxLib", "PieceRef",
 	"PieceDate", "EcritureLib", "Debit", "Credit", "EcritureLet", "DateLet", "ValidDate", "Montantdevise", "Idevise"}
 
-// FECName is how such a file is called: SIREN, FEC, the day of its end.
+// FECName returns how such a file is called: SIREN, FEC, the day of its end.
 func (s *Settings) FECName(end time.Time) string {
 	return cmp.Or(s.Issuer.Siren, "SANS-SIREN-") + "FEC" + end.Format("20060102") + ".txt"
 }
@@ -53,7 +53,7 @@ func (s *Settings) Number(list []Statement, zone *time.Location) {
 	}
 }
 
-// fiscalYear is the calendar year in which the fiscal year of an instant begins.
+// fiscalYear returns the calendar year in which the fiscal year of an instant begins.
 func (s *Settings) fiscalYear(at time.Time, zone *time.Location) int {
 	at = at.In(zone)
 	if at.Format("01-02") < cmp.Or(s.Accounts.YearBegins, yearBegins) {
@@ -69,7 +69,7 @@ type booked struct {
 	of      string // what it is, where the account does not tell
 }
 
-// entries are the lines of a statement's entry; none: it comes to nothing.
+// entries returns the lines of a statement's entry; none: it comes to nothing.
 func (s *Settings) entries(x *Statement) (list []booked) {
 	a := s.Accounts
 	add := func(account string, cents int64, of string) {
@@ -98,7 +98,7 @@ func (s *Settings) entries(x *Statement) (list []booked) {
 	return list
 }
 
-// label is what an account is called: one account has one name.
+// label returns what an account is called: one account has one name.
 func (s *Settings) label(account string) string {
 	a := s.Accounts
 	switch account {

@@ -78,7 +78,7 @@ func (b Bills) basis(m tariff.Month) int64 {
 	return int64(binary.BigEndian.Uint64(h.Sum(nil)) >> 1)
 }
 
-// Hours are everybody's days of a month; tenant may be empty. They are summed
+// Hours returns everybody's days of a month; tenant may be empty. They are summed
 // from what was made before: only what changed since is made of visits again.
 func (b Bills) Hours(ctx context.Context, m tariff.Month, tenant tenancy.TenantID) (map[tariff.Person][]tariff.Day, error) {
 	if !b.known.IsZero() {

@@ -37,7 +37,7 @@ func (o *office) write(change func(*ledger.Tx) error) {
 	}
 }
 
-// at is an instant around the end of October, when clocks change too.
+// at returns an instant around the end of October, when clocks change too.
 func (o *office) at() time.Time {
 	start := time.Date(2026, 10, 20, 0, 0, 0, 0, time.UTC)
 	return start.Add(time.Duration(rapid.IntRange(0, 20*24*6).Draw(o.T, "at")) * 10 * time.Minute)

@@ -12,7 +12,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// AsKnown are the bills by what was recorded of plans, leases and tenants, of
+// AsKnown returns the bills by what was recorded of plans, leases and tenants, of
 // corrections of visits and of statements up to an instant, and by the reads of
 // now. Nothing can be issued from them.
 func (b Bills) AsKnown(at time.Time) Bills {
@@ -20,7 +20,7 @@ func (b Bills) AsKnown(at time.Time) Bills {
 	return b
 }
 
-// asKnown are histories as far as they were recorded by then; those of what
+// asKnown returns histories as far as they were recorded by then; those of what
 // was not known at all are left out.
 func asKnown[K comparable, T any](b Bills, all map[K]tenancy.Terms[T]) map[K]tenancy.Terms[T] {
 	if b.known.IsZero() {
@@ -67,7 +67,7 @@ func (b Bills) correctedAsKnown(ctx context.Context, list []ledger.Visit, f ledg
 	return list, nil
 }
 
-// hoursAsKnown are everybody's days of a month, none of them kept.
+// hoursAsKnown returns everybody's days of a month, none of them kept.
 func (b Bills) hoursAsKnown(ctx context.Context, m tariff.Month, tenant tenancy.TenantID) (map[tariff.Person][]tariff.Day, error) {
 	terms, err := b.Tariff(ctx)
 	if err != nil {
@@ -92,5 +92,5 @@ func (b Bills) hoursAsKnown(ctx context.Context, m tariff.Month, tenant tenancy.
 	return out, nil
 }
 
-// billable are the spaces whose visits may be billed.
+// billable returns the spaces whose visits may be billed.
 func (b Bills) billable() []catalogue.SpaceID { return catalogue.EverBillable(b.history()) }

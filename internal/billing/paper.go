@@ -161,7 +161,7 @@ func (l Locale) date(t time.Time) string {
 	return fmt.Sprintf("%d %s %d", t.Day(), inWords[l].months[t.Month()-1], t.Year())
 }
 
-// day is a day of the month in digits.
+// day returns a day of the month in digits.
 func (l Locale) day(d catalogue.Day) string {
 	t := time.Unix(int64(d)*86400, 0).UTC()
 	if l == French {

@@ -9,7 +9,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Preview is what a lease that is not saved yet would come to in a month: with
+// Preview returns what a lease that is not saved yet would come to in a month: with
 // the hours that its tenant's members have used so far, priced as if the lease
 // had been there. covered is false where it covers no day of the month.
 func (b Bills) Preview(ctx context.Context, l tenancy.Lease, m tariff.Month) (a tariff.Amounts, covered bool, err error) {

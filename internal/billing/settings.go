@@ -63,7 +63,7 @@ type Calibration struct {
 	Floor      *int64   `yaml:"floor"` // cents per m² and month
 }
 
-// Defaults are the settings where none are given: the general chart of
+// Defaults returns the settings where none are given: the general chart of
 // accounts has 411 for customers, 7083 for rents, 706 for services, 44571 for VAT collected.
 func Defaults(n *catalogue.Network) Settings {
 	return Settings{Issuer: Issuer{Name: n.Name}, Accounts: Accounts{Journal: "VE", JournalLabel: "Ventes", Customers: "411000", Rent: "708300", Hours: "706000", Corrections: "706000", Vat: "445710", YearBegins: yearBegins}}
@@ -106,7 +106,7 @@ func ParseSettings(n *catalogue.Network, file string, data []byte) (s Settings, 
 	return s, errors.Join(errs...)
 }
 
-// strays are keys within a kind's block that mean nothing: the library passes
+// strays returns keys within a kind's block that mean nothing: the library passes
 // over the whole block where one is no name, as the 4 of {target: 0,4} is.
 func strays(data []byte) (list []fault) {
 	var raw struct {
@@ -203,7 +203,7 @@ type Index struct {
 	Change   float64
 }
 
-// IndexAt is the ILAT's change over the year up to its newest quarter in the
+// IndexAt returns the ILAT's change over the year up to its newest quarter in the
 // table that had ended by then; ok is false where the table has no such pair.
 func (s *Settings) IndexAt(t time.Time) (x Index, ok bool) {
 	table := map[int]float64{}
@@ -231,7 +231,7 @@ func quarterIndex(q string) int {
 
 func quarter(i int) string { return fmt.Sprintf("%04d-Q%d", i/4, i%4+1) }
 
-// Adjustment is how the rents of a kind follow use: what the question gives
+// Adjustment returns how the rents of a kind follow use: what the question gives
 // counts before the settings of the kind, those before the index and the
 // defaults.
 func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index *float64) tariff.Adjustment {

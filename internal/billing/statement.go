@@ -51,7 +51,7 @@ type Statement struct {
 	Entry int64 `json:"entry,omitempty"`
 }
 
-// Taxes are the statement's rates of VAT; one that was issued before they were kept names one.
+// Taxes returns the statement's rates of VAT; one that was issued before they were kept names one.
 func (s *Statement) Taxes() []tariff.Taxed {
 	if s.Vat == nil && (s.NetCents != 0 || s.VatCents != 0) {
 		return []tariff.Taxed{{VatPct: s.VatPct, NetCents: s.NetCents, VatCents: s.VatCents}}
@@ -59,7 +59,7 @@ func (s *Statement) Taxes() []tariff.Taxed {
 	return s.Vat
 }
 
-// Own are the rates of VAT of the month itself, without corrections of others.
+// Own returns the rates of VAT of the month itself, without corrections of others.
 func (s *Statement) Own() []tariff.Taxed {
 	own := slices.Clone(s.Taxes())
 	for _, l := range s.Lines {
@@ -114,7 +114,7 @@ type Line struct {
 	Vat []tariff.Taxed `json:"vat,omitempty"`
 }
 
-// Taxes are a correction's rates of VAT; one that was issued before they were kept has its statement's.
+// Taxes returns a correction's rates of VAT; one that was issued before they were kept has its statement's.
 func (l *Line) Taxes(pct float64) []tariff.Taxed {
 	if l.Vat == nil {
 		return []tariff.Taxed{{VatPct: pct, NetCents: l.NetCents, VatCents: l.VatCents}}
@@ -129,7 +129,7 @@ const (
 	LineCorrection = "correction"
 )
 
-// StatementID is how a statement's number is written.
+// StatementID returns how a statement's number is written.
 func StatementID(number int64) string { return fmt.Sprintf("s-%06d", number) }
 
 // Number reads a statement's id back.

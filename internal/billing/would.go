@@ -85,7 +85,7 @@ func (b Bills) compareMonth(ctx context.Context, before, after *tariff.Tariff, m
 // fewTenants are as many as are asked for one by one.
 const fewTenants = 20
 
-// visitsOf are the visits of a month of some tenants' people; tenants are sorted.
+// visitsOf returns the visits of a month of some tenants' people; tenants are sorted.
 func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []tenancy.TenantID) (map[tariff.Person][]tariff.Visit, error) {
 	first, last := m.Days()
 	all := map[tariff.Person][]tariff.Visit{}
@@ -112,7 +112,7 @@ func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []tenancy.T
 	return all, nil
 }
 
-// minutesBy are leases' billable minutes of a month, by day, by a tariff.
+// minutesBy returns leases' billable minutes of a month, by day, by a tariff.
 func (b Bills) minutesBy(t *tariff.Tariff, m tariff.Month, visits map[tariff.Person][]tariff.Visit) map[tenancy.LeaseID]map[catalogue.Day]int64 {
 	first, last := m.Days()
 	all := map[tenancy.LeaseID]map[catalogue.Day]int64{}

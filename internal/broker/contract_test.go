@@ -22,7 +22,7 @@ type subject struct {
 	deliver chan Delivery
 }
 
-// subjects are the implementations, by name.
+// subjects returns the implementations, by name.
 func subjects() map[string]func(testing.TB) *subject {
 	all := map[string]func(testing.TB) *subject{"embedded": func(t testing.TB) *subject {
 		r := start(t)

@@ -109,7 +109,7 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 // the caller's to end (DisconnectWhere).
 func (e *Embedded) SetRules(n *catalogue.Network, f Foreign) { e.rules.Store(&rules{n, f}) }
 
-// options are mochi's. It logs whole packets, payloads included: its log goes nowhere, and ours names what matters.
+// options returns mochi's. It logs whole packets, payloads included: its log goes nowhere, and ours names what matters.
 func (e *Embedded) options() *mqtt.Options {
 	c := mqtt.NewDefaultServerCapabilities()
 	c.MaximumClients = math.MaxInt64 // counted by admit
@@ -152,7 +152,7 @@ func (e *Embedded) Start() error {
 	return nil
 }
 
-// Addr is the address listened on; nil without one or before Start.
+// Addr returns the address listened on; nil without one or before Start.
 func (e *Embedded) Addr() net.Addr {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -243,7 +243,7 @@ func (e *Embedded) makeRoom(address string) {
 	}
 }
 
-// addressOf is whom a connection comes from, without its port.
+// addressOf returns whom a connection comes from, without its port.
 func addressOf(nc net.Conn) string {
 	host, _, err := net.SplitHostPort(nc.RemoteAddr().String())
 	if err != nil {

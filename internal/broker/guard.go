@@ -119,7 +119,7 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 	return pk, packets.ErrRejectPacket // nothing else comes from a client
 }
 
-// printable is what a stranger calls itself, as a log may show it.
+// printable returns what a stranger calls itself, as a log may show it.
 func printable(s string) string {
 	if len(s) > 64 {
 		s = s[:64]
@@ -127,7 +127,7 @@ func printable(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// nothing is a packet that mochi does nothing with: an acknowledgement of no message.
+// nothing returns a packet that mochi does nothing with: an acknowledgement of no message.
 func nothing() packets.Packet {
 	return packets.Packet{ProtocolVersion: 4, FixedHeader: packets.FixedHeader{Type: packets.Puback}}
 }

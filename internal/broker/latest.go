@@ -149,7 +149,7 @@ func (s *session) sendNext(cl *mqtt.Client) bool {
 	return true
 }
 
-// qosOf is the quality with which a client subscribes to a topic, at most 1.
+// qosOf returns the quality with which a client subscribes to a topic, at most 1.
 func qosOf(cl *mqtt.Client, topic string) (qos byte) {
 	for filter, sub := range cl.State.Subscriptions.GetAll() {
 		if wire.Covers(filter, topic) {

@@ -74,7 +74,7 @@ func (l *Limits) newAccount(p Principal) *account {
 	return &account{rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))), semaphore.NewWeighted(unacked), unacked}
 }
 
-// accountOf is the account of a principal while any of its connections lives;
+// accountOf returns the account of a principal while any of its connections lives;
 // each of the anonymous has its own.
 func (e *Embedded) accountOf(p Principal) *account {
 	if p.Anonymous {

@@ -101,7 +101,7 @@ func NewOutside(cfg OutsideConfig) (*Outside, error) {
 	return o, nil
 }
 
-// options are paho's. Its default handler stands before it connects, as the
+// options returns paho's. Its default handler stands before it connects, as the
 // broker sends at once what waited; it only takes messages into the inbox.
 func (o *Outside) options() (*mqtt.ClientOptions, error) {
 	server, tlsConfig, err := parseURL(o.cfg.URL)
@@ -250,7 +250,7 @@ func (o *Outside) subscribe() error {
 	return nil
 }
 
-// filters are the up topics of the sites.
+// filters returns the up topics of the sites.
 func (o *Outside) filters() []string {
 	sites := make([]string, 0, len(o.cfg.Sites)+1)
 	for _, s := range o.cfg.Sites {

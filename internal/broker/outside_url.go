@@ -43,7 +43,7 @@ func parseURL(address string) (*url.URL, *tls.Config, error) {
 	return server, config, nil
 }
 
-// trust is the TLS configuration that the address asks for.
+// trust returns the TLS configuration that the address asks for.
 func trust(query url.Values, secure bool) (*tls.Config, error) {
 	for key := range query {
 		if key != "ca" || !secure {

@@ -13,7 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/mqttclient"
 )
 
-// network is two sites with a reader each, one of them with a gateway.
+// network returns two sites with a reader each, one of them with a gateway.
 func network() *catalogue.Network {
 	return catalogue.New(catalogue.Network{
 		Sites:     []catalogue.Site{{ID: "metz"}, {ID: "nancy"}},
@@ -151,7 +151,7 @@ func next[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
-// sink is a subscription's handler that keeps what comes.
+// sink returns a subscription's handler that keeps what comes.
 func sink() (mqttclient.Message, chan string) {
 	ch := make(chan string, 10_000)
 	return func(topic string, payload []byte) { ch <- topic + " " + string(payload) }, ch

@@ -60,7 +60,7 @@ func (r rules) publish(p Principal, topic string) (denied string) {
 	return DeniedSender
 }
 
-// publishForeign is the same for a real device's own topic: its own, those of
+// publishForeign returns the same for a real device's own topic: its own, those of
 // a gateway's site, and for a gateway those of devices that nobody knows yet.
 func (r rules) publishForeign(p Principal, topic string) (denied string) {
 	owners, known := r.foreign.Owners(topic)

@@ -65,7 +65,7 @@ func (s *session) admit(p Principal, username string) {
 	s.principal, s.username, s.account = p, username, s.broker.accountOf(p)
 }
 
-// share is whose part of the service the connection takes: its secret's, or
+// share returns whose part of the service the connection takes: its secret's, or
 // for the anonymous its own.
 func (s *session) share() string {
 	if s.principal.Anonymous {
@@ -86,7 +86,7 @@ func (s *session) slow() {
 	s.stop()
 }
 
-// weigh is what a message counts for while it is not acknowledged.
+// weigh returns what a message counts for while it is not acknowledged.
 func (s *session) weigh(payload []byte) int64 {
 	return min(1<<10+int64(len(payload)), s.account.most)
 }

@@ -221,7 +221,7 @@ type Device struct {
 // SettingOffDelay names the setting of OffDelay.
 const SettingOffDelay = "off_delay"
 
-// OffDelay is how long after its last yes a motion sensor that never says no
+// OffDelay returns how long after its last yes a motion sensor that never says no
 // is taken to say it; 0: it says so itself.
 func (d *Device) OffDelay() time.Duration {
 	s, err := strconv.Atoi(d.Settings[SettingOffDelay])
@@ -288,7 +288,7 @@ func (n *Network) Within(a, s SpaceID) bool {
 	return false
 }
 
-// LeadsInto is the space that a reader's door leads into, the way it reads;
+// LeadsInto returns the space that a reader's door leads into, the way it reads;
 // empty where that is outside.
 func (n *Network) LeadsInto(d *Device) SpaceID {
 	door := n.Door(d.Door)
@@ -319,7 +319,7 @@ func (n *Network) Chain(a SpaceID) []SpaceID {
 // and what lies below it (rules 6.1).
 func (n *Network) Billable(a SpaceID) bool { return n.Coworking(a) != "" }
 
-// Coworking is the outermost space of kind coworking at or above a: what lies
+// Coworking returns the outermost space of kind coworking at or above a: what lies
 // below it is that coworking, as hours are measured. Empty: there is none.
 func (n *Network) Coworking(a SpaceID) (outermost SpaceID) {
 	for sp := n.spaces[a]; sp != nil; sp = n.spaces[sp.Parent] {
@@ -330,7 +330,7 @@ func (n *Network) Coworking(a SpaceID) (outermost SpaceID) {
 	return outermost
 }
 
-// BillableSpaces are those in which hours are measured for bills; never nil.
+// BillableSpaces returns those in which hours are measured for bills; never nil.
 func (n *Network) BillableSpaces() []SpaceID {
 	list := []SpaceID{}
 	for _, sp := range n.Spaces {

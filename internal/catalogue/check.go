@@ -123,7 +123,7 @@ func refer[T any, K ~string](o *object, name string, id K, list []T, key func(*T
 	return false
 }
 
-// referSpace is refer, of a space; one that was renamed is told by its new name.
+// referSpace returns refer, of a space; one that was renamed is told by its new name.
 func (s *source) referSpace(o *object, name string, id SpaceID) bool {
 	for _, sp := range s.net.Spaces {
 		if sp.Was == id && id != "" && !slices.ContainsFunc(s.net.Spaces, func(x Space) bool { return x.ID == id }) {

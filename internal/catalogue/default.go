@@ -12,5 +12,5 @@ func Default() (*Network, error) { return Parse(DefaultName, []byte(lorntech)) }
 // DefaultName is what the built-in network's file is called.
 const DefaultName = "lorntech.yaml"
 
-// DefaultText is the built-in network as it is written.
+// DefaultText returns the built-in network as it is written.
 func DefaultText() []byte { return []byte(lorntech) }

@@ -4,7 +4,7 @@ package catalogue
 // than four. The library takes memory with the square of it.
 const deepestYAML = 32
 
-// tooDeep is the line at which text is nested too deep; 0: it is not. It counts
+// tooDeep returns the line at which text is nested too deep; 0: it is not. It counts
 // brackets, those in texts too, and the dashes and blanks that begin a line.
 func tooDeep(text string) int {
 	line, brackets, begins := 1, 0, 0

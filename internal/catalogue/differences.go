@@ -65,7 +65,7 @@ func orNone(s string) string {
 	return s
 }
 
-// fieldsByID are the fields of each thing, as JSON writes them.
+// fieldsByID returns the fields of each thing, as JSON writes them.
 func fieldsByID[T any](all []T, id func(T) string) map[string]map[string]string {
 	out := make(map[string]map[string]string, len(all))
 	for _, v := range all {

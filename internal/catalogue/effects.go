@@ -176,7 +176,7 @@ func differing[K cmp.Ordered, T any](before, after map[K][]Held[T], same func(a,
 	}
 }
 
-// firstDifference is from when two lists say otherwise, whose first items differ.
+// firstDifference returns from when two lists say otherwise, whose first items differ.
 func firstDifference[T any](x, y []Held[T], same func(a, b T) bool) time.Time {
 	switch {
 	case len(x) == 0:

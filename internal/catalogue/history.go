@@ -13,10 +13,10 @@ import (
 // which each holds, in Unix milliseconds. The first holds from the beginning.
 type History = dated.History[int64, *Network]
 
-// Always is the history of a network that was never otherwise.
+// Always returns the history of a network that was never otherwise.
 func Always(n *Network) History { return dated.Always[int64](n) }
 
-// At is the network as it was, or is, at an instant; before everything the first.
+// At returns the network as it was, or is, at an instant; before everything the first.
 func At(h History, t time.Time) *Network {
 	if n := h.On(t.UnixMilli()); n != nil {
 		return *n
@@ -24,10 +24,10 @@ func At(h History, t time.Time) *Network {
 	return *h.Versions()[0].Value
 }
 
-// ZoneOn is the time zone in which a local day was.
+// ZoneOn returns the time zone in which a local day was.
 func ZoneOn(h History, d Day) *Zone { return At(h, time.Unix(int64(d)*86400, 0)).Zone }
 
-// SpaceAt is a space as it was at an instant, in the network of then; where
+// SpaceAt returns a space as it was at an instant, in the network of then; where
 // there was none, as it was first or last. Nil where there never was one.
 func SpaceAt(h History, id SpaceID, t time.Time) (*Network, *Space) {
 	n := At(h, t)
@@ -42,7 +42,7 @@ func SpaceAt(h History, id SpaceID, t time.Time) (*Network, *Space) {
 	return n, sp
 }
 
-// DeviceAt is a device as it hung at an instant; where there was none yet, or
+// DeviceAt returns a device as it hung at an instant; where there was none yet, or
 // no more, as it hangs now. Nil where there never was one.
 func DeviceAt(h History, id DeviceID, t time.Time) *Device {
 	if d := At(h, t).Device(id); d != nil {
@@ -51,7 +51,7 @@ func DeviceAt(h History, id DeviceID, t time.Time) *Device {
 	return (*h.Last()).Device(id)
 }
 
-// DecidesSince is from when every catalogue says the same of all that decides
+// DecidesSince returns from when every catalogue says the same of all that decides
 // who may pass: doors, spaces, what they are and lie in, sites and their time.
 func DecidesSince(h History) time.Time {
 	versions := h.Versions()
@@ -114,7 +114,7 @@ func Same(a, b *Network) bool {
 	return bytes.Equal(a.Canonical(), b.Canonical())
 }
 
-// Canonical is all that a network says, however its file is written.
+// Canonical returns all that a network says, however its file is written.
 func (n *Network) Canonical() []byte {
 	// Values that were read from text: they can be written as text.
 	spaces := slices.Clone(n.Spaces)
@@ -177,7 +177,7 @@ func placements(versions []version) map[DeviceID][]Held[*Device] {
 	}, sameDevice)
 }
 
-// Leads are the spaces that the readers led into, when. What leads outside is not in it.
+// Leads returns the spaces that the readers led into, when. What leads outside is not in it.
 func Leads(h History) map[DeviceID][]Held[SpaceID] { return leads(h.Versions()) }
 
 func leads(versions []version) map[DeviceID][]Held[SpaceID] {
@@ -190,7 +190,7 @@ func leads(versions []version) map[DeviceID][]Held[SpaceID] {
 	}, equal[SpaceID])
 }
 
-// EverSpaces are the ids of all spaces that ever were, those of the present first.
+// EverSpaces returns the ids of all spaces that ever were, those of the present first.
 func EverSpaces(h History) []SpaceID {
 	var ids []SpaceID
 	seen := map[SpaceID]bool{}
@@ -205,7 +205,7 @@ func EverSpaces(h History) []SpaceID {
 	return ids
 }
 
-// Ever is a network of everything that ever was, each thing as it was last:
+// Ever returns a network of everything that ever was, each thing as it was last:
 // what the past is told with. It is no building that anybody could walk through.
 func Ever(h History) *Network {
 	versions := h.Versions()
@@ -238,7 +238,7 @@ func addNew[T any](have, more []T, id func(T) string) []T {
 	return have
 }
 
-// BillableOver are the spans in which each space's hours were measured for bills.
+// BillableOver returns the spans in which each space's hours were measured for bills.
 func BillableOver(h History) map[SpaceID][]Held[bool] {
 	return Over(h, func(n *Network, yield func(SpaceID, bool)) {
 		for _, id := range n.BillableSpaces() {
@@ -247,7 +247,7 @@ func BillableOver(h History) map[SpaceID][]Held[bool] {
 	}, equal[bool])
 }
 
-// EverBillable are the spaces in which hours were ever measured for bills; never nil.
+// EverBillable returns the spaces in which hours were ever measured for bills; never nil.
 func EverBillable(h History) []SpaceID {
 	list := []SpaceID{}
 	for _, v := range h.Versions() {

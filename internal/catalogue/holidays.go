@@ -83,7 +83,7 @@ type siteIn struct {
 	site    SiteID
 }
 
-// Of is the calendar of a site that the network has.
+// Of returns the calendar of a site that the network has.
 func (c Calendars) Of(n *Network, id SiteID) Calendar {
 	key := siteIn{n, id}
 	cal, ok := c[key]
@@ -100,7 +100,7 @@ func (c Calendar) Open(t time.Time) bool {
 	return !c.Holidays.Has(l.Day) && c.Opening.Contains(l.Day.Weekday(), l.Second)
 }
 
-// Windows are the opening windows of a local day; none on a holiday.
+// Windows returns the opening windows of a local day; none on a holiday.
 func (c Calendar) Windows(d Day) []Window {
 	if c.Holidays.Has(d) {
 		return nil

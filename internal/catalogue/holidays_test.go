@@ -23,7 +23,7 @@ func TestTheFrenchHolidaysAreThoseOfTheLabourCode(t *testing.T) {
 	}
 }
 
-// easter is computed by the anonymous Gregorian algorithm, apart from the
+// easter returns computed by the anonymous Gregorian algorithm, apart from the
 // library that the calendars use.
 func easter(year int) Day {
 	a, b, c := year%19, year/100, year%100

@@ -25,7 +25,7 @@ func instant(t testing.TB, s string) time.Time {
 	return at
 }
 
-// asTheClockShows is the local time as package time tells it.
+// asTheClockShows returns the local time as package time tells it.
 func asTheClockShows(at time.Time, loc *time.Location) Local {
 	l := at.In(loc)
 	h, m, s := l.Clock()

@@ -16,7 +16,7 @@ type Names struct {
 	first   map[SpaceID]SpaceID // by each present name that is not the first
 }
 
-// PresentName is what a space is called now that had an id once.
+// PresentName returns what a space is called now that had an id once.
 func (n *Network) PresentName(id SpaceID) SpaceID {
 	if n.names != nil {
 		if is, renamed := n.names.present[id]; renamed {
@@ -26,7 +26,7 @@ func (n *Network) PresentName(id SpaceID) SpaceID {
 	return id
 }
 
-// FormerNames are the ids that spaces had before they were renamed.
+// FormerNames returns the ids that spaces had before they were renamed.
 func (n *Network) FormerNames() (list []SpaceID) {
 	if n.names != nil {
 		for id := range n.names.present {
@@ -37,7 +37,7 @@ func (n *Network) FormerNames() (list []SpaceID) {
 	return list
 }
 
-// FirstName is what a space was called at first: it stands for the space, however
+// FirstName returns what a space was called at first: it stands for the space, however
 // often it is renamed.
 func (n *Network) FirstName(id SpaceID) SpaceID {
 	if n.names != nil {
@@ -48,7 +48,7 @@ func (n *Network) FirstName(id SpaceID) SpaceID {
 	return id
 }
 
-// with is what spaces are called once some are renamed, old name to new.
+// with returns what spaces are called once some are renamed, old name to new.
 func (n *Names) with(renamed map[SpaceID]SpaceID) *Names {
 	next := &Names{map[SpaceID]SpaceID{}, map[SpaceID]SpaceID{}}
 	if n != nil {
@@ -74,7 +74,7 @@ func (n *Names) with(renamed map[SpaceID]SpaceID) *Names {
 	return next
 }
 
-// renames are the spaces that one network has under another id than one before it.
+// renames returns the spaces that one network has under another id than one before it.
 func renames(before, after *Network) map[SpaceID]SpaceID {
 	list := map[SpaceID]SpaceID{}
 	for _, sp := range after.Spaces {
@@ -85,7 +85,7 @@ func renames(before, after *Network) map[SpaceID]SpaceID {
 	return list
 }
 
-// renamed is a network with other names for some of its spaces.
+// renamed returns a network with other names for some of its spaces.
 func (n *Network) renamed(names map[SpaceID]SpaceID) *Network {
 	name := func(id *SpaceID) {
 		if now, is := names[*id]; is {
@@ -117,7 +117,7 @@ type Chronicle struct {
 	names *Names
 }
 
-// Unchanged is the chronicle of a network that was never otherwise.
+// Unchanged returns the chronicle of a network that was never otherwise.
 func Unchanged(n *Network) Chronicle { return first(n, time.Time{}) }
 
 func first(n *Network, at time.Time) Chronicle {

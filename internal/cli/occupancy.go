@@ -14,7 +14,7 @@ type OccupancyQuery struct {
 	From, To     time.Time
 }
 
-// Values are the query's parameters.
+// Values returns the query's parameters.
 func (q OccupancyQuery) Values() url.Values {
 	v := between(q.From, q.To)
 	v.Set("space", q.Space)

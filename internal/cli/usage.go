@@ -15,7 +15,7 @@ type UsageQuery struct {
 	By, Site, Kind string
 }
 
-// Values are the query's parameters.
+// Values returns the query's parameters.
 func (q UsageQuery) Values() url.Values {
 	v := between(q.From, q.To)
 	for name, s := range map[string]string{"by": q.By, "site": q.Site, "kind": q.Kind} {

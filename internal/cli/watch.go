@@ -47,7 +47,7 @@ func Watch(ctx context.Context, c Client, w io.Writer, q WatchQuery) error {
 	})
 }
 
-// line is a message on one line: when, who, what it said, what became of it.
+// line returns a message on one line: when, who, what it said, what became of it.
 func (a *arrival) line() string {
 	who := a.Topic
 	if a.Device != nil {

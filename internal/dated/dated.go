@@ -64,15 +64,15 @@ func Of[K cmp.Ordered, T any](changes []Change[K, T]) History[K, T] {
 	return History[K, T]{changes, fold(changes)}
 }
 
-// Always is the history of what has been so from the beginning.
+// Always returns the history of what has been so from the beginning.
 func Always[K cmp.Ordered, T any](v T) History[K, T] {
 	return Of([]Change[K, T]{{N: 1, Value: &v}})
 }
 
-// Changes are all that were recorded, those taken back among them. Not to be changed.
+// Changes returns all that were recorded, those taken back among them. Not to be changed.
 func (h History[K, T]) Changes() []Change[K, T] { return h.changes }
 
-// Versions are what holds when, by From. Not to be changed.
+// Versions returns what holds when, by From. Not to be changed.
 func (h History[K, T]) Versions() []Version[K, T] { return h.versions }
 
 // Shares reports whether two histories are surely the same, as one that nobody
@@ -81,10 +81,10 @@ func (h History[K, T]) Shares(o History[K, T]) bool {
 	return len(h.changes) == len(o.changes) && (len(h.changes) == 0 || &h.changes[0] == &o.changes[0])
 }
 
-// On is what holds at a day or an instant; nil where nothing does.
+// On returns what holds at a day or an instant; nil where nothing does.
 func (h History[K, T]) On(at K) *T { return On(h.versions, at) }
 
-// On is what holds at a day or an instant of a history's versions; nil where nothing does.
+// On returns what holds at a day or an instant of a history's versions; nil where nothing does.
 func On[K cmp.Ordered, T any](versions []Version[K, T], at K) *T {
 	if i := indexAt(versions, at); i >= 0 {
 		return versions[i].Value
@@ -100,7 +100,7 @@ func indexAt[K cmp.Ordered, T any](versions []Version[K, T], at K) int {
 	return i - 1
 }
 
-// Until is when a version ends: the next one's From; false for the last.
+// Until returns when a version ends: the next one's From; false for the last.
 func (h History[K, T]) Until(i int) (K, bool) {
 	if i+1 < len(h.versions) {
 		return h.versions[i+1].From, true
@@ -109,7 +109,7 @@ func (h History[K, T]) Until(i int) (K, bool) {
 	return none, false
 }
 
-// Last is what was recorded last and stands; nil where nothing does.
+// Last returns what was recorded last and stands; nil where nothing does.
 func (h History[K, T]) Last() *T {
 	for i := len(h.changes) - 1; i >= 0; i-- {
 		if c := &h.changes[i]; c.Stands() && c.Value != nil {
@@ -119,7 +119,7 @@ func (h History[K, T]) Last() *T {
 	return nil
 }
 
-// LastEntry is the entry of what was recorded last and stands; 0: nothing, or of before entries were noted.
+// LastEntry returns the entry of what was recorded last and stands; 0: nothing, or of before entries were noted.
 func (h History[K, T]) LastEntry() int64 {
 	for i := len(h.changes) - 1; i >= 0; i-- {
 		if c := &h.changes[i]; c.Stands() {
@@ -162,7 +162,7 @@ func (h History[K, T]) Take(at time.Time, taken func(*Change[K, T]) bool) Histor
 	return Of(changes)
 }
 
-// AsKnown is the history as it was recorded up to where known answers true.
+// AsKnown returns the history as it was recorded up to where known answers true.
 func (h History[K, T]) AsKnown(known func(at time.Time, entry int64) bool) History[K, T] {
 	var changes []Change[K, T]
 	for _, c := range h.changes {
@@ -189,7 +189,7 @@ func fold[K cmp.Ordered, T any](changes []Change[K, T]) []Version[K, T] {
 	return versions
 }
 
-// replacedBy is the last of the changes that were taken back by a later one; nil: none.
+// replacedBy returns the last of the changes that were taken back by a later one; nil: none.
 func replacedBy[K cmp.Ordered, T any](earlier []Change[K, T], c *Change[K, T]) (v *T) {
 	for i := range earlier {
 		if x := &earlier[i]; !x.Stands() && x.Gone.Equal(c.At) && x.GoneEntry == c.Entry {
@@ -253,7 +253,7 @@ func carry[K cmp.Ordered, T any](later *Version[K, T], old, put *T) {
 
 func same(a, b reflect.Value) bool { return reflect.DeepEqual(a.Interface(), b.Interface()) }
 
-// Differs is the first day or instant at which two histories say otherwise of
+// Differs returns the first day or instant at which two histories say otherwise of
 // a thing, by equal; false where they never do. at is asked with each of the
 // bounds of both, and with more that the caller gives.
 func Differs[K cmp.Ordered, T any](a, b History[K, T], equal func(at K, x, y *T) bool, more ...K) (K, bool) {

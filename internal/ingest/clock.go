@@ -41,7 +41,7 @@ func (c *clock) saw(received time.Time) {
 	}
 }
 
-// Newest is the newest arrival ever; long ago where there is none.
+// Newest returns the newest arrival ever; long ago where there is none.
 func (c *clock) Newest() time.Time { return time.UnixMilli(c.newest.Load()) }
 
 func (c *clock) hold(d Delivery) {
@@ -58,7 +58,7 @@ func (c *clock) take() []Delivery {
 	return list
 }
 
-// Behind is by how much this machine's clock is behind the newest arrival in
+// Behind returns by how much this machine's clock is behind the newest arrival in
 // the ledger; 0: it is not.
 func (p *Pipeline) Behind() time.Duration {
 	if by := p.clock.Newest().Sub(p.cfg.Now()); by > behindLimit {

@@ -178,7 +178,7 @@ func (p *Pipeline) complete(it *item) *item {
 	return it
 }
 
-// canonical is what a repeat must be equal in: not the time, where that is its arrival.
+// canonical returns what a repeat must be equal in: not the time, where that is its arrival.
 func canonical(m *wire.Message) []byte {
 	if m.ByArrival {
 		timeless := *m

@@ -77,7 +77,7 @@ func (e *Enrolments) Begin(device catalogue.DeviceID, m tenancy.MemberID, kind s
 	return *x, nil
 }
 
-// At is the newest enrolment of a reader, as it is now.
+// At returns the newest enrolment of a reader, as it is now.
 func (e *Enrolments) At(device catalogue.DeviceID, now time.Time) (Enrolment, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,7 +99,7 @@ func (e *Enrolments) End(device catalogue.DeviceID) {
 	e.n.Store(int32(len(e.byRead)))
 }
 
-// Hashes are what the enrolled badge is known by; ErrNoEnrolment unless it was
+// Hashes returns what the enrolled badge is known by; ErrNoEnrolment unless it was
 // held to the reader twice in time.
 func (e *Enrolments) Hashes(id uuid.UUID, now time.Time) (x Enrolment, lookup, forList tenancy.CredentialHash, err error) {
 	e.mu.Lock()

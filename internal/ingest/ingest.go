@@ -269,7 +269,7 @@ func (p *Pipeline) Idle(ctx context.Context) error {
 	}
 }
 
-// Left are the deliveries that a pipeline which has ended could not commit yet:
+// Left returns the deliveries that a pipeline which has ended could not commit yet:
 // those that wait for the clock, and those that were set aside.
 func (p *Pipeline) Left() []Delivery {
 	list := p.clock.take()

@@ -63,7 +63,7 @@ func (p *Pipeline) judge(ctx context.Context, committed []*item) {
 	p.suspects = waiting
 }
 
-// unstorable is why a message could not be stored, without any of its values.
+// unstorable returns why a message could not be stored, without any of its values.
 func unstorable(err error) string {
 	if e := (*faultError)(nil); errors.As(err, &e) {
 		return "a fault of the service; its log says more"
@@ -90,7 +90,7 @@ func (b *work) guarded(it *item) (err error) {
 	return b.process(it)
 }
 
-// rejectAlarm is the alarm of a reject that somebody has to look at; due is
+// rejectAlarm returns the alarm of a reject that somebody has to look at; due is
 // false where it needs none.
 func (it *item) rejectAlarm(code string) (a Alarm, due bool) {
 	switch code {

@@ -127,7 +127,7 @@ func (q *lanes) take(batch []*item, others int) []*item {
 	return q.others.take(batch, min(others, maxBatch-len(batch)))
 }
 
-// len is how many wait, and how many of them at doors.
+// len returns how many wait, and how many of them at doors.
 func (q *lanes) len() (all, doors int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

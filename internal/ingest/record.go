@@ -114,7 +114,7 @@ type Values struct {
 // clockArrival says that a message's at is its arrival.
 const clockArrival = "arrival"
 
-// Flow is what a flow counter's message says.
+// Flow returns what a flow counter's message says.
 func (v *Values) Flow(at time.Time, id uuid.UUID) occupancy.FlowSaid {
 	f := occupancy.FlowSaid{At: at, ID: id}
 	if v.In != nil && v.Out != nil {
@@ -126,7 +126,7 @@ func (v *Values) Flow(at time.Time, id uuid.UUID) occupancy.FlowSaid {
 	return f
 }
 
-// Value is what a counter's, a desk's or a yes/no sensor's message says: a
+// Value returns what a counter's, a desk's or a yes/no sensor's message says: a
 // count, or 1 and 0.
 func (v *Values) Value(at time.Time, id uuid.UUID) (said occupancy.Said, ok bool) {
 	said = occupancy.Said{At: at, ID: id}

@@ -45,7 +45,7 @@ func (u *understanding) note(it *item, d *catalogue.Device, understood bool) {
 	u.n.Store(int32(len(u.list)))
 }
 
-// NotUnderstood are the devices of which messages come and none is understood.
+// NotUnderstood returns the devices of which messages come and none is understood.
 func (p *Pipeline) NotUnderstood() map[catalogue.DeviceID]NotUnderstood {
 	p.heard.mu.Lock()
 	defer p.heard.mu.Unlock()

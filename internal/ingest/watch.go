@@ -138,7 +138,7 @@ func (it *item) arrival() Arrival {
 	return a
 }
 
-// shown is what operators see of a payload.
+// shown returns what operators see of a payload.
 func shown(payload []byte, d *catalogue.Device) []byte {
 	payload = wire.Conceal(payload, d)
 	return payload[:min(len(payload), watchedPayload)]

@@ -98,7 +98,7 @@ func compareMoves(a, b move) int {
 	return slices.Compare(a.id[:], b.id[:])
 }
 
-// leftNow is the space in which a read leaves its subject, by the doors of now.
+// leftNow returns the space in which a read leaves its subject, by the doors of now.
 func (w *whereabouts) leftNow(r *Read) catalogue.SpaceID {
 	door := w.network.Door(r.Door)
 	if door == nil {

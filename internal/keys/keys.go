@@ -128,13 +128,13 @@ func (r *Ring) Site(id catalogue.SiteID) (key Site, ok bool) {
 	return key, ok
 }
 
-// List is the HMAC key by which allowlists hash credentials (rules 3.8, list_key).
+// List returns the HMAC key by which allowlists hash credentials (rules 3.8, list_key).
 func (r *Ring) List() []byte { return r.list }
 
-// Lookup is the HMAC key by which the ledger knows credentials (rules 12.2).
+// Lookup returns the HMAC key by which the ledger knows credentials (rules 12.2).
 func (r *Ring) Lookup() []byte { return r.lookup }
 
-// Digest is a keyed digest of a message's canonical body: repeats are told by
+// Digest returns a keyed digest of a message's canonical body: repeats are told by
 // it, and it tells nobody the UID in the body.
 func (r *Ring) Digest(body []byte) [16]byte {
 	mac := hmac.New(sha256.New, r.digest)
@@ -142,7 +142,7 @@ func (r *Ring) Digest(body []byte) [16]byte {
 	return [16]byte(mac.Sum(nil)[:16])
 }
 
-// ClientID is this installation's name at an outside broker: two services
+// ClientID returns this installation's name at an outside broker: two services
 // that shared one would end each other's connections without end.
 func (r *Ring) ClientID() string {
 	d := r.Digest([]byte("mqtt client"))
@@ -180,7 +180,7 @@ func NewSecret() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// HashSecret is how a secret of NewSecret is kept: its 256 random bits need no slow hash.
+// HashSecret returns how a secret of NewSecret is kept: its 256 random bits need no slow hash.
 func HashSecret(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]

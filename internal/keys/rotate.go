@@ -20,7 +20,7 @@ import (
 // it cannot verify: the next key is made; lists name it, signed by the present
 // one, until every reader has said that it verifies by it; then it signs.
 
-// SiteKeyID is what a site's public key is called.
+// SiteKeyID returns what a site's public key is called.
 func SiteKeyID(site catalogue.SiteID, public ed25519.PublicKey) string {
 	sum := sha256.Sum256(public)
 	return string(site) + "-" + base64.RawURLEncoding.EncodeToString(sum[:6])
@@ -113,13 +113,13 @@ func RotateList(path string) (id string, err error) {
 	return ListKeyID(len(f.Layers) + 1), nil
 }
 
-// ListKeyID is what the n-th list key is called, from 1.
+// ListKeyID returns what the n-th list key is called, from 1.
 func ListKeyID(n int) string { return fmt.Sprintf("list-%d", n) }
 
-// ListKeys are the keys that lists hash credentials with, the first first.
+// ListKeys returns the keys that lists hash credentials with, the first first.
 func (r *Ring) ListKeys() [][]byte { return append([][]byte{r.list}, *r.layers.Load()...) }
 
-// Layered is the hash that a reader has which was given n list keys, of one under the first.
+// Layered returns the hash that a reader has which was given n list keys, of one under the first.
 func (r *Ring) Layered(hash [32]byte, n int) [32]byte {
 	layers := *r.layers.Load()
 	for _, key := range layers[:min(max(n-1, 0), len(layers))] {
@@ -198,7 +198,7 @@ func check(key []byte) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:12])
 }
 
-// Checks are those of the ring as it is.
+// Checks returns those of the ring as it is.
 func (r *Ring) Checks() Checks {
 	c := Checks{Lookup: check(r.lookup), List: check(r.list), Digest: check(r.digest), Sites: map[catalogue.SiteID][]string{}}
 	for _, key := range *r.layers.Load() {

@@ -21,7 +21,7 @@ type Statement struct {
 	Body     []byte
 }
 
-// NextStatement is the number that the next statement has.
+// NextStatement returns the number that the next statement has.
 func (tx *Tx) NextStatement() (n int64, err error) {
 	err = tx.row("SELECT coalesce(max(number), 0) + 1 FROM statements", nil, &n)
 	return n, err

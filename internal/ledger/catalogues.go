@@ -25,7 +25,7 @@ type Catalogue struct {
 	Text  []byte
 }
 
-// Catalogues are all that a service ran with, as they were recorded.
+// Catalogues returns all that a service ran with, as they were recorded.
 func (l *Ledger) Catalogues(ctx context.Context) (list []Catalogue, err error) {
 	rows, err := l.reads.QueryContext(ctx, "SELECT n, since, at, name, actor, entry, body FROM catalogues ORDER BY n")
 	err = each(rows, err, func(rows *sql.Rows) error {

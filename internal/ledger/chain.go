@@ -72,7 +72,7 @@ func linkHash(previous [32]byte, seq int64, kind string, commitment []byte) [32]
 	return sha256.Sum256(b)
 }
 
-// readContent is what a read's entry commits to: the badge and Totem's answer.
+// readContent returns what a read's entry commits to: the badge and Totem's answer.
 func readContent(r *ingest.Read) []byte {
 	b := make([]byte, 0, 256)
 	b = fmt.Appendf(b, "read|%s|%d|%d|%s|%s|%s|", r.ID, ms(r.At), ms(r.ReceivedAt), r.Device, r.Door, r.Direction)

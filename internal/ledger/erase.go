@@ -64,7 +64,7 @@ func (tx *Tx) Erase(e Erasure) error {
 	return tx.addErasure(ingest.Act{At: e.At, Actor: e.Actor, Action: "erase", Target: "member"}, "erasure", slices.Compact(forgotten))
 }
 
-// actsOn are the acts that tell of a person: on their records, on corrections of
+// actsOn returns the acts that tell of a person: on their records, on corrections of
 // their visits, and those that named them in a record that does no longer.
 func (tx *Tx) actsOn(e Erasure) ([]int64, error) {
 	targets, err := json.Marshal(e.Targets)

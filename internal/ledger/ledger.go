@@ -72,7 +72,7 @@ type Ledger struct {
 	damaged map[DamagedDay]bool // days of the series that could not be read
 }
 
-// Portion is how much of at most n a background writer should do in one
+// Portion returns how much of at most n a background writer should do in one
 // transaction: all of it, or little while doors are in use, as the next badge
 // waits for the transaction that runs.
 func (l *Ledger) Portion(n int) int {
@@ -211,7 +211,7 @@ func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) error {
 	return l.transact(ctx, change)
 }
 
-// WriteFirst is Write for what somebody stands at a door for: it goes before
+// WriteFirst returns Write for what somebody stands at a door for: it goes before
 // all who wait for Write.
 func (l *Ledger) WriteFirst(ctx context.Context, change func(*Tx) error) error {
 	l.turn.take(true)
@@ -316,7 +316,7 @@ func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
 	return s.QueryContext(tx.ctx, args...)
 }
 
-// ms is an instant as the ledger writes it.
+// ms returns an instant as the ledger writes it.
 func ms(t time.Time) int64 { return t.UnixMilli() }
 
 // at reads an instant back.

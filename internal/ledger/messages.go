@@ -96,7 +96,7 @@ func (tx *Tx) AddObservation(o *ingest.Observation) error {
 	return nil
 }
 
-// NewestArrival is when the newest message arrived; zero: none ever did.
+// NewestArrival returns when the newest message arrived; zero: none ever did.
 func (l *Ledger) NewestArrival(ctx context.Context) (time.Time, error) {
 	var newest sql.NullInt64
 	err := l.reads.QueryRowContext(ctx, `SELECT max(t) FROM (

@@ -22,7 +22,7 @@ func (tx *Tx) PutPlans(plans map[catalogue.BuildingID]string) error {
 	return nil
 }
 
-// Plan is a building's plan, an SVG drawing; ErrNotFound where it has none.
+// Plan returns a building's plan, an SVG drawing; ErrNotFound where it has none.
 func (l *Ledger) Plan(ctx context.Context, b catalogue.BuildingID) (svg string, err error) {
 	err = l.reads.QueryRowContext(ctx, "SELECT svg FROM plans WHERE building = ?", string(b)).Scan(&svg)
 	if errors.Is(err, sql.ErrNoRows) {

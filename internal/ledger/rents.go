@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/tariff"
 )
 
-// Rents are all revisions of rents, as they were recorded. Spaces are named as
+// Rents returns all revisions of rents, as they were recorded. Spaces are named as
 // they were at first.
 func (l *Ledger) Rents(ctx context.Context) (list []tariff.Revision, err error) {
 	rows, err := l.reads.QueryContext(ctx, "SELECT space, day, cents, reason, actor, at FROM rents ORDER BY n")

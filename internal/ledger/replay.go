@@ -20,7 +20,7 @@ import (
 // change through Totem is an act of the chain, so that the last act on a thing
 // says what the table must say of it.
 
-// Seal is what an act says of hashes: which they are, and not themselves.
+// Seal returns what an act says of hashes: which they are, and not themselves.
 func Seal(hashes ...[]byte) string {
 	h := sha256.New()
 	for _, b := range hashes {
@@ -39,7 +39,7 @@ type tokenTerms struct {
 	Seal      string             `json:"seal"`
 }
 
-// Terms is the body of the act that puts the token.
+// Terms returns the body of the act that puts the token.
 func (t *Token) Terms() []byte {
 	sites := t.Sites
 	if sites == nil {
@@ -49,7 +49,7 @@ func (t *Token) Terms() []byte {
 	return b
 }
 
-// SecretAct is the body of the act that gives a device a secret of these hashes.
+// SecretAct returns the body of the act that gives a device a secret of these hashes.
 func SecretAct(hash []byte, mosquitto string) []byte {
 	return fmt.Appendf(nil, `{"seal":%q}`, Seal(hash, []byte(mosquitto)))
 }
@@ -211,7 +211,7 @@ func (v *verifier) records(acts map[string]lastAct, there map[string]bool) error
 	})
 }
 
-// bare is a record without its hashes, and their seal.
+// bare returns a record without its hashes, and their seal.
 func bare(body []byte) (fields map[string]any, seal string) {
 	var hashes struct {
 		Lookup  []byte `json:"lookup"`

@@ -69,7 +69,7 @@ func (l *Ledger) NoteCatalogue(ctx context.Context, basis string, now time.Time)
 	return l.Write(ctx, func(tx *Tx) error { return tx.PutSnapshot(catalogueSnapshot, Snapshot{Body: body}) })
 }
 
-// VisitsSince is from when visits surely follow the list of catalogues.
+// VisitsSince returns from when visits surely follow the list of catalogues.
 func (l *Ledger) VisitsSince(ctx context.Context) (since time.Time, err error) {
 	s, err := l.Snapshot(ctx, catalogueSnapshot)
 	if err != nil || s.Body == nil {

@@ -27,7 +27,7 @@ type Dirty struct {
 	From, To int64 // minutes since 1970
 }
 
-// Final is the minute before which the series is final: what it was made of is gone.
+// Final returns the minute before which the series is final: what it was made of is gone.
 func (l *Ledger) Final(ctx context.Context) (int64, error) { return l.Cursor(ctx, cursorEvidence) }
 
 // MarkDirty notes that what is known of a space in [from, to) has changed.
@@ -118,7 +118,7 @@ func fastValues(body []byte) (*ingest.Values, error) {
 	return v, err
 }
 
-// NextSaid is when a sensor's first value after t was; zero: none.
+// NextSaid returns when a sensor's first value after t was; zero: none.
 func (tx *Tx) NextSaid(device catalogue.DeviceID, t time.Time) (time.Time, error) {
 	var next sql.NullInt64
 	err := tx.row("SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at > ?", []any{string(device), ms(t)}, &next)
@@ -389,7 +389,7 @@ func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]Decis
 
 func micro(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 
-// FirstMessage is the earliest instant of which the ledger has messages; now where it has none.
+// FirstMessage returns the earliest instant of which the ledger has messages; now where it has none.
 func (l *Ledger) FirstMessage(ctx context.Context) (time.Time, error) {
 	var first sql.NullInt64
 	err := l.reads.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(from_at) AS at FROM stays UNION ALL

@@ -133,7 +133,7 @@ func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
 	return nil
 }
 
-// LastWill is when a reader's last will arrived; zero: it left none.
+// LastWill returns when a reader's last will arrived; zero: it left none.
 func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
 	var t int64
 	err := tx.row("SELECT at FROM reader_wills WHERE device = ?", []any{string(reader)}, &t)

@@ -76,12 +76,12 @@ type TermsStore interface {
 	Terms(ctx context.Context, kind, id string, yield func(Terms) error) error
 }
 
-// TermsOf are all histories of one kind that the ledger has.
+// TermsOf returns all histories of one kind that the ledger has.
 func TermsOf[K ~string, T any](ctx context.Context, l TermsStore, kind string) (map[K]tenancy.Terms[T], error) {
 	return termsNamed[K, T](ctx, l, kind, nil)
 }
 
-// LeaseTermsOf are all leases' histories, with spaces by the names that they have now.
+// LeaseTermsOf returns all leases' histories, with spaces by the names that they have now.
 func LeaseTermsOf(ctx context.Context, l TermsStore, n *catalogue.Network) (map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease], error) {
 	return termsNamed[tenancy.LeaseID](ctx, l, "lease", func(v *tenancy.Lease) {
 		for i := range v.Spaces {
@@ -223,7 +223,7 @@ func both[T any](before, after []Terms) (a, b tenancy.Terms[T], err error) {
 	return a, b, err
 }
 
-// HistoryOf is one thing's history, of all that was recorded of it.
+// HistoryOf returns one thing's history, of all that was recorded of it.
 func HistoryOf[T any](list []Terms) (tenancy.Terms[T], error) {
 	changes := make([]tenancy.Change[T], len(list))
 	for i, t := range list {

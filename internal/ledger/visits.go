@@ -173,7 +173,7 @@ func (tx *Tx) StillThere(s visit.Subject) (bool, error) {
 	return there, err
 }
 
-// WaitingSince is the earliest arrival of a read that is not in visits yet,
+// WaitingSince returns the earliest arrival of a read that is not in visits yet,
 // where a follower has come to a seq of the chain; zero: none waits.
 func (l *Ledger) WaitingSince(ctx context.Context, cursor int64) (time.Time, error) {
 	var first sql.NullInt64
@@ -461,10 +461,10 @@ func scanVisit(rows *sql.Rows) (Visit, error) {
 // correctionKind is of acts on visits' corrections.
 const correctionKind = "correction"
 
-// CorrectionTarget is what acts on a visit's correction are done to.
+// CorrectionTarget returns what acts on a visit's correction are done to.
 func CorrectionTarget(visit uuid.UUID) string { return correctionKind + "/" + visit.String() }
 
-// CorrectionsAsKnown are the corrections of visits as they were recorded up to
+// CorrectionsAsKnown returns the corrections of visits as they were recorded up to
 // an instant; nil is one that was undone by then. Where the act has gone with
 // its person, the correction is as it is now.
 func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[uuid.UUID]*Correction, error) {

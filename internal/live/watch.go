@@ -67,7 +67,7 @@ func (s *State) battery(dev *catalogue.Device, percent *float64, at, received ti
 	}
 }
 
-// wrapping are the numbers of devices that count to 255 and begin again; they
+// wrapping returns the numbers of devices that count to 255 and begin again; they
 // have no boot of their own.
 func wrapping() uuid.UUID {
 	return uuid.UUID{0x3b, 0x7c, 0x8f, 0x5e, 0x2f, 0x6d, 0x5a, 0x54, 0x9a, 0x57, 0x0c, 0x4f, 0x6b, 0x1f, 0x9e, 0x01}

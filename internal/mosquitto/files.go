@@ -27,7 +27,7 @@ const (
 	hashBytes  = 64
 )
 
-// Hash is a password as Mosquitto 2 keeps it: PBKDF2 with SHA-512.
+// Hash returns a password as Mosquitto 2 keeps it: PBKDF2 with SHA-512.
 func Hash(password string) string {
 	salt := make([]byte, saltBytes)
 	rand.Read(salt)

@@ -154,7 +154,7 @@ func (c *Client) handshake(in *bufio.Reader) error {
 // SessionPresent reports whether the broker had a session of this client id.
 func (c *Client) SessionPresent() bool { return c.present }
 
-// Done is closed when the connection has ended; Err then says why.
+// Done returns closed when the connection has ended; Err then says why.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
 // Err says why the connection ended; nil while it has not.

@@ -43,7 +43,7 @@ type Public struct {
 	Few *bool `json:"few,omitempty" doc:"Fewer than 3 people, told to displays in place of the count."`
 }
 
-// ForDisplay is what a display may see; ok is false where it is shown nothing
+// ForDisplay returns what a display may see; ok is false where it is shown nothing
 // of the space: one that is not shared, or has fewer than 3 places.
 func (a SpaceAvailability) ForDisplay() (v Public, ok bool) {
 	v = Public{SpaceAvailability: a}
@@ -61,7 +61,7 @@ func (a SpaceAvailability) ForDisplay() (v Public, ok bool) {
 	return v, true
 }
 
-// ForLive is what a live topic says; ok is false where the space has none.
+// ForLive returns what a live topic says; ok is false where the space has none.
 func (a SpaceAvailability) ForLive() (v Public, ok bool) {
 	if a.Kind.Office() {
 		return v, false
@@ -167,7 +167,7 @@ func (sp *space) availability(r reading, known, open bool) SpaceAvailability {
 	return a
 }
 
-// places is how many are left: in a shared space one by one, in any other all or none.
+// places returns how many are left: in a shared space one by one, in any other all or none.
 func (sp *space) places(r reading) *int {
 	n := sp.Capacity
 	switch {
@@ -222,7 +222,7 @@ func (v *sensor) value(now time.Time) int {
 	return v.Value
 }
 
-// balanced is the running sum of the space's flow messages, known when every counter's last one holds.
+// balanced returns the running sum of the space's flow messages, known when every counter's last one holds.
 func (s *State) balanced(sp *space, now time.Time) (n int, at time.Time, ok bool) {
 	for _, f := range sp.flows {
 		if !f.holds(now) {

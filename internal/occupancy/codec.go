@@ -121,7 +121,7 @@ func Cut(runs []Run, from, to int) []Run {
 	return out
 }
 
-// Length is how many minutes runs cover.
+// Length returns how many minutes runs cover.
 func Length(runs []Run) int {
 	n := 0
 	for _, r := range runs {

@@ -64,7 +64,7 @@ type Badges struct {
 // Span is [From, To).
 type Span struct{ From, To time.Time }
 
-// Within is the part of the span that lies in another; empty, To not after From, where none does.
+// Within returns the part of the span that lies in another; empty, To not after From, where none does.
 func (s Span) Within(o Span) Span {
 	if s.From.Before(o.From) {
 		s.From = o.From
@@ -95,7 +95,7 @@ type step struct {
 
 const endOfTime = int64(1) << 60
 
-// steps is what one sensor says: each value holds until the next, or for so long.
+// steps returns what one sensor says: each value holds until the next, or for so long.
 func (s *Sensor) steps() []step {
 	said := sortSaid(s.Said, func(v Said) (time.Time, uuid.UUID) { return v.At, v.ID })
 	var out []step
@@ -125,7 +125,7 @@ func (s *Sensor) steps() []step {
 	return out
 }
 
-// ends is from when nothing holds that the sensor said.
+// ends returns from when nothing holds that the sensor said.
 func (t *Timing) ends() int64 {
 	if t.Ends.IsZero() {
 		return endOfTime
@@ -147,7 +147,7 @@ func sortSaid[T any](said []T, key func(T) (time.Time, uuid.UUID)) []T {
 	return slices.CompactFunc(slices.Clip(said), func(a, b T) bool { return order(a, b) == 0 })
 }
 
-// holding is when a flow counter's last message still holds; n is 0.
+// holding returns when a flow counter's last message still holds; n is 0.
 func (f *FlowSensor) holding() []step {
 	s := Sensor{Timing: Timing{Hold: f.Hold, Begins: f.Begins, Ends: f.Ends}}
 	for _, v := range f.Said {
@@ -156,7 +156,7 @@ func (f *FlowSensor) holding() []step {
 	return s.steps()
 }
 
-// flows are the counter's messages in order, totals taken as differences.
+// flows returns the counter's messages in order, totals taken as differences.
 func (f *FlowSensor) flows() []flow {
 	said := sortSaid(f.Said, func(v FlowSaid) (time.Time, uuid.UUID) { return v.At, v.ID })
 	var out []flow
@@ -170,7 +170,7 @@ func (f *FlowSensor) flows() []flow {
 	return out
 }
 
-// delta is by how many people a message changes the sum: the difference of its
+// delta returns by how many people a message changes the sum: the difference of its
 // totals to the last ones before it, where it has totals, else what it says.
 func (v *FlowSaid) delta(last *Totals) int {
 	if v.Totals != nil && last != nil {
@@ -185,7 +185,7 @@ func compareFlowSaid(a, b FlowSaid) int {
 	return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:]))
 }
 
-// balance is the running sum of all the space's flow messages, never below 0, 0 at each zero.
+// balance returns the running sum of all the space's flow messages, never below 0, 0 at each zero.
 func (e *Evidence) balance() []step {
 	var all []flow
 	for i := range e.Flows {
@@ -208,7 +208,7 @@ func (e *Evidence) balance() []step {
 	return out
 }
 
-// flowSteps is the balance where every counter holds.
+// flowSteps returns the balance where every counter holds.
 func (e *Evidence) flowSteps() []step {
 	if len(e.Flows) == 0 {
 		return nil
@@ -237,7 +237,7 @@ func (e *Evidence) badgeSteps() []step {
 	return merge(lists, total)
 }
 
-// count is how many spans cover each instant.
+// count returns how many spans cover each instant.
 func count(spans []Span) []step {
 	type edge struct {
 		at int64
@@ -291,7 +291,7 @@ func merge(lists [][]step, f func(now []step) step) []step {
 	}
 }
 
-// total is the sum, known where all are that there are.
+// total returns the sum, known where all are that there are.
 func total(now []step) step {
 	s, any := step{known: true}, false
 	for _, v := range now {
@@ -308,7 +308,7 @@ func total(now []step) step {
 	return s
 }
 
-// anyYes is yes where any says yes, no where all say no.
+// anyYes returns yes where any says yes, no where all say no.
 func anyYes(now []step) step {
 	all, any := true, false
 	for _, v := range now {
@@ -324,7 +324,7 @@ func anyYes(now []step) step {
 	return step{known: all && any}
 }
 
-// best is the first source that is known.
+// best returns the first source that is known.
 func best(now []step) step {
 	for _, v := range now {
 		if v.known {
@@ -334,7 +334,7 @@ func best(now []step) step {
 	return step{}
 }
 
-// steps is the state of the space, by the order of rules 9.2.
+// steps returns the state of the space, by the order of rules 9.2.
 func (e *Evidence) steps() []step {
 	return merge([][]step{
 		merge(sensorSteps(e.Counters), total), e.flowSteps(), e.badgeSteps(), merge(sensorSteps(e.Desks), total), merge(sensorSteps(e.YesNo), anyYes),
@@ -349,7 +349,7 @@ func sensorSteps(list []Sensor) [][]step {
 	return out
 }
 
-// Zeros are the instants in [from, to] at which flow sums begin again: 04:00 local.
+// Zeros returns the instants in [from, to] at which flow sums begin again: 04:00 local.
 func Zeros(zone *catalogue.Zone, from, to time.Time) []time.Time {
 	var out []time.Time
 	for day := zone.At(from).Day; ; day++ {
@@ -363,7 +363,7 @@ func Zeros(zone *catalogue.Zone, from, to time.Time) []time.Time {
 	}
 }
 
-// LastZero is the last 04:00 local at or before t.
+// LastZero returns the last 04:00 local at or before t.
 func LastZero(zone *catalogue.Zone, t time.Time) time.Time {
 	day := zone.At(t).Day
 	if zero := zone.Instant(day, flowZero); !zero.After(t) {
@@ -372,7 +372,7 @@ func LastZero(zone *catalogue.Zone, t time.Time) time.Time {
 	return zone.Instant(day-1, flowZero)
 }
 
-// TimingOf is how long a device's word counts.
+// TimingOf returns how long a device's word counts.
 func TimingOf(d *catalogue.Device) Timing {
 	t := Timing{Hold: time.Duration(d.HoldSeconds) * time.Second, OffDelay: d.OffDelay()}
 	if t.Hold == 0 {

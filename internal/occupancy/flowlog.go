@@ -23,12 +23,12 @@ const blockLength = 512
 // gate is what flows in a row do to a running sum: x → min(most, max(least, x+add)).
 type gate struct{ add, least, most int64 }
 
-// through is the gate of one flow: never below 0, never above mostPeople.
+// through returns the gate of one flow: never below 0, never above mostPeople.
 func through(delta int) gate { return gate{int64(delta), 0, mostPeople} }
 
 func (g gate) apply(x int64) int64 { return min(g.most, max(g.least, x+g.add)) }
 
-// then is g followed by h.
+// then returns g followed by h.
 func (g gate) then(h gate) gate {
 	return gate{g.add + h.add, h.apply(g.least), h.apply(g.most)}
 }
@@ -47,7 +47,7 @@ type flowLog struct {
 	ordered[flow]
 }
 
-// balance is the running sum of the flows in [zero, now], which begins with 0.
+// balance returns the running sum of the flows in [zero, now], which begins with 0.
 func (l *flowLog) balance(zero, now time.Time) int {
 	var sum int64
 	for _, b := range l.blocks {

@@ -19,13 +19,13 @@ type Run struct {
 	Minute
 }
 
-// MinuteOf is the number of the minute, since 1970, in which t lies.
+// MinuteOf returns the number of the minute, since 1970, in which t lies.
 func MinuteOf(t time.Time) int64 { return floorDiv(t.UnixMilli(), MinuteMS) }
 
-// MinuteAfter is the number of the first minute that begins at t or later.
+// MinuteAfter returns the number of the first minute that begins at t or later.
 func MinuteAfter(t time.Time) int64 { return -floorDiv(-t.UnixMilli(), MinuteMS) }
 
-// MinuteTime is when a minute begins.
+// MinuteTime returns when a minute begins.
 func MinuteTime(minute int64) time.Time { return time.UnixMilli(minute * MinuteMS).UTC() }
 
 func floorDiv(a, b int64) int64 {

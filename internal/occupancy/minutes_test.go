@@ -63,7 +63,7 @@ func drawEvidence(t *rapid.T, zone *catalogue.Zone) (*occupancy.Evidence, time.T
 	return e, start.Truncate(time.Minute)
 }
 
-// state is rules 9.2 read plainly: what is so at t.
+// state returns rules 9.2 read plainly: what is so at t.
 func state(e *occupancy.Evidence, t time.Time) (n int, known bool) {
 	one := func(s occupancy.Sensor) (int, bool) {
 		var last *occupancy.Said

@@ -181,7 +181,7 @@ func (s *State) AddFlow(device catalogue.DeviceID, said FlowSaid) (reset bool) {
 	return reset
 }
 
-// totalsBefore are the last totals that a counter told before a message; nil: none.
+// totalsBefore returns the last totals that a counter told before a message; nil: none.
 func (f *flowSensor) totalsBefore(said FlowSaid) (last *Totals) {
 	f.said.before(said, func(v FlowSaid) bool {
 		last = v.Totals

@@ -8,7 +8,7 @@ const (
 	plausibleStart = 500
 )
 
-// Since is how many went in and out since an earlier message. A counter that
+// Since returns how many went in and out since an earlier message. A counter that
 // went back has rolled over at 2^16 or 2^32, or has begun at zero again, where
 // that is plausible; else nothing is known of the time between: reset says so,
 // and nobody is counted.

@@ -39,10 +39,10 @@ func plus(a, b int64) int64 {
 	return a + b
 }
 
-// Utilisation is the part of the known opening hours that was occupied; ok is false where none is known.
+// Utilisation returns the part of the known opening hours that was occupied; ok is false where none is known.
 func (s *Sum) Utilisation() (u float64, ok bool) { return ratio(s.OccupiedOpen, s.KnownOpen) }
 
-// Fill is the part of the places that was taken in the known opening hours.
+// Fill returns the part of the places that was taken in the known opening hours.
 func (s *Sum) Fill() (u float64, ok bool) { return ratio(s.PersonOpen, s.CapacityOpen) }
 
 func ratio(a, b int64) (float64, bool) {

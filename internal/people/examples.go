@@ -51,7 +51,7 @@ func (w *World) only(l tenancy.Lease) bool {
 	return l.StartsOn < w.Today && l.EndsOn == nil
 }
 
-// goodCard is a card without bounds of a tenant's member who is neither staff
+// goodCard returns a card without bounds of a tenant's member who is neither staff
 // nor invited anywhere.
 func (w *World) goodCard(t tenancy.TenantID) (Card, bool) {
 	plain := map[tenancy.MemberID]bool{}
@@ -80,7 +80,7 @@ func (w *World) tenant(id tenancy.TenantID) tenancy.Tenant {
 	return tenancy.Tenant{}
 }
 
-// reader is the first that lets into the space.
+// reader returns the first that lets into the space.
 func (w *World) reader(space catalogue.SpaceID) catalogue.DeviceID {
 	for _, d := range w.Network.Devices {
 		if d.Kind != catalogue.Reader || d.Direction != catalogue.In || d.Disabled {

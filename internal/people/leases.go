@@ -51,7 +51,7 @@ func (m *maker) day(fromToday int) *catalogue.Day {
 	return &d
 }
 
-// rent is the month's rent of the space; of an incubator a desk's share.
+// rent returns the month's rent of the space; of an incubator a desk's share.
 func (m *maker) rent(s stance) int {
 	space := m.Network.Space(s.space)
 	rent := int(space.AreaM2 * float64(space.RentCents))

@@ -82,13 +82,13 @@ type maker struct {
 	uids  map[string]bool
 }
 
-// chance is true in percent of 100 draws.
+// chance returns true in percent of 100 draws.
 func (m *maker) chance(percent int) bool { return m.rng.IntN(100) < percent }
 
 // between draws from [least, most].
 func (m *maker) between(least, most int) int { return least + m.rng.IntN(most-least+1) }
 
-// at is an instant of a day counted from today, on the network's clock.
+// at returns an instant of a day counted from today, on the network's clock.
 func (m *maker) at(day, hour, minute int) time.Time {
 	return m.Network.Zone.Instant(m.Today+catalogue.Day(day), hour*3600+minute*60)
 }

@@ -39,7 +39,7 @@ func schedules() []tenancy.Schedule {
 	}
 }
 
-// plans are those of the network. What an office or an association gives
+// plans returns those of the network. What an office or an association gives
 // beside itself lies below no coworking, or it would open that too.
 func plans() []tenancy.Plan {
 	kinds := func(k ...catalogue.SpaceKind) []catalogue.SpaceKind { return k }

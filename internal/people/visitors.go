@@ -39,7 +39,7 @@ func (m *maker) token() string {
 	return string(b)
 }
 
-// host is a member who may invite: the first of the site's first tenant.
+// host returns a member who may invite: the first of the site's first tenant.
 func (m *maker) host(site catalogue.SiteID) (tenancy.MemberID, bool) {
 	tenants := m.tenantsOf(site)
 	for _, p := range m.Members {

@@ -107,7 +107,7 @@ func (d *Downlink) renewed(r *reader, force *rights.InForce, now time.Time) (*le
 	return d.makeList(r, force, now)
 }
 
-// entries are what a reader may decide by itself; one that is disabled nothing.
+// entries returns what a reader may decide by itself; one that is disabled nothing.
 func (d *Downlink) entries(r *reader, force *rights.InForce, from, to time.Time) []access.Entry {
 	if r.dev.Disabled {
 		return nil

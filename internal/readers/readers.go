@@ -77,7 +77,7 @@ type Command struct {
 	At   time.Time
 }
 
-// Sent is the command that a reader was sent last since Totem started; false: none.
+// Sent returns the command that a reader was sent last since Totem started; false: none.
 func (d *Downlink) Sent(device catalogue.DeviceID) (Command, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -237,7 +237,7 @@ func (d *Downlink) Run(ctx context.Context) {
 	}
 }
 
-// untilNext is the wait until something is due without a change of rights.
+// untilNext returns the wait until something is due without a change of rights.
 func (d *Downlink) untilNext() time.Duration {
 	now := d.cfg.Now()
 	wait := time.Minute

@@ -128,7 +128,7 @@ func (d *Downlink) tell(r *reader, want state, now time.Time, connected bool) {
 	r.told = told{state: want, known: true, sure: connected, free: !want.locked && (connected || r.told.free), at: now}
 }
 
-// stateOf is what is so at a reader's door now. It also notes when an event
+// stateOf returns what is so at a reader's door now. It also notes when an event
 // begins or ends.
 func (d *Downlink) stateOf(force *rights.InForce, r *reader, now time.Time) state {
 	if force.LockedDown(r.dev.Site) {
@@ -149,7 +149,7 @@ func (d *Downlink) stateOf(force *rights.InForce, r *reader, now time.Time) stat
 	return s
 }
 
-// eventUntil is the end of the public events that hold a door open now; zero
+// eventUntil returns the end of the public events that hold a door open now; zero
 // where none does.
 func (d *Downlink) eventUntil(force *rights.InForce, door catalogue.DoorID, now time.Time) time.Time {
 	var until time.Time

@@ -30,7 +30,7 @@ type Then struct {
 	Forgotten int
 }
 
-// HashOf is what a credential or a pass is known by in [Then].
+// HashOf returns what a credential or a pass is known by in [Then].
 func HashOf(kind Kind, id string) tenancy.CredentialHash {
 	return sha256.Sum256([]byte(string(kind) + "/" + id))
 }
@@ -112,7 +112,7 @@ func termsThen(ctx context.Context, book *tenancy.Book, h History, before int64,
 	return nil
 }
 
-// withHash is an act's body as a record: what is known by a hash gets one.
+// withHash returns an act's body as a record: what is known by a hash gets one.
 func withHash(kind Kind, id string, a ingest.Act) ([]byte, error) {
 	if kind != KindCredential && kind != KindPass {
 		return a.Body, nil
@@ -134,7 +134,7 @@ func withHash(kind Kind, id string, a ingest.Act) ([]byte, error) {
 	return json.Marshal(p)
 }
 
-// Badge is the hash by which [Then] knows what was badged: the credential
+// Badge returns the hash by which [Then] knows what was badged: the credential
 // whose UID it is, else one of the subject that the read found.
 func (t *Then) Badge(credential tenancy.CredentialID, who visit.Subject) tenancy.CredentialHash {
 	if c, ok := t.Book.Credential(credential); ok && (who.Member == "" || c.Member == who.Member) {

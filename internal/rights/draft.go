@@ -26,7 +26,7 @@ func (k *Keeper) Draft() *Draft {
 	return &Draft{base: f, book: book, moment: m}
 }
 
-// Book is the book as the draft makes it; not to be changed.
+// Book returns the book as the draft makes it; not to be changed.
 func (d *Draft) Book() *tenancy.Book { return d.book }
 
 // Put checks an entity against the draft and adds it. Errors are package lease's.

@@ -74,7 +74,7 @@ func (e edit) forget(tx *ledger.Tx, m moment) error {
 	return e.putOthers(tx)
 }
 
-// namedIn are the leases that ever named a person, or are to.
+// namedIn returns the leases that ever named a person, or are to.
 func namedIn(book *tenancy.Book, id tenancy.MemberID) (list []tenancy.LeaseID) {
 	for l, t := range book.AllLeaseTerms() {
 		if slices.ContainsFunc(t.Changes(), func(c tenancy.Change[tenancy.Lease]) bool {

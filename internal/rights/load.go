@@ -52,7 +52,7 @@ func loadTerms(ctx context.Context, book *tenancy.Book, store ledger.TermsStore,
 	return nil
 }
 
-// forgotten are the names that mean nobody, by which leases name whom was erased.
+// forgotten returns the names that mean nobody, by which leases name whom was erased.
 func forgotten(leases map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]) map[tenancy.MemberID]bool {
 	names := map[tenancy.MemberID]bool{}
 	for _, t := range leases {

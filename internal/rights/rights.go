@@ -40,7 +40,7 @@ type former struct {
 	made   map[*catalogue.Network]*access.Index
 }
 
-// IndexAt is the index of these rights by the doors of an instant.
+// IndexAt returns the index of these rights by the doors of an instant.
 func (f *InForce) IndexAt(t time.Time) *access.Index {
 	if f.former == nil || !t.Before(f.former.keeper.decides) {
 		return f.Index
@@ -210,7 +210,7 @@ func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) erro
 	})
 }
 
-// day is the local day of an instant: what a change prices begins with it.
+// day returns the local day of an instant: what a change prices begins with it.
 func (k *Keeper) day(now time.Time) catalogue.Day { return k.network.Zone.At(now).Day }
 
 func (k *Keeper) moment(actor string) moment {

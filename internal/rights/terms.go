@@ -15,7 +15,7 @@ type Version struct {
 	N int
 }
 
-// when is from which day the change holds: today, where it does not say.
+// when returns from which day the change holds: today, where it does not say.
 func (c Change) when(m moment) tenancy.When {
 	w := tenancy.When{From: m.day, At: m.now, By: m.actor}
 	if c.From != nil {
@@ -62,7 +62,7 @@ type saidOf struct {
 	TakesBack     []int  `json:"takes_back,omitempty"`     // numbers of the changes that are gone by it
 }
 
-// says is what an act says of the edit.
+// says returns what an act says of the edit.
 func (t *termsEdit) says() (s saidOf) {
 	if t == nil {
 		return s
@@ -73,7 +73,7 @@ func (t *termsEdit) says() (s saidOf) {
 	return s
 }
 
-// difference is what a change did to a history; nil: nothing.
+// difference returns what a change did to a history; nil: nothing.
 func difference[T any](before, after tenancy.Terms[T]) *termsEdit {
 	old, now := before.Changes(), after.Changes()
 	t := &termsEdit{}
@@ -92,7 +92,7 @@ func difference[T any](before, after tenancy.Terms[T]) *termsEdit {
 	return t
 }
 
-// standing is the end of everything that stands of a history.
+// standing returns the end of everything that stands of a history.
 func standing[T any](h tenancy.Terms[T]) *termsEdit {
 	t := &termsEdit{}
 	for _, c := range h.Changes() {
@@ -147,5 +147,5 @@ func (t *termsEdit) commit(tx *ledger.Tx, k Key, m moment, body []byte, entry in
 	return tx.PutTerms(row, t.taken)
 }
 
-// truncated is an instant as the ledger keeps it.
+// truncated returns an instant as the ledger keeps it.
 func truncated(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -103,7 +103,7 @@ func (m *Maker) setFault(space catalogue.SpaceID, err error) {
 	m.faults[space] = err
 }
 
-// Made is how many minutes were made since the start.
+// Made returns how many minutes were made since the start.
 func (m *Maker) Made() int64 { return m.made.Load() }
 
 // CaughtUp waits until the series follows every message committed before.
@@ -148,7 +148,7 @@ func (m *Maker) Run(ctx context.Context) {
 	}
 }
 
-// AsOf is the arrival up to which the series surely follows all messages.
+// AsOf returns the arrival up to which the series surely follows all messages.
 func (m *Maker) AsOf() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -307,7 +307,7 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 	return len(failed) == 0 && len(dirty) == dirtyPage || upTo < now, err
 }
 
-// enough is how many stretches one commit takes.
+// enough returns how many stretches one commit takes.
 func enough(work []stretch, most int64) int {
 	var minutes int64
 	for i, w := range work {

@@ -185,7 +185,7 @@ func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error
 	return nil
 }
 
-// renamed is a space under a name that it had before; nil: no space had it.
+// renamed returns a space under a name that it had before; nil: no space had it.
 func (s *Shipper) renamed(old catalogue.SpaceID) (*catalogue.Network, *catalogue.Space) {
 	is := s.network.Space(s.network.PresentName(old))
 	if is == nil {

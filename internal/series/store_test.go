@@ -157,7 +157,7 @@ func drawRuns(rng *rand.Rand, minutes int) []occupancy.Run {
 	return runs
 }
 
-// clockChange is the week around 25 October 2026, a day of 25 hours.
+// clockChange returns the week around 25 October 2026, a day of 25 hours.
 func clockChange(n *catalogue.Network) (from, to time.Time) {
 	return n.Zone.Start(catalogue.Date(2026, 10, 24)), n.Zone.Start(catalogue.Date(2026, 10, 27))
 }

@@ -175,7 +175,7 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	return nil
 }
 
-// counting are those of the slots that count of a space.
+// counting returns those of the slots that count of a space.
 func (u *usage) counting(sp *catalogue.Space, slots []occupancy.Slot) []occupancy.Slot {
 	if u.Counts == nil {
 		return slots

@@ -47,17 +47,17 @@ func (c cells) fullName() string {
 	return strings.TrimSpace(c["firstname"] + " " + c["lastname"])
 }
 
-// id is the column of a record's own id.
+// id returns the column of a record's own id.
 func id[T any](also string, get func(*T) string) column[T] {
 	return column[T]{name: "id", also: also, get: get}
 }
 
-// text is a column of plain text.
+// text returns a column of plain text.
 func text[T any](name, also string, field func(*T) *string) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return textCell(*field(v)) }, set: func(_ *reader, v *T, s string) error { *field(v) = s; return nil }}
 }
 
-// word is a column of one of some words; empty is the first.
+// word returns a column of one of some words; empty is the first.
 func word[T any, S ~string](name, also string, words map[string]string, otherwise string, field func(*T) *S) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return string(*field(v)) }, set: func(_ *reader, v *T, s string) error {
 		if s == "" {
@@ -68,7 +68,7 @@ func word[T any, S ~string](name, also string, words map[string]string, otherwis
 	}}
 }
 
-// yes is a column of yes or no.
+// yes returns a column of yes or no.
 func yes[T any](name, also string, field func(*T) *bool) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return strconv.FormatBool(*field(v)) }, set: func(_ *reader, v *T, s string) (err error) {
 		if *field(v) = false; s != "" {
@@ -78,7 +78,7 @@ func yes[T any](name, also string, field func(*T) *bool) column[T] {
 	}}
 }
 
-// whole is a column of whole numbers.
+// whole returns a column of whole numbers.
 func whole[T any](name, also string, field func(*T) *int) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return strconv.Itoa(*field(v)) }, set: func(_ *reader, v *T, s string) (err error) {
 		if *field(v) = 0; s != "" {
@@ -88,7 +88,7 @@ func whole[T any](name, also string, field func(*T) *int) column[T] {
 	}}
 }
 
-// scaled is a column of what another counts, in a larger unit: euros beside
+// scaled returns a column of what another counts, in a larger unit: euros beside
 // cents. Where a file has both, the one that is filled in counts.
 func scaled[T any](name, also, base string, times int64, field func(*T) *int, units ...string) column[T] {
 	return column[T]{name: name, also: also, field: base, set: func(r *reader, v *T, s string) error {
@@ -107,7 +107,7 @@ func scaled[T any](name, also, base string, times int64, field func(*T) *int, un
 	}}
 }
 
-// ids is a column of a list; find resolves what people write, nil where that are ids.
+// ids returns a column of a list; find resolves what people write, nil where that are ids.
 func ids[T any, S ~string](name, also string, field func(*T) *[]S, find func(*reader, string) (string, error)) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return writeList(*field(v)) }, set: func(r *reader, v *T, s string) (err error) {
 		*field(v), err = listed[S](r, s, find)
@@ -140,7 +140,7 @@ func listed[S ~string](r *reader, s string, find func(*reader, string) (string, 
 	return list, nil
 }
 
-// instant is a column of an instant that may be missing; read understands dates.
+// instant returns a column of an instant that may be missing; read understands dates.
 func instant[T any](name, also string, read func(string, *catalogue.Zone) (time.Time, error), field func(*T) **time.Time) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string {
 		if *field(v) == nil {
@@ -157,7 +157,7 @@ func instant[T any](name, also string, read func(string, *catalogue.Zone) (time.
 	}}
 }
 
-// moment is a column of an instant.
+// moment returns a column of an instant.
 func moment[T any](name, also string, read func(string, *catalogue.Zone) (time.Time, error), field func(*T) *time.Time) column[T] {
 	c := instant(name, also, read, func(v *T) **time.Time { t := field(v); return &t })
 	c.set = func(r *reader, v *T, s string) (err error) {
@@ -167,7 +167,7 @@ func moment[T any](name, also string, read func(string, *catalogue.Zone) (time.T
 	return c
 }
 
-// refer is a column that names another record, by its id or by what people call it.
+// refer returns a column that names another record, by its id or by what people call it.
 func refer[T any, S ~string](name, also string, field func(*T) *S, find func(*reader, string) (string, error)) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return string(*field(v)) }, set: func(r *reader, v *T, s string) error {
 		id, err := find(r, s)
@@ -176,7 +176,7 @@ func refer[T any, S ~string](name, also string, field func(*T) *S, find func(*re
 	}}
 }
 
-// ownSite is a column of the site that plans and schedules are of; empty: the network's.
+// ownSite returns a column of the site that plans and schedules are of; empty: the network's.
 func ownSite[T any](field func(*T) **catalogue.SiteID) column[T] {
 	return column[T]{name: "own_site", also: "sitepropre", field: "site", get: func(v *T) string {
 		if *field(v) == nil {
@@ -194,7 +194,7 @@ func ownSite[T any](field func(*T) **catalogue.SiteID) column[T] {
 	}}
 }
 
-// hash is a column of a hash as an export writes it; an empty cell leaves what is there.
+// hash returns a column of a hash as an export writes it; an empty cell leaves what is there.
 func hash[T any](name string, field func(*T) *tenancy.CredentialHash) column[T] {
 	return column[T]{name: name, get: func(v *T) string { return textCell(writeHash(*field(v))) }, set: func(_ *reader, v *T, s string) (err error) {
 		if s != "" {
@@ -204,7 +204,7 @@ func hash[T any](name string, field func(*T) *tenancy.CredentialHash) column[T] 
 	}}
 }
 
-// keyed is the column that says under whose keys an export's hashes are.
+// keyed returns the column that says under whose keys an export's hashes are.
 func keyed[T any]() column[T] {
 	return column[T]{name: "keys", set: func(r *reader, _ *T, s string) error {
 		if s != "" && s != r.fingerprint() {
@@ -214,7 +214,7 @@ func keyed[T any]() column[T] {
 	}}
 }
 
-// beside is a column that others of its row read.
+// beside returns a column that others of its row read.
 func beside[T any](name, also string) column[T] {
 	return column[T]{name: name, also: also, set: func(*reader, *T, string) error { return nil }}
 }

@@ -19,7 +19,7 @@ func (f rowFault) Error() string { return f.column + " " + f.message }
 
 func noID(*reader, cells) (string, []any, error) { return "", nil, rowFault{"id", "is missing"} }
 
-// byName is the id of a row that has only a name: of the record that is called
+// byName returns the id of a row that has only a name: of the record that is called
 // so, else a new one.
 func (r *reader) byName(x *index, name, column string) (string, []any, error) {
 	if name == "" {
@@ -187,7 +187,7 @@ func (r *reader) badge(c cells) (string, []any, error) {
 	return id, before, err
 }
 
-// holderOf is the member whose badge a row means: one who is there, or one to be made.
+// holderOf returns the member whose badge a row means: one who is there, or one to be made.
 func (r *reader) holderOf(c cells) (tenancy.Member, error) {
 	if s := c["member"]; s != "" {
 		if m, there := r.book.Member(tenancy.MemberID(s)); there {

@@ -112,12 +112,12 @@ type sheet interface {
 	write(b *tenancy.Book, fingerprint string, w io.Writer) error
 }
 
-// sheets are all kinds, each after those that it refers to.
+// sheets returns all kinds, each after those that it refers to.
 func sheets() []sheet {
 	return []sheet{tenants(), members(), badges(), schedules(), plans(), leases(), passes(), events()}
 }
 
-// Kinds are the names of the kinds.
+// Kinds returns the names of the kinds.
 func Kinds() []string {
 	var list []string
 	for _, s := range sheets() {

@@ -47,7 +47,7 @@ type layout struct {
 	called map[string]string // by the column's name, and by its field's
 }
 
-// name is how the file calls a column, or the column that sets its field.
+// name returns how the file calls a column, or the column that sets its field.
 func (l *layout) name(column string) string {
 	return cmp.Or(l.called[column], l.called["of "+column], column)
 }
@@ -229,7 +229,7 @@ func (r *reader) put(t *table, line int, v any, l *layout) bool {
 	return false
 }
 
-// differences are the fields that are not as they were, as an export writes
+// differences returns the fields that are not as they were, as an export writes
 // them: hashes are only said to differ.
 func (k kind[T]) differences(old, v *T, there bool) []Field {
 	var list []Field

@@ -113,7 +113,7 @@ func (r *reader) cellSlips(t *table, row line, kind, column, called, cell string
 	}
 }
 
-// turned is what a name and the same turned round have in common.
+// turned returns what a name and the same turned round have in common.
 func turned(name string) string {
 	var words []string
 	for _, w := range strings.Fields(name) {

@@ -111,7 +111,7 @@ func read(file string, data []byte, score func(header []string) int) (*table, er
 // headWithin is within how many lines a header is looked for: titles stand above it.
 const headWithin = 20
 
-// headOf is the record that knows the most columns, the first of several.
+// headOf returns the record that knows the most columns, the first of several.
 func headOf(records []line, score func([]string) int) int {
 	head, most := 0, 0
 	for i, r := range records[:min(len(records), headWithin)] {

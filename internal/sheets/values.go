@@ -61,7 +61,7 @@ func slug(name string) string {
 	return strings.Trim(s[:min(len(s), 60)], "-")
 }
 
-// cellText is what a cell says: a leading apostrophe keeps a spreadsheet from
+// cellText returns what a cell says: a leading apostrophe keeps a spreadsheet from
 // taking it for a formula, and what follows is meant as it stands.
 func cellText(cell string) string {
 	trimmed := strings.TrimSpace(cell)

@@ -95,7 +95,7 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 	return d
 }
 
-// asCorrected is the time of the visit: as corrected, else as measured.
+// asCorrected returns the time of the visit: as corrected, else as measured.
 func (v *Visit) asCorrected() (from, to time.Time) {
 	if v.Corrected != nil {
 		return v.Corrected.From, v.Corrected.To
@@ -111,7 +111,7 @@ type stretch struct {
 	terms *Terms
 }
 
-// counts are the parts of a visit to an outermost coworking of a network that
+// counts returns the parts of a visit to an outermost coworking of a network that
 // count on a day of it: as corrected, and else at most the first minutes that the plan allows
 // an inferred end (rules 6.3). The lease of an instant is the one that gives the
 // innermost coworking in which the member then was, else the next outwards.
@@ -158,7 +158,7 @@ type within struct {
 	depth int
 }
 
-// inner are the visits to coworkings below that of v, the innermost first.
+// inner returns the visits to coworkings below that of v, the innermost first.
 func inner(n *catalogue.Network, v *Visit, visits []Visit) (list []within) {
 	for i := range visits {
 		w := &visits[i]
@@ -179,7 +179,7 @@ type Counted struct {
 	Lease tenancy.LeaseID
 }
 
-// Counted are the parts of a visit that count on a local day, before what
+// Counted returns the parts of a visit that count on a local day, before what
 // overlaps is counted once. A visit to what lies below a coworking counts as
 // that coworking's: it has no parts of its own.
 func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visits []Visit) (parts []Counted) {
@@ -207,7 +207,7 @@ func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visi
 	return parts
 }
 
-// covered is the length of the union, in ms.
+// covered returns the length of the union, in ms.
 func covered(pieces []piece) int64 {
 	slices.SortFunc(pieces, func(a, b piece) int { return cmp.Compare(a.from, b.from) })
 	var sum, until int64
@@ -256,7 +256,7 @@ func (d *Day) share(pieces []piece) {
 	slices.SortFunc(d.Leases, func(a, b Share) int { return cmp.Compare(a.Lease, b.Lease) })
 }
 
-// Billable is what a day's seconds come to in minutes: nothing below the grace,
+// Billable returns what a day's seconds come to in minutes: nothing below the grace,
 // else the whole rounded up, then cut at the day's cap (rules 6.3).
 func Billable(p *tenancy.Plan, seconds int64) int64 {
 	minutes := Rounded(p, seconds)
@@ -266,7 +266,7 @@ func Billable(p *tenancy.Plan, seconds int64) int64 {
 	return minutes
 }
 
-// Rounded is Billable before the day's cap.
+// Rounded returns Billable before the day's cap.
 func Rounded(p *tenancy.Plan, seconds int64) int64 {
 	if seconds <= 0 || seconds < int64(p.GraceMinutes)*60 {
 		return 0
@@ -307,7 +307,7 @@ func (t *Tariff) Days(zone *catalogue.Zone, from, to catalogue.Day, visits []Vis
 	return out
 }
 
-// touches are the first and last local day of [from, to): the last before the
+// touches returns the first and last local day of [from, to): the last before the
 // first where it is empty, as that of a visit that has not begun.
 func touches(zone *catalogue.Zone, from, to time.Time) (first, last catalogue.Day) {
 	if !to.After(from) {

@@ -36,7 +36,7 @@ func drawPlan(t *rapid.T, id tenancy.PlanID) *tenancy.Plan {
 		DailyCapMinutes: rapid.SampledFrom([]int{0, 240}).Draw(t, "cap"), InferredCapMinutes: rapid.SampledFrom([]int{0, 30, 600}).Draw(t, "inferred"), VatPct: rapid.SampledFrom([]float64{20, 5.5}).Draw(t, "vat")}
 }
 
-// past is a history as it was recorded, change by change.
+// past returns a history as it was recorded, change by change.
 func past[T any](changes ...tenancy.Change[T]) (h tenancy.Terms[T]) {
 	for _, c := range changes {
 		h = h.Put(c, nil)
@@ -89,7 +89,7 @@ func drawWorld(t *rapid.T) world {
 	return w
 }
 
-// terms is the plain reading of which lease, as it is on a day, gives a member a space.
+// terms returns the plain reading of which lease, as it is on a day, gives a member a space.
 func (w *world) terms(day catalogue.Day, m tenancy.MemberID, space catalogue.SpaceID) (best *tenancy.Lease, plan *tenancy.Plan) {
 	for _, id := range []tenancy.LeaseID{"a", "b", "c"} {
 		var l *tenancy.Lease
@@ -230,7 +230,7 @@ func plainBillable(p *tenancy.Plan, seconds int64) int64 {
 	return minutes
 }
 
-// plainAmounts is the formula of rules 7.1 for a plan that does not change.
+// plainAmounts returns the formula of rules 7.1 for a plan that does not change.
 func (w *world) plainAmounts(id tenancy.LeaseID, first, last catalogue.Day, minutes map[catalogue.Day]int64) (net, vat int64) {
 	days, used := int64(0), int64(0)
 	l := w.leases[id].Changes()[0].Value

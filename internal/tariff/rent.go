@@ -44,7 +44,7 @@ const (
 	rentStep          = 10 // cents per m² and month
 )
 
-// Suggest is the rent that a use suggests: rounded to 10 cents towards the
+// Suggest returns the rent that a use suggests: rounded to 10 cents towards the
 // present one, never above the index's cap, nor below the floor.
 func (a Adjustment) Suggest(rent int64, use float64) Suggestion {
 	out := Suggestion{Factor: 1 + a.Elasticity*(use-a.Target)/a.Target, Bound: NoBound}
@@ -67,7 +67,7 @@ func (a Adjustment) Suggest(rent int64, use float64) Suggestion {
 	return out
 }
 
-// capped is a suggestion, or what the index's change allows at most.
+// capped returns a suggestion, or what the index's change allows at most.
 func (a Adjustment) capped(suggested, rent int64) int64 {
 	if a.IndexCap == nil {
 		return suggested
@@ -100,7 +100,7 @@ func towards(r *big.Rat, rent int64) int64 {
 	return rent
 }
 
-// exact is a factor as decimal arithmetic has it: 0.1 is one tenth.
+// exact returns a factor as decimal arithmetic has it: 0.1 is one tenth.
 func exact(x float64) *big.Rat {
 	r := new(big.Rat).SetFloat64(x)
 	if r == nil {
@@ -117,7 +117,7 @@ func floorTo(r *big.Rat) int64 {
 	return new(big.Int).Div(q.Num(), q.Denom()).Int64() * rentStep
 }
 
-// Months are those of [from, to) as rents count them: each local day is its
+// Months returns those of [from, to) as rents count them: each local day is its
 // part of its month.
 func Months(zone *catalogue.Zone, from, to time.Time) *big.Rat {
 	sum := new(big.Rat)
@@ -148,5 +148,5 @@ func (i *Income) Add(rent int64, areaM2 float64, months *big.Rat) {
 	i.sum.Add(&i.sum, part.Mul(part, months))
 }
 
-// Cents is what was added up.
+// Cents returns what was added up.
 func (i *Income) Cents() int64 { return half(&i.sum) }

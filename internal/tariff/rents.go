@@ -71,7 +71,7 @@ func was(n *catalogue.Network, id catalogue.SpaceID) *catalogue.Space {
 	return n.Space(id)
 }
 
-// On is a space's rent on a day in cents; 0: it is not let by area.
+// On returns a space's rent on a day in cents; 0: it is not let by area.
 func (r Rents) On(id catalogue.SpaceID, day catalogue.Day) int64 {
 	if v := r[id].On(day); v != nil {
 		return v.Cents
@@ -85,7 +85,7 @@ func (r Rents) changes(id catalogue.SpaceID, day catalogue.Day) bool {
 	return len(versions) == 0 || versions[len(versions)-1].From > day
 }
 
-// RevisedOn is the day from which a space's rent of a day holds; false where
+// RevisedOn returns the day from which a space's rent of a day holds; false where
 // it was never revised.
 func (r Rents) RevisedOn(id catalogue.SpaceID, day catalogue.Day) (from catalogue.Day, ok bool) {
 	last := int64(-1)
@@ -101,7 +101,7 @@ func (r Rents) RevisedOn(id catalogue.SpaceID, day catalogue.Day) (from catalogu
 	return from, ok
 }
 
-// Since are the days of [first, last] from which a space's rent is another.
+// Since returns the days of [first, last] from which a space's rent is another.
 func (r Rents) Since(id catalogue.SpaceID, first, last catalogue.Day) (days []catalogue.Day) {
 	for _, v := range r[id].Versions() {
 		if v.From > first && v.From <= last {

@@ -33,10 +33,10 @@ func (m Month) String() string { return fmt.Sprintf("%04d-%02d", m.Year, int(m.M
 // Index counts months: year * 12 + month - 1.
 func (m Month) Index() int { return m.Year*12 + int(m.Month) - 1 }
 
-// MonthAt is the month of an index.
+// MonthAt returns the month of an index.
 func MonthAt(i int) Month { return Month{i / 12, time.Month(i%12 + 1)} }
 
-// Days are the month's first and last local day.
+// Days returns the month's first and last local day.
 func (m Month) Days() (first, last catalogue.Day) {
 	return catalogue.Date(m.Year, m.Month, 1), catalogue.Date(m.Year, m.Month+1, 1) - 1
 }
@@ -72,7 +72,7 @@ type Part struct {
 	VatPct      float64       `json:"vat_pct"`
 }
 
-// Total is with VAT.
+// Total returns with VAT.
 func (a Amounts) Total() int64 { return a.Net + a.Vat }
 
 // rate is what prices minutes and taxes amounts: days that share it are priced together.
@@ -162,7 +162,7 @@ func (a *Amounts) tax(vats []float64, taxed, rents map[float64]*big.Rat) {
 	}
 }
 
-// percent is a rate as people write it: 5.5 is exactly 55/1000.
+// percent returns a rate as people write it: 5.5 is exactly 55/1000.
 func percent(x float64) *big.Rat {
 	r, ok := new(big.Rat).SetString(fmt.Sprintf("%g", x))
 	if !ok {

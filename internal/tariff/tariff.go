@@ -50,7 +50,7 @@ func NewTariff(n catalogue.History, leases Leases, plans Plans) *Tariff {
 	return t
 }
 
-// Leases are the ids of all leases that ever were, in order. What was deleted never was.
+// Leases returns the ids of all leases that ever were, in order. What was deleted never was.
 func (t *Tariff) Leases() []tenancy.LeaseID {
 	ids := make([]tenancy.LeaseID, 0, len(t.leases))
 	for id, h := range t.leases {
@@ -72,7 +72,7 @@ func (t *Tariff) Terms(id tenancy.LeaseID, day catalogue.Day) (terms Terms, ok b
 	return Terms{l, p}, p != nil
 }
 
-// With is the tariff as it would be had some leases and plans other histories.
+// With returns the tariff as it would be had some leases and plans other histories.
 func (t *Tariff) With(leases Leases, plans Plans) *Tariff {
 	l, p := maps.Clone(t.leases), maps.Clone(t.plans)
 	maps.Copy(l, leases)
@@ -80,13 +80,13 @@ func (t *Tariff) With(leases Leases, plans Plans) *Tariff {
 	return NewTariff(t.network, l, p)
 }
 
-// Last is the lease as it was last written, whatever the day: whose it is.
+// Last returns the lease as it was last written, whatever the day: whose it is.
 func (t *Tariff) Last(id tenancy.LeaseID) *tenancy.Lease { return t.leases[id].Last() }
 
 // LeaseTerms and PlanTerms are histories; empty where there is none.
 func (t *Tariff) LeaseTerms(id tenancy.LeaseID) tenancy.Terms[tenancy.Lease] { return t.leases[id] }
 
-// PlanTerms is the history of a plan.
+// PlanTerms returns the history of a plan.
 func (t *Tariff) PlanTerms(id tenancy.PlanID) tenancy.Terms[tenancy.Plan] { return t.plans[id] }
 
 // on lists the leases that cover a day, cheapest first, then by id: the order
@@ -129,7 +129,7 @@ func (t *Tariff) gives(n *catalogue.Network, x Terms, v *Visit, space catalogue.
 	return sp != nil && slices.Contains(x.Plan.Includes, sp.Kind) && (x.Plan.Roaming || sp.Site == x.Lease.Site)
 }
 
-// leaseOf is the rank and terms of the lease that gives who visits a space on a day; nil: none does.
+// leaseOf returns the rank and terms of the lease that gives who visits a space on a day; nil: none does.
 func (t *Tariff) leaseOf(n *catalogue.Network, day catalogue.Day, v *Visit, space catalogue.SpaceID) (rank int, x *Terms) {
 	list := t.on(day)
 	for i := range list {

@@ -14,7 +14,7 @@ func (b *Book) AddFormer(f Former) {
 	b.formers[f.Lookup] = list
 }
 
-// FormersOf are a badge's former holders, the earliest first.
+// FormersOf returns a badge's former holders, the earliest first.
 func (b *Book) FormersOf(h CredentialHash) []Former { return b.formers[h] }
 
 // Formers iterates the former holders of all badges, in no order of badges.

@@ -20,7 +20,7 @@ func (b *Book) Gives(l *Lease, plan *Plan, space catalogue.SpaceID) bool {
 	})
 }
 
-// In is the book as it reads in another network: of the doors of another time.
+// In returns the book as it reads in another network: of the doors of another time.
 // It is not to be changed.
 func (b *Book) In(n *catalogue.Network) *Book {
 	other := *b

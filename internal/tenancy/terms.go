@@ -40,7 +40,7 @@ func WriteDay(day catalogue.Day) string {
 	return day.String()
 }
 
-// LeaseVersions are what a lease is, when. Its dates are as last written, for
+// LeaseVersions returns what a lease is, when. Its dates are as last written, for
 // all time: told late, they change past days.
 func LeaseVersions(t Terms[Lease]) []Version[Lease] {
 	last := t.Last()
@@ -56,7 +56,7 @@ func LeaseVersions(t Terms[Lease]) []Version[Lease] {
 	return list
 }
 
-// LeaseOn is what a lease is on a day, with its dates as last written, whether
+// LeaseOn returns what a lease is on a day, with its dates as last written, whether
 // they cover that day or not; nil where it is nothing.
 func LeaseOn(t Terms[Lease], day catalogue.Day) *Lease {
 	v := t.On(day)
@@ -68,7 +68,7 @@ func LeaseOn(t Terms[Lease], day catalogue.Day) *Lease {
 	return &l
 }
 
-// Differs is the first day that a lease covers by one of two histories
+// Differs returns the first day that a lease covers by one of two histories
 // and on which they say otherwise of it.
 func Differs(a, b Terms[Lease]) (catalogue.Day, bool) {
 	var bounds []catalogue.Day
@@ -96,13 +96,13 @@ func (l *Lease) Covers(day catalogue.Day) bool {
 	return day >= l.StartsOn && (l.EndsOn == nil || day <= *l.EndsOn)
 }
 
-// LeaseTerms is the history of a lease; empty where there is none.
+// LeaseTerms returns the history of a lease; empty where there is none.
 func (b *Book) LeaseTerms(id LeaseID) Terms[Lease] { return b.leaseTerms[id] }
 
-// PlanTerms is the history of a plan; empty where there is none.
+// PlanTerms returns the history of a plan; empty where there is none.
 func (b *Book) PlanTerms(id PlanID) Terms[Plan] { return b.planTerms[id] }
 
-// AllLeaseTerms are the histories of all leases, by id; those of which nothing stands too.
+// AllLeaseTerms returns the histories of all leases, by id; those of which nothing stands too.
 func (b *Book) AllLeaseTerms() iter.Seq2[LeaseID, Terms[Lease]] {
 	return func(yield func(LeaseID, Terms[Lease]) bool) {
 		for _, id := range slices.Sorted(maps.Keys(b.leaseTerms)) {
@@ -140,7 +140,7 @@ func (b *Book) During(first, last catalogue.Day) iter.Seq2[*Lease, *Plan] {
 	}
 }
 
-// between are the versions that hold on some day of [first, last].
+// between returns the versions that hold on some day of [first, last].
 func between[T any](versions []Version[T], first, last catalogue.Day) (list []*T) {
 	for i, v := range versions {
 		if v.Value != nil && v.From <= last && (i+1 == len(versions) || versions[i+1].From > first) {
@@ -150,7 +150,7 @@ func between[T any](versions []Version[T], first, last catalogue.Day) (list []*T
 	return list
 }
 
-// Today is the day with whose versions the book answers.
+// Today returns the day with whose versions the book answers.
 func (b *Book) Today() catalogue.Day { return b.today }
 
 // SetToday has the book answer with what holds on a day. It reports whether
@@ -202,7 +202,7 @@ func (b *Book) SetPlanTerms(id PlanID, t Terms[Plan]) {
 	hold(b.plans, id, t.On(b.today))
 }
 
-// put is a history with one more change. Changes of the same day that hold
+// put returns a history with one more change. Changes of the same day that hold
 // already are replaced by it as if they had never been; one that says what
 // holds already is none.
 func put[T any](b *Book, t Terms[T], held *T, v T, w When) Terms[T] {
@@ -252,7 +252,7 @@ func take[T any](b *Book, t Terms[T], n int, at time.Time) (Terms[T], error) {
 	return t, ErrNotFound
 }
 
-// never is a history of which nothing stands any more.
+// never returns a history of which nothing stands any more.
 func never[T any](t Terms[T], at time.Time) Terms[T] {
 	return t.Take(at, func(*Change[T]) bool { return true })
 }

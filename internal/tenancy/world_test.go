@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// network is one site with a hall, an open coworking space behind it and an office.
+// network returns one site with a hall, an open coworking space behind it and an office.
 func network(t testing.TB) *catalogue.Network {
 	t.Helper()
 	zone, err := catalogue.LoadZone("Europe/Paris")

@@ -21,7 +21,7 @@ func NewPlaces(h catalogue.History) *Places {
 	return &Places{history: h, calendars: catalogue.Calendars{}}
 }
 
-// ID is a visit's id. It stays when its space is renamed.
+// ID returns a visit's id. It stays when its space is renamed.
 func (p *Places) ID(v Visit) uuid.UUID { return ID((*p.history.Last()).FirstName(v.Space), v.First) }
 
 func (p *Places) at(t time.Time) *catalogue.Network { return catalogue.At(p.history, t) }

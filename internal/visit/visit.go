@@ -22,7 +22,7 @@ func ID(space catalogue.SpaceID, first uuid.UUID) uuid.UUID {
 	return uuid.NewSHA1(namespace, append(first[:], space...))
 }
 
-// Asof is the visit as it stands at now: one whose end is not due yet is still
+// Asof returns the visit as it stands at now: one whose end is not due yet is still
 // going on, its To zero and Ended Open.
 func (v Visit) Asof(now time.Time) Visit {
 	if v.To.After(now) {
@@ -114,7 +114,7 @@ func steps(p *Places, reads []Read) []step {
 	return slices.CompactFunc(list, func(a, b step) bool { return a.ID == b.ID })
 }
 
-// hung is a read at the door at which its reader hung then, which may be told
+// hung returns a read at the door at which its reader hung then, which may be told
 // only after the read was recorded.
 func hung(n *catalogue.Network, r Read) Read {
 	if d := n.Device(r.Device); d != nil && d.Kind == catalogue.Reader {
@@ -197,7 +197,7 @@ func (m *maker) badges(space catalogue.SpaceID, i int) bool {
 	return s.Direction == catalogue.Out && s.wasWithin(space) && !s.isWithin(space)
 }
 
-// closing is the site's last closing time on the local day of a read, if that
+// closing returns the site's last closing time on the local day of a read, if that
 // is after it, else the end of that day.
 func (m *maker) closing(space catalogue.SpaceID, s *step) time.Time {
 	c := m.places.calendars.Of(s.network, s.network.Space(space).Site)

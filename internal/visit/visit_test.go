@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// house is a hall off the street, coworking off the hall, a booth within
+// house returns a hall off the street, coworking off the hall, a booth within
 // coworking, a meeting room off the hall with a back door to the street, and
 // another site's hall.
 func house(t interface{ Fatal(...any) }) (*catalogue.Network, *visit.Places) {

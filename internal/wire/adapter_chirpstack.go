@@ -87,7 +87,7 @@ func chirpstackKey(l loose, event string, at time.Time) string {
 // frameMemory is how long the same frame is a copy.
 const frameMemory = 6 * time.Hour
 
-// bestRSSI is how well the nearest of the gateways heard it.
+// bestRSSI returns how well the nearest of the gateways heard it.
 func bestRSSI(gateways []loose) *float64 {
 	var best *float64
 	for _, g := range gateways {

@@ -40,7 +40,7 @@ func espRFIDAddresses(topic string) []string {
 	return nil
 }
 
-// OpenForeign is how a real reader's door is opened, for those that Totem can
+// OpenForeign returns how a real reader's door is opened, for those that Totem can
 // open: a message to the reader.
 func OpenForeign(d *catalogue.Device) (topic string, payload []byte, ok bool) {
 	ip := d.Settings[settingDoorIP]
@@ -125,7 +125,7 @@ func espKnown(l loose) *bool {
 	return l.one("isKnown", []string{"true"}, []string{"false"})
 }
 
-// espAccess is a word, or one for each of several doors.
+// espAccess returns a word, or one for each of several doors.
 func espAccess(d *catalogue.Device, l loose) string {
 	list, is := l.fields["access"].([]any)
 	if !is {

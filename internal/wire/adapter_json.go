@@ -25,7 +25,7 @@ const (
 
 func doorStates() []DoorState { return []DoorState{DoorOpen, DoorClosed, DoorForced, DoorHeld} }
 
-// jsonKeys are what Device.Map may map.
+// jsonKeys returns what Device.Map may map.
 func jsonKeys() []string {
 	return []string{"id", "at", "count", "in", "out", "total_in", "total_out", "occupied", "door", "credential",
 		"co2_ppm", "temperature_c", "humidity_pct", "noise_db", "battery_pct", "rssi_dbm", "uptime_s", "online", "firmware"}
@@ -77,7 +77,7 @@ func checkMap(d *catalogue.Device) error {
 	return nil
 }
 
-// needed are the keys of which a device of a kind needs one.
+// needed returns the keys of which a device of a kind needs one.
 func needed(kind catalogue.DeviceKind) []string {
 	switch kind {
 	case catalogue.Reader:
@@ -171,7 +171,7 @@ func follow(v any, path string, record int) any {
 	return v
 }
 
-// records is how many records a payload holds for a map: the length of the
+// records returns how many records a payload holds for a map: the length of the
 // list that [*] goes over, 1 without any.
 func records(d *catalogue.Device, v any) int {
 	n := 1
@@ -221,7 +221,7 @@ func readJSON(d *catalogue.Device, _ string, payload []byte, received time.Time)
 	return out, nil
 }
 
-// bareWord is a payload that is one bare word or number; empty: it is not.
+// bareWord returns a payload that is one bare word or number; empty: it is not.
 func bareWord(payload []byte) string {
 	word := strings.TrimSpace(string(payload))
 	if len(word) > 256 || !utf8.ValidString(word) || strings.ContainsAny(word, "{}[]\"\n\r") {
@@ -230,7 +230,7 @@ func bareWord(payload []byte) string {
 	return word
 }
 
-// numeric are the keys whose values are numbers, also where they stand in quotes.
+// numeric returns the keys whose values are numbers, also where they stand in quotes.
 func numeric(key string) bool {
 	switch key {
 	case "count", "in", "out", "total_in", "total_out", "co2_ppm", "temperature_c", "humidity_pct", "noise_db", "battery_pct", "rssi_dbm", "uptime_s":
@@ -300,7 +300,7 @@ func mappedKey(l loose, at time.Time, record int, payload []byte, received time.
 	return fmt.Sprintf("%s %d %x %d", id, record, sum[:12], received.Unix()/int64(idMemory.Seconds())), false
 }
 
-// text is a value as it is compared with words: a text, a number or a flag.
+// text returns a value as it is compared with words: a text, a number or a flag.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:

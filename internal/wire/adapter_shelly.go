@@ -85,7 +85,7 @@ func readShelly(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	return nil, nil
 }
 
-// spelled is a number as it was written: what a key is made of.
+// spelled returns a number as it was written: what a key is made of.
 func spelled(l loose, key string) string {
 	n, _ := l.fields[key].(json.Number)
 	return n.String()
@@ -128,7 +128,7 @@ type shelly struct {
 	parts map[string]loose
 }
 
-// choose is the zone that the device of the catalogue is; several need the
+// choose returns the zone that the device of the catalogue is; several need the
 // setting, where the device's kind needs a zone at all.
 func (s *shelly) choose(l loose) string {
 	if c := s.d.Settings[settingComponent]; c != "" {

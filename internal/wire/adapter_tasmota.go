@@ -97,7 +97,7 @@ func tasmotaResult(d *catalogue.Device, payload []byte) ([]Reading, error) {
 	return []Reading{{Occupied: on}}, *l.err
 }
 
-// doorOf is the state of a door of which a sensor reports whether it is open; nil: it says nothing.
+// doorOf returns the state of a door of which a sensor reports whether it is open; nil: it says nothing.
 func doorOf(open *bool) DoorState {
 	switch {
 	case open == nil:

@@ -78,7 +78,7 @@ func ttnUplink(d *catalogue.Device, l loose) ([]Reading, error) {
 	return loraReadings(d, up.object("decoded_payload"), head)
 }
 
-// ttnTime is the network's time of the frame, else the earliest of the servers'.
+// ttnTime returns the network's time of the frame, else the earliest of the servers'.
 func ttnTime(l, up loose) time.Time {
 	if t := up.object("settings").instant("time"); !t.IsZero() {
 		return t

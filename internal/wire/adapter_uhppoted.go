@@ -77,7 +77,7 @@ const (
 	uhppoteOpened, uhppoteClosed = 8, 9
 )
 
-// noCards are numbers under which the controller reports other things: a
+// noCards returns numbers under which the controller reports other things: a
 // button, the door opened and closed, a supervisor's password, a remote command.
 func noCards() []uint64 { return []uint64{0, 1, uhppoteOpened, uhppoteClosed, 10, 3922570474} }
 
@@ -175,7 +175,7 @@ func uhppotedSwipe(e loose) bool {
 	return orZero(e.total("event-type")) == uhppoteSwipe
 }
 
-// uhppotedNumber is the number of a controller's event, for a device of that
+// uhppotedNumber returns the number of a controller's event, for a device of that
 // controller; ok is false where the payload is none of it.
 func uhppotedNumber(d *catalogue.Device, payload []byte) (boot uuid.UUID, number uint64, ok bool) {
 	if d.Adapter != adapterUhppoted {

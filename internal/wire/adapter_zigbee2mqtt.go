@@ -78,7 +78,7 @@ func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	return []Reading{r}, *l.err
 }
 
-// lastSeen is when the bridge last heard the device, as text or milliseconds
+// lastSeen returns when the bridge last heard the device, as text or milliseconds
 // since 1970; zero where it does not say.
 func lastSeen(l loose) time.Time {
 	if _, isText := l.fields["last_seen"].(string); isText {

@@ -32,7 +32,7 @@ var (
 	plain = regexp.MustCompile(`(?i)^(at|time|ts|timestamp|epoch|datetime|received_at|uptime)$|eui$|^mac$`)
 )
 
-// Conceal is what may be kept, or shown to an operator, of a payload that was
+// Conceal returns what may be kept, or shown to an operator, of a payload that was
 // not taken: without what may be a card's number. d is its sender; nil: none of
 // the catalogue's. Of a sender that may send cards, a payload that cannot be
 // parsed is kept as its length and its keys.

@@ -106,7 +106,7 @@ func (c Credential) CheckEntry() error {
 	return errors.New("is longer than 10 bytes: no card has such a UID")
 }
 
-// HashCredential is HMAC-SHA-256 over the credential's bytes. One that cannot
+// HashCredential returns HMAC-SHA-256 over the credential's bytes. One that cannot
 // be anybody's is hashed apart, so that no UID is ever taken for a token.
 func HashCredential(key []byte, c Credential) [32]byte {
 	mac := hmac.New(sha256.New, key)

@@ -246,7 +246,7 @@ func (o *object) status() *StatusBody {
 // maxListForm bounds what a reader may say of the forms of lists that it reads.
 const maxListForm = 1000
 
-// texts is a list of at most 16 short texts.
+// texts returns a list of at most 16 short texts.
 func (o *object) texts(field string) []string {
 	var list []string
 	if json.Unmarshal(o.fields[field], &list) != nil || len(list) > 16 || slices.ContainsFunc(list, func(s string) bool { return len(s) > 100 }) {
@@ -277,7 +277,7 @@ func (o *object) text(field string) string {
 	return ""
 }
 
-// version is an allowlist's version: readers write it as a number or as text.
+// version returns an allowlist's version: readers write it as a number or as text.
 func (o *object) version(field string) string {
 	v, ok := o.fields[field]
 	if !ok || string(v) == "null" {
@@ -300,7 +300,7 @@ func (o *object) flag(field string) bool {
 	return string(v) == "true"
 }
 
-// count is an int ≥ 0; 3.0 and 3e0 are 3, as JSON has only numbers.
+// count returns an int ≥ 0; 3.0 and 3e0 are 3, as JSON has only numbers.
 func (o *object) count(field string, most int64) int64 {
 	v, ok := o.need(field)
 	if !ok {
@@ -321,7 +321,7 @@ func (o *object) count(field string, most int64) int64 {
 	return int64(x)
 }
 
-// number is optional and finite.
+// number returns optional and finite.
 func (o *object) number(field string) *float64 {
 	if !o.has(field) {
 		return nil

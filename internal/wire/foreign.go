@@ -192,7 +192,7 @@ func (f *Foreign) Read(d *catalogue.Device, topic string, payload []byte, receiv
 	return messages, nil
 }
 
-// taker is a device that would take every message that another takes: of the
+// taker returns a device that would take every message that another takes: of the
 // same kind, with the same settings and map.
 func taker(d *catalogue.Device, others []*catalogue.Device) catalogue.DeviceID {
 	for _, o := range others {
@@ -209,7 +209,7 @@ func taker(d *catalogue.Device, others []*catalogue.Device) catalogue.DeviceID {
 	return ""
 }
 
-// Warnings are what may be wrong with a network's real devices and is no error.
+// Warnings returns what may be wrong with a network's real devices and is no error.
 func Warnings(n *catalogue.Network) []string {
 	var list []string
 	for i := range n.Devices {
@@ -256,7 +256,7 @@ func (f *Foreign) family(name string, a adapter) *family {
 	return &f.families[len(f.families)-1]
 }
 
-// Filters are the subscriptions on which all foreign devices are heard,
+// Filters returns the subscriptions on which all foreign devices are heard,
 // sorted, without repeats; everyone adds those of the unknown.
 func (f *Foreign) Filters() []string {
 	var list []string
@@ -271,7 +271,7 @@ func (f *Foreign) Filters() []string {
 	return slices.Compact(list)
 }
 
-// FiltersOf are the subscriptions on which those devices are heard that fit,
+// FiltersOf returns the subscriptions on which those devices are heard that fit,
 // and with everyone the unknown ones of their families.
 func (f *Foreign) FiltersOf(fits func(*catalogue.Device) bool, everyone bool) []string {
 	var list []string
@@ -331,7 +331,7 @@ func (f *Foreign) Find(topic string) (found Found, ok bool) {
 	return found, ok
 }
 
-// chatters are the devices of which a topic is chatter; nil: of none.
+// chatters returns the devices of which a topic is chatter; nil: of none.
 func (f *family) chatters(topic string) []*catalogue.Device {
 	if f.chatter == nil {
 		return nil
@@ -344,14 +344,14 @@ func (f *family) chatters(topic string) []*catalogue.Device {
 	return nil
 }
 
-// Owners are the devices that a foreign topic belongs to; known says that it
+// Owners returns the devices that a foreign topic belongs to; known says that it
 // is one of real devices at all.
 func (f *Foreign) Owners(topic string) (owners []*catalogue.Device, known bool) {
 	found, ok := f.Find(topic)
 	return append(found.Devices, found.Chatterers...), ok
 }
 
-// Commanded are the devices that are opened by a message on the topic.
+// Commanded returns the devices that are opened by a message on the topic.
 func (f *Foreign) Commanded(topic string) []*catalogue.Device {
 	var out []*catalogue.Device
 	for i := range f.families {
@@ -366,7 +366,7 @@ func (f *Foreign) Commanded(topic string) []*catalogue.Device {
 	return out
 }
 
-// KindsOf are the kinds of devices that could send a foreign payload, for
+// KindsOf returns the kinds of devices that could send a foreign payload, for
 // whoever is to put its device into the catalogue.
 func KindsOf(adapter, address, topic string, payload []byte, received time.Time) []catalogue.DeviceKind {
 	var out []catalogue.DeviceKind
@@ -423,7 +423,7 @@ func ReadForeign(d *catalogue.Device, topic string, payload []byte, received tim
 	return out, nil
 }
 
-// messages are what a reading says that a device of that kind can send.
+// messages returns what a reading says that a device of that kind can send.
 func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
 	var out []*Message
 	r.believe(received)
@@ -461,7 +461,7 @@ func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
 	return out
 }
 
-// status is what a reading says of the device itself. A device that says
+// status returns what a reading says of the device itself. A device that says
 // anything but that it is offline is online.
 func (r *Reading) status() *StatusBody {
 	if r.Online == nil && r.Battery == nil && r.RSSI == nil && r.Uptime == nil && r.Firmware == nil {

@@ -231,7 +231,7 @@ func mapped(d *catalogue.Device, pairs ...string) *catalogue.Device {
 	return d
 }
 
-// event is a uhppoted event of controller 405419896, door 1, inwards.
+// event returns a uhppoted event of controller 405419896, door 1, inwards.
 func event(key, fields string) string {
 	message := `{"event":{"event":{"device-id":405419896,"event-id":73,"door-id":1,"direction":1,"event-reason":1,"timestamp":"2026-11-20 10:29:58 CEST",` + fields + `}}}`
 	mac := hmac.New(sha256.New, []byte(key))
@@ -239,7 +239,7 @@ func event(key, fields string) string {
 	return `{"message":` + message + `,"hmac":"` + hex.EncodeToString(mac.Sum(nil)) + `"}`
 }
 
-// unsigned is such an event of a gateway that does not sign.
+// unsigned returns such an event of a gateway that does not sign.
 func unsigned(fields string) string {
 	return `{"message":{"event":{"event":{"device-id":405419896,"event-id":73,"door-id":1,"direction":1,"timestamp":"2026-11-20 10:29:58 CEST",` + fields + `}}}}`
 }
@@ -370,7 +370,7 @@ func TestWrongSettingsAreToldAtTheStart(t *testing.T) {
 	}
 }
 
-// adapters are every adapter with a topic and payloads to begin from.
+// adapters returns every adapter with a topic and payloads to begin from.
 func adapters() map[string][]string {
 	return map[string][]string{
 		"zigbee2mqtt":   {z2m, `{"occupancy":true,"people":2,"contact":false}`, `online`},

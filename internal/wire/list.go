@@ -65,7 +65,7 @@ const (
 	packedEntry = packedHash + 2
 )
 
-// Rights are what a credential may do at the door, by its hash; nil: nothing.
+// Rights returns what a credential may do at the door, by its hash; nil: nothing.
 func (l *List) Rights(hash [32]byte) []ListRight {
 	if l.packed != nil {
 		n := len(l.packed) / packedEntry
@@ -85,7 +85,7 @@ func (l *List) Rights(hash [32]byte) []ListRight {
 	return nil
 }
 
-// Len is how many credentials the list has.
+// Len returns how many credentials the list has.
 func (l *List) Len() int {
 	if l.packed != nil {
 		return len(l.packed) / packedEntry

@@ -66,7 +66,7 @@ func (l loose) any(keys ...string) bool {
 	return false
 }
 
-// object is the object at a key; an empty one where there is none.
+// object returns the object at a key; an empty one where there is none.
 func (l loose) object(key string) loose {
 	inner := loose{at: l.at + key + ".", err: l.err}
 	if v := l.fields[key]; v != nil {
@@ -79,7 +79,7 @@ func (l loose) object(key string) loose {
 	return inner
 }
 
-// objects is the list of objects at a key.
+// objects returns the list of objects at a key.
 func (l loose) objects(key string) []loose {
 	v := l.fields[key]
 	if v == nil {
@@ -120,14 +120,14 @@ func (l loose) number(key string) *float64 {
 	return &x
 }
 
-// beside is the same object for values beside the one that a device is there
+// beside returns the same object for values beside the one that a device is there
 // for: one of them that cannot be read is left out, and costs nothing else.
 func (l loose) beside() loose {
 	l.err = new(error)
 	return l
 }
 
-// percent is a number of 0 to 100.
+// percent returns a number of 0 to 100.
 func (l loose) percent(key string) *float64 {
 	x := l.number(key)
 	if x != nil && (*x < 0 || *x > 100) {
@@ -137,7 +137,7 @@ func (l loose) percent(key string) *float64 {
 	return x
 }
 
-// air is the same object for the values of the air: to a device that is there
+// air returns the same object for the values of the air: to a device that is there
 // for those they are the main ones.
 func (l loose) air(d *catalogue.Device) loose {
 	if d.Kind == catalogue.Air {
@@ -146,7 +146,7 @@ func (l loose) air(d *catalogue.Device) loose {
 	return l.beside()
 }
 
-// total is a whole number of 0 or more, as 3 or 3.0.
+// total returns a whole number of 0 or more, as 3 or 3.0.
 func (l loose) total(key string) *uint64 {
 	x := l.number(key)
 	if x == nil {
@@ -160,7 +160,7 @@ func (l loose) total(key string) *uint64 {
 	return &n
 }
 
-// count is such a number of people.
+// count returns such a number of people.
 func (l loose) count(key string) *int {
 	t := l.total(key)
 	if t == nil {
@@ -187,7 +187,7 @@ func (l loose) flag(key string) *bool {
 	return &b
 }
 
-// word is a text; ok is false where there is none.
+// word returns a text; ok is false where there is none.
 func (l loose) word(key string) (word string, ok bool) {
 	v := l.fields[key]
 	if v == nil {
@@ -241,7 +241,7 @@ func (l loose) seconds(key string) time.Time {
 	return unixTime(*x)
 }
 
-// unixTime is seconds since 1970, to the millisecond; what no clock can show is 1970.
+// unixTime returns seconds since 1970, to the millisecond; what no clock can show is 1970.
 func unixTime(seconds float64) time.Time {
 	if math.Abs(seconds) > 1e11 {
 		return time.Unix(0, 0)

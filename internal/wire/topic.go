@@ -59,7 +59,7 @@ func (t Topic) String() string {
 	return Prefix + "/" + string(t.Site) + "/" + string(t.Device) + "/" + string(t.What)
 }
 
-// LiveTopic is the retained topic of a space's availability.
+// LiveTopic returns the retained topic of a space's availability.
 func LiveTopic(site catalogue.SiteID, space catalogue.SpaceID) string {
 	return Prefix + "/" + string(site) + "/" + Live + "/" + string(space)
 }
