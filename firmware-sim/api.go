@@ -20,7 +20,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// secret is what the API answers for a device.
+// secret is the API's answer for a device's new secret.
 type secret struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
@@ -28,7 +28,8 @@ type secret struct {
 	ListKey  string `json:"list_key"`
 }
 
-// fetch gives every site's gateway a new secret and learns the keys.
+// fetch asks the API for a new secret for every site's gateway, and for the
+// keys.
 func (l *links) fetch(ctx context.Context, w *people.World) error {
 	for _, site := range l.sites {
 		var gateway catalogue.DeviceID
@@ -54,7 +55,8 @@ func (l *links) fetch(ctx context.Context, w *people.World) error {
 	return nil
 }
 
-// call asks the API; a problem becomes an error in its words.
+// call sends a request to the API. A problem (RFC 9457) becomes an error with
+// its text.
 func (s *service) call(ctx context.Context, method, path string, body, answer any) error {
 	if s.API == "" || s.Token == "" {
 		return errors.New("--api and --token are needed for this")
@@ -92,7 +94,7 @@ type peopleCmd struct {
 	service
 }
 
-// put is one entity on its way to the API.
+// put is one entity to send to the API.
 type put struct {
 	path string
 	body any
@@ -104,7 +106,7 @@ func (c *peopleCmd) Run(ctx context.Context, _ *slog.Logger) error {
 		return err
 	}
 	puts := entities(w)
-	bar := progress.New(os.Stderr, len(puts), "moving in")
+	bar := progress.New(os.Stderr, len(puts), "creating tenants and members")
 	defer bar.Finish()
 	for i, p := range puts {
 		if err := c.call(ctx, http.MethodPut, p.path, p.body, nil); err != nil {
@@ -112,12 +114,12 @@ func (c *peopleCmd) Run(ctx context.Context, _ *slog.Logger) error {
 		}
 		bar.Set(i + 1)
 	}
-	fmt.Printf("%d tenants, %d members, %d badges, %d leases have moved in.\n", len(w.Tenants), len(w.Members), len(w.Cards), len(w.Leases))
+	fmt.Printf("Created %d tenants, %d members, %d badges, %d leases.\n", len(w.Tenants), len(w.Members), len(w.Cards), len(w.Leases))
 	return nil
 }
 
-// entities lists what the API is told, each after what it refers to. Passes
-// are left out: their tokens are the service's to make.
+// entities lists what is sent to the API, each after the entities that it
+// refers to. Passes are left out: the service makes their tokens.
 func entities(w *people.World) []put {
 	var out []put
 	add := func(kind, id string, body any) { out = append(out, put{"/v1/" + kind + "/" + id, body}) }

@@ -15,18 +15,18 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// badgeCmd holds one badge to one reader: what mosquitto_pub and
-// mosquitto_sub do, on a machine that has only Go.
+// badgeCmd shows one badge to one reader: what mosquitto_pub and mosquitto_sub
+// do, on a machine that has only Go.
 type badgeCmd struct {
-	Broker     string             `help:"Address of the broker; it must let the anonymous in, as the demo's does, unless --user." default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
+	Broker     string             `help:"Address of the broker. Without --user it must accept anonymous clients, as the demo's does." default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	User       string             `help:"The device's id or its gateway's." placeholder:"NAME"`
 	Password   string             `help:"Its secret." env:"TOTEM_DEVICE_PASSWORD" placeholder:"SECRET"`
 	Site       catalogue.SiteID   `arg:"" help:"The reader's site."`
 	Reader     catalogue.DeviceID `arg:"" help:"The reader."`
-	Credential string             `arg:"" help:"What is held to it: hex, dec: and a number, or qr: and a token."`
+	Credential string             `arg:"" help:"The badge: hex, dec: and a number, or qr: and a token."`
 }
 
-// answerTime is how long an answer is waited for.
+// answerTime is how long the command waits for an answer.
 const answerTime = 5 * time.Second
 
 func (c *badgeCmd) Run(ctx context.Context, _ *slog.Logger) error {
@@ -43,7 +43,7 @@ func (c *badgeCmd) Run(ctx context.Context, _ *slog.Logger) error {
 	if err := client.Subscribe(ctx, topic, func(_ string, p []byte) {
 		select {
 		case answers <- append([]byte(nil), p...):
-		default: // of other badges at the same reader
+		default: // an answer to another badge at the same reader
 		}
 	}); err != nil {
 		return err

@@ -18,10 +18,10 @@ import (
 	"github.com/lorntech/totem/internal/people"
 )
 
-// world is which people live where.
+// world holds the flags that choose the simulated people.
 type world struct {
 	Catalogue string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
-	Seed      uint64 `help:"Another seed, other people and other days." default:"57"`
+	Seed      uint64 `help:"Another seed makes other people and other days." default:"57"`
 }
 
 func (w *world) load(today time.Time) (*people.World, error) {
@@ -38,27 +38,27 @@ func (w *world) load(today time.Time) (*people.World, error) {
 	return people.New(n, w.Seed, n.Zone.At(today).Day), nil
 }
 
-// service is the Totem that is talked to.
+// service holds the flags that name the Totem to talk to.
 type service struct {
-	API   string `help:"Address of the service's API: gateways' secrets and keys are fetched from it. Without it the broker must let the anonymous in, as the demo's does." placeholder:"URL"`
+	API   string `help:"Address of the service's API: gateways' secrets and keys are fetched from it. Without it the broker must accept anonymous clients, as the demo's does." placeholder:"URL"`
 	Token string `help:"An admin token for --api." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
 }
 
-// air is how messages travel.
+// air holds the flags of the broker and of the network's faults.
 type air struct {
 	service
 	Broker string             `help:"Address of the broker." default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
-	Window int                `help:"Messages on the way at once." default:"500"`
+	Window int                `help:"How many messages may be unacknowledged at once." default:"500"`
 	Sites  []catalogue.SiteID `name:"site" help:"Only these sites; default: all."`
 }
 
 type faults struct {
 	Loss    float64       `help:"Percent of sensor messages that never arrive." placeholder:"PERCENT"`
 	Repeat  float64       `help:"Percent of messages that come twice." placeholder:"PERCENT"`
-	Reorder time.Duration `help:"Messages may be overtaken by those up to this much later." placeholder:"TIME"`
-	Offline time.Duration `help:"Once a day each reader is away so long." placeholder:"TIME"`
-	Drift   time.Duration `help:"So much a day each clock gains or loses." placeholder:"TIME"`
-	Dead    int           `help:"Sensors that never say anything." placeholder:"N"`
+	Reorder time.Duration `help:"A message may arrive after messages sent up to this much later." placeholder:"TIME"`
+	Offline time.Duration `help:"Once a day each reader is offline for this long." placeholder:"TIME"`
+	Drift   time.Duration `help:"Each clock gains or loses this much a day." placeholder:"TIME"`
+	Dead    int           `help:"Number of sensors that never send anything." placeholder:"N"`
 	Forget  int           `help:"Percent of exits that are not badged." default:"5" placeholder:"PERCENT"`
 }
 
@@ -87,9 +87,9 @@ type historyCmd struct {
 	world
 	air
 	faults
-	Days  int    `help:"How many whole days, up to yesterday." default:"14"`
+	Days  int    `help:"Number of whole days." default:"14"`
 	To    string `help:"Last day, as 2026-10-31; default: yesterday." placeholder:"DAY"`
-	Truth string `help:"File for who really was where, a JSON object a line." placeholder:"FILE"`
+	Truth string `help:"File for the truth: who really was where, one JSON object a line." placeholder:"FILE"`
 }
 
 func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
@@ -132,12 +132,12 @@ func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	took := time.Since(began)
-	fmt.Printf("%d days, %d messages, %d badges (%d refused), %d stays in %s: %.0f messages a second, all acknowledged.\n",
+	fmt.Printf("%d days, %d messages, %d badges (%d refused), %d stays) in %s: %.0f messages a second, all acknowledged.\n",
 		sum.Days, sum.Messages, sum.Badges, sum.Refused, sum.Stays, took.Round(10*time.Millisecond), float64(sum.Messages)/took.Seconds())
 	return nil
 }
 
-// openTruth opens the truth file; nil without a name.
+// openTruth opens the truth file; it returns nil where no name is given.
 func openTruth(name string) (io.Writer, func() error, error) {
 	if name == "" {
 		return nil, func() error { return nil }, nil
@@ -166,8 +166,8 @@ func (c *liveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	links.close() // each site lives on a link of its own
-	log.Info("living; Ctrl-C ends it", "broker", c.Broker, "sites", links.sites)
+	links.close() // each site has a connection of its own
+	log.Info("simulating; Ctrl-C ends it", "broker", c.Broker, "sites", links.sites)
 	ended := make(chan error, len(links.sites))
 	for _, site := range links.sites {
 		one, err := sim.New(sim.Config{World: w, Seed: c.Seed})
@@ -186,8 +186,7 @@ func (c *liveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return errors.Join(errs...)
 }
 
-// links are the connections of every site, each by its gateway, or one
-// anonymous each.
+// links holds the connection of every site: its gateway's, or an anonymous one.
 type links struct {
 	air     *air
 	sites   []catalogue.SiteID
@@ -238,7 +237,8 @@ func (l *links) dial(ctx context.Context, site catalogue.SiteID) (sim.Dialled, e
 	return sim.Dialled{Client: c}, err
 }
 
-// Publish sends by the topic's site; a site that is left out is silent.
+// Publish sends a message over its site's connection; messages of sites that
+// were left out are dropped.
 func (l *links) Publish(topic string, payload []byte) error {
 	c := l.open[siteOf(topic)]
 	if c == nil {
@@ -264,6 +264,6 @@ func (l *links) Drain(ctx context.Context) error {
 
 func (l *links) close() {
 	for _, c := range l.open {
-		_ = c.Close() // what matters was drained
+		_ = c.Close() // what matters was delivered
 	}
 }

@@ -1,6 +1,6 @@
-// Command firmware-sim puts the readers, sensors and people of a catalogue on
-// the air, against any broker: weeks of history as fast as the service takes
-// it, or life from now on.
+// Command firmware-sim simulates the readers, sensors and people of a catalogue
+// and publishes what their devices would, to any broker: weeks of history as
+// fast as the service takes it, or live from now on.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // for machines and images without a zone database
+	_ "time/tzdata" // a zone database, for machines and images that have none
 
 	"github.com/alecthomas/kong"
 	"github.com/lmittmann/tint"
@@ -24,7 +24,7 @@ file says who really was where. The same seed and days give the same messages, t
 
 Against a running demo (totem demo), nothing but this is needed:
   go run ./firmware-sim history --days 2
-Against a service of your own, let it learn the people first, then live:
+Against a service of your own, create the people first, then simulate:
   totem serve --admin-token "$TOKEN" &
   go run ./firmware-sim people  --api http://127.0.0.1:8080 --token "$TOKEN"
   go run ./firmware-sim history --api http://127.0.0.1:8080 --token "$TOKEN" --days 14 --truth truth.jsonl
@@ -34,10 +34,10 @@ A bad network:
 
 // cli is every command with its flags.
 type cli struct {
-	People  peopleCmd  `cmd:"" help:"Put the demo's tenants, members, badges, plans and leases into a service, through its API."`
-	History historyCmd `cmd:"" help:"Live past days and send them as fast as the service takes it."`
-	Live    liveCmd    `cmd:"" help:"Live from now on, until Ctrl-C."`
-	Badge   badgeCmd   `cmd:"" help:"Hold one badge to one reader and print the answer."`
+	People  peopleCmd  `cmd:"" help:"Create the demo's tenants, members, badges, plans and leases in a service, through its API."`
+	History historyCmd `cmd:"" help:"Simulate past days and send them as fast as the service takes them."`
+	Live    liveCmd    `cmd:"" help:"Simulate from now on, until Ctrl-C."`
+	Badge   badgeCmd   `cmd:"" help:"Show one badge to one reader and print the answer."`
 }
 
 func main() {
@@ -47,7 +47,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run returns main without the process: 0 is done, 1 failed, 2 called wrongly.
+// run is main without the process. It returns the exit code: 0 done, 1 failed,
+// 2 called wrongly.
 func run(ctx context.Context, args []string) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("firmware-sim"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),

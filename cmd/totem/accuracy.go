@@ -11,12 +11,12 @@ import (
 )
 
 type accuracyCmd struct {
-	Days    int    `help:"Days to live through." default:"31"`
-	Seed    uint64 `help:"Another seed, other people." default:"57"`
+	Days    int    `help:"Days to simulate." default:"31"`
+	Seed    uint64 `help:"Seed of the simulation: another seed makes other people." default:"57"`
 	Forget  int    `help:"Percent of exits that are not badged." default:"5" placeholder:"PERCENT"`
 	Sync    int    `help:"Days after which a device's clock is set right; 0: never." default:"1" placeholder:"DAYS"`
-	Drift   int    `help:"Seconds a day by which clocks are off." default:"2" placeholder:"SECONDS"`
-	Perfect bool   `help:"A perfect network, in which nothing is late, repeated or lost."`
+	Drift   int    `help:"Seconds a day by which device clocks drift." default:"2" placeholder:"SECONDS"`
+	Perfect bool   `help:"Simulate a perfect network: nothing is late, repeated or lost."`
 }
 
 func (c *accuracyCmd) Run(ctx context.Context) error {

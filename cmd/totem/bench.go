@@ -14,14 +14,14 @@ import (
 type benchCmd struct {
 	Only  []string      `help:"Parts to measure: decide, latency, throughput, sensors, usage, live, bills, start, isolation; default: all." placeholder:"PART"`
 	For   time.Duration `help:"How long each load lasts." default:"5s"`
-	Reads int           `help:"Reads in the ledger of the cold start; 10000000 takes a quarter of an hour to make." default:"100000"`
+	Reads int           `help:"Reads in the ledger for the cold start; 10000000 takes a quarter of an hour to create." default:"100000"`
 	Dir   string        `help:"Folder for the ledgers, on the disk to be measured; default: a temporary one." placeholder:"DIR"`
 }
 
 func (c *benchCmd) Run(ctx context.Context) error {
 	for _, p := range c.Only {
 		if !slices.Contains(bench.Names(), p) {
-			return fmt.Errorf("--only: %q is none of %s", p, strings.Join(bench.Names(), ", "))
+			return fmt.Errorf("--only: %q must be one of %s", p, strings.Join(bench.Names(), ", "))
 		}
 	}
 	if c.For < time.Second || c.Reads < 0 {

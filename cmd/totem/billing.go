@@ -13,21 +13,21 @@ import (
 
 type hoursCmd struct {
 	Show    hoursShowCmd    `cmd:"" default:"withargs" help:"The measured hours of a month."`
-	Explain hoursExplainCmd `cmd:"" help:"How a member's day came about, down to the badges."`
+	Explain hoursExplainCmd `cmd:"" help:"Explain a member's day, down to the badges."`
 }
 
 type hoursShowCmd struct {
 	service
-	Month  string `help:"As 2026-10; default: the present one." placeholder:"MONTH"`
+	Month  string `help:"The month, as 2026-10; default: the current one." placeholder:"MONTH"`
 	By     string `help:"tenant, member or day." enum:"tenant,member,day" default:"tenant"`
 	Tenant string `help:"Only of this tenant." placeholder:"TENANT"`
 	known
 	sheet
 }
 
-// known asks for figures by what was known once.
+// known selects figures as they were known at some earlier time.
 type known struct {
-	AsKnown string `help:"By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; the badges and the catalogue are those of now." placeholder:"TIME"`
+	AsKnown string `help:"Use the plans, leases and corrections recorded up to this instant, or the end of this local day; badges and catalogue are the current ones." placeholder:"TIME"`
 }
 
 func (c *hoursShowCmd) Run(ctx context.Context) error {
@@ -140,13 +140,13 @@ func (c *statementsAccountingCmd) Run(ctx context.Context) error {
 
 type rentsCmd struct {
 	List rentsListCmd `cmd:"" default:"withargs" help:"What rents the use of spaces suggests, and why."`
-	Set  rentsSetCmd  `cmd:"" help:"Revise a space's rent per m² from a day on; audited."`
+	Set  rentsSetCmd  `cmd:"" help:"Set a space's rent per m² from a day on; audited."`
 }
 
 type rentsSetCmd struct {
 	service
 	Space  string `arg:"" help:"The space's id."`
-	Rent   string `arg:"" help:"In € a m² and month, as 11.50."`
+	Rent   string `arg:"" help:"In € per m² and month, as 11.50."`
 	From   string `help:"From this local day on, past or to come; default: today." placeholder:"DAY"`
 	Reason string `help:"Why: it is kept with the rent." required:""`
 }
@@ -160,7 +160,7 @@ func (c *rentsSetCmd) Run(ctx context.Context) error {
 	if c.From != "" {
 		day, err := catalogue.ParseDay(c.From)
 		if err != nil {
-			return fmt.Errorf("--from: %q is no day like 2026-11-01", c.From)
+			return fmt.Errorf("--from: %q is not a day like 2026-11-01", c.From)
 		}
 		from = day.String()
 	}
@@ -186,11 +186,11 @@ type rentsListCmd struct {
 	Site       string `help:"Only of this site." placeholder:"SITE"`
 	Kind       string `help:"Only spaces of this kind." placeholder:"KIND"`
 	By         string `help:"space, kind or site." enum:"space,kind,site" default:"space"`
-	Target     string `help:"The use at which a rent stays as it is; default: the kind's in the billing settings, else 0.6." placeholder:"PART"`
-	Elasticity string `help:"How far a rent follows use; likewise, else 0.5." placeholder:"NUMBER"`
-	MaxChange  string `help:"The most that a rent changes; likewise, else 0.1." placeholder:"PART"`
-	Floor      string `help:"In cents a m² and month: no suggestion is below; default: the kind's in the billing settings." placeholder:"CENTS"`
-	IndexCap   string `help:"The ILAT's change, as 0.02: no suggestion is above; default: of the settings' table." placeholder:"PART"`
+	Target     string `help:"The use at which a rent stays as it is; default: from the billing settings, else 0.6." placeholder:"PART"`
+	Elasticity string `help:"How strongly a rent follows use; default: from the billing settings, else 0.5." placeholder:"NUMBER"`
+	MaxChange  string `help:"The largest change of a rent; default: from the billing settings, else 0.1." placeholder:"PART"`
+	Floor      string `help:"Lowest suggestion, in cents per m² and month; default: from the billing settings." placeholder:"CENTS"`
+	IndexCap   string `help:"Change of the ILAT index, as 0.02: suggestions rise no further; default: from the billing settings." placeholder:"PART"`
 	sheet
 }
 

@@ -13,7 +13,7 @@ type brokerCmd struct {
 
 type brokerExportCmd struct {
 	Dir               string   `help:"Folder to write passwd, acl, ca.crt, server.crt and server.key to." required:"" placeholder:"DIR"`
-	Host              []string `help:"A name or address by which devices reach the broker: makes certificates for it." placeholder:"HOST"`
+	Host              []string `help:"A name or address under which devices reach the broker; certificates are made for it." placeholder:"HOST"`
 	ClientCertificate []string `help:"Also make a certificate for this device; its common name is the device's id." placeholder:"DEVICE"`
 	NewSecrets        string   `help:"Make a password for each device that has none, and write them to this CSV file, once." placeholder:"FILE"`
 	TotemPassword     string   `help:"Totem's own password at the broker; default: made, and kept in the data folder." env:"TOTEM_MQTT_PASSWORD" placeholder:"PASSWORD"`

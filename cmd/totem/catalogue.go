@@ -14,22 +14,22 @@ import (
 )
 
 type catalogueCmd struct {
-	Check   catalogueCheckCmd   `cmd:"" help:"Check a catalogue file, show what is in it, what it changes of the one in force, and what that touches."`
-	Apply   catalogueApplyCmd   `cmd:"" help:"Put a changed catalogue file in force in the running service. A space that is renamed says was: and its former id."`
-	Show    catalogueShowCmd    `cmd:"" help:"Write the catalogue in force, or the one of an instant, as its file was."`
-	History catalogueHistoryCmd `cmd:"" help:"The catalogues that a service ran with, from when each holds, and what it changed."`
+	Check   catalogueCheckCmd   `cmd:"" help:"Check a catalogue file; show what is in it, what it changes, and what that affects."`
+	Apply   catalogueApplyCmd   `cmd:"" help:"Put a changed catalogue file in force in the running service. A renamed space names its former id under was:."`
+	Show    catalogueShowCmd    `cmd:"" help:"Print the catalogue in force, or the one at an instant, as its file was written."`
+	History catalogueHistoryCmd `cmd:"" help:"List the catalogues of a service: from when each holds and what it changed."`
 }
 
 type catalogueCheckCmd struct {
 	File  string `arg:"" optional:"" help:"The YAML file; default: the built-in network." placeholder:"FILE"`
-	Data  string `help:"Data folder of a service, which may be running: what the file changes there." env:"TOTEM_DATA" placeholder:"DIR"`
-	Since string `help:"From when it would hold: a local day, or an instant; default: now." placeholder:"DAY"`
+	Data  string `help:"Data folder of a service (it may be running) to compare the file with." env:"TOTEM_DATA" placeholder:"DIR"`
+	Since string `help:"When it would begin to hold: a local day or an instant; default: now." placeholder:"DAY"`
 	At    string `help:"Compare with the catalogue of this local time or instant, not with the one in force." placeholder:"TIME"`
 }
 
 func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 	if c.Data == "" && (c.Since != "" || c.At != "") {
-		return errors.New("--since and --at compare with a service: --data (TOTEM_DATA) says which")
+		return errors.New("--since and --at compare with a service: name its data folder with --data (TOTEM_DATA)")
 	}
 	n, out, err := app.CheckCatalogue(ctx, app.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data}, os.Stderr)
 	if err != nil && !errors.Is(err, app.ErrNoService) {
@@ -39,18 +39,18 @@ func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
-		fmt.Println("There is nothing to compare with:", err)
+		fmt.Println("There is no catalogue to compare with:", err)
 		return nil
 	}
 	if c.At == "" {
-		printLines("Other than in the catalogue in force", out.Differences)
+		printLines("Differences from the catalogue in force", out.Differences)
 		printLines("Touches", out.Touches)
 		printWarnings(out.Warnings)
 		return nil
 	}
 	v, err := catalogueAt(ctx, c.Data, c.At)
 	if err == nil {
-		printLines("Other than in catalogue "+describe(v), catalogue.Differences(v.Network, n))
+		printLines("Differences from catalogue "+describe(v), catalogue.Differences(v.Network, n))
 	}
 	return err
 }
@@ -71,8 +71,8 @@ func printLines(title string, lines []string) {
 type catalogueApplyCmd struct {
 	address
 	File   string `arg:"" help:"The YAML file." placeholder:"FILE"`
-	Since  string `help:"From when it holds, whole: a local day or time, or an instant; default: now. What it changes of the past is made again, and catalogues that were to hold after it are gone." placeholder:"DAY"`
-	DryRun bool   `help:"Say what it would change, and change nothing."`
+	Since  string `help:"When it begins to hold: a local day or time, or an instant; default: now. What it changes in the past is computed again; catalogues that held after that instant are replaced." placeholder:"DAY"`
+	DryRun bool   `help:"Show what it would change, and change nothing."`
 }
 
 func (c *catalogueApplyCmd) Run(ctx context.Context) error {
@@ -100,7 +100,7 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 	printWarnings(out.Warnings)
 	switch {
 	case out.Unchanged:
-		fmt.Println("The service has this catalogue since then already: nothing was changed.")
+		fmt.Println("The service already has this catalogue from that time on: nothing was changed.")
 	case c.DryRun:
 		fmt.Println("Nothing was changed: this was a dry run.")
 	default:
@@ -179,7 +179,7 @@ func describe(v *app.CatalogueVersion) string {
 	}
 	text := fmt.Sprintf("%d  from %s, recorded %s by %s, %s", v.N, since, local(v.At), v.By, v.Name)
 	if !v.Holds {
-		text += " (a later one took its place)"
+		text += " (replaced by a later one)"
 	}
 	return text
 }
@@ -193,6 +193,6 @@ func printSummary(n *catalogue.Network) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("%s is sound.\n", n.Name)
+	fmt.Printf("%s is valid.\n", n.Name)
 	return nil
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/lorntech/totem/internal/cli"
 )
 
-// address says which running service a command asks.
+// address names the running service that a command asks.
 type address struct {
 	URL   string `name:"url" help:"The running service; default: http://127.0.0.1:8080." env:"TOTEM_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
 	Token string `help:"A token for it; default: the admin token of the data folder." env:"TOTEM_TOKEN" placeholder:"TOKEN"`
 	Data  string `help:"Data folder, for its admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
 }
 
-// service is the address of a service, and what a command must know of its time.
+// service is the address of a service, and the time zone of its catalogue.
 type service struct {
 	address
 	Catalogue string `help:"Catalogue file of the service, for its time zone." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
@@ -42,13 +42,14 @@ func (s *address) client() (cli.Client, error) {
 	return c, nil
 }
 
-// sheet reports whether a table is wanted as CSV, and how it is written.
+// sheet holds the flags of commands that can print CSV.
 type sheet struct {
 	CSV    bool   `name:"csv" help:"As CSV."`
 	Locale string `help:"Of the CSV: en, or fr with semicolons and decimal commas, as French spreadsheets open it." enum:"en,fr" default:"en"`
 }
 
-// show copies the CSV where it is wanted, and otherwise lets the table be drawn.
+// show writes the CSV where --csv is given, and otherwise lets draw print the
+// table.
 func (s *sheet) show(ctx context.Context, c cli.Client, path string, q url.Values, draw func() error) error {
 	if !s.CSV {
 		return draw()
@@ -57,10 +58,10 @@ func (s *sheet) show(ctx context.Context, c cli.Client, path string, q url.Value
 	return c.Copy(ctx, os.Stdout, path, q, "text/csv")
 }
 
-// period is a stretch of time in local dates or instants.
+// period holds the flags of a stretch of time: local dates or instants.
 type period struct {
-	From string `help:"From this local date or time or this instant on, as 2026-11-01, 2026-11-01 08:00 or 2026-11-01T08:00:00+01:00; default: --days ago." placeholder:"TIME"`
-	To   string `help:"Up to this one, not included; default: now." placeholder:"TIME"`
+	From string `help:"Start: a local date or time, or an instant, as 2026-11-01, 2026-11-01 08:00 or 2026-11-01T08:00:00+01:00; default: --days ago." placeholder:"TIME"`
+	To   string `help:"End, not included; default: now." placeholder:"TIME"`
 	Days int    `help:"Days before --to, where --from is not given." default:"7"`
 }
 
@@ -78,7 +79,7 @@ func (p *period) span(zone *time.Location, now time.Time) (from, to time.Time, e
 	return from, to, err
 }
 
-// stretch is a period in the network's time zone.
+// stretch returns the period in the network's time zone.
 type stretch struct {
 	zone     *time.Location
 	from, to time.Time
@@ -104,7 +105,7 @@ func parseTime(flag, s string, zone *time.Location) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, fmt.Errorf("%s: %q is no date like 2026-11-01, no local time like 2026-11-01 08:00, nor an instant like 2026-11-01T08:00:00+01:00", flag, s)
+		return t, fmt.Errorf("%s: %q is not a date like 2026-11-01, a local time like 2026-11-01 08:00, or an instant like 2026-11-01T08:00:00+01:00", flag, s)
 	}
 	return t.In(zone), nil
 }
@@ -139,7 +140,7 @@ type occupancyCmd struct {
 	service
 	period
 	Space string `arg:"" help:"The space."`
-	Every string `help:"Length of a line: 15m, 1h, 1d." default:"1h"`
+	Every string `help:"Time covered by each line: 15m, 1h, 1d." default:"1h"`
 	sheet
 }
 
@@ -171,7 +172,7 @@ func (c *devicesWatchCmd) Run(ctx context.Context) error {
 }
 
 type seriesCmd struct {
-	Rebuild seriesRebuildCmd `cmd:"" help:"Make the series again from the ledger, and give it to InfluxDB again where one is set."`
+	Rebuild seriesRebuildCmd `cmd:"" help:"Compute the series again from the ledger, and send it to InfluxDB again if one is set."`
 	Check   seriesCheckCmd   `cmd:"" help:"Compare what InfluxDB has with the ledger, day by day and space by space."`
 }
 
@@ -188,10 +189,10 @@ func (c *seriesRebuildCmd) Run(ctx context.Context) error {
 	return app.RebuildSeries(ctx, c.Config, from, to, os.Stdout, os.Stderr)
 }
 
-// whole is a stretch of time, all of it where no end is given.
+// whole holds the flags of a stretch of time that may be unbounded.
 type whole struct {
-	From string `help:"From this local date or time or this instant on; default: the beginning." placeholder:"TIME"`
-	To   string `help:"Up to this one, not included; default: now." placeholder:"TIME"`
+	From string `help:"Start: a local date or time, or an instant; default: the beginning." placeholder:"TIME"`
+	To   string `help:"End, not included; default: now." placeholder:"TIME"`
 }
 
 func (p *whole) bounds(cfg *app.Config) (from, to time.Time, err error) {

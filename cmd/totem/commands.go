@@ -21,7 +21,7 @@ type tokenCmd struct {
 }
 
 type tokenCreateCmd struct {
-	ID        string             `arg:"" help:"The token's id, a slug."`
+	ID        string             `arg:"" help:"The token's id: lower-case letters, digits and hyphens."`
 	Role      string             `help:"admin, manager, billing, tenant or display." enum:"admin,manager,billing,tenant,display" required:""`
 	Sites     []catalogue.SiteID `help:"A manager's sites."`
 	Tenant    string             `help:"A tenant token's tenant."`
@@ -41,8 +41,8 @@ func (c *tokenCreateCmd) Run(ctx context.Context) error {
 }
 
 type keysCmd struct {
-	Rotate     keysRotateCmd     `cmd:"" help:"Replace the key that a site signs with, once all of its readers know the next one."`
-	RotateList keysRotateListCmd `cmd:"" help:"Make a key for lists over those before it; each reader is given it with its next secret."`
+	Rotate     keysRotateCmd     `cmd:"" help:"Replace the key that a site signs with; it changes once all of its readers know the new one."`
+	RotateList keysRotateListCmd `cmd:"" help:"Make a new list key; each reader gets it with its next secret."`
 }
 
 type keysRotateListCmd struct {
@@ -54,7 +54,7 @@ func (c *keysRotateListCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Readers that are given a secret from now on hash with %s too; others go on as before. Keep a copy of keys.json.\n", id)
+	fmt.Printf("Readers that get a secret from now on also hash with %s; others go on as before. Keep a copy of keys.json.\n", id)
 	return nil
 }
 
@@ -74,7 +74,7 @@ func (c *keysRotateCmd) Run(ctx context.Context) error {
 }
 
 type auditCmd struct {
-	Verify auditVerifyCmd `cmd:"" help:"Walk the chain, hold what decides to its acts, make some visits again: was anything altered?"`
+	Verify auditVerifyCmd `cmd:"" help:"Check whether anything was altered: walk the audit chain, compare records with it, compute some visits again."`
 }
 
 type auditVerifyCmd struct {
@@ -88,9 +88,9 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if !a.OK {
-		return fmt.Errorf("it does not hold, at entry %d: %s", a.BrokenAt, a.Why)
+		return fmt.Errorf("the chain is broken at entry %d: %s", a.BrokenAt, a.Why)
 	}
-	fmt.Printf("The chain holds: %d entries, %d of them with content that was rightfully erased.\n", a.Entries, a.Erased)
+	fmt.Printf("The chain is intact: %d entries; the content of %d was erased as the law asks.\n", a.Entries, a.Erased)
 	return nil
 }
 

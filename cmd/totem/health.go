@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// healthCmd is for health checks in images without a shell.
+// healthCmd asks a service whether it is ready: for health checks in images
+// that have no shell.
 type healthCmd struct {
 	URL string `name:"url" help:"The running service." env:"TOTEM_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
 }

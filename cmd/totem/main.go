@@ -1,6 +1,6 @@
-// Command totem is the building-access and occupancy service of LORnTECH:
-// one binary, whose commands are below. It parses and exits; the work is in
-// internal/.
+// Command totem is the building-access and occupancy service of LORnTECH: one
+// binary, whose commands are below. It parses flags, calls internal packages
+// and exits.
 package main
 
 import (
@@ -9,37 +9,38 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // for machines and images without a zone database
+	_ "time/tzdata" // a zone database, for machines and images that have none
 
 	"github.com/alecthomas/kong"
 
 	"github.com/lorntech/totem/internal/app"
 )
 
-// commandLine is every command with its flags; kong makes help and errors from it.
+// commandLine lists every command with its flags; kong makes help and errors
+// from it.
 type commandLine struct {
 	Demo       demoCmd       `cmd:"" help:"Four simulated buildings with recent history and live people: start here."`
 	Serve      serveCmd      `cmd:"" help:"The whole service in one process."`
 	Usage      usageCmd      `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
-	Occupancy  occupancyCmd  `cmd:"" help:"How full a space was, hour by hour."`
-	Hours      hoursCmd      `cmd:"" help:"Measured hours, and how they came about."`
+	Occupancy  occupancyCmd  `cmd:"" help:"How full a space was, in buckets of an hour or another length."`
+	Hours      hoursCmd      `cmd:"" help:"Measured hours, and what they are made of."`
 	Visits     visitsCmd     `cmd:"" help:"Visits: look at them, correct them, undo a correction."`
 	Events     eventsCmd     `cmd:"" help:"Events, and how many came."`
 	Statements statementsCmd `cmd:"" help:"What leases owe for a month: issue, list, print, hand to accounting."`
 	Rents      rentsCmd      `cmd:"" help:"What rents the use of spaces suggests; revise one."`
-	Charter    charterCmd    `cmd:"" help:"What of the charter each site offers, and what is missing."`
+	Charter    charterCmd    `cmd:"" help:"Which spaces of the charter each site offers, and which are missing."`
 	Import     importCmd     `cmd:"" help:"Read tenants, members, badges, plans or leases from a spreadsheet's CSV, or a whole export."`
 	Export     exportCmd     `cmd:"" help:"Write all tenants, members, badges, plans, leases, passes and events as CSV files in a zip."`
 	Devices    devicesCmd    `cmd:"" help:"The devices of a running service."`
-	Series     seriesCmd     `cmd:"" help:"The series of minutes: make it again, compare it."`
+	Series     seriesCmd     `cmd:"" help:"The series of minutes: rebuild it, compare it with InfluxDB."`
 	Catalogue  catalogueCmd  `cmd:"" help:"The catalogue of sites, spaces, doors and devices."`
 	Broker     brokerCmd     `cmd:"" help:"An outside broker."`
 	Token      tokenCmd      `cmd:"" help:"Tokens for the API."`
 	Keys       keysCmd       `cmd:"" help:"The keys that sites sign with."`
 	Audit      auditCmd      `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`
 	Bench      benchCmd      `cmd:"" help:"Measure this machine: decisions, latency, throughput, start, memory, each against its floor."`
-	Accuracy   accuracyCmd   `cmd:"" help:"Live through simulated weeks with faults and compare the figures with what really happened."`
-	Health     healthCmd     `cmd:"" help:"Ask a running service whether it is ready; fails where it is not."`
+	Accuracy   accuracyCmd   `cmd:"" help:"Run simulated weeks with faults and compare the figures with what really happened."`
+	Health     healthCmd     `cmd:"" help:"Ask a running service whether it is ready; fails if it is not."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 
 	LogLevel string `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"TOTEM_LOG_LEVEL"`
@@ -52,7 +53,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run returns main without the process: 0 is done, 1 failed, 2 called wrongly.
+// run is main without the process. It returns the exit code: 0 done, 1 failed,
+// 2 called wrongly.
 func run(ctx context.Context, args []string) int {
 	clearEmpty()
 	var c commandLine
@@ -82,7 +84,7 @@ func run(ctx context.Context, args []string) int {
 	return 0
 }
 
-// flagsSet says which settings somebody gave.
+// flagsSet returns the settings that were given as flags or in the environment.
 type flagsSet struct{ data bool }
 
 func flagsOf(k *kong.Context) *flagsSet {
@@ -96,7 +98,8 @@ func flagsOf(k *kong.Context) *flagsSet {
 	return f
 }
 
-// clearEmpty makes an empty setting an unset one (rules 13.1).
+// clearEmpty removes empty environment variables: an empty setting is unset
+// (rules 13.1).
 func clearEmpty() {
 	for _, name := range append(app.Variables(), "TOTEM_URL", "TOTEM_TOKEN") {
 		if os.Getenv(name) == "" {

@@ -11,9 +11,9 @@ type importCmd struct {
 	service
 	File           string `arg:"" help:"A CSV file, or the zip of an export." type:"existingfile"`
 	DryRun         bool   `help:"Show what would change, and change nothing."`
-	AcceptWarnings bool   `help:"Import although something is probably a slip."`
-	Tenant         string `help:"Whose people they are, where the file does not say." placeholder:"TENANT"`
-	Kind           string `help:"tenants, members, badges, schedules, plans, leases, passes or events; default: told by the columns." placeholder:"KIND"`
+	AcceptWarnings bool   `help:"Import although there are warnings."`
+	Tenant         string `help:"The tenant of the people, where the file has no such column." placeholder:"TENANT"`
+	Kind           string `help:"tenants, members, badges, schedules, plans, leases, passes or events; default: guessed from the columns." placeholder:"KIND"`
 }
 
 func (c *importCmd) Run(ctx context.Context) error {
@@ -33,7 +33,7 @@ func (c *importCmd) Run(ctx context.Context) error {
 
 type exportCmd struct {
 	service
-	File string `arg:"" help:"The zip to be written; nobody else may read it."`
+	File string `arg:"" help:"The zip to write; only its owner may read it."`
 }
 
 func (c *exportCmd) Run(ctx context.Context) error {

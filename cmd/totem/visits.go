@@ -33,9 +33,9 @@ func (c *visitsListCmd) Run(ctx context.Context) error {
 
 type visitsCorrectCmd struct {
 	service
-	ID     string `arg:"" help:"The visit's id, as hours explain and visits list show it."`
-	From   string `help:"It began then: a local time or an instant, as 2026-11-20 09:54 or 2026-11-20T09:54:00+01:00." required:"" placeholder:"TIME"`
-	To     string `help:"It ended then." required:"" placeholder:"TIME"`
+	ID     string `arg:"" help:"The visit's id, as printed by hours explain and visits list."`
+	From   string `help:"Corrected start: a local time or an instant, as 2026-11-20 09:54 or 2026-11-20T09:54:00+01:00." required:"" placeholder:"TIME"`
+	To     string `help:"Corrected end." required:"" placeholder:"TIME"`
 	Reason string `help:"Why; it is kept with your token's id." required:""`
 }
 
@@ -73,7 +73,7 @@ func (c *visitsUndoCmd) Run(ctx context.Context) error {
 }
 
 type eventsCmd struct {
-	Attendance eventsAttendanceCmd `cmd:"" help:"How many were counted in an event's spaces while it ran."`
+	Attendance eventsAttendanceCmd `cmd:"" help:"How many people were counted in an event's spaces while it ran."`
 }
 
 type eventsAttendanceCmd struct {

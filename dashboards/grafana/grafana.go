@@ -1,6 +1,7 @@
-// Package grafana holds the dashboards that Grafana is provisioned with, and
-// lists their queries, so that tests can run every one against a real InfluxDB.
-// They are Flux that 1.8 and 2.x read alike.
+// Package grafana holds the dashboards that Grafana is provisioned with. It
+// lists their queries, so that tests can run each of them against a real
+// InfluxDB. The queries are written in Flux that InfluxDB 1.8 and 2.x both
+// understand.
 package grafana
 
 import (
@@ -14,7 +15,7 @@ import (
 //go:embed *.json
 var files embed.FS
 
-// Dashboard is what is looked at of a dashboard.
+// Dashboard holds the parts of a dashboard's JSON that tests look at.
 type Dashboard struct {
 	File       string `json:"-"`
 	UID        string
@@ -43,7 +44,7 @@ type Panel struct {
 	Targets []struct{ Query string }
 }
 
-// Dashboards reads all of them.
+// Dashboards reads all dashboards.
 func Dashboards() ([]Dashboard, error) {
 	entries, err := files.ReadDir(".")
 	if err != nil {
@@ -67,7 +68,7 @@ func Dashboards() ([]Dashboard, error) {
 // Query is a panel's or a variable's query as Grafana would send it.
 type Query struct{ Dashboard, Panel, Flux string }
 
-// Choice is what somebody has chosen in a dashboard: a range, and one or all
+// Choice is what a user has chosen in a dashboard: a time range, and one or all
 // (".*") of each variable.
 type Choice struct {
 	Bucket                string

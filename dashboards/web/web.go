@@ -1,8 +1,10 @@
-// Package web is the page: what `npm run build` made of this folder's sources,
-// embedded, so that the one binary serves it and Go alone builds it.
+// Package web holds the page: what `npm run build` makes of this folder's
+// sources, embedded, so that the binary serves it and Go alone builds the
+// binary.
 //
 // It is one page for every view: the browser shows the view that the address
-// names, and asks the API for what is in it. It knows nothing of the service.
+// names, and asks the API for the content. This package knows nothing of the
+// service.
 package web
 
 import (
@@ -21,23 +23,24 @@ import (
 //go:embed all:dist
 var built embed.FS
 
-// Views returns the first parts of the addresses that the page answers to.
+// Views returns the first path elements of the addresses that the page answers
+// to.
 func Views() []string {
 	return []string{"", "site", "portes", "usage", "baux", "facturation", "locataire", "hall", "programme", "rassemblement", "regards", "charte", "appareils", "connexion"}
 }
 
-// file is one file, as it is sent.
+// file is one embedded file, ready to be sent.
 type file struct {
 	mediaType string
 	plain     []byte
-	zipped    []byte // nil: not worth it
+	zipped    []byte // nil: compression saves nothing
 }
 
 var files = sync.OnceValue(func() map[string]file {
 	all := map[string]file{}
 	dist, err := fs.Sub(built, "dist")
 	if err != nil {
-		panic(err) // dist is embedded, or nothing compiles
+		panic(err) // dist is embedded: without it nothing compiles
 	}
 	err = fs.WalkDir(dist, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -58,15 +61,15 @@ var files = sync.OnceValue(func() map[string]file {
 		return nil
 	})
 	if err != nil {
-		panic(err) // what is embedded can be read
+		panic(err) // embedded files can be read
 	}
 	return all
 })
 
 func zip(b []byte) []byte {
 	var out bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // the level is one
-	_, _ = w.Write(b)                                       // into memory: it cannot fail
+	w, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // the level is valid
+	_, _ = w.Write(b)                                       // writing to memory cannot fail
 	_ = w.Close()
 	if out.Len() >= len(b) {
 		return nil
@@ -74,12 +77,12 @@ func zip(b []byte) []byte {
 	return out.Bytes()
 }
 
-// Page serves the page itself, whatever view of it is asked for.
+// Page serves the page, whatever view of it is asked for.
 func Page() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { send(w, r, "index.html") })
 }
 
-// Files serves what the page is made of: /assets/…, icons, the manifest.
+// Files serves the page's parts: /assets/…, icons, the manifest.
 func Files() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { send(w, r, strings.TrimPrefix(r.URL.Path, "/")) })
 }
@@ -104,7 +107,7 @@ func send(w http.ResponseWriter, r *http.Request, name string) {
 	h := w.Header()
 	h.Set("Content-Type", f.mediaType)
 	h.Set("Cache-Control", "no-cache")
-	if strings.HasPrefix(name, "assets/") { // their names change with what is in them
+	if strings.HasPrefix(name, "assets/") { // their names contain a hash of their content
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	h.Set("Vary", "Accept-Encoding")
@@ -115,6 +118,6 @@ func send(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the client has gone where this fails
+		_, _ = w.Write(body) // an error here means that the client has gone
 	}
 }

@@ -1,10 +1,11 @@
-// Package life peoples the buildings: agents who arrive, badge at every door
-// on their way, work, meet, eat, forget to badge out, and go home, on a
-// calendar with weekends and holidays. What it makes agrees with itself: a
-// door, a counter and the truth tell the same story.
+// Package life simulates the people of the buildings: agents who arrive, badge
+// at every door on their way, work, meet, eat, forget to badge out, and go
+// home, on a calendar with weekends and holidays. Its results agree with each
+// other: a door, a counter and the truth file describe the same movements.
 //
-// A day follows from the world, the seed and the date alone. It sends nothing
-// (package sim) and decides nothing that a reader would (Decide is asked).
+// A day depends only on the world, the seed and the date. The package sends
+// nothing (package sim does) and decides nothing that a reader would (Decide is
+// asked).
 package life
 
 import (
@@ -22,21 +23,22 @@ import (
 // Decide answers a badge as a reader with a current allowlist would.
 type Decide func(uid []byte, door catalogue.DoorID, direction catalogue.Direction, at time.Time) (granted bool, reason access.Reason)
 
-// Step is one passage of one person: a badge where there is a reader that
-// they use, and where they are afterwards.
+// Step is one person passing one door or opening: a badge where there is a
+// reader that they use, and where they are afterwards.
 type Step struct {
 	At        time.Time
 	Member    tenancy.MemberID
 	UID       []byte
-	Door      catalogue.DoorID // empty: an open passage
+	Door      catalogue.DoorID // empty: an opening without a door
 	Direction catalogue.Direction
-	Badged    bool // false: through behind somebody, or past a reader that is not there
+	Badged    bool // false: they followed somebody in, or there is no reader
 	Granted   bool
 	Reason    access.Reason
-	From, To  catalogue.SpaceID // To is From where the door stayed shut
+	From, To  catalogue.SpaceID // To equals From where the door stayed shut.
 }
 
-// Stay is the truth: a person was in a space, itself and not below it, in [From, To).
+// Stay is a part of the truth: a person was in a space, itself and not below
+// it, in [From, To).
 type Stay struct {
 	Member tenancy.MemberID  `json:"member"`
 	Space  catalogue.SpaceID `json:"space"`
@@ -44,24 +46,24 @@ type Stay struct {
 	To     time.Time         `json:"to"`
 }
 
-// Town is the people and buildings that days are lived in.
+// Town holds the people and buildings in which days are simulated.
 type Town struct {
 	network *catalogue.Network
 	seed    uint64
 	decide  Decide
 	people  []person
-	doors   map[catalogue.SpaceID][]*catalogue.Door // that lead into a space
+	doors   map[catalogue.SpaceID][]*catalogue.Door // doors that lead into a space
 	readers map[catalogue.DoorID]map[catalogue.Direction]bool
 	rooms   map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID
 	cal     map[catalogue.SiteID]catalogue.Calendar
-	events  map[catalogue.Day][]tenancy.Event // by the local day on which they begin
-	// Forgetful is how many of a hundred exits are not badged.
+	events  map[catalogue.Day][]tenancy.Event // events by the local day on which they begin
+	// Forgetful is the percentage of exits that are not badged.
 	Forgetful int
-	seats     map[catalogue.SpaceID]int // that are somebody's
-	lived     map[catalogue.Day]*day    // the last two
+	seats     map[catalogue.SpaceID]int // offices that a tenant has
+	lived     map[catalogue.Day]*day    // the spaces chosen for the two last people
 }
 
-// day is one day as it was lived: it may go on past midnight.
+// day is one simulated day: it may go on past midnight.
 type day struct {
 	steps []Step
 	stays []Stay
@@ -72,12 +74,13 @@ type person struct {
 	id    tenancy.MemberID
 	uid   []byte
 	site  catalogue.SiteID
-	works []catalogue.SpaceID // one of them each day
-	comes float64             // on a working day
-	night bool                // staff on rounds
+	works []catalogue.SpaceID // one of them is chosen each day
+	comes float64             // probability on a working day
+	night bool                // member of the staff who makes rounds
 }
 
-// New makes the town of a world. A member without a badge or a lease stays at home.
+// New returns the town of a world. A member without a badge or a lease stays at
+// home.
 func New(w *people.World, seed uint64, decide Decide) *Town {
 	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{}, events: map[catalogue.Day][]tenancy.Event{},
 		readers: map[catalogue.DoorID]map[catalogue.Direction]bool{}, rooms: map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{}, Forgetful: 5, seats: map[catalogue.SpaceID]int{}, lived: map[catalogue.Day]*day{}}
@@ -103,14 +106,14 @@ func New(w *people.World, seed uint64, decide Decide) *Town {
 			t.events[day] = append(t.events[day], e)
 		}
 	}
-	for _, list := range t.events { // who is invited goes there rather than to what is open to all
+	for _, list := range t.events { // people go to events that they are invited to rather than to public ones
 		slices.SortStableFunc(list, func(a, b tenancy.Event) int { return cmp.Compare(rank(a), rank(b)) })
 	}
 	t.settle(w)
 	return t
 }
 
-// rank of an event: the smaller its circle, the lower.
+// rank orders events: the smaller the invited circle, the lower.
 func rank(e tenancy.Event) int {
 	if e.Audience == "public" {
 		return 1 << 20
@@ -118,7 +121,7 @@ func rank(e tenancy.Event) int {
 	return len(e.Invited)
 }
 
-// settle finds everybody's badge and work.
+// settle chooses everybody's badge and place of work.
 func (t *Town) settle(w *people.World) {
 	cards := map[tenancy.MemberID][]byte{}
 	for _, c := range w.Cards {
@@ -152,9 +155,9 @@ func (t *Town) settle(w *people.World) {
 	}
 }
 
-// takes adds a lease to where a person works: an office of one's own is where
-// one is most days, while it has a seat left; what a plan includes where one
-// comes now and then, to a coworking most of all.
+// takes adds the spaces of a lease to those in which a person works: their own
+// office on most days, while it has a seat left; spaces that the plan includes
+// now and then, most of all a coworking.
 func (t *Town) takes(p *person, l tenancy.Lease, included []catalogue.SpaceID) {
 	if p.site != "" && p.site != l.Site {
 		return
@@ -179,7 +182,7 @@ func (t *Town) takes(p *person, l tenancy.Lease, included []catalogue.SpaceID) {
 			return
 		}
 	}
-	p.works, p.comes = append(p.works, included...), max(p.comes, 0.15) // no seat: now and then, to meet the others
+	p.works, p.comes = append(p.works, included...), max(p.comes, 0.15) // no seat: they come now and then, to meet the others
 }
 
 // included returns the spaces of a lease's site whose kinds its plan includes.
@@ -191,13 +194,14 @@ func (t *Town) included(l tenancy.Lease, plans map[tenancy.PlanID]tenancy.Plan) 
 	return spaces
 }
 
-// rng returns a person's chance on a day.
+// rng returns the random source of a person and a day.
 func (t *Town) rng(day catalogue.Day, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.seed^uint64(day)<<20, uint64(i)*0x9e3779b97f4a7c15+1))
 }
 
-// Day lives one local day: every step in order of time, and where everybody
-// truly was. What the night before left over comes first.
+// Day simulates one local day. It returns every step in order of time, and
+// where everybody truly was. Steps after midnight that belong to the day before
+// come first.
 func (t *Town) Day(d catalogue.Day) ([]Step, []Stay) {
 	start, end := t.network.Zone.Start(d), t.network.Zone.Start(d+1)
 	var steps []Step
@@ -208,7 +212,7 @@ func (t *Town) Day(d catalogue.Day) ([]Step, []Stay) {
 	}
 	var stays []Stay
 	for _, l := range []*day{t.live(d - 1), t.live(d)} {
-		for _, s := range l.stays { // one that goes on past midnight is a stay of each day
+		for _, s := range l.stays { // a stay that goes on past midnight is one stay on each day
 			s.From, s.To = latest(s.From, start), earliest(s.To, end)
 			if s.From.Before(s.To) {
 				stays = append(stays, s)
@@ -256,8 +260,8 @@ func (t *Town) live(d catalogue.Day) *day {
 	return t.lived[d]
 }
 
-// Rounds returns the step that somebody of a site's staff takes now, for life at
-// any hour: in by the entrance or out again.
+// Rounds returns the step that a member of a site's staff takes now, so that
+// something happens at any hour: in by the entrance, or out again.
 func (t *Town) Rounds(site catalogue.SiteID, n int, at time.Time) (Step, bool) {
 	var staff []*person
 	for i := range t.people {
@@ -278,7 +282,7 @@ func (t *Town) Rounds(site catalogue.SiteID, n int, at time.Time) (Step, bool) {
 	return s, true
 }
 
-// hall returns a site's first door from outside that is read inwards.
+// hall returns a site's first door from outside that has a reader inwards.
 func (t *Town) hall(site catalogue.SiteID) *catalogue.Door {
 	for i := range t.network.Doors {
 		if d := &t.network.Doors[i]; d.Site == site && d.From == catalogue.Outside && t.readers[d.ID][catalogue.In] {

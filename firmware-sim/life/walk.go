@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// walk is one person's day.
+// walk simulates one person's day.
 type walk struct {
 	t     *Town
 	p     *person
@@ -23,7 +23,7 @@ type walk struct {
 	stays []Stay
 }
 
-// plan lives the day; false where the person stays at home.
+// plan makes the person's day; it returns false where they stay at home.
 func (w *walk) plan(day catalogue.Day) bool {
 	c := w.t.cal[w.p.site]
 	comes := w.p.comes
@@ -40,7 +40,7 @@ func (w *walk) plan(day catalogue.Day) bool {
 		return len(w.steps) > 0
 	}
 	if slices.ContainsFunc(w.closedHours(day-1), func(e *tenancy.Event) bool { return e.EndsAt.After(zone.Start(day)) }) {
-		return false // asleep
+		return false // they sleep after a night event
 	}
 	event := w.invitation(day)
 	if w.rng.Float64() >= comes {
@@ -80,8 +80,8 @@ func (w *walk) plan(day catalogue.Day) bool {
 	return true
 }
 
-// closedHours returns the day's events of hours when offices are closed that the
-// person is of the crew of: who makes through the night does not work by day.
+// closedHours returns the day's events during closed hours of which the person
+// is in the crew: whoever stays through the night does not work by day.
 func (w *walk) closedHours(day catalogue.Day) []*tenancy.Event {
 	var list []*tenancy.Event
 	for i := range w.t.events[day] {
@@ -93,7 +93,7 @@ func (w *walk) closedHours(day catalogue.Day) []*tenancy.Event {
 	return list
 }
 
-// stayUp is at an event to its end, and moves among its spaces.
+// stayUp stays at an event to its end, and moves among its spaces.
 func (w *walk) stayUp(e *tenancy.Event) {
 	minutes := func(least, more int) time.Duration { return time.Duration(least*60+w.rng.IntN(more*60)) * time.Second }
 	w.at = latest(w.at, e.StartsAt.Add(minutes(0, 8)))
@@ -122,9 +122,9 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// invitation returns the event of the day that one goes to: most who are invited
-// do, and some of a site to what is open to all. Its chance is its own, so
-// that events change nothing else of a day.
+// invitation returns the event of the day that the person goes to: most of
+// those who are invited do, and some people of a site go to public ones. It has
+// a random source of its own, so that events change nothing else of a day.
 func (w *walk) invitation(day catalogue.Day) *tenancy.Event {
 	for i := range w.t.events[day] {
 		e := &w.t.events[day][i]
@@ -145,14 +145,14 @@ func (w *walk) invitation(day catalogue.Day) *tenancy.Event {
 	return nil
 }
 
-// text makes a number of a text.
+// text turns a text into a number for the random source.
 func text(s string) uint64 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(s)) // it cannot fail
+	_, _ = h.Write([]byte(s)) // writing to a hash cannot fail
 	return h.Sum64()
 }
 
-// attend is at an event from about its beginning to about its end.
+// attend stays at an event from about its beginning to about its end.
 func (w *walk) attend(e *tenancy.Event) {
 	if e == nil {
 		return
@@ -171,12 +171,13 @@ func (w *walk) attend(e *tenancy.Event) {
 	}
 }
 
-// around draws an hour of the day, within the day.
+// around returns a random hour near h, within the day.
 func (w *walk) around(hour, spread float64) float64 {
 	return min(23.5, max(0.2, hour+w.rng.NormFloat64()*spread))
 }
 
-// morning is a meeting, a coffee or an hour in the FabLab, and back to work.
+// morning simulates a meeting, a coffee or an hour in the FabLab, and the way
+// back to work.
 func (w *walk) morning(at time.Time, work catalogue.SpaceID) {
 	if !at.After(w.at.Add(20 * time.Minute)) {
 		return
@@ -210,7 +211,8 @@ func (w *walk) lunch(at time.Time, work catalogue.SpaceID, leave time.Time) {
 	w.goTo(work)
 }
 
-// goTo walks to a space by the doors on the way; false where one stays shut.
+// goTo walks to a space by the doors on the way. It returns false where one
+// stays shut.
 func (w *walk) goTo(target catalogue.SpaceID) bool {
 	n := w.t.network
 	for w.where != catalogue.Outside && !n.Within(target, w.where) {
@@ -241,7 +243,7 @@ func (w *walk) goHome() {
 func (w *walk) in(next catalogue.SpaceID) bool {
 	w.tick()
 	door := w.door(next, w.where)
-	if door == nil { // an open area of where one is
+	if door == nil { // an open area of the space they are in
 		w.pass(catalogue.In, next)
 		return true
 	}
@@ -258,7 +260,7 @@ func (w *walk) in(next catalogue.SpaceID) bool {
 	return s.Granted
 }
 
-// out passes to what one crosses to reach where one is.
+// out passes to the space that is crossed to reach the present one.
 func (w *walk) out() bool {
 	w.tick()
 	sp := w.t.network.Space(w.where)
@@ -281,13 +283,14 @@ func (w *walk) out() bool {
 	return true
 }
 
-// pass goes where no door is: sensors see it, readers do not.
+// pass moves where there is no door: sensors notice, readers do not.
 func (w *walk) pass(direction catalogue.Direction, to catalogue.SpaceID) {
 	w.steps = append(w.steps, Step{At: w.at, Member: w.p.id, Direction: direction, From: w.where, To: to, Granted: true})
 	w.move(to)
 }
 
-// door returns one between a space and where one comes from; the readers' first.
+// door returns a door between a space and the one before it, preferring doors
+// with readers.
 func (w *walk) door(into, from catalogue.SpaceID) *catalogue.Door {
 	var found *catalogue.Door
 	for _, d := range w.t.doors[into] {
@@ -298,7 +301,7 @@ func (w *walk) door(into, from catalogue.SpaceID) *catalogue.Door {
 	return found
 }
 
-// tick is the walk to the next door.
+// tick advances the time by the walk to the next door.
 func (w *walk) tick() {
 	w.at = w.at.Add(time.Duration(8000+w.rng.IntN(30000)) * time.Millisecond)
 }

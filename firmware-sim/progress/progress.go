@@ -1,5 +1,5 @@
-// Package progress draws one bar for long work, on a terminal only: a log is
-// no place for one.
+// Package progress draws a progress bar for long work. It draws on a terminal
+// only, never into a log.
 package progress
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Bar shows how much of a work is done. The zero Bar shows nothing.
+// Bar shows how much of some work is done. The zero Bar draws nothing.
 type Bar struct{ bar *progressbar.ProgressBar }
 
-// New begins a bar of so many steps.
+// New begins a bar of n steps.
 func New(out io.Writer, steps int, what string) Bar {
 	if f, ok := out.(*os.File); !ok || !isatty.IsTerminal(f.Fd()) {
 		return Bar{}
@@ -23,14 +23,14 @@ func New(out io.Writer, steps int, what string) Bar {
 		progressbar.OptionShowCount(), progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionClearOnFinish())}
 }
 
-// Set shows that so many steps are done. A bar that cannot be drawn is no failure.
+// Set shows that n steps are done. A bar that cannot be drawn is not an error.
 func (b Bar) Set(done int) {
 	if b.bar != nil {
 		_ = b.bar.Set(done)
 	}
 }
 
-// Finish takes the bar away.
+// Finish removes the bar.
 func (b Bar) Finish() {
 	if b.bar != nil {
 		_ = b.bar.Finish()

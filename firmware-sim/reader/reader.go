@@ -26,19 +26,19 @@ import (
 // Wait is how long a reader waits for a decision before it decides by itself.
 const Wait = time.Second
 
-// FlashSize is how many messages a reader keeps that it could not send; of
-// more the oldest are lost: who badged last is who may be inside.
+// FlashSize is how many unsent messages a reader keeps. When more come the
+// oldest are lost: whoever badged last may still be inside.
 const FlashSize = 5000
 
-// Config is what is burnt into a reader when it is commissioned.
+// Config is what a reader is given when it is put into service.
 type Config struct {
 	Device    catalogue.DeviceID
 	Site      catalogue.SiteID
 	Door      catalogue.DoorID
 	Direction catalogue.Direction
-	SiteKey   ed25519.PublicKey // verifies what it is told
+	SiteKey   ed25519.PublicKey // verifies decisions, commands and lists
 	ListKey   []byte            // hashes badges as its allowlist does; nil: it cannot decide by itself
-	ListOver  [][]byte          // list keys over the first: each hashes what the one before has
+	ListOver  [][]byte          // further list keys: each hashes the result of the one before
 	Boot      uuid.UUID
 	NewID     func() uuid.UUID
 }
@@ -58,13 +58,13 @@ type Reader struct {
 	seq     uint64
 	pending map[uuid.UUID]*asked
 	list    *wire.List
-	next    []wire.SiteKey // that the list says will sign
+	next    []wire.SiteKey // keys that a list has announced
 	flash   []*wire.Message
-	Lost    int // messages that the flash had no room for
+	Lost    int // messages lost because the flash was full
 
 	locked    bool
 	heldUntil time.Time
-	obeyed    map[uuid.UUID]time.Time // commands, until they could not be obeyed again
+	obeyed    map[uuid.UUID]time.Time // commands that were obeyed, kept until they expire
 	lastDone  uuid.UUID               // the last of them
 }
 
@@ -84,8 +84,8 @@ func (r *Reader) message(what wire.What, at time.Time) *wire.Message {
 	return &wire.Message{Topic: wire.Topic{Site: r.Site, Device: r.Device, What: what}, ID: r.NewID(), At: at.UTC().Truncate(time.Millisecond), HasSeq: true, Seq: r.seq, Boot: r.Boot}
 }
 
-// Badge takes a badge and returns the message that asks. An exit does not
-// wait: the lock is mechanical, and the read only records.
+// Badge takes a badge and returns the message that asks for a decision. An exit
+// does not wait: its lock is mechanical, and the read only records.
 func (r *Reader) Badge(c wire.Credential, now time.Time) (*wire.Message, *Outcome) {
 	m := r.message(wire.Badge, now)
 	m.Badge = &wire.BadgeBody{Credential: c}
@@ -97,7 +97,7 @@ func (r *Reader) Badge(c wire.Credential, now time.Time) (*wire.Message, *Outcom
 	return m, nil
 }
 
-// Status makes the message in which the reader tells of itself.
+// Status returns the message in which the reader describes itself.
 func (r *Reader) Status(now time.Time, online bool, firmware string) *wire.Message {
 	m := r.message(wire.Status, now)
 	lists := wire.ListForm2
@@ -113,7 +113,7 @@ func (r *Reader) Status(now time.Time, online bool, firmware string) *wire.Messa
 	return m
 }
 
-// DoorIs makes the message of its door contact.
+// DoorIs returns the message of its door contact.
 func (r *Reader) DoorIs(state wire.DoorState, now time.Time) *wire.Message {
 	m := r.message(wire.Door, now)
 	m.Door = state
@@ -144,7 +144,8 @@ func (r *Reader) Acknowledged(id uuid.UUID) {
 	}
 }
 
-// Unsent returns what the flash holds and is to be sent (again), oldest first.
+// Unsent returns the messages in the flash that are to be sent (again), oldest
+// first.
 func (r *Reader) Unsent() []*wire.Message {
 	var list []*wire.Message
 	for _, m := range r.flash {
@@ -155,8 +156,8 @@ func (r *Reader) Unsent() []*wire.Message {
 	return list
 }
 
-// Decision takes a decision. It is obeyed where it is signed by the site for
-// this reader, answers a read that waits, and is not past its time.
+// Decision takes a decision. The reader obeys it where it is signed by the site
+// for this reader, answers a read that waits, and has not expired.
 func (r *Reader) Decision(payload []byte, now time.Time) *Outcome {
 	d, err := verified(r, wire.VerifyDecision, payload)
 	if err != nil {
@@ -166,7 +167,7 @@ func (r *Reader) Decision(payload []byte, now time.Time) *Outcome {
 		return nil
 	}
 	delete(r.pending, d.Request)
-	r.Acknowledged(d.Request) // what is decided was committed
+	r.Acknowledged(d.Request) // a read that was decided has been committed
 	o := &Outcome{Request: d.Request, Granted: d.Granted, Reason: d.Reason, By: "decision"}
 	if d.Granted {
 		o.Open = time.Duration(d.OpenMS) * time.Millisecond
@@ -174,8 +175,8 @@ func (r *Reader) Decision(payload []byte, now time.Time) *Outcome {
 	return o
 }
 
-// Tick decides by itself what has waited long enough, and returns what it did
-// and the messages that tell of it.
+// Tick decides the reads that have waited long enough. It returns what the
+// reader did and the messages that report it.
 func (r *Reader) Tick(now time.Time) (outcomes []Outcome, messages []*wire.Message) {
 	for id, a := range r.pending {
 		if now.Sub(a.since) < Wait {
@@ -218,7 +219,7 @@ func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
 	return refused
 }
 
-// hashed returns a credential as the list has it.
+// hashed returns a credential's hash as the list has it.
 func (r *Reader) hashed(c wire.Credential) [32]byte {
 	h := wire.HashCredential(r.ListKey, c)
 	for _, key := range r.ListOver {
@@ -240,8 +241,9 @@ func (r *Reader) Allowlist(payload []byte) bool {
 	return true
 }
 
-// verified reads what the site has signed, by its key or by one that a list of
-// that key has announced: from then on that is the site's.
+// verified checks the site's signature, by its key or by one that a list signed
+// with that key has announced. An announced key that has signed becomes the
+// site's key.
 func verified[T any](r *Reader, verify func(ed25519.PublicKey, catalogue.DeviceID, []byte) (T, error), payload []byte) (T, error) {
 	v, err := verify(r.SiteKey, r.Device, payload)
 	for _, k := range r.next {
@@ -259,7 +261,7 @@ func verified[T any](r *Reader, verify func(ed25519.PublicKey, catalogue.DeviceI
 	return v, err
 }
 
-// keys returns the ids of those that it verifies by.
+// keys returns the ids of the keys that it verifies by.
 func (r *Reader) keys() []string {
 	ids := []string{}
 	if len(r.SiteKey) > 0 {
@@ -271,7 +273,7 @@ func (r *Reader) keys() []string {
 	return ids
 }
 
-// Version returns the version of the list applied, "" without one.
+// Version returns the version of the list that is applied, "" without one.
 func (r *Reader) Version() string {
 	if r.list == nil {
 		return ""
@@ -279,8 +281,8 @@ func (r *Reader) Version() string {
 	return strconv.FormatInt(r.list.Version, 10)
 }
 
-// Command takes a command and says what the lock does: obeyed once, signed,
-// and not past its time.
+// Command takes a command and returns what the lock does. A command is obeyed
+// once, where it is signed and has not expired.
 func (r *Reader) Command(payload []byte, now time.Time) *Outcome {
 	c, err := verified(r, wire.VerifyCommand, payload)
 	if err != nil || now.After(c.NotAfter) {
@@ -307,11 +309,12 @@ func (r *Reader) Command(payload []byte, now time.Time) *Outcome {
 	return &Outcome{Request: c.ID, Reason: c.Kind, By: "held"}
 }
 
-// Held reports whether the door stands unlocked at a moment.
+// Held reports whether the door is held unlocked at an instant.
 func (r *Reader) Held(now time.Time) bool { return now.Before(r.heldUntil) }
 
-// Reboot loses what only memory held: reads that waited are sent as asked,
-// and numbering begins anew. The flash and the list stay.
+// Reboot drops what only memory held: reads that waited are sent without a
+// decision of the reader, and numbering starts again. The flash and the list
+// stay.
 func (r *Reader) Reboot(boot uuid.UUID) {
 	r.Boot, r.seq = boot, 0
 	r.pending = map[uuid.UUID]*asked{}

@@ -12,15 +12,15 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Sent is one message and when its device sends it. A badge says who passes,
-// so that a live reader can ask instead.
+// Sent is one message and when its device sends it. A badge keeps who passes,
+// so that a live reader can ask for a decision.
 type Sent struct {
 	At      time.Time
 	Message *wire.Message
-	Step    *life.Step // of a badge
+	Step    *life.Step // set for a badge
 }
 
-// How often sensors say again what has not changed: within what a value holds.
+// How often sensors repeat an unchanged value: more often than a value is held.
 const (
 	counterAgain = 25 * time.Minute
 	sensorAgain  = 50 * time.Minute
@@ -30,7 +30,8 @@ const (
 	statusEvery  = 6 * time.Hour
 )
 
-// namespace is what the simulator's message ids derive in: the same seed makes the same ids.
+// namespace is the UUID namespace of the simulator's message ids: the same seed
+// makes the same ids.
 var namespace = uuid.MustParse("4f5d3c1e-2b7a-5e0c-8d41-9a3c5f6e7b21")
 
 // devices makes the messages of the network's devices from what people do.
@@ -69,12 +70,13 @@ func newDevices(n *catalogue.Network, town *life.Town, seed uint64, dead int) *d
 	return d
 }
 
-// boot returns a device's since the beginning of time as the seed has it.
+// boot returns the boot id that a device has had since the beginning of time,
+// derived from the seed.
 func (d *devices) boot(id catalogue.DeviceID) uuid.UUID {
 	return uuid.NewSHA1(namespace, []byte("boot|"+string(id)+"|"+time.Duration(d.seed).String()))
 }
 
-// day makes all messages of one local day, in order of time.
+// day returns all messages of one local day, in order of time.
 func (d *devices) day(day catalogue.Day) ([]Sent, []life.Stay) {
 	steps, stays := d.town.Day(day)
 	var out []Sent
@@ -84,7 +86,7 @@ func (d *devices) day(day catalogue.Day) ([]Sent, []life.Stay) {
 	out = append(out, d.sensors(day, steps)...)
 	out = append(out, d.statuses(day)...)
 	slices.SortStableFunc(out, func(a, b Sent) int { return a.At.Compare(b.At) })
-	for i := range out { // numbered in the order of sending
+	for i := range out { // numbers follow the order of sending
 		m := out[i].Message
 		dev := m.Topic.Device
 		d.seq[dev]++
@@ -94,8 +96,8 @@ func (d *devices) day(day catalogue.Day) ([]Sent, []life.Stay) {
 	return out, stays
 }
 
-// statuses returns what every device says of itself now and then. Batteries run
-// down over half a year, from where the seed has them.
+// statuses returns the status messages of every device. Batteries run down over
+// half a year, from a level that the seed decides.
 func (d *devices) statuses(day catalogue.Day) []Sent {
 	var out []Sent
 	for i := range d.network.Devices {
@@ -124,7 +126,7 @@ func (d *devices) message(dev catalogue.DeviceID, w wire.What, at time.Time) *wi
 	return &wire.Message{Topic: wire.Topic{Site: d.network.Device(dev).Site, Device: dev, What: w}, At: at.UTC().Truncate(time.Millisecond)}
 }
 
-// passage returns what a door's devices say of one step.
+// passage returns the messages of a door's devices for one step.
 func (d *devices) passage(s *life.Step) []Sent {
 	var out []Sent
 	if id := d.readers[s.Door][s.Direction]; s.Badged && id != "" {
@@ -142,7 +144,7 @@ func (d *devices) passage(s *life.Step) []Sent {
 	return out
 }
 
-// sensors watches the steps of a day minute by minute.
+// sensors returns the messages of all sensors, computed minute by minute.
 func (d *devices) sensors(day catalogue.Day, steps []life.Step) []Sent {
 	w := watch{d: d, inside: d.town.Midnight(day), last: map[catalogue.DeviceID]said{}, flow: map[catalogue.DeviceID][2]int{},
 		rng: rand.New(rand.NewPCG(d.seed, uint64(day)))}
@@ -157,7 +159,7 @@ func (d *devices) sensors(day catalogue.Day, steps []life.Step) []Sent {
 	return w.out
 }
 
-// watch is the sensors' view of a day.
+// watch is the state of the sensors during a day.
 type watch struct {
 	d      *devices
 	inside map[catalogue.SpaceID]int
@@ -190,7 +192,7 @@ func (w *watch) step(s *life.Step) {
 	}
 }
 
-// look has every sensor speak that has something to say.
+// look lets every sensor send whose value has changed or is due.
 func (w *watch) look(at time.Time, first bool) {
 	desk := map[catalogue.SpaceID]int{}
 	for i := range w.d.network.Devices {
@@ -221,7 +223,7 @@ func (w *watch) look(at time.Time, first bool) {
 	}
 }
 
-// say sends a value that changed, or that was not said for a while.
+// say sends a value that changed, or that was not sent for a while.
 func (w *watch) say(dev *catalogue.Device, at time.Time, what wire.What, value int, again time.Duration) {
 	last, before := w.last[dev.ID]
 	if before && last.value == value && at.Sub(last.at) < again {
@@ -251,7 +253,8 @@ func (w *watch) flowed(dev *catalogue.Device, at time.Time, first bool) {
 	w.out = append(w.out, Sent{At: at, Message: m})
 }
 
-// air follows the people of a room: what they breathe out stays a while.
+// air computes a room's CO₂ from the people in it: what they breathe out stays
+// a while.
 func (w *watch) air(dev *catalogue.Device, at time.Time, count int) {
 	last, before := w.last[dev.ID]
 	if before && at.Sub(last.at) < airEvery {

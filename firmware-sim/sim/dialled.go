@@ -9,7 +9,7 @@ import (
 // Dialled is a Link over MQTT.
 type Dialled struct{ *mqttclient.Client }
 
-// Subscribe has handle called for what comes on the filter's topics.
+// Subscribe calls handle for every message on the filter's topics.
 func (d Dialled) Subscribe(ctx context.Context, filter string, handle func(topic string, payload []byte)) error {
 	return d.Client.Subscribe(ctx, filter, handle)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/lorntech/totem/internal/people"
 )
 
-// Publisher takes a message and returns when there is room for the next; it
-// is delivered once, or again after a fault.
+// Publisher takes a message and returns when there is room for the next; a
+// message is delivered once, or again after a fault.
 type Publisher interface {
 	Publish(topic string, payload []byte) error
 	Drain(ctx context.Context) error
@@ -24,10 +24,11 @@ type Config struct {
 	World  *people.World
 	Seed   uint64
 	Faults Faults
-	Truth  io.Writer // JSON lines of who really was where; nil: nobody asks
-	// Forgetful is how many of a hundred exits are not badged; default 5.
+	Truth  io.Writer // JSON lines: who really was where; nil: not written
+	// Forgetful is the percentage of exits that are not badged; default 5.
 	Forgetful *int
-	// Progress is told how many of all days are done, and how many messages; may be nil.
+	// Progress is called with how many of all days are done, and how many
+	// messages; it may be nil.
 	Progress func(days, of, messages int)
 }
 
@@ -62,7 +63,8 @@ func New(cfg Config) (*Sim, error) {
 	return s, nil
 }
 
-// day makes the next day's messages as they arrive, and tells the truth.
+// day returns the next day's messages in their order of arrival, and writes the
+// truth.
 func (s *Sim) day(d catalogue.Day) ([]Sent, int, error) {
 	messages, stays := s.devices.day(d)
 	s.days++
@@ -77,9 +79,9 @@ func (s *Sim) day(d catalogue.Day) ([]Sent, int, error) {
 	return s.cfg.Faults.onAir(messages, s.cfg.Seed, s.days), len(stays), nil
 }
 
-// History lives the days [from, to] and sends them as fast as p takes them:
-// readers have decided by themselves, sensors tell of the past. Nothing of
-// after until is sent.
+// History simulates the days [from, to] and sends them as fast as p takes them:
+// readers have decided by themselves, sensors report the past. Nothing later
+// than until is sent.
 func (s *Sim) History(ctx context.Context, p Publisher, from, to catalogue.Day, until time.Time) (Summary, error) {
 	var sum Summary
 	for d := from; d <= to; d++ {

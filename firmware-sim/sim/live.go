@@ -29,8 +29,9 @@ type Link interface {
 type LiveConfig struct {
 	SiteKeys map[catalogue.SiteID]ed25519.PublicKey
 	ListKey  []byte
-	Sites    []catalogue.SiteID // only these; none: all
-	// Connect makes a link for the devices of the sites; it is called again when one ends.
+	Sites    []catalogue.SiteID // only these sites; none: all
+	// Connect opens a link for the devices of the sites; it is called again
+	// when one ends.
 	Connect func(ctx context.Context) (Link, error)
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -38,12 +39,13 @@ type LiveConfig struct {
 
 const (
 	liveTick = 100 * time.Millisecond
-	// roundsEvery is about how often somebody of the staff passes at each site.
+	// roundsEvery is about how often a member of the staff passes a door at
+	// each site.
 	roundsEvery = 20 * time.Second
 	firmware    = "sim-1.0"
 )
 
-// heard is something that a reader was sent.
+// heard is a message that a reader was sent.
 type heard struct {
 	topic   string
 	payload []byte
@@ -62,7 +64,7 @@ type live struct {
 	flying  []*wire.Message
 }
 
-// Live lives from now on until ctx ends, at any hour of the day.
+// Live simulates from now on until ctx ends, at any hour of the day.
 func (s *Sim) Live(ctx context.Context, c LiveConfig) error {
 	l := &live{Sim: s, LiveConfig: c, readers: map[catalogue.DeviceID]*reader.Reader{}, inbox: make(chan heard, 10000),
 		rounds: map[catalogue.SiteID]time.Time{}, walks: map[catalogue.SiteID]int{}}
@@ -79,7 +81,7 @@ func (s *Sim) Live(ctx context.Context, c LiveConfig) error {
 	}
 	for ctx.Err() == nil {
 		if err := l.connected(ctx); err != nil && ctx.Err() == nil {
-			c.Log.Warn("the simulator is off the air; trying again", "error", err)
+			c.Log.Warn("the simulator has no connection; trying again", "error", err)
 			pause(ctx, 2*time.Second)
 		}
 	}
@@ -93,7 +95,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// connected returns life with one link, until it ends.
+// connected runs the simulation over one link until it ends, and returns why it
+// ended.
 func (l *live) connected(ctx context.Context) error {
 	link, err := l.Connect(ctx)
 	if err != nil {
@@ -106,7 +109,7 @@ func (l *live) connected(ctx context.Context) error {
 			if err := link.Subscribe(ctx, filter, func(topic string, payload []byte) {
 				select {
 				case l.inbox <- heard{strings.Clone(topic), slices.Clone(payload)}:
-				default: // a reader that is told too much misses some
+				default: // a reader that is sent too much at once misses some messages
 				}
 			}); err != nil {
 				return err
@@ -139,7 +142,7 @@ func (l *live) connected(ctx context.Context) error {
 	}
 }
 
-// greet tells that every device is there, and sends what was kept.
+// greet sends every device's status as online, and what the readers had kept.
 func (l *live) greet(link Link) error {
 	now := l.Now()
 	for _, d := range l.cfg.World.Network.Devices {
@@ -160,7 +163,7 @@ func (l *live) greet(link Link) error {
 	return nil
 }
 
-// farewell says that every device goes, as a last will would.
+// farewell sends every device's status as offline, as a last will would.
 func (l *live) farewell(link Link) error {
 	now := l.Now()
 	for _, d := range l.cfg.World.Network.Devices {
@@ -200,12 +203,12 @@ func (l *live) publish(link Link, m *wire.Message) error {
 	return link.Publish(m.Topic.String(), payload)
 }
 
-// settle drops from the readers' flash what the service has committed.
+// settle drops acknowledged messages from the readers' flash.
 func (l *live) settle(ctx context.Context, link Link) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if err := link.Drain(ctx); err != nil {
-		return nil // not all of it yet
+		return nil // not all of it is acknowledged yet
 	}
 	for _, m := range l.flying {
 		if r := l.readers[m.Topic.Device]; r != nil {
@@ -216,7 +219,7 @@ func (l *live) settle(ctx context.Context, link Link) error {
 	return nil
 }
 
-// told gives a reader what it was sent.
+// told gives a reader a message that it was sent.
 func (l *live) told(link Link, h heard) error {
 	parts := strings.Split(h.topic, "/")
 	if len(parts) != 5 {
@@ -231,7 +234,7 @@ func (l *live) told(link Link, h heard) error {
 	case wire.Decision:
 		r.Decision(h.payload, now)
 	case wire.Command:
-		if r.Command(h.payload, now) != nil { // its status says that it obeyed
+		if r.Command(h.payload, now) != nil { // its status reports that it obeyed
 			return l.status(link, r.Device, now, true)
 		}
 	case wire.Allowlist:
@@ -242,7 +245,7 @@ func (l *live) told(link Link, h heard) error {
 	return nil
 }
 
-// tick lives what is due, and has readers decide what has waited.
+// tick sends what is due, and lets readers decide what has waited long enough.
 func (l *live) tick(link Link) error {
 	now := l.Now()
 	if err := l.due(link, now); err != nil {
@@ -264,7 +267,8 @@ func (l *live) tick(link Link) error {
 	return nil
 }
 
-// due sends what the day has brought by now; a badge asks.
+// sendDue publishes today's messages whose time has come; badges go through
+// their reader, so that it waits for the answer.
 func (l *live) due(link Link, now time.Time) error {
 	if day := l.cfg.World.Network.Zone.At(now).Day; day != l.day {
 		messages, _, err := l.Sim.day(day)
@@ -272,7 +276,7 @@ func (l *live) due(link Link, now time.Time) error {
 			return err
 		}
 		l.day, l.today = day, messages
-		// What of today is past already was history's.
+		// What is already past today was sent as history.
 		l.today = slices.DeleteFunc(l.today, func(s Sent) bool { return s.At.Before(now.Add(-liveTick)) })
 	}
 	for len(l.today) > 0 && !l.today[0].At.After(now) {
@@ -296,7 +300,7 @@ func (l *live) happen(link Link, s Sent, now time.Time) error {
 	if r := l.readers[m.Topic.Device]; r != nil && m.Topic.What == wire.Door {
 		m = r.DoorIs(m.Door, now)
 	} else {
-		// A new life, a new numbering: history's was another boot's.
+		// Numbering begins with a new boot id: history used another.
 		m.ID, m.HasSeq, m.Seq, m.Boot = uuid.Must(uuid.NewV7()), false, 0, uuid.Nil
 	}
 	return l.publish(link, m)
@@ -311,14 +315,14 @@ func (l *live) badge(link Link, id catalogue.DeviceID, s *life.Step, now time.Ti
 	return l.publish(link, m)
 }
 
-// round has somebody of the staff pass at a site now and then.
+// round lets a member of the staff pass a door of a site now and then.
 func (l *live) round(link Link, site catalogue.SiteID, now time.Time) error {
 	next, begun := l.rounds[site]
 	if begun && now.Before(next) {
 		return nil
 	}
 	wait := roundsEvery
-	if !begun { // not all sites at once
+	if !begun { // not all sites at the same moment
 		wait = time.Duration(2+3*len(l.rounds)) * time.Second
 		l.rounds[site] = now.Add(wait)
 		return nil

@@ -9,22 +9,23 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Faults are what goes wrong between a device and the broker. The zero value
-// is a perfect network.
+// Faults describes what goes wrong between a device and the broker. The zero
+// value is a perfect network.
 type Faults struct {
-	Loss    float64       // of a hundred sensor messages, so many never arrive; readers keep theirs
-	Repeat  float64       // of a hundred messages, so many come twice
-	Reorder time.Duration // a message may be overtaken by those up to this much later
-	Offline time.Duration // once a day each reader is away this long, and sends what it kept afterwards
-	Drift   time.Duration // so much a day each device's clock gains or loses, up to half an hour
+	Loss    float64       // percentage of sensor messages that never arrive; readers keep theirs
+	Repeat  float64       // percentage of messages that arrive twice
+	Reorder time.Duration // a message may arrive after messages sent up to this much later
+	Offline time.Duration // once a day each reader is offline this long, and sends afterwards what it kept
+	Drift   time.Duration // each device's clock gains or loses this much a day, up to half an hour
 	Sync    int           // days after which a clock is set right again; 0: never
-	Dead    int           // sensors that never say anything
+	Dead    int           // number of sensors that never send anything
 }
 
-// maxDrift keeps a drifting clock within what a technician would leave.
+// maxDrift bounds how far a drifting clock may be off: a technician would set
+// it right.
 const maxDrift = 30 * time.Minute
 
-// onAir returns what of a day's messages arrives, in the order in which it does.
+// onAir returns the messages of a day that arrive, in their order of arrival.
 func (f Faults) onAir(day []Sent, seed uint64, nth int) []Sent {
 	if f == (Faults{Dead: f.Dead}) {
 		return day
@@ -70,7 +71,7 @@ func (f Faults) onAir(day []Sent, seed uint64, nth int) []Sent {
 	return out
 }
 
-// drift sets a message's instant as its device's clock shows it.
+// drift sets a message's at to what its device's clock shows.
 func (f Faults) drift(m *wire.Message, seed uint64, nth int) {
 	if f.Drift == 0 {
 		return

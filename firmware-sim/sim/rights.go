@@ -1,6 +1,6 @@
-// Package sim puts readers, sensors and people on the air: as history, as
-// fast as the service takes it, or live. It is what `totem demo` and the
-// firmware-sim command run.
+// Package sim runs simulated readers, sensors and people: as history, as fast
+// as the service takes it, or live. `totem demo` and the firmware-sim command
+// use it.
 package sim
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// decider answers as readers with current lists of a world would: history
-// has no service to ask.
+// decider answers as readers with current lists would: while history is made
+// there is no service to ask.
 func decider(w *people.World) (life.Decide, error) {
 	book := tenancy.NewBook(w.Network)
 	if err := fill(book, w); err != nil {
@@ -29,7 +29,7 @@ func decider(w *people.World) (life.Decide, error) {
 	}, nil
 }
 
-// localHash knows a badge within this process only.
+// localHash identifies a badge within this process only.
 func localHash(uid []byte) tenancy.CredentialHash { return sha256.Sum256(uid) }
 
 func fill(b *tenancy.Book, w *people.World) error {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// candidates returns the credentials that may be on a door's list at all, in the
+// candidates returns the credentials that may appear on a door's list, in the
 // list's order.
 func (x *Index) candidates(d *door) []uint32 {
 	x.listing.Do(x.layOutCandidates)
@@ -16,7 +16,8 @@ func (x *Index) candidates(d *door) []uint32 {
 }
 
 // layOutCandidates turns each credential's doors into each door's credentials:
-// most badges open few doors, and a list must not look at all the others.
+// most badges open few doors, and making a list must not look at all the
+// others.
 func (x *Index) layOutCandidates() {
 	for n := range x.credentials {
 		if x.credentials[n].status == active {

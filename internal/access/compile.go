@@ -10,20 +10,20 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Compiler knows what does not change with rights: which doors lead to which
+// Compiler holds what does not change with rights: which doors lead to which
 // spaces, and the sites' calendars.
 type Compiler struct {
 	network *catalogue.Network
 	doors   []door
 	sites   map[catalogue.SiteID]int
-	atSite  []bits                     // the doors of each
-	toward  map[catalogue.SpaceID]bits // doors that lead to a space or to what must be crossed
-	ofKind  map[kindAt]bits            // the same for all spaces of a kind at a site
+	atSite  []bits                     // doors of each site
+	toward  map[catalogue.SpaceID]bits // doors that lead to a space or to a space crossed to reach it
+	ofKind  map[kindAt]bits            // doors of all spaces of a kind at a site; every schedule and lease shares them
 }
 
 type kindAt struct {
 	kind catalogue.SpaceKind
-	site catalogue.SiteID // empty: any
+	site catalogue.SiteID // empty: any site
 }
 
 // NewCompiler prepares a network.
@@ -95,7 +95,7 @@ func (c *Compiler) Compile(book *tenancy.Book, lockdowns []tenancy.Lockdown) *In
 	return x
 }
 
-// people are the members while an index is made.
+// people holds the members while an index is compiled.
 type people struct {
 	byID    map[tenancy.MemberID]*member
 	tenants map[tenancy.TenantID][]*member
@@ -103,7 +103,7 @@ type people struct {
 
 func (c *Compiler) compilePeople(book *tenancy.Book) people {
 	n := book.Size().Members
-	all := make([]member, 0, n) // together in memory, and never grown
+	all := make([]member, 0, n) // one allocation for all of them: it never grows
 	p := people{byID: make(map[tenancy.MemberID]*member, n), tenants: make(map[tenancy.TenantID][]*member, book.Size().Tenants)}
 	for m := range book.MembersUnordered() {
 		all = append(all, member{id: m.ID, responder: slices.Contains(m.Roles, tenancy.Responder)})
@@ -122,7 +122,8 @@ func (c *Compiler) compilePeople(book *tenancy.Book) people {
 	return p
 }
 
-// compileLeases gives leases to whom they serve, and returns them by tenant.
+// compileLeases attaches each lease to the members it serves, and returns the
+// leases by tenant.
 func (c *Compiler) compileLeases(p people, book *tenancy.Book) map[tenancy.TenantID][]*compiled {
 	byTenant := map[tenancy.TenantID][]*compiled{}
 	schedules := map[tenancy.ScheduleID]*schedule{}
@@ -158,7 +159,8 @@ func (c *Compiler) compileLeases(p people, book *tenancy.Book) map[tenancy.Tenan
 	return byTenant
 }
 
-// compilePass finds by which leases of its host's tenant a pass opens what.
+// compilePass finds which spaces a pass opens, and by which leases of its
+// host's tenant.
 func (c *Compiler) compilePass(book *tenancy.Book, v tenancy.Pass, leases map[tenancy.TenantID][]*compiled) *pass {
 	out := &pass{id: v.ID, doors: newBits(len(c.network.Doors))}
 	host, _ := book.Member(v.Host)
@@ -196,7 +198,7 @@ func (p people) serve(l tenancy.Lease, cl *compiled) {
 	}
 }
 
-// compileSchedule lays a schedule out; one that does not exist has no window.
+// compileSchedule compiles a schedule; one that does not exist has no window.
 func compileSchedule(book *tenancy.Book, id tenancy.ScheduleID) *schedule {
 	if id == tenancy.Always {
 		return &schedule{always: true}
@@ -267,7 +269,8 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *tenancy.Book, le
 	}
 }
 
-// compileFormers keeps whose badges were, for reads of before they changed hands.
+// compileFormers keeps former holders of badges, for reads made before a badge
+// changed hands.
 func (c *Compiler) compileFormers(x *Index, p people, book *tenancy.Book) {
 	for list := range book.Formers() {
 		if x.formers == nil {
@@ -275,7 +278,7 @@ func (c *Compiler) compileFormers(x *Index, p people, book *tenancy.Book) {
 		}
 		for _, f := range list {
 			m := p.byID[f.Member]
-			if m == nil && f.Member != "" { // deleted since, and not erased: it is still theirs
+			if m == nil && f.Member != "" { // deleted since but not erased: the badge was still theirs then
 				m = &member{id: f.Member}
 			}
 			x.formers[f.Lookup] = append(x.formers[f.Lookup], former{f.Until.UnixMilli(),

@@ -1,10 +1,12 @@
-// Package access decides who may pass (rules 4). Rights are compiled, at
-// each change, into an immutable Index; asking it is arithmetic: no lock, no
-// allocation, no I/O.
+// Package access decides who may pass (rules 4). At each change it compiles all
+// rights into an immutable Index; asking the Index is arithmetic, without
+// locks, allocations or I/O:
 //
-// It also lays out what a reader may decide by itself (Entries) and which
-// doors public events hold open (Unlocks). It knows neither where rights are
-// kept nor how a reader is told.
+//	answer := index.Decide(question, whereabouts)
+//
+// It also computes what a reader may decide by itself (Entries) and which doors
+// public events hold open (Unlocks). Where rights are stored, and how a reader
+// is informed, is for its callers.
 package access
 
 import (
@@ -15,7 +17,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Reason says why a read is granted or refused; the codes are those of rules 4.1 and 4.9.
+// Reason is why a read is granted or refused: the codes of rules 4.1 and 4.9.
 type Reason string
 
 // The reasons.
@@ -38,8 +40,8 @@ const (
 	LeaseNotStarted     Reason = "lease-not-started"
 	LeaseEnded          Reason = "lease-ended"
 	NoRight             Reason = "no-right"
-	// Unavailable refuses where the ledger cannot say where a member is: nobody
-	// is let into a space that is marked for anti-passback on a guess.
+	// Unavailable refuses where the ledger cannot tell where a member is:
+	// nobody enters a space marked for anti-passback on a guess.
 	Unavailable Reason = "unavailable"
 )
 
@@ -57,8 +59,8 @@ type Question struct {
 	Credential tenancy.CredentialHash // its lookup hash
 	Door       catalogue.DoorID
 	Direction  catalogue.Direction
-	At         time.Time // t: the read's at
-	Received   time.Time // zero: a check, never stale
+	At         time.Time // t of rules 4: the read's at
+	Received   time.Time // zero: a check, which is never stale
 	Offline    bool      // the reader has decided by itself
 	Disabled   bool      // the reader is disabled
 }
@@ -70,30 +72,31 @@ type Position struct {
 	At    time.Time
 }
 
-// Whereabouts knows where members' reads have left them. It is asked only at
-// doors into spaces that are marked for anti-passback.
+// Whereabouts reports where members are. It is asked only at doors into spaces
+// that are marked for anti-passback.
 type Whereabouts interface {
 	// Last returns where the member's last granted read at or before t left
-	// them; an error where that cannot be known.
+	// them. It returns an error where that cannot be known.
 	Last(m tenancy.MemberID, t time.Time) (Position, bool, error)
 }
 
-// Answer is what decide says. Lease is the one that grants or that explains
-// the refusal; Subject is whose credential it is, zero where it is unknown.
+// Answer is the result of Decide. Lease is the lease that grants, or the one
+// that explains the refusal; Subject is the credential's holder, zero where it
+// is unknown.
 type Answer struct {
 	Granted       bool
 	Reason        Reason
 	Lease         tenancy.LeaseID
 	Subject       visit.Subject
-	PassbackAlert bool // granted, and an alarm is due: entered twice without leaving
+	PassbackAlert bool // granted, but an alarm is due: entered twice without leaving
 }
 
-// Decide answers a question by rules 4.1: the first that applies. w may be nil:
-// then nobody's whereabouts are known.
+// Decide answers a question by rules 4.1: the first rule that applies. w may be
+// nil: then nobody's whereabouts are known.
 func (x *Index) Decide(q Question, w Whereabouts) Answer {
 	unix := q.At.UnixMilli()
 	cred := x.credential(q.Credential)
-	if len(x.formers) > 0 && (q.Offline || q.Received.IsZero()) { // of then, not of now
+	if len(x.formers) > 0 && (q.Offline || q.Received.IsZero()) { // the catalogue of that time, not of now
 		cred = x.holder(q.Credential, unix)
 	}
 	var a Answer
@@ -142,8 +145,8 @@ func (x *Index) barred(q *Question, c *credential, unix int64) Reason {
 	return ""
 }
 
-// lockedDown reports whether the site is in lockdown: now, or for a read that is
-// history already, then.
+// lockedDown reports whether the site is in lockdown now or, for a read in the
+// past, was then.
 func (x *Index) lockedDown(site int, q *Question) bool {
 	for i := range x.lockdowns {
 		k := &x.lockdowns[i]
@@ -170,7 +173,7 @@ func (x *Index) right(a *Answer, c *credential, d *door, unix int64) {
 	if c.member != nil && x.byLease(a, c.member, d, unix) {
 		return
 	}
-	if c.pass != nil && c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // its time is the credential's
+	if c.pass != nil && c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // the pass's time is its credential's
 		a.Granted, a.Reason, a.Lease = true, Pass, ""
 		return
 	}
@@ -201,11 +204,11 @@ func (x *Index) byLease(a *Answer, m *member, d *door, unix int64) bool {
 	return false
 }
 
-// granted is above every rank of a refusal.
+// granted ranks above every refusal.
 const granted = 5
 
-// test says why a lease does not grant at a local time, and how good a reason
-// that is: the higher the better.
+// test returns why a lease does not grant at a local time, and the rank of that
+// reason: the higher the better.
 func (l *compiled) test(t catalogue.Local, holidays catalogue.HolidaySet) (Reason, int) {
 	switch {
 	case t.Day < l.startsOn:
@@ -260,7 +263,7 @@ func (x *Index) passback(a *Answer, q *Question, c *credential, d *door, w Where
 	a.PassbackAlert = true
 }
 
-// dayBegan returns the last 04:00 local at or before t.
+// dayBegan returns the last 04:00 local time at or before t.
 func (x *Index) dayBegan(t time.Time) time.Time {
 	day := x.network.Zone.At(t).Day
 	if began := x.network.Zone.Instant(day, dayBegins); !began.After(t) {
@@ -269,7 +272,8 @@ func (x *Index) dayBegan(t time.Time) time.Time {
 	return x.network.Zone.Instant(day-1, dayBegins)
 }
 
-// floorSecond returns the Unix second of a Unix millisecond, also before 1970.
+// floorSecond returns the Unix second of a Unix millisecond, rounded down also
+// before 1970.
 func floorSecond(ms int64) int64 {
 	s := ms / 1000
 	if ms%1000 < 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Rule is which of the rules of deciding gave an answer.
+// Rule is the rule of deciding that gave an answer.
 type Rule string
 
 // The rules, in the order in which they are tried.
@@ -19,7 +19,7 @@ const (
 	RuleCredential   Rule = "credential"    // unknown, lost, revoked, out of date
 	RuleLockdown     Rule = "lockdown"      // only responders
 	RuleRight        Rule = "right"         // a right opens the door
-	RuleAntiPassback Rule = "anti-passback" // in already
+	RuleAntiPassback Rule = "anti-passback" // the member is inside already
 	RuleNoRight      Rule = "no-right"      // none of the rights opens the door
 )
 
@@ -49,16 +49,16 @@ type Tried struct {
 	Right  Reason            // staff, lease, pass or event
 	Lease  tenancy.LeaseID   // of a lease
 	ID     string            // of a pass or an event
-	Space  catalogue.SpaceID // by which it opens the door; empty: it does not reach it
+	Space  catalogue.SpaceID // the space of the right by which it opens the door; empty: it does not reach the door
 	From   time.Time         // when the right begins; zero: without bound
 	To     time.Time         // when it ends, excluded; zero: without bound
-	Failed Reason            // why it does not open the door then; empty: it does
+	Failed Reason            // why it does not open the door at that instant; empty: it does
 }
 
-// Explain lists each right that the holder of a question's credential has,
-// with why it does not open the question's door at its instant. The index and
-// the book must be of the same moment. Rights that come after the one that
-// opens are listed too: a person asks why, and what else there is.
+// Explain lists each right that the holder of a question's credential has, with
+// why it does not open the question's door at its instant. The index and the
+// book must be of the same moment. Rights after the one that grants are listed
+// too: whoever asks wants to know what else there is.
 func (x *Index) Explain(book *tenancy.Book, q Question) []Tried {
 	unix := q.At.UnixMilli()
 	c := x.holder(q.Credential, unix)
@@ -134,7 +134,8 @@ func (x *Index) triedEvents(book *tenancy.Book, m *member, d *door, unix int64) 
 	return list
 }
 
-// opener returns the space of a right by which it opens a door; empty: none.
+// opener returns the space of a right by which it opens a door; empty where
+// none does.
 func (x *Index) opener(d *door, spaces []catalogue.SpaceID) catalogue.SpaceID {
 	for _, s := range spaces {
 		if x.network.Within(s, d.to) {

@@ -11,20 +11,20 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Index is the rights at one moment, compiled. It is immutable.
+// Index holds the rights of one moment, compiled. It is immutable.
 type Index struct {
 	network     *catalogue.Network
 	doors       map[catalogue.DoorID]*door
 	credentials []credential
-	forList     []tenancy.CredentialHash // of credentials, one each
+	forList     []tenancy.CredentialHash // one holder for each credential
 	slots       []uint32                 // a hash table: 1 + an index into credentials, 0 is empty
 	formers     map[tenancy.CredentialHash][]former
 	lockdowns   []lockdown
 	atSite      []bits // the doors of each site
 
-	listing sync.Once  // what follows is made when lists are first asked for
+	listing sync.Once  // the fields below are computed when lists are first asked for
 	listed  []uint32   // active credentials by forList
-	through [][]uint32 // of these, by door, whom something but a public event may let through
+	through [][]uint32 // by door, the credentials that something other than a public event may let through
 }
 
 // bits is a set of small numbers: doors, or sites.
@@ -62,11 +62,11 @@ type door struct {
 	public   []*event
 }
 
-// credential is a member's, or a pass's token.
+// credential is a member's credential or a pass's token.
 type credential struct {
 	lookup   tenancy.CredentialHash
 	from, to int64 // Unix milliseconds, [from, to)
-	since    int64 // when its holder took the badge over
+	since    int64 // when its present holder took the badge over
 	member   *member
 	pass     *pass
 	status   status
@@ -78,12 +78,12 @@ type former struct {
 	credential
 }
 
-// holder finds whose a badge was at an instant, for what is history already.
+// holder returns whose badge it was at an instant, for reads in the past.
 func (x *Index) holder(h tenancy.CredentialHash, unix int64) *credential {
 	list := x.formers[h]
 	for i := range list {
 		if unix < list[i].until {
-			if list[i].member == nil { // erased
+			if list[i].member == nil { // erased: nobody is known
 				return nil
 			}
 			return &list[i].credential
@@ -95,7 +95,7 @@ func (x *Index) holder(h tenancy.CredentialHash, unix int64) *credential {
 	return nil
 }
 
-// status is a credential's, small.
+// status is a credential's status in one byte.
 type status uint8
 
 const (
@@ -119,7 +119,7 @@ func (c *credential) subject() visit.Subject {
 // pass opens its spaces while its host's tenant still has them.
 type pass struct {
 	id     tenancy.PassID
-	doors  bits // that it opens at any time at all
+	doors  bits // it opens them at any time
 	spaces []passSpace
 }
 
@@ -127,7 +127,7 @@ type pass struct {
 type passSpace struct {
 	doors  bits
 	staff  bool        // its host is staff there
-	leases []*compiled // of the host's tenant, that give it or to which it is crossed
+	leases []*compiled // leases of the host's tenant that give the space, or give one that is reached across it
 }
 
 // opens reports whether the pass opens a door at an instant, on its local day.
@@ -151,13 +151,14 @@ func (p *pass) opens(d *door, unix int64, day catalogue.Day) bool {
 
 type member struct {
 	id        tenancy.MemberID
-	staff     bits // sites; nil: none
+	staff     bits // bit set of sites; nil: none
 	responder bool
-	leases    []*compiled // by id, then by when they hold
-	events    []*event    // invited to
+	leases    []*compiled // leases by id, then by when they hold
+	events    []*event    // events they are invited to
 }
 
-// compiled is one version of a lease with one of its plan, and its schedule.
+// compiled is one version of a lease, with one version of its plan and its
+// schedule.
 type compiled struct {
 	id               tenancy.LeaseID
 	doors            bits
@@ -169,7 +170,7 @@ type compiled struct {
 	plan             *tenancy.Plan
 }
 
-// holds reports whether this is what the lease is at an instant.
+// holds reports whether the versions hold at an instant.
 func (l *compiled) holds(unix int64) bool { return l.since <= unix && unix < l.until }
 
 type event struct {
@@ -187,11 +188,12 @@ type lockdown struct {
 // span is a stretch of seconds of a local day.
 type span struct{ from, to int32 }
 
-// schedule is windows by weekday; always has none to be outside of.
+// schedule holds windows by weekday; always means that there are none and every
+// time is inside.
 type schedule struct {
 	always         bool
 	closedHolidays bool
-	days           [7][]span // by time.Weekday
+	days           [7][]span // index: time.Weekday
 }
 
 func (s *schedule) contains(t catalogue.Local, holidays catalogue.HolidaySet) bool {
@@ -206,7 +208,7 @@ func (s *schedule) contains(t catalogue.Local, holidays catalogue.HolidaySet) bo
 	return false
 }
 
-// credential finds a credential by its hash; nil where it is unknown.
+// credential returns a credential by its hash, nil where it is unknown.
 func (x *Index) credential(h tenancy.CredentialHash) *credential {
 	mask := uint64(len(x.slots) - 1)
 	for i := binary.LittleEndian.Uint64(h[:8]) & mask; ; i = (i + 1) & mask {

@@ -10,8 +10,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Entry is what one credential may do at a door by itself. Hash is the
-// credential's under the list key.
+// Entry is what one credential may do at a door whose reader decides by itself.
+// Hash is the credential's hash under the list key.
 type Entry struct {
 	Hash   tenancy.CredentialHash
 	Rights []Right
@@ -29,10 +29,10 @@ type interval struct {
 	from, to int64
 }
 
-// Entries lays out what a reader may decide by itself in [from, to): for each
-// credential that passes at some time, when and why, sorted by hash. It leaves
-// out anti-passback, which no reader can know, and is empty outwards, where
-// everybody passes. In a lockdown only responders are in it.
+// Entries returns what a reader may decide by itself in [from, to): for each
+// credential that may pass at some time, when and why, sorted by hash. It
+// leaves out anti-passback, which a reader cannot check, and is empty outwards,
+// where everybody passes. In a lockdown it holds only responders.
 func (x *Index) Entries(id catalogue.DoorID, direction catalogue.Direction, from, to time.Time) []Entry {
 	d := x.doors[id]
 	if d == nil || direction != catalogue.In || !from.Before(to) {
@@ -54,7 +54,7 @@ func (x *Index) Entries(id catalogue.DoorID, direction catalogue.Direction, from
 	return out
 }
 
-// expansion lays out one door's rights; a lease's windows are laid out once.
+// expansion computes one door's rights; each lease's windows are computed once.
 type expansion struct {
 	x        *Index
 	d        *door
@@ -62,14 +62,15 @@ type expansion struct {
 	leases   map[*compiled]*expanded
 }
 
-// expanded is a lease's windows, also as rights for who has nothing else.
+// expanded holds a lease's windows, also as rights for members who have no
+// other right.
 type expanded struct {
 	windows []interval
 	rights  []Right
 }
 
-// rights returns a credential's: by staff, then lease, pass, event, each where
-// none before it grants.
+// rights returns a credential's rights: by staff, then lease, pass and event,
+// each only for the time when none before it grants.
 func (e *expansion) rights(c *credential) []Right {
 	if rights, ok := e.plain(c); ok {
 		return rights
@@ -82,8 +83,8 @@ func (e *expansion) rights(c *credential) []Right {
 	return clip(all, max(e.from, c.from), min(e.to, c.to))
 }
 
-// plain returns the common case: nothing but one lease opens this door, or nothing
-// at all. Its rights are laid out once for all whom the lease serves.
+// plain handles the common case: exactly one lease, or nothing, opens this
+// door. Its rights are computed once for all members that the lease serves.
 func (e *expansion) plain(c *credential) (rights []Right, ok bool) {
 	m := c.member
 	if m == nil || m.staff != nil || len(m.events) > 0 || len(e.d.public) > 0 {
@@ -104,7 +105,7 @@ func (e *expansion) plain(c *credential) (rights []Right, ok bool) {
 	if c.from > e.from || c.to < e.to {
 		return nil, false
 	}
-	return e.lease(only).rights, true // within the time for which it holds
+	return e.lease(only).rights, true // cut to the time for which the version holds
 }
 
 func clip(all []interval, from, to int64) []Right {
@@ -186,7 +187,7 @@ func (e *expansion) byEvents(c *credential) []interval {
 	return union(all)
 }
 
-// lease lays out the windows of a lease's schedule on its days.
+// lease computes the windows of a lease's schedule on its days.
 func (e *expansion) lease(l *compiled) *expanded {
 	if have := e.leases[l]; have != nil {
 		return have
@@ -226,15 +227,16 @@ func within(list []interval, from, to int64) []interval {
 	return out
 }
 
-// window returns the instants at which the clock shows a stretch of a local day:
-// one stretch, or two where clocks go back over one of its ends.
+// window returns the instants at which the clock shows a stretch of a local
+// day: one stretch, or two where clocks go back over one of its ends.
 func window(zone *catalogue.Zone, day catalogue.Day, w span) []interval {
 	start, end := zone.Start(day).Unix(), zone.Start(day+1).Unix()
-	if end-start == 86400 && zone.AtUnix(start).Second == 0 { // no change of clocks, as on all days but two a year
+	if end-start == 86400 && zone.AtUnix(start).Second == 0 { // clocks do not change, as on all days but two a year
 		return []interval{{Lease, (start + int64(w.from)) * 1000, (start + int64(w.to)) * 1000}}
 	}
 	var out []interval
-	// Offsets are whole quarters of an hour: within one, the clock runs evenly.
+	// Zone offsets are whole quarters of an hour: within one, the clock runs
+	// evenly.
 	for t := start; t < end; t += 900 {
 		local := zone.AtUnix(t).Second
 		lo, hi := max(w.from, local), min(w.to, local+900)
@@ -262,7 +264,7 @@ func union(list []interval) []interval {
 	return out
 }
 
-// without cuts out of list what taken covers already.
+// without removes from list what taken already covers.
 func without(list, taken []interval) []interval {
 	out := slices.Clone(list)
 	for _, t := range taken {

@@ -7,8 +7,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// piece is one version of a lease with one of its plan: what doors go by in
-// [since, until), in Unix milliseconds.
+// piece is one version of a lease with one version of its plan: what doors go
+// by in [since, until), in Unix milliseconds.
 type piece struct {
 	lease        *tenancy.Lease
 	plan         *tenancy.Plan
@@ -21,8 +21,8 @@ type stretch[T any] struct {
 	since, until int64
 }
 
-// pieces returns what leases and their plans are, when, by lease id: so that each
-// member's come by id.
+// pieces returns the versions of leases and their plans, sorted by lease id, so
+// that each member's leases are in that order.
 func (c *Compiler) pieces(book *tenancy.Book) []piece {
 	plans := map[tenancy.PlanID][]stretch[tenancy.Plan]{}
 	var list []piece
@@ -45,7 +45,7 @@ func (c *Compiler) pieces(book *tenancy.Book) []piece {
 
 // stretches returns when versions hold for doors: the first from the beginning,
 // each later one from the later of its day's beginning and the instant of its
-// recording, until one of a later day does.
+// recording, until a version of a later day holds.
 func stretches[T any](zone *catalogue.Zone, versions []tenancy.Version[T]) []stretch[T] {
 	list := make([]stretch[T], 0, len(versions))
 	until := int64(math.MaxInt64)

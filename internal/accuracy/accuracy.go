@@ -1,6 +1,7 @@
-// Package accuracy measures how true the figures are: it lives weeks with the
-// simulator, faults and all, through the whole service, and compares what the
-// service says with what really happened, which the simulator wrote down.
+// Package accuracy measures how far the figures are from the truth. It sends
+// weeks of the simulator, with faults, through the whole service, and compares
+// the service's answers with what really happened, which the simulator has
+// written down.
 package accuracy
 
 import (
@@ -25,23 +26,24 @@ import (
 	"github.com/lorntech/totem/internal/people"
 )
 
-// Options say what is lived through.
+// Options describe the simulation.
 type Options struct {
 	Days   int
 	Seed   uint64
 	Faults sim.Faults
-	Forget int // of a hundred exits, so many are not badged
+	Forget int // percentage of exits that are not badged
 	Bar    io.Writer
 }
 
 // Faulty returns the network that accuracy is measured with: a tenth of all
-// messages come twice, all in disorder, readers are away for hours, clocks
-// drift by two seconds a day and are set right every so many days (0: never).
+// messages arrive twice, all out of order, readers are offline for hours,
+// clocks drift by two seconds a day and are set right every so many days (0:
+// never).
 func Faulty(sync int) sim.Faults {
 	return sim.Faults{Repeat: 10, Reorder: 2 * time.Hour, Offline: 3 * time.Hour, Drift: 2 * time.Second, Sync: sync}
 }
 
-// set says how often clocks are set right.
+// set describes how often clocks are set right.
 func (o Options) set() string {
 	switch o.Faults.Sync {
 	case 0:
@@ -52,10 +54,11 @@ func (o Options) set() string {
 	return fmt.Sprintf("set right every %d days", o.Faults.Sync)
 }
 
-// window is how many messages are on their way at once.
+// window is how many messages may be unacknowledged at once.
 const window = 2000
 
-// lived is a service that has lived through some weeks, and the truth about them.
+// lived is a service that has received some simulated weeks, and the truth
+// about them.
 type lived struct {
 	app      *app.App
 	network  *catalogue.Network
@@ -66,7 +69,7 @@ type lived struct {
 	client   cli.Client
 }
 
-// Run lives through the days and writes a report.
+// Run simulates the days and writes a report.
 func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 	dir, err := os.MkdirTemp("", "totem-accuracy-")
 	if err != nil {
@@ -102,7 +105,7 @@ func live(ctx context.Context, dir string, o Options) (*lived, error) {
 	return l, nil
 }
 
-// through lives the days before today, whole ones.
+// through sends the whole days before today through the service.
 func (l *lived) through(ctx context.Context, o Options) error {
 	l.to = l.network.Zone.At(time.Now()).Day
 	l.from = l.to - catalogue.Day(o.Days)
@@ -138,7 +141,7 @@ func (l *lived) through(ctx context.Context, o Options) error {
 	}
 }
 
-// span returns the time that was lived, as a query.
+// span returns the simulated time as query parameters.
 func (l *lived) span() url.Values {
 	at := func(d catalogue.Day) string { return l.network.Zone.Start(d).Format(time.RFC3339) }
 	return url.Values{"from": {at(l.from)}, "to": {at(l.to)}}

@@ -28,7 +28,7 @@ type personDay struct {
 	day    string
 }
 
-// measured is what the API says of a member's day.
+// measured is the API's answer for a member's day.
 type measured struct {
 	Tenant, Member, Day string
 	Measured            int64 `json:"measured_seconds"`
@@ -36,14 +36,14 @@ type measured struct {
 	Billable            int64 `json:"billable_minutes"`
 }
 
-// owed is what the API says of a statement.
+// owed is the API's answer for a statement.
 type owed struct {
 	Lease, Tenant, Month string
 	Minutes              int64 `json:"billable_minutes"`
 	Net                  int64 `json:"net_cents"`
 }
 
-// months returns those that the days lived are of.
+// months returns the months that the simulated days lie in.
 func (l *lived) months() []tariff.Month {
 	var list []tariff.Month
 	for day := l.from; day < l.to; day++ {
@@ -67,7 +67,8 @@ func (l *lived) tariff() *tariff.Tariff {
 	return tariff.NewTariff(catalogue.Always(l.network), leases, plans)
 }
 
-// trueVisits returns the visits to billable spaces as they really were, by person.
+// trueVisits returns the visits to billable spaces as they really were, by
+// person.
 func (l *lived) trueVisits() map[tariff.Person][]tariff.Visit {
 	tenants := map[tenancy.MemberID]tenancy.TenantID{}
 	for _, m := range l.world.Members {
@@ -102,11 +103,12 @@ func (l *lived) trueVisits() map[tariff.Person][]tariff.Visit {
 	return out
 }
 
-// kindOfDay sums days of which the same is known.
+// dayClass accumulates errors over days with the same evidence (all ends
+// badged, some inferred …).
 type kindOfDay struct {
 	days, exact  int
 	said, truly  int64 // seconds
-	worst, total int64 // seconds off: of one day, and all without their sign
+	worst, total int64 // error in seconds: the largest of one day, and the sum of absolute errors
 }
 
 func (k *kindOfDay) add(said, truly int64) {
@@ -119,7 +121,7 @@ func (k *kindOfDay) add(said, truly int64) {
 	}
 }
 
-// perTenant is what one tenant's hours and statements come to.
+// perTenant sums one tenant's hours and statements.
 type perTenant struct {
 	id             tenancy.TenantID
 	said, truly    int64 // seconds
@@ -128,7 +130,7 @@ type perTenant struct {
 	mins, minsTrue int64 // billable
 }
 
-// hours shows measured hours and statements beside what they truly were.
+// hours prints measured hours and statements beside the true ones.
 func (l *lived) hours(ctx context.Context, out io.Writer) error {
 	kinds, tenants, err := l.compareHours(ctx)
 	if err != nil {
@@ -199,7 +201,7 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[te
 	return kinds, tenants, l.statements(ctx, terms, minutes, of)
 }
 
-// statements adds what would be issued, and what truly would have been.
+// statements adds what would be issued, and what would truly have been due.
 func (l *lived) statements(ctx context.Context, terms *tariff.Tariff, minutes map[tenancy.LeaseID]map[catalogue.Day]int64, of func(tenancy.TenantID) *perTenant) error {
 	for _, m := range l.months() {
 		list, err := cli.Preview[owed](ctx, l.client, m.String())
@@ -216,12 +218,12 @@ func (l *lived) statements(ctx context.Context, terms *tariff.Tariff, minutes ma
 	return nil
 }
 
-// The kinds of days, as Totem itself tells them apart.
+// The classes of days, as Totem itself distinguishes them.
 const (
 	badgedEnd   = "every end badged"
 	inferredEnd = "some end inferred"
 	unseen      = "not seen"
-	notThere    = "not there at all"
+	notThere    = "nobody was there"
 )
 
 func hoursOf(seconds int64) string { return fmt.Sprintf("%.1f", float64(seconds)/3600) }

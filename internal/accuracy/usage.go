@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/cli"
 )
 
-// used is what the API says of one space.
+// used is the API's answer for one space.
 type used struct {
 	Key      string
 	Known    float64 `json:"known_hours"`
@@ -25,18 +25,18 @@ type used struct {
 	OccupiedOpen float64 `json:"occupied_open_hours"`
 }
 
-// compared adds up what was said and what was true of the spaces whose state
-// comes from one kind of source.
+// compared sums measured and true use of the spaces whose state comes from one
+// kind of source.
 type compared struct {
 	spaces              int
 	known, hours        float64
 	occupied, occupiedT float64
 	person, personT     float64
-	worst               float64 // of one space, in occupied hours
+	worst               float64 // the largest error of one space, in occupied hours
 	worstSpace          catalogue.SpaceID
 }
 
-// usage compares the series with the truth, source by source.
+// usage prints the series beside the truth, source by source.
 func (l *lived) usage(ctx context.Context, out io.Writer) error {
 	q := l.span()
 	q.Set("by", "space")
@@ -62,7 +62,7 @@ func (l *lived) usage(ctx context.Context, out io.Writer) error {
 	for _, k := range []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Reader, catalogue.Occupancy} {
 		if g := groups[k]; g != nil {
 			person, personT, personErr := fmt.Sprintf("%.0f", g.person), fmt.Sprintf("%.0f", g.personT), off(g.person, g.personT)
-			if k == catalogue.Occupancy { // one person is reckoned while somebody is there
+			if k == catalogue.Occupancy { // one person is counted while a yes/no sensor says yes
 				person, personT, personErr = "–", "–", "–"
 			}
 			fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%s %+.1f h\t\n", k, g.spaces, 100*g.known/g.hours, g.occupied, g.occupiedT, off(g.occupied, g.occupiedT),
@@ -75,7 +75,8 @@ func (l *lived) usage(ctx context.Context, out io.Writer) error {
 	return l.utilisation(out, list)
 }
 
-// utilisation compares each site's, over the spaces of which anything is known.
+// utilisation prints each site's utilisation over the spaces of which anything
+// is known.
 func (l *lived) utilisation(out io.Writer, list []used) error {
 	type sum struct{ known, said, open, truly float64 }
 	sites, all := map[catalogue.SiteID]*sum{}, &sum{}
@@ -148,7 +149,7 @@ func off(said, truly float64) string {
 	return hundredths(100*(said-truly)/truly) + " %"
 }
 
-// source returns the best kind of device that tells of a space; readers where it has none.
+// source returns the best kind of device in a space; readers where it has none.
 func (l *lived) source(id catalogue.SpaceID) catalogue.DeviceKind {
 	has := map[catalogue.DeviceKind]bool{}
 	for _, d := range l.network.Devices {
@@ -170,7 +171,7 @@ func (l *lived) source(id catalogue.SpaceID) catalogue.DeviceKind {
 	return catalogue.Occupancy
 }
 
-// truth is how long a space really was occupied, and by how many.
+// truth returns how long a space really was occupied, and by how many.
 type truth struct{ occupied, person float64 }
 
 func (l *lived) truly(id catalogue.SpaceID) truth {
@@ -218,7 +219,7 @@ func (c *compared) add(u used, t truth, hours float64) {
 	}
 }
 
-// hundredths writes a difference with its sign; nothing is neither more nor less.
+// hundredths writes a difference with its sign; zero has none.
 func hundredths(x float64) string {
 	return fmt.Sprintf("%+.2f", math.Round(100*x)/100+0)
 }

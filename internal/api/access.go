@@ -22,8 +22,8 @@ const tagAccess = "Access"
 
 type checkIn struct {
 	Body struct {
-		Credential   string               `json:"credential" doc:"As in a badge; or credential_id."`
-		CredentialID tenancy.CredentialID `json:"credential_id" doc:"A credential by its id, in place of credential."`
+		Credential   string               `json:"credential" doc:"As in a badge message; or use credential_id."`
+		CredentialID tenancy.CredentialID `json:"credential_id" doc:"The id of a credential, in place of credential."`
 		Door         catalogue.DoorID     `json:"door" minLength:"1" required:"true"`
 		Direction    catalogue.Direction  `json:"direction" enum:"in,out" required:"true"`
 		At           *catalogue.Instant   `json:"at" format:"date-time" doc:"Default: now."`
@@ -50,9 +50,9 @@ type read struct {
 	Pass       *tenancy.PassID     `json:"pass"`
 	Granted    bool                `json:"granted"`
 	Reason     string              `json:"reason"`
-	Offline    bool                `json:"offline" doc:"The reader decided by itself: granted and reason are what it did."`
+	Offline    bool                `json:"offline" doc:"The reader decided by itself; granted and reason are what it did."`
 	Lease      *tenancy.LeaseID    `json:"lease"`
-	Decided    *decided            `json:"decided,omitempty" doc:"Totem's own answer, where the reader decided by itself."`
+	Decided    *decided            `json:"decided,omitempty" doc:"What Totem would have answered, where the reader decided by itself."`
 }
 
 type decided struct {
@@ -85,8 +85,8 @@ type readsIn struct {
 	Member string    `query:"member"`
 	Site   string    `query:"site" doc:"Only at this site's doors."`
 	Tenant string    `query:"tenant" doc:"Only of this tenant's members."`
-	Result string    `query:"result" enum:"granted,refused" doc:"Only those that were granted, or refused: by the reader where it decided by itself."`
-	Order  string    `query:"order" enum:"oldest,newest" default:"oldest" doc:"Which come first."`
+	Result string    `query:"result" enum:"granted,refused" doc:"Only granted or only refused reads; what the reader did counts where it decided by itself."`
+	Order  string    `query:"order" enum:"oldest,newest" default:"oldest" doc:"Which reads come first."`
 	From   time.Time `query:"from" doc:"Reads at or after this instant."`
 	To     time.Time `query:"to" doc:"Reads before this instant."`
 }
@@ -101,7 +101,7 @@ type unlockIn struct {
 
 type lockdownBody struct {
 	Active bool   `json:"active" required:"true"`
-	Reason string `json:"reason" maxLength:"500" doc:"Needed to begin a lockdown."`
+	Reason string `json:"reason" maxLength:"500" doc:"Required to begin a lockdown."`
 }
 
 type lockdownIn struct {
@@ -116,11 +116,11 @@ type lockdownOut struct {
 }
 
 func (s *server) access() {
-	huma.Register(s.api, operation("POST", "/v1/access/check", tagAccess, "What would be decided; nothing is recorded.", Admin, Manager), s.check)
+	huma.Register(s.api, operation("POST", "/v1/access/check", tagAccess, "Ask what would be decided; nothing is recorded.", Admin, Manager), s.check)
 	s.reasons()
 	huma.Register(s.api, operation("GET", "/v1/access/reads", tagAccess, "Reads with their decisions, oldest first.", Admin, Manager), s.reads)
 	huma.Register(s.api, with(operation("POST", "/v1/doors/{id}/unlock", tagAccess, "Open a door once; audited.", Admin, Manager), http.StatusConflict, http.StatusServiceUnavailable), s.unlock)
-	huma.Register(s.api, operation("PUT", "/v1/sites/{id}/lockdown", tagAccess, "Let only responders in, or end that; audited.", Admin, Manager), s.lockdown)
+	huma.Register(s.api, operation("PUT", "/v1/sites/{id}/lockdown", tagAccess, "Begin or end a lockdown, in which only responders may enter; audited.", Admin, Manager), s.lockdown)
 	huma.Register(s.api, operation("GET", "/v1/sites/{id}/lockdown", tagAccess, "Whether a site is in lockdown.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[lockdownOut], error) {
 		if err := s.ownSite(ctx, in.ID); err != nil {
 			return nil, err
@@ -204,7 +204,8 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 	}), nil
 }
 
-// stretch makes a page of what was fetched, one more than the limit where there is more.
+// stretch makes a page of rows that were fetched: one row more than the limit
+// means that there are more.
 func stretch[A, B any](limit int, fetched []A, show func(A) B, cursor func(A) []string) *pageOut[B] {
 	out := &pageOut[B]{Body: Page[B]{Items: []B{}}}
 	if len(fetched) > limit {
@@ -217,7 +218,7 @@ func stretch[A, B any](limit int, fetched []A, show func(A) B, cursor func(A) []
 	return out
 }
 
-// act records who does what before it is done.
+// act records who does what, before it is done.
 func (s *server) act(ctx context.Context, action, target string, body any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -237,10 +238,10 @@ func (s *server) unlock(ctx context.Context, in *unlockIn) (*empty, error) {
 		return nil, forbidden("door " + in.ID)
 	}
 	if s.cfg.Rights.InForce().LockedDown(door.Site) {
-		return nil, problem(http.StatusConflict, "the site is in lockdown: it forbids unlocks")
+		return nil, problem(http.StatusConflict, "the site is in lockdown, which forbids unlocking")
 	}
 	if !s.cfg.Doors.CanUnlock(door.ID) {
-		return nil, problem(http.StatusConflict, "no reader on the way in of this door can be told to open it")
+		return nil, problem(http.StatusConflict, "no reader on the way in can open this door on command")
 	}
 	if err := s.act(ctx, "unlock", "door/"+in.ID, in.Body); err != nil {
 		return nil, s.fail(err)

@@ -1,6 +1,6 @@
-// Package api is the HTTP face of Totem (rules 11): chi and huma make
-// requests typed, checked and documented, and this package answers them from
-// the rights in force, the live state and the ledger.
+// Package api is the HTTP face of Totem (rules 11). chi and huma make requests
+// typed, checked and documented; this package answers them from the rights in
+// force, the live state and the ledger.
 //
 // It decides nothing about doors and stores nothing itself.
 package api
@@ -37,7 +37,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Live is what is so now.
+// Live is what the API needs of the live state.
 type Live interface {
 	Availability() []occupancy.SpaceAvailability
 	Devices() map[catalogue.DeviceID]live.Device
@@ -45,25 +45,27 @@ type Live interface {
 	AlarmChanged(a ingest.Alarm)
 }
 
-// Doors carries remote actions to readers.
+// Doors sends remote actions to readers.
 type Doors interface {
 	Unlock(door catalogue.DoorID, length time.Duration) error
-	// CanUnlock reports whether any reader can be told to open the door.
+	// CanUnlock reports whether some reader can open the door on command.
 	CanUnlock(door catalogue.DoorID) bool
-	// Sent is the command that a reader was sent last; false: none.
+	// Sent returns the command that a reader was sent last; false where there
+	// is none.
 	Sent(device catalogue.DeviceID) (readers.Command, bool)
 }
 
-// Sessions are the broker's connections that a changed secret or token ends.
+// Sessions ends connections to the broker when a secret or a token changes.
 type Sessions interface {
 	SecretChanged(ctx context.Context, device catalogue.DeviceID) error
 	TokenChanged(id string)
 }
 
-// Config is what the API answers from.
+// Config holds what the API answers from.
 type Config struct {
 	Network *catalogue.Network
-	// Recorded are the catalogues as each was told, under the names of its time.
+	// Recorded holds the catalogues as each was recorded, under the names of
+	// its time.
 	Recorded catalogue.History
 	Rights   *rights.Keeper
 	Ledger   *ledger.Ledger
@@ -71,31 +73,34 @@ type Config struct {
 	Live     Live
 	Doors    Doors
 	Sessions Sessions
-	// Whereabouts answers anti-passback for checks.
+	// Whereabouts reports where members are, for the anti-passback of checks.
 	Whereabouts func(context.Context) access.Whereabouts
-	// CaughtUp waits until visits follow the newest read. Where the context ends
-	// before, or some visits cannot be made, it returns the arrival up to which they do.
+	// CaughtUp waits until visits include the newest read. Where the context
+	// ends before, or some visits cannot be computed, it returns the arrival
+	// time up to which they do.
 	CaughtUp func(context.Context) (asOf time.Time, err error)
 	Series   series.Reader
 	Bills    billing.Bills
-	// SeriesCaughtUp waits likewise until the series follows the newest message.
+	// SeriesCaughtUp does the same for the series and the newest message.
 	SeriesCaughtUp func(context.Context) (asOf time.Time, err error)
 	Foreign        *wire.Foreign
-	// Watch hands over what arrives, while somebody looks.
+	// Watch delivers what arrives, while somebody watches.
 	Watch func() (arrivals <-chan ingest.Arrival, cancel func())
-	// Enrolments are the readers that wait for a new badge.
+	// Enrolments holds the readers that wait for a new badge.
 	Enrolments *ingest.Enrolments
-	// NotUnderstood are the devices of which messages come and none is understood.
+	// NotUnderstood lists the devices whose messages arrive, none of which is
+	// understood.
 	NotUnderstood func() map[catalogue.DeviceID]ingest.NotUnderstood
-	// Degraded says what is amiss without keeping the service from its work.
+	// Degraded returns faults that do not keep the service from its work.
 	Degraded func() []string
-	// Ready says what keeps the service from its work; empty: nothing.
+	// Ready returns what keeps the service from its work; empty: nothing.
 	Ready func(context.Context) []string
-	// Verify reports whether the ledger holds.
+	// Verify checks the ledger against its audit chain.
 	Verify func(context.Context) (ledger.Audit, error)
-	// ChangeCatalogue puts another catalogue in force, or says what it would change.
+	// ChangeCatalogue puts another catalogue in force, or returns what it would
+	// change.
 	ChangeCatalogue func(ctx context.Context, c NewCatalogue, dry bool) (CatalogueChanged, error)
-	// Most bounds what a tenant's own token may make.
+	// Most limits how many things a tenant's own token may create.
 	Most    Most
 	Metrics http.Handler
 	Version string
@@ -107,16 +112,16 @@ type server struct {
 	cfg  Config
 	api  huma.API
 	auth *authenticator
-	// lists are the looks at lists that this hour has recorded.
+	// lists holds the looks at lists that were recorded in this hour.
 	lists listLooks
-	// ever is everything that the catalogues ever had: what the past is told with.
+	// everything that any catalogue ever had: the past is named by it
 	ever *catalogue.Network
-	// calendars are the sites' opening hours and holidays.
+	// the sites' opening hours and holidays
 	calendars map[catalogue.SiteID]catalogue.Calendar
 	rentsMade atomic.Pointer[rentsMade]
-	// written are the spaces' availabilities, as they were last encoded.
+	// each space's availability as it was last encoded
 	written sync.Map
-	buffers sync.Pool // of answers, *[]byte
+	buffers sync.Pool // buffers of answers, *[]byte
 }
 
 const (
@@ -155,10 +160,10 @@ func New(cfg Config) http.Handler {
 	return r
 }
 
-// onceForAll sets what huma has for the whole process.
+// onceForAll sets what huma keeps for the whole process.
 var onceForAll = sync.OnceFunc(func() {
 	huma.NewError = problem
-	huma.ValidateStrictCasing = true // "Seconds" is not seconds
+	huma.ValidateStrictCasing = true // otherwise huma would take "Seconds" for seconds
 })
 
 // openAPI describes the API as a whole.
@@ -182,7 +187,7 @@ func (s *server) documents(r chi.Router) {
 	r.Method(http.MethodGet, docsPath+"/", ownPolicy(docs))
 }
 
-// page serves the page at the addresses of its views, and what it is made of.
+// page serves the page at the addresses of its views, and its files.
 func (s *server) page(r chi.Router) {
 	for _, view := range web.Views() {
 		r.Method(http.MethodGet, "/"+view, web.Page())
@@ -223,7 +228,7 @@ func allowed(r chi.Router, path string) string {
 	return strings.Join(list, ", ")
 }
 
-// secure sets headers that keep a browser from doing more than it should.
+// secure sets headers that limit what a browser may do with an answer.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -239,7 +244,7 @@ func secure(next http.Handler) http.Handler {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client has gone where this fails
+	_ = json.NewEncoder(w).Encode(v) // an error here means that the client has gone
 }
 
 func writeProblem(w http.ResponseWriter, status int, detail string) {

@@ -11,17 +11,17 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// followWaits is how long an answer waits for visits and minutes to be made of
-// what was committed. Then it is given all the same, and says as of when it holds.
+// followWaits is how long an answer waits for visits and minutes to be computed
+// from what was committed. After that it is given all the same, with as_of.
 const followWaits = 10 * time.Second
 
-// AsOf is part of every answer that follows what was committed.
+// AsOf is part of every answer that depends on visits or minutes.
 type AsOf struct {
-	AsOf *catalogue.Instant `json:"as_of,omitempty" format:"date-time" doc:"Only where messages are still being worked on: the received_at up to which this answer holds."`
+	AsOf *catalogue.Instant `json:"as_of,omitempty" format:"date-time" doc:"Only while messages are still being processed: the received_at up to which this answer is complete."`
 }
 
-// follow waits until caughtUp has followed what was committed. Where that
-// takes too long it returns as of when an answer holds.
+// follow waits until caughtUp has processed what was committed. Where that
+// takes too long it returns the time up to which an answer is complete.
 func (s *server) follow(ctx context.Context, caughtUp func(context.Context) (time.Time, error)) (AsOf, error) {
 	waiting, cancel := context.WithTimeout(ctx, followWaits)
 	defer cancel()
@@ -36,7 +36,7 @@ func (s *server) follow(ctx context.Context, caughtUp func(context.Context) (tim
 	return AsOf{&at}, nil
 }
 
-// visitsFollow waits for visits, minutesFollow for the series.
+// visitsFollow waits for visits; minutesFollow waits for the series.
 func (s *server) visitsFollow(ctx context.Context) (AsOf, error) {
 	return s.follow(ctx, s.cfg.CaughtUp)
 }
@@ -45,13 +45,13 @@ func (s *server) minutesFollow(ctx context.Context) (AsOf, error) {
 	return s.follow(ctx, s.cfg.SeriesCaughtUp)
 }
 
-// settled is for what may not be done on less than all that was committed:
-// statements, and forgetting a person.
+// settled refuses operations that may not be done while messages are still
+// being processed: issuing statements, erasing a person.
 func (s *server) settled(ctx context.Context) error {
 	asOf, err := s.visitsFollow(ctx)
 	if err != nil || asOf.AsOf == nil {
 		return err
 	}
-	return huma.ErrorWithHeaders(problem(http.StatusServiceUnavailable, "visits are still being made of messages that came late; try again in a while"),
+	return huma.ErrorWithHeaders(problem(http.StatusServiceUnavailable, "late messages are still being processed; try again in a while"),
 		http.Header{"Retry-After": {"10"}})
 }

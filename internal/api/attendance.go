@@ -12,8 +12,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// attendance is how many were counted in an event's spaces of one site while
-// it ran. It names nobody.
+// attendance is how many people were counted in an event's spaces of one site
+// while it ran. It names nobody.
 type attendance struct {
 	Event       tenancy.EventID  `json:"event"`
 	Site        catalogue.SiteID `json:"site"`
@@ -24,7 +24,7 @@ type attendance struct {
 }
 
 func (s *server) attendances() {
-	huma.Register(s.api, operation("GET", "/v1/events/{id}/attendance", tagUsage, "How many were counted in an event's spaces while it ran, site by site.", Admin, Manager), s.attendance)
+	huma.Register(s.api, operation("GET", "/v1/events/{id}/attendance", tagUsage, "How many people were counted in an event's spaces while it ran, by site.", Admin, Manager), s.attendance)
 }
 
 type attendanceIn struct {
@@ -46,7 +46,7 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	if err != nil {
 		return nil, err
 	}
-	// The series has whole minutes: those that the event touches, up to now.
+	// The series has whole minutes: those that the event overlaps, up to now.
 	from, to := e.StartsAt.Truncate(time.Minute), e.EndsAt.Add(time.Minute-1).Truncate(time.Minute)
 	if now := s.cfg.Now().UTC().Truncate(time.Minute); to.After(now) {
 		to = now

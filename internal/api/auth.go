@@ -33,18 +33,19 @@ const (
 
 // caller is who asks.
 type caller struct {
-	id     string // the token's
+	id     string // the token's id
 	role   Role
-	sites  []catalogue.SiteID // that the token names
-	tenant tenancy.TenantID   // a tenant's
+	sites  []catalogue.SiteID // sites that the token names
+	tenant tenancy.TenantID   // tenant of a tenant's token
 	until  *time.Time         // when the token ends; nil: never
-	hash   []byte             // of the token
-	// session is the hash of the session that the caller asks by; nil: by the token itself.
+	hash   []byte             // hash of the token
+	// session is the hash of the session id that the request came with; nil: it
+	// came with the token itself.
 	session []byte
 }
 
-// bound reports whether the caller is held to its token's sites: a manager always,
-// billing and a display where the token names any.
+// bound reports whether the caller is limited to its token's sites: a manager
+// always, billing and a display where the token names any.
 func (c *caller) bound() bool {
 	switch c.role {
 	case Manager:
@@ -55,7 +56,7 @@ func (c *caller) bound() bool {
 	return false
 }
 
-// SitesOf returns the sites that a token is held to; nil: all.
+// SitesOf returns the sites that a token is limited to; nil: all sites.
 func SitesOf(t ledger.Token) []catalogue.SiteID {
 	c := caller{role: Role(t.Role), sites: t.Sites}
 	if c.sites == nil {
@@ -64,13 +65,13 @@ func SitesOf(t ledger.Token) []catalogue.SiteID {
 	return c.scope()
 }
 
-// at reports whether the caller reaches a site.
+// at reports whether the caller may see a site.
 func (c *caller) at(site catalogue.SiteID) bool {
 	return !c.bound() || slices.Contains(c.sites, site)
 }
 
-// ofTenant reports whether the caller may see what is a tenant's: a tenant its own,
-// who is held to sites what is of tenants there.
+// ofTenant reports whether the caller may see a tenant's records: a tenant its
+// own; a caller limited to sites those of tenants there.
 func (c *caller) ofTenant(b *tenancy.Book, id tenancy.TenantID) bool {
 	if c.role == Tenant {
 		return c.tenant == id
@@ -82,7 +83,8 @@ func (c *caller) ofTenant(b *tenancy.Book, id tenancy.TenantID) bool {
 	return ok && c.at(t.Site)
 }
 
-// tenants returns those that the caller's lists of bills are cut to; nil: all.
+// tenants returns the tenants that the caller's lists of bills are limited to;
+// nil: all.
 func (c *caller) tenants(b *tenancy.Book) []tenancy.TenantID {
 	if c.role != Tenant && !c.bound() {
 		return nil
@@ -96,7 +98,7 @@ func (c *caller) tenants(b *tenancy.Book) []tenancy.TenantID {
 	return list
 }
 
-// scope returns the sites that a caller's lists are cut to; nil: all.
+// scope returns the sites that a caller's lists are limited to; nil: all.
 func (c *caller) scope() []catalogue.SiteID {
 	if c.bound() {
 		return c.sites
@@ -112,13 +114,13 @@ func callerOf(ctx context.Context) *caller {
 }
 
 const (
-	// tokenCache is how long a token is believed without looking it up again:
-	// one withdrawn by another process works that long.
+	// tokenCache is how long a token is trusted without looking it up again: a
+	// token withdrawn by another process works that long.
 	tokenCache = 2 * time.Second
-	tokensMost = 10_000 // that are known at once
+	tokensMost = 10_000 // how many tokens are cached
 )
 
-// authenticator knows tokens by their hash.
+// authenticator finds tokens by their hash.
 type authenticator struct {
 	ledger *ledger.Ledger
 	now    func() time.Time
@@ -127,7 +129,7 @@ type authenticator struct {
 
 	mu      sync.Mutex
 	known   map[string]knownToken
-	streams map[string]map[*context.CancelFunc]bool // by token: what ends with it
+	streams map[string]map[*context.CancelFunc]bool // streams that end with a token, by token
 }
 
 type knownToken struct {
@@ -137,8 +139,8 @@ type knownToken struct {
 
 var errToken = errors.New("no such token")
 
-// changed has every token looked up again, and ends the streams of one that
-// was replaced or withdrawn.
+// changed makes every token be looked up again, and ends the streams of one
+// that was replaced or withdrawn.
 func (a *authenticator) changed(token string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -155,7 +157,7 @@ func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Contex
 	if c.until != nil {
 		expiry = time.AfterFunc(c.until.Sub(a.now()), end)
 	}
-	ends := []string{c.id} // what this stream ends with
+	ends := []string{c.id} // the function that ends this stream
 	if c.session != nil {
 		ends = append(ends, streamsOf(c.session))
 	}
@@ -167,7 +169,7 @@ func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Contex
 		a.streams[key][&end] = true
 	}
 	a.mu.Unlock()
-	// The token may have been withdrawn between its look-up and now.
+	// The token may have been withdrawn since it was looked up.
 	if t, err := a.ledger.Token(ctx, c.id); err != nil || !bytes.Equal(t.Hash, c.hash) {
 		end()
 	}
@@ -220,7 +222,7 @@ func (a *authenticator) know(key string, k knownToken) {
 	a.known[key] = k
 }
 
-// still returns the caller while its token lasts.
+// still returns the caller, or an error where its token has expired.
 func (k knownToken) still(now time.Time) (*caller, error) {
 	if k.caller.until != nil && !now.Before(*k.caller.until) {
 		return nil, errToken
@@ -229,11 +231,11 @@ func (k knownToken) still(now time.Time) (*caller, error) {
 }
 
 var (
-	errNobody    = errors.New("nobody says who they are")
+	errNobody    = errors.New("no token and no session")
 	errElsewhere = errors.New("a write by cookie from another page")
 )
 
-// of finds who sends a request: by a token, or by the cookie of a session.
+// of returns who sends a request: by a token, or by a session's cookie.
 func (a *authenticator) of(ctx huma.Context) (*caller, error) {
 	if header := ctx.Header("Authorization"); header != "" {
 		scheme, token, _ := strings.Cut(header, " ")
@@ -258,13 +260,13 @@ func addressOf(ctx huma.Context) string {
 	return address
 }
 
-// rolesKey is where an operation keeps who may call it.
+// rolesKey is where an operation stores which roles may call it.
 const rolesKey = "roles"
 
-// authenticate is huma's middleware: it finds the caller and holds the roles.
+// authenticate is huma's middleware: it finds the caller and checks the role.
 func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	roles, _ := ctx.Operation().Metadata[rolesKey].([]Role)
-	if len(roles) == 0 { // open to all
+	if len(roles) == 0 { // open to everybody
 		next(ctx)
 		return
 	}
@@ -286,7 +288,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if errors.Is(err, errToken) {
-		// Only those without a good token are held off: they may share an
+		// Only callers without a valid token are slowed: they may share an
 		// address with others who have one.
 		if s.auth.guesses.Wrong(addressOf(ctx), s.auth.now()) > 0 {
 			ctx.SetHeader("Retry-After", "60")

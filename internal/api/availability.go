@@ -19,7 +19,8 @@ const (
 	tagLive = "Live"
 )
 
-// spaceState is one space's availability; few replaces a count that would point at people.
+// spaceState is one space's availability; few replaces a count that is too
+// small to be shown.
 type spaceState = occupancy.Public
 
 type AvailabilityIn struct {
@@ -38,7 +39,7 @@ type streamIn struct {
 	LastID      string `query:"last_event_id" doc:"For clients that cannot set the header."`
 }
 
-// spaces is the answer to a question for what is free.
+// spaces is the answer to a question for availability.
 type spaces struct {
 	Items []spaceState `json:"items" nullable:"false"`
 	Next  *string      `json:"next"`
@@ -50,12 +51,13 @@ func (s *server) availability() {
 	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[spaces](), true, "Availability")
 	op.Responses = map[string]*huma.Response{"200": {Description: "Every space.", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}}
 	huma.Register(s.api, op, s.free)
-	op = operation("GET", "/v1/availability/stream", tagLive, "The same as server-sent events, one for each change; resumes with Last-Event-ID.", all...)
+	op = operation("GET", "/v1/availability/stream", tagLive, "Availability as server-sent events, one for each change; resumes with Last-Event-ID.", all...)
 	op.Responses = map[string]*huma.Response{"200": {Description: "Each event is a space; its id is for Last-Event-ID.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
 	huma.Register(s.api, op, s.stream)
 }
 
-// free writes what each space's change has been encoded as once, for all who ask.
+// free writes each space's availability from its cached encoding, which all
+// callers share.
 func (s *server) free(ctx context.Context, in *freeIn) (*huma.StreamResponse, error) {
 	see, err := s.sees(ctx, &in.AvailabilityIn)
 	if err != nil {
@@ -100,20 +102,20 @@ func (s *server) free(ctx context.Context, in *freeIn) (*huma.StreamResponse, er
 		b = append(b, `],"next":`...)
 		b = append(append(b, next...), '}')
 		hc.SetHeader("Content-Length", strconv.Itoa(len(b))) // one write instead of a dozen chunks
-		_, _ = hc.BodyWriter().Write(b)                      // the client has gone where this fails
+		_, _ = hc.BodyWriter().Write(b)                      // an error here means that the client has gone
 		*buffer = b
 		s.buffers.Put(buffer)
 	}}, nil
 }
 
-// encoded is one space's availability as it is written to those who see all
-// of it and to displays (nil: not at all).
+// encoded is one space's availability as written for callers who may see all of
+// it, and for displays (nil: not shown).
 type encoded struct {
 	a             occupancy.SpaceAvailability
 	full, display []byte
 }
 
-// encode writes a space's availability, once for each change.
+// encode encodes a space's availability, once for each change.
 func (s *server) encode(a occupancy.SpaceAvailability) *encoded {
 	if have, ok := s.written.Load(a.Space); ok && have.(*encoded).a == a {
 		return have.(*encoded)
@@ -126,8 +128,8 @@ func (s *server) encode(a occupancy.SpaceAvailability) *encoded {
 	return e
 }
 
-// sees makes the filter of a request and its caller: what it returns of a
-// space is written; nil is nothing.
+// sees returns the filter of a request and its caller: it returns what is
+// written of a space, nil for nothing.
 func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.SpaceAvailability) []byte, error) {
 	if err := s.checkSite(in.Site); err != nil {
 		return nil, err
@@ -163,7 +165,7 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 		defer end()
 		out.first(sub.Replay, see)
 		out.comment("ready")
-		said := map[catalogue.SpaceID]string{} // a change that a display may not see is none
+		said := map[catalogue.SpaceID]string{} // a change that a display may not see is not sent
 		follow(out, sub.Events, func(e *live.Event) {
 			text := see(e.Availability)
 			if text == nil || said[e.Availability.Space] == string(text) {
@@ -175,9 +177,9 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 	}}, nil
 }
 
-// first writes what a client of the stream has missed. Changes carry their
-// ids; of a whole state only the last event does: a stream that is cut within
-// it must not be resumed behind what it never told.
+// first writes what a client of the stream has missed. Changes carry their ids.
+// Of a whole state only the last event does: a stream that breaks within it
+// must not resume after something that was never sent.
 func (e *events) first(replay []*live.Event, see func(occupancy.SpaceAvailability) []byte) {
 	var lines []line
 	for _, v := range replay {
@@ -186,18 +188,18 @@ func (e *events) first(replay []*live.Event, see func(occupancy.SpaceAvailabilit
 		}
 	}
 	for i, l := range lines {
-		if i+1 < len(lines) && lines[i+1].id == l.id { // of one whole state
+		if i+1 < len(lines) && lines[i+1].id == l.id { // the last event of a whole state
 			l.id = ""
 		}
 		e.encoded(l.id, l.data)
 	}
 }
 
-// mustJSON writes what is made of plain values and cannot fail.
+// mustJSON encodes plain values, which cannot fail.
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("api: %T is no JSON: %v", v, err))
+		panic(fmt.Sprintf("api: %T cannot be encoded as JSON: %v", v, err))
 	}
 	return b
 }

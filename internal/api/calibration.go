@@ -23,25 +23,26 @@ type calibrationIn struct {
 	Span
 	Site       string  `query:"site"`
 	Kind       string  `query:"kind"`
-	By         string  `query:"by" enum:"space,kind,site" default:"space" doc:"What a CSV's lines are; the JSON has all three."`
-	Target     float64 `query:"target" exclusiveMinimum:"0" maximum:"1" doc:"For all kinds; default: the kind's in the settings, else 0.6."`
+	By         string  `query:"by" enum:"space,kind,site" default:"space" doc:"What each line of a CSV is; the JSON answer has all three."`
+	Target     float64 `query:"target" exclusiveMinimum:"0" maximum:"1" doc:"For all kinds; default: from the billing settings, by kind, else 0.6."`
 	Elasticity float64 `query:"elasticity" minimum:"0" maximum:"10" doc:"Likewise, else 0.5."`
 	MaxChange  float64 `query:"max_change" minimum:"0" maximum:"1" doc:"Likewise, else 0.1."`
-	Floor      int64   `query:"floor" minimum:"0" maximum:"1000000" doc:"In cents per m² and month: the suggestion is never below. Default: the kind's in the settings, else none."`
-	IndexCap   string  `query:"index_cap" doc:"The ILAT's change, as 0.02: the suggestion is never above. Default: the kind's in the settings, else the change of the settings' ILAT table."`
+	Floor      int64   `query:"floor" minimum:"0" maximum:"1000000" doc:"Lowest suggestion, in cents per m² and month. Default: from the billing settings, by kind, else none."`
+	IndexCap   string  `query:"index_cap" doc:"Change of the ILAT index, as 0.02: the suggestion rises no further. Default: from the billing settings, by kind, else computed from their ILAT table."`
 
 	asked billing.Calibration
 }
 
-// Resolve notes which inputs were given: what is not, the settings say.
+// Resolve notes which inputs were given; the others come from the billing
+// settings.
 func (in *calibrationIn) Resolve(ctx huma.Context) []error {
 	for _, p := range []struct {
 		name  string
 		value *float64
 		to    **float64
 	}{{"target", &in.Target, &in.asked.Target}, {"elasticity", &in.Elasticity, &in.asked.Elasticity}, {"max_change", &in.MaxChange, &in.asked.MaxChange}} {
-		if math.IsNaN(*p.value) { // which no bound refuses
-			return []error{&huma.ErrorDetail{Location: "query." + p.name, Message: "is no number"}}
+		if math.IsNaN(*p.value) { // NaN and infinities, which no bound would refuse
+			return []error{&huma.ErrorDetail{Location: "query." + p.name, Message: "is not a number"}}
 		}
 		if ctx.Query(p.name) != "" {
 			*p.to = p.value
@@ -55,7 +56,7 @@ func (in *calibrationIn) Resolve(ctx huma.Context) []error {
 	}
 	x, err := strconv.ParseFloat(in.IndexCap, 64)
 	if err != nil || !(x >= -1 && x <= 1) {
-		return []error{&huma.ErrorDetail{Location: "query.index_cap", Message: "is no part like 0.02"}}
+		return []error{&huma.ErrorDetail{Location: "query.index_cap", Message: "is not a fraction like 0.02"}}
 	}
 	in.asked.IndexCap = &x
 	return nil
@@ -68,11 +69,11 @@ type calibrated struct {
 	Kind        catalogue.SpaceKind `json:"kind"`
 	AreaM2      float64             `json:"area_m2"`
 	Capacity    int                 `json:"capacity"`
-	Status      string              `json:"status" enum:"ok,insufficient-data,not-let,revised" doc:"revised: less than a year before; insufficient-data and not-let suggest nothing."`
+	Status      string              `json:"status" enum:"ok,insufficient-data,not-let,revised" doc:"revised: the rent changed less than a year ago; insufficient-data and not-let suggest nothing."`
 	Revised     *string             `json:"revised" format:"date" doc:"The day of its last revision, where that is less than a year back."`
-	LetDays     *int                `json:"let_days" doc:"Of an office: the days on which it was let, which alone count; null: every day counts."`
+	LetDays     *int                `json:"let_days" doc:"Of an office: how many days it was let; only these count. Null: every day counts."`
 	Measure     string              `json:"measure" enum:"utilisation,fill"`
-	Use         *float64            `json:"use" doc:"u of the formula."`
+	Use         *float64            `json:"use" doc:"The use that the formula takes: utilisation or fill."`
 	Utilisation *float64            `json:"utilisation"`
 	Fill        *float64            `json:"fill"`
 	OpenHours   float64             `json:"open_hours"`
@@ -85,21 +86,21 @@ type calibrated struct {
 	Floor       *int64              `json:"floor" doc:"In cents per m² and month."`
 	Rent        int64               `json:"rent_cents_m2_month" doc:"Its rent today."`
 	LeasesRent  int64               `json:"leases_rent_cents_month" doc:"What its leases pay a month today; of a lease of several spaces its part by area."`
-	Factor      *float64            `json:"factor" doc:"Of the formula, before any bound; null where nothing is suggested."`
+	Factor      *float64            `json:"factor" doc:"The formula's factor, before any bound; null where nothing is suggested."`
 	Bound       *string             `json:"bound" enum:"none,max_change,rounding,index_cap,floor" doc:"What decided the suggestion."`
-	Suggested   *int64              `json:"suggested_rent_cents_m2_month" doc:"Null where too little is known."`
+	Suggested   *int64              `json:"suggested_rent_cents_m2_month" doc:"Null where nothing is suggested."`
 	Change      *float64            `json:"change"`
-	MedianRent  float64             `json:"kind_median_rent_cents_m2_month" doc:"Of all the network's lettable spaces of the kind."`
-	MedianUse   *float64            `json:"kind_median_use" doc:"Of those of which enough is known."`
-	Income      int64               `json:"income_cents" doc:"What the rents and areas of the time bring over the reference period: rent × area × months, full."`
-	Would       *int64              `json:"suggested_income_cents" doc:"What the suggested one would have brought."`
+	MedianRent  float64             `json:"kind_median_rent_cents_m2_month" doc:"Median rent of all lettable spaces of this kind in the network."`
+	MedianUse   *float64            `json:"kind_median_use" doc:"Median use of these spaces, of those with enough data."`
+	Income      int64               `json:"income_cents" doc:"What the rents of the reference period bring: rent × area × months, if let all the time."`
+	Would       *int64              `json:"suggested_income_cents" doc:"What the suggested rent would have brought."`
 }
 
 // calibratedGroup sums the lettable spaces of a kind or site.
 type calibratedGroup struct {
 	Key          string   `json:"key"`
 	Spaces       int      `json:"spaces"`
-	Insufficient int      `json:"insufficient" doc:"Of them with too little data: they count with the rent they have."`
+	Insufficient int      `json:"insufficient" doc:"How many have too little data; they count with the rent they have."`
 	AreaM2       float64  `json:"area_m2"`
 	MeanRent     float64  `json:"mean_rent_cents_m2_month" doc:"By area."`
 	MeanWould    float64  `json:"mean_suggested_rent_cents_m2_month"`
@@ -117,10 +118,10 @@ type indexOut struct {
 
 type calibrationBody struct {
 	Page[calibrated]
-	Kinds  []calibratedGroup `json:"kinds" nullable:"false" doc:"All that was asked for, whatever the page."`
+	Kinds  []calibratedGroup `json:"kinds" nullable:"false" doc:"Sums by kind over all spaces asked for, not only this page."`
 	Sites  []calibratedGroup `json:"sites" nullable:"false"`
-	Months float64           `json:"months" doc:"Of the reference period."`
-	ILAT   *indexOut         `json:"ilat" doc:"Of the settings' table, at the period's end."`
+	Months float64           `json:"months" doc:"Length of the reference period in months."`
+	ILAT   *indexOut         `json:"ilat" doc:"The index of the billing settings at the end of the period."`
 	by     string
 }
 
@@ -152,7 +153,8 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	}
 	today := s.today()
 	let := s.letDays(in.From, in.To)
-	// Of the whole network, for its medians; of the time in which a space was what it is now.
+	// The medians need the whole network; a space counts for the time in which
+	// it was the same kind as now.
 	list, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: in.From, To: in.To, By: series.BySpace,
 		Space: func(sp *catalogue.Space) bool {
 			is := s.cfg.Network.Space(sp.ID)
@@ -201,7 +203,7 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	return out, err
 }
 
-// calibrating is what the suggestions of one answer share.
+// calibrating holds what the suggestions of one answer share.
 type calibrating struct {
 	from, to time.Time
 	today    catalogue.Day
@@ -247,7 +249,8 @@ func yearBefore(d catalogue.Day) catalogue.Day {
 	return catalogue.Date(t.Year(), t.Month(), t.Day())
 }
 
-// income returns what a space brings over the reference period, by its area of the time.
+// income returns what a space's rent brings over the reference period, by its
+// area at the time.
 func (s *server) income(id catalogue.SpaceID, q calibrating, rent func(catalogue.Day) int64) int64 {
 	var sum tariff.Income
 	for _, p := range catalogue.Pieces(s.cfg.Series.History, q.from, q.to) {
@@ -268,7 +271,8 @@ func (s *server) income(id catalogue.SpaceID, q calibrating, rent func(catalogue
 	return sum.Cents()
 }
 
-// letDays returns the local days of a period on which each space was let: was one of a lease's own.
+// letDays returns the local days of a period on which each space was let, as
+// one of a lease's own spaces.
 func (s *server) letDays(from, to time.Time) map[catalogue.SpaceID]map[catalogue.Day]bool {
 	zone := s.cfg.Network.Zone
 	first, last := zone.At(from).Day, zone.At(to.Add(-time.Millisecond)).Day
@@ -299,8 +303,8 @@ func (s *server) letDays(from, to time.Time) map[catalogue.SpaceID]map[catalogue
 	return days
 }
 
-// leasesRent returns what the leases of a space pay a month: of a lease of several
-// spaces its part by area.
+// leasesRent returns what the leases of a space pay a month; a lease of several
+// spaces is divided by area.
 func (s *server) leasesRent(sp *catalogue.Space, today catalogue.Day) int64 {
 	var sum float64
 	for _, t := range s.cfg.Rights.InForce().Book.AllLeaseTerms() {
@@ -319,7 +323,8 @@ func (s *server) leasesRent(sp *catalogue.Space, today catalogue.Day) int64 {
 	return int64(math.Round(sum))
 }
 
-// median returns the middle one, or between the two in the middle; nil of none.
+// median returns the middle value, or the mean of the two in the middle; nil of
+// none.
 func median(list []float64) *float64 {
 	if len(list) == 0 {
 		return nil
@@ -329,7 +334,7 @@ func median(list []float64) *float64 {
 	return &m
 }
 
-// group sums spaces by a key, in its order.
+// group sums spaces by a key, in the key's order.
 func group(list []calibrated, key func(*calibrated) string) []calibratedGroup {
 	groups := map[string]*calibratedGroup{}
 	uses := map[string][]float64{}

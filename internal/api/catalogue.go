@@ -21,10 +21,10 @@ type SiteFilter struct {
 	Site string `query:"site" doc:"Only of this site."`
 }
 
-// AtFilter asks for the catalogue as it was.
+// AtFilter asks for the catalogue of another time.
 type AtFilter struct {
 	SiteFilter
-	At time.Time `query:"at" doc:"As the catalogue was at this instant; default: as it is now."`
+	At time.Time `query:"at" doc:"The catalogue of this instant; default: the current one."`
 }
 
 type spaceFilter struct {
@@ -32,7 +32,7 @@ type spaceFilter struct {
 	Kind string `query:"kind" doc:"Only of this kind."`
 }
 
-// networkAt returns the catalogue as it was at an instant; zero: as it is now.
+// networkAt returns the catalogue of an instant; zero: the current one.
 func (s *server) networkAt(t time.Time) *catalogue.Network {
 	if t.IsZero() || t.After(s.cfg.Now()) {
 		return s.cfg.Network
@@ -50,21 +50,21 @@ func (s *server) checkSite(id string) error {
 
 func checkKind(kind string) error {
 	if kind != "" && !catalogue.SpaceKind(kind).Valid() {
-		return invalid("query", "kind", "is no kind of space")
+		return invalid("query", "kind", "is not a kind of space")
 	}
 	return nil
 }
 
-// deviceState is a device with what is known of it now.
+// deviceState is a device with its current state.
 type deviceState struct {
 	catalogue.Device
 	LastSeenAt *catalogue.Instant `json:"last_seen_at"`
 	Status     *status            `json:"status"`
-	Command    *commandView       `json:"command" doc:"The command that it was sent last since Totem started, and its confirmation; null: none."`
-	Air        *airView           `json:"air" doc:"What it last measured of the air; null: nothing."`
-	// NotUnderstood is told of a real device whose messages come, and hold
+	Command    *commandView       `json:"command" doc:"The last command that Totem sent to it since Totem started, and its confirmation; null: none."`
+	Air        *airView           `json:"air" doc:"Its last air measurements; null: none."`
+	// NotUnderstood is set for a real device whose messages arrive, but hold
 	// nothing that its kind is there for.
-	NotUnderstood *notUnderstood `json:"not_understood" doc:"Messages come, and none is understood; null: there are none such."`
+	NotUnderstood *notUnderstood `json:"not_understood" doc:"Messages that arrive from the device while none is understood; null: no such messages."`
 }
 
 // airView is what a device last measured of the air.
@@ -76,7 +76,7 @@ type airView struct {
 	Noise       *float64          `json:"noise_db"`
 }
 
-// notUnderstood is what comes of a device that nobody understands.
+// notUnderstood describes messages of a device of which none is understood.
 type notUnderstood struct {
 	Count   int64             `json:"count"`
 	LastAt  catalogue.Instant `json:"last_at" format:"date-time"`
@@ -84,7 +84,7 @@ type notUnderstood struct {
 	Payload string            `json:"last_payload"`
 }
 
-// status is what a device last said of itself.
+// status is a device's last status.
 type status struct {
 	Online    *bool              `json:"online"`
 	At        *catalogue.Instant `json:"at"`
@@ -94,16 +94,16 @@ type status struct {
 	Uptime    *float64           `json:"uptime_s"`
 	List      *string            `json:"list" doc:"Version of the allowlist that a reader has applied."`
 	ListSince *catalogue.Instant `json:"list_since"`
-	Keys      []string           `json:"keys" nullable:"false" doc:"Ids of the site keys that a reader says it verifies by: the next key signs once all readers of its site know it."`
+	Keys      []string           `json:"keys" nullable:"false" doc:"Ids of the site keys that the reader verifies with. The next key signs once all readers of the site know it."`
 }
 
-// commandView is the command that a reader was sent last, and its confirmation.
+// commandView is the last command that a reader was sent, and its confirmation.
 type commandView struct {
 	Kind        string             `json:"kind" enum:"unlock,lockdown,release"`
 	OpenSeconds int                `json:"open_seconds"`
 	SentAt      catalogue.Instant  `json:"sent_at"`
-	ConfirmedAt *catalogue.Instant `json:"confirmed_at" doc:"When its status first said that it obeyed it; null: not yet."`
-	Confirms    bool               `json:"confirms" doc:"Whether the reader can confirm at all: one that speaks its maker's own messages cannot."`
+	ConfirmedAt *catalogue.Instant `json:"confirmed_at" doc:"When the reader's status first reported that it obeyed; null: not yet."`
+	Confirms    bool               `json:"confirms" doc:"Whether the reader can confirm commands: one that speaks its maker's own messages cannot."`
 }
 
 // siteKey is the public key of a site.
@@ -169,7 +169,7 @@ func (s *server) catalogue() {
 				case !c.at(d.Site) || in.Site != "" && string(d.Site) != in.Site:
 				case in.At.IsZero():
 					list = append(list, s.showDevice(d, known))
-				default: // what it said last is of now
+				default: // what it last said belongs to now, not to another time
 					list = append(list, deviceState{Device: d})
 				}
 			}
@@ -186,7 +186,7 @@ func (s *server) catalogue() {
 		})
 }
 
-// showDevice returns a device with what is known of it.
+// showDevice returns a device with its current state.
 func (s *server) showDevice(d catalogue.Device, known map[catalogue.DeviceID]live.Device) deviceState {
 	out := withStatus(d, known[d.ID])
 	if sent, ok := s.cfg.Doors.Sent(d.ID); ok {
@@ -219,7 +219,7 @@ func withStatus(d catalogue.Device, l live.Device) deviceState {
 }
 
 // list registers a list of the catalogue, filtered by site and kind. shown
-// changes what each shows, by who asks and as of when.
+// adapts each item to who asks and for when.
 func list[T any](s *server, path, summary string, roles []Role, all func(*catalogue.Network) []T, id func(T) string, of func(T) (catalogue.SiteID, string), shown ...func(ctx context.Context, at time.Time) (func(*T), error)) {
 	byID := func(n *catalogue.Network) []T {
 		return slices.SortedFunc(slices.Values(all(n)), func(a, b T) int { return strings.Compare(id(a), id(b)) })

@@ -12,31 +12,32 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// maxCatalogue bounds a catalogue that is sent, with its plans, in bytes.
+// maxCatalogue limits the size of a catalogue with its plans, in bytes.
 const maxCatalogue = 32 << 20
 
-// NewCatalogue is a catalogue that is told a running service.
+// NewCatalogue is a catalogue to put in force.
 type NewCatalogue struct {
 	Name  string                          `json:"name" required:"true" minLength:"1" maxLength:"300" doc:"The file's name: errors name it."`
 	Text  string                          `json:"text" required:"true" doc:"The file, in YAML."`
 	Plans map[catalogue.BuildingID]string `json:"plans,omitempty" doc:"The SVG drawings that it names, by building."`
-	Since string                          `json:"since,omitempty" doc:"From when it holds: a local day as 2026-11-23, or an instant; not ahead. Default: now."`
+	Since string                          `json:"since,omitempty" doc:"When it begins to hold: a local day as 2026-11-23, or an instant; not in the future. Default: now."`
 	By    string                          `json:"-"`
 }
 
-// CatalogueChanged says what another catalogue changes.
+// CatalogueChanged describes what another catalogue changes.
 type CatalogueChanged struct {
-	N           int               `json:"n" doc:"Counts the catalogues of this service."`
+	N           int               `json:"n" doc:"The catalogue's number in this service."`
 	Since       catalogue.Instant `json:"since"`
-	Differences []string          `json:"differences" nullable:"false" doc:"What it says otherwise than the one before, a line each."`
-	Touches     []string          `json:"touches" nullable:"false" doc:"What is made again by it."`
-	Warnings    []string          `json:"warnings" nullable:"false" doc:"What may not be meant: catalogues whose place it takes, spaces that may have been renamed."`
-	Unchanged   bool              `json:"unchanged" doc:"The service has this catalogue since then already: nothing was recorded."`
+	Differences []string          `json:"differences" nullable:"false" doc:"Differences from the one before, one a line."`
+	Touches     []string          `json:"touches" nullable:"false" doc:"What is computed again because of it."`
+	Warnings    []string          `json:"warnings" nullable:"false" doc:"What may not be intended: catalogues that it replaces, spaces that may have been renamed."`
+	Unchanged   bool              `json:"unchanged" doc:"The service already has this catalogue from that time on: nothing was recorded."`
 }
 
-// CatalogueFault is a catalogue that cannot be put in force: whose it is, is the sender's.
+// CatalogueFault is a catalogue that cannot be put in force because of a
+// mistake of the sender.
 type CatalogueFault struct {
-	Field string // text, where it is empty
+	Field string // empty: the text as a whole
 	Err   error
 }
 
@@ -46,17 +47,17 @@ func (f *CatalogueFault) Error() string { return f.Err.Error() }
 // Unwrap returns what is wrong with it.
 func (f *CatalogueFault) Unwrap() error { return f.Err }
 
-// catalogueVersion is one catalogue of the ledger's list.
+// catalogueVersion is one catalogue in the ledger's list.
 type catalogueVersion struct {
 	N          int                `json:"n"`
-	Since      *catalogue.Instant `json:"since" doc:"From when it holds; null: from the beginning."`
+	Since      *catalogue.Instant `json:"since" doc:"When it begins to hold; null: from the beginning."`
 	RecordedAt catalogue.Instant  `json:"recorded_at"`
-	By         string             `json:"by" doc:"Who told it; totem: the service started with it."`
-	Name       string             `json:"name" doc:"Of its file."`
+	By         string             `json:"by" doc:"Who put it in force; totem: the service started with it."`
+	Name       string             `json:"name" doc:"Its file's name."`
 }
 
 type putCatalogueIn struct {
-	DryRun bool `query:"dry_run" doc:"Say what it would change, and change nothing."`
+	DryRun bool `query:"dry_run" doc:"Answer what it would change, and change nothing."`
 	Body   NewCatalogue
 }
 
@@ -101,7 +102,7 @@ func (s *server) catalogues() {
 	type versionIn struct {
 		N string `path:"n" maxLength:"10"`
 	}
-	huma.Register(s.api, file(operation("GET", "/v1/catalogue/versions/{n}", tagCatalogue, "One of them as its file was written.", Admin), "application/yaml"),
+	huma.Register(s.api, file(operation("GET", "/v1/catalogue/versions/{n}", tagCatalogue, "One of these catalogues, as its file was written.", Admin), "application/yaml"),
 		func(ctx context.Context, in *versionIn) (*catalogueTextOut, error) {
 			list, err := s.cfg.Ledger.Catalogues(ctx)
 			if err != nil {
@@ -115,7 +116,8 @@ func (s *server) catalogues() {
 		})
 }
 
-// catalogueProblem names the line of each fault, where the fault has one.
+// catalogueProblem returns a problem that names the line of each fault, where
+// the fault has one.
 func catalogueProblem(f *CatalogueFault) error {
 	field := f.Field
 	if field == "" {
@@ -132,7 +134,7 @@ func catalogueProblem(f *CatalogueFault) error {
 	return p
 }
 
-// mostFaults is how many faults of a catalogue are told at once.
+// mostFaults is how many faults of a catalogue are answered at once.
 const mostFaults = 30
 
 func orEmpty(list []string) []string {

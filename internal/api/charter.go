@@ -8,7 +8,7 @@ import (
 	"github.com/lorntech/totem/internal/series"
 )
 
-// offered is what a site offers of one kind.
+// offered is what a site offers of one kind of space.
 type offered struct {
 	Site        catalogue.SiteID    `json:"site"`
 	Kind        catalogue.SpaceKind `json:"kind"`
@@ -17,15 +17,15 @@ type offered struct {
 	Capacity    int                 `json:"capacity"`
 	AreaM2      float64             `json:"area_m2"`
 	OpenPerWeek float64             `json:"open_hours_per_week"`
-	Utilisation *float64            `json:"utilisation" doc:"Of the last four weeks; null where nothing is known."`
+	Utilisation *float64            `json:"utilisation" doc:"Over the last four weeks; null where nothing is known."`
 }
 
 type charterBody struct {
 	Page[offered]
-	Missing map[catalogue.SiteID][]catalogue.SpaceKind `json:"missing" doc:"What each site lacks of what the charter names."`
+	Missing map[catalogue.SiteID][]catalogue.SpaceKind `json:"missing" doc:"What the charter names and the site does not have."`
 }
 
-// charterWeeks is how far back the charter's use looks.
+// charterWeeks is how many weeks the charter's use looks back.
 const charterWeeks = 4
 
 func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], error) {

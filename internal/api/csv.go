@@ -20,12 +20,12 @@ const (
 	htmlType = "text/html"
 )
 
-// csvPaths returns those that answer with a table where it is asked for.
+// csvPaths returns the paths that answer with a table where CSV is asked for.
 func csvPaths() []string {
 	return []string{"/v1/usage", "/v1/occupancy", "/v1/hours", "/v1/calibration", "/v1/charter", "/v1/statements"}
 }
 
-// formats returns JSON, CSV for tables, HTML for what is printed.
+// formats returns the encoders: JSON, CSV for tables, HTML for what is printed.
 func formats() map[string]huma.Format {
 	strict := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeStrictly}
 	return map[string]huma.Format{"application/json": strict, "json": strict, csvType: {Marshal: marshalCSV}, htmlType: {Marshal: marshalHTML}}
@@ -42,8 +42,8 @@ func marshalHTML(w io.Writer, v any) error {
 	return p.print(w)
 }
 
-// negotiate keeps requests for CSV and HTML from where there is none: they get JSON.
-// Bodies are JSON, whatever a client without a word for it says, as curl's -d.
+// negotiate rewrites Accept to JSON on paths that have no CSV or HTML form.
+// Bodies are JSON whatever their Content-Type says: curl -d names another.
 func negotiate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		statement := strings.HasPrefix(r.URL.Path, "/v1/statements/")
@@ -59,7 +59,8 @@ func negotiate(next http.Handler) http.Handler {
 	})
 }
 
-// wantsCSV reports whether a request asks for a table: then it gets all of it, not a page.
+// wantsCSV reports whether a request asks for a table. A table has all rows,
+// not a page of them.
 func wantsCSV(accept string) bool { return strings.Contains(accept, csvType) }
 
 // table is a body that can be written as CSV: a slice of flat structs.
@@ -68,15 +69,16 @@ type table interface {
 	french() bool // with semicolons, decimal commas and a byte order mark
 }
 
-// marshalCSV writes a table: the names of the JSON fields, then a line for each row. Null is empty.
+// marshalCSV writes a table: a line with the names of the JSON fields, then a
+// line for each row. Null is empty.
 func marshalCSV(w io.Writer, v any) error {
 	t, ok := v.(table)
 	if !ok {
-		return fmt.Errorf("%T is no table", v)
+		return fmt.Errorf("%T is not a table", v)
 	}
 	list := reflect.ValueOf(t.rows())
 	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
+	out.UseCRLF = true // line ends of RFC 4180
 	if t.french() {
 		out.Comma = ';'
 		if _, err := io.WriteString(w, "\ufeff"); err != nil {
@@ -104,7 +106,7 @@ func marshalCSV(w io.Writer, v any) error {
 	return out.Error()
 }
 
-// columns returns the fields of a row, those of embedded structs among them.
+// columns returns the fields of a row, with those of embedded structs.
 func columns(t reflect.Type) []reflect.StructField {
 	var out []reflect.StructField
 	for _, f := range reflect.VisibleFields(t) {
@@ -128,7 +130,7 @@ func cell(v reflect.Value, french bool) string {
 		v = v.Elem()
 	}
 	if i, ok := v.Interface().(catalogue.Instant); ok {
-		b, _ := i.MarshalJSON() // an instant can always be written
+		b, _ := i.MarshalJSON() // an instant can always be encoded
 		return strings.Trim(string(b), `"`)
 	}
 	if text, ok := v.Interface().(fmt.Stringer); ok {
@@ -147,7 +149,7 @@ func cell(v reflect.Value, french bool) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// guard keeps a spreadsheet from taking a text for a formula.
+// guard keeps a spreadsheet from reading a text as a formula.
 func guard(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return "'" + s

@@ -15,8 +15,8 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// unknownDevice is a topic on which a device speaks that is not in the
-// catalogue, with what to put there.
+// unknownDevice is a topic on which a device publishes that is not in the
+// catalogue, with suggested catalogue lines.
 type unknownDevice struct {
 	Topic     string            `json:"topic"`
 	Adapter   *string           `json:"adapter" doc:"Null: it speaks Totem's own messages."`
@@ -26,12 +26,12 @@ type unknownDevice struct {
 	LastSeen  catalogue.Instant `json:"last_seen_at"`
 	Payload   string            `json:"last_payload"`
 	Encoding  string            `json:"encoding" enum:"text,base64"`
-	// Catalogue is a line for each kind of device that could send this.
-	Catalogue []string `json:"catalogue" nullable:"false" doc:"Lines for the catalogue; take the one that is true and say where it is."`
+	// Catalogue holds a line for each kind of device that could send this.
+	Catalogue []string `json:"catalogue" nullable:"false" doc:"Suggested lines for the catalogue: take the one that fits and fill in the place."`
 }
 
 func (s *server) devices() {
-	huma.Register(s.api, operation("GET", "/v1/devices/unknown", tagCatalogue, "Devices that speak and are not in the catalogue, with their last payloads.", Admin, Manager), s.unknown)
+	huma.Register(s.api, operation("GET", "/v1/devices/unknown", tagCatalogue, "Devices that publish and are not in the catalogue, with their last payloads.", Admin, Manager), s.unknown)
 	op := operation("GET", "/v1/devices/watch", tagCatalogue, "What arrives on the broker and from whom, decoded, and what is rejected and why, as server-sent events.", Admin, Manager)
 	op.Responses = map[string]*huma.Response{"200": {Description: "Each event is a message.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
 	huma.Register(s.api, op, s.watch)
@@ -53,7 +53,7 @@ func (s *server) unknown(ctx context.Context, in *Paging) (*pageOut[unknownDevic
 	return stretch(in.Limit, list, s.showUnknown, func(u ledger.Unknown) []string { return []string{u.Topic} }), nil
 }
 
-// ownTopics returns the beginnings of topics that a caller may look at; nil: all.
+// ownTopics returns the topic prefixes that a caller may watch; nil: all.
 func (s *server) ownTopics(ctx context.Context) []string {
 	scope := callerOf(ctx).scope()
 	if scope == nil {
@@ -88,7 +88,8 @@ func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
 	return out
 }
 
-// entry returns a line of the catalogue with what only a person knows in capitals.
+// entry returns a line of the catalogue; what only a person can know stands in
+// capitals.
 func entry(id, site string, k catalogue.DeviceKind, more string) string {
 	place := "space: SPACE"
 	switch {
@@ -100,7 +101,7 @@ func entry(id, site string, k catalogue.DeviceKind, more string) string {
 	return fmt.Sprintf("- {id: %s, site: %s, kind: %s, %s%s}", id, site, k, place, more)
 }
 
-// slugOf makes an id of an address.
+// slugOf makes an id from an address.
 func slugOf(address string) string {
 	s := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -144,7 +145,7 @@ func showArrival(a ingest.Arrival) arrival {
 	return out
 }
 
-// printable returns a payload as text.
+// printable returns a payload as text, without control characters.
 func printable(payload []byte) string {
 	if utf8.Valid(payload) {
 		return string(payload)

@@ -39,7 +39,7 @@ func (s *server) enrolments() {
 	const path = "/v1/devices/{id}/enrolment"
 	op := with(operation("POST", path, tagRights, "Have a reader wait for a new badge, held to it twice; its UID is never shown.", Admin, Manager), http.StatusConflict)
 	huma.Register(s.api, op, s.enrol)
-	huma.Register(s.api, operation("GET", path, tagRights, "How far a reader's newest enrolment has come.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[enrolment], error) {
+	huma.Register(s.api, operation("GET", path, tagRights, "The state of a reader's newest enrolment.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[enrolment], error) {
 		dev, err := s.ownReader(ctx, in.ID)
 		if err != nil {
 			return nil, err
@@ -50,7 +50,7 @@ func (s *server) enrolments() {
 		}
 		return &one[enrolment]{showEnrolment(e)}, nil
 	})
-	huma.Register(s.api, operation("DELETE", path, tagRights, "Give a reader's enrolment up.", Admin, Manager), func(ctx context.Context, in *IDPath) (*empty, error) {
+	huma.Register(s.api, operation("DELETE", path, tagRights, "Cancel a reader's enrolment.", Admin, Manager), func(ctx context.Context, in *IDPath) (*empty, error) {
 		dev, err := s.ownReader(ctx, in.ID)
 		if err != nil {
 			return nil, err
@@ -60,14 +60,14 @@ func (s *server) enrolments() {
 	})
 }
 
-// ownReader finds a reader at the caller's sites.
+// ownReader returns a reader at the caller's sites.
 func (s *server) ownReader(ctx context.Context, id string) (*catalogue.Device, error) {
 	dev := s.cfg.Network.Device(catalogue.DeviceID(id))
 	if dev == nil || !callerOf(ctx).at(dev.Site) {
 		return nil, notFound("device " + id)
 	}
 	if dev.Kind != catalogue.Reader {
-		return nil, invalid("path", "id", "is no reader")
+		return nil, invalid("path", "id", "is not a reader")
 	}
 	return dev, nil
 }
@@ -90,21 +90,21 @@ func (s *server) enrol(ctx context.Context, in *enrolIn) (*one[enrolment], error
 	return &one[enrolment]{showEnrolment(e)}, nil
 }
 
-// enrolled gives a credential the badge that was held to a reader.
+// enrolled gives a credential the badge that was shown to the reader.
 func (s *server) enrolled(v *Credential, c *tenancy.Credential) error {
 	if v.UID != "" {
-		return invalid("body", "enrolment", "is given beside uid: one of them")
+		return invalid("body", "enrolment", "is given together with uid: give only one of them")
 	}
 	id, err := uuid.Parse(v.Enrolment)
 	if err != nil {
-		return invalid("body", "enrolment", "is no UUID")
+		return invalid("body", "enrolment", "is not a UUID")
 	}
 	e, lookup, forList, err := s.cfg.Enrolments.Hashes(id, s.cfg.Now())
 	if err != nil {
 		return invalid("body", "enrolment", err.Error())
 	}
 	if e.Member != v.Member || e.Kind != v.Kind {
-		return invalid("body", "enrolment", "is of another member or kind")
+		return invalid("body", "enrolment", "belongs to another member or kind")
 	}
 	c.Lookup, c.ForList = lookup, forList
 	return nil

@@ -21,14 +21,15 @@ type Credential struct {
 	ID        tenancy.CredentialID `json:"id"`
 	Member    tenancy.MemberID     `json:"member" required:"true"`
 	Kind      string               `json:"kind" enum:"card,mobile,qr" required:"true"`
-	UID       string               `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge: hex, dec: and a number, or qr: and a token. Needed at first only."`
+	UID       string               `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge message: hex, dec: and a number, or qr: and a token. Required when the credential is created."`
 	Enrolment string               `json:"enrolment,omitempty" writeOnly:"true" doc:"The id of an enrolment at a reader, in place of uid."`
 	Status    tenancy.Status       `json:"status" enum:"active,lost,revoked" required:"true"`
 	ValidFrom *catalogue.Instant   `json:"valid_from" format:"date-time"`
 	ValidTo   *catalogue.Instant   `json:"valid_to" format:"date-time"`
 }
 
-// Pass is a visitor's pass as the API writes it; token is answered once.
+// Pass is a visitor's pass as the API writes it; token is in the answer to its
+// creation only.
 type Pass struct {
 	ID        tenancy.PassID      `json:"id"`
 	Host      tenancy.MemberID    `json:"host" required:"true"`
@@ -36,7 +37,7 @@ type Pass struct {
 	Spaces    []catalogue.SpaceID `json:"spaces" nullable:"false" required:"true"`
 	ValidFrom catalogue.Instant   `json:"valid_from" format:"date-time" required:"true"`
 	ValidTo   catalogue.Instant   `json:"valid_to" format:"date-time" required:"true"`
-	Token     string              `json:"token,omitempty" readOnly:"true" doc:"What the QR code carries, once: a badge is qr: and this."`
+	Token     string              `json:"token,omitempty" readOnly:"true" doc:"What the QR code carries, answered once: a badge message has qr: and this."`
 }
 
 // Event is an event as the API writes it.
@@ -50,7 +51,7 @@ type Event struct {
 	Invited  []tenancy.MemberID  `json:"invited" nullable:"false"`
 }
 
-// entity is one kind of records with its five endpoints' worth of rules.
+// entity describes one kind of record and the rules of its five endpoints.
 type entity[T any] struct {
 	path, noun  string
 	kind        rights.Kind
@@ -58,16 +59,17 @@ type entity[T any] struct {
 	id          func(*T) *string
 	all         func(*tenancy.Book) iter.Seq[T]
 	find        func(*tenancy.Book, string) (T, bool)
-	// may reports whether the caller's sites or tenant reach it.
+	// may reports whether the caller's sites or tenant include the record.
 	may func(*caller, *tenancy.Book, T) bool
-	// owns reports whether the caller may write it, where that is less than it may
-	// see; nil: it may.
+	// owns reports whether the caller may write the record, where that is
+	// narrower than may; nil: it may.
 	owns func(*caller, T) bool
-	// change is what is to be done, and what is answered.
+	// change returns the act that is recorded and what is answered.
 	change func(*caller, *tenancy.Book, T) (change rights.Change, answer T, err error)
-	// would says what a change would do, with the book as it would be; nil: it has no dry run.
+	// would returns what a change would do, given the book as it would be; nil:
+	// there is no dry run.
 	would func(ctx context.Context, before, after *tenancy.Book) (*would, error)
-	// said adds to what is answered what only this answer says; nil: nothing.
+	// said adds to an answer what only this answer contains; nil: nothing.
 	said func(found, answer T, before, after *tenancy.Book) T
 }
 
@@ -116,17 +118,17 @@ func register[T any](s *server, e entity[T]) {
 	})
 }
 
-// putDryIn is of what has versions.
+// putDryIn is the input of a PUT of what has versions.
 type putDryIn[T any] struct {
 	MatchPath
 	Body   T
-	DryRun bool `query:"dry_run" doc:"Say what the change would do (would), and do nothing."`
+	DryRun bool `query:"dry_run" doc:"Answer what the change would do (under would), and do nothing."`
 }
 
 func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T], dry bool) (*tagged[T], error) {
 	id := e.id(&in.Body)
 	if *id != "" && *id != in.ID {
-		return nil, invalid("body", "id", "is not the id of the path")
+		return nil, invalid("body", "id", "differs from the id in the path")
 	}
 	*id = in.ID
 	book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
@@ -141,7 +143,8 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T],
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	// What the book finds wrong is said first: only what is sound can be somebody else's.
+	// The book's own faults are reported first: only a valid record can belong
+	// to somebody else.
 	if err := s.cfg.Rights.Check(change); err != nil {
 		return nil, s.fail(err)
 	}
@@ -156,7 +159,7 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T],
 		return nil, s.fail(err)
 	}
 	current, after := answer, s.cfg.Rights.InForce().Book
-	if v, ok := e.find(after, in.ID); ok { // with its defaults
+	if v, ok := e.find(after, in.ID); ok { // the record with its defaults
 		current = v
 		if e.said != nil {
 			v = e.said(v, answer, book, after)
@@ -189,8 +192,8 @@ func dryRun[T any](ctx context.Context, s *server, e entity[T], id string, chang
 	return &tagged[T]{etag(v), v}, nil
 }
 
-// expect holds a change to the state that the caller has read, within the
-// change: of two who have read the same, one is told.
+// expect checks, within the change, the state that the caller has read: of two
+// callers who have read the same state, one gets 412.
 func (e entity[T]) expect(in *MatchPath) func(*tenancy.Book) error {
 	if in.IfMatch == "" {
 		return nil
@@ -204,13 +207,13 @@ func (e entity[T]) expect(in *MatchPath) func(*tenancy.Book) error {
 	}
 }
 
-// same changes nothing on the way in.
+// same leaves a record as it came.
 func same[T any](_ *caller, _ *tenancy.Book, v T) (rights.Change, T, error) {
 	return rights.Change{Put: v}, v, nil
 }
 
-// ownsTerms reports whether a caller may write what is of a site, or of the
-// network: prices and hours of all sites are the admins' alone.
+// ownsTerms reports whether a caller may write something of a site, or of the
+// network: prices and hours of all sites are for admins alone.
 func ownsTerms(c *caller, site *catalogue.SiteID) bool {
 	return c.role == Admin || site != nil && c.at(*site)
 }
@@ -285,8 +288,8 @@ func (s *server) maySpaces(c *caller, spaces []catalogue.SpaceID) bool {
 	return true
 }
 
-// mayMember holds a member to the caller's tenant, or to its sites: the
-// tenant's, and those where the member is staff.
+// mayMember checks that a member is the caller's tenant's, or of its sites: of
+// a tenant there, or staff there.
 func mayMember(c *caller, b *tenancy.Book, m tenancy.Member) bool {
 	t, ok := b.Tenant(m.Tenant)
 	if ok && !c.at(t.Site) {
@@ -300,7 +303,8 @@ func (s *server) mayPerson(c *caller, b *tenancy.Book, id tenancy.MemberID) bool
 	return ok && mayMember(c, b, m)
 }
 
-// changeMember keeps what a tenant, or a manager of another site, may not give.
+// changeMember keeps roles and staff sites that a tenant, or a manager of
+// another site, may not give.
 func (s *server) changeMember(c *caller, b *tenancy.Book, v tenancy.Member) (rights.Change, tenancy.Member, error) {
 	old, there := b.Member(v.ID)
 	if c.role == Tenant && !there {
@@ -402,11 +406,13 @@ func (s *server) changePass(c *caller, b *tenancy.Book, v Pass) (rights.Change, 
 	return rights.Change{Put: p}, v, nil
 }
 
-// longestPass is how long a tenant's pass may last: who comes for longer is a member.
+// longestPass is how long a tenant's pass may last: whoever comes for longer
+// should be a member.
 const longestPass = 31 * 24 * time.Hour
 
-// tenantsPass says what a tenant's pass may not be: over what its leases do not
-// give while it lasts, longer than a month, or one more than the settings allow.
+// tenantsPass refuses a pass of a tenant for spaces that its leases do not give
+// while it lasts, for more than a month, or beyond the number that the settings
+// allow.
 func (s *server) tenantsPass(c *caller, b *tenancy.Book, v Pass) error {
 	for i, id := range v.Spaces {
 		if s.cfg.Network.Space(id) != nil && !s.held(b, c.tenant, id, milli(v.ValidFrom), milli(v.ValidTo)) {
@@ -428,7 +434,8 @@ func (s *server) tenantsPass(c *caller, b *tenancy.Book, v Pass) error {
 	return s.cfg.Most.check("passes", n, s.cfg.Most.Passes)
 }
 
-// held reports whether some active lease gives a tenant a space on some day of a time.
+// held reports whether some active lease gives a tenant a space on some day of
+// a period.
 func (s *server) held(b *tenancy.Book, t tenancy.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
 	first, last := s.cfg.Network.Zone.At(from).Day, s.cfg.Network.Zone.At(to).Day
 	for l, plan := range b.During(first, last) {
@@ -439,13 +446,13 @@ func (s *server) held(b *tenancy.Book, t tenancy.TenantID, space catalogue.Space
 	return false
 }
 
-// Most is how many things a tenant's token may have at once: what it makes
-// costs every reader's list.
+// Most limits how many things a tenant's token may create: what it creates
+// makes every reader's list longer.
 type Most struct{ Members, Credentials, Passes int }
 
 func (m Most) check(what string, have, most int) error {
 	if have < most {
 		return nil
 	}
-	return problem(http.StatusConflict, fmt.Sprintf("this tenant has %d %s, as many as the settings allow; the operator may raise that, or delete some", have, what))
+	return problem(http.StatusConflict, fmt.Sprintf("this tenant has %d %s, the most that the settings allow; delete some, or ask the operator to raise the limit", have, what))
 }

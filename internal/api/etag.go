@@ -7,25 +7,27 @@ import (
 	"strings"
 )
 
-// MatchPath is a path to one thing, and of which state of it the caller knows.
+// MatchPath is the path of one thing, and the state of it that the caller
+// knows.
 type MatchPath struct {
 	IDPath
-	IfMatch string `header:"If-Match" doc:"The ETag of the state that is to be changed: 412 where it is another by now."`
+	IfMatch string `header:"If-Match" doc:"The ETag of the state to be changed: 412 where the state has changed since."`
 }
 
-// tagged is an answer with the tag of its state.
+// tagged is an answer with the ETag of its state.
 type tagged[T any] struct {
 	ETag string `header:"ETag"`
 	Body T
 }
 
-// etag names a state of a record.
+// etag returns the ETag of a record's state.
 func etag(v any) string {
 	sum := sha256.Sum256(mustJSON(v))
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 
-// ifMatch returns a 412 where a caller knows another state than the one there is.
+// ifMatch returns a 412 where the caller knows another state than the current
+// one.
 func ifMatch(header string, v any) error {
 	if header == "" || strings.TrimSpace(header) == "*" {
 		return nil

@@ -13,19 +13,19 @@ const (
 	// heartbeat keeps a quiet stream's connection alive.
 	heartbeat = 15 * time.Second
 	// streamPatience is how long a client of a stream may take to read what is
-	// written: one that does not read costs memory, and is let go.
+	// written. A client that does not read costs memory, so its stream ends.
 	streamPatience = 10 * time.Second
 )
 
-// events writes server-sent events to one client, until it goes, does not
-// read, or its token ends.
+// events writes server-sent events to one client, until it goes, stops reading,
+// or its token ends.
 type events struct {
 	ctx     context.Context
 	w       interface{ Write([]byte) (int, error) }
 	control *http.ResponseController
 	tick    *time.Ticker
 	err     error
-	// beats are for clients that cannot see comments: a browser's EventSource.
+	// for clients that cannot see comments, as a browser's EventSource
 	beats bool
 }
 
@@ -42,7 +42,7 @@ func (s *server) newEvents(hc huma.Context, c *caller) (e *events, end func()) {
 	return e, func() { e.tick.Stop(); release() }
 }
 
-// follow writes what comes until the stream is over.
+// follow writes events until the stream is over.
 func follow[T any](e *events, in <-chan T, write func(T)) {
 	for e.flush() {
 		select {
@@ -59,7 +59,7 @@ func follow[T any](e *events, in <-chan T, write func(T)) {
 			if e.beats {
 				e.write("event: beat\ndata: {}\n\n")
 			} else {
-				e.comment("still here")
+				e.comment("heartbeat")
 			}
 		}
 	}

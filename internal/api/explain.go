@@ -21,8 +21,8 @@ type explainIn struct {
 	Known
 }
 
-// explanation opens one figure: the visits of a member's day with the reads
-// that begin and end them, and how each lease's minutes came about.
+// explanation explains one figure: the visits of a member's day with the reads
+// that begin and end them, and how each lease's minutes follow from them.
 type explanation struct {
 	AsOf
 	Member    tenancy.MemberID  `json:"member"`
@@ -38,16 +38,16 @@ type explanation struct {
 type explainedVisit struct {
 	visitView
 	Inferred bool     `json:"inferred" doc:"Its end was not badged."`
-	Counted  counted  `json:"counted" doc:"What of it counts on this day: as corrected, and an inferred end up to the plan's cap; nothing of a visit to what lies below a coworking, which counts as that coworking's."`
-	First    *readOut `json:"first_read" doc:"The read that began it; null once reads are no longer kept, and for a tenant."`
+	Counted  counted  `json:"counted" doc:"The part that counts on this day: as corrected, and with an inferred end up to the plan's cap. Nothing of a visit to a space below a coworking: it counts as that coworking's."`
+	First    *readOut `json:"first_read" doc:"The read that began it; null once reads are no longer kept, and always null for a tenant."`
 	Last     *readOut `json:"last_read" doc:"The read that ended it, where one did; null for a tenant."`
 }
 
 type counted struct {
 	From  catalogue.Instant `json:"from" format:"date-time"`
 	To    catalogue.Instant `json:"to" format:"date-time"`
-	Lease *tenancy.LeaseID  `json:"lease" doc:"The lease that gives its first part that is leased; null: unleased."`
-	Parts []countedPart     `json:"parts" nullable:"false" doc:"What counts, part by part; none of a visit to what lies below a coworking."`
+	Lease *tenancy.LeaseID  `json:"lease" doc:"The lease of its first leased part; null: unleased."`
+	Parts []countedPart     `json:"parts" nullable:"false" doc:"The parts that count; none of a visit to a space below a coworking."`
 }
 
 type countedPart struct {
@@ -56,7 +56,8 @@ type countedPart struct {
 	Lease *tenancy.LeaseID  `json:"lease" doc:"Null: unleased."`
 }
 
-// countedOf shows parts; where there are none nothing counts, from the visit's beginning on.
+// countedOf returns the parts to show; where nothing counts, an empty one at
+// the visit's beginning.
 func countedOf(begin time.Time, parts []tariff.Counted) counted {
 	out := counted{From: instant(begin), To: instant(begin), Parts: []countedPart{}}
 	for i, p := range parts {
@@ -160,9 +161,9 @@ func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 	}
 }
 
-// explainable returns a member's visits of a day that the caller may have
-// explained: a tenant those that are its own, a manager those of the tenants
-// of its sites, whoever the member belongs to now.
+// explainable returns a member's visits of a day that the caller may see
+// explained: a tenant its own, a manager those of the tenants of its sites,
+// whoever the member belongs to now.
 func (s *server) explainable(ctx context.Context, b billing.Bills, id tenancy.MemberID, day catalogue.Day) ([]tariff.Visit, error) {
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
 	mine := func(id tenancy.TenantID) bool { return c.ofTenant(book, id) }
@@ -177,7 +178,7 @@ func (s *server) explainable(ctx context.Context, b billing.Bills, id tenancy.Me
 	return visits, nil
 }
 
-// byTenant parts visits by whose they are.
+// byTenant groups visits by the tenant they belonged to.
 func byTenant(visits []tariff.Visit) [][]tariff.Visit {
 	var out [][]tariff.Visit
 	at := map[tenancy.TenantID]int{}
@@ -192,7 +193,8 @@ func byTenant(visits []tariff.Visit) [][]tariff.Visit {
 	return out
 }
 
-// explainVisit finds the reads that begin and end a visit, those of doors that the caller may know of.
+// explainVisit finds the reads that begin and end a visit, as far as the caller
+// may see their doors.
 func (s *server) explainVisit(ctx context.Context, v tariff.Visit) (explainedVisit, error) {
 	list, err := s.cfg.Ledger.Visits(ctx, ledger.VisitFilter{ID: v.ID, Limit: 1})
 	if err != nil || len(list) == 0 {
@@ -215,8 +217,9 @@ func (s *server) explainVisit(ctx context.Context, v tariff.Visit) (explainedVis
 	return x, err
 }
 
-// explains reports whether the caller may see a door's reads as a visit's: who is
-// held to sites those of its sites, a tenant, the employer, none.
+// explains reports whether the caller may see a door's reads as part of a
+// visit: a caller limited to sites those of its sites; a tenant, who is the
+// employer, none.
 func (s *server) explains(c *caller, id catalogue.DoorID) bool {
 	if c.role == Tenant {
 		return false

@@ -25,12 +25,12 @@ type hoursIn struct {
 	Known
 }
 
-// Known asks for figures by what was known once.
+// Known asks for figures as they were known at an earlier time.
 type Known struct {
-	AsKnown string `query:"as_known" doc:"By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now."`
+	AsKnown string `query:"as_known" doc:"Use the plans, leases and corrections recorded up to this instant, or the end of this local day; not in the future. Default: now."`
 }
 
-// bills returns those of now, or as they were known.
+// bills returns the current figures, or those as they were known.
 func (s *server) bills(k Known) (billing.Bills, error) {
 	if k.AsKnown == "" {
 		return s.cfg.Bills, nil
@@ -44,9 +44,9 @@ func (s *server) bills(k Known) (billing.Bills, error) {
 	}
 	switch {
 	case err != nil:
-		return billing.Bills{}, invalid("query", "as_known", "is no instant like 2026-11-01T08:00:00Z, and no day like 2026-11-01")
+		return billing.Bills{}, invalid("query", "as_known", "is not an instant like 2026-11-01T08:00:00Z or a day like 2026-11-01")
 	case at.After(s.cfg.Now()):
-		return billing.Bills{}, invalid("query", "as_known", "lies ahead")
+		return billing.Bills{}, invalid("query", "as_known", "lies in the future")
 	}
 	return s.cfg.Bills.AsKnown(at), nil
 }
@@ -54,8 +54,8 @@ func (s *server) bills(k Known) (billing.Bills, error) {
 // hoursView is the measured hours of one tenant, member or day (rules 6).
 type hoursView struct {
 	Tenant    tenancy.TenantID  `json:"tenant"`
-	Member    *tenancy.MemberID `json:"member" doc:"By member and day; null where the person was erased."`
-	Day       *catalogue.Day    `json:"day" format:"date" doc:"By day."`
+	Member    *tenancy.MemberID `json:"member" doc:"Set where by is member or day; null where the person was erased."`
+	Day       *catalogue.Day    `json:"day" format:"date" doc:"Set where by is day."`
 	Measured  int64             `json:"measured_seconds" doc:"As measured."`
 	Corrected int64             `json:"corrected_seconds" doc:"With managers' corrections."`
 	Billable  int64             `json:"billable_minutes" doc:"After caps, grace and rounding."`
@@ -76,10 +76,10 @@ func (v *hoursView) add(d *tariff.Day) {
 func (s *server) hours() {
 	who := []Role{Admin, Manager, Billing, Tenant}
 	huma.Register(s.api, operation("GET", "/v1/hours", tagBilling, "Measured hours of a month, by tenant, member or day; also as CSV.", who...), s.listHours)
-	huma.Register(s.api, with(operation("GET", "/v1/hours/explain", tagBilling, "How a member's day came about: visits, reads, leases, plans.", who...), http.StatusNotFound), s.explain)
+	huma.Register(s.api, with(operation("GET", "/v1/hours/explain", tagBilling, "How a member's day was computed: visits, reads, leases, plans.", who...), http.StatusNotFound), s.explain)
 }
 
-// ownTenant holds a request to the caller's tenant.
+// ownTenant limits a request to the caller's tenant.
 func ownTenant(ctx context.Context, asked string) (tenancy.TenantID, error) {
 	c := callerOf(ctx)
 	if c.role != Tenant {

@@ -17,9 +17,9 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Whoever looks at one person's movements leaves an entry in the audit chain,
-// before anything is shown: a look that cannot be recorded is none. Who looks
-// at a list leaves one an hour, which names nobody.
+// Whoever looks at one person's movements leaves an entry in the audit chain
+// before anything is shown: if the look cannot be recorded, nothing is shown.
+// Whoever looks at a list leaves one entry an hour, which names nobody.
 
 // actLook is the action of the acts that record looks.
 const actLook = "look"
@@ -37,7 +37,7 @@ type lookBody struct {
 	Filter string `json:"filter,omitempty"`
 }
 
-// listLooks are the looks at lists that were recorded in this hour.
+// listLooks holds the looks at lists that were recorded in this hour.
 type listLooks struct {
 	mu   sync.Mutex
 	hour int64
@@ -58,14 +58,16 @@ func (l *listLooks) first(key string, now time.Time) bool {
 	return true
 }
 
-// forget has a look that could not be recorded be the first again.
+// forget removes a look that could not be recorded, so that the next one is
+// recorded.
 func (l *listLooks) forget(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.seen, key)
 }
 
-// filterOf writes a filter of a list: pairs of a name and a value, those left out that are empty.
+// filterOf writes the filter of a list, as pairs of a name and a value, without
+// the empty ones.
 func filterOf(pairs ...string) string {
 	var parts []string
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -77,9 +79,9 @@ func filterOf(pairs ...string) string {
 }
 
 // look records that the caller looks at a member's movements, of which n were
-// found; at nobody's in particular, that it looks at a list.
+// found; without a member, that it looks at a list.
 func (s *server) look(ctx context.Context, member tenancy.MemberID, n int, what, filter string) error {
-	if _, there := s.cfg.Rights.InForce().Book.Member(member); !there && n == 0 { // a slip must not make somebody up
+	if _, there := s.cfg.Rights.InForce().Book.Member(member); !there && n == 0 { // a mistyped id must not create a record of somebody
 		member = ""
 	}
 	if member == "" || ledger.Nameless(member) {
@@ -111,7 +113,7 @@ func (s *server) looks() {
 		Paging
 		Member string `query:"member" required:"true" minLength:"1" maxLength:"64"`
 	}
-	op := operation("GET", "/v1/looks", tagPersons, "Who looked at a person's movements, oldest first; to an admin, and to the person's tenant.", Admin, Tenant)
+	op := operation("GET", "/v1/looks", tagPersons, "Who looked at a person's movements, oldest first; for an admin and the person's tenant.", Admin, Tenant)
 	op.Errors = append(op.Errors, 404)
 	huma.Register(s.api, op, func(ctx context.Context, in *looksIn) (*pageOut[look], error) {
 		m, err := s.person(ctx, in.Member)

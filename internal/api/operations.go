@@ -37,7 +37,7 @@ func showAlarm(a ingest.Alarm) alarm {
 
 type alarmsIn struct {
 	SiteFilter
-	Open bool `query:"open" doc:"Only those that stand."`
+	Open bool `query:"open" doc:"Only alarms that have not cleared."`
 }
 
 type reject struct {
@@ -60,7 +60,7 @@ func showReject(r ingest.Reject) reject {
 type verifyOut struct {
 	OK       bool   `json:"ok"`
 	Entries  int64  `json:"entries"`
-	Erased   int64  `json:"erased" doc:"Entries whose content was rightfully forgotten."`
+	Erased   int64  `json:"erased" doc:"Entries whose content was erased on purpose."`
 	BrokenAt *int64 `json:"broken_at" doc:"The first entry that does not hold."`
 	Why      string `json:"why,omitempty"`
 }
@@ -81,7 +81,8 @@ type secretOut struct {
 	SiteKeyID string `json:"site_key_id"`
 	ListKey   string `json:"list_key" doc:"The HMAC-SHA-256 key by which the allowlist hashes credentials, unpadded base64url."`
 	ListKeyID string `json:"list_key_id"`
-	// All of them, the first innermost: hash = HMAC(newest, … HMAC(first, bytes)).
+	// All list keys, the first innermost: hash = HMAC(newest, … HMAC(first,
+	// bytes)).
 	ListKeys []listKey `json:"list_keys" nullable:"false" doc:"All of the list's keys, the first innermost: the allowlist of a device with this secret hashes with each over the one before."`
 }
 
@@ -92,9 +93,9 @@ type listKey struct {
 
 func (s *server) operations() {
 	huma.Register(s.api, operation("GET", "/v1/alarms", tagOperations, "Alarms, newest first.", Admin, Manager), s.alarms)
-	huma.Register(s.api, operation("PUT", "/v1/alarms/{id}/acknowledgement", tagOperations, "Say that somebody has seen an alarm.", Admin, Manager), s.acknowledge)
+	huma.Register(s.api, operation("PUT", "/v1/alarms/{id}/acknowledgement", tagOperations, "Acknowledge an alarm.", Admin, Manager), s.acknowledge)
 	huma.Register(s.api, operation("GET", "/v1/rejects", tagOperations, "Rejected messages, newest first.", Admin, Manager), s.rejects)
-	huma.Register(s.api, operation("GET", "/v1/audit/verify", tagOperations, "Walk the audit chain, hold what decides to its acts, and make a sample of visits again.", Admin, Manager), func(ctx context.Context, _ *struct{}) (*one[verifyOut], error) {
+	huma.Register(s.api, operation("GET", "/v1/audit/verify", tagOperations, "Check whether the ledger was altered: walk the audit chain, compare records with it, compute a sample of visits again.", Admin, Manager), func(ctx context.Context, _ *struct{}) (*one[verifyOut], error) {
 		a, err := s.cfg.Verify(ctx)
 		if err != nil {
 			return nil, s.fail(err)
@@ -116,7 +117,7 @@ func (s *server) operations() {
 		}
 		return numbered(Tabular{Paging: in.Paging}, acts, showAct)
 	})
-	huma.Register(s.api, operation("POST", "/v1/devices/{id}/secret", tagOperations, "Give a device a new secret, shown once; the former ends.", Admin), s.secret)
+	huma.Register(s.api, operation("POST", "/v1/devices/{id}/secret", tagOperations, "Give a device a new secret, shown once; the former one stops working.", Admin), s.secret)
 }
 
 func (s *server) alarms(ctx context.Context, in *alarmsIn) (*pageOut[alarm], error) {

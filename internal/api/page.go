@@ -9,12 +9,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Page is one stretch of a list; next is null at its end.
+// Page is one page of a list; next is null on the last.
 type Page[T any] struct {
 	Items []T     `json:"items" nullable:"false"`
 	Next  *string `json:"next"`
 	AsOf
-	fr bool // how it is written as CSV
+	fr bool // the settings by which it is written as CSV
 }
 
 func (p Page[T]) rows() any    { return p.Items }
@@ -27,10 +27,10 @@ type one[T any] struct{ Body T }
 // Paging is what every list takes.
 type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many items at the most."`
-	Cursor string `query:"cursor" doc:"next of the page before."`
+	Cursor string `query:"cursor" doc:"The value of next on the page before."`
 }
 
-// Tabular is what a list takes that is also written as CSV.
+// Tabular are the parameters of a list that is also written as CSV.
 type Tabular struct {
 	Paging
 	Locale string `query:"locale" enum:"en,fr" doc:"Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it."`
@@ -55,7 +55,7 @@ func (p Paging) decode(parts int) ([]string, error) {
 	return got, nil
 }
 
-// cut makes a page of what comes in order of its ids.
+// cut returns a page of items that are sorted by id.
 func cut[T any](p Paging, all iter.Seq[T], id func(T) string) (*pageOut[T], error) {
 	after, err := p.decode(1)
 	if err != nil {
@@ -75,7 +75,7 @@ func cut[T any](p Paging, all iter.Seq[T], id func(T) string) (*pageOut[T], erro
 	return out, nil
 }
 
-// only keeps what fits.
+// only returns the items that keep accepts.
 func only[T any](all iter.Seq[T], fits func(T) bool) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for v := range all {
@@ -94,8 +94,9 @@ func operationID(method, path string) string {
 // empty answers 204.
 type empty struct{}
 
-// forbidden says that something that everybody may know of belongs to others;
-// what others may not know of is [notFound], as if it were not there.
+// forbidden refuses something that everybody may know of but that belongs to
+// others. What others may not even know of is [notFound], as if it were not
+// there.
 func forbidden(what string) huma.StatusError {
-	return problem(http.StatusForbidden, what+" is not of this token's sites or tenant")
+	return problem(http.StatusForbidden, what+" does not belong to this token's sites or tenant")
 }

@@ -26,7 +26,7 @@ type personData struct {
 }
 
 func (s *server) persons() {
-	huma.Register(s.api, operation("GET", "/v1/members/{id}/data", tagPersons, "Everything that is held on a person; to a manager reads and visits at its sites.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[personData], error) {
+	huma.Register(s.api, operation("GET", "/v1/members/{id}/data", tagPersons, "Everything that is held on a person; for a manager only reads and visits at its sites.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[personData], error) {
 		m, err := s.person(ctx, in.ID)
 		if err != nil {
 			return nil, err
@@ -45,15 +45,15 @@ func (s *server) persons() {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.settled(ctx); err != nil { // visits are made before their reads lose their member
+		if err := s.settled(ctx); err != nil { // visits are computed before their reads lose their member
 			return nil, err
 		}
 		return nil, s.fail(s.cfg.Rights.Erase(ctx, callerOf(ctx).id, m.ID))
 	})
 }
 
-// person finds a member, or for an admin one whose record was deleted, but of
-// whom there are reads, visits or acts.
+// person returns a member or, for an admin, one whose record was deleted but
+// who still has reads, visits or acts.
 func (s *server) person(ctx context.Context, id string) (tenancy.Member, error) {
 	book := s.cfg.Rights.InForce().Book
 	m, ok := book.Member(tenancy.MemberID(id))
@@ -114,7 +114,7 @@ func (s *server) dataOf(ctx context.Context, m tenancy.Member) (*personData, err
 	return d, s.history(ctx, d, targets)
 }
 
-// history adds what the ledger holds: reads, visits, acts.
+// history adds what the ledger holds on the person: reads, visits, acts.
 func (s *server) history(ctx context.Context, d *personData, targets []string) error {
 	const batch = 1000
 	c, now := callerOf(ctx), s.cfg.Now()

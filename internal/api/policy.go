@@ -13,8 +13,8 @@ const policyHeader = "Content-Security-Policy"
 
 var inlined = regexp.MustCompile(`(?s)<(script|style)(\s[^>]*)?>(.+?)</`)
 
-// policy returns what a browser may do on a page: run and draw what comes from this
-// server, and of what is written into the page only what it has now, by hash.
+// policy returns the Content-Security-Policy of a page: scripts and styles from
+// this server, and those written into the page now, by their hashes.
 func policy(page []byte) string {
 	hashes := map[string][]string{}
 	for _, m := range inlined.FindAllSubmatch(page, -1) {
@@ -36,10 +36,10 @@ func policy(page []byte) string {
 	return b.String()
 }
 
-// strictPolicy is that of everything that writes nothing into its page.
+// strictPolicy is for answers that write no scripts or styles into a page.
 var strictPolicy = policy(nil)
 
-// wholePage holds a page back until its policy is known.
+// wholePage buffers a page until its policy is known.
 type wholePage struct {
 	http.ResponseWriter
 	status int
@@ -59,6 +59,6 @@ func ownPolicy(page http.Handler) http.Handler {
 		page.ServeHTTP(held, r)
 		w.Header().Set(policyHeader, policy(held.page.Bytes()))
 		w.WriteHeader(held.status)
-		_, _ = w.Write(held.page.Bytes()) // the client has gone where this fails
+		_, _ = w.Write(held.page.Bytes()) // an error here means that the client has gone
 	})
 }

@@ -14,8 +14,8 @@ import (
 // preview is what a lease that is not saved yet would do.
 type preview struct {
 	Doors    []previewDoor       `json:"doors" nullable:"false" doc:"The doors that it would open."`
-	Spaces   []catalogue.SpaceID `json:"spaces" nullable:"false" doc:"The spaces that it would give, its plan's among them."`
-	Schedule tenancy.Schedule    `json:"schedule" doc:"When: no windows is always."`
+	Spaces   []catalogue.SpaceID `json:"spaces" nullable:"false" doc:"The spaces that it would give, with those that its plan includes."`
+	Schedule tenancy.Schedule    `json:"schedule" doc:"When it would open them; no windows: always."`
 	StartsOn catalogue.Day       `json:"starts_on" format:"date"`
 	EndsOn   *catalogue.Day      `json:"ends_on" format:"date"`
 	Opens    bool                `json:"opens" doc:"False while it is suspended: it opens nothing."`
@@ -29,7 +29,7 @@ type previewDoor struct {
 	To   catalogue.SpaceID `json:"to"`
 }
 
-// previewMonth is what it would bill this month, as of now.
+// previewMonth is what the lease would bill this month, as of now.
 type previewMonth struct {
 	Month    string `json:"month"`
 	Rent     int64  `json:"rent_cents"`
@@ -54,7 +54,8 @@ func (s *server) previews() {
 	})
 }
 
-// previewID stands for a lease that has no id yet; it sorts behind all others.
+// previewID stands in for a lease that has no id yet; it sorts after all
+// others.
 const previewID = "zzzz-preview"
 
 func (s *server) preview(ctx context.Context, l tenancy.Lease) (*preview, error) {

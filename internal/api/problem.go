@@ -22,14 +22,14 @@ type Problem struct {
 	Status int            `json:"status"`
 	Detail string         `json:"detail,omitempty"`
 	Errors []FieldProblem `json:"errors,omitempty" nullable:"false"`
-	// Of an import that nobody has accepted: what is probably a slip.
+	// Warnings of an import that were not accepted.
 	Warnings []sheets.Warning `json:"warnings,omitempty" nullable:"false"`
 }
 
 // FieldProblem says which field is wrong, and how.
 type FieldProblem struct {
-	Field    string `json:"field"`    // as windows[1].to, or a parameter's name
-	Location string `json:"location"` // where it stands: body.windows[1].to, query.limit, path.id
+	Field    string `json:"field"`    // the field, as windows[1].to, or a parameter's name
+	Location string `json:"location"` // where it is: body.windows[1].to, query.limit, path.id
 	Message  string `json:"message"`
 }
 
@@ -48,10 +48,10 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType returns the one of RFC 9457.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// fieldsMost is how many faults of one body are told.
+// fieldsMost is how many faults of one body are answered.
 const fieldsMost = 50
 
-// problem makes every error of this API: huma is told to use it too.
+// problem makes every error of this API; huma is configured to use it too.
 func problem(status int, detail string, errs ...error) huma.StatusError {
 	p := &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
 	for _, err := range errs {
@@ -64,7 +64,7 @@ func problem(status int, detail string, errs ...error) huma.StatusError {
 		var detailer huma.ErrorDetailer
 		var d *huma.ErrorDetail
 		if errors.As(err, &detailer) {
-			d = detailer.ErrorDetail() // its own text would have the whole body in it
+			d = detailer.ErrorDetail() // huma's own text would contain the whole body
 		} else {
 			d = &huma.ErrorDetail{Message: err.Error()}
 		}
@@ -73,8 +73,8 @@ func problem(status int, detail string, errs ...error) huma.StatusError {
 	return p
 }
 
-// fieldOf returns the field that a detail is about: of one that is missing, huma
-// tells the object it is missing in, and its name in words.
+// fieldOf returns the field that a detail is about. Of a missing field huma
+// names the object, and the field only in its text.
 func fieldOf(d *huma.ErrorDetail) string {
 	_, field, _ := strings.Cut(d.Location, ".")
 	if rest, ok := strings.CutPrefix(d.Message, "expected required property "); ok {
@@ -93,8 +93,8 @@ func notFound(what string) huma.StatusError {
 	return problem(http.StatusNotFound, "there is no "+what)
 }
 
-// fail turns an error of the domain or the ledger into a problem: the one
-// place where error codes become HTTP.
+// fail turns an error of the domain or the ledger into a problem. It is the one
+// place where error codes become HTTP statuses.
 func (s *server) fail(err error) error {
 	var field *tenancy.FieldError
 	var conflict *tenancy.ConflictError
@@ -118,8 +118,8 @@ func (s *server) fail(err error) error {
 		return problem(http.StatusServiceUnavailable, err.Error())
 	}
 	if errors.Is(err, context.Canceled) { // the client has gone, or the catalogue changes
-		return problem(http.StatusServiceUnavailable, "the request was ended: ask again")
+		return problem(http.StatusServiceUnavailable, "the request was interrupted: try again")
 	}
 	s.cfg.Log.Error("request failed", slog.Any("error", err))
-	return problem(http.StatusInternalServerError, "the service could not do this; its log says why")
+	return problem(http.StatusInternalServerError, "the service failed; its log says why")
 }

@@ -18,13 +18,15 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// The programme is for everybody: it names no person, counts nobody, and tells
-// of fewer than ten places nothing.
+// The programme is public: it names no person, shows no counts, and says
+// nothing of sites with fewer than ten known public places.
 
 const (
-	// programmeAhead is how far the programme looks, programmeMost how many events it shows.
+	// programmeAhead is how far ahead the programme looks; programmeMost is how
+	// many events it shows.
 	programmeAhead, programmeMost = 92 * 24 * time.Hour, 500
-	// publicPlacesLeast is how many known public places a site must have for its mood to be told.
+	// publicPlacesLeast is how many known public places a site needs for its
+	// mood to be shown.
 	publicPlacesLeast = 10
 )
 
@@ -32,7 +34,7 @@ type programme struct {
 	Network string           `json:"network"`
 	Zone    string           `json:"timezone"`
 	Sites   []programmeSite  `json:"sites" nullable:"false"`
-	Events  []programmeEvent `json:"events" nullable:"false" doc:"Public events that are not over, by their beginning."`
+	Events  []programmeEvent `json:"events" nullable:"false" doc:"Public events that are not over, sorted by start."`
 }
 
 type programmeSite struct {
@@ -57,7 +59,7 @@ type programmeEvent struct {
 }
 
 func (s *server) programmes() {
-	op := operation("GET", "/v1/programme", tagLive, "Public events of all sites, and how lively each is now; needs no token.")
+	op := operation("GET", "/v1/programme", tagLive, "Public events of all sites, and how lively each site is now; needs no token.")
 	op.Security, op.Errors = nil, nil
 	huma.Register(s.api, op, func(_ context.Context, _ *struct{}) (*one[programme], error) {
 		return &one[programme]{s.programme()}, nil
@@ -69,7 +71,7 @@ func (s *server) calendarFeed(r chi.Router) {
 	r.Get("/programme.ics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/calendar; charset=utf-8")
 		w.Header().Set("Cache-Control", "public, max-age=300")
-		_, _ = w.Write([]byte(s.calendar())) // the client has gone where this fails
+		_, _ = w.Write([]byte(s.calendar())) // an error here means that the client has gone
 	})
 }
 
@@ -89,7 +91,7 @@ func (s *server) programme() programme {
 	return out
 }
 
-// hoursOf reports whether a site is open, and when that changes.
+// hoursOf returns whether a site is open, and when that changes.
 func (s *server) hoursOf(site *catalogue.Site, now time.Time) (open bool, opens, closes *catalogue.Instant) {
 	c := s.calendars[site.ID]
 	open = c.Open(now)
@@ -108,7 +110,8 @@ func (s *server) hoursOf(site *catalogue.Site, now time.Time) (open bool, opens,
 	return open, nil, nil
 }
 
-// mood returns how lively a site's public places are; nil where too few are known.
+// mood returns how lively a site's public places are; nil where too few are
+// known.
 func (s *server) mood(site catalogue.SiteID) *string {
 	places, taken := 0, 0
 	for _, a := range s.cfg.Live.Availability() {
@@ -190,8 +193,8 @@ func (s *server) calendar() string {
 	return b.String()
 }
 
-// folded returns a line of at most 75 octets, with what is longer on lines that
-// begin with a space; no letter is cut.
+// folded returns a line folded as RFC 5545 asks: at most 75 octets a line,
+// continued after a space, without splitting a letter.
 func folded(s string) string {
 	var b strings.Builder
 	width := 0

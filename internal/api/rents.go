@@ -12,27 +12,27 @@ import (
 	"github.com/lorntech/totem/internal/tariff"
 )
 
-// rentBody is a rent as it is set.
+// rentBody is a rent to set.
 type rentBody struct {
 	Cents  int64         `json:"rent_cents_m2_month" required:"true" minimum:"1" maximum:"1000000" doc:"In cents per m² and month."`
-	From   catalogue.Day `json:"from" required:"true" format:"date" doc:"From this local day on, past or to come: later revisions that were recorded before are gone by it."`
+	From   catalogue.Day `json:"from" required:"true" format:"date" doc:"The first local day on which it holds, past or future. It replaces earlier-recorded revisions of later days."`
 	Reason string        `json:"reason" required:"true" minLength:"1" maxLength:"500"`
 }
 
-// RentView is a rent that held, holds or is to hold.
+// RentView is a rent that held, holds or will hold.
 type RentView struct {
 	Cents      int64             `json:"rent_cents_m2_month"`
 	From       *catalogue.Day    `json:"from" format:"date" doc:"Null: from the beginning."`
-	Reason     string            `json:"reason" doc:"Empty: the catalogue says so."`
-	By         string            `json:"by" doc:"Empty: the catalogue says so."`
+	Reason     string            `json:"reason" doc:"Empty where the rent comes from the catalogue."`
+	By         string            `json:"by" doc:"Empty where the rent comes from the catalogue."`
 	RecordedAt catalogue.Instant `json:"recorded_at"`
 }
 
-// rentSet is a rent that was set, and what it takes the place of.
+// rentSet is a rent that was set, and the rents that it replaces.
 type rentSet struct {
 	RentView
-	Before   *int64     `json:"before_cents" doc:"The rent of the day before it; null: none."`
-	Replaced []RentView `json:"replaced" nullable:"false" doc:"Rents that were to hold from then or later, and are gone by it."`
+	Before   *int64     `json:"before_cents" doc:"The rent on the day before; null: none."`
+	Replaced []RentView `json:"replaced" nullable:"false" doc:"Rents that would have begun on that day or later, and were replaced."`
 }
 
 type rentIn struct {
@@ -45,11 +45,11 @@ type rentListIn struct {
 	Paging
 }
 
-// rentPaths are the endpoints of a space's rent.
+// rentPaths registers the endpoints of a space's rent.
 func (s *server) rentPaths() {
 	roles := []Role{Admin, Manager, Billing}
-	huma.Register(s.api, operation("PUT", "/v1/spaces/{id}/rent", tagBilling, "Revise a space's rent per m² from a day on.", roles...), s.putRent)
-	huma.Register(s.api, operation("GET", "/v1/spaces/{id}/rent", tagBilling, "A space's rents per m², by the day from which each holds.", roles...),
+	huma.Register(s.api, operation("PUT", "/v1/spaces/{id}/rent", tagBilling, "Set a space's rent per m² from a day on.", roles...), s.putRent)
+	huma.Register(s.api, operation("GET", "/v1/spaces/{id}/rent", tagBilling, "A space's rents per m², with the day from which each holds.", roles...),
 		func(ctx context.Context, in *rentListIn) (*pageOut[RentView], error) {
 			sp, err := s.ownSpace(ctx, in.ID)
 			if err != nil {
@@ -119,13 +119,13 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentSet], error)
 	return &one[rentSet]{out}, nil
 }
 
-// rents returns every space's, by the names that they have now.
+// rents returns the rents of every space, under the spaces' current ids.
 func (s *server) rents(ctx context.Context) (tariff.Rents, error) {
 	list, err := s.cfg.Ledger.Rents(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if had := s.rentsMade.Load(); had != nil && had.revisions == len(list) { // none is ever taken back
+	if had := s.rentsMade.Load(); had != nil && had.revisions == len(list) { // revisions are never taken back: their number identifies the state
 		return had.rents, nil
 	}
 	n := len(list)
@@ -137,7 +137,7 @@ func (s *server) rents(ctx context.Context) (tariff.Rents, error) {
 	return made.rents, nil
 }
 
-// rentsMade are the rents by so many revisions.
+// rentsMade caches the rents computed from a number of revisions.
 type rentsMade struct {
 	revisions int
 	rents     tariff.Rents

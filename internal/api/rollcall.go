@@ -14,13 +14,13 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// rollcall is who is in a building now by the badges, to be held to what the
-// sensors count.
+// rollcall is who is in a building now by the badges, beside what the sensors
+// count.
 type rollcall struct {
 	Building catalogue.BuildingID `json:"building"`
 	At       catalogue.Instant    `json:"at"`
 	People   []present            `json:"people" nullable:"false"`
-	Spaces   []rollCount          `json:"spaces" nullable:"false" doc:"Each space where badges or sensors know of anybody, or where sensors do not know."`
+	Spaces   []rollCount          `json:"spaces" nullable:"false" doc:"Each space in which badges or sensors find anybody, or in which sensors know nothing."`
 }
 
 type present struct {
@@ -31,20 +31,20 @@ type present struct {
 	Host   *tenancy.MemberID  `json:"host" doc:"A visitor's."`
 	Space  catalogue.SpaceID  `json:"space"`
 	Since  catalogue.Instant  `json:"since"`
-	Door   *catalogue.DoorID  `json:"door" doc:"The last door that was badged."`
-	At     *catalogue.Instant `json:"at" doc:"When it was."`
+	Door   *catalogue.DoorID  `json:"door" doc:"The last door at which the person badged."`
+	At     *catalogue.Instant `json:"at" doc:"When that was."`
 }
 
 type rollCount struct {
 	Space    catalogue.SpaceID `json:"space"`
-	Badges   int               `json:"badges" doc:"People whose last read left them in it, itself and not below it."`
-	Within   int               `json:"within" doc:"The same, with all that lies in it."`
-	Sensors  *int              `json:"sensors" doc:"How many its counters see in it; null: none knows."`
-	Occupied *bool             `json:"occupied" doc:"Whether its sensors see anybody; null: none knows."`
+	Badges   int               `json:"badges" doc:"People whose last read left them in this space itself, not below it."`
+	Within   int               `json:"within" doc:"The same, with all spaces below it."`
+	Sensors  *int              `json:"sensors" doc:"How many people its counters see; null: unknown."`
+	Occupied *bool             `json:"occupied" doc:"Whether its sensors see anybody; null: unknown."`
 }
 
 func (s *server) rollcalls() {
-	op := operation("GET", "/v1/buildings/{id}/rollcall", tagAccess, "Who is in a building now by the badges, with each space's count by its sensors beside; audited, by building.", Admin, Manager)
+	op := operation("GET", "/v1/buildings/{id}/rollcall", tagAccess, "Who is in a building now by the badges, beside each space's count by its sensors; audited by building.", Admin, Manager)
 	huma.Register(s.api, op, func(ctx context.Context, in *IDPath) (*one[rollcall], error) {
 		b := s.cfg.Network.Building(catalogue.BuildingID(in.ID))
 		if b == nil || !callerOf(ctx).at(b.Site) {
@@ -98,7 +98,8 @@ func (s *server) rollcall(ctx context.Context, b *catalogue.Building) (*rollcall
 	return out, nil
 }
 
-// present tells of one who is there; who was erased or deleted since has no name.
+// present returns the entry of a person; one who was erased or deleted since
+// has no name.
 func (s *server) present(ctx context.Context, p ledger.Presence) (present, error) {
 	book := s.cfg.Rights.InForce().Book
 	one := present{Member: orNil(p.Subject.Member), Pass: orNil(p.Subject.Pass), Space: p.Space, Since: instant(p.Since)}

@@ -17,19 +17,19 @@ import (
 
 const (
 	tagSession = "Session"
-	// sessionCookie holds a session's id, which is not the token's.
+	// sessionCookie is the cookie of a session's id, which is not the token.
 	sessionCookie = "totem_session"
 	// sessionIdle ends a session that nobody uses.
 	sessionIdle = 12 * time.Hour
-	// sessionNoted is how much later a use must be to be written down.
+	// sessionNoted is how much newer a use must be to be written to the ledger.
 	sessionNoted = 5 * time.Minute
 )
 
-// me is who asks.
+// me is the answer to who asks.
 type me struct {
 	ID        string             `json:"id"`
 	Role      Role               `json:"role"`
-	Sites     []catalogue.SiteID `json:"sites" nullable:"false" doc:"That the token names; of billing and display, [] is all."`
+	Sites     []catalogue.SiteID `json:"sites" nullable:"false" doc:"The sites that the token names; for billing and display, [] means all."`
 	Tenant    *tenancy.TenantID  `json:"tenant"`
 	ExpiresAt *catalogue.Instant `json:"expires_at"`
 }
@@ -54,7 +54,7 @@ type signOutOut struct {
 	SetCookie string `header:"Set-Cookie"`
 }
 
-// Browser is from where a browser sends a request.
+// Browser holds the headers that say from where a browser sends a request.
 type Browser struct {
 	Cookie        string `header:"Cookie" hidden:"true"`
 	FetchSite     string `header:"Sec-Fetch-Site" hidden:"true"`
@@ -70,8 +70,8 @@ func (f *Browser) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// ofPage reports whether a request comes from a page of this server: of others
-// a browser says so, and a write by cookie alone is only believed where it does.
+// ofPage reports whether a request comes from a page of this server. Browsers
+// say so in headers; a write by cookie is accepted only where they do.
 func ofPage(fetchSite, origin, host string) bool {
 	if fetchSite != "" {
 		return fetchSite == "same-origin"
@@ -86,14 +86,14 @@ func (s *server) sessions() {
 	op.Security, op.DefaultStatus = nil, http.StatusOK
 	huma.Register(s.api, op, s.signIn)
 	huma.Register(s.api, operation("DELETE", "/v1/session", tagSession, "Sign out: the session ends.", all...), s.signOut)
-	huma.Register(s.api, operation("GET", "/v1/me", tagSession, "Who asks: the token's id, role, sites, tenant, and its end.", all...), func(ctx context.Context, _ *struct{}) (*one[me], error) {
+	huma.Register(s.api, operation("GET", "/v1/me", tagSession, "Who is asking: the token's id, role, sites, tenant and expiry.", all...), func(ctx context.Context, _ *struct{}) (*one[me], error) {
 		return &one[me]{showMe(callerOf(ctx))}, nil
 	})
 }
 
 func (s *server) signIn(ctx context.Context, in *signInIn) (*signInOut, error) {
 	if (in.FetchSite != "" || in.Origin != "") && !ofPage(in.FetchSite, in.Origin, in.host) {
-		return nil, problem(http.StatusForbidden, "a session is begun from this server's own page")
+		return nil, problem(http.StatusForbidden, "a session can only be started from this server's own page")
 	}
 	c, err := s.auth.caller(ctx, in.Body.Token)
 	if errors.Is(err, errToken) {
@@ -131,10 +131,11 @@ func cookie(id string, tls bool, maxAge int) string {
 	return c.String()
 }
 
-// streamsOf names the streams of a session among those of tokens: no token's id has a colon.
+// streamsOf returns the key of a session's streams among those of tokens: no
+// token's id contains a colon.
 func streamsOf(session []byte) string { return "session:" + string(session) }
 
-// byCookie finds whose session a cookie holds.
+// byCookie returns the caller of a session's cookie.
 func (a *authenticator) byCookie(ctx context.Context, id string) (*caller, error) {
 	hash := keys.HashSecret(id)
 	key := streamsOf(hash)

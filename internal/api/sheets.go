@@ -14,15 +14,15 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// maxImport bounds a file that is imported, in bytes.
+// maxImport limits the size of an imported file, in bytes.
 const maxImport = 16 << 20
 
 type importIn struct {
-	Name    string `query:"name" default:"import.csv" doc:"The file's name: an export's say what they hold, and errors name it."`
-	Kind    string `query:"kind" enum:"tenants,members,badges,schedules,plans,leases,passes,events" doc:"What a CSV file holds; default: told by its columns."`
-	Tenant  string `query:"tenant" doc:"Whose people they are, where the file does not say."`
-	Accept  string `query:"accept" enum:"warnings" doc:"Take what is probably a slip; without it such a file is 409."`
-	DryRun  bool   `query:"dry_run" doc:"Say what would change, and change nothing."`
+	Name    string `query:"name" default:"import.csv" doc:"The file's name: files of an export are recognised by it, and errors name it."`
+	Kind    string `query:"kind" enum:"tenants,members,badges,schedules,plans,leases,passes,events" doc:"What a CSV file holds; default: guessed from its columns."`
+	Tenant  string `query:"tenant" doc:"The tenant of the people, where the file has no such column."`
+	Accept  string `query:"accept" enum:"warnings" doc:"Import in spite of warnings; without it a file with warnings is refused (409)."`
+	DryRun  bool   `query:"dry_run" doc:"Answer what would change, and change nothing."`
 	RawBody []byte `contentType:"application/octet-stream"`
 }
 
@@ -32,9 +32,9 @@ type exportOut struct {
 	Body        []byte
 }
 
-// sheets are the endpoints for what people keep in spreadsheets.
+// sheets registers the endpoints for spreadsheets.
 func (s *server) sheets() {
-	in := operation("POST", "/v1/import", tagRights, "Read a spreadsheet's CSV, or a zip of them as an export is: all of it or nothing.", Admin)
+	in := operation("POST", "/v1/import", tagRights, "Import a CSV file, or a zip of them as an export writes it: all of it or nothing.", Admin)
 	in.MaxBodyBytes = maxImport
 	in.Errors = append(in.Errors, http.StatusConflict)
 	huma.Register(s.api, in, s.importSheets)
@@ -44,7 +44,7 @@ func (s *server) sheets() {
 // importReport is what an import changes.
 type importReport struct {
 	sheets.Report
-	Would *would `json:"would,omitempty" doc:"Of a dry run: the doors, months and corrections that its plans and leases change."`
+	Would *would `json:"would,omitempty" doc:"In a dry run: the doors, months and corrections that its plans and leases change."`
 }
 
 func (s *server) importSheets(ctx context.Context, in *importIn) (*one[importReport], error) {
@@ -71,7 +71,7 @@ func (s *server) importSheets(ctx context.Context, in *importIn) (*one[importRep
 	}
 	if len(report.Warnings) > 0 && in.Accept == "" && !in.DryRun {
 		p := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict,
-			Detail: fmt.Sprintf("nothing was imported; warnings: %d: accept them (accept=warnings), or mend the file", len(report.Warnings))}
+			Detail: fmt.Sprintf("nothing was imported; warnings: %d: accept them (accept=warnings), or correct the file", len(report.Warnings))}
 		for _, w := range report.Warnings {
 			p.Errors = append(p.Errors, FieldProblem{Field: w.Column, Location: fmt.Sprintf("%s:%d", w.File, w.Line), Message: fmt.Sprintf("%q %s", w.Value, w.Text)})
 		}

@@ -25,7 +25,7 @@ import (
 )
 
 type issueIn struct {
-	Locale string `query:"locale" enum:"en,fr" doc:"Of the CSV, as of a list's."`
+	Locale string `query:"locale" enum:"en,fr" doc:"Language of the CSV: en or fr."`
 	Known
 	Body struct {
 		Month  string `json:"month" required:"true" doc:"As 2026-10."`
@@ -40,7 +40,7 @@ type statementsIn struct {
 	Tenant string `query:"tenant"`
 }
 
-// statementsBody are statements; as CSV the lines of all of them, not a page.
+// statementsBody holds statements; as CSV it has the lines of all of them.
 type statementsBody struct{ Page[billing.Statement] }
 
 func (b statementsBody) rows() any { return linesOf(b.Items, b.fr) }
@@ -52,25 +52,26 @@ type statementIn struct {
 	Language string `header:"Accept-Language" hidden:"true"`
 }
 
-// statementOut is one statement; as CSV a line for each of its lines, as HTML a page that prints on A4.
+// statementOut is one statement; as CSV a line for each of its lines, as HTML a
+// page that prints on A4.
 type statementOut struct {
 	Policy string `header:"Content-Security-Policy" hidden:"true"`
 	Body   statementBody
 }
 
-// paperPolicy is the policy of a statement's page, whose style is the same for all.
+// paperPolicy is the Content-Security-Policy of a statement, whose style is always the same.
 var paperPolicy = sync.OnceValue(func() string {
 	var page bytes.Buffer
 	if err := new(billing.Statement).Paper(&page, billing.English, time.UTC); err != nil {
-		panic(err) // the template is a part of the program
+		panic(err) // the template is embedded and always parses
 	}
 	return policy(page.Bytes())
 })
 
 type statementBody struct {
 	billing.Statement
-	fr   bool           // how it is written as CSV
-	lang billing.Locale // of the page
+	fr   bool           // settings of the CSV
+	lang billing.Locale // language of the page
 	zone *time.Location
 }
 
@@ -78,10 +79,11 @@ func (s statementBody) french() bool { return s.fr }
 
 func (s statementBody) print(w io.Writer) error { return s.Paper(w, s.lang, s.zone) }
 
-// languages are those that people see, the first where they ask for others.
+// languages are those in which people read statements; the first where a
+// browser asks for another.
 var languages = language.NewMatcher([]language.Tag{language.English, language.French})
 
-// localeOf returns the language that a request names, or its browser asks for.
+// localeOf returns the language that a request names or its browser prefers.
 func localeOf(named, accepted string) billing.Locale {
 	if named != "" {
 		return billing.Locale(named)
@@ -135,18 +137,18 @@ type statementLine struct {
 	Kind      string   `json:"kind"`
 	Of        string   `json:"of_month"`
 	Minutes   int64    `json:"minutes"`
-	Net       *int64   `json:"net_cents"` // of a line of VAT: what it is reckoned on
-	Vat       *int64   `json:"vat_cents"` // of rent and hours together: it is rounded once for each rate
+	Net       *int64   `json:"net_cents"` // of a line of VAT: the amount that is taxed
+	Vat       *int64   `json:"vat_cents"` // rent and hours together: VAT is rounded once for each rate
 	Total     *int64   `json:"total_cents"`
 	VatPct    *float64 `json:"vat_pct"` // empty where a line has several
 	Cause     string   `json:"cause"`
-	Days      string   `json:"days"` // that a correction is of, as 2026-09-21 +75
+	Days      string   `json:"days"` // days that a correction changes, as 2026-09-21 +75
 }
 
-// rows returns the statement's lines, and its total.
+// rows returns the statement's lines and its total.
 func (s statementBody) rows() any { return linesOf([]billing.Statement{s.Statement}, s.fr) }
 
-// linesOf returns the lines of statements, each with its total at its end.
+// linesOf returns the lines of several statements, each followed by its total.
 func linesOf(list []billing.Statement, french bool) any {
 	out := []statementLine{}
 	for i := range list {
@@ -187,12 +189,12 @@ func linesOf(list []billing.Statement, french bool) any {
 }
 
 func (s *server) statements() {
-	huma.Register(s.api, with(operation("POST", "/v1/statements", tagBilling, "Issue a month's statements; a dry run shows them.", Admin, Billing), http.StatusConflict, http.StatusServiceUnavailable), s.issue)
+	huma.Register(s.api, with(operation("POST", "/v1/statements", tagBilling, "Issue a month's statements; a dry run only shows them.", Admin, Billing), http.StatusConflict, http.StatusServiceUnavailable), s.issue)
 	type forecastIn struct {
 		Paging
 		Month string `query:"month" required:"true" doc:"As 2026-11."`
 	}
-	huma.Register(s.api, with(operation("GET", "/v1/forecast", tagBilling, "What a month's statements come to as of now; to a tenant its own.", Admin, Billing, Tenant), http.StatusServiceUnavailable), func(ctx context.Context, in *forecastIn) (*one[statementsBody], error) {
+	huma.Register(s.api, with(operation("GET", "/v1/forecast", tagBilling, "What a month's statements would come to as of now; for a tenant its own.", Admin, Billing, Tenant), http.StatusServiceUnavailable), func(ctx context.Context, in *forecastIn) (*one[statementsBody], error) {
 		dry := &issueIn{}
 		dry.Body.Month, dry.Body.DryRun = in.Month, true
 		out, err := s.issue(ctx, dry)
@@ -209,7 +211,7 @@ func (s *server) statements() {
 	huma.Register(s.api, operation("GET", "/v1/statements/{id}", tagBilling, "An issued statement; also as CSV, and as HTML that prints on A4.", Admin, Billing, Tenant), s.statement)
 	huma.Register(s.api, file(operation("GET", "/v1/accounting", tagBilling, "Issued statements as the entries of a sales journal: the 18 columns of a FEC, as French accounting packages import it.", Admin, Billing), "text/plain"), s.accounting)
 	huma.Register(s.api, operation("GET", "/v1/calibration", tagBilling, "What rents the use of spaces suggests, with every input; also as CSV.", Admin, Manager, Billing), s.calibration)
-	huma.Register(s.api, operation("GET", "/v1/charter", tagBilling, "Which of the charter's spaces and services each site offers, how they are used, and what is missing.", Admin, Manager, Billing), s.charter)
+	huma.Register(s.api, operation("GET", "/v1/charter", tagBilling, "Which spaces and services of the charter each site offers, how they are used, and what is missing.", Admin, Manager, Billing), s.charter)
 }
 
 func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], error) {
@@ -222,7 +224,7 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 		return nil, err
 	}
 	if in.AsKnown != "" && !in.Body.DryRun {
-		return nil, invalid("query", "as_known", "is for a dry run: what was known once cannot be issued")
+		return nil, invalid("query", "as_known", "is for a dry run only: a past state of knowledge cannot be issued")
 	}
 	if err := s.settled(ctx); err != nil {
 		return nil, err
@@ -320,7 +322,7 @@ type accountingOut struct {
 func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingOut, error) {
 	zone := s.cfg.Network.Zone
 	from, to := catalogue.Day(0), zone.At(s.cfg.Now()).Day
-	end := to // as the file is called
+	end := to // the file's name
 	for _, d := range []struct {
 		name, value string
 		day         *catalogue.Day
@@ -356,7 +358,7 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 	list = slices.DeleteFunc(list, func(x billing.Statement) bool {
 		return in.Month != "" && x.Month != in.Month || !c.ofTenant(book, x.Tenant)
 	})
-	for i := range list { // the file's day encloses them
+	for i := range list { // the days of the file include them
 		end = max(end, zone.At(*list[i].IssuedAt).Day)
 	}
 	var text bytes.Buffer

@@ -13,22 +13,22 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// firstReads is how many of the newest reads a client is told at first.
+// firstReads is how many of the newest reads a client gets at first.
 const firstReads = 50
 
 type pageStreamIn struct {
-	Topics      []live.Topic `query:"topics" doc:"Of availability, reads, alarms, devices; default: all that the role sees."`
+	Topics      []live.Topic `query:"topics" doc:"Any of availability, reads, alarms, devices; default: all that the role may see."`
 	LastEventID string       `header:"Last-Event-ID"`
 	LastID      string       `query:"last_event_id" doc:"For clients that cannot set the header."`
 }
 
 func (s *server) streams() {
-	op := operation("GET", "/v1/stream", tagLive, "What changes, as server-sent events: each is named by its topic and holds the item as its GET answers it; resumes with Last-Event-ID.", Admin, Manager, Billing, Tenant, Display)
+	op := operation("GET", "/v1/stream", tagLive, "Changes as server-sent events: the event is the topic, the data is the item as its GET answers it; resumes with Last-Event-ID.", Admin, Manager, Billing, Tenant, Display)
 	op.Responses = map[string]*huma.Response{"200": {Description: "event: the topic, data: the item.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
 	huma.Register(s.api, op, s.pageStream)
 }
 
-// topicsOf returns the topics that a role sees.
+// topicsOf returns the topics that a role may see.
 func topicsOf(r Role) []live.Topic {
 	if r == Admin || r == Manager {
 		return live.Topics()
@@ -49,7 +49,7 @@ func (s *server) pageStream(ctx context.Context, in *pageStreamIn) (*huma.Stream
 	if len(in.Topics) > 0 {
 		for _, t := range in.Topics {
 			if !slices.Contains(live.Topics(), t) {
-				return nil, invalid("query", "topics", "is none of availability, reads, alarms, devices")
+				return nil, invalid("query", "topics", "must be any of availability, reads, alarms, devices")
 			}
 		}
 		topics = slices.DeleteFunc(topics, func(t live.Topic) bool { return !slices.Contains(in.Topics, t) })
@@ -84,7 +84,7 @@ func (s *server) pageStream(ctx context.Context, in *pageStreamIn) (*huma.Stream
 		}
 		if !sub.Resumed {
 			lines = append(lines, s.firstAnswer(ctx, c, topics)...)
-			for i := range lines { // cut within it, a client must not resume behind what it was never told
+			for i := range lines { // if the stream breaks here, the client must not resume after something that was never sent
 				lines[i].id = ""
 			}
 			if n := len(lines); n > 0 {
@@ -95,7 +95,7 @@ func (s *server) pageStream(ctx context.Context, in *pageStreamIn) (*huma.Stream
 			out.line(l)
 		}
 		out.comment("ready")
-		said := map[catalogue.SpaceID]string{} // a change that a display may not see is none
+		said := map[catalogue.SpaceID]string{} // a change that a display may not see is not sent
 		follow(out, sub.Events, func(e *live.Event) {
 			l, ok := s.lineOf(c, e, see)
 			if ok && e.Topic == live.TopicAvailability {
@@ -114,7 +114,7 @@ func (e *events) line(l line) {
 	e.encoded(l.id, l.data)
 }
 
-// lineOf writes an event for a caller; false where it is not the caller's to see.
+// lineOf writes an event for a caller; false where the caller may not see it.
 func (s *server) lineOf(c *caller, e *live.Event, see func(occupancy.SpaceAvailability) []byte) (line, bool) {
 	l := line{id: e.ID, topic: e.Topic}
 	switch e.Topic {
@@ -136,8 +136,8 @@ func (s *server) lineOf(c *caller, e *live.Event, see func(occupancy.SpaceAvaila
 	return l, l.data != nil
 }
 
-// firstAnswer returns what a client is told at first besides the spaces: the newest
-// reads, the alarms that stand, the devices.
+// firstAnswer returns what a client gets at first besides the spaces: the
+// newest reads, the alarms that stand, the devices.
 func (s *server) firstAnswer(ctx context.Context, c *caller, topics []live.Topic) []line {
 	var lines []line
 	add := func(topic live.Topic, v any) { lines = append(lines, line{topic: topic, data: mustJSON(v)}) }
@@ -171,7 +171,7 @@ func (s *server) firstAnswer(ctx context.Context, c *caller, topics []live.Topic
 	return lines
 }
 
-// doorsOf returns the doors that a caller who is held to sites sees; nil: all.
+// doorsOf returns the doors that a caller limited to sites may see; nil: all.
 func (s *server) doorsOf(c *caller) []catalogue.DoorID {
 	if !c.bound() {
 		return nil

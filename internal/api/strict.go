@@ -11,11 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// decodeStrictly returns how every body is read: valid UTF-8, no key twice, no
-// control characters in any text, nothing after the value. A key in another
-// case is a field that nobody knows (huma.ValidateStrictCasing). What one
-// reader of a body takes and another overlooks must not exist: an audit entry
-// and the act would tell of different things.
+// decodeStrictly reads every body: valid UTF-8, no key twice, no control
+// characters in any text, nothing after the value. A key in another case is an
+// unknown field (huma.ValidateStrictCasing). No two readers may understand a
+// body differently: an audit entry and its act would then say different things.
 func decodeStrictly(data []byte, v any) error {
 	if err := checkJSON(data); err != nil {
 		return err
@@ -23,7 +22,7 @@ func decodeStrictly(data []byte, v any) error {
 	return json.Unmarshal(data, v)
 }
 
-// checkJSON says what is wrong with a body, whatever it is for.
+// checkJSON returns what is wrong with a body, whatever it is for.
 func checkJSON(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("the body is not valid UTF-8")
@@ -41,14 +40,15 @@ func checkJSON(data []byte) error {
 }
 
 const (
-	// depthMost is how deep a body may be nested: none here is deeper than four.
+	// depthMost is how deeply a body may be nested; no valid body is nested
+	// deeper than four.
 	depthMost = 32
 	// keysMost is how many keys one object may have.
 	keysMost = 200
 )
 
-// checker reads a body's tokens. The path to where it is is written down only
-// where something is wrong: a body must not cost more than its bytes.
+// checker reads a body's tokens. It builds the path to a value only where
+// something is wrong: checking must not cost more memory than the body.
 type checker struct{ dec *json.Decoder }
 
 // step is one part of the path to a value.
@@ -92,7 +92,7 @@ func (c checker) value(at *step, depth int) error {
 		} else if err := c.object(at, depth); err != nil {
 			return err
 		}
-		if _, err := c.dec.Token(); err != nil { // its end
+		if _, err := c.dec.Token(); err != nil { // the end of the object or list
 			return errNoJSON
 		}
 	}
@@ -109,7 +109,7 @@ func (c checker) object(at *step, depth int) error {
 		key, _ := t.(string)
 		here := &step{up: at, key: key}
 		if seen[key] {
-			return fmt.Errorf("%q stands twice", here)
+			return fmt.Errorf("the key %q occurs twice", here)
 		}
 		if seen[key] = true; len(seen) > keysMost {
 			return fmt.Errorf("an object has more than %d keys", keysMost)
@@ -129,7 +129,7 @@ func checkText(s string, path *step) error {
 		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' || r == unicode.ReplacementChar
 	}
 	if strings.ContainsFunc(s, bad) {
-		return fmt.Errorf("%q has a control character, or one that is not Unicode", path)
+		return fmt.Errorf("%q contains a control character, or one that is not Unicode", path)
 	}
 	return nil
 }

@@ -15,24 +15,25 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Lease is a lease as it is today, and with what a PUT says of it more.
+// Lease is a lease as it is today, with the additional fields of a PUT.
 type Lease struct {
 	tenancy.Lease
 	Dated
 }
 
-// Plan is a plan as it is today, and with what a PUT says of it more.
+// Plan is a plan as it is today, with the additional fields of a PUT.
 type Plan struct {
 	tenancy.Plan
 	Dated
 }
 
-// Dated is what a PUT of something that has versions says beside it. A GET says none of it.
+// Dated holds what a PUT says beside the record of something that has versions.
+// GET answers none of it.
 type Dated struct {
-	EffectiveFrom *string   `json:"effective_from,omitempty" pattern:"^(beginning|[0-9]{4}-[0-9]{2}-[0-9]{2})$" doc:"The local day from which this holds: past, today (the default), to come, or beginning. Written only; a lease's dates hold for all time, whatever it says."`
-	Carried       []carried `json:"carried_into,omitempty" readOnly:"true" doc:"Answered: the later versions into which the change was carried, in the fields that still had the value which it replaced."`
-	Made          *made     `json:"made,omitempty" readOnly:"true" doc:"Answered where the change is to hold from a day to come: the version that it made. The rest is as it is today."`
-	Would         *would    `json:"would,omitempty" readOnly:"true" doc:"Answered to dry_run: what the change would do."`
+	EffectiveFrom *string   `json:"effective_from,omitempty" pattern:"^(beginning|[0-9]{4}-[0-9]{2}-[0-9]{2})$" doc:"The local day from which this holds: past, today (the default), future, or beginning. Only written; a lease's dates hold for all time."`
+	Carried       []carried `json:"carried_into,omitempty" readOnly:"true" doc:"The later versions into which the change was carried, in the fields that still had the replaced value."`
+	Made          *made     `json:"made,omitempty" readOnly:"true" doc:"Where the change begins on a future day: the version that it created. The other fields are as they are today."`
+	Would         *would    `json:"would,omitempty" readOnly:"true" doc:"The answer to dry_run: what the change would do."`
 }
 
 // made is a version that has not begun.
@@ -41,7 +42,8 @@ type made struct {
 	EffectiveFrom string `json:"effective_from"`
 }
 
-// madeBy returns the version that the newest change made, where it has not begun.
+// madeBy returns the version that the newest change created, where it has not
+// begun.
 func madeBy[T any](before, after tenancy.Terms[T], today catalogue.Day) *made {
 	changes := after.Changes()
 	if len(changes) == len(before.Changes()) {
@@ -67,11 +69,11 @@ type version[T any] struct {
 	Until         *catalogue.Day    `json:"until" format:"date" doc:"The first day on which the next version holds; null: there is none."`
 	RecordedAt    catalogue.Instant `json:"recorded_at" doc:"1970 where it was recorded before that was noted."`
 	By            string            `json:"by" doc:"The id of the token; empty where it was recorded before that was noted."`
-	Begun         bool              `json:"begun" doc:"One that has not can be taken back."`
-	Value         *T                `json:"value" doc:"What it is then; null: it is no more."`
+	Begun         bool              `json:"begun" doc:"A version that has not begun can be taken back."`
+	Value         *T                `json:"value" doc:"What it is from then on; null: it is deleted."`
 }
 
-// order sorts versions as they hold: the first before every day.
+// order sorts versions by when they hold: the first before every day.
 func (v version[T]) order() string {
 	if v.EffectiveFrom == tenancy.Beginning {
 		return "0"
@@ -84,12 +86,12 @@ type versionPath struct {
 	N int `path:"n" minimum:"1"`
 }
 
-// dry is what can say what a change would do.
+// dry is something that can tell what a change would do.
 type dry interface{ set(*would) }
 
 func (d *Dated) set(w *would) { d.Would = w }
 
-// effective returns the day of a PUT; nil: today.
+// effective returns the day from which a PUT holds; nil: today.
 func (d *Dated) effective() (*catalogue.Day, error) {
 	d.Carried, d.Made, d.Would = nil, nil, nil
 	if d.EffectiveFrom == nil {
@@ -137,7 +139,7 @@ func carriedBy[T any](before, after tenancy.Terms[T]) (list []carried) {
 	return list
 }
 
-// jsonNames returns fields as JSON calls them.
+// jsonNames returns the names of fields in JSON.
 func jsonNames[T any](fields []string) []string {
 	names := make([]string, 0, len(fields))
 	for _, f := range fields {
@@ -149,7 +151,7 @@ func jsonNames[T any](fields []string) []string {
 	return names
 }
 
-// versions registers what lists and takes back versions of a kind.
+// versions registers the endpoints that list and take back versions of a kind.
 func versions[T, V any](s *server, e entity[T], terms func(*tenancy.Book, string) tenancy.Terms[V], list func(tenancy.Terms[V]) []tenancy.Version[V], show func(V) T) {
 	path := e.path + "/{id}/versions"
 	op := operation("GET", path, tagRights, "What a "+e.noun+" was, is and is to be, by local day, with who recorded it when.", e.read...)
@@ -205,7 +207,7 @@ func shownVersions[T, V any](s *server, h tenancy.Terms[V], list []tenancy.Versi
 	return out
 }
 
-// terms registers plans and leases: what has versions.
+// terms registers plans and leases, which have versions.
 func (s *server) terms() {
 	plans := entity[Plan]{path: "/v1/plans", noun: "plan", kind: rights.KindPlan, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
 		id: func(v *Plan) *string { return (*string)(&v.ID) }, change: s.changePlan,

@@ -21,7 +21,7 @@ const tagTokens = "Tokens"
 type tokenView struct {
 	ID        string             `json:"id"`
 	Role      Role               `json:"role" enum:"admin,manager,billing,tenant,display" required:"true"`
-	Sites     []catalogue.SiteID `json:"sites" nullable:"false" doc:"A manager's sites; for billing and display [] is all."`
+	Sites     []catalogue.SiteID `json:"sites" nullable:"false" doc:"A manager's sites; for billing and display [] means all."`
 	Tenant    *tenancy.TenantID  `json:"tenant" doc:"A tenant token's tenant."`
 	ExpiresAt *catalogue.Instant `json:"expires_at" format:"date-time"`
 	Token     string             `json:"token,omitempty" readOnly:"true" doc:"Shown once."`
@@ -50,7 +50,7 @@ func (s *server) tokens() {
 		}
 		return &one[tokenView]{showToken(t)}, nil
 	})
-	huma.Register(s.api, operation("PUT", "/v1/tokens/{id}", tagTokens, "Make a token, or a new one in its place; shown once.", Admin), s.putToken)
+	huma.Register(s.api, operation("PUT", "/v1/tokens/{id}", tagTokens, "Create or replace a token; the secret is shown once.", Admin), s.putToken)
 	huma.Register(s.api, operation("DELETE", "/v1/tokens/{id}", tagTokens, "Withdraw a token.", Admin), func(ctx context.Context, in *IDPath) (*empty, error) {
 		if in.ID == callerOf(ctx).id {
 			return nil, problem(409, "a token cannot withdraw itself")
@@ -67,13 +67,13 @@ func (s *server) tokens() {
 	})
 }
 
-// check says what is wrong with a token's fields.
+// check returns what is wrong with a token's fields.
 func (s *server) checkToken(v tokenView) error {
 	if !catalogue.ValidID(v.ID) {
-		return invalid("path", "id", "is no slug: lower-case letters, digits and hyphens, at most 64")
+		return invalid("path", "id", "is not an id: lower-case letters, digits and hyphens, at most 64")
 	}
 	if !slices.Contains([]Role{Admin, Manager, Billing, Tenant, Display}, v.Role) {
-		return invalid("body", "role", "is none of admin, manager, billing, tenant, display")
+		return invalid("body", "role", "must be admin, manager, billing, tenant or display")
 	}
 	for _, site := range v.Sites {
 		if s.cfg.Network.Site(site) == nil {
@@ -94,7 +94,7 @@ func (s *server) checkToken(v tokenView) error {
 func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[tokenView], error) {
 	v := in.Body
 	if v.ID != "" && v.ID != in.ID {
-		return nil, invalid("body", "id", "is not the id of the path")
+		return nil, invalid("body", "id", "differs from the id in the path")
 	}
 	v.ID = in.ID
 	if err := s.checkToken(v); err != nil {
@@ -106,10 +106,10 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 		t.Tenant = *v.Tenant
 	}
 	if in.ID == callerOf(ctx).id && v.Role != Admin {
-		return nil, problem(http.StatusConflict, "a token cannot take its own role away: use another")
+		return nil, problem(http.StatusConflict, "a token cannot take away its own role: use another token")
 	}
 	err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		if v.Role == Tenant { // who may be deleted meanwhile
+		if v.Role == Tenant { // the tenant may be deleted meanwhile
 			switch there, err := tx.HasRecord("tenant", string(t.Tenant)); {
 			case err != nil:
 				return err
@@ -132,7 +132,7 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 	return &one[tokenView]{out}, nil
 }
 
-// rawJSON returns what was stored as JSON; nil where it is none.
+// rawJSON returns what was stored as JSON; nil where it is empty.
 func rawJSON(b []byte) any {
 	var v any
 	if json.Unmarshal(b, &v) != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// The OpenAPI document is made of the Go types; here is what they do not tell.
+// The OpenAPI document is generated from the Go types. This file adds what
+// types cannot express.
 
 // with adds what an operation may answer besides.
 func with(op huma.Operation, errors ...int) huma.Operation {
@@ -22,8 +23,8 @@ func file(op huma.Operation, mediaType string) huma.Operation {
 	return op
 }
 
-// tellNulls says of fields that hold an object or null that they do: a
-// reference to a schema has no room for it.
+// tellNulls marks fields that hold an object or null: a reference to a schema
+// cannot say so by itself.
 func tellNulls(r huma.Registry) {
 	const ref = "#/components/schemas/"
 	for name, schema := range r.Map() {

@@ -16,10 +16,10 @@ import (
 
 const tagUsage = "Usage"
 
-// longestQuestion bounds what one request may ask for.
+// longestQuestion limits the time that one request may ask for.
 const longestQuestion = 10 * 366 * 24 * time.Hour
 
-// mostBuckets bounds the answer of one request for buckets.
+// mostBuckets limits the number of buckets in one answer.
 const mostBuckets = 100_000
 
 // Span is a stretch of time of whole minutes.
@@ -28,7 +28,7 @@ type Span struct {
 	To   time.Time `query:"to" required:"true" doc:"Not included."`
 }
 
-// check refuses what is not whole minutes, or the wrong way round.
+// check refuses times that are not whole minutes or are in the wrong order.
 func (s Span) check() error {
 	for _, f := range []struct {
 		name string
@@ -58,7 +58,7 @@ type usageIn struct {
 	Kind string `query:"kind" doc:"Only of this kind."`
 }
 
-// usageView is what was used of one group: rules 10.1. Null is unknown.
+// usageView is the use of one group (rules 10.1). Null is unknown.
 type usageView struct {
 	Key               string   `json:"key"`
 	Spaces            int      `json:"spaces"`
@@ -66,12 +66,12 @@ type usageView struct {
 	OccupiedHours     float64  `json:"occupied_hours"`
 	PersonHours       float64  `json:"person_hours"`
 	Peak              *int32   `json:"peak"`
-	OpenHours         float64  `json:"open_hours" doc:"The site's opening hours, of every space of the group."`
+	OpenHours         float64  `json:"open_hours" doc:"Opening hours of the site, summed over the spaces of the group."`
 	KnownOpenHours    float64  `json:"known_open_hours"`
 	OccupiedOpenHours float64  `json:"occupied_open_hours"`
 	PersonOpenHours   float64  `json:"person_open_hours"`
-	Utilisation       *float64 `json:"utilisation" doc:"Part of the known opening hours that was occupied."`
-	Fill              *float64 `json:"fill" doc:"Part of the places that was taken in the known opening hours."`
+	Utilisation       *float64 `json:"utilisation" doc:"Fraction of the known opening hours that was occupied."`
+	Fill              *float64 `json:"fill" doc:"Fraction of the places that was taken in the known opening hours."`
 }
 
 func hours(ms int64) float64 { return float64(ms) / 3_600_000 }
@@ -142,7 +142,8 @@ func (s *server) usageOf(ctx context.Context, in *usageIn) (*pageOut[usageView],
 	return numberedAsOf(asOf, in.Tabular, list, showUsage)
 }
 
-// scope returns which spaces a request is about, held to the caller's sites.
+// scope returns the spaces that a request is about, limited to the caller's
+// sites.
 func (s *server) scope(ctx context.Context, site, kind string) (func(*catalogue.Space) bool, error) {
 	c := callerOf(ctx)
 	if err := s.checkSite(site); err != nil {
@@ -159,7 +160,7 @@ func (s *server) scope(ctx context.Context, site, kind string) (func(*catalogue.
 	}, nil
 }
 
-// numberedAsOf returns numbered, of an answer that follows what was committed.
+// numberedAsOf is numbered for an answer that may be incomplete (as_of).
 func numberedAsOf[A, B any](asOf AsOf, p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
 	out, err := numbered(p, all, show)
 	if err == nil {
@@ -168,7 +169,8 @@ func numberedAsOf[A, B any](asOf AsOf, p Tabular, all []A, show func(A) B) (*pag
 	return out, err
 }
 
-// numbered makes a page of a list that is the same each time, all of it for a table.
+// numbered returns a page of a list that is the same each time; all of it for a
+// table.
 func numbered[A, B any](p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
 	if wantsCSV(p.Accept) {
 		out := stretch(len(all), all, show, nil)
@@ -219,7 +221,8 @@ func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket]
 	return numberedAsOf(asOf, in.Tabular, list, showBucket)
 }
 
-// ends cuts [from, to) by the clock: local days, or steps that begin at local midnight.
+// ends divides [from, to) by the clock: local days, or steps that begin at
+// local midnight.
 func (s *server) ends(from, to int64, every string) ([]int64, error) {
 	wrong := func(why string) error { return invalid("query", "every", why) }
 	step, err := parseEvery(every)
