@@ -264,7 +264,7 @@ func parseEvery(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if !ok || err != nil || n < 1 || n > day || day%(n*unit) != 0 {
-		return 0, fmt.Errorf("is none of 1m, 5m, 15m, 1h, 1d or another part of a day in whole minutes")
+		return 0, fmt.Errorf("must be 1d, or whole minutes or hours that divide a day, as 15m or 1h")
 	}
 	return n * unit, nil
 }

@@ -60,7 +60,7 @@ type visitsIn struct {
 	Member string    `query:"member"`
 	Tenant string    `query:"tenant"`
 	Space  string    `query:"space"`
-	From   time.Time `query:"from" doc:"Visits any of which is at or after this instant."`
+	From   time.Time `query:"from" doc:"Visits that end after this instant."`
 	To     time.Time `query:"to" doc:"Visits that begin before this instant."`
 }
 
@@ -78,8 +78,8 @@ type correctionIn struct {
 }
 
 func (s *server) visits() {
-	huma.Register(s.api, operation("GET", "/v1/visits", tagVisits, "Visits, by their beginning.", Admin, Manager, Billing, Tenant), s.listVisits)
-	huma.Register(s.api, operation("PUT", "/v1/visits/{id}/correction", tagVisits, "Correct a visit: what was measured stays.", Admin, Manager), s.correct)
+	huma.Register(s.api, operation("GET", "/v1/visits", tagVisits, "Visits, sorted by their start.", Admin, Manager, Billing, Tenant), s.listVisits)
+	huma.Register(s.api, operation("PUT", "/v1/visits/{id}/correction", tagVisits, "Correct a visit; what was measured is kept.", Admin, Manager), s.correct)
 	huma.Register(s.api, operation("DELETE", "/v1/visits/{id}/correction", tagVisits, "Undo a correction.", Admin, Manager), func(ctx context.Context, in *VisitPath) (*empty, error) {
 		if _, err := s.visit(ctx, in.ID); err != nil {
 			return nil, err
@@ -117,7 +117,7 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 	return out, nil
 }
 
-// visitFilter holds the request to what the caller may see.
+// visitFilter limits the request to what the caller may see.
 func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFilter, error) {
 	c := callerOf(ctx)
 	f := ledger.VisitFilter{Member: tenancy.MemberID(in.Member), Tenant: tenancy.TenantID(in.Tenant), From: in.From, To: in.To, Limit: in.Limit + 1}
@@ -132,7 +132,7 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 	}
 	if in.Space != "" || c.role != Admin {
 		f.Spaces = []catalogue.SpaceID{}
-		if c.role == Tenant || c.role == Billing { // the others are nobody's business there
+		if c.role == Tenant || c.role == Billing { // visits to other spaces are not for billing and tenants
 			f.During = s.billableSpans()
 		}
 		for _, sp := range s.ever.Spaces {
@@ -154,7 +154,7 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 	return f, nil
 }
 
-// billableSpans returns when each space was one whose hours are billed.
+// billableSpans returns when the hours in each space were billed.
 func (s *server) billableSpans() []ledger.SpaceTime {
 	list := []ledger.SpaceTime{}
 	for id, spans := range catalogue.BillableOver(s.cfg.Series.History) {
@@ -165,7 +165,7 @@ func (s *server) billableSpans() []ledger.SpaceTime {
 	return list
 }
 
-// visit finds a visit at the caller's sites.
+// visit returns a visit at the caller's sites.
 func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) {
 	if _, err := s.visitsFollow(ctx); err != nil {
 		return ledger.Visit{}, err
@@ -183,8 +183,8 @@ func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) 
 	return list[0], nil
 }
 
-// longestCorrected is the longest that a visit may be corrected to: no visit
-// lasts a day, and a slip of the pen would be billed.
+// longestCorrected limits a corrected visit: no visit lasts a day, and a typing
+// error would be billed.
 const longestCorrected = 24 * time.Hour
 
 func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView], error) {
@@ -199,9 +199,9 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 	case to.Sub(from) > longestCorrected:
 		return nil, invalid("body", "to", "is more than a day after from")
 	case from.Before(v.From.Add(-longestCorrected)) || to.After(v.To.Add(longestCorrected)):
-		return nil, invalid("body", "from", "is more than a day from what was measured")
+		return nil, invalid("body", "from", "differs by more than a day from what was measured")
 	case to.After(s.cfg.Now().Add(longestCorrected)):
-		return nil, invalid("body", "to", "lies ahead")
+		return nil, invalid("body", "to", "lies in the future")
 	case strings.TrimSpace(in.Body.Reason) == "":
 		return nil, invalid("body", "reason", "is empty")
 	}

@@ -23,18 +23,18 @@ type why struct {
 	Member  *tenancy.MemberID `json:"member"`
 	Pass    *tenancy.PassID   `json:"pass"`
 	Tried   []tried           `json:"tried" nullable:"false" doc:"Each right that the holder of the badge had."`
-	Kept    bool              `json:"kept" doc:"False: a person was erased since, and what was tried is no longer kept."`
+	Kept    bool              `json:"kept" doc:"False: the person was erased since, and what was tried is no longer kept."`
 	Read    *read             `json:"read" doc:"The read, where one was asked about."`
 }
 
 type tried struct {
 	Right  access.Reason      `json:"right" enum:"staff,lease,pass,event"`
 	Lease  *tenancy.LeaseID   `json:"lease"`
-	ID     *string            `json:"id" doc:"Of a pass or an event."`
-	Space  *catalogue.SpaceID `json:"space" doc:"By which it opens the door; null: it does not reach it."`
+	ID     *string            `json:"id" doc:"The id of a pass or an event."`
+	Space  *catalogue.SpaceID `json:"space" doc:"The space by which it opens the door; null: it does not reach the door."`
 	From   *catalogue.Instant `json:"from" doc:"Null: without bound."`
 	To     *catalogue.Instant `json:"to" doc:"Excluded; null: without bound."`
-	Failed *access.Reason     `json:"failed" doc:"Why it does not open the door then; null: it does."`
+	Failed *access.Reason     `json:"failed" doc:"Why it does not open the door at that instant; null: it does."`
 }
 
 func showTried(list []access.Tried) []tried {
@@ -55,10 +55,10 @@ type ReadPath struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
-// reasons registers the questions why.
+// reasons registers the endpoints that explain decisions.
 func (s *server) reasons() {
-	huma.Register(s.api, operation("POST", "/v1/access/explain", tagAccess, "What would be decided, by which rule, and each right that is tried; nothing is recorded.", Admin, Manager), s.explainCheck)
-	huma.Register(s.api, operation("GET", "/v1/access/reads/{id}/explain", tagAccess, "Why a read was decided so: by the rights as they were then.", Admin, Manager), s.explainRead)
+	huma.Register(s.api, operation("POST", "/v1/access/explain", tagAccess, "Ask what would be decided, by which rule, and each right that is tried; nothing is recorded.", Admin, Manager), s.explainCheck)
+	huma.Register(s.api, operation("GET", "/v1/access/reads/{id}/explain", tagAccess, "Explain why a read was decided as it was, by the rights of that time.", Admin, Manager), s.explainRead)
 }
 
 func (s *server) explainCheck(ctx context.Context, in *checkIn) (*one[why], error) {
@@ -100,7 +100,8 @@ func (s *server) explainRead(ctx context.Context, in *ReadPath) (*one[why], erro
 	return &one[why]{out}, nil
 }
 
-// credentialOf returns the credential whose UID a read was badged with, as far as it is known now.
+// credentialOf returns the credential with which a read was badged, as far as
+// it is still known.
 func (s *server) credentialOf(r *ingest.Read) tenancy.CredentialID {
 	for c := range s.cfg.Rights.InForce().Book.CredentialsUnordered() {
 		if c.Lookup == r.Credential {
@@ -110,7 +111,7 @@ func (s *server) credentialOf(r *ingest.Read) tenancy.CredentialID {
 	return ""
 }
 
-// kept reports whether what was known of a read's holder is known still.
+// kept reports whether what is needed to explain a read's holder is still kept.
 func (s *server) kept(r *ingest.Read, then *rights.Then) bool {
 	if m := r.Subject.Member; m != "" {
 		_, ok := then.Book.Member(m)
@@ -120,16 +121,17 @@ func (s *server) kept(r *ingest.Read, then *rights.Then) bool {
 		_, ok := then.Book.Pass(p)
 		return ok
 	}
-	// Nobody's: it was unknown then, or its holder was erased since.
+	// nobody's: it was unknown then, or its holder was erased since
 	return access.RuleOf(r.Reason) == access.RuleCredential || r.Reason == access.DeviceDisabled || r.Direction == catalogue.Out && then.Forgotten == 0
 }
 
-// badgeAsked returns what a question's badge is known by: as it was read, or as it is entered.
+// badgeAsked returns the credential of a question: as read by a reader, or by
+// its id.
 func (s *server) badgeAsked(ctx context.Context, in *checkIn) (h tenancy.CredentialHash, err error) {
 	b := &in.Body
 	switch {
 	case b.Credential != "" && b.CredentialID != "":
-		return h, invalid("body", "credential_id", "is given beside credential: one of them")
+		return h, invalid("body", "credential_id", "is given together with credential: give only one of them")
 	case b.CredentialID != "":
 		book := s.cfg.Rights.InForce().Book
 		c, ok := book.Credential(b.CredentialID)
@@ -147,7 +149,7 @@ func (s *server) badgeAsked(ctx context.Context, in *checkIn) (h tenancy.Credent
 	return wire.HashCredential(s.cfg.Keys.Lookup(), c), nil
 }
 
-// question reads what a check asks.
+// question parses what a check asks.
 func (s *server) question(ctx context.Context, in *checkIn) (q access.Question, err error) {
 	hash, err := s.badgeAsked(ctx, in)
 	if err != nil {

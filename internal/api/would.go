@@ -13,10 +13,10 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// would is what a change of a plan or a lease does, said before it is made.
+// would is what a change of a plan or a lease would do.
 type would struct {
-	Doors       []wouldDoors `json:"doors" nullable:"false" doc:"By lease, the doors that open or close by it, on the day from which it holds or today, whichever is later."`
-	Months      []wouldMonth `json:"months" nullable:"false" doc:"Months not yet issued that come to something else, in cents excluding VAT."`
+	Doors       []wouldDoors `json:"doors" nullable:"false" doc:"By lease, the doors that it opens or closes, on the day from which it holds or today, whichever is later."`
+	Months      []wouldMonth `json:"months" nullable:"false" doc:"Months not yet issued whose amount changes, in cents excluding VAT."`
 	Corrections []wouldFix   `json:"corrections" nullable:"false" doc:"Issued months that the next statements would correct, in cents excluding VAT."`
 }
 
@@ -38,7 +38,7 @@ type wouldFix struct {
 	Net   int64  `json:"net_cents"`
 }
 
-// wouldChange returns what all that differs between two books does.
+// wouldChange returns the effects of all differences between two books.
 func (s *server) wouldChange(ctx context.Context, before, after *tenancy.Book) (*would, error) {
 	leases, plans := map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]{}, map[tenancy.PlanID]tenancy.Terms[tenancy.Plan]{}
 	since := catalogue.Day(math.MaxInt32)
@@ -83,8 +83,8 @@ func noChange() *would {
 	return &would{Doors: []wouldDoors{}, Months: []wouldMonth{}, Corrections: []wouldFix{}}
 }
 
-// would compares what some leases open and come to before and after a change
-// that holds since a day.
+// would compares what some leases open and cost before and after a change that
+// holds from a day on.
 func (s *server) would(ctx context.Context, was, is *tariff.Tariff, since catalogue.Day, ids []tenancy.LeaseID, before, after *tenancy.Book) (*would, error) {
 	out, day := noChange(), max(since, s.cfg.Network.Zone.At(s.cfg.Now()).Day)
 	var tenants []tenancy.TenantID
@@ -138,7 +138,7 @@ func (s *server) opens(b *tenancy.Book, id tenancy.LeaseID, day catalogue.Day) [
 	return doors
 }
 
-// less returns what a has and b has not.
+// less returns the elements of a that are not in b.
 func less(a, b []catalogue.DoorID) []catalogue.DoorID {
 	return slices.DeleteFunc(slices.Concat([]catalogue.DoorID{}, a), func(d catalogue.DoorID) bool { return slices.Contains(b, d) })
 }

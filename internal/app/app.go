@@ -26,22 +26,23 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Options are what the commands differ in; they are no settings.
+// Options are how the commands differ; they are not settings.
 type Options struct {
 	Log       *slog.Logger
 	Now       func() time.Time // nil: time.Now
-	Anonymous bool             // the demo: whoever is on this machine may play any device
+	Anonymous bool             // the demo: every client on this machine may act as any device
 }
 
 // App is a running Totem: the whole service in one process.
 type App struct {
-	*house               // of the catalogue in force; another one after ChangeCatalogue
-	replacing sync.Mutex // one change of the catalogue at a time
+	*house               // for the catalogue in force; ChangeCatalogue replaces it
+	replacing sync.Mutex // allows one change of the catalogue at a time
 }
 
-// shell is what stays while catalogues change: the data folder, and the ways in.
+// shell holds what stays while catalogues change: the data folder, the broker,
+// the listener.
 type shell struct {
-	Admin string // the admin token
+	Admin string // id of the admin token
 	HTTP  net.Addr
 	MQTT  net.Addr // nil with an outside broker
 
@@ -56,16 +57,17 @@ type shell struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	closes stack // of the data folder
-	ways   stack // of the broker and the listener
+	closes stack // closes the data folder
+	ways   stack // closes the broker and the listener
 	failed chan error
-	// moved says that the catalogue that was recorded last changed doors or closing times.
+	// moved is set when the catalogue recorded last changed doors or closing
+	// times.
 	moved bool
 	// change is App's ChangeCatalogue.
 	change func(context.Context, api.NewCatalogue, bool) (api.CatalogueChanged, error)
 }
 
-// house is everything that is made of one catalogue.
+// house holds everything that is made from one catalogue.
 type house struct {
 	*shell
 	Network *catalogue.Network
@@ -76,7 +78,7 @@ type house struct {
 	pipeline   *ingest.Pipeline
 	enrolments *ingest.Enrolments
 	chronicle  catalogue.Chronicle
-	catalogues catalogue.History // the chronicle's, in the names that spaces have now
+	catalogues catalogue.History // the history of catalogues, in the spaces' present names
 	live       *live.State
 	down       *readers.Downlink
 	follower   *follower
@@ -85,11 +87,11 @@ type house struct {
 	waits      *decisionWaits
 	settings   billing.Settings
 
-	core      stack // what decides
-	followers stack // what follows the ledger
+	core      stack // closes the parts that decide
+	followers stack // closes the parts that follow the ledger
 }
 
-// stack is how what was opened is closed: last in, first out.
+// stack closes what was opened, last in, first out.
 type stack []func(context.Context) error
 
 func (s *stack) add(f func(context.Context) error) { *s = append(*s, f) }
@@ -115,14 +117,15 @@ func (s *stack) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// brokerRunner is either broker, started and asked how it is.
+// brokerRunner is what both brokers have: they are started and report whether
+// they work.
 type brokerRunner interface {
 	broker.Broker
 	Ready() error
 }
 
-// Start opens the data folder and starts every part. What was started is
-// stopped again where a later part fails.
+// Start opens the data folder and starts every part. If a later part fails, the
+// earlier ones are stopped again.
 func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
@@ -169,7 +172,7 @@ func (a *App) Close(ctx context.Context) error {
 	a.replacing.Lock() // a change of the catalogue is finished first
 	defer a.replacing.Unlock()
 	var listener stack
-	if n := len(a.ways); n > 1 { // nobody is answered by what is being closed
+	if n := len(a.ways); n > 1 { // no request is answered by a part that is being closed
 		listener, a.ways = a.ways[1:], a.ways[:1]
 	}
 	err := errors.Join(listener.close(ctx), a.followers.close(ctx), a.ways.close(ctx), a.core.close(ctx), a.closes.close(ctx))
@@ -193,7 +196,7 @@ func (a *shell) openData(ctx context.Context) error {
 	return nil
 }
 
-// open makes what decides by the house's catalogue.
+// open opens the parts that decide by the house's catalogue.
 func (a *house) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{a.openKeys, a.openRights, a.openSeries, a.openCore} {
 		if err := step(ctx); err != nil {
@@ -215,8 +218,8 @@ func (a *house) openRights(ctx context.Context) (err error) {
 	return nil
 }
 
-// openCore opens what answers readers. The broker publishes for parts that are
-// opened before it, and hands over only once all of them run.
+// openCore opens the parts that answer readers. The broker publishes for parts
+// that are opened before it, and hands over messages only once all of them run.
 func (a *house) openCore(ctx context.Context) (err error) {
 	publish := func(topic string, payload []byte, retain bool) error { return a.broker.Publish(topic, payload, retain) }
 	if a.down, err = readers.Open(ctx, readers.Config{
@@ -224,7 +227,7 @@ func (a *house) openCore(ctx context.Context) (err error) {
 		OnList:    a.metrics.lists.issued,
 		OnCommand: func(d catalogue.DeviceID) { a.live.DeviceChanged(d) },
 		OnSize: func(d *catalogue.Device, size int) {
-			a.live.DeviceAlarm(ingest.AlarmListTooLarge, d, size > a.cfg.ListMaxBytes, fmt.Sprintf("its allowlist has %d bytes, more than the settings allow (%d): must so many badges open this door?", size, a.cfg.ListMaxBytes))
+			a.live.DeviceAlarm(ingest.AlarmListTooLarge, d, size > a.cfg.ListMaxBytes, fmt.Sprintf("its allowlist has %d bytes, more than the settings allow (%d): do so many badges need to open this door?", size, a.cfg.ListMaxBytes))
 		},
 	}); err != nil {
 		return err
@@ -248,7 +251,7 @@ func (a *house) openCore(ctx context.Context) (err error) {
 		Rights: func() ingest.Rights { return a.Rights.InForce() }, DeviceAt: a.deviceAt, Former: a.formerDevice, LeftIn: a.leftIn(),
 		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
 	})
-	a.core.run(a.ctx, a.pipeline.Run) // ends after the broker: what was handed over is committed first
+	a.core.run(a.ctx, a.pipeline.Run) // closed after the broker: what was handed over is committed first
 	return nil
 }
 
@@ -260,7 +263,7 @@ func (a *house) committed(c ingest.Committed) {
 	a.maker.Wake()
 }
 
-// tellEvents tells the live state when events run where.
+// tellEvents passes the times of events in each space to the live state.
 func (a *house) tellEvents(f *rights.InForce) {
 	events := map[catalogue.SpaceID][]occupancy.Span{}
 	yesterday := a.opt.Now().AddDate(0, 0, -1)
@@ -339,7 +342,7 @@ func (o outside) Ready() error {
 	return nil
 }
 
-// follow starts what follows the ledger.
+// follow starts the parts that follow the ledger.
 func (a *house) follow() {
 	parts := []func(context.Context){a.maker.Run, a.keepWaits}
 	if a.shipper != nil {

@@ -18,13 +18,13 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 )
 
-// brokerAuth answers the embedded broker who may connect: devices and
+// brokerAuth decides who may connect to the embedded broker: devices and
 // gateways by their secret, API tokens (username "token") for live topics.
 type brokerAuth struct {
 	network atomic.Pointer[catalogue.Network]
 	ledger  *ledger.Ledger
 	now     func() time.Time
-	anyone  bool // the demo lets the anonymous of this machine in
+	anyone  bool // the demo accepts anonymous clients of this machine
 	secrets atomic.Pointer[map[catalogue.DeviceID][]byte]
 }
 
@@ -36,7 +36,7 @@ func (a *brokerAuth) load(ctx context.Context) error {
 	return err
 }
 
-// Authenticate denies whatever it does not know.
+// Authenticate refuses whatever it does not know.
 func (a *brokerAuth) Authenticate(username string, password []byte) (broker.Principal, bool) {
 	if username == "" {
 		return broker.Principal{Anonymous: true}, a.anyone
@@ -70,12 +70,13 @@ func (a *brokerAuth) token(hash []byte) (broker.Principal, bool) {
 // adminTokenID is the id of the token that the settings name.
 const adminTokenID = "admin"
 
-// adminSetting remembers which admin token the settings last brought in.
+// adminSetting is the metadata key of the admin token last taken from the
+// settings.
 const adminSetting = "admin-setting"
 
-// ensureAdmin brings in the admin token of the settings, or of the data
-// folder's file, which is made where it is missing. Each is brought in once: a
-// token that was replaced or withdrawn since stays so after a restart.
+// ensureAdmin puts in force the admin token of the settings, or of the data
+// folder's file, which is created if it is missing. Each token is taken once:
+// one that was replaced or withdrawn since stays so after a restart.
 func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string, err error) {
 	token = c.AdminToken
 	if token == "" {
@@ -94,7 +95,7 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 		if err != nil || len(acts) > 0 {
 			return token, err
 		}
-		if t, err = l.Token(ctx, adminTokenID); err != nil { // it was brought in before that was an act
+		if t, err = l.Token(ctx, adminTokenID); err != nil { // it was put in force before this was recorded as an act
 			return token, ignore(err, ledger.ErrNotFound)
 		}
 	}
@@ -109,7 +110,7 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 	})
 }
 
-// ignore returns an error, unless it is that one.
+// ignore returns err, or nil where it is one to be ignored.
 func ignore(err, that error) error {
 	if errors.Is(err, that) {
 		return nil

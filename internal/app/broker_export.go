@@ -21,13 +21,13 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// BrokerExport says what to write for a Mosquitto.
+// BrokerExport describes what to write for a Mosquitto.
 type BrokerExport struct {
 	Dir           string
-	Hosts         []string // by which the broker is reached; none: no certificates
-	TotemPassword string   // empty: made, and kept in the data folder
-	NewSecrets    string   // CSV file for secrets of devices that have none; empty: none are made
-	Certificates  []string // devices that are given a client certificate
+	Hosts         []string // names under which the broker is reached; none: no certificates
+	TotemPassword string   // empty: created, and kept in the data folder
+	NewSecrets    string   // CSV file for new secrets of devices that have none; empty: none are created
+	Certificates  []string // devices for which a client certificate is made
 }
 
 // passwordFile keeps Totem's own password at an outside broker.
@@ -90,7 +90,8 @@ func (e *export) write(name string, data []byte) error {
 	return nil
 }
 
-// newSecrets makes a secret for each device whose password Mosquitto could not be told.
+// newSecrets creates a secret for each device whose password cannot be written
+// for Mosquitto.
 func (e *export) newSecrets(ctx context.Context) error {
 	have, err := e.ledger.BrokerPasswords(ctx)
 	if err != nil {
@@ -98,7 +99,7 @@ func (e *export) newSecrets(ctx context.Context) error {
 	}
 	var file bytes.Buffer
 	w := csv.NewWriter(&file)
-	_ = w.Write([]string{"username", "password"}) // a buffer takes it
+	_ = w.Write([]string{"username", "password"}) // writing to a buffer cannot fail
 	made := map[catalogue.DeviceID]string{}
 	for _, d := range e.network.Devices {
 		if have[d.ID] == "" {
@@ -108,16 +109,16 @@ func (e *export) newSecrets(ctx context.Context) error {
 	}
 	w.Flush()
 	if len(made) == 0 {
-		fmt.Fprintln(e.out, "every device has a password: no new ones were made")
+		fmt.Fprintln(e.out, "every device has a password already: no new ones were created")
 		return nil
 	}
 	if _, err := os.Stat(e.NewSecrets); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("--new-secrets: %s is there already, and is not overwritten", e.NewSecrets)
+		return fmt.Errorf("--new-secrets: %s exists already and is not overwritten", e.NewSecrets)
 	}
 	if err := keys.WriteSecret(e.NewSecrets, file.Bytes()); err != nil {
 		return fmt.Errorf("--new-secrets: %w", err)
 	}
-	fmt.Fprintf(e.out, "wrote %s: new passwords of %d devices, which are nowhere else\n", e.NewSecrets, len(made))
+	fmt.Fprintf(e.out, "wrote %s: the new passwords of %d devices; they are stored nowhere else\n", e.NewSecrets, len(made))
 	return e.ledger.Write(ctx, func(tx *ledger.Tx) error {
 		for _, d := range e.network.Devices {
 			secret, ok := made[d.ID]
@@ -161,7 +162,8 @@ func (e *export) passwords(ctx context.Context) error {
 	return e.write("passwd", mosquitto.Passwords(hashes))
 }
 
-// totemPassword returns the one given, or the one in the data folder, made where it is missing.
+// totemPassword returns the given password, or the one in the data folder,
+// which is created if it is missing.
 func (e *export) totemPassword() (string, error) {
 	if e.TotemPassword != "" {
 		return e.TotemPassword, nil
@@ -182,7 +184,7 @@ func (e *export) totemPassword() (string, error) {
 func (e *export) certificates() error {
 	if len(e.Hosts) == 0 {
 		if len(e.Certificates) > 0 {
-			return errors.New("--client-certificate: needs --host, which makes the authority")
+			return errors.New("--client-certificate: needs --host, for which the certificate authority is made")
 		}
 		return nil
 	}
@@ -206,7 +208,8 @@ func (e *export) certificates() error {
 	return nil
 }
 
-// pair reads a certificate and its key, and makes them where they are not good.
+// pair reads a certificate and its key, and creates them where they are missing
+// or no longer valid.
 func (e *export) pair(name string, good func(mosquitto.Pair) bool, make func() (mosquitto.Pair, error)) (mosquitto.Pair, error) {
 	var have mosquitto.Pair
 	var errs [2]error

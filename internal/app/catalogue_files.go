@@ -19,10 +19,10 @@ type CatalogueVersion struct {
 	Name, By  string
 	Text      []byte
 	Network   *catalogue.Network
-	Holds     bool // at some instant: no later one took its whole place
+	Holds     bool // it holds at some instant: no later one replaced it wholly
 }
 
-// CatalogueHistory lists the catalogues that a data folder's service ran with.
+// CatalogueHistory lists the catalogues of a data folder's service.
 func CatalogueHistory(ctx context.Context, data string) (list []CatalogueVersion, err error) {
 	l, err := openExisting(ctx, data)
 	if err != nil {
@@ -51,7 +51,8 @@ func CatalogueHistory(ctx context.Context, data string) (list []CatalogueVersion
 	return list, nil
 }
 
-// CatalogueAt returns the catalogue that held at an instant by a data folder's ledger.
+// CatalogueAt returns the catalogue that held at an instant, from a data
+// folder's ledger.
 func CatalogueAt(list []CatalogueVersion, t time.Time) *CatalogueVersion {
 	var found *CatalogueVersion
 	for i := range list {
@@ -62,11 +63,11 @@ func CatalogueAt(list []CatalogueVersion, t time.Time) *CatalogueVersion {
 	return found
 }
 
-// ErrNoService says that no service ran with a data folder yet.
-var ErrNoService = errors.New("no service has run with this data folder since catalogues are recorded")
+// ErrNoService is returned where no service has run with a data folder yet.
+var ErrNoService = errors.New("no service has run with this data folder yet, or only one of a version that did not record catalogues")
 
-// CheckCatalogue reads a catalogue file, and says what it changes of the one in
-// force in a data folder if it holds from since on. Its warnings go to warn.
+// CheckCatalogue reads a catalogue file and returns what it would change in a
+// data folder if it held from since on. It writes warnings to warn.
 func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalogue.Network, out api.CatalogueChanged, err error) {
 	p, err := cfg.proposal()
 	if err != nil {
@@ -107,7 +108,8 @@ func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalog
 	return p.network, out, nil
 }
 
-// Proposal reads a catalogue file with the plans that it names, to be sent to a service.
+// Proposal reads a catalogue file with the plans that it names, to send it to a
+// service.
 func (c *Config) Proposal() (api.NewCatalogue, error) {
 	p, err := c.proposal()
 	return api.NewCatalogue{Name: p.name, Text: string(p.text), Plans: p.plans, Since: c.CatalogueSince}, err

@@ -17,8 +17,8 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// readCatalogues reads every catalogue that a ledger's service was told; empty
-// where none was recorded.
+// readCatalogues reads every catalogue recorded in a ledger; empty where none
+// was.
 func readCatalogues(ctx context.Context, l *ledger.Ledger) (c catalogue.Chronicle, err error) {
 	list, err := l.Catalogues(ctx)
 	if err != nil {
@@ -38,9 +38,9 @@ func readCatalogues(ctx context.Context, l *ledger.Ledger) (c catalogue.Chronicl
 	return c, nil
 }
 
-// historyOf returns what a ledger recorded of its catalogues; of one with which no
-// service ran yet, that it was always as the settings' file says. What the file
-// says otherwise since is the service's to take up.
+// historyOf returns the catalogues recorded in a ledger; for a ledger without
+// any, that of the settings' file from the beginning. It records nothing: a
+// changed file is for the service to record.
 func (c *Config) historyOf(ctx context.Context, l *ledger.Ledger) (catalogue.History, error) {
 	all, err := readCatalogues(ctx, l)
 	if err != nil || len(all.Told.Versions()) > 0 {
@@ -53,9 +53,9 @@ func (c *Config) historyOf(ctx context.Context, l *ledger.Ledger) (catalogue.His
 	return catalogue.Always(n), nil
 }
 
-// proposal is a catalogue that somebody tells the service.
+// proposal is a catalogue that is to be put in force.
 type proposal struct {
-	name    string // of its file
+	name    string // the name of its file
 	text    []byte
 	network *catalogue.Network
 	plans   map[catalogue.BuildingID]string
@@ -63,7 +63,7 @@ type proposal struct {
 	by      string
 }
 
-// proposal reads the catalogue of the settings.
+// proposal returns the catalogue of the settings.
 func (c *Config) proposal() (t proposal, err error) {
 	t = proposal{since: c.CatalogueSince, by: "totem"}
 	if t.name, t.text, err = c.catalogueText(); err != nil {
@@ -76,7 +76,8 @@ func (c *Config) proposal() (t proposal, err error) {
 	return t, err
 }
 
-// parseCatalogue also checks what only an adapter knows of its settings.
+// parseCatalogue parses a catalogue and checks the settings that only adapters
+// understand.
 func parseCatalogue(name string, text []byte) (*catalogue.Network, error) {
 	n, err := catalogue.Parse(name, text)
 	if err != nil {
@@ -88,12 +89,12 @@ func parseCatalogue(name string, text []byte) (*catalogue.Network, error) {
 	return n, nil
 }
 
-// fileSeen remembers what the file said with which the service last started.
+// fileSeen is the metadata key of the file with which the service last started.
 const fileSeen = "catalogue-file"
 
-// take puts the catalogue in force with which the service starts: its file's,
-// where that says something else than at the last start. A file that says
-// nothing new does not undo what was told a running service.
+// take puts in force the catalogue of the settings' file, where the file has
+// changed since the last start. An unchanged file does not undo a catalogue
+// that was applied to a running service.
 func (a *house) take(ctx context.Context, t proposal) error {
 	before, err := readCatalogues(ctx, a.ledger)
 	if err != nil {
@@ -110,11 +111,11 @@ func (a *house) take(ctx context.Context, t proposal) error {
 	}
 	switch last := before.Told.Last(); {
 	case last != nil && catalogue.Same(*last, t.network) && (!antedates || string(seen.Body) == file):
-		if err = a.use(before); err == nil { // a drawing may be another all the same
+		if err = a.use(before); err == nil { // a drawing may have changed all the same
 			err = a.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutPlans(t.plans) })
 		}
 	case last != nil && string(seen.Body) == file:
-		a.opt.Log.Warn("the catalogue in force was told to the running service; its file does not say so and was not changed since: totem catalogue show writes it", "file", t.name)
+		a.opt.Log.Warn("the catalogue in force was applied to the running service and differs from the file of the settings, which has not changed since; totem catalogue show prints it", "file", t.name)
 		return a.use(before)
 	default:
 		var after catalogue.Chronicle
@@ -135,7 +136,7 @@ func digestOf(n *catalogue.Network) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// use makes what goes with the latest catalogue.
+// use computes what depends on the latest catalogue.
 func (a *house) use(c catalogue.Chronicle) (err error) {
 	a.chronicle, a.catalogues, a.Network = c, c.Told, *c.Told.Last()
 	if a.settings, err = billing.LoadSettings(a.Network, a.cfg.Billing); err != nil {
@@ -145,8 +146,9 @@ func (a *house) use(c catalogue.Chronicle) (err error) {
 	return err
 }
 
-// record keeps a catalogue that holds from now, or from the instant told; a
-// ledger's first from the beginning. What it changes of the past is marked.
+// record records a catalogue that holds from now, or from the given instant; a
+// ledger's first from the beginning. What it changes in the past is marked for
+// recomputation.
 func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t proposal) (catalogue.Chronicle, error) {
 	now := a.opt.Now().UTC().Truncate(time.Millisecond)
 	since, err := t.from(now)
@@ -188,8 +190,8 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t propos
 	return change.After, err
 }
 
-// antedates reports whether a catalogue that is in force is told to have been so
-// since an instant at which another was.
+// antedates reports whether a catalogue that is in force is to hold from an
+// earlier instant, at which another one held.
 func (t *proposal) antedates(before catalogue.Chronicle, now time.Time) (bool, error) {
 	if t.since == "" || len(before.Recorded.Versions()) == 0 {
 		return false, nil
@@ -201,17 +203,17 @@ func (t *proposal) antedates(before catalogue.Chronicle, now time.Time) (bool, e
 	return slices.ContainsFunc(catalogue.Pieces(before.Recorded, since, now), func(p catalogue.Piece) bool { return !catalogue.Same(p.Network, t.network) }), nil
 }
 
-// from returns the instant from which a told catalogue holds.
+// from returns the instant from which a proposed catalogue holds.
 func (t *proposal) from(now time.Time) (time.Time, error) {
 	since, err := catalogueSince(t.since, t.network, now)
 	if err == nil && since.After(now) {
-		err = fmt.Errorf("%s lies ahead: tell the new catalogue then", t.since)
+		err = fmt.Errorf("%s lies in the future: apply the new catalogue then", t.since)
 	}
 	return since, err
 }
 
-// markChange renames what is kept of renamed spaces, and has made again what
-// the changed catalogue makes otherwise.
+// markChange renames what is stored under former names of spaces, and marks for
+// recomputation what the changed catalogue affects.
 func markChange(tx *ledger.Tx, change catalogue.Change, e catalogue.Effects, now time.Time, outbox bool) error {
 	for old, name := range change.Renamed {
 		if err := tx.RenameSpace(old, name, outbox); err != nil {

@@ -16,13 +16,13 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// idleTime is how long what was handed over may take to be committed before a
+// idleTime is how long it may take to commit the messages in flight before a
 // change of the catalogue is given up.
 const idleTime = 5 * time.Second
 
-// ChangeCatalogue puts another catalogue in force without a restart: what is
-// made of the one before is closed and opened again, while connections stay and
-// messages wait unacknowledged. With dry nothing is changed.
+// ChangeCatalogue puts another catalogue in force without a restart: it closes
+// what was made from the former catalogue and opens it again, while connections
+// stay and messages wait unacknowledged. With dry it changes nothing.
 func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool) (api.CatalogueChanged, error) {
 	a.replacing.Lock()
 	defer a.replacing.Unlock()
@@ -48,7 +48,7 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 	}
 	out.N++
 	began := time.Now()
-	a.front.pause() // the page waits first: doors wait only while they must
+	a.front.pause() // requests of the page are paused first: doors wait for as short a time as possible
 	paused := time.Now()
 	err = a.replace(context.WithoutCancel(ctx), p)
 	if err == nil {
@@ -57,7 +57,8 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 	return out, err
 }
 
-// propose reads a catalogue that was sent, and checks all that can be wrong with it.
+// propose parses a catalogue that was sent, and checks everything that can be
+// wrong with it.
 func (a *App) propose(c api.NewCatalogue) (p proposal, err error) {
 	p = proposal{name: c.Name, text: []byte(c.Text), plans: map[catalogue.BuildingID]string{}, since: c.Since, by: c.By}
 	if p.network, err = parseCatalogue(c.Name, p.text); err != nil {
@@ -79,13 +80,14 @@ func (a *App) propose(c api.NewCatalogue) (p proposal, err error) {
 	return p, (&house{shell: a.shell}).use(catalogue.Unchanged(p.network))
 }
 
-// replace closes the house and opens another one: of the proposed catalogue, or
-// where that cannot be recorded the same again. What follows the ledger is closed
-// before: it must not write of the old names and doors after they have changed.
+// replace closes the house and opens another: with the proposed catalogue or,
+// where that cannot be recorded, with the former one. Parts that follow the
+// ledger are closed first: they must not write former names and doors after
+// those have changed.
 func (a *App) replace(ctx context.Context, p proposal) error {
 	old := a.house
 	a.gate.mu.Lock()
-	if err := old.settle(ctx); err != nil { // nothing has happened
+	if err := old.settle(ctx); err != nil { // nothing has been changed yet
 		a.gate.mu.Unlock()
 		a.front.open(a.ctx, api.New(old.apiConfig()))
 		return err
@@ -125,7 +127,7 @@ func (a *App) replace(ctx context.Context, p proposal) error {
 	return refused
 }
 
-// settle waits until all that was handed over is committed.
+// settle waits until all messages that were handed over are committed.
 func (a *house) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, idleTime)
 	defer cancel()
@@ -135,8 +137,8 @@ func (a *house) settle(ctx context.Context) error {
 	return nil
 }
 
-// forget ends what the catalogue before had and this one has not: connections,
-// subscriptions, retained topics.
+// forget ends what only the former catalogue had: connections, subscriptions,
+// retained topics.
 func (a *house) forget(before *catalogue.Network) {
 	switch b := a.broker.(type) {
 	case embedded:
@@ -159,12 +161,13 @@ func (a *house) forget(before *catalogue.Network) {
 func (a *house) clearGone() {
 	for _, topic := range goneTopics(a.catalogues, a.Network) {
 		if err := a.broker.Publish(topic, nil, true); err != nil {
-			a.opt.Log.Warn("a retained topic of what is no longer there was not cleared", "topic", topic, "error", err)
+			a.opt.Log.Warn("could not clear the retained topic of a removed device", "topic", topic, "error", err)
 		}
 	}
 }
 
-// goneTopics returns the retained topics of devices that were, and are not there now.
+// goneTopics returns the retained topics of devices that the catalogue no
+// longer has.
 func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 	for _, v := range h.Versions() {
 		for _, d := range (*v.Value).Devices {
@@ -181,7 +184,7 @@ func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 	return list
 }
 
-// said returns what is told of a change before it is made.
+// said returns the warnings about a change before it is made.
 func said(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Network, since, now time.Time) api.CatalogueChanged {
 	last := *before.Recorded.Last()
 	out := api.CatalogueChanged{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(last, n), Touches: touches(change), Unchanged: true}
@@ -191,7 +194,7 @@ func said(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Netw
 	local := func(t time.Time) string { return t.In(n.Zone.Location()).Format("2006-01-02 15:04") }
 	for _, v := range before.Recorded.Versions() {
 		if from := time.UnixMilli(v.From); v.From > dated.Beginning && from.After(since) && !catalogue.Same(*v.Value, n) {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("catalogue %d, from %s, holds no longer: this one holds whole from %s on", v.N, local(from), local(since)))
+			out.Warnings = append(out.Warnings, fmt.Sprintf("catalogue %d, from %s, no longer holds: this one replaces it from %s on", v.N, local(from), local(since)))
 		}
 	}
 	if then := catalogue.At(before.Recorded, since); !catalogue.Same(then, last) {
@@ -205,14 +208,14 @@ func said(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Netw
 		}
 		for _, is := range n.Spaces {
 			if last.Space(is.ID) == nil && is.Was == "" && is.Building == gone.Building {
-				out.Warnings = append(out.Warnings, fmt.Sprintf("%s goes and %s comes: where it was renamed, say was: %s at it, or its past stays under a name that is gone", gone.ID, is.ID, gone.ID))
+				out.Warnings = append(out.Warnings, fmt.Sprintf("%s disappears and %s is new: if it was renamed, add was: %s to it, or its past stays under the former name", gone.ID, is.ID, gone.ID))
 			}
 		}
 	}
 	return out
 }
 
-// touches says what a change of the catalogue has made again.
+// touches lists what a change of the catalogue causes to be computed again.
 func touches(c catalogue.Change) (list []string) {
 	n := *c.After.Told.Last()
 	e := catalogue.EffectsOf(c.Before.Told, c.After.Told)
@@ -232,14 +235,14 @@ func touches(c catalogue.Change) (list []string) {
 		list = append(list, fmt.Sprintf("visits and hours at %s, from %s", id, when(e.Visits[id])))
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.Hours)) {
-		list = append(list, fmt.Sprintf("billed hours of %s, from %s: what is issued is corrected on the next statements", id, when(e.Hours[id])))
+		list = append(list, fmt.Sprintf("billed hours of %s, from %s: issued months are corrected on the next statements", id, when(e.Hours[id])))
 	}
 	return list
 }
 
-// fits refuses a catalogue that leaves without its place what runs or is to
-// come: tenants, plans and schedules without their site, leases, passes and
-// events without a space. What has ended keeps its names.
+// fits refuses a catalogue in which something current or future loses its
+// place: tenants, plans and schedules their site; leases, passes and events
+// their space. What has ended keeps its names.
 func (a *shell) fits(ctx context.Context, change catalogue.Change) error {
 	keeper, err := rights.Open(ctx, change.After.Told, a.ledger, a.opt.Now)
 	if err != nil {
@@ -252,7 +255,7 @@ func (a *shell) fits(ctx context.Context, change catalogue.Change) error {
 	gone := func(what, id string, spaces []catalogue.SpaceID) {
 		for _, sp := range spaces {
 			if n.Space(sp) == nil {
-				faults = append(faults, fmt.Errorf("%s %s gives %s, which is gone: end it or change it first; a space that was renamed says was: %s", what, id, sp, sp))
+				faults = append(faults, fmt.Errorf("%s %s gives %s, which the new catalogue does not have: end or change it first; if the space was renamed, add was: %s to it", what, id, sp, sp))
 			}
 		}
 	}
@@ -262,7 +265,7 @@ func (a *shell) fits(ctx context.Context, change catalogue.Change) error {
 			continue
 		}
 		if n.Site(l.Site) == nil {
-			faults = append(faults, fmt.Errorf("lease %s is of site %s, which is gone: end it first", l.ID, l.Site))
+			faults = append(faults, fmt.Errorf("lease %s belongs to site %s, which the new catalogue does not have: end it first", l.ID, l.Site))
 		}
 		gone("lease", string(l.ID), l.Spaces)
 	}
@@ -279,7 +282,7 @@ func (a *shell) fits(ctx context.Context, change catalogue.Change) error {
 	return errors.Join(faults...)
 }
 
-// fail ends the service: it cannot go on.
+// fail ends the service because it cannot continue.
 func (a *shell) fail(err error) {
 	a.opt.Log.Error("the service ends", "error", err)
 	select {

@@ -1,6 +1,7 @@
-// Package app wires Totem together and runs it: settings, lifecycle, and
-// which part is told of what. It is the only package that knows all others;
-// what they do is theirs.
+// Package app wires Totem's parts together and runs them: it reads the
+// settings, opens and closes the parts in order, and connects them. It is the
+// only package that knows all others; what each part does is documented in its
+// own package.
 package app
 
 import (
@@ -19,23 +20,23 @@ import (
 // Config is the settings (rules 13.1): flags and, by the same name,
 // environment variables. An empty setting is unset.
 type Config struct {
-	Data              string `help:"Folder in which the ledger, the keys and the admin token are kept." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	Data              string `help:"Folder of the ledger, the keys and the admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
 	HTTP              string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
 	Catalogue         string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
-	CatalogueSince    string `help:"From when a changed catalogue holds: a local day, or an instant; default: from its first start." env:"TOTEM_CATALOGUE_SINCE" placeholder:"DAY"`
-	Billing           string `help:"File of billing settings: the issuer, accounts, targets of rents, the ILAT; default: no issuer, the defaults of each kind." env:"TOTEM_BILLING" placeholder:"FILE"`
-	InfluxURL         string `name:"influx-url" help:"An InfluxDB that is given a copy of the series for dashboards: 2.x, or 1.8 with its 2.x API." env:"TOTEM_INFLUX_URL" placeholder:"URL"`
+	CatalogueSince    string `help:"When a changed catalogue begins to hold: a local day or an instant; default: its first start." env:"TOTEM_CATALOGUE_SINCE" placeholder:"DAY"`
+	Billing           string `help:"File of billing settings: issuer, accounts, targets of rents, ILAT index; default: no issuer, default targets." env:"TOTEM_BILLING" placeholder:"FILE"`
+	InfluxURL         string `name:"influx-url" help:"URL of an InfluxDB that gets a copy of the series for dashboards: 2.x, or 1.8 with its 2.x API." env:"TOTEM_INFLUX_URL" placeholder:"URL"`
 	InfluxToken       string `name:"influx-token" help:"Its token, which may write and read the bucket; for 1.8 user:password." env:"TOTEM_INFLUX_TOKEN" placeholder:"TOKEN"`
 	InfluxOrg         string `name:"influx-org" help:"Its organisation; none for 1.8." env:"TOTEM_INFLUX_ORG" placeholder:"ORG"`
 	InfluxBucket      string `name:"influx-bucket" help:"Its bucket; for 1.8 database/policy." env:"TOTEM_INFLUX_BUCKET" default:"totem" placeholder:"BUCKET"`
-	KeepMessages      int    `name:"keep-messages-days" help:"Days for which sensors' messages are kept; the series made of them stays." env:"TOTEM_KEEP_MESSAGES_DAYS" default:"400" placeholder:"DAYS"`
+	KeepMessages      int    `name:"keep-messages-days" help:"Days for which sensors' messages are kept; the series computed from them stays." env:"TOTEM_KEEP_MESSAGES_DAYS" default:"400" placeholder:"DAYS"`
 	KeepSeries        int    `name:"keep-series-days" help:"Days for which the series is kept in the ledger; 0: for ever." env:"TOTEM_KEEP_SERIES_DAYS" default:"0" placeholder:"DAYS"`
-	TenantMembers     int    `name:"tenant-members" help:"How many members a tenant's own token may have entered." env:"TOTEM_TENANT_MEMBERS" default:"2000" placeholder:"N"`
-	TenantCredentials int    `name:"tenant-credentials" help:"How many credentials a tenant's own token may have entered." env:"TOTEM_TENANT_CREDENTIALS" default:"5000" placeholder:"N"`
-	TenantPasses      int    `name:"tenant-passes" help:"How many visitors' passes that have not ended a tenant's own token may have." env:"TOTEM_TENANT_PASSES" default:"200" placeholder:"N"`
-	ListMaxBytes      int    `name:"list-max-bytes" help:"Size of an allowlist above which an alarm asks whether so many badges must open that door; it is sent all the same." env:"TOTEM_LIST_MAX_BYTES" default:"262144" placeholder:"BYTES"`
+	TenantMembers     int    `name:"tenant-members" help:"How many members a tenant's own token may create." env:"TOTEM_TENANT_MEMBERS" default:"2000" placeholder:"N"`
+	TenantCredentials int    `name:"tenant-credentials" help:"How many credentials a tenant's own token may create." env:"TOTEM_TENANT_CREDENTIALS" default:"5000" placeholder:"N"`
+	TenantPasses      int    `name:"tenant-passes" help:"How many visitors' passes a tenant's own token may have at a time." env:"TOTEM_TENANT_PASSES" default:"200" placeholder:"N"`
+	ListMaxBytes      int    `name:"list-max-bytes" help:"Size of an allowlist above which the alarm list-too-large is raised; the list is sent all the same." env:"TOTEM_LIST_MAX_BYTES" default:"262144" placeholder:"BYTES"`
 	AdminToken        string `help:"The first admin token; default: made, and kept in a file of the data folder." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
 }
 
@@ -44,16 +45,18 @@ const (
 	defaultHTTP       = "127.0.0.1:8080"
 	defaultMQTTListen = "127.0.0.1:1883"
 	defaultBucket     = "totem"
-	// What a tenant's own token may have, and how large a list may be.
+	// Limits of what a tenant's own token may create, and of the size of a
+	// list.
 	defaultTenantMembers, defaultTenantCredentials, defaultTenantPasses = 2000, 5000, 200
 	defaultListMax                                                      = 256 << 10
-	// defaultKeepMessages is a year and the weeks in which it is looked at.
+	// 400 days: a full year, and five weeks in which to compare it with the
+	// next.
 	defaultKeepMessages = 400
-	// leastKeepMessages leaves late messages their time.
+	// leastKeepMessages leaves late messages their time to arrive.
 	leastKeepMessages = 30
 )
 
-// Check fills in defaults and says which setting is wrong and how.
+// Check fills in defaults. Its error names the wrong setting.
 func (c *Config) Check() error {
 	for _, s := range []struct {
 		value *string
@@ -93,7 +96,7 @@ func (c *Config) checkSeries() error {
 		return errors.New("--keep-series-days (TOTEM_KEEP_SERIES_DAYS): must be 0 or no less than --keep-messages-days")
 	}
 	if u, err := url.Parse(c.InfluxURL); c.InfluxURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		return errors.New("--influx-url (TOTEM_INFLUX_URL): is no address like http://127.0.0.1:8086")
+		return errors.New("--influx-url (TOTEM_INFLUX_URL): must be an address like http://127.0.0.1:8086")
 	}
 	return nil
 }
@@ -108,7 +111,7 @@ func checkAddress(name, address string) error {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %q is no address like 127.0.0.1:8080", name, address)
+		return fmt.Errorf("%s: %q is not an address like 127.0.0.1:8080", name, address)
 	}
 	return nil
 }
@@ -117,7 +120,7 @@ func checkBroker(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts" {
 		// The URL may hold a password: it is not repeated.
-		return errors.New("--mqtt-url (TOTEM_MQTT_URL): is no address like mqtt://user:password@host:1883 or mqtts://host:8883")
+		return errors.New("--mqtt-url (TOTEM_MQTT_URL): must be an address like mqtt://user:password@host:1883 or mqtts://host:8883")
 	}
 	return nil
 }
@@ -131,7 +134,7 @@ func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
 	return parseCatalogue(name, data)
 }
 
-// catalogueText returns the catalogue as it is written, and what its file is called.
+// catalogueText returns the catalogue's text and the name of its file.
 func (c *Config) catalogueText() (name string, text []byte, err error) {
 	if c.Catalogue == "" {
 		return catalogue.DefaultName, catalogue.DefaultText(), nil
@@ -143,8 +146,8 @@ func (c *Config) catalogueText() (name string, text []byte, err error) {
 	return c.Catalogue, text, nil
 }
 
-// catalogueSince returns the instant from which a changed catalogue holds: a local
-// day's beginning, an instant, or now.
+// catalogueSince returns the instant from which a changed catalogue holds: the
+// beginning of a local day, an instant, or now.
 func catalogueSince(text string, n *catalogue.Network, now time.Time) (time.Time, error) {
 	if text == "" {
 		return now, nil
@@ -157,12 +160,12 @@ func catalogueSince(text string, n *catalogue.Network, now time.Time) (time.Time
 		t, err = time.Parse(time.RFC3339, text)
 	}
 	if err != nil {
-		return t, fmt.Errorf("%q is no day like 2026-11-23, no local time like 2026-11-23 08:00, and no instant like 2026-11-23T08:00:00Z", text)
+		return t, fmt.Errorf("%q is not a day like 2026-11-23, a local time like 2026-11-23 08:00, or an instant like 2026-11-23T08:00:00Z", text)
 	}
 	return t.UTC().Truncate(time.Millisecond), nil
 }
 
-// loadPlans reads the plans that the catalogue names, beside its file.
+// loadPlans reads the plans that the catalogue names; they are beside its file.
 func (c *Config) loadPlans(n *catalogue.Network) (map[catalogue.BuildingID]string, error) {
 	plans := map[catalogue.BuildingID]string{}
 	for _, b := range n.Buildings {
@@ -181,5 +184,6 @@ func (c *Config) loadPlans(n *catalogue.Network) (map[catalogue.BuildingID]strin
 	return plans, nil
 }
 
-// AdminTokenFile is where the first admin token is kept where no setting names one.
+// AdminTokenFile returns the file of the first admin token, for services whose
+// settings name none.
 func (c *Config) AdminTokenFile() string { return filepath.Join(c.Data, "admin-token") }

@@ -23,22 +23,23 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// DemoOptions say how much life there is.
+// DemoOptions describe the demo's simulation.
 type DemoOptions struct {
 	Days int
 	Seed uint64
-	Out  io.Writer // what the newcomer reads
-	Bar  io.Writer // where progress is shown
+	Out  io.Writer // where the text for newcomers is written
+	Bar  io.Writer // where the progress bar is drawn
 	Log  *slog.Logger
 }
 
-// demoWindow is how many messages of the history are on their way at once.
+// demoWindow is how many messages of the history may be unacknowledged at once.
 const demoWindow = 2000
 
 // Demo runs four simulated buildings: history through the real pipeline, then
-// life, until ctx ends. Without a data folder it uses one that goes with it.
+// live, until ctx ends. Without a data folder it uses a temporary one and
+// deletes it.
 func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
-	if cfg.Data == "" { // before Check, which would take the default of serve
+	if cfg.Data == "" { // before Check, which would fill in the default of serve
 		dir, err := os.MkdirTemp("", "totem-demo-")
 		if err != nil {
 			return err
@@ -71,16 +72,17 @@ func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
 		}
 		return err
 	}
-	debug.FreeOSMemory() // two weeks in seconds leave more garbage than a service ever has
+	debug.FreeOSMemory() // sending two weeks in seconds leaves more garbage than a service ever has
 	a.introduce(o.Out, world)
 	live := make(chan error, 1)
 	go func() { live <- s.Live(ctx, a.liveConfig(o.Log)) }()
 	return <-live
 }
 
-// simulate sends the history, with a bar, and returns the simulation to live on.
+// simulate sends the history, with a progress bar, and returns the simulation
+// so that it can go on live.
 func (a *App) simulate(ctx context.Context, w *people.World, today catalogue.Day, now time.Time, o DemoOptions) (*sim.Sim, error) {
-	bar := progress.New(o.Bar, o.Days+1, "living through the last weeks")
+	bar := progress.New(o.Bar, o.Days+1, "simulating the last weeks")
 	defer bar.Finish()
 	s, err := sim.New(sim.Config{World: w, Seed: o.Seed, Progress: func(days, _, _ int) { bar.Set(days) }})
 	if err != nil {
@@ -121,7 +123,7 @@ func (a *App) liveConfig(log *slog.Logger) sim.LiveConfig {
 	}}
 }
 
-// introduceRoles prints a link for each of those who look at the page.
+// introduceRoles prints a link to the page for each role.
 func (a *App) introduceRoles(out io.Writer, url string, w *people.World) {
 	if len(w.Tenants) == 0 || len(a.Network.Sites) == 0 {
 		return
@@ -136,14 +138,14 @@ func (a *App) introduceRoles(out io.Writer, url string, w *people.World) {
 	} {
 		token, err := a.demoToken(url, r.role, r.more)
 		if err != nil {
-			a.opt.Log.Warn("no link for a role", "role", r.role, "error", err)
+			a.opt.Log.Warn("could not make a link for a role", "role", r.role, "error", err)
 			continue
 		}
 		fmt.Fprintf(out, "  %s/connexion?token=%s  (%s)\n", url, token, r.who)
 	}
 }
 
-// payer returns a tenant who pays by the hour, so that there is something to explain.
+// payer returns a tenant who pays by the hour, whose bill is worth explaining.
 func payer(w *people.World) tenancy.Tenant {
 	for _, l := range w.Leases {
 		byTheHour := slices.ContainsFunc(w.Plans, func(p tenancy.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 })
@@ -155,7 +157,7 @@ func payer(w *people.World) tenancy.Tenant {
 	return w.Tenants[0]
 }
 
-// demoToken makes a token as an admin would.
+// demoToken creates a token as an admin would.
 func (a *App) demoToken(url, role, more string) (string, error) {
 	req, err := http.NewRequest(http.MethodPut, url+"/v1/tokens/demo-"+role, strings.NewReader(fmt.Sprintf(`{"role":%q%s}`, role, more)))
 	if err != nil {

@@ -18,11 +18,12 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// follower re-makes the visits that newly committed reads touch, a while
-// after they were answered: no door waits for it. It first notes whom the new
-// reads touch and where the living ones are, then makes visits subject by
-// subject, each once for all its reads, those who badge today first. How far
-// it has come is committed with what it made, so that a start goes on where it was.
+// follower recomputes the visits that newly committed reads touch, shortly
+// after they were answered: no door waits for it. It first notes whose visits
+// the new reads touch, and where those people are who badged lately; then it
+// computes visits person by person, each once for all new reads, those who
+// badged today first. Its progress is committed together with its results, so
+// that a restart continues where it was.
 type follower struct {
 	places *visit.Places
 	ledger *ledger.Ledger
@@ -30,21 +31,21 @@ type follower struct {
 	live   *live.State
 	now    func() time.Time
 	log    *slog.Logger
-	remade func() // told when stays may have changed
-	// moved says that doors or closing times are others than when it was last
-	// noted where everybody is. For the goroutine that makes visits.
+	remade func() // called when stays may have changed
+	// moved is set when doors or closing times differ from when everybody's
+	// place was last noted. Only the goroutine that makes visits uses it.
 	moved bool
 	kick  chan struct{}
 	hurry chan struct{}
 
 	mu     sync.Mutex
 	done   chan struct{} // closed and replaced at each step
-	upTo   int64         // of the chain, noted
+	upTo   int64         // last chain entry noted
 	since  time.Time     // the earliest arrival that still waits; zero: none
 	faults map[visit.Subject]fault
 }
 
-// fault is why a subject's visits cannot be made, and when they are tried again.
+// fault is why a subject's visits cannot be computed, and when to try again.
 type fault struct {
 	err   error
 	again time.Time
@@ -52,14 +53,15 @@ type fault struct {
 
 const (
 	visitsCursor = "visits"
-	// noteStep bounds the chain entries that are noted in one commit.
+	// noteStep limits the chain entries that are noted in one commit.
 	noteStep = 4000
-	// makeStep bounds the reads of one commit's visits, but for a subject that
-	// has more: the next badge waits for it.
+	// makeStep limits the reads of one commit's visits, except for a subject
+	// that has more: the next badge waits for the commit.
 	makeStep = 1000
-	// faultWaits is how long a subject waits whose visits could not be made.
+	// faultWaits is how long a subject waits whose visits could not be
+	// computed.
 	faultWaits = time.Minute
-	// followAfter is how long a read waits to be followed.
+	// followAfter is how long a read waits before the follower takes it up.
 	followAfter = 50 * time.Millisecond
 )
 
@@ -86,7 +88,7 @@ func (f *follower) run(ctx context.Context) {
 			more, err := f.step(ctx)
 			f.ledger.Rest(ctx, time.Since(began))
 			if err != nil && ctx.Err() == nil {
-				f.log.Error("visits not made; trying again", "error", err)
+				f.log.Error("could not compute visits; trying again", "error", err)
 			}
 			if err != nil || !more {
 				break
@@ -103,8 +105,8 @@ func (f *follower) run(ctx context.Context) {
 	}
 }
 
-// linger waits a moment after a read: whoever badged is answered first, and
-// the reads of that moment are followed together.
+// linger waits a moment after a read: the badge is answered first, and all
+// reads of that moment are processed together.
 func (f *follower) linger(ctx context.Context) {
 	select {
 	case <-ctx.Done():
@@ -113,9 +115,9 @@ func (f *follower) linger(ctx context.Context) {
 	}
 }
 
-// CaughtUp waits until the visits of every read committed so far are made.
-// Where ctx ends before, or some cannot be made, it returns the arrival up to
-// which they are; zero: all are.
+// CaughtUp waits until the visits of every read committed so far are computed.
+// Where ctx ends before, or some visits cannot be computed, it returns the
+// arrival time up to which they are; zero: all are.
 func (f *follower) CaughtUp(ctx context.Context) (asOf time.Time, err error) {
 	head, err := f.ledger.Head(ctx)
 	if err != nil {
@@ -140,7 +142,7 @@ func (f *follower) CaughtUp(ctx context.Context) (asOf time.Time, err error) {
 		}
 		select {
 		case <-ctx.Done():
-			if since.IsZero() { // nothing noted yet: it holds up to what was noted before
+			if since.IsZero() { // nothing is noted yet: visits are complete up to what was noted before
 				since, err = f.ledger.WaitingSince(context.WithoutCancel(ctx), upTo)
 			}
 			return since.Add(-time.Millisecond), errors.Join(ctx.Err(), err)
@@ -149,26 +151,26 @@ func (f *follower) CaughtUp(ctx context.Context) (asOf time.Time, err error) {
 	}
 }
 
-// Faults names how many people's visits cannot be made, and why.
+// Faults reports for how many people visits cannot be computed, and why.
 func (f *follower) Faults() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, why := range f.faults { // one is enough to look for the rest in the log
-		return []string{fmt.Sprintf("visits: those of %d people cannot be made: %v", len(f.faults), why.err)}
+	for _, why := range f.faults { // one reason is enough: the log has the others
+		return []string{fmt.Sprintf("the visits of %d people cannot be computed: %v", len(f.faults), why.err)}
 	}
 	return nil
 }
 
-// made is what one subject's reads come to.
+// made holds the visits computed for one subject.
 type made struct {
 	touched  ledger.Touched
-	reads    int       // of which it was made
-	from, to time.Time // of the re-made visits' beginnings
+	reads    int       // reads of which it was computed
+	from, to time.Time // span of the beginnings of recomputed visits
 	visits   []ledger.Visit
 	stays    []visit.Stay
 }
 
-// step notes what is new, then makes a bounded part of what waits. more
+// step notes what is new, then computes a limited part of what waits. more
 // reports whether it should be called again.
 func (f *follower) step(ctx context.Context) (more bool, err error) {
 	if f.moved {
@@ -206,7 +208,8 @@ func (f *follower) step(ctx context.Context) (more bool, err error) {
 	return upTo > cursor || made > 0, nil
 }
 
-// locate finds again where everybody is, by doors and closing times that changed.
+// locate determines again where everybody is, after doors or closing times have
+// changed.
 func (f *follower) locate(ctx context.Context) error {
 	now := f.now()
 	there, err := f.ledger.Presences(ctx, now)
@@ -237,8 +240,8 @@ func (f *follower) locate(ctx context.Context) error {
 	return f.place(ctx, all, func(*ledger.Tx) error { return nil })
 }
 
-// note writes down whom new reads touch. Where those are now who badged lately
-// is known at once, however much else waits.
+// note writes down which subjects new reads touch. The present place of those
+// who badged lately is known at once, however much else waits.
 func (f *follower) note(ctx context.Context, touched []ledger.Touched, upTo int64) error {
 	var present []ledger.Presence
 	now := f.now()
@@ -262,8 +265,8 @@ func (f *follower) note(ctx context.Context, touched []ledger.Touched, upTo int6
 	})
 }
 
-// place writes down where subjects are now, in one commit with more, and then
-// shows it.
+// place writes down where subjects are now, in one commit with write, and then
+// updates the live state.
 func (f *follower) place(ctx context.Context, found []ledger.Presence, more func(*ledger.Tx) error) error {
 	err := f.ledger.Write(ctx, func(tx *ledger.Tx) error {
 		for _, p := range found {
@@ -282,7 +285,8 @@ func (f *follower) place(ctx context.Context, found []ledger.Presence, more func
 	return nil
 }
 
-// ifStillThere writes what is of a subject, unless that was erased since it was read.
+// ifStillThere writes a subject's data, unless the subject was erased since it
+// was read.
 func ifStillThere(tx *ledger.Tx, who visit.Subject, write func() error) error {
 	there, err := tx.StillThere(who)
 	if err != nil || !there {
@@ -291,7 +295,7 @@ func ifStillThere(tx *ledger.Tx, who visit.Subject, write func() error) error {
 	return write()
 }
 
-// presence finds where a subject is now.
+// presence returns where a subject is now.
 func (f *follower) presence(ctx context.Context, who visit.Subject, now time.Time) (p ledger.Presence, err error) {
 	latest, err := f.ledger.Moves(ctx, who, now.Add(-lookBack), now.Add(lookBack))
 	if err != nil {
@@ -302,8 +306,9 @@ func (f *follower) presence(ctx context.Context, who visit.Subject, now time.Tim
 	return p, nil
 }
 
-// makeSome makes the visits of some subjects and returns of how many. One
-// whose visits cannot be made is left for later, and holds up nobody.
+// makeSome computes the visits of some subjects and returns for how many. A
+// subject whose visits cannot be computed is left for later and does not hold
+// up the others.
 func (f *follower) makeSome(ctx context.Context) (int, error) {
 	waiting, err := f.ledger.Touched(ctx, 256)
 	if err != nil {
@@ -351,7 +356,7 @@ func (m *made) write(tx *ledger.Tx) error {
 	if err != nil {
 		return err
 	}
-	if !there { // erased since
+	if !there { // it was erased since
 		return tx.Made(m.touched)
 	}
 	if who := m.touched.Subject.Member; who != "" {
@@ -365,7 +370,7 @@ func (m *made) write(tx *ledger.Tx) error {
 	return tx.Made(m.touched)
 }
 
-// waits reports whether a subject's visits could not be made a moment ago.
+// waits reports whether a subject's visits could not be computed a moment ago.
 func (f *follower) waits(who visit.Subject) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -380,12 +385,12 @@ func (f *follower) setFault(who visit.Subject, err error) {
 		return
 	}
 	if f.faults[who].err == nil {
-		f.log.Error("a person's visits cannot be made; those of all others go on", "error", err)
+		f.log.Error("could not compute a person's visits; those of all others continue", "error", err)
 	}
 	f.faults[who] = fault{err, f.now().Add(faultWaits)}
 }
 
-// remakeSafely returns remake, whose faults end in an error.
+// remakeSafely calls remake and turns a panic into an error.
 func (f *follower) remakeSafely(ctx context.Context, t ledger.Touched) (m made, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -395,8 +400,8 @@ func (f *follower) remakeSafely(ctx context.Context, t ledger.Touched) (m made, 
 	return f.remake(ctx, t)
 }
 
-// remake makes the visits around a subject's new reads anew, from the reads
-// between two boundaries that they cannot reach across.
+// remake computes the visits around a subject's new reads again, from the reads
+// between two boundaries that no visit reaches across.
 func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
 	m := made{touched: t}
 	reads, from, to, err := f.segment(ctx, t)
@@ -405,7 +410,7 @@ func (f *follower) remake(ctx context.Context, t ledger.Touched) (made, error) {
 	}
 	m.from, m.to, m.reads = from, to, len(reads)
 	tenant := tenancy.TenantID("")
-	if f.rights != nil { // a verification looks at no tenant
+	if f.rights != nil { // a verification does not compare tenants
 		tenant = f.tenant(t.Subject.Member)
 	}
 	for _, v := range visit.Make(f.places, reads) {
@@ -420,11 +425,11 @@ func (f *follower) tenant(id tenancy.MemberID) tenancy.TenantID {
 	return m.Tenant
 }
 
-// lookBack reaches over any visit (16 h) and the read before it.
+// lookBack is longer than any visit (16 h) and includes the read before it.
 const lookBack = 40 * time.Hour
 
-// segment loads the reads between the two boundaries around the new ones, and
-// the stretch in which visits begin that are made of them.
+// segment loads the reads between the two boundaries around the new ones. It
+// also returns the stretch in which the visits computed from them begin.
 func (f *follower) segment(ctx context.Context, t ledger.Touched) (reads []visit.Read, from, to time.Time, err error) {
 	for back := lookBack; ; back *= 2 {
 		begin, end := t.From.Add(-back), t.To.Add(back)
@@ -449,11 +454,11 @@ func (f *follower) segment(ctx context.Context, t ledger.Touched) (reads []visit
 	}
 }
 
-// between finds the boundaries in reads of [begin, end]: reads[first:last] is
-// a stretch that holds all of t and that no visit reaches into or out of,
-// neither as they are now nor as they were without what is new. A boundary is
-// therefore told by reads that are not new: one that left its subject outside
-// everything, or more than 16 hours without a read.
+// between finds the boundaries in reads of [begin, end]: reads[first:last] is a
+// stretch that contains all of t, and no visit reaches into it or out of it,
+// neither with the new reads nor without them. A boundary is therefore decided
+// by reads that are not new: one that left its subject outside everything, or
+// more than 16 hours without a read.
 func (f *follower) between(reads []visit.Read, t ledger.Touched, begin, end time.Time) (first, last int, ok bool) {
 	first = sort.Search(len(reads), func(i int) bool { return !reads[i].At.Before(t.From) })
 	last = sort.Search(len(reads), func(i int) bool { return reads[i].At.After(t.To) })
@@ -467,7 +472,7 @@ func (f *follower) between(reads []visit.Read, t ledger.Touched, begin, end time
 }
 
 // before reports whether no visit reaches from before reads[i], or before the
-// earliest of what is new, to it or beyond.
+// earliest new read, to it or beyond.
 func (f *follower) before(reads []visit.Read, i int, from, begin time.Time) bool {
 	if i < len(reads) && reads[i].At.Before(from) {
 		from = reads[i].At
@@ -478,8 +483,8 @@ func (f *follower) before(reads []visit.Read, i int, from, begin time.Time) bool
 	return from.Sub(reads[i-1].At) > visit.Longest || visit.Leaves(f.places, reads[i-1])
 }
 
-// after reports whether no visit reaches from reads[i-1], or from the latest of
-// what is new, to reads[i] or beyond.
+// after reports whether no visit reaches from reads[i-1], or from the latest
+// new read, to reads[i] or beyond.
 func (f *follower) after(reads []visit.Read, i int, to, end time.Time) bool {
 	left := false
 	if i > 0 && reads[i-1].At.After(to) {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// gate lets messages through to the house in force. While one house is
-// replaced by another they wait, unacknowledged.
+// gate passes messages to the house in force. While one house is replaced by
+// another they wait, unacknowledged.
 type gate struct {
 	mu    sync.RWMutex
 	house *house
@@ -27,26 +27,28 @@ func (g *gate) pass(h *house) {
 	g.house = h
 }
 
-// front answers HTTP from the house in force. While one house is replaced by
-// another, requests wait; streams end, and are taken up again by who reads them.
+// front answers HTTP requests with the house in force. While one house is
+// replaced by another, requests wait; streams end, and their clients resume
+// them.
 type front struct {
 	mu     sync.Mutex
 	now    *facade
-	paused chan struct{} // closed when requests go on; nil: they do
+	paused chan struct{} // closed when requests continue; nil: they do
 }
 
-// facade is the face of one house.
+// facade is one house's handler.
 type facade struct {
 	handler http.Handler
 	ctx     context.Context // ends with the house
 	cancel  context.CancelFunc
-	busy    sync.WaitGroup // requests that end by themselves
+	busy    sync.WaitGroup // requests that end by themselves, unlike streams
 }
 
 // drainTime is how long requests may take to end before the house that answers them is closed.
 const drainTime = 5 * time.Second
 
-// endless reports whether a request is for a stream, or is the one that replaces the house.
+// endless reports whether a request is for a stream, or is the one that
+// replaces the house.
 func endless(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, "/stream") || r.URL.Path == "/v1/catalogue"
 }
@@ -79,8 +81,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	face.handler.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// pause makes requests wait, once those that are being answered have ended, or
-// have had their time.
+// pause makes new requests wait, and returns when those in progress have ended
+// or their time is over.
 func (f *front) pause() {
 	f.mu.Lock()
 	face := f.now
@@ -96,10 +98,10 @@ func (f *front) pause() {
 	}
 	wait()
 	face.cancel()
-	wait() // whoever reads its answer slowly holds up nobody
+	wait() // a client that reads slowly holds up nobody
 }
 
-// open has requests answered by a handler, and lets those that wait go on.
+// open lets a handler answer requests, and lets those that wait continue.
 func (f *front) open(ctx context.Context, handler http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -36,7 +36,7 @@ func Version() string {
 	return "unknown"
 }
 
-// ready says what keeps the service from its work.
+// ready returns what keeps the service from its work.
 func (a *house) ready(ctx context.Context) []string {
 	var faults []string
 	if err := a.ledger.Ping(ctx); err != nil {
@@ -51,15 +51,16 @@ func (a *house) ready(ctx context.Context) []string {
 	return faults
 }
 
-// degraded says what is amiss while doors, visits and the ledger's series go on.
+// degraded returns what is wrong while doors, visits and the ledger's series
+// still work.
 func (a *house) degraded() []string {
 	list := append(append([]string{}, a.follower.Faults()...), a.maker.Faults()...)
 	if behind := a.pipeline.Behind(); behind > 0 {
-		list = append(list, fmt.Sprintf("clock: this machine's clock is %s behind the newest message of its ledger; messages that seem to be of the future wait with their devices", behind.Round(time.Second)))
+		list = append(list, fmt.Sprintf("clock: this machine's clock is %s behind the newest message of its ledger; messages with a later time wait at their devices", behind.Round(time.Second)))
 	}
 	if a.shipper != nil {
 		if owed, fault := a.shipper.Status(); fault != nil {
-			list = append(list, fmt.Sprintf("influxdb: %v; %d hours of spaces wait for it in the ledger", fault, owed))
+			list = append(list, fmt.Sprintf("influxdb: %v; %d hours of spaces wait in the ledger to be sent", fault, owed))
 		}
 	}
 	return list

@@ -8,22 +8,23 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 )
 
-// Retention (rules 12.3): reads three months (CNIL); rejects a month.
+// Retention (rules 12.3): reads three months (CNIL), rejected messages a month.
 const (
 	keepReadMonths = 3
 	keepRejects    = 30 * 24 * time.Hour
 	purgeEvery     = time.Hour
-	// purgeStep bounds the time of one commit: doors share the ledger.
+	// purgeStep limits the length of one commit: doors share the ledger.
 	purgeStep = 200
-	// purgeWaits is how long purging waits for visits and minutes to be made.
+	// purgeWaits is how long purging waits for visits and minutes to be
+	// computed.
 	purgeWaits = 5 * time.Minute
 )
 
-// janitor forgets what is too old to be kept, a little at a time.
+// janitor deletes what is older than it may be kept, a little at a time.
 func (a *house) janitor(ctx context.Context) {
 	for {
 		if err := a.purge(ctx); err != nil && ctx.Err() == nil {
-			a.opt.Log.Error("old reads not purged; trying again within the hour", "error", err)
+			a.opt.Log.Error("could not purge old reads; trying again within the hour", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -33,10 +34,11 @@ func (a *house) janitor(ctx context.Context) {
 	}
 }
 
-// dayEvery is how often it is looked whether a new local day has begun.
+// dayEvery is how often keepDay checks whether a new local day has begun.
 const dayEvery = 20 * time.Second
 
-// keepDay puts in force what begins with a new local day: versions of plans and leases.
+// keepDay puts in force the versions of plans and leases that begin on a new
+// local day.
 func (a *house) keepDay(ctx context.Context) {
 	for {
 		a.Rights.Roll()
@@ -48,15 +50,16 @@ func (a *house) keepDay(ctx context.Context) {
 	}
 }
 
-// hoursEvery is how often hours are made ahead of whoever asks for them.
+// hoursEvery is how often hours are computed before anybody asks for them.
 const hoursEvery = 30 * time.Second
 
-// keepHours makes the hours that changed, so that a question finds them made.
+// keepHours computes the hours that changed, so that a request finds them
+// ready.
 func (a *house) keepHours(ctx context.Context) {
 	b := a.bills()
 	for {
 		if err := b.MakeHours(ctx); err != nil && ctx.Err() == nil {
-			a.opt.Log.Error("hours not made ahead; they are made when asked for", "error", err)
+			a.opt.Log.Error("could not compute hours in advance; they are computed when asked for", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -69,11 +72,12 @@ func (a *house) keepHours(ctx context.Context) {
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
 func (a *house) purge(ctx context.Context) error {
-	// Visits and minutes are made before their reads and messages go, but what
-	// must be forgotten by law waits for nobody who cannot.
+	// Visits and minutes are computed before their reads and messages are
+	// deleted. But what the law says must be deleted does not wait for visits
+	// that cannot be computed.
 	made, cancel := context.WithTimeout(ctx, purgeWaits)
 	if _, err := a.seriesCaughtUp(made); err != nil && ctx.Err() == nil {
-		a.opt.Log.Error("old reads are purged although visits or minutes are not made", "error", err)
+		a.opt.Log.Error("purging old reads although some visits or minutes could not be computed", "error", err)
 	}
 	cancel()
 	for more := true; more; {

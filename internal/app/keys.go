@@ -17,11 +17,12 @@ import (
 // keysFile returns the key file of a data folder.
 func keysFile(data string) string { return filepath.Join(data, "keys.json") }
 
-// keyChecks is the ledger's memory of the keys that it was made with.
+// keyChecks is the metadata key under which the ledger remembers its keys'
+// check values.
 const keyChecks = "keys"
 
-// openKeys opens the keys of a data folder. A ledger is never opened with other
-// keys than its own: no badge would be known, and no reader would say why.
+// openKeys opens the keys of a data folder. A ledger is never opened with keys
+// that are not its own: no badge would be known, and no reader would say why.
 func openKeys(ctx context.Context, data string, n *catalogue.Network, l *ledger.Ledger) (*keys.Ring, error) {
 	s, err := l.Snapshot(ctx, keyChecks)
 	if err != nil {
@@ -45,7 +46,7 @@ func openKeys(ctx context.Context, data string, n *catalogue.Network, l *ledger.
 	return ring, noteKeys(ctx, ring, l)
 }
 
-// noteKeys has the ledger remember the keys as they are.
+// noteKeys stores the check values of the keys in the ledger.
 func noteKeys(ctx context.Context, ring *keys.Ring, l *ledger.Ledger) error {
 	body, err := json.Marshal(ring.Checks())
 	if err != nil {
@@ -57,15 +58,16 @@ func noteKeys(ctx context.Context, ring *keys.Ring, l *ledger.Ledger) error {
 	return l.Write(ctx, func(tx *ledger.Tx) error { return tx.PutSnapshot(keyChecks, ledger.Snapshot{Body: body}) })
 }
 
-// keysEvery is how often the key file is looked at, and whether all readers know the next key.
+// keysEvery is how often the key file is read again, and whether all readers
+// know the next key is checked.
 const keysEvery = time.Second
 
-// watchKeys takes up next keys of sites, and has them sign once every reader
-// that verifies signatures has said that it knows them.
+// watchKeys loads next keys of sites, and makes them sign once every reader
+// that verifies signatures has reported that it knows them.
 func (a *house) watchKeys(ctx context.Context) {
 	tick := time.NewTicker(keysEvery)
 	defer tick.Stop()
-	said := "" // once, not every second
+	said := "" // a fault is logged once, not every second
 	for {
 		err := a.stepKeys(ctx)
 		switch {
@@ -73,7 +75,7 @@ func (a *house) watchKeys(ctx context.Context) {
 			said = ""
 		case ctx.Err() == nil && err.Error() != said:
 			said = err.Error()
-			a.opt.Log.Error("the key file was not looked at; trying again each second", "error", err)
+			a.opt.Log.Error("could not read the key file; trying again each second", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -93,7 +95,7 @@ func (a *house) stepKeys(ctx context.Context) error {
 		if !ok || !a.known(site.ID, next.ID) {
 			continue
 		}
-		// The ledger knows both ids before the file has the new one alone.
+		// The ledger knows both ids before the file has only the new one.
 		if err := noteKeys(ctx, a.Keys, a.ledger); err != nil {
 			return err
 		}
@@ -110,8 +112,9 @@ func (a *house) stepKeys(ctx context.Context) error {
 	return noteKeys(ctx, a.Keys, a.ledger)
 }
 
-// known reports whether all readers of a site say that they verify by a key. Those
-// that speak their own payloads verify nothing, and disabled ones need not.
+// known reports whether all readers of a site have reported that they verify
+// with a key. Readers that speak their own payloads verify nothing, and
+// disabled ones do not count.
 func (a *house) known(site catalogue.SiteID, key string) bool {
 	said := a.live.Devices()
 	for _, d := range a.Network.Devices {
@@ -122,12 +125,12 @@ func (a *house) known(site catalogue.SiteID, key string) bool {
 	return true
 }
 
-// RotateListKey makes a list key over those before it in a data folder, whose
-// service may be running.
+// RotateListKey adds a list key in a data folder, whose service may be running.
+// Lists hash with all keys in order.
 func RotateListKey(data string) (id string, err error) { return keys.RotateList(keysFile(data)) }
 
-// RotateKey makes the next key of a site in a data folder, whose service may be
-// running: it takes the key up at once, or when it starts.
+// RotateKey creates the next key of a site in a data folder, whose service may
+// be running: the service loads it at once, or when it starts.
 func RotateKey(ctx context.Context, cfg Config, site catalogue.SiteID) (present, next string, err error) {
 	l, err := openExisting(ctx, cfg.Data)
 	if err != nil {

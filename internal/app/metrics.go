@@ -14,7 +14,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// metrics is what operators scrape. Labels are reasons and codes, never people.
+// metrics are the metrics for Prometheus. Labels are reasons and codes, never
+// people.
 type metrics struct {
 	registry     *prometheus.Registry
 	lists        *listWatch
@@ -38,13 +39,13 @@ func newMetrics() *metrics {
 		commitFails:  f.counter("totem_commit_failures_total", "Commits that failed and were tried again."),
 		decisionTime: f.histogram("totem_decision_seconds", "Time from a badge's arrival to its decision's publication.", prometheus.ExponentialBuckets(0.0001, 2, 14)),
 		repeats:      f.counter("totem_messages_repeated_total", "Messages that were repeats of committed ones."),
-		ignored:      f.counter("totem_messages_ignored_total", "Messages that were old news, or nothing that concerns Totem."),
+		ignored:      f.counter("totem_messages_ignored_total", "Messages that were ignored: old, or of no concern to Totem."),
 		lists: &listWatch{
 			waiting: map[catalogue.DeviceID]issuedList{},
 			lag: f.histogram("totem_allowlist_propagation_seconds", "Time from a change of rights to a reader's report of having applied its list.",
 				prometheus.ExponentialBuckets(0.05, 2, 16)),
 			outdated: f.gauge("totem_allowlists_outdated", "Readers that have not reported their newest list."),
-			oldest:   f.gauge("totem_allowlist_oldest_change_timestamp_seconds", "When the oldest change of rights was made that some reader has not reported; 0: none."),
+			oldest:   f.gauge("totem_allowlist_oldest_change_timestamp_seconds", "Time of the oldest change of rights that some reader has not reported; 0: none."),
 		},
 		decisions: f.counterVec("totem_decisions_total", "Decisions by reason.", "reason", "granted"),
 		rejects:   f.counterVec("totem_rejects_total", "Rejected messages by code.", "code"),
@@ -88,13 +89,13 @@ func (m *metrics) Committed(messages int, took time.Duration) {
 	m.commits.Observe(took.Seconds())
 }
 
-// measured tells the metrics, and the series, what the pipeline does.
+// measured passes what the pipeline does to the metrics and the series.
 type measured struct {
 	*metrics
 	waits *decisionWaits
 }
 
-// Decided notes an answer to a reader.
+// Decided counts an answer to a reader.
 func (m measured) Decided(site catalogue.SiteID, reason access.Reason, granted bool, took time.Duration) {
 	m.decided(reason, granted, took)
 	m.waits.add(site, granted, took)
@@ -117,8 +118,8 @@ func (m *metrics) Repeated()            { m.repeats.Inc() }
 func (m *metrics) Ignored()             { m.ignored.Inc() }
 func (m *metrics) CommitFailed()        { m.commitFails.Inc() }
 
-// listWatch follows allowlists from their issue to the readers' word that they
-// have applied them: the time from a revocation to the last reader's.
+// listWatch measures the time from issuing an allowlist to the reader's report
+// that it has applied it: the time from a revocation to the last reader.
 type listWatch struct {
 	mu       sync.Mutex
 	waiting  map[catalogue.DeviceID]issuedList
@@ -129,7 +130,7 @@ type listWatch struct {
 
 type issuedList struct {
 	version int64
-	at      time.Time // of the first change that the reader has not reported
+	at      time.Time // time of the first change that the reader has not reported
 }
 
 // issued notes that a reader was sent a new list.
@@ -143,7 +144,7 @@ func (w *listWatch) issued(reader catalogue.DeviceID, version int64, at time.Tim
 	w.show()
 }
 
-// applied notes which version a reader says it has.
+// applied notes which version a reader reports.
 func (w *listWatch) applied(reader catalogue.DeviceID, version string, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -156,7 +157,7 @@ func (w *listWatch) applied(reader catalogue.DeviceID, version string, now time.
 	w.show()
 }
 
-// keep forgets readers that are no longer there.
+// keep removes readers that no longer exist.
 func (w *listWatch) keep(n *catalogue.Network) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

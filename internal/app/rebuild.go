@@ -15,12 +15,12 @@ import (
 	"github.com/lorntech/totem/internal/series"
 )
 
-// rebuildStep is how often the progress of a running service is looked at.
+// rebuildStep is how often the progress of a running service is read.
 const rebuildStep = 200 * time.Millisecond
 
-// RebuildSeries makes the series of [from, to) again from the ledger, and has
-// InfluxDB given it again. Where the service is running it does the work, and
-// this shows how far it is.
+// RebuildSeries computes the series of [from, to) again from the ledger, and
+// queues it for InfluxDB again. A running service does the work, and this
+// function shows its progress.
 func RebuildSeries(ctx context.Context, cfg Config, from, to time.Time, out, bar io.Writer) (err error) {
 	if err := cfg.Check(); err != nil {
 		return err
@@ -48,7 +48,7 @@ func RebuildSeries(ctx context.Context, cfg Config, from, to time.Time, out, bar
 		err = r.follow(ctx, bar)
 	}
 	if err == nil {
-		fmt.Fprintf(out, "The series was made again for %d spaces, from %s to %s.\n", len(n.Spaces), r.from.Format(time.RFC3339), r.to.Format(time.RFC3339))
+		fmt.Fprintf(out, "The series was computed again for %d spaces, from %s to %s.\n", len(n.Spaces), r.from.Format(time.RFC3339), r.to.Format(time.RFC3339))
 	}
 	return err
 }
@@ -62,7 +62,7 @@ type rebuild struct {
 	minutes  int64
 }
 
-// mark notes what is to be made again: where there are messages to make it of.
+// mark marks for recomputation the time for which there are messages.
 func (r *rebuild) mark(ctx context.Context, from, to time.Time) error {
 	first, err := r.ledger.FirstMessage(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func (r *rebuild) mark(ctx context.Context, from, to time.Time) error {
 		to = now
 	}
 	if !to.After(from) {
-		return errors.New("there is nothing to make again: the ledger holds no messages of that time")
+		return errors.New("there is nothing to rebuild: the ledger holds no messages of that time")
 	}
 	r.from, r.to = from.UTC().Truncate(time.Minute), to.UTC()
 	for _, space := range catalogue.EverSpaces(r.history) {
@@ -96,10 +96,10 @@ func (r *rebuild) mark(ctx context.Context, from, to time.Time) error {
 	return nil
 }
 
-// work makes and ships by itself: no service is running.
+// work computes and ships by itself, because no service is running.
 func (r *rebuild) work(ctx context.Context, out io.Writer) error {
 	log := slog.New(slog.DiscardHandler)
-	bar := progress.New(out, int(r.minutes), "making minutes")
+	bar := progress.New(out, int(r.minutes), "computing minutes")
 	maker := series.NewMaker(series.MakerConfig{History: r.history, Ledger: r.ledger, Outbox: r.cfg.InfluxURL != "", Now: time.Now, Log: log})
 	done := make(chan error, 1)
 	go func() { done <- maker.Catch(ctx) }()
@@ -125,7 +125,7 @@ func (r *rebuild) ship(ctx context.Context, out io.Writer, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	bar := progress.New(out, owed, "giving hours to InfluxDB")
+	bar := progress.New(out, owed, "sending hours to InfluxDB")
 	defer bar.Finish()
 	for more := true; more; {
 		if more, err = s.Ship(ctx); err != nil {
@@ -137,7 +137,7 @@ func (r *rebuild) ship(ctx context.Context, out io.Writer, log *slog.Logger) err
 	return nil
 }
 
-// follow shows how far the running service is.
+// follow shows the progress of the running service.
 func (r *rebuild) follow(ctx context.Context, out io.Writer) error {
 	var bar progress.Bar
 	all := -1
@@ -153,7 +153,7 @@ func (r *rebuild) follow(ctx context.Context, out io.Writer) error {
 		if owed > all {
 			bar.Finish()
 			all = owed
-			bar = progress.New(out, all+len(r.network.Spaces), "the running service is making it")
+			bar = progress.New(out, all+len(r.network.Spaces), "the running service is computing it")
 		}
 		if len(dirty) == 0 && (owed == 0 || r.cfg.InfluxURL == "") {
 			bar.Finish()
@@ -168,13 +168,14 @@ func (r *rebuild) follow(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// CheckSeries compares the days that InfluxDB has with the ledger's, and says where they differ.
+// CheckSeries compares the days in InfluxDB with the ledger's, and prints where
+// they differ.
 func CheckSeries(ctx context.Context, cfg Config, from, to time.Time, out io.Writer) (err error) {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
 	if cfg.InfluxURL == "" {
-		return errors.New("--influx-url (TOTEM_INFLUX_URL): there is no InfluxDB to compare with")
+		return errors.New("--influx-url (TOTEM_INFLUX_URL): is not set, so there is no InfluxDB to compare with")
 	}
 	l, err := openExisting(ctx, cfg.Data)
 	if err != nil {
@@ -189,10 +190,10 @@ func CheckSeries(ctx context.Context, cfg Config, from, to time.Time, out io.Wri
 	defer influx.Close()
 	days, differ, err := compare(ctx, history, l, influx, from, to, out)
 	if err == nil && differ > 0 {
-		return fmt.Errorf("%d sums of %d days differ: totem series rebuild gives them to InfluxDB again", differ, days)
+		return fmt.Errorf("%d sums of %d days differ: totem series rebuild sends them to InfluxDB again", differ, days)
 	}
 	if err == nil {
-		fmt.Fprintf(out, "InfluxDB has what the ledger has: %d days, every space.\n", days)
+		fmt.Fprintf(out, "InfluxDB agrees with the ledger: %d days, every space.\n", days)
 	}
 	return err
 }

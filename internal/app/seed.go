@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Settle puts the demo's people and their rights into force, in one change.
+// Settle creates the demo's people and their rights in one change.
 func (a *App) Settle(ctx context.Context, w *people.World) error {
 	var changes []rights.Change
 	add := func(v any) { changes = append(changes, rights.Change{Put: v}) }

@@ -15,11 +15,12 @@ import (
 	"github.com/lorntech/totem/internal/series"
 )
 
-// cursorTarget holds which InfluxDB the outbox is about.
+// cursorTarget is the cursor that names the InfluxDB for which the outbox is
+// kept.
 const cursorTarget = "influx-target"
 
-// openSeries makes what keeps the series, and what gives a copy of it to
-// InfluxDB where one is configured.
+// openSeries opens what computes the series, and what ships a copy to InfluxDB
+// where one is configured.
 func (a *house) openSeries(ctx context.Context) error {
 	if err := aim(ctx, a.ledger, a.cfg); err != nil {
 		return err
@@ -34,7 +35,8 @@ func (a *house) openSeries(ctx context.Context) error {
 	return nil
 }
 
-// aim has an InfluxDB that is new to this ledger given everything.
+// resendIfTargetChanged queues the whole series for InfluxDB when its URL,
+// organisation or bucket differs from last time.
 func aim(ctx context.Context, l *ledger.Ledger, cfg Config) error {
 	var target int64
 	if cfg.InfluxURL != "" {
@@ -57,9 +59,9 @@ func aim(ctx context.Context, l *ledger.Ledger, cfg Config) error {
 // endOfTime is later than any minute of a series.
 var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// seriesCaughtUp waits until the series follows all that is committed: visits
-// first, since badges count by them. Where ctx ends before, it returns the
-// arrival up to which it does; zero: all.
+// seriesCaughtUp waits until the series includes everything committed: visits
+// first, since badges count in it by them. Where ctx ends before, it returns
+// the arrival time up to which the series is complete; zero: all.
 func (a *house) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) {
 	if asOf, err = a.follower.CaughtUp(ctx); err != nil {
 		return earlier(asOf, a.maker.AsOf()), err
@@ -70,11 +72,11 @@ func (a *house) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) 
 	return asOf, nil
 }
 
-// MinutesMade returns how many minutes were made since the service started or
-// another catalogue was put in force.
+// MinutesMade returns how many minutes were computed since the service started
+// or another catalogue was put in force.
 func (a *App) MinutesMade() int64 { return a.maker.Made() }
 
-// earlier returns the earlier of two instants, of which a zero one says nothing.
+// earlier returns the earlier of two instants; a zero one does not count.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -82,7 +84,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// decisionWaits collects how long readers waited, minute by minute.
+// decisionWaits collects how long readers waited for decisions, minute by
+// minute.
 type decisionWaits struct {
 	mu    sync.Mutex
 	sites map[catalogue.SiteID]*siteWaits
@@ -91,10 +94,10 @@ type decisionWaits struct {
 type siteWaits struct {
 	count, refused int64
 	sum            time.Duration
-	waits          []time.Duration // the first mostWaits
+	waits          []time.Duration // the first mostWaits of the minute
 }
 
-// mostWaits bounds the memory of a busy minute.
+// mostWaits limits the memory of a busy minute.
 const mostWaits = 20_000
 
 func (w *decisionWaits) add(site catalogue.SiteID, granted bool, took time.Duration) {
@@ -115,7 +118,7 @@ func (w *decisionWaits) add(site catalogue.SiteID, granted bool, took time.Durat
 	}
 }
 
-// take returns what was collected, as of a minute, and begins anew.
+// take returns what was collected, as of a minute, and begins a new collection.
 func (w *decisionWaits) take(minute int64) []ledger.DecisionTime {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -130,7 +133,7 @@ func (w *decisionWaits) take(minute int64) []ledger.DecisionTime {
 	return out
 }
 
-// keepWaits writes down each minute's waits once it has passed.
+// keepWaits stores each minute's waits once it has passed.
 func (a *house) keepWaits(ctx context.Context) {
 	for {
 		now := a.opt.Now()
@@ -150,7 +153,7 @@ func (a *house) keepWaits(ctx context.Context) {
 				return nil
 			})
 			if err != nil {
-				a.opt.Log.Error("decision times not kept", "error", err)
+				a.opt.Log.Error("could not store decision times", "error", err)
 			}
 		}
 		if ctx.Err() != nil {

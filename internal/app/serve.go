@@ -51,14 +51,14 @@ func (a *App) logStart() {
 	case n == 0:
 		log.Info("the admin token is in a file", "file", a.cfg.AdminTokenFile())
 	case n < shortToken:
-		log.Warn("the admin token is short enough to be guessed; take one like the output of openssl rand -hex 32", "setting", "TOTEM_ADMIN_TOKEN")
+		log.Warn("the admin token is short enough to be guessed; use one like the output of openssl rand -hex 32", "setting", "TOTEM_ADMIN_TOKEN")
 	}
 }
 
-// shortToken is below what nobody can try out.
+// Tokens shorter than shortToken can be found by trying; serve warns of them.
 const shortToken = 16
 
-// Variables lists the environment variables of the settings.
+// Variables returns the environment variables of the settings.
 func Variables() []string {
 	var names []string
 	t := reflect.TypeFor[Config]()
@@ -68,15 +68,15 @@ func Variables() []string {
 	return names
 }
 
-// TokenRequest is a token to be made.
+// TokenRequest describes a token to create.
 type TokenRequest struct {
 	ID, Role, Tenant string
 	Sites            []catalogue.SiteID
-	Life             time.Duration // 0: for ever
+	Life             time.Duration // 0: without end
 }
 
-// CreateToken makes a token in a data folder, whose service may be running,
-// and returns it. It exists nowhere else.
+// CreateToken creates a token in a data folder, whose service may be running,
+// and returns it. The token itself is stored nowhere.
 func CreateToken(ctx context.Context, cfg Config, r TokenRequest) (token string, err error) {
 	if err := cfg.Check(); err != nil {
 		return "", err
@@ -110,7 +110,7 @@ func CreateToken(ctx context.Context, cfg Config, r TokenRequest) (token string,
 
 func (r TokenRequest) check(n *catalogue.Network) error {
 	if !catalogue.ValidID(r.ID) {
-		return fmt.Errorf("id: %q is no slug: lower-case letters, digits and hyphens, at most 64", r.ID)
+		return fmt.Errorf("id: %q is not an id: lower-case letters, digits and hyphens, at most 64", r.ID)
 	}
 	for _, s := range r.Sites {
 		if n.Site(s) == nil {
@@ -128,7 +128,7 @@ func (r TokenRequest) check(n *catalogue.Network) error {
 
 func openExisting(ctx context.Context, dir string) (*ledger.Ledger, error) {
 	if _, err := os.Stat(filepath.Join(dir, ledger.FileName)); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("--data (TOTEM_DATA): %s holds no ledger", dir)
+		return nil, fmt.Errorf("--data (TOTEM_DATA): %s does not contain a ledger", dir)
 	}
 	return ledger.Open(ctx, dir)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// store lets the pipeline commit to the ledger without knowing it.
+// store adapts the ledger to what the pipeline needs.
 type store struct{ *ledger.Ledger }
 
 func (s store) Commit(ctx context.Context, urgent bool, change func(ingest.Tx) error) error {
@@ -50,8 +50,8 @@ func (a *house) deviceAt(d *catalogue.Device, t time.Time) *catalogue.Device {
 	return catalogue.DeviceAt(a.catalogues, d.ID, t)
 }
 
-// formerDevice returns a device that hung at a site at an instant, or ever, and is
-// not there now.
+// formerDevice returns a device that hung at a site at an instant, or at any
+// time, and does not now.
 func (a *house) formerDevice(site catalogue.SiteID, id catalogue.DeviceID, t time.Time) *catalogue.Device {
 	for _, v := range slices.Backward(a.catalogues.Versions()) {
 		n := *v.Value
@@ -65,7 +65,7 @@ func (a *house) formerDevice(site catalogue.SiteID, id catalogue.DeviceID, t tim
 	return nil
 }
 
-// leftIn is where a read left its subject, by the doors of its time.
+// leftIn returns where a read left its subject, by the doors of its time.
 func (a *house) leftIn() func(*ingest.Read) catalogue.SpaceID {
 	places := visit.NewPlaces(a.catalogues)
 	return func(r *ingest.Read) catalogue.SpaceID {

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// sampled is how many people's visits a verification makes again.
+	// sampled is how many people's visits a verification computes again.
 	sampled = 20
-	// sampledDays is from how far back: reads are kept longer.
+	// sampledDays is how far back it looks, in days: less than reads are kept.
 	sampledDays = 60
 )
 
 // VerifyAudit verifies a data folder, whose service may be running: the chain,
-// what decides, and the visits of some people.
+// the records that decide, and the visits of some people.
 func VerifyAudit(ctx context.Context, cfg Config) (a ledger.Audit, err error) {
 	l, err := openExisting(ctx, cfg.Data)
 	if err != nil {
@@ -36,7 +36,7 @@ func VerifyAudit(ctx context.Context, cfg Config) (a ledger.Audit, err error) {
 	return verify(ctx, h, l)
 }
 
-// verify returns the chain's verification, and that of a sample of visits.
+// verify returns the verification of the chain, and of a sample of visits.
 func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (ledger.Audit, error) {
 	a, err := l.Verify(ctx)
 	if err != nil || !a.OK {
@@ -57,14 +57,14 @@ func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (l
 		since = days
 	}
 	f := newFollower(history, l, nil, nil, nil, Options{Now: time.Now})
-	// A visit that began before is as the catalogue of then made it.
+	// A visit that began before was computed with the catalogue of that time.
 	people, err := l.SampleMoves(ctx, since.Add(2*visit.Longest), sampled)
 	if err != nil {
 		return a, err
 	}
 	for _, t := range people {
 		why := ""
-		for range 3 { // a read may come between the two looks
+		for range 3 { // a read may arrive between the two queries
 			if why, err = f.differs(ctx, t); err != nil {
 				return a, err
 			}
@@ -83,15 +83,15 @@ func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (l
 	return a, nil
 }
 
-// visitBasis names all of the catalogue that visits are made of.
+// visitBasis names everything in the catalogue that visits depend on.
 func visitBasis(n *catalogue.Network) string {
-	text, _ := json.Marshal([]any{n.Sites, n.Spaces, n.Doors}) // values that were read from text
+	text, _ := json.Marshal([]any{n.Sites, n.Spaces, n.Doors}) // these values were read from text and can be written as text
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
 
-// differs makes visits around a person's reads again, and says where what is
-// kept is not the same; empty: it is, or is still to be made.
+// differs computes visits around a person's reads again, and returns where the
+// stored ones differ; empty: nowhere, or they are still to be computed.
 func (f *follower) differs(ctx context.Context, t ledger.Touched) (string, error) {
 	made, err := f.remake(ctx, t)
 	if err != nil {
@@ -114,7 +114,7 @@ func (f *follower) differs(ctx context.Context, t ledger.Touched) (string, error
 	for _, v := range made.visits {
 		k, ok := byID[v.ID]
 		if !ok || !k.From.Equal(v.From) || !k.To.Equal(v.To) || k.Ended != v.Ended {
-			return fmt.Sprintf("visit %s to %s is not what its reads come to", v.ID, v.Space), nil
+			return fmt.Sprintf("visit %s to %s does not follow from its reads", v.ID, v.Space), nil
 		}
 		delete(byID, v.ID)
 	}

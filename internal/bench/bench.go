@@ -1,6 +1,6 @@
-// Package bench measures what Totem does on this machine, each figure beside
-// the floor that the machine itself sets in the same run: a bare echo, a bare
-// fsync, a bare loop. It is what `totem bench` runs; it tests nothing.
+// Package bench measures what Totem does on this machine, each figure beside a
+// floor of the same machine in the same run: a bare echo, a bare fsync, a bare
+// loop. `totem bench` runs it; it tests nothing.
 package bench
 
 import (
@@ -23,7 +23,7 @@ type Options struct {
 	Only  []string      // names of parts; none: all
 	For   time.Duration // how long each load lasts
 	Reads int           // reads in the ledger of the cold start
-	Dir   string        // where ledgers are made; empty: a temporary folder
+	Dir   string        // folder for ledgers; empty: a temporary one
 }
 
 // Row is one figure with its floor.
@@ -71,8 +71,8 @@ type env struct {
 	out io.Writer
 }
 
-// dir makes a new folder for one ledger, with keys: a service opens no ledger
-// in use without them.
+// dir creates a folder for one ledger, with keys: a service opens no used
+// ledger without them.
 func (e *env) dir(name string) (string, error) {
 	dir := filepath.Join(e.Dir, name)
 	if err := os.RemoveAll(dir); err != nil {

@@ -124,7 +124,8 @@ func request(ctx context.Context, a *app.App, method, path, body string) error {
 	return err
 }
 
-// asked sends a request and decodes its answer; into nil, and where it is a table, it is only read.
+// asked sends a request and decodes its answer. With nil, or where the answer
+// is a table, it only reads it.
 func asked(ctx context.Context, a *app.App, method, path, body string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+a.HTTP.String()+path, bytes.NewBufferString(body))
 	if err != nil {
@@ -147,7 +148,7 @@ func asked(ctx context.Context, a *app.App, method, path, body string, into any)
 	return err
 }
 
-// billed returns tenants of five members each, with a lease.
+// billed creates tenants of five members each, with a lease.
 func billed(m tariff.Month) []rights.Change {
 	first, _ := m.Days()
 	list := []rights.Change{{Put: tenancy.Plan{ID: "bench", Name: "Bench", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always,
@@ -165,7 +166,8 @@ func billed(m tariff.Month) []rights.Change {
 
 func benchMember(i int) tenancy.MemberID { return tenancy.MemberID(fmt.Sprintf("bench-%d", i)) }
 
-// fillVisits gives everybody a visit on every weekday of the month and of the month before it.
+// fillVisits gives everybody a visit on every weekday of the month and of the
+// month before it.
 func fillVisits(ctx context.Context, dir string, n *catalogue.Network, m tariff.Month) (visits int, err error) {
 	l, err := ledger.Open(ctx, dir)
 	if err != nil {

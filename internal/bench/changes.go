@@ -24,11 +24,11 @@ import (
 
 const (
 	movedSensors = 10
-	sensorsEvery = 20 * time.Minute // of their messages
+	sensorsEvery = 20 * time.Minute // days of their messages
 )
 
-// changes measures what it costs to tell the past otherwise: sensors that were
-// moved a week ago, and a plan that was another a year ago.
+// changes measures what it costs to change the past: sensors that were moved a
+// week ago, and a plan that was different a year ago.
 func changes(ctx context.Context, e *env) ([]Row, error) {
 	moved, err := movedRows(ctx, e)
 	if err != nil {
@@ -89,13 +89,13 @@ func movedRows(ctx context.Context, e *env) (rows []Row, err error) {
 	all := time.Since(began)
 	return []Row{
 		{"changing the catalogue of a running service", micro(told), "listing a plan " + micro(floor), float64(told) / float64(floor), ""},
-		{fmt.Sprintf("minutes made again for %d sensors moved a week ago", movedSensors), fmt.Sprint(made), fmt.Sprintf("a week of the %d spaces that they touch %d", spaces, int64(spaces)*week),
-			float64(made) / float64(int64(spaces)*week), "what they touch"},
+		{fmt.Sprintf("minutes computed again for %d sensors moved a week ago", movedSensors), fmt.Sprint(made), fmt.Sprintf("a week of the %d affected spaces %d", spaces, int64(spaces)*week),
+			float64(made) / float64(int64(spaces)*week), "minutes affected"},
 		{"the same in time", micro(took), fmt.Sprintf("the week of all %d spaces %s", len(n.Spaces), micro(all)), float64(took) / float64(all), ""},
 	}, nil
 }
 
-// markAll has every space's minutes made again from an instant on.
+// markAll marks every space's minutes for recomputation from an instant on.
 func markAll(ctx context.Context, dir string, n *catalogue.Network, from time.Time) (err error) {
 	l, err := ledger.Open(ctx, dir)
 	if err != nil {
@@ -112,7 +112,7 @@ func markAll(ctx context.Context, dir string, n *catalogue.Network, from time.Ti
 	})
 }
 
-// fillWeek gives every sensor that counts a value each twenty minutes.
+// fillWeek sends a value of every sensor that counts each twenty minutes.
 func fillWeek(ctx context.Context, dir string, n *catalogue.Network, from time.Time) (err error) {
 	l, err := ledger.Open(ctx, dir)
 	if err != nil {
@@ -142,8 +142,8 @@ func fillWeek(ctx context.Context, dir string, n *catalogue.Network, from time.T
 	return nil
 }
 
-// moveSensors hangs counters in each other's spaces, two and two, and returns
-// the changed catalogue and how many spaces it touches.
+// moveSensors swaps counters between spaces in pairs, and returns the changed
+// catalogue and how many spaces are affected.
 func moveSensors(n *catalogue.Network) (text string, spaces int) {
 	text = string(catalogue.DefaultText())
 	var pair *catalogue.Device
@@ -176,7 +176,7 @@ func hang(text string, id catalogue.DeviceID, from, to catalogue.SpaceID) string
 	return out.String()
 }
 
-// caughtUp waits until the series follows all that is committed.
+// caughtUp waits until the series includes everything committed.
 func caughtUp(ctx context.Context, a *app.App) error {
 	q := url.Values{"from": {time.Now().UTC().Add(-time.Hour).Truncate(time.Hour).Format(time.RFC3339)}, "to": {time.Now().UTC().Truncate(time.Hour).Format(time.RFC3339)}}
 	for {

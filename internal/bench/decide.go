@@ -12,7 +12,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// The world that decisions are measured in.
+// The size of the world in which decisions are measured.
 const (
 	worldBadges = 10_000
 	worldDoors  = 500
@@ -99,7 +99,7 @@ type World struct {
 	asked    []access.Question
 }
 
-// NewWorld makes it, with questions at many doors over a week.
+// NewWorld returns the world, with questions at many doors over a week.
 func NewWorld() (*World, error) {
 	n, err := worldNetwork()
 	if err != nil {
@@ -124,7 +124,7 @@ func (w *World) Decide(i int) bool {
 	return w.Index.Decide(w.asked[i&(len(w.asked)-1)], nil).Granted
 }
 
-// decide measures the index against the bare look-ups that any decision needs.
+// decide measures the index beside the bare look-ups that any decision needs.
 func decide(context.Context, *env) ([]Row, error) {
 	w, err := NewWorld()
 	if err != nil {
@@ -171,6 +171,6 @@ func decide(context.Context, *env) ([]Row, error) {
 		{"a decision, " + world, fmt.Sprintf("%d ns, %d allocations", got.NsPerOp(), got.AllocsPerOp()), fmt.Sprintf("two map look-ups and time.In %d ns", floor.NsPerOp()),
 			float64(got.NsPerOp()) / float64(floor.NsPerOp()), "≤ 200 ns, 0"},
 		{"recompiling the index", micro(time.Duration(compile.NsPerOp())), "", 0, "≤ 20 ms"},
-		{"all allowlists, laid out", micro(time.Duration(lists.NsPerOp())), "", 0, "within a second of a change"},
+		{"all allowlists, computed", micro(time.Duration(lists.NsPerOp())), "", 0, "within a second of a change"},
 	}, nil
 }

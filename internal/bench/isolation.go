@@ -23,9 +23,9 @@ const (
 	lateGateways = 4
 )
 
-// isolation times decisions in quiet, then while the rest of the house works:
-// one counter that sends without end, gateways that bring a week of late
-// messages, and a year of usage that is asked again and again.
+// isolation measures decisions while nothing else happens, then while the
+// service is busy: one counter that sends without end, gateways that upload a
+// week of late messages, and a year of usage that is asked for again and again.
 func isolation(ctx context.Context, e *env) (rows []Row, err error) {
 	n, err := catalogue.Default()
 	if err != nil {
@@ -36,7 +36,7 @@ func isolation(ctx context.Context, e *env) (rows []Row, err error) {
 		name string
 		run  func(ctx context.Context, a *app.App, n *catalogue.Network) error
 	}{
-		{"in quiet", nil},
+		{"while nothing else happens", nil},
 		{fmt.Sprintf("while one counter sends %d flows", manyFlows), flood},
 		{fmt.Sprintf("while %d gateways bring %d late messages", lateGateways, lateMessages), late},
 		{"while a year of usage is asked", askYears},
@@ -57,14 +57,14 @@ func isolation(ctx context.Context, e *env) (rows []Row, err error) {
 		if load.run == nil {
 			quiet = p99
 		} else {
-			row.Floor, row.Ratio, row.Target = "in quiet "+micro(quiet), float64(p99)/float64(quiet), "≤ 5 ×"
+			row.Floor, row.Ratio, row.Target = "while nothing else happens "+micro(quiet), float64(p99)/float64(quiet), "≤ 5 ×"
 		}
 		rows = append(rows, row)
 	}
 	return rows, nil
 }
 
-// during times decisions while a load runs.
+// during measures decisions while a load runs.
 func (e *env) during(ctx context.Context, a *app.App, n *catalogue.Network, load func(context.Context, *app.App, *catalogue.Network) error) (p99, p50 time.Duration, err error) {
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -97,7 +97,8 @@ func flood(ctx context.Context, a *app.App, n *catalogue.Network) error {
 	return errors.New("the catalogue has no flow counter")
 }
 
-// late sends a week of sensors' and offline readers' messages over several connections.
+// late sends a week of sensors' and offline readers' messages over several
+// connections.
 func late(ctx context.Context, a *app.App, n *catalogue.Network) error {
 	var devices []catalogue.Device
 	for _, d := range n.Devices {

@@ -27,8 +27,8 @@ const (
 	streamRounds  = 20
 )
 
-// live measures questions for what is free, and how soon all who follow the
-// stream are told of a change.
+// live measures requests for availability, and how soon all clients of the
+// stream get a change.
 func live(ctx context.Context, e *env) (rows []Row, err error) {
 	dir, err := e.dir("live")
 	if err != nil {
@@ -112,7 +112,8 @@ func get(ctx context.Context, client *http.Client, a *app.App, path string) (*ht
 	return resp, err
 }
 
-// spread times how long a change takes to reach the last of so many clients, the worst of some rounds.
+// spread measures how long a change takes to reach the last of so many clients,
+// the worst of some rounds.
 func spread(ctx context.Context, a *app.App, clients int) (worst time.Duration, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -153,7 +154,7 @@ func spread(ctx context.Context, a *app.App, clients int) (worst time.Duration, 
 					told++
 				}
 			case <-time.After(5 * time.Second):
-				return 0, fmt.Errorf("%d of %d clients were told", told, clients)
+				return 0, fmt.Errorf("only %d of %d clients received the change", told, clients)
 			}
 		}
 		worst = max(worst, time.Since(began))
@@ -176,7 +177,7 @@ func publishCount(c *mqttclient.Client, n *catalogue.Network, space string, coun
 	return errors.New("the catalogue has no people-counter")
 }
 
-// follow reads a stream and tells of each count of a space.
+// follow reads a stream and reports each count of a space.
 func follow(ctx context.Context, client *http.Client, a *app.App, space string, ready chan<- error, heard chan<- int) {
 	resp, err := get(ctx, client, a, "/v1/availability/stream")
 	if err != nil {

@@ -21,20 +21,21 @@ import (
 const (
 	latencyRate    = 200 // reads a second
 	latencyReaders = 50
-	windowOne      = 200 // in flight on one connection
+	windowOne      = 200 // messages unacknowledged at once on one connection
 	connections    = 50
-	// settle is what a service is given after its start, as any other is.
+	// settle is the time between a service's start and the measurement.
 	settle = time.Second
 )
 
-// everyone lets every client of this machine in, as the demo does.
+// everyone accepts every client of this machine, as the demo does.
 type everyone struct{}
 
 func (everyone) Authenticate(string, []byte) (broker.Principal, bool) {
 	return broker.Principal{Anonymous: true}, true
 }
 
-// latency compares publish → decision with an echo through the same broker and one fsync.
+// latency compares publish → decision with an echo through the same broker plus
+// one fsync.
 func latency(ctx context.Context, e *env) ([]Row, error) {
 	n, err := catalogue.Default()
 	if err != nil {
@@ -68,7 +69,8 @@ func latency(ctx context.Context, e *env) ([]Row, error) {
 	return []Row{row("p50", 0.5, 2), row("p99", 0.99, 4)}, nil
 }
 
-// echoTimes sends the same load through a broker that answers at once and keeps nothing.
+// echoTimes sends the same load through a broker that answers at once and
+// stores nothing.
 func echoTimes(ctx context.Context, e *env, n *catalogue.Network) ([]time.Duration, error) {
 	var b *broker.Embedded
 	b, err := broker.NewEmbedded(broker.EmbeddedConfig{Listen: "127.0.0.1:0", Network: n, Auth: everyone{}, AllowAnonymous: true, Log: e.log,
@@ -92,7 +94,8 @@ func echoTimes(ctx context.Context, e *env, n *catalogue.Network) ([]time.Durati
 	return times, errors.Join(err, b.Close(ctx))
 }
 
-// roundTrips badges at a steady rate from many readers and times the answers.
+// roundTrips badges at a steady rate from many readers and measures the
+// answers.
 func roundTrips(ctx context.Context, addr string, n *catalogue.Network, length time.Duration, name string) ([]time.Duration, error) {
 	var mu sync.Mutex
 	sent, times := map[uuid.UUID]time.Time{}, []time.Duration(nil)
@@ -202,8 +205,8 @@ func fsyncTime(dir string) (time.Duration, error) {
 	return quantile(times, 0.5), nil
 }
 
-// throughput counts messages committed and acknowledged a second, badges and
-// sensors in turn, against the same load acknowledged by a bare broker.
+// throughput measures messages committed and acknowledged a second, badges and
+// sensors in turn, beside the same load acknowledged by a bare broker.
 func throughput(ctx context.Context, e *env) ([]Row, error) {
 	n, err := catalogue.Default()
 	if err != nil {

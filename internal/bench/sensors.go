@@ -19,9 +19,9 @@ import (
 // sensorMessages is how many are sent for one figure of CPU.
 const sensorMessages = 100_000
 
-// sensors measures the CPU of one sensor message, from its bytes to its
-// commit and acknowledgement: what the process spends beyond a broker that
-// acknowledges at once and keeps nothing, and beyond the sender.
+// sensors measures the CPU of one sensor message, from its bytes to its commit
+// and acknowledgement: what the process spends beyond the sender and a broker
+// that acknowledges at once and stores nothing.
 func sensors(ctx context.Context, e *env) ([]Row, error) {
 	n, err := catalogue.Default()
 	if err != nil {
@@ -78,7 +78,7 @@ func sensorCPU(ctx context.Context, addr string, n *catalogue.Network) (time.Dur
 	return (cpu() - before) / time.Duration(len(topics)), nil
 }
 
-// sensorLoad returns made before the clock runs.
+// sensorLoad returns messages that are made before the clock runs.
 func sensorLoad(n *catalogue.Network, messages int) (topics []string, payloads [][]byte, err error) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var counters []*catalogue.Device
@@ -100,7 +100,7 @@ func sensorLoad(n *catalogue.Network, messages int) (topics []string, payloads [
 	return topics, payloads, nil
 }
 
-// cpu returns what the process has spent, in user and system time.
+// cpu returns the user and system time that the process has spent.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

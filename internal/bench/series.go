@@ -17,7 +17,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// usage measures questions to a year of the series of every space, and what a
+// usage measures requests to a year of the series of every space, and what a
 // late upload costs.
 func usage(ctx context.Context, e *env) (rows []Row, err error) {
 	n, err := catalogue.Default()
@@ -73,7 +73,7 @@ func seriesSize(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, tod
 	return bytes, nil
 }
 
-// ask times one question, the best of five, beside reading its rows alone.
+// ask measures one request, the best of five, beside reading its rows alone.
 func ask(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, today catalogue.Day, days int, by series.By) (Row, error) {
 	from, to := n.Zone.Start(today-catalogue.Day(days)), n.Zone.Start(today)
 	reader := series.Reader{History: catalogue.Always(n), Ledger: l}
@@ -108,7 +108,7 @@ func best(times int, f func() error) (time.Duration, error) {
 	return least, nil
 }
 
-// fillSeries makes a year of days as people make them: changes by day, quiet nights.
+// fillSeries makes a year of days: changes during the day, quiet nights.
 func fillSeries(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, today catalogue.Day) error {
 	rng := rand.New(rand.NewPCG(7, 11))
 	for _, sp := range n.Spaces {
@@ -149,8 +149,8 @@ func dayRuns(rng *rand.Rand, day catalogue.Day) []occupancy.Run {
 	return occupancy.AppendRun(runs, occupancy.Run{Minutes: 270, Minute: still})
 }
 
-// lateUpload has a gateway send a day of one counter a week late, and tells how
-// many minutes were made again beside those that its values reach.
+// lateUpload lets a gateway send a day of one counter a week late, and measures
+// how many minutes were computed again beside those that its values reach.
 func lateUpload(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, today catalogue.Day) (Row, error) {
 	maker := series.NewMaker(series.MakerConfig{History: catalogue.Always(n), Ledger: l, Now: time.Now})
 	if err := maker.Catch(ctx); err != nil {
@@ -183,6 +183,6 @@ func lateUpload(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, tod
 	}
 	took, made := time.Since(began), maker.Made()-before
 	touched := int64(messages*5-5) + int64(occupancy.TimingOf(d).Hold.Minutes())
-	return Row{fmt.Sprintf("minutes made again for %d messages that are a week late (%s)", messages, micro(took)), fmt.Sprint(made),
-		fmt.Sprintf("minutes that they reach %d, of 5 million in a month", touched), float64(made) / float64(touched), "what they touch"}, nil
+	return Row{fmt.Sprintf("minutes computed again for %d messages that are a week late (%s)", messages, micro(took)), fmt.Sprint(made),
+		fmt.Sprintf("minutes that they reach %d, of 5 million in a month", touched), float64(made) / float64(touched), "minutes affected"}, nil
 }

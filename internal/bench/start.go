@@ -53,8 +53,8 @@ func coldStart(ctx context.Context, e *env) ([]Row, error) {
 
 const year = 365 * 24 * time.Hour
 
-// fill makes a ledger with reads spread over a time until now, as a service that
-// ran all along would have left it: followed up to its end.
+// fill makes a ledger with reads spread over a period until now, processed up
+// to its end, as a running service would have left it.
 func fill(ctx context.Context, dir string, n *catalogue.Network, reads int, span time.Duration) (err error) {
 	l, err := ledger.Open(ctx, dir)
 	if err != nil {
@@ -105,7 +105,8 @@ func addRead(tx *ledger.Tx, d catalogue.Device, at time.Time, i int) error {
 	return tx.AddRead(r)
 }
 
-// ready starts this very program on a data folder and times it until /readyz answers.
+// ready starts this program on a data folder and measures the time until
+// /readyz answers.
 func ready(ctx context.Context, dir string) (took time.Duration, rss int64, err error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -1,6 +1,7 @@
-// Package billing answers for money: it takes visits, plans and leases from the
-// ledger, prices them by package billing's arithmetic, and issues statements
-// that never change. It serves nobody by itself: the API and the terminal ask it.
+// Package billing computes hours and issues statements from the ledger. It
+// loads visits, plans and leases, prices them with package tariff, and stores
+// statements that never change. The API and the command line ask it; it serves
+// nobody by itself.
 package billing
 
 import (
@@ -19,15 +20,15 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Bills prices what the ledger holds.
+// Bills computes hours and statements from what the ledger holds.
 type Bills struct {
 	Network  *catalogue.Network
-	History  catalogue.History // of the network; empty: it was always so
+	History  catalogue.History // histories of the network; empty: the present one always held
 	Ledger   *ledger.Ledger
 	Now      func() time.Time
 	Settings Settings
 
-	known time.Time // what was recorded since is left out; zero: nothing is
+	known time.Time // ignores what was recorded after this instant; zero: nothing is ignored
 }
 
 // Errors of Issue.
@@ -44,10 +45,10 @@ func (b Bills) history() catalogue.History {
 	return b.History
 }
 
-// zone returns the time zone in which a local day was.
+// zone returns the site's time zone on a local day.
 func (b Bills) zone(d catalogue.Day) *catalogue.Zone { return catalogue.ZoneOn(b.history(), d) }
 
-// Tariff loads everything that plans and leases were, are and are to be.
+// Tariff loads all versions of plans and leases.
 func (b Bills) Tariff(ctx context.Context) (*tariff.Tariff, error) {
 	leases, err := ledger.LeaseTermsOf(ctx, b.Ledger, b.Network)
 	if err != nil {
@@ -63,24 +64,26 @@ func (b Bills) Tariff(ctx context.Context) (*tariff.Tariff, error) {
 // Request asks for statements.
 type Request struct {
 	Month  tariff.Month
-	Tenant tenancy.TenantID   // empty: all
-	Of     []tenancy.TenantID // only of these; nil: all
+	Tenant tenancy.TenantID   // empty: all tenants
+	Of     []tenancy.TenantID // only of these tenants; nil: all
 	DryRun bool
 	Actor  string
 }
 
-// errMoved says that others have issued since a statement was made.
-var errMoved = errors.New("statements were issued meanwhile")
+// errMoved is returned where others have issued statements since a statement
+// was computed.
+var errMoved = errors.New("statements were issued in the meantime")
 
-// Issue makes the month's statements, of every lease that has a day in it, or
-// something to correct, and none yet; in a dry run they are only shown. Where
-// others issue meanwhile it begins anew: what they charged is not charged again.
+// Issue issues the month's statements: of every lease that has a day in the
+// month, or something to correct, and no statement yet. A dry run only returns
+// them. Where others issue statements at the same time it starts again: what
+// they charged is not charged twice.
 func (b Bills) Issue(ctx context.Context, r Request) ([]Statement, error) {
 	for {
 		now := b.now()
 		_, last := r.Month.Days()
 		if !r.DryRun && !b.known.IsZero() {
-			return nil, errors.New("bills: what was known once cannot be issued")
+			return nil, errors.New("billing: figures as they were known earlier cannot be issued")
 		}
 		if !r.DryRun && now.Before(b.zone(last).Start(last+1)) {
 			return nil, fmt.Errorf("%s %w", r.Month, ErrNotOver)
@@ -95,7 +98,7 @@ func (b Bills) Issue(ctx context.Context, r Request) ([]Statement, error) {
 	}
 }
 
-// prepare makes a month's statements; before are all that were issued.
+// prepare computes a month's statements; before are all that were issued.
 func (b Bills) prepare(ctx context.Context, r Request) (out, before []Statement, err error) {
 	before, err = b.issued(ctx)
 	if err != nil {
@@ -173,14 +176,14 @@ func (b Bills) Journal(ctx context.Context, from, to catalogue.Day) ([]Statement
 	}), nil
 }
 
-// pricing prices leases' months, each month's hours once.
+// pricing prices leases' months and computes each month's hours once.
 type pricing struct {
 	Bills
 	tariff *tariff.Tariff
 	names  map[tenancy.TenantID]tenancy.Terms[tenancy.Tenant]
 	months map[tariff.Month]map[tenancy.LeaseID]map[catalogue.Day]int64
 
-	corrections *corrections // as they were first asked for
+	corrections *corrections // months in the order in which they were first asked for
 }
 
 // minutes returns a lease's billable minutes by day.
@@ -206,7 +209,8 @@ func (p *pricing) minutes(ctx context.Context, id tenancy.LeaseID, m tariff.Mont
 	return p.months[m][id], nil
 }
 
-// statement makes a lease's month with the corrections of the months before it.
+// statement returns a lease's month with the corrections of the months before
+// it.
 func (p *pricing) statement(ctx context.Context, id tenancy.LeaseID, l *tenancy.Lease, m tariff.Month, before history) (Statement, bool, error) {
 	minutes, err := p.minutes(ctx, id, m)
 	if err != nil {
@@ -225,10 +229,10 @@ func (p *pricing) statement(ctx context.Context, id tenancy.LeaseID, l *tenancy.
 	}
 	s.Issuer = p.Settings.Issuer
 	s.TenantName, s.PlanName = string(s.Tenant), string(s.Plan)
-	if t := p.names[s.Tenant].Last(); t != nil { // who may be gone
+	if t := p.names[s.Tenant].Last(); t != nil { // the tenant may be deleted
 		s.TenantName = t.Name
 	}
-	if x := p.tariff.PlanTerms(s.Plan).On(last); x != nil { // as it was called then
+	if x := p.tariff.PlanTerms(s.Plan).On(last); x != nil { // its name at that time
 		s.PlanName = x.Name
 	}
 	if any {
@@ -269,8 +273,8 @@ func (p *pricing) lastTerms(id tenancy.LeaseID, m tariff.Month) (tariff.Terms, b
 	return tariff.Terms{}, false
 }
 
-// commit numbers the statements after those before them and issues all of them,
-// or none: errMoved where the next number has gone to others.
+// commit numbers the statements and issues all of them or none. It returns
+// errMoved where another caller took the next number.
 func (b Bills) commit(ctx context.Context, list, before []Statement, actor string, now time.Time) error {
 	next := int64(1)
 	if n := len(before); n > 0 {

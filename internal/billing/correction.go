@@ -12,29 +12,29 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// The causes of corrections; a line that has several names them in this order.
+// The causes of corrections; a line with several names them in this order.
 const (
 	CauseLate      = "badges that arrived after the statement"
 	CauseCorrected = "visits corrected after the statement"
 	CauseTerms     = "leases or plans made or changed after the statement"
-	CauseOther     = "what the statement was made of changed after it"
+	CauseOther     = "what the statement is based on changed after it"
 )
 
 const betweenCauses = ", "
 
-// history is what a lease was issued before.
+// history is what was issued for a lease before.
 type history []Statement
 
 func (h history) has(m tariff.Month) bool {
 	return slices.ContainsFunc(h, func(s Statement) bool { return s.Month == m.String() })
 }
 
-// charged is what was issued for one month so far, corrections of it among it.
+// charged is what was issued for one month so far, with the corrections of it.
 type charged struct {
 	minutes  map[catalogue.Day]int64
 	net, vat int64
 	byRate   []tariff.Taxed
-	until    time.Time // what came later is on none of the statements
+	until    time.Time // data that arrived later is on none of the statements
 }
 
 func (h history) of(m tariff.Month) charged {
@@ -98,7 +98,7 @@ func (p *pricing) correction(ctx context.Context, l *tenancy.Lease, m tariff.Mon
 	return line, differs, err
 }
 
-// cause finds what has happened since an instant that can have changed those days.
+// cause finds what happened since an instant that can have changed those days.
 func (p *pricing) cause(ctx context.Context, l *tenancy.Lease, m tariff.Month, days []Used, since time.Time) (string, error) {
 	first, last := m.Days()
 	if len(days) > 0 {
@@ -127,8 +127,8 @@ func (p *pricing) cause(ctx context.Context, l *tenancy.Lease, m tariff.Month, d
 	return strings.Join(found, betweenCauses), nil
 }
 
-// evidence is where a cause is looked for: at a lease, its members, some days
-// of them, since an instant.
+// evidence says where a cause is looked for: a lease, its members, some of
+// their days, since an instant.
 type evidence struct {
 	lease       *tenancy.Lease
 	members     []tenancy.MemberID
@@ -148,7 +148,7 @@ func (p *pricing) served(ctx context.Context, l *tenancy.Lease, m tariff.Month) 
 	return members, err
 }
 
-// arrived reports whether a badge of those days came since.
+// arrived reports whether a badge of those days arrived since.
 func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
 	from, to := p.around(e)
 	for _, m := range e.members {
@@ -165,7 +165,8 @@ func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
 	return false, nil
 }
 
-// corrected reports whether a visit of those days was corrected since, or a correction undone.
+// corrected reports whether a visit of those days was corrected since, or a
+// correction undone.
 func (p *pricing) corrected(ctx context.Context, e evidence) (bool, error) {
 	if p.corrections == nil || e.since.Before(p.corrections.since) {
 		list, when, err := p.Ledger.CorrectedSince(ctx, e.since)
@@ -190,16 +191,16 @@ func (p *pricing) corrected(ctx context.Context, e evidence) (bool, error) {
 	return false, nil
 }
 
-// corrections are the visits that were corrected since an instant: once for
-// all statements of a month.
+// corrections returns the visits that were corrected since an instant, loaded
+// once for all statements of a month.
 type corrections struct {
 	since  time.Time
 	visits []ledger.Visit
 	when   []time.Time
 }
 
-// leased reports whether something was recorded since of the tenant's leases, or
-// of a plan that they have, that prices those days.
+// leased reports whether something that prices those days was recorded since: a
+// lease of the tenant, or a plan of one.
 func (p *pricing) leased(_ context.Context, e evidence) (bool, error) {
 	for _, id := range p.tariff.Leases() {
 		h := p.tariff.LeaseTerms(id)
@@ -218,8 +219,8 @@ func (p *pricing) leased(_ context.Context, e evidence) (bool, error) {
 	return false, nil
 }
 
-// recorded reports whether a change that reaches the days of the evidence was
-// recorded, or taken back, since. A lease's dates reach all days.
+// recorded reports whether a change that affects the days of the evidence was
+// recorded, or taken back, since. The dates of a lease affect all days.
 func recorded[T any](h tenancy.Terms[T], e evidence) bool {
 	return slices.ContainsFunc(h.Changes(), func(c tenancy.Change[T]) bool {
 		_, dates := any(c.Value).(*tenancy.Lease)
@@ -227,7 +228,8 @@ func recorded[T any](h tenancy.Terms[T], e evidence) bool {
 	})
 }
 
-// around returns the days with what reaches into them: the longest visit, and the read that shows its end.
+// around returns the days, extended by what reaches into them: the longest
+// visit, and the read that shows its end.
 func (p *pricing) around(e evidence) (from, to time.Time) {
 	zone := p.zone(e.first)
 	return zone.Start(e.first - 1), zone.Start(e.last + 2)

@@ -13,22 +13,23 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// FECColumns are those of a fichier des écritures comptables, in the order of
-// article A47 A-1 of the Livre des procédures fiscales.
+// FECColumns are the columns of a fichier des écritures comptables, in the
+// order of article A47 A-1 of the Livre des procédures fiscales.
 var FECColumns = []string{"JournalCode", "JournalLib", "EcritureNum", "EcritureDate", "CompteNum", "CompteLib", "CompAuxNum", "CompAuxLib", "PieceRef",
 	"PieceDate", "EcritureLib", "Debit", "Credit", "EcritureLet", "DateLet", "ValidDate", "Montantdevise", "Idevise"}
 
-// FECName returns how such a file is called: SIREN, FEC, the day of its end.
+// FECName returns the name of such a file: SIREN, FEC, the last day.
 func (s *Settings) FECName(end time.Time) string {
 	return cmp.Or(s.Issuer.Siren, "SANS-SIREN-") + "FEC" + end.Format("20060102") + ".txt"
 }
 
 // FEC writes issued statements as the entries of a sales journal that French
 // accounting packages import: tabs, decimal commas, dates as 20261103, ISO
-// 8859-15. Each statement that comes to anything is one entry, whose debits and
-// credits are equal: the customer owes the total; rent, hours, corrections and
-// each rate of VAT are credited, or debited where they are given back. zone is
-// that of its dates. The statements have their entries' numbers ([Settings.Number]).
+// 8859-15. Each statement with an amount is one entry whose debits and credits
+// are equal: the customer owes the total; rent, hours, corrections and each
+// rate of VAT are credited, or debited where they are given back. zone is the
+// time zone of its dates. The statements already have the numbers of their
+// entries ([Settings.Number]).
 func (s *Settings) FEC(w io.Writer, list []Statement, zone *time.Location) error {
 	out := &fec{to: charmap.ISO8859_15.NewEncoder().Writer(w), settings: s, zone: zone}
 	out.line(slices.Clone(FECColumns)...)
@@ -38,9 +39,9 @@ func (s *Settings) FEC(w io.Writer, list []Statement, zone *time.Location) error
 	return out.err
 }
 
-// Number gives issued statements, which are in the order of their issue, the
-// numbers of their entries: counted from 1 in each fiscal year, without holes
-// (A47 A-1). One that has its number keeps it; one that comes to nothing has none.
+// Number gives issued statements, in the order of their issue, the numbers of
+// their entries: counted from 1 in each fiscal year, without holes (A47 A-1). A
+// statement that has its number keeps it; one without an amount has none.
 func (s *Settings) Number(list []Statement, zone *time.Location) {
 	last := map[int]int64{}
 	for i := range list {
@@ -65,11 +66,12 @@ func (s *Settings) fiscalYear(at time.Time, zone *time.Location) int {
 // booked is one line of an entry.
 type booked struct {
 	account string
-	cents   int64  // credited; debited below 0
-	of      string // what it is, where the account does not tell
+	cents   int64  // credited if above 0, debited if below
+	of      string // text, where it differs from the account's name
 }
 
-// entries returns the lines of a statement's entry; none: it comes to nothing.
+// entries returns the lines of a statement's entry; none where it has no
+// amount.
 func (s *Settings) entries(x *Statement) (list []booked) {
 	a := s.Accounts
 	add := func(account string, cents int64, of string) {
@@ -98,7 +100,7 @@ func (s *Settings) entries(x *Statement) (list []booked) {
 	return list
 }
 
-// label returns what an account is called: one account has one name.
+// label returns an account's name: one account has one name.
 func (s *Settings) label(account string) string {
 	a := s.Accounts
 	switch account {
@@ -146,18 +148,18 @@ func (f *fec) statement(s *Statement) {
 	}
 }
 
-// latin are letters that ISO 8859-15 lacks and that do not come apart into one
-// that it has and a mark.
+// latin replaces letters that ISO 8859-15 lacks and that do not decompose into
+// one that it has and a mark.
 var latin = map[rune]string{'’': "'", '‘': "'", '‚': "'", '“': "\"", '”': "\"", '„': "\"", '–': "-", '—': "-", '‐': "-", '‑': "-", '−': "-", '…': "...", '•': "-", '′': "'",
 	'Ł': "L", 'ł': "l", 'Đ': "D", 'đ': "d", 'ı': "i", 'Ħ': "H", 'ħ': "h", 'Ŧ': "T", 'ŧ': "t", 'Ŋ': "N", 'ŋ': "n", 'ſ': "s", 'ẞ': "SS", '‹': "<", '›': ">", '™': "TM", '½': "1/2", '¼': "1/4", '¾': "3/4", '⁄': "/"}
 
-// word keeps a text to one field, in letters that ISO 8859-15 has.
+// word returns a text that fits one field, in letters that ISO 8859-15 has.
 func word(s string) string {
 	var b strings.Builder
 	for _, r := range strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ") {
 		b.WriteString(transliterated(r))
 	}
-	return strings.ReplaceAll(b.String(), "|", "/") // the other separator that the law knows
+	return strings.ReplaceAll(b.String(), "|", "/") // the other separator that the law names
 }
 
 func transliterated(r rune) string {
@@ -180,7 +182,7 @@ func transliterated(r rune) string {
 	switch {
 	case b.Len() > 0:
 		return b.String()
-	case unicode.In(r, unicode.Mn, unicode.Cf): // a mark by itself, or nothing that is seen
+	case unicode.In(r, unicode.Mn, unicode.Cf): // a combining mark, or nothing visible
 		return ""
 	}
 	return "?"

@@ -17,14 +17,15 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Visits loads the visits to billable spaces that touch the days [from, to],
-// as measured or as corrected: one still going on counts to now.
+// Visits loads the visits to billable spaces that overlap the days [from, to],
+// as measured or as corrected. A visit that goes on counts to now.
 func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]tariff.Visit, error) {
 	list, _, err := b.visits(ctx, from, to, f)
 	return list, err
 }
 
-// visits also tells when those that still go on end, unless a read says more.
+// visits also returns when the visits that go on end, unless a read says
+// otherwise.
 func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]tariff.Visit, map[uuid.UUID]time.Time, error) {
 	zone, now := b.zone(from), b.now()
 	f.From, f.To, f.Corrected, f.Limit = zone.Start(from), zone.Start(to+1), true, 1<<40
@@ -53,12 +54,13 @@ func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 
 func (b Bills) now() time.Time { return b.Now().UTC().Truncate(time.Millisecond) }
 
-// basis names all of the catalogue that a month's hours are made of, and how:
-// what was made with another is made again.
+// basis names everything in the catalogue, and the version of the arithmetic,
+// that a month's hours depend on: hours stored with another basis are computed
+// again.
 func (b Bills) basis(m tariff.Month) int64 {
 	h := fnv.New64a()
 	first, last := m.Days()
-	last++ // the visits of its last night
+	last++ // visits of its last night may end in the next month
 	said := ""
 	for _, p := range catalogue.Pieces(b.history(), b.zone(first).Start(first), b.zone(first).Start(last)) {
 		var text strings.Builder
@@ -66,7 +68,7 @@ func (b Bills) basis(m tariff.Month) int64 {
 		for _, sp := range p.Network.Spaces {
 			fmt.Fprintf(&text, " %s %s %s %s", sp.ID, sp.Site, sp.Kind, sp.Parent)
 		}
-		if text.String() == said { // a catalogue that changed nothing of this
+		if text.String() == said { // a catalogue that changed nothing relevant
 			continue
 		}
 		if said != "" {
@@ -78,8 +80,9 @@ func (b Bills) basis(m tariff.Month) int64 {
 	return int64(binary.BigEndian.Uint64(h.Sum(nil)) >> 1)
 }
 
-// Hours returns everybody's days of a month; tenant may be empty. They are summed
-// from what was made before: only what changed since is made of visits again.
+// Hours returns everybody's days of a month; tenant may be empty. They are
+// summed from stored days: only what changed since is computed from visits
+// again.
 func (b Bills) Hours(ctx context.Context, m tariff.Month, tenant tenancy.TenantID) (map[tariff.Person][]tariff.Day, error) {
 	if !b.known.IsZero() {
 		return b.hoursAsKnown(ctx, m, tenant)
@@ -120,8 +123,8 @@ func (b Bills) Hours(ctx context.Context, m tariff.Month, tenant tenancy.TenantI
 	return out, err
 }
 
-// remake makes the days of those whose row is stale, and keeps them; and of
-// those who are still there the days since they came.
+// remake computes and stores the days of those whose stored days are stale, and
+// the days since then of those who are still inside.
 func (b Bills) remake(ctx context.Context, m tariff.Month, stale map[tariff.Person]*ledger.MonthHours, open map[tariff.Person]catalogue.Day) (map[tariff.Person][]tariff.Day, error) {
 	terms, err := b.Tariff(ctx)
 	if err != nil {
@@ -152,12 +155,13 @@ func (b Bills) remake(ctx context.Context, m tariff.Month, stale map[tariff.Pers
 		b.fill(row, out[who], visits[who], ends)
 		rows = append(rows, row)
 	}
-	// Where they cannot be kept, as on a full disk, they are made again when next asked for.
+	// Where they cannot be stored, as on a full disk, they are computed again
+	// when next asked for.
 	_ = b.keep(ctx, rows)
 	return out, nil
 }
 
-// byPerson loads the visits of those in a map.
+// byPerson loads the visits of the people in a map.
 func byPerson[T any](ctx context.Context, b Bills, from, to catalogue.Day, of map[tariff.Person]T) (map[tariff.Person][]tariff.Visit, map[uuid.UUID]time.Time, error) {
 	members := []tenancy.MemberID{}
 	for who := range of {
@@ -172,7 +176,7 @@ func byPerson[T any](ctx context.Context, b Bills, from, to catalogue.Day, of ma
 	return out, ends, err
 }
 
-// fill puts into a row the days before the first visit that still goes on.
+// fill stores in a row the days before the first visit that goes on.
 func (b Bills) fill(row *ledger.MonthHours, days []tariff.Day, visits []tariff.Visit, ends map[uuid.UUID]time.Time) {
 	row.Open, row.Due = 0, time.Time{}
 	for _, v := range visits {
@@ -197,7 +201,7 @@ func (b Bills) fill(row *ledger.MonthHours, days []tariff.Day, visits []tariff.V
 	row.Body = tariff.AppendDays([]byte{}, closed)
 }
 
-// keepStep bounds the rows of one commit: doors share the ledger.
+// keepStep limits the rows of one commit: doors share the ledger.
 const keepStep = 200
 
 func (b Bills) keep(ctx context.Context, rows []*ledger.MonthHours) error {
@@ -220,7 +224,7 @@ func (b Bills) keep(ctx context.Context, rows []*ledger.MonthHours) error {
 	return nil
 }
 
-// MakeHours makes what changed, ahead of whoever asks.
+// MakeHours computes what changed, before anybody asks.
 func (b Bills) MakeHours(ctx context.Context) error {
 	months, err := b.Ledger.HoursToMake(ctx, b.now())
 	for _, i := range months {

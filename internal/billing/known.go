@@ -12,16 +12,16 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// AsKnown returns the bills by what was recorded of plans, leases and tenants, of
-// corrections of visits and of statements up to an instant, and by the reads of
-// now. Nothing can be issued from them.
+// AsKnown returns bills that use the plans, leases, tenants, corrections and
+// statements recorded up to an instant, and today's reads. Nothing can be
+// issued from them.
 func (b Bills) AsKnown(at time.Time) Bills {
 	b.known = at
 	return b
 }
 
-// asKnown returns histories as far as they were recorded by then; those of what
-// was not known at all are left out.
+// asKnown returns histories as they were recorded by then, without those of
+// which nothing was known.
 func asKnown[K comparable, T any](b Bills, all map[K]tenancy.Terms[T]) map[K]tenancy.Terms[T] {
 	if b.known.IsZero() {
 		return all
@@ -36,8 +36,8 @@ func asKnown[K comparable, T any](b Bills, all map[K]tenancy.Terms[T]) map[K]ten
 	return out
 }
 
-// correctedAsKnown gives visits the corrections that were recorded by then, and
-// adds those visits that one of them puts into [from, to).
+// correctedAsKnown applies to visits the corrections that were recorded by
+// then, and adds visits that such a correction moves into [from, to).
 func (b Bills) correctedAsKnown(ctx context.Context, list []ledger.Visit, f ledger.VisitFilter) ([]ledger.Visit, error) {
 	known, err := b.Ledger.CorrectionsAsKnown(ctx, b.known)
 	if err != nil {
@@ -67,7 +67,7 @@ func (b Bills) correctedAsKnown(ctx context.Context, list []ledger.Visit, f ledg
 	return list, nil
 }
 
-// hoursAsKnown returns everybody's days of a month, none of them kept.
+// hoursAsKnown returns everybody's days of a month and stores none of them.
 func (b Bills) hoursAsKnown(ctx context.Context, m tariff.Month, tenant tenancy.TenantID) (map[tariff.Person][]tariff.Day, error) {
 	terms, err := b.Tariff(ctx)
 	if err != nil {

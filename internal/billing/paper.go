@@ -13,7 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/tariff"
 )
 
-// Locale is a language that people read statements in.
+// Locale is a language in which people read statements.
 type Locale string
 
 // The languages.
@@ -27,7 +27,7 @@ var paperText string
 
 var paper = template.Must(template.New("paper").Parse(paperText))
 
-// words are a page's, in the language of its reader.
+// words are the texts of a page in one language.
 type words struct {
 	Title, To, Month, Issued, Lease, Plan, Description, Quantity, Price, Amount, Rent, Hours, Correction string
 	Net, NetAt, Vat, Total, ByDay, Explain, Billed, Part, Siren, VatID                                   string
@@ -42,13 +42,13 @@ var inWords = map[Locale]words{
 		map[string]string{CauseLate: "badges arrivés après le relevé", CauseCorrected: "visites corrigées après le relevé", CauseTerms: "baux ou formules créés ou modifiés après le relevé", "leases made after the statement": "baux créés après le relevé", CauseOther: "ce dont le relevé est fait a changé depuis"},
 		[12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"}},
 	English: {"Statement", "To", "Month", "Issued on", "Lease", "Plan", "Description", "Quantity", "Unit price excl. VAT", "Amount excl. VAT", "Rent", "Coworking hours beyond those included",
-		"Correction of", "Total excl. VAT", "Excl. VAT at", "VAT", "Total incl. VAT", "Billable minutes by day", "Every minute can be opened down to the badges:",
+		"Correction of", "Total excl. VAT", "Excl. VAT at", "VAT", "Total incl. VAT", "Billable minutes by day", "Every minute can be traced back to the badges:",
 		"%s billable, %s included in the plan", "; from %s: %s at %s", "SIREN", "VAT number",
 		nil,
 		[12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}},
 }
 
-// Cause says in a language why a correction is.
+// Cause returns, in a language, why a correction was made.
 func (l Locale) Cause(cause string) string {
 	causes := strings.Split(cause, betweenCauses)
 	for i, c := range causes {
@@ -73,7 +73,7 @@ func (Locale) signed(n int64) string {
 	return strings.Replace(fmt.Sprintf("%+d", n), "-", "−", 1)
 }
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	Lang    Locale
 	W       words
@@ -91,7 +91,8 @@ type pageRow struct {
 	Strong                                bool
 }
 
-// Paper writes a statement as a page of HTML that prints on A4; zone is that of its dates.
+// Paper writes a statement as an HTML page that prints on A4; zone is the time
+// zone of its dates.
 func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 	x := inWords[lang]
 	p := page{Lang: lang, W: x, S: s, Month: lang.month(s.Month),
@@ -107,7 +108,7 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 		case LineOverage:
 			r.What, r.Quantity, r.Price = x.Hours, lang.hours(l.Minutes), lang.money(int64(s.HourlyCents))+"/h"
 			r.Detail = fmt.Sprintf(x.Billed, lang.hours(s.BillableMinutes), lang.hours(s.IncludedMinutes))
-			for _, p := range s.Parts { // there is no one price
+			for _, p := range s.Parts { // no single price
 				r.Price = ""
 				r.Detail += fmt.Sprintf(x.Part, lang.day(p.From), lang.hours(p.Over), lang.money(int64(p.HourlyCents))+"/h")
 			}
@@ -140,7 +141,8 @@ func (s *Statement) Paper(w io.Writer, lang Locale, zone *time.Location) error {
 	return paper.Execute(w, p)
 }
 
-// correctionOf names a correction's month: in French de, d' before a vowel.
+// correctionOf names a correction's month; French uses de, or d' before a
+// vowel.
 func (l Locale) correctionOf(month string) string {
 	name := l.month(month)
 	if l == French && strings.ContainsAny(name[:1], "ao") {

@@ -20,14 +20,15 @@ import (
 	"github.com/lorntech/totem/internal/tariff"
 )
 
-// Settings are what an operator tells of bills and rents, in a YAML file:
-// who issues statements, on which accounts they are booked, and how the rents
-// of each kind of space follow use.
+// Settings are what an operator sets about bills and rents in a YAML file: who
+// issues statements, to which accounts they are booked, and how the rents of
+// each kind of space follow use.
 type Settings struct {
 	Issuer      Issuer                              `yaml:"issuer"`
 	Accounts    Accounts                            `yaml:"accounts"`
 	Calibration map[catalogue.SpaceKind]Calibration `yaml:"calibration"`
-	// ILAT is INSEE's index of the rents of tertiary activities by quarter, as "2026-Q2".
+	// ILAT is INSEE's index of the rents of tertiary activities by quarter, as
+	// "2026-Q2".
 	ILAT map[string]float64 `yaml:"ilat"`
 }
 
@@ -37,10 +38,11 @@ type Issuer struct {
 	Address []string `yaml:"address" json:"address,omitempty"`
 	Siren   string   `yaml:"siren" json:"siren,omitempty"` // nine digits
 	VatID   string   `yaml:"vat_id" json:"vat_id,omitempty"`
-	Terms   string   `yaml:"terms" json:"terms,omitempty"` // of payment, in the language of the issuer
+	Terms   string   `yaml:"terms" json:"terms,omitempty"` // terms of payment, in the language of the issuer
 }
 
-// Accounts are those of the French chart of accounts that statements are booked on.
+// Accounts are the accounts of the French chart of accounts to which statements
+// are booked.
 type Accounts struct {
 	Journal      string `yaml:"journal"`
 	JournalLabel string `yaml:"journal_label"`
@@ -54,7 +56,8 @@ type Accounts struct {
 
 const yearBegins = "01-01"
 
-// Calibration is how the rents of one kind follow use; what is null is as for all (rules 10.3).
+// Calibration is how the rents of one kind follow use (rules 10.3); null fields
+// use the defaults.
 type Calibration struct {
 	Target     *float64 `yaml:"target"`
 	Elasticity *float64 `yaml:"elasticity"`
@@ -63,13 +66,14 @@ type Calibration struct {
 	Floor      *int64   `yaml:"floor"` // cents per m² and month
 }
 
-// Defaults returns the settings where none are given: the general chart of
-// accounts has 411 for customers, 7083 for rents, 706 for services, 44571 for VAT collected.
+// Defaults returns the settings used where none are given: the general chart of
+// accounts has 411 for customers, 7083 for rents, 706 for services, 44571 for
+// VAT collected.
 func Defaults(n *catalogue.Network) Settings {
 	return Settings{Issuer: Issuer{Name: n.Name}, Accounts: Accounts{Journal: "VE", JournalLabel: "Ventes", Customers: "411000", Rent: "708300", Hours: "706000", Corrections: "706000", Vat: "445710", YearBegins: yearBegins}}
 }
 
-// LoadSettings reads a file of settings; an empty name is none.
+// LoadSettings reads a file of settings; an empty name means no file.
 func LoadSettings(n *catalogue.Network, file string) (Settings, error) {
 	if file == "" {
 		return Defaults(n), nil
@@ -81,7 +85,8 @@ func LoadSettings(n *catalogue.Network, file string) (Settings, error) {
 	return ParseSettings(n, file, data)
 }
 
-// ParseSettings reads settings; an error names the file, the line and the field.
+// ParseSettings parses settings; an error names the file, the line and the
+// field.
 func ParseSettings(n *catalogue.Network, file string, data []byte) (s Settings, err error) {
 	defer func() { // the library may panic on broken text
 		if r := recover(); r != nil {
@@ -96,7 +101,7 @@ func ParseSettings(n *catalogue.Network, file string, data []byte) (s Settings, 
 		return s, fmt.Errorf("%s:%d: %s", file, located.GetToken().Position.Line, located.GetMessage())
 	case err != nil && !errors.Is(err, io.EOF):
 		return s, fmt.Errorf("%s: %w", file, err)
-	case reflect.DeepEqual(s, Settings{}): // nothing but comments
+	case reflect.DeepEqual(s, Settings{}): // a file of comments only
 		s = Defaults(n)
 	}
 	var errs []error
@@ -106,26 +111,28 @@ func ParseSettings(n *catalogue.Network, file string, data []byte) (s Settings, 
 	return s, errors.Join(errs...)
 }
 
-// strays returns keys within a kind's block that mean nothing: the library passes
-// over the whole block where one is no name, as the 4 of {target: 0,4} is.
+// strays returns keys within a kind's block that mean nothing: the library
+// ignores the whole block where one key is not a name, as the 4 of {target:
+// 0,4} is.
 func strays(data []byte) (list []fault) {
 	var raw struct {
 		Calibration map[string]map[string]any `yaml:"calibration"`
 	}
 	if yaml.Unmarshal(data, &raw) != nil {
-		return nil // told where it is read
+		return nil // reported where it is parsed
 	}
 	for _, kind := range sorted(raw.Calibration) {
 		for _, key := range sorted(raw.Calibration[kind]) {
 			if !slices.Contains([]string{"target", "elasticity", "max_change", "index_cap", "floor"}, key) {
-				list = append(list, fault{"calibration." + kind, fmt.Sprintf("has a %q, which means nothing: decimals have a point", key)})
+				list = append(list, fault{"calibration." + kind, fmt.Sprintf("contains the unknown key %q (decimals are written with a point)", key)})
 			}
 		}
 	}
 	return list
 }
 
-// lineOf finds where a field like issuer.siren is set; 1 where it is not.
+// lineOf returns the line in which a field like issuer.siren is set; 1 where it
+// is not set.
 func lineOf(data []byte, path string) int {
 	p, err := yaml.PathString("$." + path)
 	if err != nil {
@@ -157,18 +164,18 @@ func (s *Settings) faults() (list []fault) {
 		}
 	}
 	add(strings.TrimSpace(s.Issuer.Name) == "", "issuer.name", "is empty")
-	add(s.Issuer.Siren != "" && !sirenForm.MatchString(s.Issuer.Siren), "issuer.siren", "is no SIREN of nine digits")
-	add(sirenForm.MatchString(s.Issuer.Siren) && !luhn(s.Issuer.Siren), "issuer.siren", "is no SIREN: its last digit does not fit the others")
+	add(s.Issuer.Siren != "" && !sirenForm.MatchString(s.Issuer.Siren), "issuer.siren", "is not a SIREN of nine digits")
+	add(sirenForm.MatchString(s.Issuer.Siren) && !luhn(s.Issuer.Siren), "issuer.siren", "is not a SIREN: its check digit is wrong")
 	_, err := time.Parse("2006-01-02", "2027-"+s.Accounts.YearBegins)
-	add(err != nil, "accounts.year_begins", "is no day of the year like 01-01")
+	add(err != nil, "accounts.year_begins", "is not a day of the year like 01-01")
 	a := s.Accounts
 	add(a.Journal == "", "accounts.journal", "is empty")
 	for _, x := range [][2]string{{"customers", a.Customers}, {"rent", a.Rent}, {"hours", a.Hours}, {"corrections", a.Corrections}, {"vat", a.Vat}} {
-		add(!accountForm.MatchString(x[1]), "accounts."+x[0], "is no account number that begins with three digits")
+		add(!accountForm.MatchString(x[1]), "accounts."+x[0], "is not an account number: it must begin with three digits")
 	}
 	for _, kind := range sorted(s.Calibration) {
 		c, path := s.Calibration[kind], "calibration."+string(kind)
-		add(!slices.Contains(catalogue.SpaceKinds(), kind), path, "is no kind of space")
+		add(!slices.Contains(catalogue.SpaceKinds(), kind), path, "is not a kind of space")
 		add(c.Target != nil && (*c.Target <= 0 || *c.Target > 1), path+".target", "must be more than 0 and at most 1")
 		add(c.Elasticity != nil && (*c.Elasticity < 0 || *c.Elasticity > 10), path+".elasticity", "must be from 0 to 10")
 		add(c.MaxChange != nil && (*c.MaxChange < 0 || *c.MaxChange > 1), path+".max_change", "must be from 0 to 1")
@@ -176,13 +183,13 @@ func (s *Settings) faults() (list []fault) {
 		add(c.Floor != nil && (*c.Floor < 0 || *c.Floor > 1_000_000), path+".floor", "must be from 0 to 1000000 cents")
 	}
 	for _, q := range sorted(s.ILAT) {
-		add(!quarterForm.MatchString(q), "ilat."+q, "is no quarter like 2026-Q2")
+		add(!quarterForm.MatchString(q), "ilat."+q, "is not a quarter like 2026-Q2")
 		add(s.ILAT[q] <= 0, "ilat."+q, "must be more than 0")
 	}
 	return list
 }
 
-// luhn reports whether the digits' check digit fits.
+// luhn reports whether the digits' check digit is right.
 func luhn(digits string) bool {
 	sum := 0
 	for i := range len(digits) {
@@ -197,14 +204,15 @@ func luhn(digits string) bool {
 	return sum%10 == 0
 }
 
-// Index is the change of the ILAT that caps rents.
+// Index is the change of the ILAT that limits rents.
 type Index struct {
 	From, To string // quarters, a year apart
 	Change   float64
 }
 
-// IndexAt returns the ILAT's change over the year up to its newest quarter in the
-// table that had ended by then; ok is false where the table has no such pair.
+// IndexAt returns the ILAT's change over the year up to its newest quarter in
+// the table that had ended by then; ok is false where the table has no such
+// pair of quarters.
 func (s *Settings) IndexAt(t time.Time) (x Index, ok bool) {
 	table := map[int]float64{}
 	newest := -1
@@ -219,20 +227,21 @@ func (s *Settings) IndexAt(t time.Time) (x Index, ok bool) {
 	if newest < 0 || !ok {
 		return Index{}, false
 	}
-	// To six decimals, as a factor of decimals is written: 102.34 / 100 is 0.0234 more.
+	// Rounded to six decimals, as factors are written: 102.34 / 100 is 0.0234
+	// more.
 	change, _ := strconv.ParseFloat(strconv.FormatFloat(table[newest]/before-1, 'f', 6, 64), 64)
 	return Index{quarter(newest - 4), quarter(newest), change}, true
 }
 
 func quarterIndex(q string) int {
-	year, _ := strconv.Atoi(q[:4]) // the form was checked
+	year, _ := strconv.Atoi(q[:4]) // its form was checked when it was parsed
 	return year*4 + int(q[6]-'1')
 }
 
 func quarter(i int) string { return fmt.Sprintf("%04d-Q%d", i/4, i%4+1) }
 
-// Adjustment returns how the rents of a kind follow use: what the question gives
-// counts before the settings of the kind, those before the index and the
+// Adjustment returns how the rents of a kind follow use: values of the request
+// come before the settings of the kind, those before the index and the
 // defaults.
 func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index *float64) tariff.Adjustment {
 	own := s.Calibration[kind]

@@ -20,7 +20,8 @@ type Statement struct {
 	Lease  tenancy.LeaseID  `json:"lease"`
 	Tenant tenancy.TenantID `json:"tenant"`
 	Plan   tenancy.PlanID   `json:"plan"`
-	// As they were when it was issued: what is printed later is what was meant then.
+	// Names as they were when the statement was issued: what is printed later
+	// is what was meant then.
 	TenantName string `json:"tenant_name"`
 	PlanName   string `json:"plan_name"`
 	Issuer     Issuer `json:"issuer"`
@@ -36,7 +37,7 @@ type Statement struct {
 	OverageCents int64   `json:"overage_cents"`
 	HourlyCents  int     `json:"hourly_rate_cents"`
 	VatPct       float64 `json:"vat_pct"`
-	// Where the plan changed within the month: how each part of it is priced.
+	// How each part of the month is priced, where the plan changed within it.
 	Parts []tariff.Part `json:"parts,omitempty"`
 
 	Lines      []Line `json:"lines"`
@@ -44,14 +45,16 @@ type Statement struct {
 	NetCents   int64  `json:"net_cents"`
 	VatCents   int64  `json:"vat_cents"`
 	TotalCents int64  `json:"total_cents"`
-	// Each rate of VAT with what is taxed at it, corrections among it (CGI, annex II, art. 242 nonies A).
+	// Each rate of VAT with the amount taxed at it, corrections included (CGI,
+	// annex II, art. 242 nonies A).
 	Vat []tariff.Taxed `json:"vat,omitempty"`
 	// Entry is the number of its entry in the sales journal, counted in each
-	// fiscal year; 0: it comes to nothing and has none, or is of a dry run.
+	// fiscal year; 0: it has no amount, or is a dry run.
 	Entry int64 `json:"entry,omitempty"`
 }
 
-// Taxes returns the statement's rates of VAT; one that was issued before they were kept names one.
+// Taxes returns the statement's rates of VAT; a statement issued before rates
+// were stored has one.
 func (s *Statement) Taxes() []tariff.Taxed {
 	if s.Vat == nil && (s.NetCents != 0 || s.VatCents != 0) {
 		return []tariff.Taxed{{VatPct: s.VatPct, NetCents: s.NetCents, VatCents: s.VatCents}}
@@ -59,7 +62,8 @@ func (s *Statement) Taxes() []tariff.Taxed {
 	return s.Vat
 }
 
-// Own returns the rates of VAT of the month itself, without corrections of others.
+// Own returns the rates of VAT of the month itself, without corrections of
+// other months.
 func (s *Statement) Own() []tariff.Taxed {
 	own := slices.Clone(s.Taxes())
 	for _, l := range s.Lines {
@@ -70,7 +74,7 @@ func (s *Statement) Own() []tariff.Taxed {
 	return slices.DeleteFunc(own, func(t tariff.Taxed) bool { return t.NetCents == 0 && t.VatCents == 0 && len(own) > 1 })
 }
 
-// addTaxes adds to each rate, times a sign.
+// addTaxes adds amounts to each rate, times a sign.
 func addTaxes(to, more []tariff.Taxed, sign int64) []tariff.Taxed {
 	for _, t := range more {
 		i := slices.IndexFunc(to, func(x tariff.Taxed) bool { return x.VatPct == t.VatPct })
@@ -83,13 +87,13 @@ func addTaxes(to, more []tariff.Taxed, sign int64) []tariff.Taxed {
 	return to
 }
 
-// Used are the billable minutes of one day, of all of the lease's members.
+// Used holds the billable minutes of one day, of all of the lease's members.
 type Used struct {
 	Day     catalogue.Day `json:"day" format:"date"`
 	Minutes int64         `json:"billable_minutes"`
 }
 
-// byDay lists a month's days that have minutes.
+// byDay lists the month's days that have minutes.
 func byDay(m tariff.Month, minutes map[catalogue.Day]int64) []Used {
 	list := []Used{}
 	first, last := m.Days()
@@ -107,14 +111,15 @@ type Line struct {
 	Month    string `json:"month"`
 	Minutes  int64  `json:"minutes"`
 	NetCents int64  `json:"net_cents"`
-	VatCents int64  `json:"vat_cents,omitempty"` // of a correction; the month's own VAT is on its sum
+	VatCents int64  `json:"vat_cents,omitempty"` // of a correction only: the month's own VAT is on its sum
 	Cause    string `json:"cause,omitempty"`
-	Days     []Used `json:"days,omitempty"` // of a correction: what changed, day by day
-	// Of a correction: each rate of VAT with what is taxed at it.
+	Days     []Used `json:"days,omitempty"` // of a correction: the changes, day by day
+	// Of a correction: each rate of VAT with the amount taxed at it.
 	Vat []tariff.Taxed `json:"vat,omitempty"`
 }
 
-// Taxes returns a correction's rates of VAT; one that was issued before they were kept has its statement's.
+// Taxes returns a correction's rates of VAT; one issued before rates were
+// stored has its statement's.
 func (l *Line) Taxes(pct float64) []tariff.Taxed {
 	if l.Vat == nil {
 		return []tariff.Taxed{{VatPct: pct, NetCents: l.NetCents, VatCents: l.VatCents}}
@@ -129,10 +134,10 @@ const (
 	LineCorrection = "correction"
 )
 
-// StatementID returns how a statement's number is written.
+// StatementID writes a statement's number as its id.
 func StatementID(number int64) string { return fmt.Sprintf("s-%06d", number) }
 
-// Number reads a statement's id back.
+// Number returns the number in a statement's id.
 func Number(id string) (int64, bool) {
 	digits, _ := strings.CutPrefix(id, "s-")
 	n, err := strconv.ParseInt(digits, 10, 64)

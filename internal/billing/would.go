@@ -10,13 +10,14 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// MonthChange is what a change of terms does to one month of some tenants.
+// MonthChange is what a change of plans or leases does to one month of some
+// tenants.
 type MonthChange struct {
 	Month tariff.Month
-	// Before and After are what is not yet issued comes to, excluding VAT, in cents.
+	// Before and After are the amounts not yet issued, excluding VAT, in cents.
 	Before, After int64
-	// Correction is what the next statements would add to, or take from, those
-	// that are issued, excluding VAT, in cents.
+	// Correction is what the next statements would add to, or subtract from,
+	// those that are issued, excluding VAT, in cents.
 	Correction int64
 }
 
@@ -24,7 +25,7 @@ type MonthChange struct {
 const mostMonths = 120
 
 // Compare prices the months from a day to now, of some tenants (sorted), by two
-// tariffs. Months in which nothing differs are left out.
+// tariffs. It leaves out months in which nothing differs.
 func (b Bills) Compare(ctx context.Context, before, after *tariff.Tariff, tenants []tenancy.TenantID, since catalogue.Day) ([]MonthChange, error) {
 	had, err := b.issued(ctx)
 	if err != nil {
@@ -43,7 +44,7 @@ func (b Bills) Compare(ctx context.Context, before, after *tariff.Tariff, tenant
 		return !its
 	})
 	today := b.Network.Zone.At(b.Now()).Day
-	first, last := monthOf(since), monthOf(max(today, since)) // of what is to come, the month in which it begins
+	first, last := monthOf(since), monthOf(max(today, since)) // if it begins in the future, the month in which it begins
 	var list []MonthChange
 	for i := max(first.Index(), last.Index()-mostMonths); i <= last.Index(); i++ {
 		m := tariff.MonthAt(i)
@@ -82,10 +83,11 @@ func (b Bills) compareMonth(ctx context.Context, before, after *tariff.Tariff, m
 	return c, nil
 }
 
-// fewTenants are as many as are asked for one by one.
+// up to fewTenants tenants are loaded one by one.
 const fewTenants = 20
 
-// visitsOf returns the visits of a month of some tenants' people; tenants are sorted.
+// visitsOf returns the visits of a month of some tenants' members; tenants are
+// sorted.
 func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []tenancy.TenantID) (map[tariff.Person][]tariff.Visit, error) {
 	first, last := m.Days()
 	all := map[tariff.Person][]tariff.Visit{}

@@ -17,8 +17,8 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 		epoch := e.epoch.Load()
 		p, ok := e.authenticate(s, pk)
 		if !ok {
-			e.logSometimes("mqtt connection refused", "reason", "username or password", "remote", s.conn.RemoteAddr().String())
-			if wait := e.guesses.Wrong(s.address, time.Now()); wait > 0 { // whoever guesses waits for each answer
+			e.logSometimes("mqtt connection refused", "reason", "wrong username or password", "remote", s.conn.RemoteAddr().String())
+			if wait := e.guesses.Wrong(s.address, time.Now()); wait > 0 { // a client that guesses waits for each answer
 				select {
 				case <-time.After(wait):
 				case <-s.ctx.Done():
@@ -31,13 +31,13 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 			s.clientID = ownID(p, s.username)
 		}
 		if !e.rules.Load().mayUseID(p, s.username, s.clientID) {
-			e.logSometimes("mqtt connection refused", "reason", "client id is not the username, nor begins with it and a colon",
+			e.logSometimes("mqtt connection refused", "reason", "the client id is neither the username nor the username and a colon before anything",
 				"principal", p.Name, "client", printable(s.clientID), "remote", s.conn.RemoteAddr().String())
 			return connackIdentifier
 		}
 		code, again := e.enter(s, epoch)
 		if again {
-			continue // a secret was replaced meanwhile: was it this one?
+			continue // secrets changed in the meantime: check whether this one did
 		}
 		if code != 0 {
 			return code
@@ -71,7 +71,7 @@ func (e *Embedded) authenticate(s *session, pk packets.Packet) (Principal, bool)
 	return p, ok && !p.Anonymous
 }
 
-// ownID names a client that brought no id.
+// ownID returns a client id for a client that brought none.
 func ownID(p Principal, username string) string {
 	if p.Anonymous {
 		return "anonymous:" + uuid.NewString()
@@ -79,8 +79,8 @@ func ownID(p Principal, username string) string {
 	return username + ":" + uuid.NewString()
 }
 
-// enter makes s the connection of its client id, unless who may connect has
-// changed since epoch.
+// enter makes s the connection of its client id, unless the rules of who may
+// connect have changed since epoch.
 func (e *Embedded) enter(s *session, epoch uint64) (code byte, again bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -104,8 +104,8 @@ func (e *Embedded) enter(s *session, epoch uint64) (code byte, again bool) {
 	return 0, false
 }
 
-// waitForPrevious ends the connections that s replaces. mochi would let the
-// old one clean up after the new one has begun, and take it away with it.
+// waitForPrevious ends the connections that s replaces. mochi would clean up
+// the old one after the new one has begun, and remove the new one with it.
 func (s *session) waitForPrevious() bool {
 	ctx, cancel := context.WithTimeout(s.ctx, s.broker.limits.TakeoverTimeout)
 	defer cancel()
@@ -121,7 +121,7 @@ func (s *session) waitForPrevious() bool {
 	return true
 }
 
-// leave takes s off the books; a connection that it failed to replace keeps its place.
+// leave removes s; a connection that it failed to replace keeps its place.
 func (e *Embedded) leave(s *session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -145,7 +145,7 @@ func (e *Embedded) leave(s *session) {
 	}
 }
 
-// isLocal reports whether the other side is on this machine.
+// isLocal reports whether the client is on this machine.
 func isLocal(a net.Addr) bool {
 	if t, ok := a.(*net.TCPAddr); ok {
 		return t.IP.IsLoopback()

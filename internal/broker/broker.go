@@ -1,16 +1,15 @@
-// Package broker is how messages come in from devices and go out to them: an
-// embedded MQTT 3.1.1 broker for a service in one process (Embedded), and the
-// client of a broker that stands elsewhere (Outside).
+// Package broker carries messages from devices and to them. Embedded is an MQTT
+// 3.1.1 broker in this process; Outside is the client of a broker elsewhere.
 //
-// Both hand every publication on an up topic to one Handler with a function to
-// acknowledge it, and both acknowledge to the sender only when that function
-// is called: what is acknowledged is what the handler has committed
-// (rules 2.6). The embedded one also decides who may connect, publish and
-// subscribe (rules 3.7); an outside one has its own rules for that.
+// Both pass every publication on a topic up to one Handler, with a function
+// that acknowledges it, and both acknowledge to the sender only when that
+// function is called: what is acknowledged is what the handler has committed
+// (rules 2.6). The embedded broker also decides who may connect, publish and
+// subscribe (rules 3.7); an outside broker has rules of its own for that.
 //
-// It is not the pipeline: it reads no payload, keeps nothing on disk, and
-// knows no person. The wire format of topics it shares with package wire in
-// form only, because a rule that lets somebody in should be readable whole.
+// The package reads no payload, stores nothing on disk, and knows no person. It
+// takes topics apart with package wire, and decides about them here, because a
+// rule that lets somebody in should be readable as a whole.
 package broker
 
 import (
@@ -18,29 +17,34 @@ import (
 	"errors"
 )
 
-// MaxPayload is the size in bytes above which a message is refused as too
-// large (rules 2.8). The brokers still hand larger ones over, as far as
-// Limits.PacketBytes, so that the refusal can be kept.
+// MaxPayload is the size in bytes above which a message is rejected as too
+// large (rules 2.8). The brokers still deliver larger ones, up to
+// Limits.PacketBytes, so that the rejection can be kept.
 const MaxPayload = 64 << 10
 
-// Delivery is one publication, handed over once by each connection that sends it.
+// Delivery is one publication, delivered once for each connection that sends
+// it.
 //
 // Ack acknowledges it to its sender. It may be called from any goroutine, does
-// not block, and does nothing when called again, after the connection has
-// gone, or for QoS 0. It must be called in the end, also for what was refused:
-// until then the delivery counts against its sender's bound.
+// not block, and does nothing when called again, after the connection has gone,
+// or for QoS 0. It must be called in the end, also for rejected messages: until
+// then the delivery counts against its sender's limit.
 type Delivery struct {
 	Topic   string
 	Payload []byte // owned by the receiver
-	// Retained says that an outside broker had kept the message and sent it
-	// because of a subscription: it may be old. Never set by the embedded one.
+	// Retained is set where an outside broker had kept the message and sent it
+	// because of a subscription: it may be old. The embedded broker never sets
+	// it.
 	Retained bool
-	// Will says that the embedded broker sends it in the name of a client that went away.
+	// Will is set where the embedded broker sends it for a client that went
+	// away.
 	Will bool
-	// From is the username that sent it; empty from an outside broker and for the anonymous.
+	// From is the username of the sender; empty from an outside broker and for
+	// anonymous clients.
 	From string
-	// Share is whose part of the service the delivery takes: one secret, however
-	// many connections use it. Empty from an outside broker, which does not say.
+	// Share names whose share of the service the delivery uses: one secret,
+	// however many connections use it. Empty from an outside broker, which does
+	// not tell.
 	Share string
 	Ack   func()
 }
@@ -51,12 +55,13 @@ type Handler func(Delivery)
 // Broker is what the rest of the service needs of either broker.
 type Broker interface {
 	// Publish sends to the topic's subscribers with QoS 1 and does not wait for
-	// them; with retain it also stays for later ones, and an empty payload
-	// clears what stayed. The payload must not be changed afterwards. It is safe
-	// for concurrent use; one goroutine's publications keep their order.
+	// them. With retain the message also stays for later subscribers, and an
+	// empty payload clears what stayed. The payload must not be changed
+	// afterwards. Publish is safe for concurrent use; publications of one
+	// goroutine keep their order.
 	Publish(topic string, payload []byte, retain bool) error
-	// Close stops taking messages, gives those handed over until ctx ends to be
-	// acknowledged, and ends every connection.
+	// Close stops taking messages, waits until ctx ends for the delivered ones
+	// to be acknowledged, and ends every connection.
 	Close(ctx context.Context) error
 }
 

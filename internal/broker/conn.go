@@ -8,20 +8,19 @@ import (
 	"time"
 )
 
-// firstPacketBytes bounds a CONNECT, which mochi would otherwise make room for
-// as large as its header says before anybody is let in. A will of MaxPayload fits.
+// firstPacketBytes limits a CONNECT: mochi would otherwise allocate as much as
+// its header claims before anybody is authenticated. A will of MaxPayload fits.
 const firstPacketBytes = 96 << 10
 
 var (
-	errSlow      = errors.New("the client does not take what is written")
-	errNoConnect = errors.New("the first packet is no CONNECT")
+	errSlow      = errors.New("the client does not read")
+	errNoConnect = errors.New("the first packet is not a CONNECT")
 )
 
 // conn stands between mochi and the network. Write never waits: mochi writes
-// while it holds a client's lock, and whoever publishes needs that lock too,
-// so that one client that does not read would hold up everybody. What is
-// written is gathered and sent by the connection's own goroutine, many
-// packets in one call.
+// while it holds a client's lock, which whoever publishes needs too, so that
+// one client that does not read would hold up everybody. Written packets are
+// gathered and sent by the connection's own goroutine, many in one call.
 type conn struct {
 	net.Conn
 	session *session
@@ -47,7 +46,7 @@ func newConn(nc net.Conn, l Limits) *conn {
 	return c
 }
 
-// Read checks the beginning of the stream on its way.
+// Read reads from the network and checks the first packet's header.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if !c.first.checked && n > 0 {
@@ -58,19 +57,20 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write keeps whole packets to be sent; its caller may use b again. A client
-// for which more waits than the limit is cut off: its session keeps what it has not acknowledged.
+// Write queues whole packets; its caller may use b again. A client for which
+// more waits than the limit is disconnected; its session keeps what it has not
+// acknowledged.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return 0, net.ErrClosed
 	}
-	if len(c.pending) > c.maxPending { // one packet may be larger: it is sent alone
+	if len(c.pending) > c.maxPending { // a single larger packet is sent alone
 		c.closed, c.pending = true, nil
 		c.mu.Unlock()
 		c.session.slow()
-		_ = c.Conn.Close() // unblocks a write that waits
+		_ = c.Conn.Close() // unblocks a pending write
 		c.signal()
 		return 0, errSlow
 	}
@@ -87,7 +87,7 @@ func (c *conn) signal() {
 	}
 }
 
-// flush sends what is written until the connection is closed or fails.
+// flush sends queued packets until the connection is closed or fails.
 func (c *conn) flush() {
 	defer close(c.done)
 	defer c.Conn.Close()
@@ -179,13 +179,13 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// SetDeadline sets the reading side's: the writing side has its own time-out.
+// SetDeadline sets the read deadline only: writing has its own time-out.
 func (c *conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
 
-// SetWriteDeadline does nothing, as writing has its own time-out.
+// SetWriteDeadline does nothing: writing has its own time-out.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-// firstPacket reads a stream's first fixed header as the bytes come.
+// firstPacket parses a stream's first fixed header as the bytes arrive.
 type firstPacket struct {
 	checked   bool
 	at, shift int

@@ -21,62 +21,64 @@ import (
 	"github.com/lorntech/totem/internal/keys"
 )
 
-// EmbeddedConfig is what an embedded broker needs. Listen may be empty: then
-// clients come through EstablishPipe only.
+// EmbeddedConfig configures an embedded broker. Listen may be empty: then
+// clients connect only through EstablishPipe.
 type EmbeddedConfig struct {
-	Listen  string // host:port; port 0 takes a free one
+	Listen  string // host:port; port 0 takes a free port
 	TLS     *tls.Config
 	Network *catalogue.Network
-	Foreign Foreign // nil: no real devices
+	Foreign Foreign // nil: there are no real devices
 	Auth    Authenticator
-	// AllowAnonymous lets clients of this machine in without a username.
+	// AllowAnonymous accepts clients of this machine without a username.
 	AllowAnonymous bool
 	Handler        Handler
-	// Denied takes what its sender may not publish, with a reason (DeniedTopic,
-	// DeniedSender), and the duty to acknowledge it. Without it such messages
-	// are acknowledged and dropped.
+	// Denied takes messages that their sender may not publish, with a reason
+	// (DeniedTopic, DeniedSender); it must acknowledge them. Without it such
+	// messages are acknowledged and dropped.
 	Denied func(d Delivery, reason string)
-	// OnSubscribe is called with each filter that a client is let subscribe to, or
-	// still is after it has come back to its session; it must be quick.
+	// OnSubscribe is called with each filter to which a client subscribes, or
+	// is still subscribed after it has resumed its session; it must return
+	// quickly.
 	OnSubscribe func(filter string)
-	// OnPresence is told of every connection that begins and ends; it must be quick.
+	// OnPresence is called for every connection that begins and ends; it must
+	// return quickly.
 	OnPresence func(p Principal, connected bool)
 	Log        *slog.Logger
 	Limits     Limits
 }
 
-// Embedded is an MQTT 3.1.1 broker in this process. It keeps nothing on disk:
-// after a restart, retained topics are to be published again.
+// Embedded is an MQTT 3.1.1 broker in this process. It stores nothing on disk:
+// after a restart, retained topics must be published again.
 type Embedded struct {
 	cfg    EmbeddedConfig
 	limits Limits
 	rules  atomic.Pointer[rules]
 	server *mqtt.Server
 	stats  counters
-	seldom rate.Sometimes // what a stranger can make us log
+	seldom rate.Sometimes // limits what a stranger can make us log
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 
 	// deliver is held while messages go to subscribers, while a client
-	// subscribes and while it takes its session up again: so every subscriber
-	// sees one order, ending with what is retained.
+	// subscribes and while it resumes its session: so every subscriber sees one
+	// order that ends with the retained message.
 	deliver  sync.Mutex
 	order    int64             // under deliver
 	retained map[string][]byte // by topic; under deliver
 
-	guesses keys.Guesses // of passwords
+	guesses keys.Guesses // limits checks of passwords
 
-	epoch atomic.Uint64 // counts what takes somebody's access away
+	epoch atomic.Uint64 // counts changes that take somebody's access away
 
 	mu           sync.Mutex
 	listener     net.Listener
-	waiting      map[*session]struct{} // not let in yet
+	waiting      map[*session]struct{} // connections not authenticated yet
 	live         map[string]*session   // by client id
 	perPrincipal map[owner]int         // live connections
-	accounts     map[owner]*account    // of those that have any
-	begun        uint64                // connections so far
+	accounts     map[owner]*account    // accounts of principals that have connections
+	begun        uint64                // number of connections so far
 	open         int                   // deliveries not acknowledged
 	closing      bool
 	settled      chan struct{} // closed when closing and open is 0
@@ -84,7 +86,7 @@ type Embedded struct {
 
 var _ Broker = (*Embedded)(nil)
 
-// NewEmbedded makes a broker; Start lets clients in.
+// NewEmbedded returns a broker; Start accepts clients.
 func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	if cfg.Network == nil || cfg.Auth == nil || cfg.Handler == nil || cfg.Log == nil {
 		return nil, errors.New("embedded broker: a network, an authenticator, a handler and a log are needed")
@@ -96,8 +98,8 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	e.SetRules(cfg.Network, cfg.Foreign)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.server = mqtt.New(e.options())
-	// mochi keeps the client that it publishes as among the others, where
-	// somebody who came with its id would end it.
+	// mochi keeps the client as which it publishes among the others, where a
+	// client with the same id would end it.
 	e.server.Clients.Delete(mqtt.InlineClientId)
 	if err := e.server.AddHook(&guard{broker: e}, nil); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
@@ -105,18 +107,19 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	return e, nil
 }
 
-// SetRules changes whose topics are whose. Who may be connected no longer is
-// the caller's to end (DisconnectWhere).
+// SetRules changes who owns which topics. The caller ends the connections of
+// those who may no longer be connected (DisconnectWhere).
 func (e *Embedded) SetRules(n *catalogue.Network, f Foreign) { e.rules.Store(&rules{n, f}) }
 
-// options returns mochi's. It logs whole packets, payloads included: its log goes nowhere, and ours names what matters.
+// options returns mochi's options. mochi logs whole packets with their
+// payloads: its log is discarded, and ours records what matters.
 func (e *Embedded) options() *mqtt.Options {
 	c := mqtt.NewDefaultServerCapabilities()
-	c.MaximumClients = math.MaxInt64 // counted by admit
+	c.MaximumClients = math.MaxInt64 // admit counts them
 	c.MaximumPacketSize = uint32(e.limits.PacketBytes)
 	c.MaximumClientWritesPending = int32(e.limits.PendingWrites)
 	c.MaximumInflight = 8192
-	c.MaximumMessageExpiryInterval = 0              // decisions and commands say themselves until when they hold
+	c.MaximumMessageExpiryInterval = 0              // decisions and commands carry their own expiry
 	c.MaximumSessionExpiryInterval = math.MaxUint32 // forgetSessions does it
 	c.MinimumProtocolVersion = 4
 	c.MaximumQos = 1
@@ -152,7 +155,7 @@ func (e *Embedded) Start() error {
 	return nil
 }
 
-// Addr returns the address listened on; nil without one or before Start.
+// Addr returns the address it listens on; nil without one or before Start.
 func (e *Embedded) Addr() net.Addr {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -168,7 +171,7 @@ func (e *Embedded) accepting(l net.Listener) {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // out of file descriptors, say: that passes
+		case err != nil: // out of file descriptors, for example: that passes
 			e.logSometimes("mqtt listener", "err", err)
 			select {
 			case <-time.After(50 * time.Millisecond):
@@ -185,14 +188,16 @@ func (e *Embedded) accepting(l net.Listener) {
 	}
 }
 
-// EstablishPipe connects a client in this process; it counts as one of this machine.
+// EstablishPipe connects a client in this process; it counts as a client of
+// this machine.
 func (e *Embedded) EstablishPipe() net.Conn {
 	ours, theirs := net.Pipe()
 	e.attach(ours, true)
 	return theirs
 }
 
-// attach serves a connection in a goroutine of its own, or closes it where there is no room.
+// attach serves a connection in a goroutine of its own, or closes it where
+// there is no room.
 func (e *Embedded) attach(nc net.Conn, local bool) {
 	e.mu.Lock()
 	if e.closing {
@@ -211,9 +216,9 @@ func (e *Embedded) attach(nc net.Conn, local bool) {
 	e.tasks.Go(func() { e.serve(s) })
 }
 
-// makeRoom ends the oldest of the connections that have not said who they are:
-// of an address that has too many, or of the one that has the most where all
-// together are too many. e.mu is held.
+// makeRoom ends the oldest unauthenticated connection: of an address that has
+// too many, or of the address that has the most where all together are too
+// many. e.mu is held.
 func (e *Embedded) makeRoom(address string) {
 	count := map[string]int{}
 	for s := range e.waiting {
@@ -243,7 +248,7 @@ func (e *Embedded) makeRoom(address string) {
 	}
 }
 
-// addressOf returns whom a connection comes from, without its port.
+// addressOf returns a connection's remote address without the port.
 func addressOf(nc net.Conn) string {
 	host, _, err := net.SplitHostPort(nc.RemoteAddr().String())
 	if err != nil {
@@ -252,8 +257,8 @@ func addressOf(nc net.Conn) string {
 	return host
 }
 
-// serve runs a connection to its end. Its will is handed over before anybody
-// can connect in its place.
+// serve runs a connection to its end. Its will is delivered before anybody can
+// connect in its place.
 func (e *Embedded) serve(s *session) {
 	e.contain(s, func() {
 		var fault packets.Code
@@ -279,12 +284,12 @@ func (e *Embedded) serve(s *session) {
 	<-s.conn.done
 }
 
-// contain lets a panic end this connection only.
+// contain recovers from a panic, which ends this connection only.
 func (e *Embedded) contain(s *session, run func()) {
 	defer func() {
 		if r := recover(); r != nil {
 			e.stats.panics.Add(1)
-			e.cfg.Log.Error("mqtt connection ended by a fault of ours",
+			e.cfg.Log.Error("mqtt connection ended by an internal error",
 				"principal", s.principal.Name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
 	}()
@@ -308,8 +313,9 @@ func (e *Embedded) Publish(topic string, payload []byte, retain bool) error {
 	return nil
 }
 
-// Close stops taking messages, waits until ctx ends for those handed over to
-// be acknowledged, and ends every connection. No will is handed over: it is we who go.
+// Close stops taking messages, waits until ctx ends for the delivered ones to
+// be acknowledged, and ends every connection. No wills are delivered, since it
+// is the broker that goes away.
 func (e *Embedded) Close(ctx context.Context) error {
 	e.mu.Lock()
 	if e.closing {

@@ -8,11 +8,11 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// guard stands in all of mochi's ways that we use. mochi keeps sessions,
-// subscriptions and what was retained, and sends to subscribers. Everything a
-// client publishes is taken from it before it sees it: it would route it,
-// forward it without asking after a reconnect, and it numbers what comes and
-// what goes in one table, so that a client's packet 7 would delete our packet 7.
+// guard implements every hook of mochi that we use. mochi keeps sessions,
+// subscriptions and retained messages, and sends to subscribers. Everything a
+// client publishes is taken before mochi sees it: mochi would route it, forward
+// it without asking after a reconnect, and number incoming and outgoing packets
+// in one table, so that a client's packet 7 would delete our packet 7.
 type guard struct {
 	mqtt.HookBase
 	broker *Embedded
@@ -30,7 +30,7 @@ var errRefused = errors.New("connection refused")
 // ID names the hook.
 func (g *guard) ID() string { return "guard" }
 
-// Provides names the hook's methods.
+// Provides lists the hook's methods.
 func (g *guard) Provides(b byte) bool {
 	switch b {
 	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnACLCheck,
@@ -42,9 +42,9 @@ func (g *guard) Provides(b byte) bool {
 	return false
 }
 
-// OnConnect lets a client in or refuses it, with the return code that says
-// why. Nothing but the CONNECT has been processed by then, so that only MQTT
-// 3.1.1 gets any further: mochi's decoding of version 5 is not safe.
+// OnConnect accepts or refuses a client, with the return code that says why.
+// Only the CONNECT has been processed by then, so that nothing but MQTT 3.1.1
+// gets any further: mochi's decoding of version 5 is not safe.
 func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	s := sessionOf(cl)
 	if s == nil {
@@ -52,7 +52,7 @@ func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	}
 	if pk.ProtocolVersion != 4 {
 		g.broker.stats.refused.Add(1)
-		g.broker.logSometimes("mqtt connection refused", "reason", "it does not speak MQTT 3.1.1", "protocol", pk.ProtocolVersion,
+		g.broker.logSometimes("mqtt connection refused", "reason", "the client does not speak MQTT 3.1.1", "protocol", pk.ProtocolVersion,
 			"client", printable(pk.Connect.ClientIdentifier), "remote", s.conn.RemoteAddr().String())
 		_ = cl.WritePacket(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connack},
 			ReasonCode: packets.ErrUnsupportedProtocolVersion.Code})
@@ -66,28 +66,29 @@ func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	return nil
 }
 
-// OnConnectAuthenticate says what OnConnect found.
+// OnConnectAuthenticate returns what OnConnect decided.
 func (g *guard) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
 	s := sessionOf(cl)
 	return s != nil && s.admitted
 }
 
 // OnACLCheck lets clients read by the rules and write nothing: what they
-// publish never comes this far.
+// publish never gets here.
 func (g *guard) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	s := sessionOf(cl)
 	return s != nil && s.admitted && !write && g.broker.rules.Load().read(s.principal, topic)
 }
 
-// OnPacketRead takes what a client publishes, and what mochi would mistake.
-// The only error that mochi minds here is ErrRejectPacket: it ends the connection.
+// OnPacketRead takes what a client publishes, and what mochi would
+// misunderstand. The only error that mochi respects here is ErrRejectPacket: it
+// ends the connection.
 func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	s := sessionOf(cl)
 	if s == nil {
 		return pk, packets.ErrRejectPacket
 	}
 	if !s.admitted {
-		return pk, nil // the CONNECT; mochi ends a connection that begins otherwise
+		return pk, nil // the CONNECT; mochi ends a connection that begins with anything else
 	}
 	switch pk.FixedHeader.Type {
 	case packets.Puback:
@@ -100,7 +101,7 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 		g.broker.logSometimes("mqtt connection ended", "principal", s.principal.Name, "reason", "a SUBSCRIBE of too many filters", "filters", len(pk.Filters))
 		return pk, packets.ErrRejectPacket
 	}
-	for range max(1, len(pk.Filters)) { // each costs what a packet costs
+	for range max(1, len(pk.Filters)) { // each filter costs as much as a packet
 		if err := s.account.rate.Wait(s.ctx); err != nil {
 			return pk, packets.ErrRejectPacket
 		}
@@ -116,10 +117,11 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 	case packets.Pingreq:
 		return pk, nil
 	}
-	return pk, packets.ErrRejectPacket // nothing else comes from a client
+	return pk, packets.ErrRejectPacket // a client sends nothing else
 }
 
-// printable returns what a stranger calls itself, as a log may show it.
+// printable returns the name that a stranger gives, in a form that is safe to
+// log.
 func printable(s string) string {
 	if len(s) > 64 {
 		s = s[:64]
@@ -127,7 +129,8 @@ func printable(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// nothing returns a packet that mochi does nothing with: an acknowledgement of no message.
+// nothing returns a packet with which mochi does nothing: an acknowledgement of
+// no message.
 func nothing() packets.Packet {
 	return packets.Packet{ProtocolVersion: 4, FixedHeader: packets.FixedHeader{Type: packets.Puback}}
 }
@@ -139,8 +142,8 @@ func reject(err error) error {
 	return nil
 }
 
-// renumber gives a SUBSCRIBE an id that none of our messages has: mochi would
-// refuse it otherwise, as if the client had used the id twice.
+// renumber gives a SUBSCRIBE an id that none of our messages has: otherwise
+// mochi would refuse it, as if the client had used the id twice.
 func (s *session) renumber(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	if pk.PacketID == 0 {
 		return pk, packets.ErrRejectPacket
@@ -156,8 +159,8 @@ func (s *session) renumber(cl *mqtt.Client, pk packets.Packet) (packets.Packet, 
 }
 
 // OnPacketEncode answers a SUBSCRIBE with the client's own id, and holds new
-// messages back until those that waited for the client have been sent again.
-// It runs before mochi takes the client's lock.
+// messages back until those that waited for the client have been sent again. It
+// runs before mochi takes the client's lock.
 func (g *guard) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	s := sessionOf(cl)
 	if s == nil {
@@ -181,8 +184,8 @@ func (g *guard) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packe
 	return pk
 }
 
-// OnSubscribe holds off publications until OnPacketProcessed, lest a message
-// that was retained overtakes a newer one.
+// OnSubscribe holds off publications until OnPacketProcessed, so that a
+// retained message cannot arrive after a newer one.
 func (g *guard) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	if s := sessionOf(cl); s != nil {
 		s.hold()
@@ -205,14 +208,14 @@ func (g *guard) OnPacketProcessed(cl *mqtt.Client, pk packets.Packet, _ error) {
 	}
 }
 
-// subscribed tells of a subscription that holds.
+// subscribed reports a subscription that was accepted.
 func (e *Embedded) subscribed(s *session, filter string) {
 	if e.cfg.OnSubscribe != nil && e.rules.Load().read(s.principal, filter) {
 		e.cfg.OnSubscribe(filter)
 	}
 }
 
-// OnPublish numbers what we send. Nothing that a client sends comes this far.
+// OnPublish numbers what we send. Nothing that a client sends gets here.
 func (g *guard) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	if !cl.Net.Inline {
 		return pk, packets.ErrRejectPacket
@@ -221,8 +224,9 @@ func (g *guard) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, e
 	return pk, nil
 }
 
-// OnWill lets no will through mochi, which would publish it without asking: ours are handed over by serve.
+// OnWill keeps wills from mochi, which would publish them without asking: serve
+// delivers them.
 func (g *guard) OnWill(*mqtt.Client, mqtt.Will) (mqtt.Will, error) { return mqtt.Will{}, nil }
 
-// OnPublishDropped counts what a client did not take in time.
+// OnPublishDropped counts messages that a client did not take in time.
 func (g *guard) OnPublishDropped(*mqtt.Client, packets.Packet) { g.broker.stats.dropped.Add(1) }

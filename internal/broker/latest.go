@@ -9,22 +9,24 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Of a retained topic only the last message counts: an allowlist, or what is
-// so in a space. For each client at most one message of each such topic waits,
-// shared by all clients and never copied, and it is written as the network
-// takes it. So a gateway with hundreds of readers gets all their lists over a
-// slow line, whatever their size, and is never cut off for them. mochi, which
-// would queue a copy of each, is not given these messages.
+// Of a retained topic only the last message matters: an allowlist, or the
+// availability of a space. For each client at most one message of each such
+// topic waits, shared by all clients and never copied, and it is written when
+// the network takes it. So a gateway with hundreds of readers gets all their
+// lists over a slow line, whatever their size, and is never disconnected
+// because of them. mochi, which would queue a copy of each, does not see these
+// messages.
 
 // lowWater is how many bytes may wait for a client's network when the next
-// retained message is written: what must be quick (a decision) waits for no more.
+// retained message is written: urgent messages (decisions) wait for no more
+// than that.
 const lowWater = 64 << 10
 
-// latest is what waits for one client, by topic.
+// latest holds what waits for one client, by topic.
 type latest struct {
 	mu      sync.Mutex
 	waiting map[string]publication
-	order   []string // of the topics, the longest waiting first
+	order   []string // topics, the longest waiting first
 	filled  chan struct{}
 }
 
@@ -32,7 +34,7 @@ func newLatest() *latest {
 	return &latest{waiting: map[string]publication{}, filled: make(chan struct{}, 1)}
 }
 
-// put sets the message of a topic in place of the one that waits.
+// put replaces the waiting message of a topic.
 func (l *latest) put(topic string, payload []byte, retain bool) {
 	l.mu.Lock()
 	if _, there := l.waiting[topic]; !there {
@@ -57,7 +59,7 @@ func (l *latest) take() (p publication, ok bool) {
 	return p, true
 }
 
-// inherit takes over what waits for a client that comes back.
+// inherit takes over what waits for a client that reconnects.
 func (l *latest) inherit(former *latest) {
 	former.mu.Lock()
 	defer former.mu.Unlock()
@@ -85,8 +87,8 @@ func (e *Embedded) publishLatest(topic string, payload []byte) {
 	}
 }
 
-// sendRetained gives a client what is kept of a filter that it has just
-// subscribed to. It runs under deliver.
+// sendRetained sends a client the retained messages of a filter that it has
+// just subscribed to. It runs under deliver.
 func (e *Embedded) sendRetained(s *session, filter string) {
 	if !e.rules.Load().read(s.principal, filter) {
 		return
@@ -120,8 +122,9 @@ func (s *session) sendLatest(cl *mqtt.Client) {
 	}
 }
 
-// sendNext writes the next message; false: none waits. It is taken and given
-// its id while nobody publishes, so that a newer one comes behind it.
+// sendNext writes the next message; false where none waits. The message is
+// taken and numbered while nobody publishes, so that a newer one comes after
+// it.
 func (s *session) sendNext(cl *mqtt.Client) bool {
 	e := s.broker
 	e.deliver.Lock()
@@ -134,7 +137,7 @@ func (s *session) sendNext(cl *mqtt.Client) bool {
 		Created: e.nextOrder(), Origin: mqtt.InlineClientId}
 	if pk.FixedHeader.Qos > 0 {
 		id, err := cl.NextPacketID()
-		if err != nil { // it acknowledges nothing: what waits is sent when it comes back
+		if err != nil { // it acknowledges nothing: what waits is sent when it reconnects
 			s.latest.put(p.topic, p.payload, p.retain)
 			e.deliver.Unlock()
 			s.close()
@@ -145,7 +148,7 @@ func (s *session) sendNext(cl *mqtt.Client) bool {
 		s.supersede(cl, pk)
 	}
 	e.deliver.Unlock()
-	_ = cl.WritePacket(pk) // where it fails the connection ends, and the client's session has it
+	_ = cl.WritePacket(pk) // where writing fails the connection ends, and the client's session keeps the message
 	return true
 }
 

@@ -7,29 +7,29 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits bound what clients may cost. A zero field takes its default.
+// Limits bounds what clients may cost. A zero field takes its default.
 type Limits struct {
 	Clients          int           // live connections; default 2000
 	PerPrincipal     int           // live connections of one secret or API token, the anonymous excepted; default 16
-	Unauthenticated  int           // connections that have not been let in yet; the oldest goes first; default 512
-	PerAddress       int           // the same of one address; default 256
+	Unauthenticated  int           // connections that are not authenticated yet; the oldest goes first; default 512
+	PerAddress       int           // the same for one address; default 256
 	ConnectTimeout   time.Duration // from accepting to a complete CONNECT; default 10 s
 	PacketBytes      int           // a larger packet ends its connection; default 1 MiB + 64 KiB
-	DeviceRate       float64       // packets a second that a device may send, each filter of a SUBSCRIBE counted, on all its connections; default 2000
-	GatewayRate      float64       // the same of a gateway or the anonymous; default 50,000
-	Filters          int           // of one SUBSCRIBE; more ends its connection; default 1024
-	DeviceUnacked    int           // bytes handed over and not acknowledged yet, 1 KiB more for each message; default 1 MiB
-	GatewayUnacked   int           // the same of a gateway or the anonymous; default 8 MiB
+	DeviceRate       float64       // packets a second that a device may send on all its connections, each filter of a SUBSCRIBE counted; default 2000
+	GatewayRate      float64       // the same for a gateway or an anonymous client; default 50,000
+	Filters          int           // filters of one SUBSCRIBE; more ends its connection; default 1024
+	DeviceUnacked    int           // bytes delivered and not acknowledged yet, plus 1 KiB for each message; default 1 MiB
+	GatewayUnacked   int           // the same for a gateway or an anonymous client; default 8 MiB
 	PendingWrites    int           // messages waiting to be encoded for one client; default 2048
 	PendingBytes     int           // bytes waiting for one client's network; more ends its connection; default 4 MiB
-	WriteTimeout     time.Duration // for the network to take what is written; default 15 s
-	OfflineMessages  int           // kept for a client that is away; the oldest decisions go first; default 100
-	OfflineSessions  int           // of one principal; the longest away goes first; default 8
+	WriteTimeout     time.Duration // how long the network may take to accept what is written; default 15 s
+	OfflineMessages  int           // messages kept for a client that is away; the oldest decisions go first; default 100
+	OfflineSessions  int           // sessions of one principal; the longest away goes first; default 8
 	OfflineRetention time.Duration // how long a session is kept for a client that is away; default 24 h
-	TakeoverTimeout  time.Duration // for a connection that a newer one replaces to end; default 5 s
+	TakeoverTimeout  time.Duration // how long to wait for a connection that a newer one replaces; default 5 s
 }
 
-// withDefaults fills in what is zero.
+// withDefaults fills in zero fields.
 func (l Limits) withDefaults() Limits {
 	def(&l.Clients, 2000)
 	def(&l.PerPrincipal, 16)
@@ -58,7 +58,7 @@ func def[T int | float64 | time.Duration](field *T, value T) {
 	}
 }
 
-// account is what a principal's connections take together: one that is alone
+// account is what a principal's connections use together: a single connection
 // has all of it.
 type account struct {
 	rate    *rate.Limiter
@@ -74,8 +74,8 @@ func (l *Limits) newAccount(p Principal) *account {
 	return &account{rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))), semaphore.NewWeighted(unacked), unacked}
 }
 
-// accountOf returns the account of a principal while any of its connections lives;
-// each of the anonymous has its own.
+// accountOf returns the account of a principal while any of its connections
+// lives; each anonymous client has its own.
 func (e *Embedded) accountOf(p Principal) *account {
 	if p.Anonymous {
 		return e.limits.newAccount(p)

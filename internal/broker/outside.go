@@ -15,44 +15,45 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// OutsideConfig is what the client of an outside broker needs.
+// OutsideConfig configures the client of an outside broker.
 type OutsideConfig struct {
 	// URL is mqtt://user:pass@host:1883 or mqtts://…; ?ca=FILE names the PEM
 	// file of the authorities to trust instead of the system's.
 	URL string
 	// ClientID names the session that the broker keeps for us. Two services
-	// that share one would end each other's connections without end.
+	// with the same id would end each other's connections without end.
 	ClientID string
-	// Sites are those whose messages are taken; none: every site's.
+	// Sites are the sites whose messages are taken; none: every site's.
 	Sites []catalogue.SiteID
 	// Foreign are further filters: those of real devices that speak their own payloads.
 	Foreign []string
 	Handler Handler
-	// OnUp is told of each connection once its subscriptions stand: what was
-	// not published meanwhile is to be published again. It may block.
+	// OnUp is called for each connection once its subscriptions are accepted:
+	// what was not published in the meantime must be published again. It may
+	// block.
 	OnUp func()
 	Log  *slog.Logger
 }
 
-// Bounds of an outside broker's client.
+// Limits of an outside broker's client.
 const (
 	outsideQueue     = 8192             // publications waiting to be sent
 	outsideWindow    = 1000             // publications sent and not acknowledged by the broker
-	outsideInbox     = 64 << 20         // bytes handed to us and not yet to the handler
-	outsideReconnect = 5 * time.Second  // between attempts at most, and up to a second more
-	outsideRetrySubs = 30 * time.Second // after a refused subscription
-	outsideTimeout   = 10 * time.Second // for the network and for an answer
+	outsideInbox     = 64 << 20         // bytes received and not yet passed to the handler
+	outsideReconnect = 5 * time.Second  // longest wait between attempts, plus up to a second
+	outsideRetrySubs = 30 * time.Second // wait after a refused subscription
+	outsideTimeout   = 10 * time.Second // time for the network and for an answer
 )
 
-// Outside is the client of a broker that stands elsewhere: a persistent
-// session, acknowledged when the handler says so. What it had not
-// acknowledged when a connection ended, the broker sends again.
+// Outside is the client of a broker elsewhere: a persistent session,
+// acknowledged when the handler says so. What it had not acknowledged when a
+// connection ended, the broker sends again.
 //
 // The broker decides who may publish what, and must queue for this client
-// without loss: Mosquitto drops beyond max_queued_messages (1,000 by default;
-// 0 for unlimited is broken in several 2.0.x) and sends only
-// max_inflight_messages (20) ahead of acknowledgements. Acknowledgements go
-// out in the order of commits, which may not be that of arrival.
+// without loss: Mosquitto drops messages beyond max_queued_messages (1,000 by
+// default; 0 for unlimited is broken in several 2.0.x) and sends only
+// max_inflight_messages (20) ahead of acknowledgements. Acknowledgements are
+// sent in the order of commits, which may differ from that of arrival.
 type Outside struct {
 	cfg    OutsideConfig
 	client mqtt.Client
@@ -69,9 +70,9 @@ type Outside struct {
 	mu      sync.Mutex
 	up      bool          // connected and subscribed
 	changed chan struct{} // closed and replaced when up changes
-	attempt int           // counts connections made and lost
+	attempt int           // counts connections opened and lost
 	closed  bool
-	failure string // of the last attempt, so as to log each once
+	failure string // error of the last attempt, so as to log each error once
 	open    int    // deliveries not acknowledged
 	idle    chan struct{}
 }
@@ -101,8 +102,9 @@ func NewOutside(cfg OutsideConfig) (*Outside, error) {
 	return o, nil
 }
 
-// options returns paho's. Its default handler stands before it connects, as the
-// broker sends at once what waited; it only takes messages into the inbox.
+// options returns paho's options. The default handler is set before it
+// connects, since the broker sends waiting messages at once; the handler only
+// puts messages into the inbox.
 func (o *Outside) options() (*mqtt.ClientOptions, error) {
 	server, tlsConfig, err := parseURL(o.cfg.URL)
 	if err != nil {
@@ -113,7 +115,7 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetProtocolVersion(4).
 		SetCleanSession(false).
 		SetStore(mqtt.NewOrderedMemoryStore()).
-		SetResumeSubs(false). // subscribed to anew each time, and the answer checked
+		SetResumeSubs(false). // we subscribe again each time, and check the answer
 		SetAutoAckDisabled(true).
 		SetOrderMatters(true).
 		SetKeepAlive(20 * time.Second).
@@ -133,8 +135,9 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 	return opts, nil
 }
 
-// Start begins to connect, and to try again for as long as it takes; it does
-// not wait for the broker: Connected says how that goes. It ends with Close, not with ctx.
+// Start begins to connect, and tries again for as long as it takes. It does not
+// wait for the broker: Connected reports whether it is there. It ends with
+// Close, not with ctx.
 func (o *Outside) Start(context.Context) error {
 	o.tasks.Go(o.handing)
 	o.tasks.Go(o.acknowledging)
@@ -151,7 +154,7 @@ func (o *Outside) Connected() bool {
 	return o.up
 }
 
-// connected subscribes anew. paho calls it in a goroutine of its own.
+// connected subscribes again. paho calls it in a goroutine of its own.
 func (o *Outside) connected() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -164,10 +167,10 @@ func (o *Outside) connected() {
 	o.tasks.Go(func() { o.subscribing(attempt) })
 }
 
-// lost notes that the connection has ended; paho makes a new one.
+// lost notes that the connection has ended; paho opens a new one.
 func (o *Outside) lost(err error) {
 	if o.client.IsConnectionOpen() {
-		return // told late: the next one stands
+		return // reported late: the next connection stands already
 	}
 	o.mu.Lock()
 	o.attempt++
@@ -176,7 +179,8 @@ func (o *Outside) lost(err error) {
 	o.cfg.Log.Warn("outside broker: connection lost", "err", err)
 }
 
-// setUp notes whether the broker is there, and wakes whoever waits for that. It runs under mu.
+// setUp notes whether the broker is there, and wakes whoever waits for that. It
+// runs under mu.
 func (o *Outside) setUp(up bool) {
 	if o.up != up {
 		o.up = up
@@ -185,8 +189,8 @@ func (o *Outside) setUp(up bool) {
 	}
 }
 
-// subscribing tries until the subscriptions stand or the connection is gone:
-// whoever runs the broker may grant them at last.
+// subscribing tries until the subscriptions are accepted or the connection is
+// gone: whoever runs the broker may grant them later.
 func (o *Outside) subscribing(attempt int) {
 	for o.current(attempt) {
 		err := o.subscribe()
@@ -209,7 +213,7 @@ func (o *Outside) current(attempt int) bool {
 	return o.attempt == attempt && !o.closed
 }
 
-// stand notes that the subscriptions of the connection stand.
+// stand notes that the subscriptions of the connection are accepted.
 func (o *Outside) stand(attempt int) {
 	o.mu.Lock()
 	if o.attempt != attempt {
@@ -241,7 +245,7 @@ func (o *Outside) subscribe() error {
 	if err := token.Error(); err != nil {
 		return err
 	}
-	// paho reports a refusal as a result, not as an error.
+	// paho reports a refusal as a result, not as an error
 	for filter, code := range token.(*mqtt.SubscribeToken).Result() {
 		if code == 0x80 {
 			return fmt.Errorf("the broker refuses the subscription to %s: its rules must let this user read it", filter)
@@ -270,7 +274,8 @@ func (o *Outside) filters() []string {
 	return append(list, o.cfg.Foreign...)
 }
 
-// SetForeign changes the filters of real devices; what is new is subscribed to at once.
+// SetForeign changes the filters of real devices; new ones are subscribed to at
+// once.
 func (o *Outside) SetForeign(filters []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -282,7 +287,7 @@ func (o *Outside) SetForeign(filters []string) {
 	}
 	o.cfg.Foreign = filters
 	if !o.up || o.closed {
-		return // with the next connection
+		return // the next connection will subscribe
 	}
 	if len(gone) > 0 {
 		o.client.Unsubscribe(gone...)
@@ -291,7 +296,8 @@ func (o *Outside) SetForeign(filters []string) {
 	o.tasks.Go(func() { o.subscribing(attempt) })
 }
 
-// hesitate spreads the attempts of many services whose broker went away at the same moment.
+// hesitate spreads the attempts of many services whose broker went away at the
+// same moment.
 func (o *Outside) hesitate() {
 	select {
 	case <-time.After(rand.N(time.Second)):

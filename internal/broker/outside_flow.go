@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// handing gives what came to the handler, which may block: paho goes on meanwhile.
+// handing passes deliveries to the handler, which may block while paho
+// continues.
 func (o *Outside) handing() {
 	for {
 		m, ok := o.inbox.take(o.ctx)
@@ -43,8 +44,9 @@ func (o *Outside) settle() {
 }
 
 // acknowledging tells the broker what is committed. It is a goroutine of its
-// own since paho writes it to the network at once. For a message of a connection
-// that has ended, paho does nothing: the broker sends that message again.
+// own because paho writes each acknowledgement to the network at once. For a
+// message of a connection that has ended paho does nothing: the broker sends
+// that message again.
 func (o *Outside) acknowledging() {
 	for {
 		m, ok := o.acks.take(o.ctx)
@@ -55,10 +57,10 @@ func (o *Outside) acknowledging() {
 	}
 }
 
-// Publish takes a publication to be sent (Broker.Publish). ErrNotConnected
-// where the broker is not there: nothing is kept for later then, as a decision
-// that comes late is worth nothing and a list is made anew (OnUp). ErrBusy
-// where the broker takes them slower than they come.
+// Publish queues a publication (Broker.Publish). It returns ErrNotConnected
+// where the broker is not there: nothing is kept for later, since a late
+// decision is worthless and lists are computed again (OnUp). It returns ErrBusy
+// where the broker takes publications more slowly than they come.
 func (o *Outside) Publish(topic string, payload []byte, retain bool) error {
 	o.mu.Lock()
 	up, closed := o.up, o.closed
@@ -77,7 +79,8 @@ func (o *Outside) Publish(topic string, payload []byte, retain bool) error {
 	}
 }
 
-// sending gives publications to paho, so that none waits for the network but this goroutine.
+// sending passes publications to paho, so that only this goroutine waits for
+// the network.
 func (o *Outside) sending() {
 	for {
 		select {
@@ -115,7 +118,8 @@ func (o *Outside) waitUp() bool {
 }
 
 // settling waits for the broker to acknowledge what was sent, the oldest first.
-// What a lost connection left unacknowledged paho sends again with the next.
+// paho sends again with the next connection what a lost one left
+// unacknowledged.
 func (o *Outside) settling() {
 	for {
 		select {
@@ -134,8 +138,8 @@ func (o *Outside) settling() {
 	}
 }
 
-// Close stops handing over, waits until ctx ends for what was handed over to
-// be acknowledged, and says goodbye: the broker keeps what comes from then on.
+// Close stops delivering, waits until ctx ends for delivered messages to be
+// acknowledged, and disconnects: from then on the broker keeps what arrives.
 func (o *Outside) Close(ctx context.Context) error {
 	o.mu.Lock()
 	if o.closed {
@@ -170,7 +174,7 @@ func (o *Outside) Close(ctx context.Context) error {
 	return err
 }
 
-// flush lets acknowledgements and publications go out, for a second at most.
+// flush lets acknowledgements and publications be sent, for a second at most.
 func (o *Outside) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// parseURL reads the address of an outside broker. Its errors never show the
+// parseURL parses the address of an outside broker. Its errors never show the
 // address, which may hold a password.
 func parseURL(address string) (*url.URL, *tls.Config, error) {
 	u, err := url.Parse(address)

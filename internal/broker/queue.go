@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// queue is a first-in, first-out list between goroutines. putting waits only
-// where the weights in it exceed its bound; a bound of 0 is none.
+// queue is a first-in, first-out list between goroutines. put waits only where
+// the weights in the queue exceed its bound; 0 means no bound.
 type queue[T any] struct {
 	mu     sync.Mutex
 	items  []weighted[T]
@@ -25,7 +25,8 @@ func newQueue[T any](bound int) *queue[T] {
 	return &queue[T]{bound: bound, filled: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// put adds an item; one goroutine may put where there is a bound. It gives up when ctx ends.
+// put adds an item; where there is a bound only one goroutine may put. It gives
+// up when ctx ends.
 func (q *queue[T]) put(ctx context.Context, item T, weight int) {
 	for {
 		q.mu.Lock()
@@ -45,7 +46,7 @@ func (q *queue[T]) put(ctx context.Context, item T, weight int) {
 	}
 }
 
-// take waits for the next item; one goroutine may take. false: ctx has ended.
+// take waits for the next item; only one goroutine may take. false: ctx has ended.
 func (q *queue[T]) take(ctx context.Context) (item T, ok bool) {
 	for {
 		q.mu.Lock()

@@ -15,8 +15,8 @@ type inbound struct {
 	settled atomic.Bool
 }
 
-// receive hands one publication over. It waits while its sender has too much
-// unacknowledged; the sender's other messages wait behind it, nobody else's.
+// receive delivers one publication. It waits while its sender has too much
+// unacknowledged; the sender's other messages wait behind it, nobody else's do.
 func (e *Embedded) receive(s *session, pk packets.Packet) error {
 	if pk.FixedHeader.Qos > 0 && pk.PacketID == 0 {
 		return packets.ErrRejectPacket
@@ -34,11 +34,12 @@ func (e *Embedded) receive(s *session, pk packets.Packet) error {
 	return nil
 }
 
-// handOver gives a delivery to the handler, or to Denied where its sender may not send it.
+// handOver passes a delivery to the handler, or to Denied where its sender may
+// not send it.
 func (e *Embedded) handOver(in *inbound, d Delivery) {
 	taken := false
 	defer func() {
-		if !taken { // a handler that panicked: the sender is not told, and sends it again
+		if !taken { // the handler panicked: the sender gets no acknowledgement, and sends it again
 			in.abandon()
 		}
 	}()
@@ -58,8 +59,8 @@ func (e *Embedded) handOver(in *inbound, d Delivery) {
 	taken = true
 }
 
-// ack answers PUBACK, or PUBREC for QoS 2: there the PUBREL that follows is
-// answered at once, and a message sent twice is told by its id, as all are.
+// ack answers PUBACK, or PUBREC for QoS 2: the PUBREL that follows is answered
+// at once, and a message sent twice is recognised by its id, as all are.
 func (in *inbound) ack() {
 	if in.settled.Swap(true) {
 		return
@@ -77,7 +78,7 @@ func (in *inbound) ack() {
 	in.free()
 }
 
-// abandon ends what nobody will acknowledge.
+// abandon counts out a delivery that nobody will acknowledge.
 func (in *inbound) abandon() {
 	if !in.settled.Swap(true) {
 		in.free()
@@ -101,7 +102,7 @@ func (e *Embedded) accept() bool {
 	return true
 }
 
-// settle counts a delivery out, and tells Close when it was the last.
+// settle counts a delivery out, and wakes Close when it was the last.
 func (e *Embedded) settle() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -7,17 +7,18 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Reasons for which a publication is denied, as its reject shows them.
+// Reasons for which a publication is denied, as the rejected message shows
+// them.
 const (
-	// DeniedTopic is a topic on which nobody publishes: no up topic.
+	// DeniedTopic: nobody publishes on this topic; it is not a topic up.
 	DeniedTopic = "topic"
-	// DeniedSender is an up topic that is not this sender's.
+	// DeniedSender: it is a topic up, but not this sender's.
 	DeniedSender = "not-allowed"
 )
 
 const root = "totem/v1/"
 
-// rules are the topic rules of rules 3.7. Whatever they do not name is denied.
+// rules decides by rules 3.7. Whatever they do not name is denied.
 type rules struct {
 	network *catalogue.Network
 	foreign Foreign // nil: there are no real devices
@@ -25,17 +26,18 @@ type rules struct {
 
 // Foreign knows the topics of real devices that speak their own payloads.
 type Foreign interface {
-	// Owners are the devices that publish on a topic; known says that it is a
-	// topic of such devices at all, be it of one that the catalogue does not know.
+	// Owners returns the devices that publish on a topic; known reports whether
+	// it is a topic of such devices at all, even of one that the catalogue does
+	// not have.
 	Owners(topic string) (owners []*catalogue.Device, known bool)
-	// Commanded are the devices that are sent commands on a topic.
+	// Commanded returns the devices that are sent commands on a topic.
 	Commanded(topic string) []*catalogue.Device
 }
 
-// publish says why p may not publish on the topic; empty: it may.
+// publish returns why p may not publish on the topic; empty: it may.
 //
-// Any up topic of one's own is let through whatever the device's kind, since a
-// message of a kind that its device cannot send must arrive to be kept as a reject.
+// Any topic up of p's own is allowed whatever the device's kind: a message of a
+// kind that its device does not send must arrive to be kept as rejected.
 func (r rules) publish(p Principal, topic string) (denied string) {
 	if !strings.HasPrefix(topic, root) && r.foreign != nil {
 		return r.publishForeign(p, topic)
@@ -60,8 +62,9 @@ func (r rules) publish(p Principal, topic string) (denied string) {
 	return DeniedSender
 }
 
-// publishForeign returns the same for a real device's own topic: its own, those of
-// a gateway's site, and for a gateway those of devices that nobody knows yet.
+// publishForeign does the same for real devices' own topics: a device its own,
+// a gateway those of its site and those of devices that are not in the
+// catalogue yet.
 func (r rules) publishForeign(p Principal, topic string) (denied string) {
 	owners, known := r.foreign.Owners(topic)
 	switch {
@@ -75,16 +78,16 @@ func (r rules) publishForeign(p Principal, topic string) (denied string) {
 	return DeniedSender
 }
 
-// own reports whether any of the devices is p's.
+// own reports whether one of the devices is p's.
 func (r rules) own(p Principal, devices []*catalogue.Device) bool {
 	return slices.ContainsFunc(devices, func(d *catalogue.Device) bool {
 		return d.ID == p.Device || p.Gateway && d.Site == p.Site
 	})
 }
 
-// read reports whether p may subscribe to a filter, or be sent a topic: a topic
-// is a filter without wildcards, and a filter covers no topic that it would
-// not allow by itself.
+// read reports whether p may subscribe to a filter, or be sent a topic. A topic
+// is a filter without wildcards, and a filter must not cover a topic that would
+// be denied by itself.
 func (r rules) read(p Principal, filter string) bool {
 	if p.Anonymous {
 		return strings.HasPrefix(filter, root)
@@ -103,7 +106,8 @@ func (r rules) read(p Principal, filter string) bool {
 	return p.Device != "" && device == string(p.Device) && (what == "+" || isDown(what))
 }
 
-// live reports whether site and space, which may be wildcards, name live topics.
+// live reports whether site and space, which may be wildcards, name live
+// topics.
 func (r rules) live(site, space string) bool {
 	if site != "+" && r.network.Site(catalogue.SiteID(site)) == nil {
 		return false
@@ -165,9 +169,9 @@ func slug(s string) bool {
 	return true
 }
 
-// mayUseID reports whether a client may call itself id (rules 3.7): its
-// username, or that with a suffix. The anonymous take any other: one that a
-// device or a token holder could use would hand them its session.
+// mayUseID reports whether a client may use a client id (rules 3.7): its
+// username, or that with a suffix. Anonymous clients may use any other: one
+// that a device or a token holder could use would give them its session.
 func (r rules) mayUseID(p Principal, username, id string) bool {
 	if len(id) > 256 {
 		return false

@@ -8,13 +8,13 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 )
 
-// session is one connection and what we know of it. Who it belongs to is
-// written once, before mochi lets the client in.
+// session is one connection and what we know of it. Its principal is written
+// once, before mochi accepts the client.
 type session struct {
 	broker  *Embedded
-	number  uint64 // in the order of their beginning
+	number  uint64 // in the order in which they began
 	conn    *conn
-	local   bool // from this machine
+	local   bool // the client is on this machine
 	address string
 
 	ctx  context.Context // ends with the connection
@@ -28,20 +28,20 @@ type session struct {
 	prev      *session   // the connection of the same client id that this one replaces
 	entered   bool       // under broker.mu: counted
 	ended     bool       // under broker.mu: counted no more
-	will      *mqtt.Will // what to hand over unless the client says goodbye
+	will      *mqtt.Will // the will, unless the client disconnects properly
 	account   *account
 	latest    *latest // retained messages that wait for the client
 
 	goodbye  atomic.Bool   // DISCONNECT was received
 	present  atomic.Bool   // OnPresence was told
 	resumed  chan struct{} // closed once what waited for the client has been sent again
-	resuming bool          // resumed is open; used by the connection's goroutine only
+	resuming bool          // resumed is closed; used by the connection's goroutine only
 
 	subscribeID uint16 // the packet id to answer a SUBSCRIBE or UNSUBSCRIBE with
 
-	// Under broker.deliver:
+	// Guarded by broker.deliver:
 	delivering bool              // this connection holds broker.deliver
-	newest     map[string]uint16 // packet id of the last message on each topic of which only the last counts
+	newest     map[string]uint16 // packet id of the last message on each topic of which only the last matters
 }
 
 func newSession(e *Embedded, nc net.Conn, local bool) *session {
@@ -52,7 +52,8 @@ func newSession(e *Embedded, nc net.Conn, local bool) *session {
 	return s
 }
 
-// sessionOf finds the session behind a client of mochi, also of one that is away.
+// sessionOf returns the session behind a client of mochi, also of one that is
+// away.
 func sessionOf(cl *mqtt.Client) *session {
 	if c, ok := cl.Net.Conn.(*conn); ok {
 		return c.session
@@ -60,13 +61,13 @@ func sessionOf(cl *mqtt.Client) *session {
 	return nil
 }
 
-// admit writes down who the connection belongs to.
+// admit stores who the connection belongs to.
 func (s *session) admit(p Principal, username string) {
 	s.principal, s.username, s.account = p, username, s.broker.accountOf(p)
 }
 
-// share returns whose part of the service the connection takes: its secret's, or
-// for the anonymous its own.
+// share returns whose share of the service the connection uses: its secret's,
+// or for an anonymous client its own.
 func (s *session) share() string {
 	if s.principal.Anonymous {
 		return s.clientID
@@ -80,13 +81,13 @@ func (s *session) close() {
 	_ = s.conn.Close()
 }
 
-// slow counts a connection that was cut off because it did not read.
+// slow counts a connection that was ended because the client did not read.
 func (s *session) slow() {
 	s.broker.stats.slow.Add(1)
 	s.stop()
 }
 
-// weigh returns what a message counts for while it is not acknowledged.
+// weigh returns how much a message counts while it is not acknowledged.
 func (s *session) weigh(payload []byte) int64 {
 	return min(1<<10+int64(len(payload)), s.account.most)
 }

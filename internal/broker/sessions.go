@@ -14,15 +14,16 @@ import (
 )
 
 // nextOrder numbers a message we send. mochi sorts what a client has not
-// acknowledged by the low 16 bits; those are kept above all that renumberQueue gives.
+// acknowledged by the low 16 bits; these numbers are kept above all that
+// renumberQueue gives.
 func (e *Embedded) nextOrder() int64 {
 	e.order++
 	return e.order<<16 | 0xffff
 }
 
-// OnSessionEstablish comes right before mochi takes the client's former
-// session up again. From here no message is sent to anybody until the new
-// connection has its place, or one would be lost between the two.
+// OnSessionEstablish is called right before mochi resumes the client's former
+// session. From here on no message is sent to anybody until the new connection
+// has its place, or one could be lost between the two.
 func (g *guard) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
 	s := sessionOf(cl)
 	s.hold()
@@ -35,8 +36,8 @@ func (g *guard) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
 	}
 }
 
-// inherit readies the client's former session to be taken up by s, or forgets
-// it where it was somebody else's: holders of API tokens share a username.
+// inherit prepares the client's former session for s, or forgets it where it
+// was somebody else's: holders of API tokens share a username.
 func (g *guard) inherit(s *session, old *mqtt.Client) {
 	former := sessionOf(old)
 	if former == nil || former.principal.owner() != s.principal.owner() {
@@ -50,7 +51,8 @@ func (g *guard) inherit(s *session, old *mqtt.Client) {
 	s.latest.inherit(former.latest)
 }
 
-// renumberQueue makes mochi send what waits in the order in which it was published.
+// renumberQueue makes mochi send what waits in the order in which it was
+// published.
 func renumberQueue(cl *mqtt.Client) {
 	waiting := cl.State.Inflight.GetAll(false)
 	slices.SortFunc(waiting, func(a, b packets.Packet) int { return cmp.Compare(a.Created, b.Created) })
@@ -60,7 +62,7 @@ func renumberQueue(cl *mqtt.Client) {
 	}
 }
 
-// OnSessionEstablished comes when what waited has been sent again.
+// OnSessionEstablished is called when what waited has been sent again.
 func (g *guard) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	s := sessionOf(cl)
 	s.release()
@@ -75,20 +77,20 @@ func (g *guard) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	if g.broker.cfg.OnPresence != nil {
 		g.broker.cfg.OnPresence(s.principal, true)
 	}
-	for filter := range cl.State.Subscriptions.GetAll() { // of the session that it has come back to
+	for filter := range cl.State.Subscriptions.GetAll() { // subscriptions of the session that it has resumed
 		g.broker.subscribed(s, filter)
 	}
 }
 
-// OnQosPublish sees each message that mochi keeps until its client
-// acknowledges it, and each that it sends again after a reconnect.
+// OnQosPublish sees each message that mochi keeps until its client acknowledges
+// it, and each that it sends again after a reconnect.
 func (g *guard) OnQosPublish(cl *mqtt.Client, pk packets.Packet, _ int64, _ int) {
 	s := sessionOf(cl)
 	if s == nil {
 		return
 	}
 	if pk.FixedHeader.Dup {
-		s.release() // the list of what is sent again is made: others may publish while it is sent
+		s.release() // the list of what is sent again is complete: others may publish while it is sent
 		return
 	}
 	if cl.Closed() && cl.State.Inflight.Len() > g.broker.limits.OfflineMessages {
@@ -98,7 +100,7 @@ func (g *guard) OnQosPublish(cl *mqtt.Client, pk packets.Packet, _ int64, _ int)
 }
 
 // supersede drops the former message of a retained topic that the client has
-// not acknowledged: only the last counts.
+// not acknowledged: only the last matters.
 func (s *session) supersede(cl *mqtt.Client, pk packets.Packet) {
 	if former, ok := s.newest[pk.TopicName]; ok && former != pk.PacketID {
 		if m, ok := cl.State.Inflight.Get(former); ok && m.TopicName == pk.TopicName {
@@ -108,8 +110,8 @@ func (s *session) supersede(cl *mqtt.Client, pk packets.Packet) {
 	s.newest[pk.TopicName] = pk.PacketID
 }
 
-// forgetOldest drops the oldest decision, on which its reader does not wait
-// any more, or else the oldest message.
+// forgetOldest drops the oldest decision, for which its reader no longer waits,
+// or else the oldest message.
 func forgetOldest(cl *mqtt.Client) {
 	waiting := cl.State.Inflight.GetAll(false)
 	oldest := slices.MinFunc(waiting, func(a, b packets.Packet) int {
@@ -124,7 +126,7 @@ func forgetOldest(cl *mqtt.Client) {
 	cl.State.Inflight.Delete(oldest.PacketID)
 }
 
-// crowd makes room among the principal's sessions for s. It runs under deliver.
+// crowd makes room for s among the principal's sessions. It runs under deliver.
 func (e *Embedded) crowd(s *session) {
 	var away []*mqtt.Client
 	for id, cl := range e.server.Clients.GetAll() {
@@ -175,14 +177,15 @@ func (e *Embedded) forgetWhere(match func(*mqtt.Client, *session) bool) {
 	}
 }
 
-// Disconnect ends the device's connections and forgets its sessions: for when
-// its secret is replaced. A connection being made at this moment is
+// Disconnect ends the device's connections and forgets its sessions, for when
+// its secret is replaced. A connection that is being opened at this moment is
 // authenticated again.
 func (e *Embedded) Disconnect(d catalogue.DeviceID) {
 	e.DisconnectWhere(func(p Principal) bool { return p.Device == d && !p.Anonymous })
 }
 
-// DisconnectWhere does as Disconnect for every principal that matches, as when an API token is withdrawn.
+// DisconnectWhere does the same for every principal that matches, as when an
+// API token is withdrawn.
 func (e *Embedded) DisconnectWhere(match func(Principal) bool) {
 	e.epoch.Add(1)
 	e.mu.Lock()
@@ -201,7 +204,7 @@ func (e *Embedded) DisconnectWhere(match func(Principal) bool) {
 	for _, s := range ended {
 		select {
 		case <-s.done:
-		case <-timeout.C: // a handler holds it; its session is forgotten all the same
+		case <-timeout.C: // a handler still holds it; its session is forgotten all the same
 		}
 	}
 	e.forgetWhere(func(_ *mqtt.Client, s *session) bool { return match(s.principal) })

@@ -13,21 +13,21 @@ type counters struct {
 
 // Stats are an embedded broker's counts since it was made, and its present state.
 type Stats struct {
-	Connections    int    // live
-	Sessions       int    // live and away
+	Connections    int    // live sessions
+	Sessions       int    // sessions, live and away
 	Unacknowledged int    // deliveries handed over and not acknowledged yet
 	Retained       int    // topics with a retained message
-	Received       uint64 // publications
+	Received       uint64 // publications received
 	Acknowledged   uint64 // publications answered with PUBACK or PUBREC
 	Denied         uint64 // publications and wills that their sender may not publish
-	Wills          uint64 // handed over
-	Refused        uint64 // connections that were not let in
+	Wills          uint64 // publications delivered to subscribers
+	Refused        uint64 // connections that were refused
 	Dropped        uint64 // messages that a client did not take in time
 	Slow           uint64 // connections ended because the client did not read
 	Panics         uint64 // connections ended by a fault of the broker
 }
 
-// Stats reads the counts.
+// Stats returns the counts.
 func (e *Embedded) Stats() Stats {
 	e.deliver.Lock()
 	retained := len(e.retained)

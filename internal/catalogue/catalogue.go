@@ -1,8 +1,8 @@
-// Package catalogue holds what stands still: the network, its sites and
+// Package catalogue describes the buildings: the network, its sites and
 // buildings, the tree of spaces, the doors between them and the devices on
 // them, with opening hours, public holidays and local time.
 //
-// It knows nothing of people or rights (package lease) and does no I/O but
+// It knows nothing of people or rights (package tenancy). Its only I/O is
 // parsing the catalogue file (Parse, rules 13.2).
 package catalogue
 
@@ -21,7 +21,7 @@ type (
 	DeviceID   string
 )
 
-// Outside is the door side that is no space: the street.
+// Outside is the side of a door that is not a space: the street.
 const Outside SpaceID = "outside"
 
 // SpaceKind is what a space is for (rules 1.2).
@@ -57,7 +57,8 @@ func SpaceKinds() []SpaceKind {
 func (k SpaceKind) Valid() bool { return slices.Contains(SpaceKinds(), k) }
 
 // Shared reports whether people who do not know each other use such a space
-// together, so that it has free places rather than being free or taken (rules 1.2).
+// together, so that it has free places instead of being free or taken (rules
+// 1.2).
 func (k SpaceKind) Shared() bool {
 	switch k {
 	case Coworking, Common, Cafe, FabLab, Demo, Studio, Auditorium:
@@ -66,7 +67,8 @@ func (k SpaceKind) Shared() bool {
 	return false
 }
 
-// Office reports whether the space is somebody's office: no live topic (rules 9.9).
+// Office reports whether the space is somebody's office, which has no live
+// topic (rules 9.9).
 func (k SpaceKind) Office() bool { return k == PrivateOffice || k == AssociationsOffice }
 
 // DeviceKind is what a device is (rules 1.3).
@@ -92,15 +94,16 @@ func DeviceKinds() []DeviceKind {
 // Valid reports whether k is one of DeviceKinds.
 func (k DeviceKind) Valid() bool { return slices.Contains(DeviceKinds(), k) }
 
-// OnDoor reports whether such a device sits on a door; all others but gateways sit in a space.
+// OnDoor reports whether such a device sits on a door; all others but gateways
+// sit in a space.
 func (k DeviceKind) OnDoor() bool { return k == Reader || k == DoorContact }
 
-// Adapters lists the payloads of real devices that can be read.
+// Adapters lists the adapters for payloads of real devices.
 func Adapters() []string {
 	return []string{"zigbee2mqtt", "chirpstack-v4", "ttn-v3", "shelly-gen2", "tasmota", "esphome", "esp-rfid", "uhppoted", AdapterJSON}
 }
 
-// AdapterJSON is the adapter for a payload of one's own, described by Device.Map.
+// AdapterJSON is the adapter for payloads described by Device.Map.
 const AdapterJSON = "json"
 
 // Direction is the way through a door: in is from → to.
@@ -112,7 +115,8 @@ const (
 	Out Direction = "out"
 )
 
-// AntiPassback says what a space does when a member enters it twice without leaving (rules 4.8).
+// AntiPassback is what a space does when a member enters it twice without
+// leaving (rules 4.8).
 type AntiPassback string
 
 // The anti-passback modes; the zero value is none.
@@ -122,7 +126,7 @@ const (
 	Enforce        AntiPassback = "enforce"
 )
 
-// Network is the whole catalogue. It is immutable once made by Parse or New.
+// Network is the whole catalogue. Once made by Parse or New it is immutable.
 type Network struct {
 	Name      string
 	Zone      *Zone
@@ -138,8 +142,8 @@ type Network struct {
 	doors     map[DoorID]*Door
 	devices   map[DeviceID]*Device
 
-	names *Names         // of its spaces; nil: none was ever renamed
-	from  map[SpaceID]at // where each space stands in the file; nil: there is none
+	names *Names         // former names of its spaces; nil: none was ever renamed
+	from  map[SpaceID]at // line of each space in the file; nil: there is no file
 }
 
 // at is a place in a file.
@@ -163,7 +167,8 @@ type Building struct {
 	ID   BuildingID `json:"id"`
 	Site SiteID     `json:"site"`
 	Name string     `json:"name"`
-	// Plan is the file of its plan, an SVG drawing whose ids are spaces; empty: it is drawn by area.
+	// Plan is the file of its plan, an SVG drawing whose ids are spaces; empty:
+	// floors are drawn by area.
 	Plan string `json:"plan,omitempty" doc:"The file of its plan, where it has one: GET /v1/buildings/{id}/plan."`
 }
 
@@ -190,19 +195,19 @@ type Door struct {
 	ID   DoorID  `json:"id"`
 	From SpaceID `json:"from"`
 	To   SpaceID `json:"to"`
-	Site SiteID  `json:"site"` // To's
+	Site SiteID  `json:"site"` // the site of To
 }
 
 // Device is a reader, a contact, a sensor or a gateway.
 //
-// A real device that speaks its own payload has an Adapter and an Address,
-// the topic or the id it is known by there; several devices may share one
-// address where one box measures several things. Settings are what the
-// adapter cannot know from the payload, as texts: which of two counters is
-// in ("in: a"), which numbers mean occupied ("occupied: 1,2"), the zone of a
-// clock without offset ("timezone: Europe/Paris"), the seconds after which a
-// motion sensor that never says off is off ("off_delay: 90"). Map says where
-// the adapter "json" finds each value ("count: $.people").
+// A real device that speaks its own payloads has an Adapter and an Address, the
+// topic or the id under which it publishes; several devices may share an
+// address where one box measures several things. Settings tell the adapter what
+// the payload does not, as texts: which of two counters is in ("in: a"), which
+// numbers mean occupied ("occupied: 1,2"), the zone of a clock without offset
+// ("timezone: Europe/Paris"), the seconds after which a motion sensor that
+// never reports off is off ("off_delay: 90"). Map tells the adapter "json"
+// where to find each value ("count: $.people").
 type Device struct {
 	ID          DeviceID          `json:"id"`
 	Site        SiteID            `json:"site"`
@@ -210,8 +215,8 @@ type Device struct {
 	Door        DoorID            `json:"door,omitempty"`
 	Direction   Direction         `json:"direction,omitempty"` // readers only
 	Space       SpaceID           `json:"space,omitempty"`
-	HoldSeconds int               `json:"hold_seconds,omitempty"` // how long a value holds; default 3600
-	Disabled    bool              `json:"disabled,omitempty"`     // a reader that opens for nobody inwards
+	HoldSeconds int               `json:"hold_seconds,omitempty"` // how long a value holds in seconds; default 3600
+	Disabled    bool              `json:"disabled,omitempty"`     // a disabled reader opens for nobody inwards
 	Adapter     string            `json:"adapter,omitempty"`
 	Address     string            `json:"address,omitempty"`
 	Settings    map[string]string `json:"settings,omitempty"`
@@ -221,8 +226,8 @@ type Device struct {
 // SettingOffDelay names the setting of OffDelay.
 const SettingOffDelay = "off_delay"
 
-// OffDelay returns how long after its last yes a motion sensor that never says no
-// is taken to say it; 0: it says so itself.
+// OffDelay returns how long after its last yes a motion sensor that never
+// reports no is taken to be off; 0: it reports no itself.
 func (d *Device) OffDelay() time.Duration {
 	s, err := strconv.Atoi(d.Settings[SettingOffDelay])
 	if err != nil || s < 0 {
@@ -231,7 +236,7 @@ func (d *Device) OffDelay() time.Duration {
 	return time.Duration(s) * time.Second
 }
 
-// New indexes the parts of a network. It does not validate: Parse does.
+// New indexes the parts of a network. It does not validate them: Parse does.
 func New(n Network) *Network {
 	n.sites = index(n.Sites, func(s *Site) SiteID { return s.ID })
 	n.buildings = index(n.Buildings, func(b *Building) BuildingID { return b.ID })
@@ -274,8 +279,8 @@ func (n *Network) Door(id DoorID) *Door { return n.doors[id] }
 // Device returns the device, or nil.
 func (n *Network) Device(id DeviceID) *Device { return n.devices[id] }
 
-// Within reports whether a is s or lies below it: whether whoever is in a is in s too.
-// Nothing is within Outside, and Outside is within nothing.
+// Within reports whether a is s or lies below it: whoever is in a is then in s
+// too. Nothing is within Outside, and Outside is within nothing.
 func (n *Network) Within(a, s SpaceID) bool {
 	if s == Outside || s == "" {
 		return false
@@ -288,8 +293,8 @@ func (n *Network) Within(a, s SpaceID) bool {
 	return false
 }
 
-// LeadsInto returns the space that a reader's door leads into, the way it reads;
-// empty where that is outside.
+// LeadsInto returns the space that a reader's door leads into, in the reader's
+// direction; empty where that is outside.
 func (n *Network) LeadsInto(d *Device) SpaceID {
 	door := n.Door(d.Door)
 	if d.Kind != Reader || door == nil {
@@ -315,12 +320,12 @@ func (n *Network) Chain(a SpaceID) []SpaceID {
 	return chain
 }
 
-// Billable reports whether hours in the space are measured for bills: coworking
-// and what lies below it (rules 6.1).
+// Billable reports whether hours in the space are billed: coworking and what
+// lies below it (rules 6.1).
 func (n *Network) Billable(a SpaceID) bool { return n.Coworking(a) != "" }
 
-// Coworking returns the outermost space of kind coworking at or above a: what lies
-// below it is that coworking, as hours are measured. Empty: there is none.
+// Coworking returns the outermost space of kind coworking at or above a, to
+// which hours in a belong. Empty: there is none.
 func (n *Network) Coworking(a SpaceID) (outermost SpaceID) {
 	for sp := n.spaces[a]; sp != nil; sp = n.spaces[sp.Parent] {
 		if sp.Kind == Coworking {
@@ -330,7 +335,7 @@ func (n *Network) Coworking(a SpaceID) (outermost SpaceID) {
 	return outermost
 }
 
-// BillableSpaces returns those in which hours are measured for bills; never nil.
+// BillableSpaces returns the spaces in which hours are billed; never nil.
 func (n *Network) BillableSpaces() []SpaceID {
 	list := []SpaceID{}
 	for _, sp := range n.Spaces {

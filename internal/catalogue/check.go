@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// check finds what each part by itself does not show: ids, references, the
-// tree. It works on what could be read, so that one slip does not hide others.
+// check finds faults between the parts: ids, references, the tree. It works on
+// what could be parsed, so that one fault does not hide others.
 func (s *source) check() {
 	checkIDs(s.sites, s.net.Sites, func(x *Site) SiteID { return x.ID })
 	checkIDs(s.buildings, s.net.Buildings, func(x *Building) BuildingID { return x.ID })
@@ -16,13 +16,13 @@ func (s *source) check() {
 	for i := range s.net.Buildings {
 		b := &s.net.Buildings[i]
 		if !refer(s.buildings[i], "site", b.Site, s.net.Sites, func(x *Site) SiteID { return x.ID }) {
-			b.Site = "" // told once, and not again for all that is in it
+			b.Site = "" // reported once, not again for everything in it
 		}
 	}
 	for i, sp := range s.net.Spaces {
 		refer(s.spaces[i], "building", sp.Building, s.net.Buildings, func(x *Building) BuildingID { return x.ID })
 		if sp.Parent == Outside {
-			s.spaces[i].fail("parent", "outside is no space: a space that is reached from outside has no parent")
+			s.spaces[i].fail("parent", "outside is not a space: a space that is reached from outside has no parent")
 			continue
 		}
 		s.referSpace(s.spaces[i], "parent", sp.Parent)
@@ -41,7 +41,7 @@ func (s *source) check() {
 	}
 }
 
-// checkNames holds what spaces are said to have been called to what there is.
+// checkNames compares former names of spaces with the present ids.
 func (s *source) checkNames() {
 	there, taken := map[SpaceID]bool{}, map[SpaceID]bool{}
 	for _, sp := range s.net.Spaces {
@@ -51,11 +51,11 @@ func (s *source) checkNames() {
 		switch {
 		case sp.Was == "":
 		case !slug(string(sp.Was)):
-			s.spaces[i].fail("was", "%q is no id: lower-case letters, digits and hyphens, at most 64", string(sp.Was))
+			s.spaces[i].fail("was", "%q is not an id: lower-case letters, digits and hyphens, at most 64", string(sp.Was))
 		case there[sp.Was]:
-			s.spaces[i].fail("was", "%q is still there: a space that was renamed has its new id alone", string(sp.Was))
+			s.spaces[i].fail("was", "%q still exists: a renamed space has only its new id", string(sp.Was))
 		case taken[sp.Was]:
-			s.spaces[i].fail("was", "%q is said to have become two spaces", string(sp.Was))
+			s.spaces[i].fail("was", "%q is named as the former id of two spaces", string(sp.Was))
 		}
 		taken[sp.Was] = true
 	}
@@ -79,16 +79,16 @@ func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
 	for i := range list {
 		o, k := objects[i], id(&list[i])
 		if k == "" {
-			continue // told when it was read
+			continue // reported when it was parsed
 		}
 		line, again := first[k]
 		switch {
 		case !slug(string(k)):
-			o.fail("id", "%q is no id: a-z, 0-9 and -, beginning with a letter or digit, at most 64 characters", string(k))
+			o.fail("id", "%q is not an id: a-z, 0-9 and -, beginning with a letter or digit, at most 64 characters", string(k))
 		case k == "live" || k == K(Outside) || reservedDevice(k):
 			o.fail("id", "%q is reserved", string(k))
 		case again:
-			o.fail("id", "%q is the id of line %d already", string(k), line)
+			o.fail("id", "%q is already the id in line %d", string(k), line)
 		}
 		if !again {
 			first[k] = o.lineOf("id")
@@ -96,12 +96,13 @@ func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
 	}
 }
 
-// reservedDevice reports whether an id is the username that API tokens have at the
-// broker (rules 1.4): a device of that name could not be told from them.
+// reservedDevice reports whether an id is the username of API tokens at the
+// broker (rules 1.4): a device of that name could not be distinguished from
+// them.
 func reservedDevice(id any) bool { return id == DeviceID("token") }
 
-// refer checks that a part of that id is there; an empty id was told already
-// or may be missing.
+// refer checks that a part with that id exists; an empty id was reported
+// already or may be missing.
 func refer[T any, K ~string](o *object, name string, id K, list []T, key func(*T) K) bool {
 	if id == "" {
 		return false
@@ -123,19 +124,20 @@ func refer[T any, K ~string](o *object, name string, id K, list []T, key func(*T
 	return false
 }
 
-// referSpace returns refer, of a space; one that was renamed is told by its new name.
+// referSpace does the same for a space; a renamed one is reported with its new
+// name.
 func (s *source) referSpace(o *object, name string, id SpaceID) bool {
 	for _, sp := range s.net.Spaces {
 		if sp.Was == id && id != "" && !slices.ContainsFunc(s.net.Spaces, func(x Space) bool { return x.ID == id }) {
-			o.fail(name, "there is no space %q: it is %q now", string(id), string(sp.ID))
+			o.fail(name, "there is no space %q: it is now called %q", string(id), string(sp.ID))
 			return false
 		}
 	}
 	return refer(o, name, id, s.net.Spaces, func(x *Space) SpaceID { return x.ID })
 }
 
-// cutCircles reports each circle of parents once, where it begins in the
-// file, and opens it there: whoever walks up the tree must arrive.
+// cutCircles reports each circle of parents once, where it begins in the file,
+// and cuts it there: walking up the tree must end.
 func (s *source) cutCircles() {
 	parent := map[SpaceID]SpaceID{}
 	for _, sp := range s.net.Spaces {
@@ -149,7 +151,7 @@ func (s *source) cutCircles() {
 			if at != sp.ID {
 				continue
 			}
-			s.spaces[i].fail("parent", "goes round in a circle: %s", strings.Join(way, " → "))
+			s.spaces[i].fail("parent", "is part of a circle of parents: %s", strings.Join(way, " → "))
 			sp.Parent, parent[sp.ID] = "", ""
 			break
 		}
@@ -165,7 +167,7 @@ func (s *source) checkSpace(n *Network, o *object, sp *Space) {
 		o.fail("parent", "an office may not lie below a coworking: its hours would be billed as coworking")
 	}
 	if sp.AntiPassback != NoAntiPassback && !s.hasExit(sp.ID) {
-		o.fail("anti_passback", "needs a reader of direction out on a door into this space, or nobody could be seen to leave")
+		o.fail("anti_passback", "needs a reader of direction out on a door into this space: otherwise nobody could be seen to leave")
 	}
 }
 
@@ -184,7 +186,7 @@ func (s *source) hasExit(id SpaceID) bool {
 
 func (s *source) checkDoor(n *Network, o *object, d *Door) {
 	if d.To == Outside {
-		o.fail("to", "a door leads to a space: outside is where it comes from")
+		o.fail("to", "a door must lead to a space: write outside under from")
 		return
 	}
 	to := s.referSpace(o, "to", d.To)
@@ -198,7 +200,7 @@ func (s *source) checkDoor(n *Network, o *object, d *Door) {
 	a, b := n.Space(d.From), n.Space(d.To)
 	switch {
 	case a == b:
-		o.fail("to", "leads back to %q, where it comes from", string(d.To))
+		o.fail("to", "is the same space as from, %q", string(d.To))
 	case a.Site != "" && b.Site != "" && a.Site != b.Site:
 		o.fail("to", "%q is in %s, from is in %s: a door joins spaces of one site", string(d.To), b.Site, a.Site)
 	}
@@ -217,7 +219,7 @@ func (s *source) checkDevice(n *Network, o *object, d *Device) {
 			sameSite(o, "door", d.Site, n.Door(d.Door).Site)
 		}
 	default:
-		forbid(o, "such a sensor is in a space", "door", "direction")
+		forbid(o, "such a sensor must have a space", "door", "direction")
 		if o.require("space") && s.referSpace(o, "space", d.Space) && site {
 			sameSite(o, "space", d.Site, n.Space(d.Space).Site)
 		}
@@ -232,7 +234,7 @@ func checkReader(o *object, d *Device) {
 		return
 	}
 	if d.Kind == DoorContact {
-		forbid(o, "only a reader has one", "direction")
+		forbid(o, "only a reader has a direction", "direction")
 	}
 	if d.Disabled {
 		o.fail("disabled", "only a reader can be disabled")
@@ -242,9 +244,9 @@ func checkReader(o *object, d *Device) {
 func checkAdapter(o *object, d *Device) {
 	switch {
 	case d.Adapter != "" && !o.has("address"):
-		o.fail("address", "is missing: the adapter %s must know what to listen to", d.Adapter)
+		o.fail("address", "is missing: the adapter %s needs it to know the device's topic", d.Adapter)
 	case !o.has("adapter") && (o.has("address") || o.has("settings")):
-		o.fail("adapter", "is missing: address and settings are for an adapter")
+		o.fail("adapter", "is missing: address and settings are for devices with an adapter")
 	}
 	if o.has("map") && d.Adapter != AdapterJSON {
 		o.fail("map", "is for the adapter %s only", AdapterJSON)
@@ -254,7 +256,7 @@ func checkAdapter(o *object, d *Device) {
 func forbid(o *object, why string, names ...string) {
 	for _, name := range names {
 		if o.has(name) {
-			o.fail(name, "has no place here: %s", why)
+			o.fail(name, "must not be set here: %s", why)
 		}
 	}
 }

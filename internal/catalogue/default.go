@@ -6,11 +6,11 @@ import _ "embed"
 var lorntech string
 
 // Default returns the LORnTECH network: the Totem buildings of Metz, Nancy,
-// Thionville and Épinal. It is what runs where no catalogue is named.
+// Thionville and Épinal. It is used where no catalogue is named.
 func Default() (*Network, error) { return Parse(DefaultName, []byte(lorntech)) }
 
-// DefaultName is what the built-in network's file is called.
+// DefaultName is the name of the built-in network's file.
 const DefaultName = "lorntech.yaml"
 
-// DefaultText returns the built-in network as it is written.
+// DefaultText returns the text of the built-in network's file.
 func DefaultText() []byte { return []byte(lorntech) }

@@ -1,11 +1,13 @@
 package catalogue
 
-// deepestYAML is how deep lists and mappings may be nested: none here is deeper
-// than four. The library takes memory with the square of it.
+// deepestYAML is how deeply lists and mappings may be nested; no valid
+// catalogue is nested deeper than four. The library's memory grows with the
+// square of the depth.
 const deepestYAML = 32
 
-// tooDeep returns the line at which text is nested too deep; 0: it is not. It counts
-// brackets, those in texts too, and the dashes and blanks that begin a line.
+// tooDeep returns the line at which text is nested too deeply; 0: it is not. It
+// counts brackets, also those in texts, and the dashes and blanks at the
+// beginning of a line.
 func tooDeep(text string) int {
 	line, brackets, begins := 1, 0, 0
 	beginning := true

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Differences says, a line each, what a network has otherwise than one before it.
+// Differences returns the differences of a network from one before it, one a
+// line.
 func Differences(before, after *Network) []string {
 	var list []string
 	if renamed := renames(before, after); len(renamed) > 0 {
@@ -73,7 +74,7 @@ func fieldsByID[T any](all []T, id func(T) string) map[string]map[string]string 
 			sp.Was = ""
 			v = any(sp).(T)
 		}
-		text, _ := json.Marshal(v) // values that were read from text
+		text, _ := json.Marshal(v) // these values were read from text and can be written as text
 		var fields map[string]json.RawMessage
 		_ = json.Unmarshal(text, &fields)
 		out[id(v)] = make(map[string]string, len(fields))

@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// Effects are what must be made again where another history is told: each with
-// the earliest instant from which it is otherwise.
+// Effects lists what must be computed again where another history is recorded,
+// each with the earliest instant from which it differs.
 type Effects struct {
-	Minutes map[SpaceID]time.Time // devices tell otherwise of the space
-	Sums    map[SpaceID]time.Time // its site's opening hours, or its places, are others
-	Visits  map[SiteID]time.Time  // doors lead elsewhere, spaces lie elsewhere, or it closes at another time
-	Hours   map[SpaceID]time.Time // it is another kind of space, or lies elsewhere: hours are billed, or not
+	Minutes map[SpaceID]time.Time // spaces whose devices differ
+	Sums    map[SpaceID]time.Time // spaces whose site's opening hours, or whose places, differ
+	Visits  map[SiteID]time.Time  // sites whose doors lead elsewhere, whose spaces lie elsewhere, or which close at another time
+	Hours   map[SpaceID]time.Time // spaces that changed kind or lie elsewhere, so that hours are billed or not
 }
 
 // EffectsOf finds what differs between two histories.
 func EffectsOf(a, b History) Effects {
 	before, after := a.Versions(), b.Versions()
-	// What both begin with is the same; only the last of it goes on into what differs.
+	// The common beginning of both is the same; only its last catalogue matters
+	// for what follows.
 	same := 0
 	for same < min(len(before), len(after)) && before[same].From == after[same].From && *before[same].Value == *after[same].Value {
 		same++
@@ -64,14 +65,15 @@ func equal[T comparable](a, b T) bool { return a == b }
 
 func deepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
-// sameDevice is asked of every device in every catalogue that there ever was.
+// sameDevice compares two devices; it is called for every device of every
+// catalogue that there ever was.
 func sameDevice(a, b *Device) bool {
 	return a.ID == b.ID && a.Site == b.Site && a.Kind == b.Kind && a.Door == b.Door && a.Direction == b.Direction && a.Space == b.Space &&
 		a.HoldSeconds == b.HoldSeconds && a.Disabled == b.Disabled && a.Adapter == b.Adapter && a.Address == b.Address &&
 		maps.Equal(a.Settings, b.Settings) && maps.Equal(a.Map, b.Map)
 }
 
-// place is what a space's sums of use are made with.
+// place holds what a space's sums of use depend on.
 type place struct {
 	Site     Site
 	Capacity int
@@ -87,7 +89,7 @@ func places(h []version) map[SpaceID][]Held[place] {
 	}, deepEqual[place])
 }
 
-// layout is what the visits of a site are made with.
+// layout holds what the visits of a site depend on.
 type layout struct {
 	Site    Site
 	Zone    string
@@ -129,7 +131,7 @@ func layouts(h []version) map[SiteID][]Held[layout] {
 	}, deepEqual[layout])
 }
 
-// coworking is what a space's hours are billed by.
+// coworking holds what billing a space's hours depends on.
 type coworking struct {
 	outermost, parent SpaceID
 	kind              SpaceKind
@@ -148,8 +150,8 @@ func zones(h []version) map[string][]Held[string] {
 	return over(h, func(n *Network, yield func(string, string)) { yield("zone", n.Zone.Location().String()) }, equal[string])
 }
 
-// differing calls yield for everything of which two histories say otherwise: with
-// the first instant from which they do, and all that either says from then on.
+// differing calls yield for everything in which two histories differ: with the
+// first instant from which they do, and the versions of both from then on.
 func differing[K cmp.Ordered, T any](before, after map[K][]Held[T], same func(a, b T) bool, yield func(K, time.Time, []T)) {
 	keys := map[K]bool{}
 	for _, m := range []map[K][]Held[T]{before, after} {
@@ -176,14 +178,14 @@ func differing[K cmp.Ordered, T any](before, after map[K][]Held[T], same func(a,
 	}
 }
 
-// firstDifference returns from when two lists say otherwise, whose first items differ.
+// firstDifference returns from when two lists differ, whose first items differ.
 func firstDifference[T any](x, y []Held[T], same func(a, b T) bool) time.Time {
 	switch {
 	case len(x) == 0:
 		return y[0].From
 	case len(y) == 0:
 		return x[0].From
-	case same(x[0].Value, y[0].Value) && x[0].From.Equal(y[0].From): // one ends earlier, and one at least ends
+	case same(x[0].Value, y[0].Value) && x[0].From.Equal(y[0].From): // one of them ends earlier, or both end
 		if x[0].To.IsZero() || !y[0].To.IsZero() && y[0].To.Before(x[0].To) {
 			return y[0].To
 		}

@@ -21,11 +21,12 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Field, e.Msg)
 }
 
-// maxErrors is how many faults are told at once: enough to mend a file by,
+// maxErrors is how many faults are reported at once: enough to correct a file,
 // few enough to be read.
 const maxErrors = 20
 
-// report joins the faults in the order of their lines; nil where there are none.
+// report joins the faults in the order of their lines; nil where there are
+// none.
 func report(file string, faults []*Error) error {
 	slices.SortStableFunc(faults, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
 	var errs []error

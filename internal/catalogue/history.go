@@ -9,14 +9,14 @@ import (
 	"github.com/lorntech/totem/internal/dated"
 )
 
-// History is every catalogue that a service ran with, by the instant from
+// History holds every catalogue that a service ran with, by the instant from
 // which each holds, in Unix milliseconds. The first holds from the beginning.
 type History = dated.History[int64, *Network]
 
-// Always returns the history of a network that was never otherwise.
+// Always returns the history of a network that never changed.
 func Always(n *Network) History { return dated.Always[int64](n) }
 
-// At returns the network as it was, or is, at an instant; before everything the first.
+// At returns the network of an instant; before everything, the first.
 func At(h History, t time.Time) *Network {
 	if n := h.On(t.UnixMilli()); n != nil {
 		return *n
@@ -27,8 +27,8 @@ func At(h History, t time.Time) *Network {
 // ZoneOn returns the time zone in which a local day was.
 func ZoneOn(h History, d Day) *Zone { return At(h, time.Unix(int64(d)*86400, 0)).Zone }
 
-// SpaceAt returns a space as it was at an instant, in the network of then; where
-// there was none, as it was first or last. Nil where there never was one.
+// SpaceAt returns a space as it was at an instant, in the network of that time;
+// where there was none, as it was first or last. Nil where there never was one.
 func SpaceAt(h History, id SpaceID, t time.Time) (*Network, *Space) {
 	n := At(h, t)
 	sp := n.Space(id)
@@ -42,8 +42,8 @@ func SpaceAt(h History, id SpaceID, t time.Time) (*Network, *Space) {
 	return n, sp
 }
 
-// DeviceAt returns a device as it hung at an instant; where there was none yet, or
-// no more, as it hangs now. Nil where there never was one.
+// DeviceAt returns a device as it hung at an instant; where it did not hang
+// then, as it hangs now. Nil where there never was one.
 func DeviceAt(h History, id DeviceID, t time.Time) *Device {
 	if d := At(h, t).Device(id); d != nil {
 		return d
@@ -51,8 +51,9 @@ func DeviceAt(h History, id DeviceID, t time.Time) *Device {
 	return (*h.Last()).Device(id)
 }
 
-// DecidesSince returns from when every catalogue says the same of all that decides
-// who may pass: doors, spaces, what they are and lie in, sites and their time.
+// DecidesSince returns from when all catalogues agree on everything that
+// decides who may pass: doors, spaces with their kinds and parents, sites and
+// their time.
 func DecidesSince(h History) time.Time {
 	versions := h.Versions()
 	decides := func(n *Network) []byte {
@@ -70,7 +71,7 @@ func DecidesSince(h History) time.Time {
 		for _, s := range n.Sites {
 			holidays[s.ID] = s.Holidays
 		}
-		text, _ := json.Marshal([]any{n.Zone.Location().String(), holidays, spaces, n.Doors}) // values that were read from text
+		text, _ := json.Marshal([]any{n.Zone.Location().String(), holidays, spaces, n.Doors}) // these values were read from text and can be written as text
 		return text
 	}
 	last := len(versions) - 1
@@ -90,7 +91,7 @@ type Piece struct {
 	Network  *Network
 }
 
-// Pieces cuts [from, to) where another catalogue holds from.
+// Pieces divides [from, to) where another catalogue begins to hold.
 func Pieces(h History, from, to time.Time) []Piece {
 	var list []Piece
 	for at := from; at.Before(to); {
@@ -109,17 +110,18 @@ func Pieces(h History, from, to time.Time) []Piece {
 	return list
 }
 
-// Same reports whether two networks say the same, however their files are written.
+// Same reports whether two networks have the same content, however their files
+// are written.
 func Same(a, b *Network) bool {
 	return bytes.Equal(a.Canonical(), b.Canonical())
 }
 
-// Canonical returns all that a network says, however its file is written.
+// Canonical returns the content of a network, however its file is written.
 func (n *Network) Canonical() []byte {
-	// Values that were read from text: they can be written as text.
+	// Values that were read from text can be written as text.
 	spaces := slices.Clone(n.Spaces)
 	for i := range spaces {
-		spaces[i].Was = "" // what it was called is no part of what it is
+		spaces[i].Was = "" // former names are not part of the content
 	}
 	b, _ := json.Marshal([]any{n.Name, n.Zone.Location().String(), n.Sites, n.Buildings, spaces, n.Doors, n.Devices})
 	return b
@@ -128,7 +130,7 @@ func (n *Network) Canonical() []byte {
 // Held is what held in [From, To).
 type Held[T any] struct {
 	Value    T
-	From, To time.Time // From is zero from the beginning, To where it holds still
+	From, To time.Time // From is zero from the beginning; To where it still holds
 }
 
 // At reports whether it held at an instant.
@@ -136,8 +138,8 @@ func (p *Held[T]) At(t time.Time) bool {
 	return !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To))
 }
 
-// Over follows through a history what each network says of some things: what
-// is the same in catalogues that follow each other held all along.
+// Over follows what each network of a history says of some things: what stays
+// the same in catalogues that follow each other is one stretch.
 func Over[K comparable, T any](h History, each func(*Network, func(K, T)), same func(a, b T) bool) map[K][]Held[T] {
 	return over(h.Versions(), each, same)
 }
@@ -166,7 +168,7 @@ func over[K comparable, T any](versions []version, each func(*Network, func(K, T
 	return all
 }
 
-// Placements are where every device hung, when: by device, then time.
+// Placements returns where every device hung and when, by device, then time.
 func Placements(h History) map[DeviceID][]Held[*Device] { return placements(h.Versions()) }
 
 func placements(versions []version) map[DeviceID][]Held[*Device] {
@@ -177,7 +179,8 @@ func placements(versions []version) map[DeviceID][]Held[*Device] {
 	}, sameDevice)
 }
 
-// Leads returns the spaces that the readers led into, when. What leads outside is not in it.
+// Leads returns the spaces that the readers led into and when. Readers that
+// lead outside are not in it.
 func Leads(h History) map[DeviceID][]Held[SpaceID] { return leads(h.Versions()) }
 
 func leads(versions []version) map[DeviceID][]Held[SpaceID] {
@@ -190,7 +193,8 @@ func leads(versions []version) map[DeviceID][]Held[SpaceID] {
 	}, equal[SpaceID])
 }
 
-// EverSpaces returns the ids of all spaces that ever were, those of the present first.
+// EverSpaces returns the ids of all spaces that ever were, the present ones
+// first.
 func EverSpaces(h History) []SpaceID {
 	var ids []SpaceID
 	seen := map[SpaceID]bool{}
@@ -205,8 +209,8 @@ func EverSpaces(h History) []SpaceID {
 	return ids
 }
 
-// Ever returns a network of everything that ever was, each thing as it was last:
-// what the past is told with. It is no building that anybody could walk through.
+// Ever returns a network of everything that ever was, each thing as it was
+// last. The past is shown with it; nobody could walk through such a building.
 func Ever(h History) *Network {
 	versions := h.Versions()
 	last := *versions[len(versions)-1].Value
@@ -238,7 +242,7 @@ func addNew[T any](have, more []T, id func(T) string) []T {
 	return have
 }
 
-// BillableOver returns the spans in which each space's hours were measured for bills.
+// BillableOver returns the spans in which each space's hours were billed.
 func BillableOver(h History) map[SpaceID][]Held[bool] {
 	return Over(h, func(n *Network, yield func(SpaceID, bool)) {
 		for _, id := range n.BillableSpaces() {
@@ -247,7 +251,7 @@ func BillableOver(h History) map[SpaceID][]Held[bool] {
 	}, equal[bool])
 }
 
-// EverBillable returns the spaces in which hours were ever measured for bills; never nil.
+// EverBillable returns the spaces in which hours were ever billed; never nil.
 func EverBillable(h History) []SpaceID {
 	list := []SpaceID{}
 	for _, v := range h.Versions() {

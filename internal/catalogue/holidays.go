@@ -31,7 +31,7 @@ func (s HolidaySet) Has(d Day) bool {
 	return ok
 }
 
-// Set lays out the holidays of the years [from, to].
+// Set computes the holidays of the years [from, to].
 func (h Holidays) Set(from, to int) HolidaySet {
 	days := append([]*cal.Holiday{}, fr.Holidays...)
 	if h == Moselle {
@@ -60,7 +60,7 @@ func (h *Holidays) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// holidayYears are the years laid out for every site of a network.
+// holidayYears are the years for which holidays are computed.
 const holidayFirst, holidayLast = 2000, 2080
 
 // Calendar is a site's opening hours and holidays, ready to be asked.
@@ -70,12 +70,13 @@ type Calendar struct {
 	Holidays HolidaySet
 }
 
-// Calendar lays out the site's holidays; call it once and keep it.
+// Calendar computes the site's calendar; call it once and keep it.
 func (n *Network) Calendar(s *Site) Calendar {
 	return Calendar{Zone: n.Zone, Opening: s.Opening, Holidays: s.Holidays.Set(holidayFirst, holidayLast)}
 }
 
-// Calendars keeps the calendars of the sites of several networks, each laid out once.
+// Calendars keeps the calendars of the sites of several networks, each computed
+// once.
 type Calendars map[siteIn]Calendar
 
 type siteIn struct {
@@ -94,7 +95,8 @@ func (c Calendars) Of(n *Network, id SiteID) Calendar {
 	return cal
 }
 
-// Open reports whether the site is open at t: in a window, on no holiday.
+// Open reports whether the site is open at t: in a window, and not on a
+// holiday.
 func (c Calendar) Open(t time.Time) bool {
 	l := c.Zone.At(t)
 	return !c.Holidays.Has(l.Day) && c.Opening.Contains(l.Day.Weekday(), l.Second)

@@ -14,7 +14,7 @@ func (i Instant) MarshalText() ([]byte, error) {
 	return i.UTC().AppendFormat(nil, InstantLayout), nil
 }
 
-// MarshalJSON writes the instant, hiding time.Time's own.
+// MarshalJSON writes the instant; it hides the method of time.Time.
 func (i Instant) MarshalJSON() ([]byte, error) {
 	return i.UTC().AppendFormat(nil, `"`+InstantLayout+`"`), nil
 }

@@ -1,5 +1,5 @@
-// Package mosquittotest runs a real Mosquitto for tests, where the
-// environment asks for it. It is no part of the service.
+// Package mosquittotest runs a real Mosquitto for tests, where the environment
+// asks for it. It is not part of the service.
 package mosquittotest
 
 import (
@@ -16,20 +16,22 @@ import (
 	"time"
 )
 
-// Variable is the environment variable with which tests run Mosquitto as well.
+// Variable is the environment variable that makes tests run Mosquitto too.
 const Variable = "TOTEM_TEST_MOSQUITTO"
 
 // Wanted reports whether Mosquitto is asked for; a test that does not run it says so.
 func Wanted() bool { return os.Getenv(Variable) != "" }
 
-// Server is a Mosquitto that can be stopped and started again with what it has saved.
+// Server is a Mosquitto that can be stopped and started again with what it has
+// saved.
 type Server struct {
 	Addr string
 	dir  string
 	cmd  *exec.Cmd
 }
 
-// Start starts a Mosquitto of its own with further settings; it is killed when the test ends.
+// Start starts a Mosquitto with additional settings; it is killed when the test
+// ends.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -49,7 +51,8 @@ func Start(t testing.TB, settings ...string) *Server {
 	return m
 }
 
-// StartConfig starts a Mosquitto with a whole configuration, which listens at addr.
+// StartConfig starts a Mosquitto with a complete configuration, which listens
+// at addr.
 func StartConfig(t testing.TB, addr, config string) *Server {
 	t.Helper()
 	m := &Server{dir: t.TempDir(), Addr: addr}
@@ -73,7 +76,7 @@ func (m *Server) Restart(t testing.TB) {
 	if err != nil {
 		path = "/usr/sbin/mosquitto"
 		if _, err := os.Stat(path); err != nil {
-			t.Fatalf("%s is set and there is no mosquitto: %v", Variable, err)
+			t.Fatalf("%s is set, but there is no mosquitto: %v", Variable, err)
 		}
 	}
 	m.cmd = exec.Command(path, "-v", "-c", filepath.Join(m.dir, "mosquitto.conf"))
@@ -106,7 +109,7 @@ func (m *Server) Restart(t testing.TB) {
 	}
 }
 
-// Stop ends it: SIGTERM lets it save what it holds, SIGKILL does not.
+// Stop ends it: SIGTERM lets it save its state, SIGKILL does not.
 func (m *Server) Stop(signal syscall.Signal) {
 	_ = m.cmd.Process.Signal(signal)
 	_ = m.cmd.Wait()
