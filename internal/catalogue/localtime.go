@@ -43,14 +43,14 @@ func (d *Day) UnmarshalText(b []byte) (err error) {
 // Weekday returns the day of the week.
 func (d Day) Weekday() time.Weekday { return time.Weekday(((int(d)+4)%7 + 7) % 7) }
 
-// Local is an instant on a site's clock: the day and the second shown on it
-// (0–86399, also on days of 23 or 25 hours).
+// Local is an instant on a site's clock: the day and the second that the clock
+// shows (0–86399, also on days of 23 or 25 hours).
 type Local struct {
 	Day    Day
 	Second int32
 }
 
-// Zone is a time zone whose changes are laid out beforehand, so that an
+// Zone is a time zone whose clock changes are computed in advance, so that an
 // instant becomes local time in nanoseconds and without allocation.
 type Zone struct {
 	loc     *time.Location
@@ -58,7 +58,8 @@ type Zone struct {
 	offsets []int64 // seconds east of UTC
 }
 
-// zoneYears are the years whose clock changes are laid out; outside them time.Location is asked.
+// zoneYears are the years whose clock changes are computed; outside them
+// time.Location is asked.
 const zoneFirst, zoneLast = 1990, 2100
 
 // LoadZone loads a zone by its IANA name.
@@ -70,7 +71,7 @@ func LoadZone(name string) (*Zone, error) {
 	return NewZone(loc), nil
 }
 
-// NewZone lays out the clock changes of loc.
+// NewZone computes the clock changes of loc.
 func NewZone(loc *time.Location) *Zone {
 	z := &Zone{loc: loc}
 	t := time.Date(zoneFirst, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -83,7 +84,8 @@ func NewZone(loc *time.Location) *Zone {
 			return z
 		}
 		// Years computed from a rule have bounds at their ends too, where the
-		// offset does not change; a leap year's may not even lie ahead.
+		// offset does not change; in a leap year the bound may not even lie
+		// ahead.
 		if !next.After(t) {
 			t = t.Add(24 * time.Hour)
 			continue
@@ -95,7 +97,7 @@ func NewZone(loc *time.Location) *Zone {
 	}
 }
 
-// Location returns the zone for package time.
+// Location returns the zone as package time knows it.
 func (z *Zone) Location() *time.Location { return z.loc }
 
 // String returns the IANA name.
@@ -129,9 +131,9 @@ func (z *Zone) AtUnix(unix int64) Local {
 func (z *Zone) Start(d Day) time.Time { return z.Instant(d, 0) }
 
 // Instant returns the instant at which the clock shows the second of the day.
-// Of two such instants (clocks going back) it is the first; where there is
-// none (clocks going forward) the change itself. second may be 86400: the
-// next day's start.
+// Of two such instants (clocks going back) it is the first; where there is none
+// (clocks going forward) it is the change itself. second may be 86400: the next
+// day's start.
 func (z *Zone) Instant(d Day, second int) time.Time {
 	wall := int64(d)*86400 + int64(second)
 	// Earlier offset first: clocks that go back show a time twice.

@@ -9,14 +9,14 @@ import (
 	"github.com/lorntech/totem/internal/dated"
 )
 
-// Names are what renamed spaces were called. A space that is renamed stays the
-// space that it was: its past is told under its present name.
+// Names holds the former names of renamed spaces. A renamed space stays the
+// space that it was: its past is shown under its present name.
 type Names struct {
 	present map[SpaceID]SpaceID // by each former name
 	first   map[SpaceID]SpaceID // by each present name that is not the first
 }
 
-// PresentName returns what a space is called now that had an id once.
+// PresentName returns the present name of a space that once had an id.
 func (n *Network) PresentName(id SpaceID) SpaceID {
 	if n.names != nil {
 		if is, renamed := n.names.present[id]; renamed {
@@ -37,7 +37,7 @@ func (n *Network) FormerNames() (list []SpaceID) {
 	return list
 }
 
-// FirstName returns what a space was called at first: it stands for the space, however
+// FirstName returns the first name of a space. It identifies the space, however
 // often it is renamed.
 func (n *Network) FirstName(id SpaceID) SpaceID {
 	if n.names != nil {
@@ -48,7 +48,7 @@ func (n *Network) FirstName(id SpaceID) SpaceID {
 	return id
 }
 
-// with returns what spaces are called once some are renamed, old name to new.
+// with returns the names after some spaces are renamed, old name to new.
 func (n *Names) with(renamed map[SpaceID]SpaceID) *Names {
 	next := &Names{map[SpaceID]SpaceID{}, map[SpaceID]SpaceID{}}
 	if n != nil {
@@ -66,7 +66,7 @@ func (n *Names) with(renamed map[SpaceID]SpaceID) *Names {
 			}
 		}
 		next.present[old] = now
-		delete(next.present, now) // it takes a former name back
+		delete(next.present, now) // the space takes a former name back
 		if next.first[now] = first; first == now {
 			delete(next.first, now)
 		}
@@ -74,7 +74,8 @@ func (n *Names) with(renamed map[SpaceID]SpaceID) *Names {
 	return next
 }
 
-// renames returns the spaces that one network has under another id than one before it.
+// renames returns the spaces that have another id in a network than in the one
+// before it.
 func renames(before, after *Network) map[SpaceID]SpaceID {
 	list := map[SpaceID]SpaceID{}
 	for _, sp := range after.Spaces {
@@ -108,16 +109,16 @@ func (n *Network) renamed(names map[SpaceID]SpaceID) *Network {
 	return New(next)
 }
 
-// Chronicle is every catalogue that a service was told.
+// Chronicle is every catalogue that was recorded for a service.
 type Chronicle struct {
-	// Recorded is each as it was told; Told the same in the names that spaces
-	// have now: what the past is reckoned with.
+	// Recorded has each catalogue as it was recorded; Told has them with the
+	// present names of spaces: the past is computed with Told.
 	Recorded, Told History
 
 	names *Names
 }
 
-// Unchanged returns the chronicle of a network that was never otherwise.
+// Unchanged returns the chronicle of a network that never changed.
 func Unchanged(n *Network) Chronicle { return first(n, time.Time{}) }
 
 func first(n *Network, at time.Time) Chronicle {
@@ -127,12 +128,12 @@ func first(n *Network, at time.Time) Chronicle {
 
 // Change is what a catalogue changes in a chronicle.
 type Change struct {
-	Before, After Chronicle           // Before in the names of After
+	Before, After Chronicle           // Before with the names of After
 	Renamed       map[SpaceID]SpaceID // old name to new
 }
 
-// Put adds a catalogue that holds from since until now: those that were to hold
-// after since are gone by it. An error names the file, the line and the field.
+// Put adds a catalogue that holds from since on: those that held after since
+// are replaced by it. An error names the file, the line and the field.
 func (c Chronicle) Put(since, at time.Time, n *Network) (Change, error) {
 	last := c.Recorded.Last()
 	if last == nil {
@@ -171,7 +172,7 @@ func (c Chronicle) Put(since, at time.Time, n *Network) (Change, error) {
 	return out, nil
 }
 
-// held reports whether a space of this id is in any catalogue that held once.
+// held reports whether a space with this id is in any catalogue that held once.
 func (c Chronicle) held(id SpaceID) bool {
 	return slices.ContainsFunc(c.Recorded.Versions(), func(v version) bool { return (*v.Value).Space(id) != nil })
 }
@@ -205,16 +206,16 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 		old, isRenamed := came[sp.ID]
 		switch {
 		case was && (!isRenamed || old != present):
-			fail(sp.ID, "id", "%q is what %s was called: what is measured would be mixed up; say was: %s where it takes the name back", string(sp.ID), present, present)
+			fail(sp.ID, "id", "%q is a former name of %s: measurements would be mixed up; add was: %s if the space takes the name back", string(sp.ID), present, present)
 		case isRenamed && !was && c.held(sp.ID):
-			fail(sp.ID, "id", "%q was another space: a renamed one needs an id that none had", string(sp.ID))
+			fail(sp.ID, "id", "%q was another space: a renamed space needs an id that no space had", string(sp.ID))
 		}
 	}
 	return report("", faults)
 }
 
-// wasWithoutEffect says why a space's was: means nothing; empty: it means
-// something, or is old news.
+// wasWithoutEffect returns why a space's was: has no effect; empty: it has one,
+// or was taken into account earlier.
 func (c Chronicle) wasWithoutEffect(last *Network, sp *Space, renamed bool) string {
 	if sp.Was == "" || renamed || c.names != nil && c.names.present[sp.Was] == sp.ID {
 		return ""
@@ -222,9 +223,9 @@ func (c Chronicle) wasWithoutEffect(last *Network, sp *Space, renamed bool) stri
 	was := string(sp.Was)
 	switch {
 	case last.Space(sp.ID) != nil && last.Space(sp.Was) != nil:
-		return fmt.Sprintf("%q cannot become %q, which is there already: a renamed space needs an id that none had", was, string(sp.ID))
+		return fmt.Sprintf("%q cannot become %q, which exists already: a renamed space needs an id that no space had", was, string(sp.ID))
 	case last.Space(sp.ID) != nil && c.held(sp.Was):
-		return fmt.Sprintf("%q is told too late: %q is there already, as another space; put the catalogue of before in force from then on (--since), and this one after it", was, string(sp.ID))
+		return fmt.Sprintf("%q comes too late: %q already exists as another space; put the former catalogue in force from that time on (--since), and then this one", was, string(sp.ID))
 	}
 	return fmt.Sprintf("the catalogue before has no space %q", was)
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// object is a mapping of the file whose fields are asked for by name; every
-// answer that is missing or of the wrong kind is a fault of the document, and
-// the answer is then the zero value.
+// object is a mapping of the file whose fields are read by name. A field that
+// is missing or of the wrong kind is a fault of the document, and the zero
+// value is returned.
 type object struct {
 	doc    *document
 	path   string // "spaces[3]"; empty: the file
@@ -23,10 +23,11 @@ type object struct {
 type field struct {
 	line   int
 	node   ast.Node // nil: null
-	broken bool     // told already
+	broken bool     // reported already
 }
 
-// object reads a mapping; nil after a fault. what is "a space", known its fields.
+// object reads a mapping; nil after a fault. what is "a space", known are its
+// fields.
 func (d *document) object(n ast.Node, path, what string, known []string) *object {
 	at := path
 	if at == "" {
@@ -42,7 +43,7 @@ func (d *document) object(n ast.Node, path, what string, known []string) *object
 	case *ast.MappingValueNode:
 		pairs = []*ast.MappingValueNode{v}
 	default:
-		d.fail(lineOf(n, 1), at, "is no mapping; %s has %s", what, strings.Join(known, " "))
+		d.fail(lineOf(n, 1), at, "is not a mapping; %s has %s", what, strings.Join(known, " "))
 		return nil
 	}
 	o := &object{doc: d, path: path, line: lineOf(n, 1), fields: map[string]field{}}
@@ -79,7 +80,7 @@ func keyText(k ast.MapKeyNode) string {
 	return printable(oneLine(k.String()))
 }
 
-// printable keeps a report on one line, whatever the file holds.
+// printable keeps a message on one line, whatever the file contains.
 func printable(s string) string {
 	if strings.ContainsFunc(s, unicode.IsControl) || s == "" {
 		return strconv.Quote(s)
@@ -87,7 +88,7 @@ func printable(s string) string {
 	return s
 }
 
-// at names a field of the object.
+// at returns the path of a field of the object.
 func (o *object) at(name string) string {
 	if o.path == "" {
 		return name
@@ -95,7 +96,8 @@ func (o *object) at(name string) string {
 	return o.path + "." + name
 }
 
-// lineOf returns where a field's value begins, or the object if there is none.
+// lineOf returns the line of a field's value, or of the object if there is
+// none.
 func (o *object) lineOf(name string) int {
 	if f, ok := o.fields[name]; ok {
 		return f.line
@@ -111,7 +113,8 @@ func (o *object) fail(name, format string, args ...any) {
 // has reports whether the field is there and not null.
 func (o *object) has(name string) bool { return o.fields[name].node != nil }
 
-// require reports whether the field is there, and reports it where it is not.
+// require reports whether the field is there, and records a fault where it is
+// not.
 func (o *object) require(name string) bool {
 	if o.has(name) {
 		return true
@@ -130,15 +133,15 @@ func (o *object) text(name string) string {
 	return o.optional(name)
 }
 
-// optional reads a text that may be missing. A number is taken as it is
-// written: room 101 is called "101".
+// optional reads a text that may be missing. A number is taken as written: room
+// 101 is called "101".
 func (o *object) optional(name string) string {
 	if !o.has(name) {
 		return ""
 	}
 	s, ok := scalarText(o.fields[name].node)
 	if !ok {
-		o.fail(name, "is no text")
+		o.fail(name, "is not a text")
 		return ""
 	}
 	if strings.TrimSpace(s) == "" {
@@ -146,7 +149,7 @@ func (o *object) optional(name string) string {
 		return ""
 	}
 	if strings.ContainsFunc(s, unicode.IsControl) {
-		o.fail(name, "holds a line break or another control character")
+		o.fail(name, "contains a line break or another control character")
 		return ""
 	}
 	return s
@@ -191,7 +194,7 @@ func (o *object) wholeOr(name string, least, most, missing int) int {
 	}
 	switch {
 	case !ok:
-		o.fail(name, "is no whole number")
+		o.fail(name, "is not a whole number")
 	case v < int64(least):
 		o.fail(name, "is less than %d", least)
 	case v > int64(most):
@@ -202,7 +205,7 @@ func (o *object) wholeOr(name string, least, most, missing int) int {
 	return missing
 }
 
-// positive reads a required number greater than 0, at most most.
+// positive reads a required number greater than 0 and not above most.
 func (o *object) positive(name string, most float64) float64 {
 	if !o.require(name) {
 		return 0
@@ -214,12 +217,12 @@ func (o *object) positive(name string, most float64) float64 {
 	case *ast.FloatNode:
 		v = n.Value
 	default:
-		o.fail(name, "is no number")
+		o.fail(name, "is not a number")
 		return 0
 	}
 	switch {
 	case v <= 0:
-		o.fail(name, "is not more than 0")
+		o.fail(name, "must be more than 0")
 	case v > most:
 		o.fail(name, "is more than %.0f", most)
 	default:
@@ -235,7 +238,7 @@ func (o *object) flag(name string) bool {
 	}
 	b, ok := o.fields[name].node.(*ast.BoolNode)
 	if !ok {
-		o.fail(name, "is neither true nor false")
+		o.fail(name, "must be true or false")
 		return false
 	}
 	return b.Value
@@ -248,20 +251,20 @@ func (o *object) list(name string) []ast.Node {
 	}
 	s, ok := o.fields[name].node.(*ast.SequenceNode)
 	if !ok {
-		o.fail(name, "is no list")
+		o.fail(name, "is not a list")
 		return nil
 	}
 	return s.Values
 }
 
-// texts reads a mapping of texts, in which any name may stand.
+// texts reads a mapping of texts with any names.
 func (o *object) texts(name string) map[string]string {
 	if !o.has(name) {
 		return nil
 	}
 	m, ok := o.fields[name].node.(*ast.MappingNode)
 	if !ok {
-		o.fail(name, "is no mapping of names to texts")
+		o.fail(name, "is not a mapping of names to texts")
 		return nil
 	}
 	texts := map[string]string{}
@@ -273,7 +276,7 @@ func (o *object) texts(name string) map[string]string {
 			s, ok = strconv.FormatBool(b.Value), true
 		}
 		if !ok && v != nil {
-			o.doc.fail(lineOf(p.Key, o.line), o.at(name+"."+key), "is no text")
+			o.doc.fail(lineOf(p.Key, o.line), o.at(name+"."+key), "is not a text")
 		}
 		texts[key] = s
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Parse reads a catalogue file (rules 13.2). file is its name in errors, which
-// are *Error joined (at most 20, the first by line): all that is wrong is
-// told at once, and no network is returned unless nothing is.
+// Parse parses a catalogue file (rules 13.2). file is its name in errors, which
+// are *Error joined (at most 20, in the order of lines). All faults are
+// reported at once, and a network is returned only where there is none.
 func Parse(file string, data []byte) (*Network, error) {
 	d := &document{file: file, anchors: map[string]ast.Node{}}
 	root := d.root(data, []string{"network", "timezone", "sites", "buildings", "spaces", "doors", "devices"})
@@ -32,7 +32,7 @@ func Parse(file string, data []byte) (*Network, error) {
 	return n, nil
 }
 
-// source is a network with the place of each of its parts in the file.
+// source is a network with the position of each of its parts in the file.
 type source struct {
 	doc *document
 	net Network
@@ -40,7 +40,8 @@ type source struct {
 	sites, buildings, spaces, doors, devices []*object // as in net
 }
 
-// What a number of the catalogue may be at most: beyond lies a slip of the pen.
+// The largest numbers that a catalogue may contain: anything larger is a typing
+// error.
 const (
 	deepest, highest = -20, 200
 	maxCapacity      = 100_000
@@ -54,16 +55,16 @@ func zone(root *object) *Zone {
 	if name == "" {
 		return NewZone(time.UTC)
 	}
-	// "Local" would be this machine's zone, whatever that is.
+	// "Local" would be this machine's zone, whatever it is.
 	z, err := LoadZone(name)
 	if err != nil || name == "Local" {
-		root.fail("timezone", "no time zone %q; one is Europe/Paris", name)
+		root.fail("timezone", "%q is not a time zone like Europe/Paris", name)
 		return NewZone(time.UTC)
 	}
 	return z
 }
 
-// read lays out all the parts as they are written.
+// read parses all parts in the order in which they are written.
 func (s *source) read(root *object) {
 	s.sites = each(root, "sites", "a site", []string{"id", "name", "city", "holidays", "opening"}, func(o *object) {
 		s.net.Sites = append(s.net.Sites, Site{ID: SiteID(o.text("id")), Name: o.text("name"), City: o.text("city"),
@@ -87,7 +88,7 @@ func (s *source) read(root *object) {
 	})
 }
 
-// each reads the list's mappings and answers them; what is no mapping is left out.
+// each parses the mappings of a list; anything else in it is left out.
 func each(root *object, list, what string, known []string, read func(*object)) []*object {
 	var objects []*object
 	for i, n := range root.list(list) {
@@ -128,7 +129,7 @@ func device(o *object) Device {
 	}
 }
 
-// opening reads the weekly windows; two of one day may not overlap, or their
+// opening reads the weekly windows; two of one day must not overlap, or their
 // hours would count twice.
 func opening(o *object) Week {
 	var week Week
@@ -165,7 +166,7 @@ func days(w *object) []Weekday {
 	}
 	nodes := w.list("days")
 	if len(nodes) == 0 {
-		w.fail("days", "names no day")
+		w.fail("days", "names no weekday")
 	}
 	var list []Weekday
 	seen := map[Weekday]bool{}
@@ -174,7 +175,7 @@ func days(w *object) []Weekday {
 		text, ok := scalarText(n)
 		var d Weekday
 		if err := d.UnmarshalText([]byte(text)); !ok || err != nil {
-			w.doc.fail(lineOf(n, w.line), field, "%q is no day: mon tue wed thu fri sat sun", text)
+			w.doc.fail(lineOf(n, w.line), field, "%q is not a weekday: mon tue wed thu fri sat sun", text)
 			continue
 		}
 		if seen[d] {
@@ -194,7 +195,7 @@ func minute(w *object, name string) Minute {
 	}
 	m, err := ParseMinute(s)
 	if err != nil {
-		w.fail(name, "%q is no time of day like 08:00", s)
+		w.fail(name, "%q is not a time of day like 08:00", s)
 		delete(w.fields, name)
 	}
 	return m

@@ -1,14 +1,14 @@
 package catalogue
 
-// SummaryRow is one site's row of `totem catalogue check`.
+// SummaryRow is one site's row in the output of `totem catalogue check`.
 type SummaryRow struct {
 	Site       SiteID
 	Buildings  int
 	Spaces     int
 	Doors      int
 	Devices    int
-	AreaM2     float64 // of all spaces
-	LettableM2 float64 // of those with a rent
+	AreaM2     float64 // area of all spaces
+	LettableM2 float64 // area of spaces with a rent
 }
 
 // Summary counts what each site has, in the catalogue's order.

@@ -67,10 +67,10 @@ type Window struct {
 	To   Minute    `json:"to" pattern:"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" patternDescription:"a time of day like 08:00" required:"true"`
 }
 
-// Check says what is wrong with a window, naming the field relative to it.
+// Check returns what is wrong with a window, naming the field relative to it.
 func (w Window) Check() (field string, err error) {
 	if len(w.Days) == 0 {
-		return "days", fmt.Errorf("names no day")
+		return "days", fmt.Errorf("names no weekday")
 	}
 	if w.To <= w.From {
 		return "to", fmt.Errorf("%s is not after %s", w.To, w.From)

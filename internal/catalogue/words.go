@@ -18,13 +18,14 @@ func pick[T ~string](o *object, name string, known []T) T {
 	}
 	hint := suggestion(s, words)
 	if hint == "" {
-		hint = ": it is one of " + strings.Join(words, " ")
+		hint = ": it must be one of " + strings.Join(words, " ")
 	}
-	o.fail(name, "%q is not known%s", s, hint)
+	o.fail(name, "%q is unknown%s", s, hint)
 	return ""
 }
 
-// suggestion is `; did you mean "…"?` where a known word is at most two slips away.
+// suggestion returns `; did you mean "…"?` where a known word differs in at
+// most two letters.
 func suggestion(word string, known []string) string {
 	best, slips := "", 3
 	for _, k := range known {
@@ -38,8 +39,8 @@ func suggestion(word string, known []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// distance counts the slips (Levenshtein) between two words, or answers limit
-// where there are at least so many.
+// distance returns the number of changed letters (Levenshtein) between two
+// words, or limit where there are at least so many.
 func distance(a, b string, limit int) int {
 	if d := len(a) - len(b); d >= limit || -d >= limit {
 		return limit

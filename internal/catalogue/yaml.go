@@ -11,11 +11,11 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxFile bounds a catalogue file, in bytes: 50 times LORnTECH's.
+// maxFile limits the size of a catalogue file, in bytes: 50 times LORnTECH's.
 const maxFile = 4 << 20
 
-// document is a YAML file being read: it gathers all that is wrong with it,
-// so that the operator sees it at once.
+// document is a YAML file being read. It collects all faults, so that the
+// operator sees them at once.
 type document struct {
 	file    string
 	faults  []*Error
@@ -26,13 +26,13 @@ func (d *document) fail(line int, field, format string, args ...any) {
 	d.faults = append(d.faults, &Error{File: d.file, Line: max(line, 1), Field: field, Msg: fmt.Sprintf(format, args...)})
 }
 
-// root parses the text and returns its one mapping; nil after a fault.
+// root parses the text and returns its only mapping; nil after a fault.
 func (d *document) root(data []byte, known []string) *object {
 	if len(data) > maxFile {
 		d.fail(1, "syntax", "the file is larger than %d bytes", maxFile)
 		return nil
 	}
-	// With Windows' line ends the library miscounts lines after comments.
+	// With Windows' line ends the library counts lines wrongly after comments.
 	text := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
 	if line, ok := invalidText(text); !ok {
 		d.fail(line, "syntax", "the text is not valid UTF-8")
@@ -47,7 +47,7 @@ func (d *document) root(data []byte, known []string) *object {
 	case err != nil:
 		d.fail(line, "syntax", "%s", err)
 	case len(file.Docs) > 1:
-		d.fail(lineOf(file.Docs[1].Body, 1), "syntax", "a second document: a catalogue is one")
+		d.fail(lineOf(file.Docs[1].Body, 1), "syntax", "the file must contain only one document")
 	case len(file.Docs) == 0 || file.Docs[0].Body == nil || isNull(file.Docs[0].Body):
 		d.fail(1, "syntax", "the file is empty")
 	default:
@@ -83,8 +83,8 @@ func invalidText(s string) (line int, ok bool) {
 	return line, false
 }
 
-// parseYAML answers a fault's line and first words. The library may panic on
-// broken text; that is a fault of the text like any other.
+// parseYAML returns the line and the first words of a syntax error. The library
+// may panic on broken text; that is treated as a syntax error like any other.
 func parseYAML(text string) (file *ast.File, line int, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -130,7 +130,7 @@ func lineOf(n ast.Node, otherwise int) int {
 
 // resolve follows anchors and aliases; nil after a fault.
 func (d *document) resolve(n ast.Node, field string) ast.Node {
-	const hops = 8 // an alias may name an alias, but not for ever
+	const hops = 8 // an alias may refer to an alias, but not without end
 	for range hops {
 		switch v := n.(type) {
 		case *ast.AnchorNode:
@@ -143,12 +143,12 @@ func (d *document) resolve(n ast.Node, field string) ast.Node {
 			}
 			n = target
 		case *ast.TagNode:
-			d.fail(lineOf(v, 1), field, "tags like !!str are not read")
+			d.fail(lineOf(v, 1), field, "tags like !!str are not supported")
 			return nil
 		default:
 			return n
 		}
 	}
-	d.fail(lineOf(n, 1), field, "an alias that leads to itself")
+	d.fail(lineOf(n, 1), field, "an alias refers to itself")
 	return nil
 }

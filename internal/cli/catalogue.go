@@ -7,7 +7,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Changed says what another catalogue changes.
+// Changed describes what another catalogue changes.
 type Changed struct {
 	N                              int
 	Since                          catalogue.Instant
@@ -15,8 +15,8 @@ type Changed struct {
 	Unchanged                      bool
 }
 
-// ApplyCatalogue puts a catalogue in force in the service, or with dry says
-// what it would change. The body is the API's.
+// ApplyCatalogue puts a catalogue in force in the service or, with dry, returns
+// what it would change. body is the API's request body.
 func (c Client) ApplyCatalogue(ctx context.Context, body any, dry bool) (out Changed, err error) {
 	path := "/v1/catalogue"
 	if dry {

@@ -1,6 +1,10 @@
-// Package terminal shows in a terminal what the API answers: what was used,
-// how full a space was, what arrives on the broker. It asks a running service
-// over HTTP, and draws with characters.
+// Package cli shows the API's answers in a terminal: what was used, how full a
+// space was, what arrives on the broker. It asks a running service over HTTP,
+// and draws with characters:
+//
+//	err := client.Usage(ctx, os.Stdout, cli.UsageQuery{By: "site"})
+//
+// Parsing flags is left to cmd/totem.
 package cli
 
 import (
@@ -17,13 +21,13 @@ import (
 	"time"
 )
 
-// Client asks a service's API.
+// Client sends requests to a service's API.
 type Client struct {
-	URL   string // of the service, as http://127.0.0.1:8080
+	URL   string // URL of the service, as http://127.0.0.1:8080
 	Token string
 }
 
-// page is one stretch of a list.
+// page is one page of a list.
 type page[T any] struct {
 	Items []T
 	Next  *string
@@ -49,7 +53,8 @@ func (c Client) get(ctx context.Context, path string, q url.Values, into any) er
 	return decode(resp, into)
 }
 
-// send sends a JSON body and decodes the answer; into nil where there is none.
+// send sends a JSON body and decodes the answer; v may be nil where there is
+// none.
 func (c Client) send(ctx context.Context, method, path string, body, into any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -100,25 +105,25 @@ func (c Client) ask(req *http.Request) (*http.Response, error) {
 		if errors.As(err, &u) {
 			err = u.Err
 		}
-		return nil, fmt.Errorf("no service answers at %s (--url; is totem serve or totem demo running?): %w", c.URL, err)
+		return nil, fmt.Errorf("no service answers at %s (see --url; is totem serve or totem demo running?): %w", c.URL, err)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil
 	}
 	defer resp.Body.Close()
 	p := &Refused{Status: resp.Status}
-	_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(p) // whatever it says is shown
+	_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(p) // the answer is shown whatever it contains
 	return nil, p
 }
 
-// Refused is what a service answers where it does not do as asked.
+// Refused is a service's answer where it does not do what was asked.
 type Refused struct {
 	Status string `json:"-"`
 	Detail string
 	Errors []struct{ Field, Location, Message string }
 }
 
-// Error says it in one line.
+// Error returns the refusal on one line.
 func (r *Refused) Error() string {
 	msg := r.Status + ": " + r.Detail
 	for _, e := range r.Errors {
@@ -127,7 +132,7 @@ func (r *Refused) Error() string {
 	return msg
 }
 
-// List asks for all pages of a list.
+// List fetches all pages of a list.
 func List[T any](ctx context.Context, c Client, path string, q url.Values) ([]T, error) {
 	var all []T
 	q.Set("limit", "1000")
@@ -143,7 +148,7 @@ func List[T any](ctx context.Context, c Client, path string, q url.Values) ([]T,
 	}
 }
 
-// Copy copies an answer of a type as the API writes it.
+// Copy copies an answer of a media type as the API writes it.
 func (c Client) Copy(ctx context.Context, w io.Writer, path string, q url.Values, accept string) error {
 	resp, err := c.do(ctx, path, q, accept)
 	if err != nil {
@@ -154,7 +159,8 @@ func (c Client) Copy(ctx context.Context, w io.Writer, path string, q url.Values
 	return err
 }
 
-// stream calls yield with each event of a stream of server-sent events, until it ends.
+// stream calls yield with each event of a stream of server-sent events, until
+// it ends.
 func stream[T any](ctx context.Context, c Client, path string, q url.Values, yield func(T) error) error {
 	resp, err := c.do(ctx, path, q, "")
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// HoursPath is where the API answers with measured hours.
+// HoursPath is the API's path of measured hours.
 const HoursPath = "/v1/hours"
 
 type hoursRow struct {
@@ -22,13 +22,13 @@ type hoursRow struct {
 	Inferred  int64 `json:"inferred_seconds"`
 }
 
-// Hours shows the measured hours of a month, and their sum.
+// Hours prints the measured hours of a month, and their sum.
 func Hours(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	list, err := List[hoursRow](ctx, c, HoursPath, q)
 	if err != nil {
 		return err
 	}
-	var names []string // of the columns before the figures
+	var names []string // columns before the figures
 	for _, name := range []string{"tenant", "member", "day"} {
 		if names = append(names, "<"+name); name == q.Get("by") {
 			break
@@ -108,7 +108,7 @@ type explainedRead struct {
 	Offline   bool
 }
 
-// Explain shows how a member's day came about, down to the badges.
+// Explain prints how a member's day was computed, down to the badges.
 func Explain(ctx context.Context, c Client, w io.Writer, member, day, known string, zone *time.Location) error {
 	var e explained
 	q := url.Values{"member": {member}, "day": {day}}
@@ -119,7 +119,7 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day, known stri
 		return err
 	}
 	fmt.Fprintf(w, "%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n", member, day, clock(e.Measured), clock(e.Corrected), clock(e.Unleased), clock(e.Inferred))
-	at := func(t time.Time) string { // its date where it is another
+	at := func(t time.Time) string { // with its date where it is another day
 		if t = t.In(zone); t.Format(time.DateOnly) != day {
 			return t.Format("2006-01-02 15:04:05.000")
 		}
@@ -134,7 +134,7 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day, known stri
 		}
 		fmt.Fprintf(w, "\n%s  %s – %s  %s, visit %s\n", v.Space, at(v.From), to, ended, v.ID)
 		if v.First == nil {
-			fmt.Fprintln(w, "  no badge: they are kept for three months, and shown to those who may know of the door")
+			fmt.Fprintln(w, "  no badge to show: badges are kept for three months, and shown only to those who may see the door")
 		}
 		v.First.show(w, "began", at, zone)
 		v.Last.show(w, "ended", at, zone)
@@ -142,11 +142,11 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day, known stri
 			fmt.Fprintf(w, "  corrected to %s – %s by %s: %s\n", at(x.From), at(x.To), x.Author, x.Reason)
 		}
 		if len(v.Counted.Parts) == 0 {
-			fmt.Fprintln(w, "  counts nothing of its own: it lies below a coworking, whose time it is, or after the cap")
+			fmt.Fprintln(w, "  counts nothing: the space belongs to a coworking that counts, or the time is beyond the cap")
 		}
 		for _, x := range v.Counted.Parts {
 			if x.Lease == nil {
-				fmt.Fprintf(w, "  %s – %s is covered by no lease: never billed\n", at(x.From), at(x.To))
+				fmt.Fprintf(w, "  %s – %s is not covered by a lease and is never billed\n", at(x.From), at(x.To))
 			} else {
 				fmt.Fprintf(w, "  counts %s – %s for %s\n", at(x.From), at(x.To), *x.Lease)
 			}
@@ -170,7 +170,7 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day, known stri
 	return nil
 }
 
-// minutes names a rounding: 0 is to the next minute.
+// minutes names a rounding; 0 is to the next minute.
 func minutes(n int) string {
 	if n <= 1 {
 		return "the next minute"
@@ -178,10 +178,11 @@ func minutes(n int) string {
 	return fmt.Sprintf("%d min", n)
 }
 
-// endings say how visits ended, and what was inferred.
+// endings name how visits ended; all but badge are inferred.
 var endings = map[string]string{"badge": "badged out", "elsewhere": "end inferred: seen elsewhere", "closing": "end inferred: closing time", "max": "end inferred: 16 hours"}
 
-// late is how long after its badge a read has come for it to be told.
+// late is how long after its badge a read must arrive for the delay to be
+// shown.
 const late = 10 * time.Second
 
 func (r *explainedRead) show(w io.Writer, word string, at func(time.Time) string, zone *time.Location) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// OccupancyQuery is what totem occupancy asks.
+// OccupancyQuery holds the parameters of totem occupancy.
 type OccupancyQuery struct {
 	Space, Every string
 	From, To     time.Time
@@ -22,7 +22,7 @@ func (q OccupancyQuery) Values() url.Values {
 	return v
 }
 
-// OccupancyPath is where the API answers it.
+// OccupancyPath is the API's path of occupancy.
 const OccupancyPath = "/v1/occupancy"
 
 type bucket struct {
@@ -34,7 +34,7 @@ type bucket struct {
 }
 
 // Occupancy draws a space's series: how many people were there on average and
-// at most, in the part of each bucket that is known.
+// at most, in the known part of each bucket.
 func Occupancy(ctx context.Context, c Client, w io.Writer, q OccupancyQuery) error {
 	list, err := List[bucket](ctx, c, OccupancyPath, q.Values())
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// CalibrationPath is where the API answers with suggested rents.
+// CalibrationPath is the API's path of suggested rents.
 const CalibrationPath = "/v1/calibration"
 
 type calibrated struct {
@@ -48,7 +48,7 @@ type calibration struct {
 	}
 }
 
-// Rents shows what rents the use of spaces suggests, in euros for a m² and
+// Rents prints what rents the use of spaces suggests, in euros per m² and
 // month, and the income over the period: by space, kind or site.
 func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	q.Set("limit", "1000")
@@ -59,7 +59,7 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	var t *table
 	groups := map[string][]calibratedGroup{"kind": r.Kinds, "site": r.Sites}[q.Get("by")]
 	if groups != nil {
-		t = newTable("<"+q.Get("by"), "spaces", "known too little", "median use", "mean rent", "suggested", "income", "would be", "change")
+		t = newTable("<"+q.Get("by"), "spaces", "too little known", "median use", "mean rent", "suggested", "income", "would be", "change")
 		for _, g := range groups {
 			t.row(g.Key, fmt.Sprint(g.Spaces), fmt.Sprint(g.Insufficient), percent(g.MedianUse), decimal(g.MeanRent/100), decimal(g.MeanWould/100), euros(g.Income), euros(g.Would), signed(g.Change))
 		}
@@ -82,7 +82,7 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	if err := t.write(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nRents in € a m² and month; income in € over the period, %.2f months, were all let.", r.Months)
+	fmt.Fprintf(w, "\nRents in € per m² and month; income in € over the period of %.2f months, if everything were let.", r.Months)
 	if r.ILAT != nil {
 		fmt.Fprintf(w, " ILAT %s to %s: %s.", r.ILAT.From, r.ILAT.To, signed(&r.ILAT.Change))
 	}
@@ -92,7 +92,7 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 
 func decimal(x float64) string { return fmt.Sprintf("%.2f", x) }
 
-// signed writes a part as a change in percent.
+// signed writes a fraction as a change in percent.
 func signed(x *float64) string {
 	if x == nil {
 		return ""
@@ -108,7 +108,8 @@ type offered struct {
 	Utilisation *float64
 }
 
-// Charter shows what of the charter each site offers, the sites side by side.
+// Charter prints which spaces of the charter each site offers, the sites side
+// by side.
 func Charter(ctx context.Context, c Client, w io.Writer) error {
 	list, err := List[offered](ctx, c, "/v1/charter", url.Values{})
 	if err != nil {
@@ -141,7 +142,7 @@ func Charter(ctx context.Context, c Client, w io.Writer) error {
 		}
 		t.row(row...)
 	}
-	open := []string{"open a week"}
+	open := []string{"open per week"}
 	for _, site := range sites {
 		if len(kinds) > 0 {
 			open = append(open, fmt.Sprintf("%.1f h", cells[[2]string{kinds[0], site}].Open))
@@ -158,12 +159,12 @@ func Cents(text string) (int64, error) {
 		r.Mul(r, big.NewRat(100, 1))
 	}
 	if !ok || strings.ContainsAny(text, "/eExX_") || !r.IsInt() || !r.Num().IsInt64() {
-		return 0, fmt.Errorf("%q is no amount in € like 11.50", text)
+		return 0, fmt.Errorf("%q is not an amount in € like 11.50", text)
 	}
 	return r.Num().Int64(), nil
 }
 
-// RentSet is a rent that was set, and what it takes the place of.
+// RentSet is a rent that was set, and the rents that it replaces.
 type RentSet struct {
 	Cents    int64 `json:"rent_cents_m2_month"`
 	From     string
@@ -174,21 +175,21 @@ type RentSet struct {
 	}
 }
 
-// Show tells it in words.
+// Show prints it as sentences.
 func (r *RentSet) Show(w io.Writer, space string) {
 	before := "nothing"
 	if r.Before != nil {
 		before = euros(*r.Before) + " €"
 	}
-	fmt.Fprintf(w, "%s costs %s € a m² and month from %s on; the day before it is %s.\n", space, euros(r.Cents), r.From, before)
+	fmt.Fprintf(w, "%s costs %s € per m² and month from %s on; on the day before it is %s.\n", space, euros(r.Cents), r.From, before)
 	for _, x := range r.Replaced {
 		if x.From != nil {
-			fmt.Fprintf(w, "Gone by it: %s € from %s on.\n", euros(x.Cents), *x.From)
+			fmt.Fprintf(w, "Replaced: %s € from %s on.\n", euros(x.Cents), *x.From)
 		}
 	}
 }
 
-// SetRent revises a space's rent, in cents a m² and month, from a local day on.
+// SetRent sets a space's rent, in cents per m² and month, from a local day on.
 func (c Client) SetRent(ctx context.Context, space string, cents int64, from, reason string) (out RentSet, err error) {
 	body := map[string]any{"rent_cents_m2_month": cents, "from": from, "reason": reason}
 	return out, c.send(ctx, http.MethodPut, "/v1/spaces/"+url.PathEscape(space)+"/rent", body, &out)

@@ -29,10 +29,10 @@ type importReport struct {
 		Fields           []struct{ Column, Before, After string }
 	}
 	Unused []string
-	Would  *would // of a dry run
+	Would  *would // set for a dry run
 }
 
-// Import sends a file and shows what changes; q are the import's parameters.
+// Import sends a file and prints what changes; q holds the import's parameters.
 func Import(ctx context.Context, c Client, w io.Writer, file string, q url.Values) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -96,34 +96,34 @@ func (r *importReport) show(w io.Writer, dry bool) error {
 	r.Would.show(w)
 	said := "done"
 	if dry {
-		said = "a dry run, nothing was changed"
+		said = "dry run, nothing was changed"
 		if n := len(r.Warnings); n > 0 {
-			said += fmt.Sprintf("; with %d warnings it takes --accept-warnings", n)
+			said += fmt.Sprintf("; to import in spite of %d warnings add --accept-warnings", n)
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d new, %d changed, %d as they were: %s.\n", count["create"], count["change"], count["keep"], said)
+	_, err := fmt.Fprintf(w, "%d new, %d changed, %d unchanged: %s.\n", count["create"], count["change"], count["keep"], said)
 	return err
 }
 
-// Export writes all that people keep into a file that is for its owner only:
-// whole, or not at all.
+// Export writes the export to a file that only its owner may read: completely,
+// or not at all.
 func Export(ctx context.Context, c Client, w io.Writer, file string) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".export-*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // gone once it is renamed
+	defer os.Remove(tmp.Name()) // it no longer exists once it is renamed
 	if err := errors.Join(c.Copy(ctx, tmp, ExportPath, url.Values{}, "application/zip"), tmp.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp.Name(), file); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s holds names and hashes of badges: keep it as you keep the ledger. totem import reads it back.\n", file)
+	_, err = fmt.Fprintf(w, "%s contains names and hashes of badges: protect it like the ledger. totem import reads it back.\n", file)
 	return err
 }
 
-// would is what plans and leases change, said before they are made.
+// would prints what plans and leases would change.
 type would struct {
 	Doors []struct {
 		Lease, On     string

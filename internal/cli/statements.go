@@ -34,7 +34,7 @@ func Statements(ctx context.Context, c Client, w io.Writer, q url.Values) error 
 	return showStatements(w, list)
 }
 
-// IssueRequest asks for a month's statements.
+// IssueRequest asks for a month's statements to be issued.
 type IssueRequest struct {
 	Month  string `json:"month"`
 	Tenant string `json:"tenant,omitempty"`
@@ -54,13 +54,13 @@ func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
 	}
 	said := "Issued: " + several(len(list), "statement") + "."
 	if r.DryRun {
-		said = "A dry run of " + several(len(list), "statement") + ": nothing was issued. Once the month is over they can be, for good, without --dry-run."
+		said = "A dry run of " + several(len(list), "statement") + ": nothing was issued. Once the month is over, issue them without --dry-run; that cannot be undone."
 	}
 	_, err = fmt.Fprintf(w, "\n%s\n", said)
 	return err
 }
 
-// several counts things.
+// several writes a number with its noun.
 func several(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -94,7 +94,7 @@ func euros(cents int64) string {
 	return fmt.Sprintf("%s%d.%02d", sign, cents/100, cents%100)
 }
 
-// Preview asks what a month's statements would be.
+// Preview prints what a month's statements would be.
 func Preview[T any](ctx context.Context, c Client, month string) ([]T, error) {
 	return issue[T](ctx, c, IssueRequest{Month: month, DryRun: true})
 }

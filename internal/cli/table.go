@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// table lays out rows below a heading: columns of figures at the right, those
-// whose heading begins with <, of text, at the left. A heading without words
-// is not shown.
+// table lays out rows below a heading. Columns are right-aligned, for figures;
+// those whose heading begins with < are left-aligned, for text. A heading
+// without words is not printed.
 type table struct {
 	text  []bool
 	width []int
@@ -24,7 +24,7 @@ func newTable(heading ...string) *table {
 	return t
 }
 
-// row adds one; cells beyond the heading are left out.
+// row adds a row; cells beyond the heading are left out.
 func (t *table) row(cells ...string) {
 	cells = cells[:min(len(cells), len(t.width))]
 	for i, c := range cells {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// UsageQuery is what totem usage asks.
+// UsageQuery holds the parameters of totem usage.
 type UsageQuery struct {
 	From, To       time.Time
 	By, Site, Kind string
@@ -26,7 +26,7 @@ func (q UsageQuery) Values() url.Values {
 	return v
 }
 
-// UsagePath is where the API answers it.
+// UsagePath is the API's path of usage.
 const UsagePath = "/v1/usage"
 
 type usage struct {
@@ -41,11 +41,11 @@ type usage struct {
 	Fill        *float64
 }
 
-// barWidth is of a bar that is full.
+// barWidth is the width of a full bar.
 const barWidth = 20
 
-// Usage draws what was used: a line with a bar for each group, or for hours of
-// the week a map of seven days by twenty-four hours.
+// Usage draws what was used: a line with a bar for each group or, for hours of
+// the week, a map of seven days by twenty-four hours.
 func Usage(ctx context.Context, c Client, w io.Writer, q UsageQuery) error {
 	list, err := List[usage](ctx, c, UsagePath, q.Values())
 	if err != nil {
@@ -56,7 +56,7 @@ func Usage(ctx context.Context, c Client, w io.Writer, q UsageQuery) error {
 		heat(w, list)
 		return nil
 	}
-	t := newTable("<"+q.By, "<utilisation", "", "fill", "person hours", "peak", "known of open")
+	t := newTable("<"+q.By, "<utilisation", "", "fill", "person hours", "peak", "open h known")
 	for _, u := range list {
 		known := "–"
 		if u.Open > 0 {
@@ -71,7 +71,7 @@ func Usage(ctx context.Context, c Client, w io.Writer, q UsageQuery) error {
 	if err := t.write(w); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nUtilisation and fill are of the opening hours that are known; ? is unknown, which is never vacant.")
+	fmt.Fprintln(w, "\nUtilisation and fill cover the known part of the opening hours; ? means unknown, which never counts as vacant.")
 	return nil
 }
 
@@ -82,7 +82,8 @@ func percent(x *float64) string {
 	return fmt.Sprintf("%3.0f %%", *x*100)
 }
 
-// grouped writes a number with thin groups of three, as 12 345.6.
+// grouped writes a number with thin spaces between groups of three digits, as
+// 12 345.6.
 func grouped(x float64) string {
 	s := fmt.Sprintf("%.1f", x)
 	whole, part, _ := strings.Cut(s, ".")
@@ -104,10 +105,12 @@ func bar(x *float64) string {
 	return s + strings.Repeat(" ", barWidth-len([]rune(s)))
 }
 
-// shades are the heat map's, by part of the time that was occupied.
+// shades are the characters of the heat map, by fraction of the time that was
+// occupied.
 const shades = " ░▒▓█"
 
-// heat draws the hours of the week: the part of the known time that was occupied.
+// heat draws the hours of the week: the fraction of the known time that was
+// occupied.
 func heat(w io.Writer, list []usage) {
 	cells := map[string]usage{}
 	for _, u := range list {
@@ -125,7 +128,7 @@ func heat(w io.Writer, list []usage) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, "\nPart of the opening hours that was occupied:  ░░ to 25 %  ▒▒ to 50 %  ▓▓ to 75 %  ██ above  ·· unknown; blank: closed or vacant.")
+	fmt.Fprintln(w, "\nFraction of the opening hours that was occupied:   ░░ to 25 %  ▒▒ to 50 %  ▓▓ to 75 %  ██ above  ·· unknown; blank: closed or vacant.")
 }
 
 func cell(u usage) string {

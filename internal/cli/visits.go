@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// VisitsPath is where the API answers with visits.
+// VisitsPath is the API's path of visits.
 const VisitsPath = "/v1/visits"
 
-// Correction is a manager's: a visit's times as they were, and why.
+// Correction is a manager's correction: the visit's real times, and why.
 type Correction struct {
 	From   time.Time `json:"from"`
 	To     time.Time `json:"to"`
@@ -33,7 +33,7 @@ type visited struct {
 	}
 }
 
-// Visits lists visits, as measured and as corrected.
+// Visits prints visits, as measured and as corrected.
 func Visits(ctx context.Context, c Client, w io.Writer, q url.Values, zone *time.Location) error {
 	list, err := List[visited](ctx, c, VisitsPath, q)
 	if err != nil {
@@ -57,7 +57,8 @@ func (v *visited) cells(zone *time.Location) []string {
 	return []string{v.ID, orDash(v.Member), v.Space, v.From.In(zone).Format(time.DateTime), to, ended, corrected}
 }
 
-// span writes the end of a stretch of time, with its day where it is another.
+// formatEnd writes to's time of day, and its date where that differs from
+// from's.
 func span(from, to time.Time, zone *time.Location) string {
 	if from, to = from.In(zone), to.In(zone); from.Format(time.DateOnly) == to.Format(time.DateOnly) {
 		return to.Format(time.TimeOnly)
@@ -65,7 +66,7 @@ func span(from, to time.Time, zone *time.Location) string {
 	return to.Format(time.DateTime)
 }
 
-// Correct corrects a visit and shows it.
+// Correct corrects a visit and prints it.
 func Correct(ctx context.Context, c Client, w io.Writer, id string, x Correction, zone *time.Location) error {
 	var v visited
 	if err := c.send(ctx, http.MethodPut, correctionPath(id), x, &v); err != nil {
@@ -76,7 +77,7 @@ func Correct(ctx context.Context, c Client, w io.Writer, id string, x Correction
 	return t.write(w)
 }
 
-// Undo takes a correction back: what was measured counts again.
+// Undo undoes a correction: what was measured counts again.
 func Undo(ctx context.Context, c Client, w io.Writer, id string) error {
 	if err := c.send(ctx, http.MethodDelete, correctionPath(id), nil, nil); err != nil {
 		return err
@@ -87,7 +88,7 @@ func Undo(ctx context.Context, c Client, w io.Writer, id string) error {
 
 func correctionPath(id string) string { return VisitsPath + "/" + url.PathEscape(id) + "/correction" }
 
-// Attendance shows how many were at an event, without saying who.
+// Attendance prints how many people were at an event, without saying who.
 func Attendance(ctx context.Context, c Client, w io.Writer, event string) error {
 	type counted struct {
 		Site        string

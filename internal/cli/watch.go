@@ -25,13 +25,13 @@ type arrival struct {
 	Payload *string
 }
 
-// WatchQuery is what totem devices watch asks.
+// WatchQuery holds the parameters of totem devices watch.
 type WatchQuery struct {
 	Device   string
 	Rejected bool
 }
 
-// Watch shows what arrives on the broker, message by message, until ctx ends.
+// Watch prints what arrives on the broker, message by message, until ctx ends.
 func Watch(ctx context.Context, c Client, w io.Writer, q WatchQuery) error {
 	v := url.Values{}
 	if q.Device != "" {
@@ -47,7 +47,8 @@ func Watch(ctx context.Context, c Client, w io.Writer, q WatchQuery) error {
 	})
 }
 
-// line returns a message on one line: when, who, what it said, what became of it.
+// line writes a message on one line: when, who, what it said, what became of
+// it.
 func (a *arrival) line() string {
 	who := a.Topic
 	if a.Device != nil {

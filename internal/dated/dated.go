@@ -1,7 +1,7 @@
-// Package dated keeps what something was, and is to be, from when to when: a
-// history of changes, each of which says from where on it holds and when it
-// was recorded. What held at an instant, and what was known of it at another,
-// is asked of this package and nowhere else.
+// Package dated keeps what something was, is and will be: a history of changes,
+// each with the day or instant from which it holds and the instant at which it
+// was recorded. It answers what held at some time, and what was known of it at
+// another.
 //
 //	var h dated.History[catalogue.Day, Plan]
 //	h = h.Put(dated.Change[catalogue.Day, Plan]{From: dated.Beginning, Value: &first, At: monday})
@@ -9,9 +9,9 @@
 //	h.On(september) // first
 //	h.On(october)   // dearer
 //
-// A change that replaces another is carried into the versions after it: in each
-// field that still has the value which was replaced. Versions are not stored:
-// they follow from the changes, so that one that is taken back leaves nothing.
+// A change is carried into later versions, in each field that still has the
+// value that it replaced. Versions are computed from the changes, not stored:
+// a change that is taken back leaves nothing behind.
 package dated
 
 import (
@@ -21,20 +21,20 @@ import (
 	"time"
 )
 
-// Beginning is from when the first version of a thing holds: the zero of days
-// and of instants, before anything that can be said of them.
+// Beginning is from when the first version holds: the zero day or instant,
+// before every other.
 const Beginning = 0
 
-// Change is what was recorded of a thing once.
+// Change is one recorded change of a thing.
 type Change[K cmp.Ordered, T any] struct {
-	N     int       // counts the changes of one thing, from 1
-	From  K         // from when it holds: a day or an instant; of the first the Beginning
-	Value *T        // never changed; nil: from then on the thing is no more
+	N     int       // number of the change, from 1
+	From  K         // from when it holds; of the first change Beginning
+	Value *T        // never modified; nil: from then on the thing does not exist
 	At    time.Time // when it was recorded
 	By    string    // who recorded it
-	Entry int64     // of the audit chain; 0: of before it was noted
-	// Gone is when it was taken back or replaced, and GoneEntry by which entry
-	// of the chain; zero: it stands.
+	Entry int64     // its entry in the audit chain; 0: recorded before entries were noted
+	// Gone is when it was taken back or replaced, and GoneEntry the chain's
+	// entry of that; zero: it stands.
 	Gone      time.Time
 	GoneEntry int64
 }
@@ -42,41 +42,44 @@ type Change[K cmp.Ordered, T any] struct {
 // Stands reports whether the change was not taken back.
 func (c *Change[K, T]) Stands() bool { return c.Gone.IsZero() }
 
-// Version is what a thing is from one day or instant until the next version's.
+// Version is what a thing is from one day or instant until the next version
+// begins.
 type Version[K cmp.Ordered, T any] struct {
-	N     int       // of the change that made it
+	N     int       // number of the change that made it
 	At    time.Time // when that was recorded
 	From  K
-	Value *T // nil: it is no more
-	// Carried are the fields that later-recorded, earlier-holding changes altered in it.
+	Value *T // nil: it does not exist
+	// Carried lists the fields into which later-recorded changes of an earlier
+	// day were carried.
 	Carried []string
 }
 
 // History is everything that was ever recorded of one thing. It is immutable:
-// what changes it returns another.
+// changing it returns another.
 type History[K cmp.Ordered, T any] struct {
 	changes  []Change[K, T]
 	versions []Version[K, T]
 }
 
-// Of makes a history from its changes, by N.
+// Of returns a history of changes, sorted by N.
 func Of[K cmp.Ordered, T any](changes []Change[K, T]) History[K, T] {
 	return History[K, T]{changes, fold(changes)}
 }
 
-// Always returns the history of what has been so from the beginning.
+// Always returns the history of something that never changed.
 func Always[K cmp.Ordered, T any](v T) History[K, T] {
 	return Of([]Change[K, T]{{N: 1, Value: &v}})
 }
 
-// Changes returns all that were recorded, those taken back among them. Not to be changed.
+// Changes returns all changes, including those taken back. The caller must not
+// modify them.
 func (h History[K, T]) Changes() []Change[K, T] { return h.changes }
 
-// Versions returns what holds when, by From. Not to be changed.
+// Versions returns the versions, by From. The caller must not modify them.
 func (h History[K, T]) Versions() []Version[K, T] { return h.versions }
 
-// Shares reports whether two histories are surely the same, as one that nobody
-// touched is; it looks no further.
+// Shares reports whether two histories are the same because they share their
+// memory. It compares nothing else.
 func (h History[K, T]) Shares(o History[K, T]) bool {
 	return len(h.changes) == len(o.changes) && (len(h.changes) == 0 || &h.changes[0] == &o.changes[0])
 }
@@ -84,7 +87,8 @@ func (h History[K, T]) Shares(o History[K, T]) bool {
 // On returns what holds at a day or an instant; nil where nothing does.
 func (h History[K, T]) On(at K) *T { return On(h.versions, at) }
 
-// On returns what holds at a day or an instant of a history's versions; nil where nothing does.
+// On returns what holds at a day or an instant, of a history's versions; nil
+// where nothing does.
 func On[K cmp.Ordered, T any](versions []Version[K, T], at K) *T {
 	if i := indexAt(versions, at); i >= 0 {
 		return versions[i].Value
@@ -100,7 +104,8 @@ func indexAt[K cmp.Ordered, T any](versions []Version[K, T], at K) int {
 	return i - 1
 }
 
-// Until returns when a version ends: the next one's From; false for the last.
+// Until returns when a version ends: the From of the next one; false for the
+// last.
 func (h History[K, T]) Until(i int) (K, bool) {
 	if i+1 < len(h.versions) {
 		return h.versions[i+1].From, true
@@ -109,7 +114,8 @@ func (h History[K, T]) Until(i int) (K, bool) {
 	return none, false
 }
 
-// Last returns what was recorded last and stands; nil where nothing does.
+// Last returns the change recorded last that still stands; nil where there is
+// none.
 func (h History[K, T]) Last() *T {
 	for i := len(h.changes) - 1; i >= 0; i-- {
 		if c := &h.changes[i]; c.Stands() && c.Value != nil {
@@ -119,7 +125,8 @@ func (h History[K, T]) Last() *T {
 	return nil
 }
 
-// LastEntry returns the entry of what was recorded last and stands; 0: nothing, or of before entries were noted.
+// LastEntry returns the chain entry of the change recorded last that still
+// stands; 0: none, or recorded before entries were noted.
 func (h History[K, T]) LastEntry() int64 {
 	for i := len(h.changes) - 1; i >= 0; i-- {
 		if c := &h.changes[i]; c.Stands() {
@@ -129,9 +136,9 @@ func (h History[K, T]) LastEntry() int64 {
 	return 0
 }
 
-// Put adds a change and numbers it. Changes for which replaced answers true
-// are taken back by it, as if they had never been. What is the first then holds
-// from the beginning, whatever it says.
+// Put adds a change and numbers it. It takes back the changes for which
+// replaced returns true, as if they had never been. The first remaining change
+// holds from the beginning, whatever it says.
 func (h History[K, T]) Put(c Change[K, T], replaced func(*Change[K, T]) bool) History[K, T] {
 	var beginning K
 	changes, first := slices.Clone(h.changes), true
@@ -162,7 +169,7 @@ func (h History[K, T]) Take(at time.Time, taken func(*Change[K, T]) bool) Histor
 	return Of(changes)
 }
 
-// AsKnown returns the history as it was recorded up to where known answers true.
+// AsKnown returns the history of the changes for which known returns true.
 func (h History[K, T]) AsKnown(known func(at time.Time, entry int64) bool) History[K, T] {
 	var changes []Change[K, T]
 	for _, c := range h.changes {
@@ -177,8 +184,8 @@ func (h History[K, T]) AsKnown(known func(at time.Time, entry int64) bool) Histo
 	return Of(changes)
 }
 
-// fold makes the versions of the changes that stand, in the order in which
-// they were recorded.
+// fold computes the versions from the changes that stand, in the order of their
+// recording.
 func fold[K cmp.Ordered, T any](changes []Change[K, T]) []Version[K, T] {
 	var versions []Version[K, T]
 	for i := range changes {
@@ -189,7 +196,8 @@ func fold[K cmp.Ordered, T any](changes []Change[K, T]) []Version[K, T] {
 	return versions
 }
 
-// replacedBy returns the last of the changes that were taken back by a later one; nil: none.
+// replacedBy returns the last of the changes that a later one took back; nil:
+// none.
 func replacedBy[K cmp.Ordered, T any](earlier []Change[K, T], c *Change[K, T]) (v *T) {
 	for i := range earlier {
 		if x := &earlier[i]; !x.Stands() && x.Gone.Equal(c.At) && x.GoneEntry == c.Entry {
@@ -199,8 +207,8 @@ func replacedBy[K cmp.Ordered, T any](earlier []Change[K, T], c *Change[K, T]) (
 	return v
 }
 
-// put adds one change to versions. What it replaced is what held at its From;
-// where nothing did, what was taken back by it.
+// put adds one change to versions. It replaces what held at its From; where
+// nothing did, the change that it took back.
 func put[K cmp.Ordered, T any](versions []Version[K, T], c *Change[K, T], taken *T) []Version[K, T] {
 	i := indexAt(versions, c.From)
 	old := taken
@@ -225,7 +233,7 @@ func put[K cmp.Ordered, T any](versions []Version[K, T], c *Change[K, T], taken 
 	return versions
 }
 
-// carry alters a later version in each field that still has the value which was replaced.
+// carry alters a later version in each field that still has the replaced value.
 func carry[K cmp.Ordered, T any](later *Version[K, T], old, put *T) {
 	was, is := reflect.ValueOf(old).Elem(), reflect.ValueOf(put).Elem()
 	if is.Kind() != reflect.Struct {
@@ -253,9 +261,9 @@ func carry[K cmp.Ordered, T any](later *Version[K, T], old, put *T) {
 
 func same(a, b reflect.Value) bool { return reflect.DeepEqual(a.Interface(), b.Interface()) }
 
-// Differs returns the first day or instant at which two histories say otherwise of
-// a thing, by equal; false where they never do. at is asked with each of the
-// bounds of both, and with more that the caller gives.
+// Differs returns the first day or instant at which two histories differ by
+// equal; false where they never do. equal is called at each boundary of both,
+// and at the additional ones given.
 func Differs[K cmp.Ordered, T any](a, b History[K, T], equal func(at K, x, y *T) bool, more ...K) (K, bool) {
 	bounds := slices.Clone(more)
 	for _, h := range []History[K, T]{a, b} {

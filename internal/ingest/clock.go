@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// A machine may start with its clock behind: nothing has told it the time yet.
-// The ledger shows it, as it holds messages that arrived later than now. Such a
-// service goes on deciding. But a message that seems to lie in the future, and
-// does not by the ledger's newest arrival, is neither taken nor rejected: it
-// waits, unacknowledged, until the clock is right.
+// A machine may start with its clock behind, before it has been set. The ledger
+// reveals that: it holds messages that arrived later than now. Such a service
+// goes on deciding. But a message that seems to lie in the future, and does not
+// when compared with the newest arrival in the ledger, is neither accepted nor
+// rejected: it waits, unacknowledged, until the clock is right.
 
-// clock knows the newest arrival, and what waits for the clock.
+// clock holds the newest arrival, and the messages that wait for the clock.
 type clock struct {
 	newest atomic.Int64 // Unix milliseconds; 0: nothing ever arrived
 
@@ -25,7 +25,8 @@ const (
 	// behindLimit is how far the clock may be behind the newest arrival: less
 	// is a correction by the time service.
 	behindLimit = 2 * time.Minute
-	// earlyEvery is how often what waits for the clock is looked at again.
+	// earlyEvery is how often the messages that wait for the clock are tried
+	// again.
 	earlyEvery = time.Second
 )
 
@@ -41,7 +42,8 @@ func (c *clock) saw(received time.Time) {
 	}
 }
 
-// Newest returns the newest arrival ever; long ago where there is none.
+// Newest returns the newest arrival ever; a long-past instant where there is
+// none.
 func (c *clock) Newest() time.Time { return time.UnixMilli(c.newest.Load()) }
 
 func (c *clock) hold(d Delivery) {
@@ -67,7 +69,8 @@ func (p *Pipeline) Behind() time.Duration {
 	return 0
 }
 
-// retryEarly hands over again what waits for the clock, until ctx ends.
+// retryEarly hands over again the messages that wait for the clock, until ctx
+// ends.
 func (p *Pipeline) retryEarly(ctx context.Context) {
 	tick := time.NewTicker(earlyEvery)
 	defer tick.Stop()

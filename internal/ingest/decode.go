@@ -13,7 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// item is a message on its way: decoded, or refused with a reason.
+// item is a message being processed: decoded, or rejected with a reason.
 type item struct {
 	Delivery
 	received time.Time
@@ -23,35 +23,35 @@ type item struct {
 	lookup   tenancy.CredentialHash
 	vals     Values
 	body     string
-	early    bool   // it is not of the future, our own clock is behind
-	unfit    string // why it was refused when it was decoded; empty: it was not
-	refused  string // why it is a reject, as of the last attempt to commit it
+	early    bool   // it only seems to lie in the future, because our own clock is behind
+	unfit    string // why decoding rejected it; empty: it did not
+	refused  string // why it is rejected, as of the last attempt to commit it
 	repeated bool
-	read     *Read // of a badge, once decided
+	read     *Read // of a badge: the decision, once made
 }
 
-// The codes that a reject's reason begins with.
+// The codes that begin a reject's reason.
 const (
 	rejectTopic         = "topic"
 	rejectTooLarge      = "too-large"
-	RejectUnknownDevice = "unknown-device" // a device that the catalogue does not have
+	RejectUnknownDevice = "unknown-device" // a device that is not in the catalogue
 	rejectWrongKind     = "wrong-kind"
 	rejectMalformed     = "malformed"
 	rejectFuture        = "future"
 	rejectReused        = "id-reused"
 	rejectCardSpelling  = wire.CardSpelling
-	rejectUnstorable    = "unstorable" // it alone cannot be committed
+	rejectUnstorable    = "unstorable" // it cannot be committed even alone
 )
 
-// decode does all that needs no order: parsing, hashing, digests. It returns
-// nothing for what is old news or says nothing, and is to be acknowledged
+// decode does everything that needs no order: parsing, hashing, digests. It
+// returns nil for messages that are old or say nothing, which are acknowledged
 // without a trace.
 func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	it := &item{Delivery: d, received: now.UTC().Truncate(time.Millisecond)}
 	tooLarge := len(d.Payload) > wire.MaxPayload
 	if p.cfg.Foreign != nil && !strings.HasPrefix(d.Topic, wire.Prefix+"/") {
 		found, ok := p.cfg.Foreign.Find(d.Topic)
-		if ok && (d.Retained || found.Chatter) { // old news, or nothing that is measured, whatever its size
+		if ok && (d.Retained || found.Chatter) { // old or nothing measured, whatever its size
 			return nil
 		}
 		if !tooLarge {
@@ -60,20 +60,20 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	}
 	if tooLarge {
 		it.Payload = d.Payload[:wire.MaxPayload]
-		return it.refuse(fmt.Sprintf("%s: has %d bytes, over 64 KiB; kept is what its beginning tells", rejectTooLarge, len(d.Payload))).alone()
+		return it.refuse(fmt.Sprintf("%s: has %d bytes, more than 64 KiB; only its beginning is kept", rejectTooLarge, len(d.Payload))).alone()
 	}
 	topic, err := wire.ParseUp(d.Topic)
 	if err != nil {
 		return it.refuse(rejectTopic + ": " + err.Error()).alone()
 	}
-	// A retained message is delivered at each subscribing: of those only a
-	// status still says something. A badge must never open a door twice.
+	// A broker sends a retained message to every new subscription: of those
+	// only a status still says something. A badge must never open a door twice.
 	if d.Retained && topic.What != wire.Status {
 		return nil
 	}
 	it.device = p.cfg.Network.Device(topic.Device)
 	former := it.device == nil || it.device.Site != topic.Site
-	if former { // what it kept, and somebody else hands over
+	if former { // something an outside broker kept, handed over by it and not by the device
 		it.device = nil
 		if p.cfg.Former != nil {
 			it.device = p.cfg.Former(topic.Site, topic.Device, time.Time{})
@@ -83,30 +83,31 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 		return it.refuse(RejectUnknownDevice + ": the catalogue has no such device at this site").alone()
 	}
 	if !wire.CanSend(it.device.Kind, topic.What) {
-		return it.refuse(rejectWrongKind + ": a " + string(it.device.Kind) + " sends no " + string(topic.What)).alone()
+		return it.refuse(rejectWrongKind + ": a " + string(it.device.Kind) + " does not send " + string(topic.What)).alone()
 	}
 	it.msg, err = wire.Decode(topic, d.Payload)
 	if err != nil {
 		return it.refuse(rejectMalformed + ": " + err.Error()).alone()
 	}
 	if former {
-		if it.device = nil; !it.msg.At.IsZero() { // a will is of now
+		if it.device = nil; !it.msg.At.IsZero() { // a will is about now
 			it.device = p.cfg.Former(topic.Site, topic.Device, it.msg.At)
 		}
 		if it.device == nil || it.urgent() || !wire.CanSend(it.device.Kind, topic.What) {
 			it.device, it.msg = nil, nil
-			return it.refuse(RejectUnknownDevice + ": the catalogue has no such device at this site, and had none then").alone()
+			return it.refuse(RejectUnknownDevice + ": the catalogue has no such device at this site, and had none at that time").alone()
 		}
 	}
 	return p.complete(it).alone()
 }
 
-// foreign reads a real device's own payload: for every device of its address
-// what its kind can say. The delivery is acknowledged with the last of them.
+// foreign reads a real device's own payload: for every device with its address,
+// what a device of that kind can send. The delivery is acknowledged with the
+// last of the resulting messages.
 func (p *Pipeline) foreign(it *item, found wire.Found, ok bool) []*item {
 	switch {
 	case !ok:
-		return it.refuse(rejectTopic + ": belongs to no device of the catalogue").alone()
+		return it.refuse(rejectTopic + ": no device of the catalogue has this topic").alone()
 	case len(found.Devices) == 0:
 		return it.refuse(RejectUnknownDevice + ": " + found.Adapter + " " + found.Address).alone()
 	}
@@ -147,14 +148,14 @@ func (p *Pipeline) foreign(it *item, found wire.Found, ok bool) []*item {
 
 func (it *item) alone() []*item { return []*item{it} }
 
-// complete fills what a decoded message needs to be committed.
+// complete fills in what a decoded message needs to be committed.
 func (p *Pipeline) complete(it *item) *item {
 	m := it.msg
-	if m.ID == uuid.Nil { // a last will: its arrival counts
+	if m.ID == uuid.Nil { // a last will: its arrival counts as at
 		m.At = it.received
 		m.ID = uuid.Must(uuid.NewV7())
 		if it.Retained {
-			m.At = time.UnixMilli(0).UTC() // the broker has kept it, nobody knows since when
+			m.At = time.UnixMilli(0).UTC() // the broker has kept it, and nobody knows since when
 		}
 	}
 	if m.At.After(it.received.Add(futureLimit)) {
@@ -162,7 +163,7 @@ func (p *Pipeline) complete(it *item) *item {
 			it.early = true // it is our clock that is behind
 			return it
 		}
-		return it.refuse(rejectFuture + ": at lies more than 5 minutes ahead")
+		return it.refuse(rejectFuture + ": at is more than 5 minutes in the future")
 	}
 	it.digest = p.cfg.Keys.Digest(canonical(m))
 	if m.Badge != nil {
@@ -171,14 +172,15 @@ func (p *Pipeline) complete(it *item) *item {
 	}
 	it.vals = values(m)
 	body, err := it.vals.body()
-	if err != nil { // a number that JSON cannot write
+	if err != nil { // a number that JSON cannot represent
 		return it.refuse(rejectMalformed + ": " + err.Error())
 	}
 	it.body = string(body)
 	return it
 }
 
-// canonical returns what a repeat must be equal in: not the time, where that is its arrival.
+// canonical returns what must be equal in a repeat: not the time, where that is
+// the arrival.
 func canonical(m *wire.Message) []byte {
 	if m.ByArrival {
 		timeless := *m

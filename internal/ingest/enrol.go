@@ -20,24 +20,24 @@ import (
 // EnrolmentTime is how long a reader waits for a new badge.
 const EnrolmentTime = 60 * time.Second
 
-// EnrolmentState is how far an enrolment has come.
+// EnrolmentState is the state of an enrolment.
 type EnrolmentState string
 
 // The states.
 const (
-	EnrolmentWaiting EnrolmentState = "waiting" // for a badge that nobody has
-	EnrolmentOnce    EnrolmentState = "once"    // it was held to the reader once
-	EnrolmentReady   EnrolmentState = "ready"   // twice: it can be given
-	EnrolmentEnded   EnrolmentState = "ended"   // two different badges came, it was used, or its time is over
+	EnrolmentWaiting EnrolmentState = "waiting" // waits for a badge that nobody has
+	EnrolmentOnce    EnrolmentState = "once"    // the badge was shown once
+	EnrolmentReady   EnrolmentState = "ready"   // shown twice: it can be given to a member
+	EnrolmentEnded   EnrolmentState = "ended"   // two different badges were shown, it was used, or its time is over
 )
 
-// Enrolment is a reader that waits for a new badge to be held to it twice, so
-// that nobody need know its UID.
+// Enrolment is a reader that waits for a new badge to be shown to it twice, so
+// that nobody needs to know its UID.
 type Enrolment struct {
 	ID      uuid.UUID
 	Device  catalogue.DeviceID
 	Member  tenancy.MemberID
-	Kind    string // of the credential to be
+	Kind    string // of the credential to be created
 	Expires time.Time
 	State   EnrolmentState
 
@@ -46,12 +46,12 @@ type Enrolment struct {
 
 // Errors of enrolments.
 var (
-	ErrEnrolling   = errors.New("this reader is waiting for another new badge")
-	ErrNoEnrolment = errors.New("there is no such enrolment, its time is over, or no badge was held to the reader twice")
+	ErrEnrolling   = errors.New("this reader already waits for another new badge")
+	ErrNoEnrolment = errors.New("there is no such enrolment, its time is over, or no badge was shown to the reader twice")
 )
 
-// Enrolments are the readers that wait for a badge. Whoever badges at others
-// pays one load.
+// Enrolments holds the readers that wait for a badge. Badges at other readers
+// cost one atomic load.
 type Enrolments struct {
 	keys   *keys.Ring
 	n      atomic.Int32
@@ -59,12 +59,13 @@ type Enrolments struct {
 	byRead map[catalogue.DeviceID]*Enrolment
 }
 
-// NewEnrolments begins with none.
+// NewEnrolments returns an empty set.
 func NewEnrolments(k *keys.Ring) *Enrolments {
 	return &Enrolments{keys: k, byRead: map[catalogue.DeviceID]*Enrolment{}}
 }
 
-// Begin has a reader wait for a new badge; ErrEnrolling where it waits for another.
+// Begin makes a reader wait for a new badge; ErrEnrolling where it waits for
+// another.
 func (e *Enrolments) Begin(device catalogue.DeviceID, m tenancy.MemberID, kind string, now time.Time) (Enrolment, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -91,7 +92,7 @@ func (e *Enrolments) At(device catalogue.DeviceID, now time.Time) (Enrolment, bo
 	return *x, true
 }
 
-// End gives an enrolment up.
+// End cancels an enrolment.
 func (e *Enrolments) End(device catalogue.DeviceID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,8 +100,8 @@ func (e *Enrolments) End(device catalogue.DeviceID) {
 	e.n.Store(int32(len(e.byRead)))
 }
 
-// Hashes returns what the enrolled badge is known by; ErrNoEnrolment unless it was
-// held to the reader twice in time.
+// Hashes returns the hashes of the enrolled badge; ErrNoEnrolment unless it was
+// shown twice in time.
 func (e *Enrolments) Hashes(id uuid.UUID, now time.Time) (x Enrolment, lookup, forList tenancy.CredentialHash, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -112,7 +113,7 @@ func (e *Enrolments) Hashes(id uuid.UUID, now time.Time) (x Enrolment, lookup, f
 	return x, lookup, forList, ErrNoEnrolment
 }
 
-// saw takes in a badge that a reader has just shown.
+// saw notes a badge that a reader has just read.
 func (e *Enrolments) saw(r *Read, badge wire.Credential) {
 	if e == nil || e.n.Load() == 0 || r.Reader != nil {
 		return

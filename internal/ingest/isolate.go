@@ -7,15 +7,15 @@ import (
 	"runtime/debug"
 )
 
-// A batch must never fail for one of its messages. When a commit fails with
-// ErrUnstorable, each message of the batch is committed alone. One that fails
-// alone is set aside as a suspect, unacknowledged, and the rest go on. A
+// A batch must never fail because of one of its messages. When a commit fails
+// with ErrUnstorable, each message of the batch is committed alone. One that
+// fails alone is set aside as a suspect, unacknowledged, and the rest go on. A
 // suspect is tried once more when another message of its kind has been
 // committed: only then is it certain that the message is at fault and not the
 // ledger, and it becomes a reject with its reason and an alarm.
 
 // isolate commits the messages of a batch one by one. It returns those that
-// were committed, or with an error those that are still to be committed.
+// were committed or, with an error, those that are still to be committed.
 func (p *Pipeline) isolate(ctx context.Context, batch []*item) ([]*item, error) {
 	var committed []*item
 	for i, it := range batch {
@@ -66,9 +66,9 @@ func (p *Pipeline) judge(ctx context.Context, committed []*item) {
 // unstorable returns why a message could not be stored, without any of its values.
 func unstorable(err error) string {
 	if e := (*faultError)(nil); errors.As(err, &e) {
-		return "a fault of the service; its log says more"
+		return "an internal error of the service; see its log"
 	}
-	return "the ledger refuses it; the service's log says more"
+	return "the ledger refuses it; see the service's log"
 }
 
 func (it *item) isBadge() bool { return it.msg != nil && it.msg.Badge != nil }
@@ -90,14 +90,14 @@ func (b *work) guarded(it *item) (err error) {
 	return b.process(it)
 }
 
-// rejectAlarm returns the alarm of a reject that somebody has to look at; due is
-// false where it needs none.
+// rejectAlarm returns the alarm for a reject that somebody has to look at; due
+// is false where it needs none.
 func (it *item) rejectAlarm(code string) (a Alarm, due bool) {
 	switch code {
 	case rejectUnstorable:
 		a.Kind, a.Detail = AlarmUnstorable, "a message could not be stored and was rejected"
 	case rejectCardSpelling:
-		a.Kind, a.Detail = AlarmCardSpelling, "its cards may be hex or decimal: the setting card must say which"
+		a.Kind, a.Detail = AlarmCardSpelling, "its card numbers may be hexadecimal or decimal: set card in the catalogue"
 	default:
 		return a, false
 	}

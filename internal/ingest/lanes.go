@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// lanes is what waits to be committed. Messages at which somebody stands (a
+// lanes holds what waits to be committed. Messages for which somebody waits (a
 // badge that asks) have a lane of their own, and within a lane each sender has
-// a share: a gateway that brings a week of late messages takes turns with
-// everybody else, and a full share makes its own sender wait and nobody else.
+// a share: a gateway that uploads a week of late messages takes turns with
+// everybody else, and a full share blocks its own sender and nobody else.
 //
 // Messages of one sender and lane keep their order.
 type lanes struct {
@@ -22,14 +22,14 @@ const (
 	// shareBound is how many messages of one sender may wait in a lane.
 	shareBound = 256
 	// unnamedBound is the same for messages of an outside broker, which does
-	// not say who sent them: holding one up would hold up all behind it.
+	// not tell who sent them: blocking one would block all behind it.
 	unnamedBound = 16_384
 )
 
-// lane is the shares of those who wait, taken in turns.
+// lane holds the shares of the senders that wait, taken in turns.
 type lane struct {
 	shares map[string]*share
-	turns  []*share // with something in them, the next first
+	turns  []*share // shares that are not empty, the next one first
 	n      int
 }
 
@@ -43,7 +43,8 @@ func newLanes() *lanes {
 	return &lanes{doors: lane{shares: map[string]*share{}}, others: lane{shares: map[string]*share{}}, filled: make(chan struct{}, 1)}
 }
 
-// put queues an item. It waits while its sender's share is full; false where ctx ended before.
+// put queues an item. It blocks while its sender's share is full; it returns
+// false where ctx ended before.
 func (q *lanes) put(ctx context.Context, it *item) bool {
 	sender, bound := it.Share, shareBound
 	if sender == "" {
@@ -72,7 +73,7 @@ func (q *lanes) put(ctx context.Context, it *item) bool {
 	}
 }
 
-// put adds an item, or returns what to wait for where the share is full.
+// put adds an item, or returns a channel to wait for where the share is full.
 func (l *lane) put(sender string, it *item, bound int) (full <-chan struct{}) {
 	s := l.shares[sender]
 	if s == nil {
@@ -114,8 +115,8 @@ func (l *lane) take(batch []*item, n int) []*item {
 	return batch
 }
 
-// take appends what is to be committed next to batch: the doors' first, with a
-// few others, so that these move on; or others alone, at most so many.
+// take appends what is to be committed next to batch: the doors' messages with
+// a few others, so that these advance too; or only others, up to a limit.
 func (q *lanes) take(batch []*item, others int) []*item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -127,7 +128,7 @@ func (q *lanes) take(batch []*item, others int) []*item {
 	return q.others.take(batch, min(others, maxBatch-len(batch)))
 }
 
-// len returns how many wait, and how many of them at doors.
+// len returns how many items wait, and how many of them are doors'.
 func (q *lanes) len() (all, doors int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// work is one commit being made.
+// work is one commit in progress.
 type work struct {
 	p       *Pipeline
 	ctx     context.Context
@@ -18,13 +18,13 @@ type work struct {
 	rights  Rights
 	done    Committed
 	answers []answer
-	moved   []move // to be forgotten where the commit fails
+	moved   []move // whereabouts to be forgotten if the commit fails
 	codes   []string
 	repeats int
 }
 
-// answer is what follows a commit for one message: its acknowledgement, and
-// for a read its decision.
+// answer is what follows a commit for one message: its acknowledgement and, for
+// a read, its decision.
 type answer struct {
 	ack      func()
 	read     *Read // nil: nothing to say
@@ -88,8 +88,8 @@ func (b *work) observe(it *item) error {
 	return nil
 }
 
-// historyWithin is how far a device's own record of a time may be from when its
-// frame of that time was heard.
+// historyWithin is how far the time in a device's history may be from the
+// arrival of the frame of that time.
 const historyWithin = 90 * time.Second
 
 // repeat handles an id that was committed before, in this commit or an earlier one.
@@ -110,7 +110,7 @@ func (b *work) repeat(it *item, seen *Seen) error {
 	off := it.msg.Badge.Offline
 	if off == nil || r == nil || r.Reader != nil {
 		if r != nil && r.Reader != nil {
-			r = nil // the reader has decided by itself: it waits for no answer
+			r = nil // the reader has decided by itself and does not wait for an answer
 		}
 		b.answers = append(b.answers, answer{ack: it.Ack, read: r})
 		return nil
@@ -118,8 +118,8 @@ func (b *work) repeat(it *item, seen *Seen) error {
 	return b.overtaken(it, r, off)
 }
 
-// overtaken records that a reader decided by itself on a read which Totem had
-// answered: too late, or the answer was lost.
+// overtaken records that a reader decided by itself on a read that Totem had
+// answered: the answer came too late, or was lost.
 func (b *work) overtaken(it *item, r *Read, off *wire.Offline) error {
 	r.Reader = readerDecision(it, off)
 	if err := b.tx.AddReaderDecision(r.Seq, r.Reader); err != nil {
@@ -234,7 +234,7 @@ func (b *work) alarm(kind AlarmKind, r *Read, detail string) Alarm {
 	return a
 }
 
-// report tells the metrics what a commit held.
+// report counts what a commit contained.
 func (b *work) report(m Metrics) {
 	for _, c := range b.codes {
 		m.Rejected(c)
@@ -244,14 +244,14 @@ func (b *work) report(m Metrics) {
 	}
 }
 
-// prepared is the answers of one commit, being signed while it is made: they
-// go out only after it, but need not wait for their signatures then.
+// prepared holds the answers of one commit. They are signed while the commit is
+// made, and sent only after it.
 type prepared struct {
 	answers []answer
 	done    chan struct{}
 }
 
-// prepare signs the answers, beside the commit.
+// prepare signs the answers, in parallel with the commit.
 func (p *Pipeline) prepare(answers []answer) *prepared {
 	b := &prepared{answers, make(chan struct{})}
 	go func() {
@@ -296,7 +296,7 @@ func (p *Pipeline) send(b *prepared) {
 }
 
 func (p *Pipeline) answer(a *answer) {
-	if err := p.cfg.Publish(a.topic, a.payload, false); err != nil { // the reader decides by its list
+	if err := p.cfg.Publish(a.topic, a.payload, false); err != nil { // the reader then decides by its list
 		p.cfg.Log.Warn("decision not sent", "device", a.read.Device, "error", err)
 	}
 	p.open(a.read)
@@ -305,7 +305,8 @@ func (p *Pipeline) answer(a *answer) {
 	}
 }
 
-// open opens a real reader's door by its own message, while the answer is good.
+// open opens a real reader's door by a message of its own kind, while the
+// answer is valid.
 func (p *Pipeline) open(r *Read) {
 	topic, payload, ok := wire.OpenForeign(p.cfg.Network.Device(r.Device))
 	if !ok || !r.Granted || p.cfg.Now().After(r.NotAfter) {
@@ -323,9 +324,9 @@ func (p *Pipeline) RejectDenied(ctx context.Context, d Delivery, reason string) 
 		it.Payload = d.Payload[:wire.MaxPayload]
 	}
 	if reason == rejectTopic {
-		reason += ": is nothing that a device sends"
+		reason += ": devices do not send on this topic"
 	} else {
-		reason = "not-allowed: this sender may not publish there"
+		reason = "not-allowed: this sender may not publish on this topic"
 	}
 	p.queue.put(ctx, it.refuse(reason))
 }

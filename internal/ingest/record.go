@@ -18,7 +18,7 @@ import (
 
 // Read is one badge at one reader with Totem's own answer to it.
 type Read struct {
-	Seq        int64 // the audit chain's; given by the ledger
+	Seq        int64 // number in the audit chain; the ledger sets it
 	ID         uuid.UUID
 	At         time.Time
 	ReceivedAt time.Time
@@ -33,11 +33,12 @@ type Read struct {
 	OpenMS     int
 	NotAfter   time.Time
 	Numbered   *Numbered       // nil: the device does not number its messages
-	Live       bool            // a reader that decides by itself told it at once; not kept
-	Reader     *ReaderDecision // what the reader did by itself; nil: it obeyed or was never asked
+	Live       bool            // a reader that decides by itself reported it at once; not stored
+	Reader     *ReaderDecision // what the reader did by itself; nil: it obeyed, or was never asked
 }
 
-// Moved reports whether people passed: what the reader did where it decided by itself.
+// Moved reports whether the read moved somebody: what the reader did counts
+// where it decided by itself.
 func (r *Read) Moved() bool {
 	if r.Reader != nil {
 		return r.Reader.Granted
@@ -53,7 +54,8 @@ type ReaderDecision struct {
 	ReceivedAt time.Time
 }
 
-// Observation is a sensor's, a door's or a status message. Body is its values as JSON.
+// Observation is a message of a sensor, a door or a status. Body holds its
+// values as JSON.
 type Observation struct {
 	Seq        int64
 	ID         uuid.UUID
@@ -64,7 +66,7 @@ type Observation struct {
 	Body       string // Values as JSON
 }
 
-// Values reads the body.
+// Values parses the body.
 func (o *Observation) Values() (*Values, error) {
 	v := &Values{}
 	if err := json.Unmarshal([]byte(o.Body), v); err != nil {
@@ -73,7 +75,7 @@ func (o *Observation) Values() (*Values, error) {
 	return v, nil
 }
 
-// Numbered is a device's own numbering of its messages since a boot.
+// Numbered is the number that a device gives a message, counted since a boot.
 type Numbered struct {
 	Boot uuid.UUID
 	Seq  uint64
@@ -103,18 +105,18 @@ type Values struct {
 	Keys        *[]string  `json:"keys,omitempty"`
 	Obeyed      *uuid.UUID `json:"obeyed,omitempty"`
 
-	// Of foreign devices: a counter's lifetime totals, the numbering that wraps
-	// at 256, and "arrival" where the device's own clock could not be believed.
+	// Of foreign devices: a counter's lifetime totals, a number that wraps at
+	// 256, and "arrival" where the device's own clock could not be believed.
 	TotalIn  *uint64 `json:"total_in,omitempty"`
 	TotalOut *uint64 `json:"total_out,omitempty"`
 	Counter  *uint8  `json:"counter,omitempty"`
 	Clock    string  `json:"clock,omitempty"`
 }
 
-// clockArrival says that a message's at is its arrival.
+// clockArrival marks a message whose at is its arrival.
 const clockArrival = "arrival"
 
-// Flow returns what a flow counter's message says.
+// Flow returns the values of a flow counter's message.
 func (v *Values) Flow(at time.Time, id uuid.UUID) occupancy.FlowSaid {
 	f := occupancy.FlowSaid{At: at, ID: id}
 	if v.In != nil && v.Out != nil {
@@ -126,8 +128,8 @@ func (v *Values) Flow(at time.Time, id uuid.UUID) occupancy.FlowSaid {
 	return f
 }
 
-// Value returns what a counter's, a desk's or a yes/no sensor's message says: a
-// count, or 1 and 0.
+// Value returns the value of a counter's, a desk's or a yes/no sensor's
+// message: a count, or 1 and 0.
 func (v *Values) Value(at time.Time, id uuid.UUID) (said occupancy.Said, ok bool) {
 	said = occupancy.Said{At: at, ID: id}
 	switch {
@@ -141,8 +143,9 @@ func (v *Values) Value(at time.Time, id uuid.UUID) (said occupancy.Said, ok bool
 	return said, true
 }
 
-// body writes the values as JSON. The most frequent, a sensor's bare word, is
-// written here: reflection over all fields takes longer than its commit.
+// body encodes the values as JSON. The most frequent case, a single value of a
+// sensor, is encoded by hand: reflection over all fields takes longer than its
+// commit.
 func (v *Values) body() ([]byte, error) {
 	bare := Values{Count: v.Count, Occupied: v.Occupied}
 	switch {
@@ -163,7 +166,7 @@ func numbered(m *wire.Message) *Numbered {
 	return &Numbered{Boot: m.Boot, Seq: m.Seq}
 }
 
-// values takes over what a message says.
+// values copies what a message says.
 func values(m *wire.Message) Values {
 	var v Values
 	if n := numbered(m); n != nil {
@@ -199,7 +202,7 @@ func values(m *wire.Message) Values {
 	return v
 }
 
-// Reject is a message that was refused, kept without what may be a card's number.
+// Reject is a rejected message, kept without what may be a card's number.
 type Reject struct {
 	Seq        int64
 	ReceivedAt time.Time
@@ -208,7 +211,7 @@ type Reject struct {
 	Reason     string
 }
 
-// AlarmKind says what an alarm is about.
+// AlarmKind is what an alarm is about.
 type AlarmKind string
 
 // The alarms that the pipeline raises.
@@ -229,7 +232,7 @@ const (
 	AlarmListTooLarge    AlarmKind = "list-too-large"
 )
 
-// Alarm asks for somebody's attention. An alarm of the same id is the same
+// Alarm asks for somebody's attention. Alarms with the same id are the same
 // alarm: raising it again changes nothing, clearing sets ClearedAt.
 type Alarm struct {
 	ID             string
@@ -238,23 +241,23 @@ type Alarm struct {
 	Device         catalogue.DeviceID
 	Door           catalogue.DoorID
 	Space          catalogue.SpaceID
-	Detail         string // no UID, no name
+	Detail         string // contains no UID and no name
 	Since          time.Time
 	ClearedAt      *time.Time
 	AcknowledgedBy string
 }
 
-// Act is an administrative act or a remote action, as the audit keeps it.
+// Act is an administrative act or a remote action, as the audit chain keeps it.
 type Act struct {
 	Seq    int64
 	At     time.Time
-	Actor  string // a token's id, or what in Totem acted
+	Actor  string // a token's id, or the part of Totem that acted
 	Action string // put, delete, unlock, lockdown, …
 	Target string // kind/id
 	Body   []byte // JSON, without secrets; nil once erased
 }
 
-// Seen is what a message's id was committed with before.
+// Seen is what was committed under a message's id before.
 type Seen struct {
 	Digest  [16]byte
 	ReadSeq int64 // 0: not a read

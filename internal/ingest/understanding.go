@@ -10,20 +10,21 @@ import (
 )
 
 // A line of the catalogue may name a device whose payloads its adapter does not
-// read. Such a device talks and nobody hears it: it is named, with what came.
+// understand. Its messages arrive and have no effect: the device is listed,
+// with what it sent.
 
-// NotUnderstood is what came of a device without anything in it that a device
-// of its kind is there for, since the last message that had.
+// NotUnderstood describes messages of a device that contain nothing for which
+// its kind exists, since the last message that did.
 type NotUnderstood struct {
 	Count int64
 	Last  time.Time
 	Topic string
-	Body  []byte // of the last, cut; no credential
+	Body  []byte // of the last message, truncated; without credential
 }
 
-// understanding is of the real devices that speak their own payloads.
+// understanding tracks the real devices that speak their own payloads.
 type understanding struct {
-	n    atomic.Int32 // entries in list: none is the usual case
+	n    atomic.Int32 // number of entries in list: usually none
 	mu   sync.Mutex
 	list map[catalogue.DeviceID]NotUnderstood
 }
@@ -45,7 +46,8 @@ func (u *understanding) note(it *item, d *catalogue.Device, understood bool) {
 	u.n.Store(int32(len(u.list)))
 }
 
-// NotUnderstood returns the devices of which messages come and none is understood.
+// NotUnderstood returns the devices whose messages arrive while none is
+// understood.
 func (p *Pipeline) NotUnderstood() map[catalogue.DeviceID]NotUnderstood {
 	p.heard.mu.Lock()
 	defer p.heard.mu.Unlock()

@@ -17,43 +17,45 @@ const (
 	OutcomeCommitted Outcome = "committed"
 	OutcomeRepeated  Outcome = "repeated"
 	OutcomeRejected  Outcome = "rejected"
-	OutcomeIgnored   Outcome = "ignored" // old news, or nothing that concerns Totem
+	OutcomeIgnored   Outcome = "ignored" // old, or nothing that concerns Totem
 )
 
-// Arrival is one message as somebody watches it: who sent what, what it was
-// read as, and what became of it. It has no credential and nobody's name.
+// Arrival is one message for somebody who watches: who sent what, how it was
+// understood, and what became of it. It contains no credential and no name.
 type Arrival struct {
 	At      time.Time // of its arrival
 	Topic   string
-	From    string // the username that sent it; empty where the broker does not say
+	From    string // the username that sent it; empty where the broker does not tell
 	Site    catalogue.SiteID
-	Device  catalogue.DeviceID // empty: none of the catalogue's
+	Device  catalogue.DeviceID // empty: no device of the catalogue
 	Adapter string
 	What    wire.What
 	Said    time.Time // the message's own at
 	Values  *Values   // of an observation
 	Granted *bool     // of a badge
 	Reason  string    // of a badge's decision, or why it was rejected
-	Payload []byte    // of a rejected or ignored message, cut
+	Payload []byte    // of a rejected or ignored message, truncated
 	Outcome Outcome
 }
 
 const (
-	// watcherQueue is how many arrivals may wait for one who watches; more are dropped.
+	// watcherQueue is how many arrivals may wait for one watcher; more are
+	// dropped.
 	watcherQueue = 512
 	// watchedPayload is how much of a payload is shown.
 	watchedPayload = 2000
 )
 
-// watchers are those who look at what arrives. Nobody waits for them, and
-// while there are none it costs one load.
+// watchers are the clients that watch what arrives. The pipeline never waits
+// for them, and while there are none they cost one atomic load.
 type watchers struct {
 	n    atomic.Int32
 	mu   sync.Mutex
 	list map[chan Arrival]struct{}
 }
 
-// Watch hands over what arrives from now on, until cancel is called; who is slow misses some.
+// Watch delivers what arrives from now on, until cancel is called; a slow
+// watcher misses some.
 func (p *Pipeline) Watch() (arrivals <-chan Arrival, cancel func()) {
 	w := &p.watch
 	c := make(chan Arrival, watcherQueue)
@@ -102,7 +104,8 @@ func (w *watchers) ignored(d Delivery, now time.Time) {
 	w.tell(a)
 }
 
-// notUnderstood tells of a message of a device in which nothing is understood.
+// notUnderstood reports a message of a device that contains nothing its kind is
+// there for.
 func (w *watchers) notUnderstood(it *item, d *catalogue.Device) {
 	if w.n.Load() == 0 {
 		return
@@ -111,7 +114,7 @@ func (w *watchers) notUnderstood(it *item, d *catalogue.Device) {
 	one.device = d
 	a := one.arrival()
 	a.Outcome, a.Payload = OutcomeIgnored, shown(it.Payload, d)
-	a.Reason = "nothing in it that a " + string(d.Kind) + " sends is understood"
+	a.Reason = "it contains nothing that a " + string(d.Kind) + " sends, as far as its adapter understands"
 	w.tell(a)
 }
 

@@ -17,15 +17,15 @@ import (
 // on: the longest local day and four hours.
 const lookBack = 29 * time.Hour
 
-// never is later than any read: a track that begins there has nothing loaded.
+// never is later than any read: a track that starts there has nothing loaded.
 var never = time.Unix(1<<40, 0)
 
-// whereabouts knows where members' granted reads have left them lately: the
-// memory of anti-passback. A member is loaded from the ledger when first
-// asked for, so that a start need not read anything.
+// whereabouts keeps where members' granted reads have left them lately: the
+// memory of anti-passback. A member is loaded from the ledger when first asked
+// for, so that a start reads nothing.
 type whereabouts struct {
 	network *catalogue.Network
-	leftIn  func(*Read) catalogue.SpaceID // a read leaves its subject in (rules 5.1)
+	leftIn  func(*Read) catalogue.SpaceID // where a read leaves its subject (rules 5.1)
 	load    Moves
 
 	mu      sync.Mutex
@@ -33,7 +33,7 @@ type whereabouts struct {
 }
 
 type track struct {
-	loaded time.Time // moves at or after this instant are all here
+	loaded time.Time // all moves at or after this instant are in memory
 	moves  []move    // by at, then id
 }
 
@@ -52,17 +52,17 @@ func newWhereabouts(n *catalogue.Network, load Moves, leftIn func(*Read) catalog
 	return w
 }
 
-// note remembers a read, or that it moved nobody after all, and drops what is
-// too old to matter.
+// note stores a read, or that it moved nobody after all, and drops what is too
+// old to matter.
 func (w *whereabouts) note(m tenancy.MemberID, r *Read) move {
 	mv := move{member: m, id: r.ID, gone: !r.Moved(), pos: access.Position{Space: w.leftIn(r), Door: r.Door, At: r.At}}
-	if mv.gone && r.Reader == nil { // refused, and nobody passed: it never moved anybody
+	if mv.gone && r.Reader == nil { // refused, and nobody passed: it moved nobody
 		return mv
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.members[m]
-	if t == nil { // what the ledger knows is fetched when it is first asked for
+	if t == nil { // what the ledger knows is loaded when it is first asked for
 		t = &track{loaded: never}
 		w.members[m] = t
 	}
@@ -71,15 +71,15 @@ func (w *whereabouts) note(m tenancy.MemberID, r *Read) move {
 	return mv
 }
 
-// put adds a move in its place, in place of what was known of the same read.
+// put inserts a move in order; it replaces what was known of the same read.
 func (t *track) put(mv move) {
 	t.moves = slices.DeleteFunc(t.moves, func(o move) bool { return o.id == mv.id })
 	i, _ := slices.BinarySearchFunc(t.moves, mv, compareMoves)
 	t.moves = slices.Insert(t.moves, i, mv)
 }
 
-// forgetBefore drops moves that no read can be decided by any more. Moves from
-// then on are all here still: an older question loads them again.
+// forgetBefore drops moves that no longer affect any decision. Moves from then
+// on are still complete: an older question loads them again.
 func (t *track) forgetBefore(at time.Time) {
 	n := 0
 	for n < len(t.moves) && t.moves[n].pos.At.Before(at) {
@@ -98,7 +98,8 @@ func compareMoves(a, b move) int {
 	return slices.Compare(a.id[:], b.id[:])
 }
 
-// leftNow returns the space in which a read leaves its subject, by the doors of now.
+// leftNow returns the space in which a read leaves its subject, by the present
+// doors.
 func (w *whereabouts) leftNow(r *Read) catalogue.SpaceID {
 	door := w.network.Door(r.Door)
 	if door == nil {
@@ -110,7 +111,7 @@ func (w *whereabouts) leftNow(r *Read) catalogue.SpaceID {
 	return door.From
 }
 
-// forget undoes what a failed commit noted: those members are loaded anew.
+// forget undoes what a failed commit noted: those members are loaded again.
 func (w *whereabouts) forget(moves []move) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +120,7 @@ func (w *whereabouts) forget(moves []move) {
 	}
 }
 
-// during answers access.Whereabouts while a commit is made.
+// during returns an access.Whereabouts for use while a commit is made.
 func (w *whereabouts) during(ctx context.Context) access.Whereabouts { return asking{w, ctx} }
 
 type asking struct {
@@ -146,7 +147,8 @@ func (a asking) Last(m tenancy.MemberID, t time.Time) (access.Position, bool, er
 	return access.Position{}, false, nil
 }
 
-// fetch loads a member's moves from the ledger. What was noted since is newer.
+// fetch loads a member's moves from the ledger. What was noted since is newer
+// and stays.
 func (a asking) fetch(m tenancy.MemberID, t time.Time, have *track) (*track, error) {
 	tr := &track{loaded: t.Add(-lookBack)}
 	loaded, err := a.load(a.ctx, m, tr.loaded, t.Add(2*lookBack))

@@ -14,13 +14,14 @@ const (
 )
 
 // Guesses counts the wrong tokens and passwords of each address. The zero value
-// is ready; it is safe for concurrent use.
+// is ready to use and safe for concurrent use.
 type Guesses struct {
 	mu   sync.Mutex
 	from map[string]*rate.Limiter
 }
 
-// Wrong counts one, and returns for how long the address has tried too often; 0: it has not.
+// Wrong counts one, and returns for how long the address is blocked; 0: it is
+// not.
 func (g *Guesses) Wrong(address string, now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package keys makes and keeps the secrets that Totem signs, hashes and
-// commits with. They live in one file beside the ledger, never in it, so
-// that a copy of the ledger alone tells nobody a UID and opens no door.
+// Package keys creates and stores the secrets with which Totem signs, hashes
+// and commits. They are in one file beside the ledger, never in it, so that a
+// copy of the ledger alone reveals no UID and opens no door.
 package keys
 
 import (
@@ -21,24 +21,26 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Ring is every key of a network; it is safe for concurrent use. Site keys are Ed25519 seeds, the others 32 random bytes.
+// Ring holds every key of a network; it is safe for concurrent use. Site keys
+// are Ed25519 seeds, the others 32 random bytes.
 type Ring struct {
 	lookup, list, digest []byte
 	sites                atomic.Pointer[siteKeys]
 	layers               atomic.Pointer[[][]byte]
 
 	path string
-	mu   sync.Mutex // over the file
-	read time.Time  // when what was read of it was written
+	mu   sync.Mutex // held while the file is read or written
+	read time.Time  // modification time of the file when it was read
 }
 
-// Site is what a site's decisions, commands and allowlists are signed with.
+// Site is the key with which a site's decisions, commands and allowlists are
+// signed.
 type Site struct {
-	ID      string // of the key, for rotation
+	ID      string // id of the key, for rotation
 	Private ed25519.PrivateKey
 }
 
-// Public returns the key that readers verify by.
+// Public returns the key with which readers verify.
 func (s Site) Public() ed25519.PublicKey { return s.Private.Public().(ed25519.PublicKey) }
 
 // file is the form on disk; []byte is base64 in JSON.
@@ -47,14 +49,15 @@ type file struct {
 	List   []byte            `json:"list"`
 	Digest []byte            `json:"digest"`
 	Sites  map[string][]byte `json:"sites"`
-	Next   map[string][]byte `json:"next,omitempty"`        // of sites whose key is being replaced
-	Layers [][]byte          `json:"list_layers,omitempty"` // list keys that were made after the first
+	Next   map[string][]byte `json:"next,omitempty"`        // sites whose key is being replaced
+	Layers [][]byte          `json:"list_layers,omitempty"` // list keys created after the first
 }
 
-// Open reads the key file, making it or adding the keys of new sites where
-// they are missing. The file is written whole or not at all, for its owner only.
-// known are the keys that the ledger beside it was made with, nil where it does
-// not say; used says that the ledger holds what only its keys can read.
+// Open reads the key file. It creates the file, or the keys of new sites, where
+// they are missing. The file is written completely or not at all, for its owner
+// only. known are the check values of the keys that the ledger beside it was
+// made with, nil where it has none; used reports that the ledger contains what
+// only its keys can read.
 func Open(path string, sites []catalogue.Site, known *Checks, used bool) (*Ring, error) {
 	f, there, err := load(path)
 	if err != nil {
@@ -64,7 +67,7 @@ func Open(path string, sites []catalogue.Site, known *Checks, used bool) (*Ring,
 	case known != nil:
 		err = known.holds(&f)
 	case used && !there:
-		err = errors.New("it is missing, and the ledger beside it is in use: restore keys.json from the backup that belongs to the ledger; with other keys no badge is known and no reader believes what it is told")
+		err = errors.New("the file is missing, but the ledger beside it is in use: restore keys.json from the backup that belongs to the ledger. With other keys no badge would be known, and no reader would obey")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keys %s: %w", path, err)
@@ -97,7 +100,7 @@ func (f *file) fill(sites []catalogue.Site) (changed bool, err error) {
 			rand.Read(*key)
 			return nil
 		}
-		return errors.New("a key has not 32 bytes: the file is damaged; restore it from a backup")
+		return errors.New("a key does not have 32 bytes: the file is damaged; restore it from a backup")
 	}
 	for _, key := range []*[]byte{&f.Lookup, &f.List, &f.Digest} {
 		if err := fresh(key); err != nil {
@@ -128,28 +131,31 @@ func (r *Ring) Site(id catalogue.SiteID) (key Site, ok bool) {
 	return key, ok
 }
 
-// List returns the HMAC key by which allowlists hash credentials (rules 3.8, list_key).
+// List returns the HMAC key with which allowlists hash credentials (rules 3.8,
+// list_key).
 func (r *Ring) List() []byte { return r.list }
 
-// Lookup returns the HMAC key by which the ledger knows credentials (rules 12.2).
+// Lookup returns the HMAC key under which the ledger stores credentials (rules
+// 12.2).
 func (r *Ring) Lookup() []byte { return r.lookup }
 
-// Digest returns a keyed digest of a message's canonical body: repeats are told by
-// it, and it tells nobody the UID in the body.
+// Digest returns a keyed digest of a message's canonical body: repeats are
+// compared by it, and it reveals nothing of a UID in the body.
 func (r *Ring) Digest(body []byte) [16]byte {
 	mac := hmac.New(sha256.New, r.digest)
 	mac.Write(body)
 	return [16]byte(mac.Sum(nil)[:16])
 }
 
-// ClientID returns this installation's name at an outside broker: two services
-// that shared one would end each other's connections without end.
+// ClientID returns this installation's client id at an outside broker: two
+// services with the same id would end each other's connections without end.
 func (r *Ring) ClientID() string {
 	d := r.Digest([]byte("mqtt client"))
 	return fmt.Sprintf("totem-%x", d[:6])
 }
 
-// WriteSecret writes a file for its owner only, whole or not at all, and durably.
+// WriteSecret writes a file for its owner only, completely or not at all, and
+// durably.
 func WriteSecret(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, ".secret-*")
@@ -180,7 +186,8 @@ func NewSecret() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// HashSecret returns how a secret of NewSecret is kept: its 256 random bits need no slow hash.
+// HashSecret returns the hash under which a secret of NewSecret is stored: its
+// 256 random bits need no slow hash.
 func HashSecret(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]

@@ -16,17 +16,19 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// A site's key is replaced in three steps, so that no reader is ever told what
-// it cannot verify: the next key is made; lists name it, signed by the present
-// one, until every reader has said that it verifies by it; then it signs.
+// A site's key is replaced in three steps, so that no reader ever gets a
+// message that it cannot verify: the next key is created; lists announce it,
+// signed with the present one, until every reader has reported that it verifies
+// with it; then the next key signs.
 
-// SiteKeyID returns what a site's public key is called.
+// SiteKeyID returns the id of a site's public key.
 func SiteKeyID(site catalogue.SiteID, public ed25519.PublicKey) string {
 	sum := sha256.Sum256(public)
 	return string(site) + "-" + base64.RawURLEncoding.EncodeToString(sum[:6])
 }
 
-// siteKeys are the keys of sites: those that sign, and those that will next.
+// siteKeys holds the keys of sites: those that sign, and those that will sign
+// next.
 type siteKeys struct{ now, next map[catalogue.SiteID]Site }
 
 func (f *file) siteKeys() *siteKeys {
@@ -41,7 +43,7 @@ func (f *file) siteKeys() *siteKeys {
 	return &siteKeys{read(f.Sites), read(f.Next)}
 }
 
-// load reads a key file; one that is not there is empty.
+// load reads a key file; a missing file is empty.
 func load(path string) (f file, there bool, err error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -55,21 +57,21 @@ func load(path string) (f file, there bool, err error) {
 	}
 	for _, key := range f.Layers {
 		if len(key) != sha256.Size {
-			return f, true, fmt.Errorf("keys %s: a list key has not 32 bytes: the file is damaged; restore it from a backup", path)
+			return f, true, fmt.Errorf("keys %s: a list key does not have 32 bytes: the file is damaged; restore it from a backup", path)
 		}
 	}
 	for _, seeds := range []map[string][]byte{f.Sites, f.Next} {
 		for site, seed := range seeds {
 			if len(seed) != ed25519.SeedSize {
-				return f, true, fmt.Errorf("keys %s: a key of %s has not 32 bytes: the file is damaged; restore it from a backup", path, site)
+				return f, true, fmt.Errorf("keys %s: a key of %s does not have 32 bytes: the file is damaged; restore it from a backup", path, site)
 			}
 		}
 	}
 	return f, true, nil
 }
 
-// Rotate makes a site's next key in a key file, and returns its id and that of
-// the present one. A running service finds it there.
+// Rotate creates a site's next key in a key file, and returns its id and that
+// of the present one. A running service finds it there.
 func Rotate(path string, site catalogue.SiteID) (present, next string, err error) {
 	f, _, err := load(path)
 	if err != nil {
@@ -93,16 +95,16 @@ func Rotate(path string, site catalogue.SiteID) (present, next string, err error
 	return k.now[site].ID, k.next[site].ID, nil
 }
 
-// RotateList makes a list key that lies over those before it, since UIDs are not
-// kept: hash = HMAC(newest, … HMAC(first, bytes)). It returns its id. A running
-// service finds it; a reader is given it with its next secret.
+// RotateList creates a list key on top of those before it, since UIDs are not
+// kept: hash = HMAC(newest, … HMAC(first, bytes)). It returns the key's id. A
+// running service finds it; a reader gets it with its next secret.
 func RotateList(path string) (id string, err error) {
 	f, there, err := load(path)
 	if err != nil {
 		return "", err
 	}
 	if !there {
-		return "", fmt.Errorf("keys %s: there is no such file", path)
+		return "", fmt.Errorf("keys %s: the file does not exist", path)
 	}
 	key := make([]byte, sha256.Size)
 	rand.Read(key)
@@ -113,13 +115,15 @@ func RotateList(path string) (id string, err error) {
 	return ListKeyID(len(f.Layers) + 1), nil
 }
 
-// ListKeyID returns what the n-th list key is called, from 1.
+// ListKeyID returns the id of the n-th list key, from 1.
 func ListKeyID(n int) string { return fmt.Sprintf("list-%d", n) }
 
-// ListKeys returns the keys that lists hash credentials with, the first first.
+// ListKeys returns the keys with which lists hash credentials, the first one
+// first.
 func (r *Ring) ListKeys() [][]byte { return append([][]byte{r.list}, *r.layers.Load()...) }
 
-// Layered returns the hash that a reader has which was given n list keys, of one under the first.
+// Layered returns the hash under n list keys, computed from the one under the
+// first.
 func (r *Ring) Layered(hash [32]byte, n int) [32]byte {
 	layers := *r.layers.Load()
 	for _, key := range layers[:min(max(n-1, 0), len(layers))] {
@@ -136,7 +140,8 @@ func (r *Ring) Next(id catalogue.SiteID) (key Site, ok bool) {
 	return key, ok
 }
 
-// Reload takes the next keys that were made in the file since, and reports whether there are any.
+// Reload loads the next keys that were created in the file since, and reports
+// whether there are any.
 func (r *Ring) Reload() (changed bool, err error) {
 	info, err := os.Stat(r.path)
 	if err != nil {
@@ -158,11 +163,11 @@ func (r *Ring) Reload() (changed bool, err error) {
 	for site, key := range k.next {
 		changed = changed || was.next[site].ID != key.ID
 	}
-	r.sites.Store(&siteKeys{was.now, k.next}) // which key signs is changed by Advance alone
+	r.sites.Store(&siteKeys{was.now, k.next}) // only Advance changes which key signs
 	return changed, nil
 }
 
-// Advance has a site's next key sign, and forgets the one before.
+// Advance makes a site's next key sign, and forgets the one before.
 func (r *Ring) Advance(site catalogue.SiteID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,8 +187,8 @@ func (r *Ring) Advance(site catalogue.SiteID) error {
 	return nil
 }
 
-// Checks tell keys without being them: a ledger keeps them, so that it is never
-// opened with others than it was made with.
+// Checks identify keys without revealing them: a ledger stores them, so that it
+// is never opened with other keys than its own.
 type Checks struct {
 	Lookup string                        `json:"lookup"`
 	List   string                        `json:"list"`
@@ -198,7 +203,7 @@ func check(key []byte) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:12])
 }
 
-// Checks returns those of the ring as it is.
+// Checks returns the check values of the ring's keys.
 func (r *Ring) Checks() Checks {
 	c := Checks{Lookup: check(r.lookup), List: check(r.list), Digest: check(r.digest), Sites: map[catalogue.SiteID][]string{}}
 	for _, key := range *r.layers.Load() {
@@ -214,15 +219,15 @@ func (r *Ring) Checks() Checks {
 	return c
 }
 
-// holds says which keys of a file are not those that a ledger was made with.
+// holds returns which keys of a file are not those that a ledger was made with.
 func (c *Checks) holds(f *file) error {
 	wrong := func(what string) error {
-		return fmt.Errorf("the %s is missing or another than this ledger was made with: restore keys.json from the backup that belongs to the ledger; with other keys no badge is known and no reader believes what it is told", what)
+		return fmt.Errorf("the %s is missing, or is not the one that this ledger was made with: restore keys.json from the backup that belongs to the ledger. With other keys no badge would be known, and no reader would obey", what)
 	}
 	for _, k := range []struct {
 		name, want string
 		key        []byte
-	}{{"key that badges are known by", c.Lookup, f.Lookup}, {"key of the allowlists", c.List, f.List}, {"key of messages' digests", c.Digest, f.Digest}} {
+	}{{"key that hashes badges", c.Lookup, f.Lookup}, {"key of the allowlists", c.List, f.List}, {"key of messages' digests", c.Digest, f.Digest}} {
 		if k.want != "" && (len(k.key) == 0 || check(k.key) != k.want) {
 			return wrong(k.name)
 		}

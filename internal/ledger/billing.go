@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Statement is an issued statement; Body is what was issued, as JSON.
+// Statement is an issued statement; Body is its content, as JSON.
 type Statement struct {
 	Number   int64
 	Month    string
@@ -21,7 +21,7 @@ type Statement struct {
 	Body     []byte
 }
 
-// NextStatement returns the number that the next statement has.
+// NextStatement returns the number of the next statement.
 func (tx *Tx) NextStatement() (n int64, err error) {
 	err = tx.row("SELECT coalesce(max(number), 0) + 1 FROM statements", nil, &n)
 	return n, err
@@ -87,8 +87,9 @@ const nameless = "~"
 // Nameless reports whether a visit's member was erased.
 func Nameless(m tenancy.MemberID) bool { return m != "" && m[0] == nameless[0] }
 
-// loseName gives an erased member's visits, and the leases that named them, a
-// name that means nobody: hours not yet on a statement still count together.
+// loseName replaces an erased member's name in visits, and in the leases that
+// named them, by one that means nobody: hours not yet on a statement still
+// count together.
 func (tx *Tx) loseName(m tenancy.MemberID) error {
 	random := make([]byte, 8)
 	if _, err := rand.Read(random); err != nil {

@@ -17,15 +17,16 @@ import (
 // Catalogue is the text of a catalogue that a service ran with.
 type Catalogue struct {
 	N     int
-	Since time.Time // from when it holds; 1970: from the beginning
+	Since time.Time // when it begins to hold; 1970: from the beginning
 	At    time.Time // when it was recorded
-	Name  string    // of its file
-	By    string    // who told it
-	Entry int64     // of the audit chain
+	Name  string    // the name of its file
+	By    string    // who put it in force
+	Entry int64     // its entry in the audit chain
 	Text  []byte
 }
 
-// Catalogues returns all that a service ran with, as they were recorded.
+// Catalogues returns all catalogues that a service ran with, in the order of
+// their recording.
 func (l *Ledger) Catalogues(ctx context.Context) (list []Catalogue, err error) {
 	rows, err := l.reads.QueryContext(ctx, "SELECT n, since, at, name, actor, entry, body FROM catalogues ORDER BY n")
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -42,7 +43,7 @@ func (l *Ledger) Catalogues(ctx context.Context) (list []Catalogue, err error) {
 	return list, nil
 }
 
-// catalogueAct is what the chain says of a catalogue.
+// catalogueAct is the body of an act that records a catalogue.
 type catalogueAct struct {
 	Name   string `json:"name"`
 	Since  string `json:"since"`
@@ -71,7 +72,8 @@ func (tx *Tx) PutCatalogue(c Catalogue) error {
 	return nil
 }
 
-// KeptUnder finds something that is kept under one of some names; empty: nothing is.
+// KeptUnder returns something that is stored under one of some names; empty:
+// nothing is.
 func (l *Ledger) KeptUnder(ctx context.Context, names []catalogue.SpaceID) (what string, err error) {
 	list, err := json.Marshal(names)
 	if err != nil {
@@ -90,9 +92,9 @@ func (l *Ledger) KeptUnder(ctx context.Context, names []catalogue.SpaceID) (what
 	return "", nil
 }
 
-// RenameSpace keeps all that is known of a space under its new name. With
-// outbox an outside database is told: of the old name that nothing is known
-// under it, of the new one everything.
+// RenameSpace moves everything stored of a space to its new name. With outbox
+// it queues for an outside database that nothing is known under the old name,
+// and everything under the new one.
 func (tx *Tx) RenameSpace(old, name catalogue.SpaceID, outbox bool) error {
 	const ever = int64(1) << 40 // minutes
 	if outbox {
@@ -100,7 +102,8 @@ func (tx *Tx) RenameSpace(old, name catalogue.SpaceID, outbox bool) error {
 			return err
 		}
 	}
-	// What is left under the new name, of a catalogue that was taken back, is made again.
+	// What remains under the new name, of a catalogue that was replaced, is
+	// computed again.
 	days, err := tx.seqs("SELECT day FROM series_days WHERE space = ?", string(name))
 	if err != nil {
 		return err
@@ -125,7 +128,7 @@ func (tx *Tx) RenameSpace(old, name catalogue.SpaceID, outbox bool) error {
 	return nil
 }
 
-// catalogues holds the recorded catalogues to their acts.
+// catalogues compares the recorded catalogues with their acts.
 func (v *verifier) catalogues(acts map[string]lastAct, there map[string]bool) error {
 	rows, err := v.tx.QueryContext(v.ctx, "SELECT n, since, name, body FROM catalogues ORDER BY n")
 	return each(rows, err, func(rows *sql.Rows) error {

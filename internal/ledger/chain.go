@@ -19,7 +19,7 @@ const (
 	chainRead   = "read"
 	chainReader = "reader" // what a reader did by itself
 	chainAct    = "act"
-	chainErase  = "erase" // an act whose body names the entries whose content was forgotten
+	chainErase  = "erase" // an act whose body names the entries whose content was erased
 )
 
 // chainHead is the newest entry of the chain.
@@ -41,8 +41,8 @@ func (h *chainHead) load(tx *Tx) error {
 	return nil
 }
 
-// link appends an entry over content and returns its seq and the nonce to be
-// kept beside the content.
+// link appends an entry for content and returns its seq and the nonce to be
+// stored beside the content.
 func (tx *Tx) link(kind string, content func(seq int64) []byte) (seq int64, nonce []byte, err error) {
 	nonce = make([]byte, 16)
 	rand.Read(nonce)
@@ -72,7 +72,8 @@ func linkHash(previous [32]byte, seq int64, kind string, commitment []byte) [32]
 	return sha256.Sum256(b)
 }
 
-// readContent returns what a read's entry commits to: the badge and Totem's answer.
+// readContent returns what a read's entry commits to: the badge and Totem's
+// answer.
 func readContent(r *ingest.Read) []byte {
 	b := make([]byte, 0, 256)
 	b = fmt.Appendf(b, "read|%s|%d|%d|%s|%s|%s|", r.ID, ms(r.At), ms(r.ReceivedAt), r.Device, r.Door, r.Direction)
@@ -112,13 +113,13 @@ type Span struct {
 	To   int64 `json:"to"`
 }
 
-// erased is the body of an erasing act: which entries' content was forgotten.
+// erased is the body of an act of erasure: which entries' content was erased.
 type erased struct {
 	Why   string `json:"why"`
 	Spans []Span `json:"spans"`
 }
 
-// addErasure records that the content of seqs (ascending) was forgotten.
+// addErasure records that the content of seqs (ascending) was erased.
 func (tx *Tx) addErasure(a ingest.Act, why string, seqs []int64) error {
 	body := erased{Why: why, Spans: []Span{}}
 	for _, s := range seqs {
@@ -136,23 +137,23 @@ func (tx *Tx) addErasure(a ingest.Act, why string, seqs []int64) error {
 	return tx.addAct(chainErase, &a)
 }
 
-// Audit is what verifying the chain found.
+// Audit is the result of verifying the chain.
 type Audit struct {
 	OK       bool
 	Entries  int64
-	Erased   int64  // entries whose content was rightfully forgotten
-	BrokenAt int64  // the first entry that does not hold; 0 where all do
+	Erased   int64  // entries whose content was erased on purpose
+	BrokenAt int64  // the first broken entry; 0 where there is none
 	Why      string // what is wrong there
 }
 
-// Verify walks the whole chain: every hash, and the content of every entry
-// that is not covered by a recorded erasure. It reads one consistent state.
+// Verify walks the whole chain: every hash, and the content of every entry that
+// is not covered by a recorded erasure. It reads one consistent state.
 func (l *Ledger) Verify(ctx context.Context) (Audit, error) {
 	tx, err := l.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return Audit{}, fmt.Errorf("verify: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // read only: nothing to lose
+	defer func() { _ = tx.Rollback() }() // a read transaction has nothing to lose
 	v := &verifier{tx: tx, ctx: ctx}
 	if err := v.run(); err != nil {
 		return Audit{}, fmt.Errorf("verify: %w", err)

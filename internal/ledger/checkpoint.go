@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// What is committed stands in the write-ahead log until it is copied into the
-// database file. SQLite does that within the commit that fills the log, and
-// whoever badges then waits for tens of milliseconds. So it is done here, on a
-// connection of its own, beside the writers; wal_autocheckpoint is only for
-// when this does not keep up.
+// Committed data is in the write-ahead log until it is copied into the database
+// file. SQLite does that within the commit that fills the log, and whoever
+// badges then waits for tens of milliseconds. So Totem does it on a connection
+// of its own, beside the writers; wal_autocheckpoint is only for when this does
+// not keep up.
 
 const (
 	checkpointEvery = 250 * time.Millisecond
@@ -19,13 +19,14 @@ const (
 	checkpointAfter = 4000
 )
 
-// overwrite has the log, in which what was just erased still stands, emptied
-// soon. The pages themselves are overwritten as they are freed (secure_delete).
+// overwrite requests that the log, which still contains what was just erased,
+// be emptied soon. The pages themselves are overwritten when they are freed
+// (secure_delete).
 func (l *Ledger) overwrite() { l.erased.Store(true) }
 
-// emptied copies the log and cuts it to nothing; false where somebody reads it still.
+// emptied copies the log and truncates it; false where somebody still reads it.
 func emptied(db *sql.DB) bool {
-	_, _ = db.Exec("PRAGMA wal_checkpoint(PASSIVE)") // the most of it, beside the writers
+	_, _ = db.Exec("PRAGMA wal_checkpoint(PASSIVE)") // copies most of it while writers continue
 	var busy, log, copied int
 	err := db.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &copied)
 	return err == nil && busy == 0
@@ -37,7 +38,7 @@ func (l *Ledger) startCheckpoints(path string) error {
 	if err != nil {
 		return err
 	}
-	l.overwrite() // what was erased before the last end may stand in the log
+	l.overwrite() // the log may contain what was erased before the last end
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -57,7 +58,8 @@ func (l *Ledger) startCheckpoints(path string) error {
 				continue
 			}
 			l.written.Store(0)
-			// Where it fails (a full disk, say) the log grows, and the writers' own checkpoint says why.
+			// If this fails (a full disk, for example) the log grows, and the
+			// writers' own checkpoint reports why.
 			_, _ = db.Exec("PRAGMA wal_checkpoint(PASSIVE)")
 		}
 	})

@@ -15,18 +15,19 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Erasure is a person to be forgotten.
+// Erasure is a person to be erased.
 type Erasure struct {
 	Actor   string
 	At      time.Time
 	Member  tenancy.MemberID
-	Targets []string            // acts on these lose their content: kind/id
-	Keep    []catalogue.SpaceID // visits to these stay, without a name: bills need them
+	Targets []string            // kind/id of records whose acts lose their content
+	Keep    []catalogue.SpaceID // visits to these spaces stay, without a name: bills need them
 }
 
-// Erase forgets a person: their reads lose member and credential, visits that
-// no bill needs go, the others lose their name, acts on their records lose
-// their content and what they were done to. One entry of the chain says which entries were forgotten.
+// Erase erases a person: their reads lose member and credential, visits that no
+// bill needs are deleted, the others lose their name, acts on their records
+// lose their content and target. One entry of the chain says which entries'
+// content was erased.
 func (tx *Tx) Erase(e Erasure) error {
 	reads, err := tx.seqs("SELECT seq FROM reads WHERE member = ?", string(e.Member))
 	if err != nil {
@@ -60,12 +61,13 @@ func (tx *Tx) Erase(e Erasure) error {
 	}
 	tx.AfterCommit(tx.l.overwrite)
 	slices.Sort(forgotten)
-	// The act names no one: the person's id would tell.
+	// The act names nobody: the person's id would identify them.
 	return tx.addErasure(ingest.Act{At: e.At, Actor: e.Actor, Action: "erase", Target: "member"}, "erasure", slices.Compact(forgotten))
 }
 
-// actsOn returns the acts that tell of a person: on their records, on corrections of
-// their visits, and those that named them in a record that does no longer.
+// actsOn returns the acts that mention a person: on their records, on
+// corrections of their visits, and those that named them in a record that no
+// longer does.
 func (tx *Tx) actsOn(e Erasure) ([]int64, error) {
 	targets, err := json.Marshal(e.Targets)
 	if err != nil {
@@ -115,7 +117,8 @@ func (tx *Tx) eraseVisits(e Erasure) error {
 	if err := tx.run("DELETE FROM visits WHERE "+gone, string(e.Member), string(keep)); err != nil {
 		return fmt.Errorf("ledger: erase visits: %w", err)
 	}
-	// What was corrected stays as it was billed; why is a person's.
+	// The corrected times stay as they were billed; the reason is personal
+	// data.
 	if err := tx.run("UPDATE corrections SET reason = '' WHERE visit IN (SELECT id FROM visits WHERE member = ?)", string(e.Member)); err != nil {
 		return fmt.Errorf("ledger: erase reasons: %w", err)
 	}
@@ -142,14 +145,14 @@ type Retention struct {
 	Reads   time.Duration // from the later of at and arrival
 	Rejects time.Duration
 
-	Observations time.Duration // likewise; what was made of them stays
-	Series       time.Duration // 0: for ever
-	Shipped      bool          // an outside database is given observations before they go
+	Observations time.Duration // from the later of at and arrival; what was computed from them stays
+	Series       time.Duration // 0: without end
+	Shipped      bool          // an outside database gets observations before they are deleted
 }
 
-// Purge removes reads that are too old with what readers did on them, visits
-// that no bill needs and that began before, and old rejects. It removes at
-// most limit reads and reports whether there are more.
+// Purge deletes reads that are too old with what readers did on them, visits
+// that no bill needs and that began before, and old rejects. It deletes at most
+// limit reads and reports whether there are more.
 func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit int) (more bool, err error) {
 	before := ms(now.Add(-r.Reads))
 	if err := tx.run("DELETE FROM rejects WHERE received_at < ?", ms(now.Add(-r.Rejects))); err != nil {
@@ -180,7 +183,8 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 	if err != nil {
 		return false, err
 	}
-	// They go with their reads, which are older or came earlier than those of others.
+	// They go with their reads, which are older or arrived earlier than those
+	// of others.
 	const gone = "settled = 1 AND from_at < ? AND space NOT IN (SELECT value FROM json_each(?))"
 	for _, q := range []string{"DELETE FROM corrections WHERE visit IN (SELECT id FROM visits WHERE " + gone + ")", "DELETE FROM visits WHERE " + gone} {
 		if err := tx.run(q, before, string(list)); err != nil {
@@ -198,8 +202,8 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 	return old || len(reads) == limit, err
 }
 
-// purgeObservations removes messages that are too old with their ids, and
-// remembers that what was made of them is final.
+// purgeObservations deletes messages that are too old, with their ids, and
+// stores that what was computed from them is final.
 func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more bool, err error) {
 	if r.Series > 0 {
 		if err := tx.run("DELETE FROM series_days WHERE day < ?", ms(now.Add(-r.Series))/86_400_000); err != nil {
@@ -207,8 +211,9 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 		}
 	}
 	before := ms(now.Add(-r.Observations))
-	// They came in the order of seq: where the first are young, all are.
-	// The newest stays whatever its age: SQLite would give its seq again, and followers would pass it by.
+	// They arrived in the order of seq: where the first are recent, all are.
+	// The newest stays whatever its age: SQLite would reuse its seq, and
+	// followers would miss the new message.
 	seqs, err := tx.seqs(`SELECT seq FROM (SELECT seq, at, received_at FROM observations WHERE seq < (SELECT max(seq) FROM observations) ORDER BY seq LIMIT ?)
 		WHERE received_at < ? AND at < ?
 		AND seq <= CASE WHEN ? THEN coalesce((SELECT seq FROM cursors WHERE name = 'influx-observations'), 0) ELSE seq END`, limit, before, before, flag(r.Shipped))
@@ -223,7 +228,7 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 			return false, fmt.Errorf("ledger: purge messages: %w", err)
 		}
 	}
-	// A day's flows and the longest visit reach over the edge.
+	// A day's flows and the longest visit reach over the boundary.
 	final := before/60_000 + 2*dayMinutes
 	have := int64(0)
 	if err := tx.row("SELECT coalesce(max(seq), 0) FROM cursors WHERE name = ?", []any{cursorEvidence}, &have); err != nil {
@@ -237,11 +242,12 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 	return len(seqs) == limit, nil
 }
 
-// cursorEvidence is the minute before which the series is final: what it was
-// made of is gone.
+// cursorEvidence is the cursor of the minute before which the series is final,
+// because its messages are deleted.
 const cursorEvidence = "series-evidence"
 
-// forgetStay takes the subject from the stay that a read began: what is left is a count.
+// forgetStay removes the subject from the stay that a read began: a count
+// remains.
 func (tx *Tx) forgetStay(read int64) error {
 	err := tx.run(`UPDATE stays SET subject = NULL WHERE (subject, from_at) IN
 		(SELECT CASE WHEN member IS NOT NULL THEN 'm:' || member ELSE 'p:' || pass END, at FROM reads WHERE seq = ?)`, read)

@@ -11,26 +11,27 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// MonthHours are a person's hours of a month as they were last made.
+// MonthHours are a person's hours of a month as they were last computed.
 type MonthHours struct {
 	Month  int // year * 12 + month - 1
 	Tenant tenancy.TenantID
 	Member tenancy.MemberID
-	Marked int64         // counts what changed; the row is made where Made is the same
-	Made   int64         //
-	Basis  int64         // of the catalogue that it was made with
-	Open   catalogue.Day // the first day of a visit that was still going on: from it on nothing is in Body; 0: none
-	Due    time.Time     // when that visit ends, unless a read says more
+	Marked int64         // counts changes; the row is up to date where Made is equal
+	Made   int64         // the count at which the row was last computed
+	Basis  int64         // of the catalogue with which it was computed
+	Open   catalogue.Day // the first day of a visit that was still going on: Body contains nothing from it on; 0: none
+	Due    time.Time     // when that visit ends, unless a read says otherwise
 	Body   []byte
 }
 
-// monthOf counts months as the table does, of UTC: marks reach a day to both sides.
+// monthOf numbers months as the table does, in UTC: marks reach a day further
+// on both sides.
 func monthOf(t time.Time) int { return t.UTC().Year()*12 + int(t.UTC().Month()) - 1 }
 
 // zonesReach is more than any time zone is from UTC.
 const zonesReach = 26 * time.Hour
 
-// hoursMarks are the rows to be made again.
+// hoursMarks are the rows to be computed again.
 type hoursMarks map[hoursRow]struct{}
 
 type hoursRow struct {
@@ -55,7 +56,8 @@ func (tx *Tx) markHours(marks hoursMarks) error {
 	return nil
 }
 
-// correctedHours adds the months that a visit and its correction, where it has one, reach.
+// correctedHours adds the months that a visit and its correction, if any,
+// overlap.
 func (tx *Tx) correctedHours(marks hoursMarks, id []byte) error {
 	var tenant string
 	var member sql.NullString
@@ -81,7 +83,8 @@ func (tx *Tx) markCorrected(id []byte) error {
 	return tx.markHours(marks)
 }
 
-// Hours calls yield for the rows of a month, of all tenants or of one; Body is only lent.
+// Hours calls yield for the rows of a month, of all tenants or of one; Body is
+// valid only during the call.
 func (l *Ledger) Hours(ctx context.Context, month int, tenant tenancy.TenantID, yield func(*MonthHours) error) error {
 	q := where{query: "SELECT tenant, member, marked, made, basis, open, due, body FROM hours"}
 	q.and("month = ?", month)
@@ -109,7 +112,8 @@ func (l *Ledger) Hours(ctx context.Context, month int, tenant tenancy.TenantID, 
 	return nil
 }
 
-// HoursToMake lists the months that have rows to be made, as they changed or as a visit has ended by now.
+// HoursToMake lists the months with rows to compute: because something changed,
+// or because a visit has ended by now.
 func (l *Ledger) HoursToMake(ctx context.Context, now time.Time) (months []int, err error) {
 	rows, err := l.reads.QueryContext(ctx, "SELECT month FROM hours WHERE marked <> made UNION SELECT month FROM hours WHERE due <= ?", ms(now))
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -121,7 +125,7 @@ func (l *Ledger) HoursToMake(ctx context.Context, now time.Time) (months []int, 
 	return months, err
 }
 
-// PutHours keeps a row that was made, unless it was marked again meanwhile.
+// PutHours stores a computed row, unless it was marked again in the meantime.
 func (tx *Tx) PutHours(r *MonthHours) error {
 	var due any
 	if !r.Due.IsZero() {

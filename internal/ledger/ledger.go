@@ -1,11 +1,13 @@
-// Package ledger is the truth: the SQL database of everything that must
-// never be lost or altered, and the only place where SQL is written.
+// Package ledger is the SQL database of everything that must never be lost or
+// altered, and the only place where SQL is written.
 //
 // It is one SQLite file with one writer. Write groups many changes in one
-// durable commit (synchronous=FULL); readers never wait for it. What it
-// holds in words: reads and observations as they came, rejects, the records
-// of package lease, administrative acts, the audit chain over them, and what
-// followers have derived (visits, presence) with how far they have come.
+// durable commit (synchronous=FULL); readers never wait for it. It holds reads
+// and observations as they arrived, rejects, the records of package tenancy,
+// administrative acts, the audit chain over them, and what followers have
+// computed (visits, presence) with their progress. Cursors, marks and outboxes
+// are committed together with what they describe, so that a restart neither
+// loses nor repeats work.
 package ledger
 
 import (
@@ -24,7 +26,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite" // also the database/sql driver "sqlite"
+	"modernc.org/sqlite" // also registers the database/sql driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/lorntech/totem/internal/ingest"
@@ -36,13 +38,15 @@ var migrations embed.FS
 // FileName is the ledger's file in the data directory.
 const FileName = "ledger.db"
 
-// ErrInUse is returned by Lock when another process serves the same data directory.
+// ErrInUse is returned by Lock when another process uses the same data
+// directory.
 var ErrInUse = errors.New("another totem is running on this data directory; stop it first, or give this one another --data")
 
-// ErrNotFound is returned where a row is asked for by its id and there is none.
+// ErrNotFound is returned where a row is asked for by its id and does not
+// exist.
 var ErrNotFound = errors.New("not found")
 
-// Lock claims a data directory for one service until unlock is called.
+// Lock reserves a data directory for one service until unlock is called.
 func Lock(dir string) (unlock func() error, err error) {
 	lock := flock.New(filepath.Join(dir, "totem.lock"))
 	ok, err := lock.TryLock()
@@ -60,21 +64,21 @@ type Ledger struct {
 	reads *sql.DB // a pool, read only
 	write *sql.DB // one connection
 
-	turn  turns // of the one write transaction
+	turn  turns // prepared statements of the writer
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 
 	written         atomic.Int64 // statements since the last checkpoint
-	erased          atomic.Bool  // the log holds what was erased since
+	erased          atomic.Bool  // the log contains what was erased since
 	stopCheckpoints func()
 
 	damage  sync.Mutex
-	damaged map[DamagedDay]bool // days of the series that could not be read
+	damaged map[DamagedDay]bool // days of the series that could not be decoded
 }
 
 // Portion returns how much of at most n a background writer should do in one
-// transaction: all of it, or little while doors are in use, as the next badge
-// waits for the transaction that runs.
+// transaction: all of it, or little while doors are in use, since the next
+// badge waits for the running transaction.
 func (l *Ledger) Portion(n int) int {
 	if l.turn.hurried() {
 		return max(1, n/busyPart)
@@ -83,7 +87,7 @@ func (l *Ledger) Portion(n int) int {
 }
 
 // Rest is called by background work after each part of it, with how long that
-// took. While doors are in use it waits for twice as long: badges find the
+// took. While doors are in use it waits twice as long, so that badges find the
 // machine free.
 func (l *Ledger) Rest(ctx context.Context, worked time.Duration) {
 	if !l.turn.hurried() {
@@ -95,10 +99,11 @@ func (l *Ledger) Rest(ctx context.Context, worked time.Duration) {
 	}
 }
 
-// busyPart is by how much transactions are smaller while doors are in use.
+// busyPart divides the size of transactions while doors are in use.
 const busyPart = 16
 
-// Open opens or makes the ledger of a data directory and migrates it.
+// Open opens the ledger of a data directory, creates it if it is missing, and
+// migrates it.
 func Open(ctx context.Context, dir string) (*Ledger, error) {
 	path := filepath.Join(dir, FileName)
 	if err := ownerOnly(path); err != nil {
@@ -141,7 +146,8 @@ func open(path string, options url.Values, conns int) (*sql.DB, error) {
 	return db, nil
 }
 
-// ownerOnly keeps the file, and what SQLite puts beside it, from everybody else.
+// ownerOnly makes the file, and the files that SQLite puts beside it, readable
+// by their owner only.
 func ownerOnly(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -166,15 +172,15 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if _, err = provider.Up(ctx); err != nil || was == 0 || was >= overwrites {
 		return err
 	}
-	// What was freed before pages were overwritten still stands in them.
+	// What was freed before freed pages were overwritten is still in them.
 	_, err = db.ExecContext(ctx, "VACUUM")
 	return err
 }
 
-// overwrites is the first version of the schema whose freed pages are overwritten.
+// overwrites is the first version of the schema that overwrites freed pages.
 const overwrites = 8
 
-// Close closes the ledger; what was committed is durable before.
+// Close closes the ledger; what was committed is durable already.
 func (l *Ledger) Close() error {
 	if l.stopCheckpoints != nil {
 		l.stopCheckpoints()
@@ -199,20 +205,20 @@ type Tx struct {
 	after []func()
 }
 
-// AfterCommit has f called once the transaction is durable and before the next
-// one begins: whoever decides by what it changed decides in the chain's order.
+// AfterCommit calls f once the transaction is durable and before the next one
+// begins: decisions that depend on the change follow it in the chain.
 func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 
 // Write runs change in one durable transaction: all of it is committed when
-// Write returns nil, none of it otherwise. Only one runs at a time.
+// Write returns nil, and none of it otherwise. Only one runs at a time.
 func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) error {
 	l.turn.take(false)
 	defer l.turn.pass()
 	return l.transact(ctx, change)
 }
 
-// WriteFirst returns Write for what somebody stands at a door for: it goes before
-// all who wait for Write.
+// WriteFirst is Write for what somebody waits for at a door: it goes before all
+// who wait for Write.
 func (l *Ledger) WriteFirst(ctx context.Context, change func(*Tx) error) error {
 	l.turn.take(true)
 	defer l.turn.pass()
@@ -223,7 +229,7 @@ func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// A transaction runs to its end: it is short, and a context that can end
+	// A transaction is not cancelled: it is short, and a context that can end
 	// costs a goroutine for every statement.
 	ctx = context.WithoutCancel(ctx)
 	if _, err := l.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
@@ -281,14 +287,14 @@ func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
 	return res, blame(err)
 }
 
-// blame marks the errors that the values of a statement cause: a constraint
-// that they break, or a value that no column can hold (ingest.ErrUnstorable).
+// blame marks errors that the values of a statement cause: a constraint that
+// they break, or a value that no column can hold (ingest.ErrUnstorable).
 func blame(err error) error {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	switch e.Code() & 0xff { // the primary code; the rest says which constraint
+	switch e.Code() & 0xff { // the primary code; the rest tells which constraint
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE:
 		return fmt.Errorf("%w: %w", ingest.ErrUnstorable, err)
 	}
@@ -316,10 +322,10 @@ func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
 	return s.QueryContext(tx.ctx, args...)
 }
 
-// ms returns an instant as the ledger writes it.
+// ms returns an instant as the ledger stores it.
 func ms(t time.Time) int64 { return t.UnixMilli() }
 
-// at reads an instant back.
+// at returns the instant of a stored number.
 func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
 // each scans all rows of a query.
@@ -350,7 +356,8 @@ func flag(b bool) int {
 	return 0
 }
 
-// Used reports whether the ledger holds what only the keys beside it can tell: badges, messages.
+// Used reports whether the ledger contains what only the keys beside it can
+// read: badges, messages.
 func (l *Ledger) Used(ctx context.Context) (bool, error) {
 	var used bool
 	err := l.reads.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM records WHERE kind IN ('credential', 'pass')) OR EXISTS (SELECT 1 FROM reads) OR EXISTS (SELECT 1 FROM observations)").Scan(&used)

@@ -17,12 +17,12 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Seen is a message committed before under the same id.
+// Seen is what was committed before under a message's id.
 type Seen = ingest.Seen
 
-// See claims a message id. It returns nil for a new one; for one committed
-// before, what it was, and nothing is changed. A read's seq will be that of
-// the AddRead that must follow.
+// See claims a message id. It returns nil for a new one. For one committed
+// before it returns what that was, and changes nothing. The seq of a read is
+// that of the AddRead that must follow.
 func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
 	var seq int64
 	if read {
@@ -44,7 +44,8 @@ func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
 	return &s, nil
 }
 
-// AddRead appends a read with its answer, and what the reader did by itself where it did.
+// AddRead appends a read with its answer, and with what the reader did where it
+// decided by itself.
 func (tx *Tx) AddRead(r *ingest.Read) error {
 	seq, nonce, err := tx.link(chainRead, func(int64) []byte { return readContent(r) })
 	if err != nil {
@@ -83,7 +84,8 @@ func (tx *Tx) AddReaderDecision(readSeq int64, d *ingest.ReaderDecision) error {
 	return nil
 }
 
-// AddObservation appends a sensor's, door's or status message and sets its Seq.
+// AddObservation appends a message of a sensor, a door or a status, and sets
+// its Seq.
 func (tx *Tx) AddObservation(o *ingest.Observation) error {
 	res, err := tx.exec("INSERT INTO observations (id, at, received_at, device, what, body) VALUES (?, ?, ?, ?, ?, ?)",
 		o.ID[:], ms(o.At), ms(o.ReceivedAt), string(o.Device), string(o.What), o.Body)
@@ -96,7 +98,7 @@ func (tx *Tx) AddObservation(o *ingest.Observation) error {
 	return nil
 }
 
-// NewestArrival returns when the newest message arrived; zero: none ever did.
+// NewestArrival returns when the newest message arrived; zero: there is none.
 func (l *Ledger) NewestArrival(ctx context.Context) (time.Time, error) {
 	var newest sql.NullInt64
 	err := l.reads.QueryRowContext(ctx, `SELECT max(t) FROM (
@@ -108,14 +110,15 @@ func (l *Ledger) NewestArrival(ctx context.Context) (time.Time, error) {
 	return at(newest.Int64), nil
 }
 
-// ToldAlready reports whether a device said the same about a time before.
+// ToldAlready reports whether a device sent the same values for about the same
+// time before.
 func (tx *Tx) ToldAlready(device catalogue.DeviceID, t time.Time, within time.Duration, body string) (told bool, err error) {
 	err = tx.row("SELECT EXISTS (SELECT 1 FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at >= ? AND at <= ? AND body = ?)",
 		[]any{string(device), ms(t.Add(-within)), ms(t.Add(within)), body}, &told)
 	return told, err
 }
 
-// AddReject keeps a refused message.
+// AddReject stores a rejected message.
 func (tx *Tx) AddReject(r *ingest.Reject) error {
 	err := tx.run("INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)", ms(r.ReceivedAt), r.Topic, r.Payload, r.Reason)
 	if err != nil {
@@ -124,7 +127,7 @@ func (tx *Tx) AddReject(r *ingest.Reject) error {
 	return nil
 }
 
-// Read returns the read of a chain seq, as it stands in this transaction; nil
+// Read returns the read of a chain entry, as this transaction sees it; nil
 // where it is no longer kept.
 func (tx *Tx) Read(seq int64) (*ingest.Read, error) {
 	s, err := tx.l.stmt(tx.ctx, selectReads+" WHERE r.seq = ?")
@@ -178,12 +181,12 @@ func (r *readRow) read() *ingest.Read {
 	return read
 }
 
-// ReadFilter selects reads; empty fields select all. [From, To) is of At.
+// ReadFilter selects reads; empty fields select all. [From, To) applies to At.
 type ReadFilter struct {
 	Doors  []catalogue.DoorID // nil: all; empty: none
 	Member tenancy.MemberID
 	Pass   tenancy.PassID
-	Tenant tenancy.TenantID // of the member as it is now
+	Tenant tenancy.TenantID // tenant of the member as it is now
 	Result string           // granted or refused: by the reader where it decided by itself
 	Newest bool             // newest first
 	From   time.Time
@@ -192,13 +195,13 @@ type ReadFilter struct {
 	Limit  int
 }
 
-// ReadCursor is a place in the order of At, then seq.
+// ReadCursor is a position in the order of At, then seq.
 type ReadCursor struct {
 	At  time.Time
 	Seq int64
 }
 
-// Reads lists reads in order of At, then seq, or the other way round.
+// Reads lists reads in order of At, then seq, or in the reverse order.
 func (l *Ledger) Reads(ctx context.Context, f ReadFilter) ([]*ingest.Read, error) {
 	q := where{query: selectReads}
 	if f.Doors != nil {
@@ -237,7 +240,8 @@ func (l *Ledger) Reads(ctx context.Context, f ReadFilter) ([]*ingest.Read, error
 	return list, nil
 }
 
-// Rejects lists refused messages, newest first, those before a seq where that is given.
+// Rejects lists rejected messages, newest first, those before a seq where one
+// is given.
 func (l *Ledger) Rejects(ctx context.Context, topicPrefixes []string, before int64, limit int) ([]ingest.Reject, error) {
 	q := where{query: "SELECT seq, received_at, topic, payload, reason FROM rejects"}
 	if before > 0 {
@@ -260,7 +264,7 @@ func (l *Ledger) Rejects(ctx context.Context, topicPrefixes []string, before int
 	return list, nil
 }
 
-// where builds a WHERE of conditions that must all hold.
+// where returns a WHERE clause of conditions that must all hold.
 type where struct {
 	query string
 	conds []string
@@ -279,7 +283,8 @@ func (w *where) in(column string, values []string) {
 	w.and(column+" IN ("+strings.TrimSuffix(strings.Repeat("?,", len(values)), ",")+")", args...)
 }
 
-// prefixes keeps what begins with one of them; nil keeps all.
+// prefixes keeps rows whose column begins with one of the prefixes; nil keeps
+// all.
 func (w *where) prefixes(column string, prefixes []string) {
 	if prefixes == nil {
 		return
@@ -292,7 +297,7 @@ func (w *where) prefixes(column string, prefixes []string) {
 	w.and("("+strings.Join(append(or, "0"), " OR ")+")", args...)
 }
 
-// between keeps [from, to); a zero bound is none.
+// between keeps [from, to); a zero bound means none.
 func (w *where) between(column string, from, to time.Time) {
 	if !from.IsZero() {
 		w.and(column+" >= ?", ms(from))

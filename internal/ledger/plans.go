@@ -9,7 +9,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// PutPlans keeps the buildings' plans in place of those there were.
+// PutPlans replaces the buildings' plans.
 func (tx *Tx) PutPlans(plans map[catalogue.BuildingID]string) error {
 	if err := tx.run("DELETE FROM plans"); err != nil {
 		return fmt.Errorf("ledger: put plans: %w", err)

@@ -13,13 +13,13 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Record is one entity of package lease as JSON, by its kind and id.
+// Record is one entity of package tenancy as JSON, with its kind and id.
 type Record struct {
 	Kind, ID string
 	Body     []byte
 }
 
-// PutRecord writes a record over the one before.
+// PutRecord writes a record in place of the one before.
 func (tx *Tx) PutRecord(r Record) error {
 	err := tx.run("INSERT INTO records (kind, id, body) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
 		r.Kind, r.ID, string(r.Body))
@@ -29,7 +29,7 @@ func (tx *Tx) PutRecord(r Record) error {
 	return nil
 }
 
-// DeleteRecord removes a record; a [lease.ConflictError] where a token or an
+// DeleteRecord deletes a record; a [tenancy.ConflictError] where a token or an
 // issued statement names it.
 func (tx *Tx) DeleteRecord(kind, id string) error {
 	if err := tx.namedElsewhere(kind, id); err != nil {
@@ -41,13 +41,13 @@ func (tx *Tx) DeleteRecord(kind, id string) error {
 	return nil
 }
 
-// namedElsewhere says what outside the book names a record.
+// namedElsewhere returns what outside the book names a record.
 func (tx *Tx) namedElsewhere(kind, id string) error {
 	for _, by := range []struct{ kind, query, what string }{
-		{"tenant", "SELECT count(*) FROM tokens WHERE role = 'tenant' AND tenant = ?", "a token is this tenant's: withdraw it first"},
-		{"tenant", "SELECT count(*) FROM statements WHERE tenant = ?", "it is on an issued statement, which must stay explained"},
-		{"lease", "SELECT count(*) FROM statements WHERE lease = ?", "it is on an issued statement, which never changes: end it (ends_on), or put what is right from the day on which it is (effective_from)"},
-		{"plan", "SELECT count(*) FROM statements WHERE json_extract(body, '$.plan') = ?", "it is on an issued statement, which must stay explained"},
+		{"tenant", "SELECT count(*) FROM tokens WHERE role = 'tenant' AND tenant = ?", "a token belongs to this tenant: withdraw it first"},
+		{"tenant", "SELECT count(*) FROM statements WHERE tenant = ?", "it is on an issued statement, which must remain explicable"},
+		{"lease", "SELECT count(*) FROM statements WHERE lease = ?", "it is on an issued statement, which never changes: end it (ends_on), or put the correct version with the day from which it holds (effective_from)"},
+		{"plan", "SELECT count(*) FROM statements WHERE json_extract(body, '$.plan') = ?", "it is on an issued statement, which must remain explicable"},
 	} {
 		if by.kind != kind {
 			continue
@@ -63,7 +63,7 @@ func (tx *Tx) namedElsewhere(kind, id string) error {
 	return nil
 }
 
-// HasRecord reports whether a record is there.
+// HasRecord reports whether a record exists.
 func (tx *Tx) HasRecord(kind, id string) (bool, error) {
 	var n int
 	err := tx.row("SELECT count(*) FROM records WHERE kind = ? AND id = ?", []any{kind, id}, &n)
@@ -86,7 +86,8 @@ func (l *Ledger) Records(ctx context.Context, yield func(Record) error) error {
 	return nil
 }
 
-// SetLockdown begins or ends a site's lockdown. Doing again what is so changes nothing.
+// SetLockdown begins or ends a site's lockdown. Repeating the present state
+// changes nothing.
 func (tx *Tx) SetLockdown(site catalogue.SiteID, active bool, now time.Time) error {
 	if active {
 		return tx.run(`INSERT INTO lockdowns (site, from_at) SELECT ?, ? WHERE NOT EXISTS
@@ -121,13 +122,13 @@ func (l *Ledger) Acts(ctx context.Context, target string) ([]ingest.Act, error) 
 
 // ActsSince lists the acts after an instant on all targets of a kind.
 func (l *Ledger) ActsSince(ctx context.Context, kind string, since time.Time) ([]ingest.Act, error) {
-	return l.acts(ctx, "target > ? AND target < ? AND at > ?", kind+"/", kind+"0", ms(since)) // 0 follows /
+	return l.acts(ctx, "target > ? AND target < ? AND at > ?", kind+"/", kind+"0", ms(since)) // the character 0 follows /
 }
 
-// LastActs calls yield with the last act before an entry of the chain on each
+// LastActs calls yield with the last act, before an entry of the chain, on each
 // thing that was put or deleted.
 func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error {
-	// Of a group SQLite takes the row that has the greatest seq.
+	// Within a group SQLite returns the row with the greatest seq.
 	rows, err := l.reads.QueryContext(ctx, `SELECT max(seq), action, target, body FROM acts
 		WHERE seq < ? AND action IN ('put', 'delete') AND target <> '' GROUP BY target ORDER BY 1`, before)
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -168,17 +169,17 @@ func (l *Ledger) acts(ctx context.Context, which string, args ...any) ([]ingest.
 	return list, nil
 }
 
-// Token is what is kept of an API token: never the token itself.
+// Token is what is stored of an API token: never the token itself.
 type Token struct {
 	ID        string
 	Role      string
 	Sites     []catalogue.SiteID
 	Tenant    tenancy.TenantID
-	Hash      []byte // keys.HashSecret
+	Hash      []byte // hash by keys.HashSecret
 	ExpiresAt *time.Time
 }
 
-// PutToken writes a token over the one of the same id.
+// PutToken writes a token in place of the one with the same id.
 func (tx *Tx) PutToken(t Token) error {
 	sites, err := json.Marshal(t.Sites)
 	if err != nil {
@@ -215,12 +216,12 @@ func (l *Ledger) Tokens(ctx context.Context) ([]Token, error) {
 	return l.tokens(ctx, "ORDER BY id")
 }
 
-// TokenByHash finds a token by its hash, or ErrNotFound.
+// TokenByHash returns the token with a hash, or ErrNotFound.
 func (l *Ledger) TokenByHash(ctx context.Context, hash []byte) (Token, error) {
 	return one(l.tokens(ctx, "WHERE hash = ?", hash))
 }
 
-// Token finds a token by its id, or ErrNotFound.
+// Token returns the token with an id, or ErrNotFound.
 func (l *Ledger) Token(ctx context.Context, id string) (Token, error) {
 	return one(l.tokens(ctx, "WHERE id = ?", id))
 }
@@ -270,15 +271,15 @@ func instant(n sql.NullInt64) *time.Time {
 	return &t
 }
 
-// PutDeviceSecret sets a device's secret: how Totem keeps it, and how Mosquitto
-// does; and how many list keys the device is given with it, 0: none now.
+// PutDeviceSecret sets a device's secret: its hash for Totem, its hash for
+// Mosquitto, and how many list keys the device gets with it (0: none now).
 func (tx *Tx) PutDeviceSecret(device catalogue.DeviceID, hash []byte, mosquitto string, listKeys int) error {
 	return tx.run(`INSERT INTO device_secrets (device, hash, mosquitto, list_layers) VALUES (?1, ?2, ?3, max(?4, 1)) ON CONFLICT (device) DO UPDATE
 		SET hash = excluded.hash, mosquitto = excluded.mosquitto, list_layers = CASE WHEN ?4 > 0 THEN ?4 ELSE list_layers END`,
 		string(device), hash, mosquitto, listKeys)
 }
 
-// ListKeys returns how many list keys each device was given with its secret.
+// ListKeys returns how many list keys each device got with its secret.
 func (l *Ledger) ListKeys(ctx context.Context) (map[catalogue.DeviceID]int, error) {
 	given := map[catalogue.DeviceID]int{}
 	rows, err := l.reads.QueryContext(ctx, "SELECT device, list_layers FROM device_secrets")
@@ -295,7 +296,8 @@ func (l *Ledger) ListKeys(ctx context.Context) (map[catalogue.DeviceID]int, erro
 	return given, nil
 }
 
-// BrokerPasswords returns the devices' secrets as Mosquitto keeps them, those that are known so.
+// BrokerPasswords returns the devices' secrets as Mosquitto stores them, as far
+// as they are known.
 func (l *Ledger) BrokerPasswords(ctx context.Context) (map[catalogue.DeviceID]string, error) {
 	m := map[catalogue.DeviceID]string{}
 	rows, err := l.reads.QueryContext(ctx, "SELECT device, mosquitto FROM device_secrets WHERE mosquitto IS NOT NULL")
@@ -329,7 +331,7 @@ func (l *Ledger) DeviceSecrets(ctx context.Context) (map[catalogue.DeviceID][]by
 	return m, nil
 }
 
-// Allowlist is the list that a reader was last given.
+// Allowlist is the list that a reader got last.
 type Allowlist struct {
 	Device    catalogue.DeviceID
 	Version   int64
@@ -339,7 +341,7 @@ type Allowlist struct {
 	Payload   []byte // signed, as published
 }
 
-// PutAllowlist writes a reader's list over the one before.
+// PutAllowlist writes a reader's list in place of the one before.
 func (tx *Tx) PutAllowlist(a Allowlist) error {
 	err := tx.run(`INSERT INTO allowlists (device, version, digest, issued_at, expires_at, payload) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (device) DO UPDATE SET version = excluded.version, digest = excluded.digest, issued_at = excluded.issued_at,
@@ -369,13 +371,14 @@ func (l *Ledger) Allowlists(ctx context.Context) ([]Allowlist, error) {
 	return list, nil
 }
 
-// Snapshot is a live state as of the observations and reads up to two seqs.
+// Snapshot is a saved live state that includes the observations and reads up to
+// two seqs.
 type Snapshot struct {
 	ObservationSeq, ReadSeq int64
 	Body                    []byte
 }
 
-// PutSnapshot writes a snapshot over the one before.
+// PutSnapshot writes a snapshot in place of the one before.
 func (tx *Tx) PutSnapshot(name string, s Snapshot) error {
 	err := tx.run(`INSERT INTO snapshots (name, obs_seq, read_seq, body) VALUES (?, ?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET obs_seq = excluded.obs_seq, read_seq = excluded.read_seq, body = excluded.body`,
@@ -386,7 +389,7 @@ func (tx *Tx) PutSnapshot(name string, s Snapshot) error {
 	return nil
 }
 
-// Snapshot returns a snapshot; an empty one where none was made.
+// Snapshot returns a snapshot; an empty one where there is none.
 func (l *Ledger) Snapshot(ctx context.Context, name string) (Snapshot, error) {
 	var s Snapshot
 	err := l.reads.QueryRowContext(ctx, "SELECT obs_seq, read_seq, body FROM snapshots WHERE name = ?", name).Scan(&s.ObservationSeq, &s.ReadSeq, &s.Body)

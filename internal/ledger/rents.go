@@ -11,8 +11,8 @@ import (
 	"github.com/lorntech/totem/internal/tariff"
 )
 
-// Rents returns all revisions of rents, as they were recorded. Spaces are named as
-// they were at first.
+// Rents returns all revisions of rents, in the order of their recording. Spaces
+// have their first names.
 func (l *Ledger) Rents(ctx context.Context) (list []tariff.Revision, err error) {
 	rows, err := l.reads.QueryContext(ctx, "SELECT space, day, cents, reason, actor, at FROM rents ORDER BY n")
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -29,7 +29,7 @@ func (l *Ledger) Rents(ctx context.Context) (list []tariff.Revision, err error) 
 	return list, nil
 }
 
-// rentAct is what the chain says of a revision.
+// rentAct is the body of an act that revises a rent.
 type rentAct struct {
 	Cents  int64  `json:"rent_cents_m2_month"`
 	From   string `json:"from"`
@@ -60,7 +60,7 @@ func (tx *Tx) PutRent(r tariff.Revision) error {
 	return nil
 }
 
-// rents holds the recorded revisions of rents to their acts.
+// rents compares the recorded revisions of rents with their acts.
 func (v *verifier) rents(acts map[string]lastAct, there map[string]bool) error {
 	rows, err := v.tx.QueryContext(v.ctx, "SELECT n, space, day, cents, reason FROM rents ORDER BY n")
 	return each(rows, err, func(rows *sql.Rows) error {

@@ -16,11 +16,12 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// What decides stands in tables that anybody with the file could change. Every
-// change through Totem is an act of the chain, so that the last act on a thing
-// says what the table must say of it.
+// Anybody with the file could change the tables on which decisions depend.
+// Every change through Totem is an act in the chain, so that the last act on a
+// thing tells what the table must contain.
 
-// Seal returns what an act says of hashes: which they are, and not themselves.
+// Seal returns what an act keeps of hashes: enough to recognise them, not the
+// hashes themselves.
 func Seal(hashes ...[]byte) string {
 	h := sha256.New()
 	for _, b := range hashes {
@@ -30,7 +31,7 @@ func Seal(hashes ...[]byte) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
 }
 
-// tokenTerms is what an act says of a token.
+// tokenTerms is the body of an act on a token.
 type tokenTerms struct {
 	Role      string             `json:"role"`
 	Sites     []catalogue.SiteID `json:"sites"`
@@ -45,23 +46,24 @@ func (t *Token) Terms() []byte {
 	if sites == nil {
 		sites = []catalogue.SiteID{}
 	}
-	b, _ := json.Marshal(tokenTerms{t.Role, sites, t.Tenant, t.ExpiresAt, Seal(t.Hash)}) // it always can be
+	b, _ := json.Marshal(tokenTerms{t.Role, sites, t.Tenant, t.ExpiresAt, Seal(t.Hash)}) // it can always be encoded
 	return b
 }
 
-// SecretAct returns the body of the act that gives a device a secret of these hashes.
+// SecretAct returns the body of the act that gives a device a secret with these
+// hashes.
 func SecretAct(hash []byte, mosquitto string) []byte {
 	return fmt.Appendf(nil, `{"seal":%q}`, Seal(hash, []byte(mosquitto)))
 }
 
-// lastAct is the last that was done to a thing.
+// lastAct is the last act on a thing.
 type lastAct struct {
 	seq    int64
 	action string
 	body   []byte
 }
 
-// state holds the tables that decide to the acts.
+// state compares the tables on which decisions depend with the acts.
 func (v *verifier) state() error {
 	acts := map[string]lastAct{}
 	rows, err := v.tx.QueryContext(v.ctx, "SELECT seq, action, target, body FROM acts WHERE target <> '' ORDER BY seq")
@@ -105,17 +107,18 @@ func (v *verifier) state() error {
 				}
 				continue
 			}
-			return v.broken(a.seq, "%s was put and is not there", target)
+			return v.broken(a.seq, "%s was put, but does not exist", target)
 		case a.action == "put" || a.action == "secret" || a.action == "issue":
-			return v.broken(a.seq, "%s was put and is not there", target)
+			return v.broken(a.seq, "%s was put, but does not exist", target)
 		}
 	}
 	return v.quickCheck()
 }
 
-// terms holds what plans, leases and tenants are, when, to the acts by which it
-// was recorded and taken back; what was recorded before entries were noted, to
-// some act on it. Acts on a lease go with the people whom it named.
+// terms compares the versions of plans, leases and tenants with the acts that
+// recorded and took them back; versions recorded before entries were noted need
+// some act on the thing. Acts on a lease are erased with the people whom it
+// named.
 func (v *verifier) terms(acts map[string]lastAct) error {
 	rows, err := v.tx.QueryContext(v.ctx, `SELECT t.kind, t.id, t.day, t.body, t.entry, coalesce(a.target, ''), coalesce(a.body, ''), coalesce(g.target, ''),
 		t.gone_at IS NOT NULL AND t.gone_entry <> 0,
@@ -131,11 +134,11 @@ func (v *verifier) terms(acts map[string]lastAct) error {
 		}
 		target := kind + "/" + id
 		switch {
-		case kind == "lease" && act == "" && v.audit.Erased > 0: // forgotten, with whom it named
+		case kind == "lease" && act == "" && v.audit.Erased > 0: // erased, with the people whom it named
 			return nil
 		case gone && goneBy != target, entry != 0 && by != target:
 			return v.differs(acts, target)
-		case !body.Valid: // a tenant's end says nothing
+		case !body.Valid: // a tenant's end is not recorded in its terms
 			return nil
 		case entry == 0 && !said, entry != 0 && !recorded(act, body.String, kind, catalogue.Day(day)):
 			return v.differs(acts, target)
@@ -144,8 +147,9 @@ func (v *verifier) terms(acts map[string]lastAct) error {
 	})
 }
 
-// lostTerms finds what acts say of terms and the terms do not: a change that is
-// not there, one that was taken back and stands, a deleted thing that stands.
+// lostTerms finds what the acts record and the terms lack: a change that is
+// missing, a change that was taken back but still stands, a deleted thing that
+// still stands.
 func (v *verifier) lostTerms() error {
 	rows, err := v.tx.QueryContext(v.ctx, `WITH said AS (SELECT seq, action, target, body, substr(target, 1, instr(target, '/') - 1) AS kind, substr(target, instr(target, '/') + 1) AS id
 			FROM acts WHERE target LIKE 'lease/%' OR target LIKE 'plan/%')
@@ -160,11 +164,11 @@ func (v *verifier) lostTerms() error {
 		if err := rows.Scan(&seq, &target); err != nil {
 			return err
 		}
-		return v.broken(seq, "what %s was, or is to be, is not as it was recorded", target)
+		return v.broken(seq, "a version of %s is not as it was recorded", target)
 	})
 }
 
-// recorded reports whether an act says what terms say, and from when.
+// recorded reports whether an act records what terms contain, and from when.
 func recorded(act, body, kind string, day catalogue.Day) bool {
 	said, _ := bare([]byte(act))
 	is, _ := bare([]byte(body))
@@ -181,7 +185,7 @@ func recorded(act, body, kind string, day catalogue.Day) bool {
 func (v *verifier) differs(acts map[string]lastAct, target string) error {
 	a, ok := acts[target]
 	if !ok {
-		return v.broken(v.audit.Entries, "%s stands there and no act has put it", target)
+		return v.broken(v.audit.Entries, "%s exists, but no act has put it", target)
 	}
 	return v.broken(a.seq, "%s is not as it was last put", target)
 }
@@ -198,11 +202,11 @@ func (v *verifier) records(acts map[string]lastAct, there map[string]bool) error
 		there[target] = true
 		now, seal := bare(body)
 		a, ok := acts[target]
-		if kind == "pass" && now["deleted"] == true { // it stays to be refused, and loses its host with them
+		if kind == "pass" && now["deleted"] == true { // a deleted pass stays to be refused, and loses its host with the person
 			return nil
 		}
 		then, sealed := bare(a.body)
-		delete(then, "effective_from") // said of a plan or a lease beside what it is
+		delete(then, "effective_from") // fields of a plan or a lease that only its act has
 		delete(then, "takes_back")
 		if !ok || a.action != "put" || !reflect.DeepEqual(now, then) || sealed != "" && sealed != seal {
 			return v.differs(acts, target)
@@ -245,7 +249,7 @@ func (v *verifier) tokens(acts map[string]lastAct, there map[string]bool) error 
 		if !ok || a.action != "put" || json.Unmarshal(a.body, &then) != nil || json.Unmarshal(t.Terms(), &now) != nil || then.Role != now.Role {
 			return v.differs(acts, target)
 		}
-		// Acts of before tokens were sealed say less of them.
+		// Acts recorded before tokens were sealed have fewer fields.
 		if then.Sites != nil && !slices.Equal(then.Sites, now.Sites) || then.Seal != "" && !reflect.DeepEqual(then, now) {
 			return v.differs(acts, target)
 		}
@@ -350,7 +354,7 @@ func (v *verifier) lockdowns(acts map[string]lastAct, _ map[string]bool) error {
 	return nil
 }
 
-// quickCheck asks SQLite whether the file holds together.
+// quickCheck lets SQLite check the file.
 func (v *verifier) quickCheck() error {
 	var said string
 	err := v.tx.QueryRowContext(v.ctx, "PRAGMA quick_check(1)").Scan(&said)

@@ -11,10 +11,11 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// What a verification needs to make some visits again: whose, and since when
-// they are made by the catalogue that is at hand.
+// This is what a verification needs to compute some visits again: whose, and
+// since when their catalogue is at hand.
 
-// SampleMoves picks people who badged after an instant, with their last read's.
+// SampleMoves returns people who badged after an instant, with the instant of
+// their last read.
 func (l *Ledger) SampleMoves(ctx context.Context, since time.Time, n int) ([]Touched, error) {
 	var list []Touched
 	rows, err := l.reads.QueryContext(ctx, "SELECT member, max(at) FROM reads WHERE member IS NOT NULL AND at >= ? GROUP BY member ORDER BY random() LIMIT ?", ms(since), n)
@@ -32,7 +33,7 @@ func (l *Ledger) SampleMoves(ctx context.Context, since time.Time, n int) ([]Tou
 	return list, nil
 }
 
-// IsWaiting reports whether a subject's visits are still to be made.
+// IsWaiting reports whether a subject's visits are still to be computed.
 func (l *Ledger) IsWaiting(ctx context.Context, s visit.Subject, cursor string) (bool, error) {
 	var n int
 	err := l.reads.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM touched WHERE subject = ?)
@@ -43,12 +44,14 @@ func (l *Ledger) IsWaiting(ctx context.Context, s visit.Subject, cursor string) 
 	return n > 0, nil
 }
 
-// catalogueSnapshot remembers, of a ledger that is older than its list of
-// catalogues, by which one its visits were made and since when.
+// catalogueSnapshot is the snapshot in which a ledger older than its list of
+// catalogues stores which catalogue its visits were computed with, and since
+// when.
 const catalogueSnapshot = "catalogue"
 
-// NoteCatalogue tells a ledger its first catalogue: of one that was in use
-// before, and by another, visits follow the list of catalogues from now on only.
+// NoteCatalogue gives a ledger its first catalogue. In a ledger that was used
+// before, with another catalogue, visits follow the list of catalogues only
+// from now on.
 func (l *Ledger) NoteCatalogue(ctx context.Context, basis string, now time.Time) error {
 	s, err := l.Snapshot(ctx, catalogueSnapshot)
 	if err != nil {
@@ -69,7 +72,7 @@ func (l *Ledger) NoteCatalogue(ctx context.Context, basis string, now time.Time)
 	return l.Write(ctx, func(tx *Tx) error { return tx.PutSnapshot(catalogueSnapshot, Snapshot{Body: body}) })
 }
 
-// VisitsSince returns from when visits surely follow the list of catalogues.
+// VisitsSince returns from when visits certainly follow the list of catalogues.
 func (l *Ledger) VisitsSince(ctx context.Context) (since time.Time, err error) {
 	s, err := l.Snapshot(ctx, catalogueSnapshot)
 	if err != nil || s.Body == nil {

@@ -20,17 +20,18 @@ import (
 
 const dayMinutes = 24 * 60
 
-// Dirty is a stretch of a space's minutes [From, To) to be made again.
+// Dirty is a stretch of a space's minutes [From, To) to be computed again.
 type Dirty struct {
 	ID       int64
 	Space    catalogue.SpaceID
 	From, To int64 // minutes since 1970
 }
 
-// Final returns the minute before which the series is final: what it was made of is gone.
+// Final returns the minute before which the series is final, because its
+// messages are deleted.
 func (l *Ledger) Final(ctx context.Context) (int64, error) { return l.Cursor(ctx, cursorEvidence) }
 
-// MarkDirty notes that what is known of a space in [from, to) has changed.
+// MarkDirty marks a space's minutes in [from, to) to be computed again.
 func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
 	err := tx.run("INSERT INTO series_dirty (space, from_minute, to_minute) VALUES (?, ?, ?)", string(space), occupancy.MinuteOf(from), occupancy.MinuteAfter(to))
 	if err != nil {
@@ -39,7 +40,7 @@ func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
 	return nil
 }
 
-// DirtyMinutes lists what waits to be made again, oldest note first.
+// DirtyMinutes lists what is marked, the oldest mark first.
 func (l *Ledger) DirtyMinutes(ctx context.Context, limit int) ([]Dirty, error) {
 	var list []Dirty
 	rows, err := l.reads.QueryContext(ctx, "SELECT id, space, from_minute, to_minute FROM series_dirty ORDER BY id LIMIT ?", limit)
@@ -55,7 +56,7 @@ func (l *Ledger) DirtyMinutes(ctx context.Context, limit int) ([]Dirty, error) {
 	return list, nil
 }
 
-// ClearDirty forgets the notes up to an id: they are made.
+// ClearDirty removes the marks up to an id: their minutes are computed.
 func (tx *Tx) ClearDirty(upTo int64) error {
 	return tx.run("DELETE FROM series_dirty WHERE id <= ?", upTo)
 }
@@ -75,10 +76,10 @@ func (l *Ledger) ObservationsPage(ctx context.Context, after int64, n int) ([]in
 	return list, nil
 }
 
-// YieldValues is given what one message of a sensor said.
+// YieldValues is called with the value of one message of a sensor.
 type YieldValues func(at time.Time, id uuid.UUID, v *ingest.Values)
 
-// FlowsInto gives what a flow counter said to add.
+// FlowsInto returns a YieldValues that collects a flow counter's values in add.
 func FlowsInto(add func(occupancy.FlowSaid)) YieldValues {
 	return func(at time.Time, id uuid.UUID, v *ingest.Values) { add(v.Flow(at, id)) }
 }
@@ -118,7 +119,7 @@ func fastValues(body []byte) (*ingest.Values, error) {
 	return v, err
 }
 
-// NextSaid returns when a sensor's first value after t was; zero: none.
+// NextSaid returns the instant of a sensor's first value after t; zero: none.
 func (tx *Tx) NextSaid(device catalogue.DeviceID, t time.Time) (time.Time, error) {
 	var next sql.NullInt64
 	err := tx.row("SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at > ?", []any{string(device), ms(t)}, &next)
@@ -132,10 +133,11 @@ func (tx *Tx) NextSaid(device catalogue.DeviceID, t time.Time) (time.Time, error
 type Heard struct {
 	Device catalogue.DeviceID
 	At     time.Time
-	Asked  bool // it waited for an answer: the reader was there
+	Asked  bool // it asked for an answer: the reader was online
 }
 
-// ReadersHeard lists the badges of the chain in (seq, seq+n], and up to where it looked.
+// ReadersHeard lists the badges of the chain in (seq, seq+n], and the seq up to
+// which it looked.
 func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []Heard, upTo int64, err error) {
 	head, err := l.Head(ctx)
 	if upTo = min(head, seq+n); err != nil || upTo <= seq {
@@ -163,7 +165,7 @@ func (l *Ledger) SeriesDays(ctx context.Context, space catalogue.SpaceID, from, 
 	n := 0
 	err = each(rows, err, func(rows *sql.Rows) error {
 		if n++; n%8 == 0 {
-			runtime.Gosched() // a year of every space takes long: whoever badges goes before
+			runtime.Gosched() // a year of every space takes long: badges go first
 		}
 		var day int64
 		var body sql.RawBytes
@@ -179,9 +181,9 @@ func (l *Ledger) SeriesDays(ctx context.Context, space catalogue.SpaceID, from, 
 }
 
 // SeriesRuns reads a space's days [from, to) as runs of minutes, oldest first.
-// The runs are the caller's to keep where keep is set, else valid until yield
-// returns. A day that cannot be read is left out, and noted to be made again
-// (Damaged).
+// Where keep is set the caller may keep the runs, else they are valid until
+// yield returns. A day that cannot be decoded is left out, and noted to be
+// computed again (Damaged).
 func (l *Ledger) SeriesRuns(ctx context.Context, space catalogue.SpaceID, from, to int64, keep bool, yield func(day int64, runs []occupancy.Run)) error {
 	var buffer []occupancy.Run
 	return l.SeriesDays(ctx, space, from, to, func(day int64, body []byte) error {
@@ -199,7 +201,7 @@ func (l *Ledger) SeriesRuns(ctx context.Context, space catalogue.SpaceID, from, 
 	})
 }
 
-// DamagedDay is a day of a space's series that cannot be read.
+// DamagedDay is a day of a space's series that cannot be decoded.
 type DamagedDay struct {
 	Space catalogue.SpaceID
 	Day   int64 // since 1970
@@ -214,7 +216,7 @@ func (l *Ledger) noteDamaged(space catalogue.SpaceID, day int64) {
 	l.damaged[DamagedDay{space, day}] = true
 }
 
-// Damaged returns the days that could not be read since it was last called.
+// Damaged returns the days that could not be decoded since it was last called.
 func (l *Ledger) Damaged() []DamagedDay {
 	l.damage.Lock()
 	defer l.damage.Unlock()
@@ -240,8 +242,8 @@ func (l *Ledger) SeriesSpaces(ctx context.Context) ([]catalogue.SpaceID, error) 
 	return list, nil
 }
 
-// PutMinutes puts runs of minutes into a space's series from a minute on, and
-// the hours that this changes into the outbox where one is kept.
+// PutMinutes writes runs of minutes into a space's series from a minute on and,
+// where an outbox is kept, queues the hours that this changes.
 func (tx *Tx) PutMinutes(space catalogue.SpaceID, from int64, runs []occupancy.Run, outbox bool) error {
 	to := from + int64(occupancy.Length(runs))
 	for day := from / dayMinutes; day*dayMinutes < to; day++ {
@@ -255,8 +257,8 @@ func (tx *Tx) PutMinutes(space catalogue.SpaceID, from int64, runs []occupancy.R
 	return nil
 }
 
-// putDay puts runs into one day. A day that cannot be read is begun again, and
-// all of it is to be made.
+// putDay writes runs into one day. A day that cannot be decoded starts empty,
+// and all of it is marked.
 func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupancy.Run, outbox bool) error {
 	var body []byte
 	err := tx.row("SELECT body FROM series_days WHERE space = ? AND day = ?", []any{string(space), day}, &body)
@@ -290,7 +292,7 @@ func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupanc
 		string(space), day, occupancy.AppendRuns(nil, next))
 }
 
-// ToOutbox notes that an outside database must be given an hour of a space.
+// ToOutbox queues an hour of a space for an outside database.
 func (tx *Tx) ToOutbox(space catalogue.SpaceID, hour int64) error {
 	err := tx.run("INSERT INTO series_outbox (space, hour, version) VALUES (?, ?, 1) ON CONFLICT (space, hour) DO UPDATE SET version = version + 1", string(space), hour)
 	if err != nil {
@@ -299,14 +301,14 @@ func (tx *Tx) ToOutbox(space catalogue.SpaceID, hour int64) error {
 	return nil
 }
 
-// Owed is an hour of a space that an outside database has not been given.
+// Owed is an hour of a space that is queued for an outside database.
 type Owed struct {
 	Space   catalogue.SpaceID
 	Hour    int64 // since 1970
 	Version int64
 }
 
-// Outbox lists at most n owed hours, and counts all.
+// Outbox lists at most n queued hours, and counts all.
 func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err error) {
 	if err := l.reads.QueryRowContext(ctx, "SELECT count(*) FROM series_outbox").Scan(&all); err != nil {
 		return nil, 0, fmt.Errorf("count the outbox: %w", err)
@@ -324,7 +326,7 @@ func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err e
 	return list, all, nil
 }
 
-// Delivered takes hours out of the outbox, but those that changed since.
+// Delivered removes hours from the outbox, except those that changed since.
 func (tx *Tx) Delivered(list []Owed) error {
 	for _, o := range list {
 		if err := tx.run("DELETE FROM series_outbox WHERE space = ? AND hour = ? AND version = ?", string(o.Space), o.Hour, o.Version); err != nil {
@@ -334,7 +336,7 @@ func (tx *Tx) Delivered(list []Owed) error {
 	return nil
 }
 
-// AllToOutbox notes all hours of a space's series in the minutes [from, to).
+// AllToOutbox queues all hours of a space's series in the minutes [from, to).
 func (tx *Tx) AllToOutbox(space catalogue.SpaceID, from, to int64) error {
 	days, err := tx.seqs("SELECT day FROM series_days WHERE space = ? AND day >= ? AND day * 1440 < ?", string(space), from/dayMinutes, to)
 	if err != nil {
@@ -358,7 +360,7 @@ type DecisionTime struct {
 	Mean, P50, P99, Max time.Duration
 }
 
-// AddDecisionTime keeps one.
+// AddDecisionTime stores one.
 func (tx *Tx) AddDecisionTime(d DecisionTime) error {
 	err := tx.run(`INSERT INTO decision_times (minute, site, count, refused, mean_us, p50_us, p99_us, max_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		d.Minute, string(d.Site), d.Count, d.Refused, d.Mean.Microseconds(), d.P50.Microseconds(), d.P99.Microseconds(), d.Max.Microseconds())
@@ -368,7 +370,7 @@ func (tx *Tx) AddDecisionTime(d DecisionTime) error {
 	return nil
 }
 
-// DecisionTimes lists those after a minute, whole minutes, about n of them.
+// DecisionTimes lists those after a minute: whole minutes, about n of them.
 func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]DecisionTime, error) {
 	var list []DecisionTime
 	rows, err := l.reads.QueryContext(ctx, `SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
@@ -389,7 +391,8 @@ func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]Decis
 
 func micro(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 
-// FirstMessage returns the earliest instant of which the ledger has messages; now where it has none.
+// FirstMessage returns the earliest instant of which the ledger has messages;
+// now where it has none.
 func (l *Ledger) FirstMessage(ctx context.Context) (time.Time, error) {
 	var first sql.NullInt64
 	err := l.reads.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(from_at) AS at FROM stays UNION ALL

@@ -10,12 +10,13 @@ import (
 
 // Session is a browser that has signed in with a token.
 type Session struct {
-	Hash   []byte // of the id that the cookie holds
+	Hash   []byte // hash of the id in the cookie
 	Token  Token
 	UsedAt time.Time // about when it was last used
 }
 
-// PutSession keeps a new session, and forgets those that were not used since idle.
+// PutSession stores a new session, and deletes those that were not used since
+// idle.
 func (tx *Tx) PutSession(s Session, idle time.Time) error {
 	// A display's session lives as long as its token does.
 	err := tx.run("DELETE FROM sessions WHERE used_at < ? AND token NOT IN (SELECT id FROM tokens WHERE role = 'display')", ms(idle))
@@ -28,7 +29,7 @@ func (tx *Tx) PutSession(s Session, idle time.Time) error {
 	return nil
 }
 
-// UseSession notes that a session was used.
+// UseSession stores that a session was used.
 func (tx *Tx) UseSession(hash []byte, now time.Time) error {
 	return tx.run("UPDATE sessions SET used_at = ? WHERE hash = ?", ms(now), hash)
 }
@@ -38,8 +39,8 @@ func (tx *Tx) DeleteSession(hash []byte) error {
 	return tx.run("DELETE FROM sessions WHERE hash = ?", hash)
 }
 
-// Session finds a session whose token is still the one that it was made with;
-// ErrNotFound where there is none.
+// Session returns a session whose token is still the one with which it was
+// started; ErrNotFound where there is none.
 func (l *Ledger) Session(ctx context.Context, hash []byte) (Session, error) {
 	s := Session{Hash: hash}
 	var used int64

@@ -12,8 +12,8 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// ReplaceStays makes the subject's stays that began in [from, to) those given
-// and marks the minutes that changed to be made again.
+// ReplaceStays replaces the subject's stays that began in [from, to), and marks
+// the minutes that changed to be computed again.
 func (tx *Tx) ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.Stay) error {
 	type row struct {
 		space    catalogue.SpaceID
@@ -56,7 +56,7 @@ func (tx *Tx) ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.
 	return nil
 }
 
-// Stays returns the stays in a space any of which is in [from, to).
+// Stays returns the stays in a space that overlap [from, to).
 func (l *Ledger) Stays(ctx context.Context, space catalogue.SpaceID, from, to time.Time) ([]occupancy.Span, error) {
 	var list []occupancy.Span
 	// No stay is longer than a visit's 16 h.
@@ -74,8 +74,9 @@ func (l *Ledger) Stays(ctx context.Context, space catalogue.SpaceID, from, to ti
 	return list, nil
 }
 
-// NoteHeard notes a reader's message by its own time; earlier says that none
-// was known at or before it, and until when none was (zero: never).
+// NoteHeard stores that a reader sent a message at an instant. earlier reports
+// that none was known at or before that instant, and until when none was (zero:
+// never).
 func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, until time.Time, err error) {
 	var have int64
 	err = tx.row("SELECT at FROM first_heard WHERE device = ?", []any{string(reader)}, &have)
@@ -92,10 +93,10 @@ func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, u
 	return true, until, err
 }
 
-// NoteLife notes that a reader said it was silent or not (a status), or showed
-// that it was not (a badge that it asked about, status false). Of two at one
-// instant life counts. changed says that this makes a difference, and until
-// when: the reader's next word (zero: none yet).
+// NoteLife stores that a reader reported being silent or not (a status), or
+// showed that it was not (a badge for which it asked, status false). Of two at
+// one instant, being alive counts. changed reports that this makes a
+// difference, and until when: the reader's next report (zero: none yet).
 func (tx *Tx) NoteLife(reader catalogue.DeviceID, t time.Time, alive, status bool) (changed bool, until time.Time, err error) {
 	before, err := tx.lifeBefore(reader, t)
 	if err != nil || !status && before {
@@ -124,7 +125,7 @@ func (tx *Tx) NoteLife(reader catalogue.DeviceID, t time.Time, alive, status boo
 	return true, until, nil
 }
 
-// NoteWill remembers when a reader's last will arrived.
+// NoteWill stores when a reader's last will arrived.
 func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
 	err := tx.run("INSERT INTO reader_wills (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = max(at, excluded.at)", string(reader), ms(arrived))
 	if err != nil {
@@ -133,7 +134,7 @@ func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
 	return nil
 }
 
-// LastWill returns when a reader's last will arrived; zero: it left none.
+// LastWill returns when a reader's last will arrived; zero: never.
 func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
 	var t int64
 	err := tx.row("SELECT at FROM reader_wills WHERE device = ?", []any{string(reader)}, &t)
@@ -153,8 +154,8 @@ func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, er
 	return v != 0, err
 }
 
-// revived notes the first badge that the reader asked about after it was
-// silent, where that arrived before the word of its silence.
+// revived stores the first badge for which the reader asked after it was
+// silent, where that badge arrived before the report of its silence.
 func (tx *Tx) revived(reader catalogue.DeviceID, t time.Time) error {
 	err := tx.run(`INSERT INTO reader_life (device, at, alive)
 		SELECT device, at, 1 FROM reads r WHERE r.device = ? AND r.at > ? AND NOT EXISTS (SELECT 1 FROM reader_decisions d WHERE d.read_seq = r.seq)
@@ -165,8 +166,8 @@ func (tx *Tx) revived(reader catalogue.DeviceID, t time.Time) error {
 	return nil
 }
 
-// Readers returns when the first of the readers was heard (zero: never), and
-// when any of them was silent between from and to.
+// Readers returns when the first of the readers sent something (zero: never),
+// and when any of them was silent between from and to.
 func (l *Ledger) Readers(ctx context.Context, readers []catalogue.DeviceID, from, to time.Time) (known time.Time, silent []occupancy.Span, err error) {
 	for _, id := range readers {
 		var first int64

@@ -15,15 +15,15 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Terms is what was recorded once of a plan, a lease or a tenant.
+// Terms is one recorded change of a plan, a lease or a tenant.
 type Terms struct {
 	Kind, ID string
 	N        int
-	From     catalogue.Day // from when it holds; 0: from the beginning
-	Body     []byte        // nil: it is no more
+	From     catalogue.Day // when it begins to hold; 0: from the beginning
+	Body     []byte        // nil: it does not exist from then on
 	At       time.Time
 	By       string
-	Entry    int64 // of the audit chain, by which it was recorded
+	Entry    int64 // its entry in the audit chain
 	Gone     time.Time
 	// GoneEntry is the entry by which it was taken back or replaced.
 	GoneEntry int64
@@ -49,8 +49,8 @@ func scanTerms(rows *sql.Rows) (t Terms, err error) {
 	return t, nil
 }
 
-// Terms calls yield for all that was ever recorded of a kind, by id, then n;
-// of one thing where id is given.
+// Terms calls yield for all changes of a kind, by id, then n; of one thing
+// where id is given.
 func (l *Ledger) Terms(ctx context.Context, kind, id string, yield func(Terms) error) error {
 	q := where{query: selectTerms}
 	q.and("kind = ?", kind)
@@ -71,17 +71,17 @@ func (l *Ledger) Terms(ctx context.Context, kind, id string, yield func(Terms) e
 	return nil
 }
 
-// TermsStore says what was ever recorded of a kind.
+// TermsStore returns the recorded changes of a kind.
 type TermsStore interface {
 	Terms(ctx context.Context, kind, id string, yield func(Terms) error) error
 }
 
-// TermsOf returns all histories of one kind that the ledger has.
+// TermsOf returns all histories of one kind.
 func TermsOf[K ~string, T any](ctx context.Context, l TermsStore, kind string) (map[K]tenancy.Terms[T], error) {
 	return termsNamed[K, T](ctx, l, kind, nil)
 }
 
-// LeaseTermsOf returns all leases' histories, with spaces by the names that they have now.
+// LeaseTermsOf returns all leases' histories, with the present names of spaces.
 func LeaseTermsOf(ctx context.Context, l TermsStore, n *catalogue.Network) (map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease], error) {
 	return termsNamed[tenancy.LeaseID](ctx, l, "lease", func(v *tenancy.Lease) {
 		for i := range v.Spaces {
@@ -122,8 +122,8 @@ func changeOf[T any](t Terms) (c tenancy.Change[T], err error) {
 	return c, nil
 }
 
-// PutTerms records a change, where t.N is not 0, and that those of taken are
-// gone by it. All hours that are priced otherwise by it are made again.
+// PutTerms records a change, where t.N is not 0, and that it takes back those
+// in taken. It marks all hours that are then priced differently.
 func (tx *Tx) PutTerms(t Terms, taken []int) error {
 	before, err := tx.termsOf(t.Kind, t.ID)
 	if err != nil {
@@ -151,8 +151,8 @@ func (tx *Tx) PutTerms(t Terms, taken []int) error {
 	return tx.markTerms(t.Kind, t.ID, before, after)
 }
 
-// PutTenantTerms records what a tenant is from a day on, the first from the
-// beginning; its number is the next.
+// PutTenantTerms records what a tenant is from a day on, the first time from
+// the beginning; it takes the next number.
 func (tx *Tx) PutTenantTerms(t Terms) error {
 	before, err := tx.termsOf(t.Kind, t.ID)
 	if err != nil {
@@ -177,8 +177,8 @@ func (tx *Tx) termsOf(kind, id string) (list []Terms, err error) {
 	return list, nil
 }
 
-// markTerms has the hours made again that a history prices otherwise than
-// another: from the first day on which they differ, of those whom it serves.
+// markTerms marks for recomputation the months, from the first day on which two
+// histories differ, of everybody whom the changed plan or lease may serve.
 func (tx *Tx) markTerms(kind, id string, before, after []Terms) error {
 	switch kind {
 	case "plan":
@@ -223,7 +223,7 @@ func both[T any](before, after []Terms) (a, b tenancy.Terms[T], err error) {
 	return a, b, err
 }
 
-// HistoryOf returns one thing's history, of all that was recorded of it.
+// HistoryOf returns one thing's history, from everything recorded of it.
 func HistoryOf[T any](list []Terms) (tenancy.Terms[T], error) {
 	changes := make([]tenancy.Change[T], len(list))
 	for i, t := range list {
@@ -255,8 +255,8 @@ func firstMonth(day catalogue.Day) int {
 	return monthOf(time.Unix(int64(day)*86400, 0))
 }
 
-// forgetInTerms gives an erased member a name that means nobody in all that
-// leases were and are to be.
+// forgetInTerms replaces an erased member in every version of leases by a name
+// that means nobody.
 func (tx *Tx) forgetInTerms(m tenancy.MemberID, name string) error {
 	type row struct {
 		id   string

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// turns lets one write transaction at a time have the ledger, in the order in
-// which they came, but those first for which somebody stands at a door.
+// turns lets one write transaction at a time use the ledger, in the order in
+// which they came, except that those for which somebody waits at a door go
+// first.
 type turns struct {
 	mu     sync.Mutex
 	taken  bool
@@ -18,9 +19,10 @@ type turns struct {
 
 const (
 	// firstInARow is how many go first before one of the others does: doors in
-	// constant use must not stop all else.
+	// constant use must not stop everything else.
 	firstInARow = 16
-	// hurriedFor is how long after a door's transaction the others are in a hurry.
+	// hurriedFor is how long after a door's transaction the others should
+	// hurry.
 	hurriedFor = 2 * time.Second
 )
 

@@ -7,17 +7,18 @@ import (
 	"time"
 )
 
-// Unknown is a topic on which a device speaks that the catalogue does not have.
+// Unknown is a topic on which a device publishes that is not in the catalogue.
 type Unknown struct {
 	Topic       string
 	Reason      string
 	Count       int64
 	First, Last time.Time
-	Payload     []byte // the last
+	Payload     []byte // of the last message
 }
 
 // Unknowns lists the topics whose messages were rejected for a reason that
-// begins with a code, by topic, those after one, of the prefixes where given.
+// begins with a code, by topic, after a given one, and with one of the prefixes
+// where given.
 func (l *Ledger) Unknowns(ctx context.Context, code string, prefixes []string, after string, limit int) ([]Unknown, error) {
 	q := where{query: "SELECT topic, max(reason) AS reason, count(*), min(received_at), max(received_at), max(seq) AS seq FROM rejects"}
 	q.and("substr(reason, 1, ?) = ?", len(code), code)

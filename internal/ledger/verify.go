@@ -16,7 +16,7 @@ type verifier struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	audit Audit
-	spans []Span // forgotten, sorted
+	spans []Span // entries whose content was erased, sorted
 }
 
 var errBroken = errors.New("broken")
@@ -70,7 +70,7 @@ func (v *verifier) loadErasures() error {
 		if err := rows.Scan(&body); err != nil {
 			return err
 		}
-		if json.Unmarshal([]byte(body), &e) == nil { // where it is not JSON its own entry does not hold
+		if json.Unmarshal([]byte(body), &e) == nil { // where it is not JSON its own entry is broken
 			v.spans = append(v.spans, e.Spans...)
 		}
 		return nil
@@ -81,7 +81,8 @@ func (v *verifier) loadErasures() error {
 
 // forgotten reports whether a recorded erasure covers the entry.
 func (v *verifier) forgotten(seq int64) bool {
-	// Spans of several erasures may overlap, so the last that begins before seq is not enough.
+	// Spans of several erasures may overlap: looking only at the last that
+	// begins before seq is not enough.
 	n := sort.Search(len(v.spans), func(i int) bool { return v.spans[i].From > seq })
 	for i := n - 1; i >= 0; i-- {
 		if v.spans[i].To >= seq {
@@ -126,7 +127,7 @@ func (v *verifier) entry(rows *sql.Rows, previous *chainHead) error {
 	}
 	if nonce == nil {
 		if kind == chainErase || !v.forgotten(seq) {
-			return v.broken(seq, "its content is gone, and no erasure says why")
+			return v.broken(seq, "its content is missing, and no erasure explains why")
 		}
 		v.audit.Erased++
 		return nil
@@ -137,7 +138,7 @@ func (v *verifier) entry(rows *sql.Rows, previous *chainHead) error {
 	return nil
 }
 
-// strays looks for content that no entry of the chain vouches for.
+// strays looks for content without an entry in the chain.
 func (v *verifier) strays() error {
 	for table, kinds := range map[string]string{
 		"reads": "'read'", "reader_decisions": "'reader'", "acts": "'act', 'erase'",
@@ -151,7 +152,7 @@ func (v *verifier) strays() error {
 		if err != nil {
 			return err
 		}
-		return v.broken(seq, "a row of %s stands there that was never committed to the chain", table)
+		return v.broken(seq, "a row of %s was never committed to the chain", table)
 	}
 	return nil
 }

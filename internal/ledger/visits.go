@@ -19,7 +19,8 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Visit is a member's visit as it is kept, with its correction where it has one.
+// Visit is a member's visit as it is stored, with its correction where it has
+// one.
 type Visit struct {
 	ID         uuid.UUID
 	Member     tenancy.MemberID // empty once erased
@@ -31,7 +32,7 @@ type Visit struct {
 	Correction *Correction
 }
 
-// Correction is a manager's word against what was measured.
+// Correction is a manager's correction of what was measured.
 type Correction struct {
 	From   time.Time
 	To     time.Time
@@ -40,7 +41,8 @@ type Correction struct {
 	At     time.Time
 }
 
-// Moves returns a subject's reads that moved them, with At in [from, to], oldest first.
+// Moves returns a subject's reads that moved them, with At in [from, to],
+// oldest first.
 func (l *Ledger) Moves(ctx context.Context, s visit.Subject, from, to time.Time) ([]visit.Read, error) {
 	column, id := "member", string(s.Member)
 	if s.Pass != "" {
@@ -65,15 +67,16 @@ func (l *Ledger) Moves(ctx context.Context, s visit.Subject, from, to time.Time)
 	return list, nil
 }
 
-// Touched is a subject whose reads are committed and not in visits yet.
+// Touched is a subject with committed reads that are not in visits yet.
 type Touched struct {
 	Subject  visit.Subject
-	From, To time.Time // of the reads' own instants, both included
+	From, To time.Time // instants of the reads, both included
 	Received time.Time // the earliest arrival among them
 	marked   int64     // how often it was touched
 }
 
-// TouchedAfter returns the subjects moved by entries of the chain in (seq, seq+n], and up to where it looked.
+// TouchedAfter returns the subjects moved by entries of the chain in (seq,
+// seq+n], and the seq up to which it looked.
 func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Touched, upTo int64, err error) {
 	err = l.reads.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM chain").Scan(&upTo)
 	if err != nil {
@@ -105,7 +108,7 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 	return list, upTo, nil
 }
 
-// Touch notes that a subject's visits are to be made again.
+// Touch marks a subject's visits to be computed again.
 func (tx *Tx) Touch(t Touched) error {
 	err := tx.run(`INSERT INTO touched (subject, from_at, to_at, received_at, marked) VALUES (?, ?, ?, ?, 1) ON CONFLICT (subject) DO UPDATE SET
 		from_at = min(from_at, excluded.from_at), to_at = max(to_at, excluded.to_at), received_at = min(received_at, excluded.received_at), marked = marked + 1`,
@@ -116,7 +119,8 @@ func (tx *Tx) Touch(t Touched) error {
 	return nil
 }
 
-// TouchDoors has the visits made again of everybody who badged at one of the doors since.
+// TouchDoors marks the visits of everybody who badged at one of the doors since
+// an instant.
 func (tx *Tx) TouchDoors(doors []catalogue.DoorID, since, now time.Time) error {
 	list, err := json.Marshal(doors)
 	if err != nil {
@@ -133,7 +137,7 @@ func (tx *Tx) TouchDoors(doors []catalogue.DoorID, since, now time.Time) error {
 	return nil
 }
 
-// Made forgets that a subject was touched, unless it was again since t was listed.
+// Made removes a subject's mark, unless it was marked again since t was listed.
 func (tx *Tx) Made(t Touched) error {
 	if err := tx.run("DELETE FROM touched WHERE subject = ? AND marked = ?", subjectKey(t.Subject), t.marked); err != nil {
 		return fmt.Errorf("ledger: made: %w", err)
@@ -141,8 +145,8 @@ func (tx *Tx) Made(t Touched) error {
 	return nil
 }
 
-// Touched lists at most n subjects whose visits are to be made, those whose
-// reads are the newest first: who badges now goes before what came late.
+// Touched lists at most n marked subjects, those with the newest reads first:
+// whoever badges now goes before what arrived late.
 func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
 	var list []Touched
 	rows, err := l.reads.QueryContext(ctx, "SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?", n)
@@ -161,8 +165,9 @@ func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
 	return list, nil
 }
 
-// StillThere reports whether a subject has any read: an erasure may have taken
-// them since it was touched, and nothing is to be written under its id then.
+// StillThere reports whether a subject has any read: an erasure may have
+// deleted them since it was marked, and then nothing may be written under its
+// id.
 func (tx *Tx) StillThere(s visit.Subject) (bool, error) {
 	column, id := "member", string(s.Member)
 	if s.Pass != "" {
@@ -173,8 +178,8 @@ func (tx *Tx) StillThere(s visit.Subject) (bool, error) {
 	return there, err
 }
 
-// WaitingSince returns the earliest arrival of a read that is not in visits yet,
-// where a follower has come to a seq of the chain; zero: none waits.
+// WaitingSince returns the earliest arrival of a read that is not in visits
+// yet, where a follower has reached a seq of the chain; zero: none.
 func (l *Ledger) WaitingSince(ctx context.Context, cursor int64) (time.Time, error) {
 	var first sql.NullInt64
 	err := l.reads.QueryRowContext(ctx, `SELECT min(t) FROM (SELECT min(received_at) AS t FROM touched
@@ -192,7 +197,7 @@ func (l *Ledger) Head(ctx context.Context) (seq int64, err error) {
 	return seq, err
 }
 
-// Cursor returns how far a follower has come; 0 before it began.
+// Cursor returns a follower's progress; 0 before it began.
 func (l *Ledger) Cursor(ctx context.Context, name string) (seq int64, err error) {
 	err = l.reads.QueryRowContext(ctx, "SELECT seq FROM cursors WHERE name = ?", name).Scan(&seq)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -201,14 +206,14 @@ func (l *Ledger) Cursor(ctx context.Context, name string) (seq int64, err error)
 	return seq, err
 }
 
-// SetCursor records how far a follower has come.
+// SetCursor stores a follower's progress.
 func (tx *Tx) SetCursor(name string, seq int64) error {
 	return tx.run("INSERT INTO cursors (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", name, seq)
 }
 
-// ReplaceVisits makes the member's visits that began in [from, to) those
-// given, leaving alone what did not change. A visit whose reads are no longer
-// kept stays as it was made, and what is given is not put over it.
+// ReplaceVisits replaces the member's visits that began in [from, to), leaving
+// those that did not change. A visit whose reads are no longer kept stays as it
+// was computed, and is not overwritten.
 func (tx *Tx) ReplaceVisits(m tenancy.MemberID, from, to time.Time, visits []Visit) error {
 	old, settled, err := tx.visitsOf(m, from, to)
 	if err != nil {
@@ -227,7 +232,7 @@ func (tx *Tx) ReplaceVisits(m tenancy.MemberID, from, to time.Time, visits []Vis
 		was, there := old[r.id]
 		delete(old, r.id)
 		if there {
-			r.tenant = was.tenant // whose it was when it was first made
+			r.tenant = was.tenant // the tenant it belonged to when it was first computed
 		}
 		if there && was == r {
 			continue
@@ -258,14 +263,14 @@ func (tx *Tx) ReplaceVisits(m tenancy.MemberID, from, to time.Time, visits []Vis
 	return tx.markHours(marks)
 }
 
-// visitRow is a visit as it stands in the table.
+// visitRow is a visit's row in the table.
 type visitRow struct {
 	id, tenant, space, ended string
 	from, to                 int64
 }
 
-// visitsOf loads a member's visits that began in [from, to), and of those that
-// reach into it the settled ones.
+// visitsOf loads a member's visits that began in [from, to) and, of those that
+// reach into it, the settled ones.
 func (tx *Tx) visitsOf(m tenancy.MemberID, from, to time.Time) (old map[string]visitRow, settled []visitRow, err error) {
 	old = map[string]visitRow{}
 	rows, err := tx.query("SELECT id, tenant, space, from_at, to_at, ended, settled FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?",
@@ -290,7 +295,8 @@ func (tx *Tx) visitsOf(m tenancy.MemberID, from, to time.Time) (old map[string]v
 	return old, settled, err
 }
 
-// settleVisits keeps the visits that a read was part of as they are: it is no longer kept.
+// settleVisits fixes the visits that a read was part of, because the read is no
+// longer kept.
 func (tx *Tx) settleVisits(read int64) error {
 	err := tx.run(`UPDATE visits SET settled = 1 WHERE settled = 0 AND id IN (SELECT v.id FROM reads r JOIN visits v
 		ON v.member = r.member AND v.from_at <= r.at AND v.from_at >= r.at - ? AND v.to_at >= r.at WHERE r.seq = ?)`, visit.Longest.Milliseconds(), read)
@@ -314,7 +320,7 @@ func subjectKey(s visit.Subject) string {
 	return "m:" + string(s.Member)
 }
 
-// subjectOf reads what subjectKey wrote.
+// subjectOf parses what subjectKey wrote.
 func subjectOf(key string) visit.Subject {
 	if key[0] == 'p' {
 		return visit.Subject{Pass: tenancy.PassID(key[2:])}
@@ -322,7 +328,8 @@ func subjectOf(key string) visit.Subject {
 	return visit.Subject{Member: tenancy.MemberID(key[2:])}
 }
 
-// PutPresence records where a subject is; nowhere where Space is empty or outside.
+// PutPresence stores where a subject is; nowhere where Space is empty or
+// outside.
 func (tx *Tx) PutPresence(p Presence) error {
 	if p.Space == "" || p.Space == catalogue.Outside {
 		return tx.run("DELETE FROM presence WHERE subject = ?", subjectKey(p.Subject))
@@ -354,23 +361,23 @@ func (l *Ledger) Presences(ctx context.Context, now time.Time) ([]Presence, erro
 	return list, nil
 }
 
-// SpaceTime is a space in [From, To); To is zero where there is no end.
+// SpaceTime is a space during [From, To); To is zero where there is no end.
 type SpaceTime struct {
 	Space    catalogue.SpaceID
 	From, To time.Time
 }
 
-// VisitFilter selects visits; empty fields select all. A visit is in [From,
-// To) where any of it is.
+// VisitFilter selects visits; empty fields select all. A visit is in [From, To)
+// where any part of it is.
 type VisitFilter struct {
 	ID        uuid.UUID
 	Member    tenancy.MemberID
 	Members   []tenancy.MemberID // nil: all
 	Tenant    tenancy.TenantID
 	Spaces    []catalogue.SpaceID // nil: all
-	During    []SpaceTime         // in which a visit began; nil: at any time
+	During    []SpaceTime         // spaces and times in which a visit must begin; nil: any
 	From, To  time.Time
-	Corrected bool // also those that their correction puts into [From, To)
+	Corrected bool // also visits that their correction moves into [From, To)
 	AfterFrom time.Time
 	AfterID   uuid.UUID
 	Limit     int
@@ -412,7 +419,7 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 	}
 	if f.Corrected {
 		from, to, early := ms(f.From), ms(f.To), ms(f.From.Add(-17*time.Hour))
-		if f.Member != "" { // whose visits are few
+		if f.Member != "" { // a member has few visits
 			q.and("(v.to_at > ? AND v.from_at > ? AND v.from_at < ? OR c.to_at > ? AND c.from_at < ?)", from, early, to, from, to)
 		} else {
 			q.and(`v.id IN (SELECT id FROM visits WHERE to_at > ? AND from_at > ? AND from_at < ? UNION ALL SELECT visit FROM corrections WHERE to_at > ? AND from_at < ?)`,
@@ -421,7 +428,8 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 		f.From, f.To = time.Time{}, time.Time{}
 	}
 	if !f.From.IsZero() {
-		// No visit without a badge end lasts longer than 16 h: the index bounds the search.
+		// No visit without a badge end lasts longer than 16 h: that bounds the
+		// search in the index.
 		q.and("v.to_at > ? AND v.from_at > ?", ms(f.From), ms(f.From.Add(-17*time.Hour)))
 	}
 	if !f.To.IsZero() {
@@ -458,15 +466,15 @@ func scanVisit(rows *sql.Rows) (Visit, error) {
 	return v, err
 }
 
-// correctionKind is of acts on visits' corrections.
+// correctionKind is the kind of acts on visits' corrections.
 const correctionKind = "correction"
 
-// CorrectionTarget returns what acts on a visit's correction are done to.
+// CorrectionTarget returns the target of acts on a visit's correction.
 func CorrectionTarget(visit uuid.UUID) string { return correctionKind + "/" + visit.String() }
 
-// CorrectionsAsKnown returns the corrections of visits as they were recorded up to
-// an instant; nil is one that was undone by then. Where the act has gone with
-// its person, the correction is as it is now.
+// CorrectionsAsKnown returns the corrections of visits as they were recorded up
+// to an instant; nil is one that was undone by then. Where the act was erased
+// with its person, the correction is as it is now.
 func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[uuid.UUID]*Correction, error) {
 	list := map[uuid.UUID]*Correction{}
 	rows, err := l.reads.QueryContext(ctx, "SELECT visit, from_at, to_at, reason, author, at FROM corrections WHERE at <= ?", ms(known))
@@ -482,7 +490,7 @@ func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[u
 	if err != nil {
 		return nil, fmt.Errorf("load corrections: %w", err)
 	}
-	// Of a group SQLite takes the row that has the greatest seq.
+	// Within a group SQLite returns the row with the greatest seq.
 	rows, err = l.reads.QueryContext(ctx, "SELECT max(seq), target, action, actor, at, body FROM acts WHERE target > ? AND target < ? AND at <= ? GROUP BY target",
 		correctionKind+"/", correctionKind+"0", ms(known))
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -537,14 +545,14 @@ func (l *Ledger) CorrectedSince(ctx context.Context, since time.Time) (list []Vi
 	return list, when, err
 }
 
-// PutCorrection sets a visit's correction; ErrNotFound where the visit is gone,
-// as when its person was erased meanwhile.
+// PutCorrection sets a visit's correction; ErrNotFound where the visit does not
+// exist, as when its person was erased in the meantime.
 func (tx *Tx) PutCorrection(id uuid.UUID, c Correction) error {
 	var there int
 	if err := tx.row("SELECT count(*) FROM visits WHERE id = ?", []any{id[:]}, &there); err != nil || there == 0 {
 		return errors.Join(err, ErrNotFound)
 	}
-	if err := tx.markCorrected(id[:]); err != nil { // where it reached before
+	if err := tx.markCorrected(id[:]); err != nil { // the months that it overlapped before
 		return err
 	}
 	err := tx.run(`INSERT INTO corrections (visit, from_at, to_at, reason, author, at) VALUES (?, ?, ?, ?, ?, ?)
@@ -571,7 +579,7 @@ func (tx *Tx) DeleteCorrection(id uuid.UUID) error {
 	return nil
 }
 
-// ReadByID finds the read of a message id, or ErrNotFound.
+// ReadByID returns the read of a message id, or ErrNotFound.
 func (l *Ledger) ReadByID(ctx context.Context, id uuid.UUID) (*ingest.Read, error) {
 	var seq int64
 	err := l.reads.QueryRowContext(ctx, "SELECT seq FROM seen WHERE id = ?", id[:]).Scan(&seq)

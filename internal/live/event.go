@@ -1,7 +1,7 @@
-// Package live is what is so now: what each device last said, which alarms
-// stand, how many people are where, and the stream of changes. One goroutine
-// owns it and follows the commits of package ingest; a start takes it up from
-// a snapshot and the few messages since.
+// Package live is the present state: what each device last reported, which
+// alarms stand, how many people are where, and the stream of changes. One
+// goroutine owns the state and follows the commits of package ingest. A start
+// loads a snapshot and the few messages since.
 package live
 
 import (
@@ -29,62 +29,66 @@ const (
 // Topics lists every topic.
 func Topics() []Topic { return []Topic{TopicAvailability, TopicReads, TopicAlarms, TopicDevices} }
 
-// Event is one change, as the stream carries it. Its ID grows with each event
-// and survives a restart without repeating. The field that Topic names is set.
+// Event is one change in the stream. Its ID grows with each event and survives
+// a restart without repeating. The field named by Topic is set.
 type Event struct {
 	ID           string
 	Topic        Topic
-	Availability occupancy.SpaceAvailability // how one space is now
-	Read         *ingest.Read                // that was committed; not to be changed
-	Alarm        ingest.Alarm                // that was raised, cleared or acknowledged
-	Device       catalogue.DeviceID          // whose status has changed
+	Availability occupancy.SpaceAvailability // a space's present state
+	Read         *ingest.Read                // a read that was committed; not to be modified
+	Alarm        ingest.Alarm                // an alarm that was raised, cleared or acknowledged
+	Device       catalogue.DeviceID          // a device whose status has changed
 }
 
-// Subscription is one client's place at the stream.
+// Subscription is one client of the stream.
 type Subscription struct {
 	// Replay is what the client has missed; where that is not remembered
-	// (Resumed is false), every space as it is.
+	// (Resumed is false), every space's present state.
 	Replay  []*Event
 	Resumed bool
-	ID      string        // of the newest event that Replay stands for
-	Events  <-chan *Event // what comes after; closed where the client is too slow
+	ID      string        // id of the newest event included in Replay
+	Events  <-chan *Event // the events that follow; closed where the client is too slow
 	Cancel  func()
 }
 
 // Device is what is known of a device now.
 type Device struct {
 	LastSeenAt time.Time // its last message's arrival; zero: never
-	Online     *bool     // nil: it never said
+	Online     *bool     // nil: it never reported
 	StatusAt   time.Time // the last status's own time, or a will's arrival
 	StatusIn   time.Time // when that arrived: of two statuses the one that arrived last counts
 	Boot       uuid.UUID // of the last status; nil: none
-	Keys       []string  // ids of the site keys that a reader says it verifies by
-	Lists      int       // the newest form of allowlists that a reader says it reads; 0: it does not say
+	Keys       []string  // ids of the site keys with which a reader verifies
+	Lists      int       // the newest form of allowlists that a reader understands; 0: it does not report
 	Firmware   *string
 	Battery    *float64 // percent
 	RSSI       *float64 // dBm
 	Uptime     *float64 // seconds
-	List       *string  // version of the allowlist a reader has applied
+	List       *string  // version of the allowlist that a reader has applied
 	ListSince  time.Time
 	Numbering  Numbering
-	// Obeyed is the last command that a reader says it obeyed, and when it first said so; nil: it never did.
+	// Obeyed is the last command that a reader reports having obeyed, and when
+	// it first did so; nil: never.
 	Obeyed   uuid.UUID `json:",omitzero"`
 	ObeyedAt time.Time `json:",omitzero"`
 
-	// Of a sensor: its latest value, since when it has been so, and as of when that is known.
+	// Of a sensor: its latest value, since when it has had it, and the time of
+	// the last message.
 	Value      int
 	ValueSince time.Time
 	ValueAt    time.Time
-	// Of a door: the state's own instant and id, by which a late one is told.
+	// Of a door: the instant and id of its state, so that a late state is
+	// recognised.
 	DoorAt time.Time
 	DoorID uuid.UUID
-	// Air is what an air sensor, or any device that measures air, said last.
+	// Air is the last measurement of an air sensor, or of any device that
+	// measures air.
 	Air *Air `json:",omitempty"`
 	// Wrapped is the last number of a device whose numbers wrap at 256.
 	Wrapped *uint64
 }
 
-// Air is what was last measured of a room's air; nil: it does not say.
+// Air is a measurement of a room's air; nil fields were not measured.
 type Air struct {
 	At          time.Time
 	CO2         *float64 // ppm
@@ -93,5 +97,5 @@ type Air struct {
 	Noise       *float64 // dB
 }
 
-// Knows reports whether a reader has said that it verifies by a site key.
+// Knows reports whether a reader has reported that it verifies with a site key.
 func (d Device) Knows(key string) bool { return slices.Contains(d.Keys, key) }

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// hubMemory is how many past changes a client may have missed and still
-	// be sent one by one; who missed more is sent every space.
+	// hubMemory is how many past changes a client may have missed and still get
+	// one by one; a client that missed more gets every space.
 	hubMemory = 4096
-	// clientQueue is how many changes may wait for one slow client before it
-	// is let go, to come back with its last id.
+	// clientQueue is how many changes may wait for one slow client before its
+	// stream ends; it returns with its last id.
 	clientQueue = 1024
 )
 
-// hub spreads changes to the clients of the stream. It never waits for one.
+// hub distributes changes to the clients of the stream. It never waits for one.
 type hub struct {
 	mu      sync.Mutex
-	epoch   int64 // of this process; ids of another are unknown
+	epoch   int64 // id of this process; ids of another are unknown
 	last    uint64
 	ring    []*Event                // the newest hubMemory, oldest first
-	clients map[chan *Event][]Topic // what each wants
+	clients map[chan *Event][]Topic // the clients and their topics
 	current func() []occupancy.SpaceAvailability
 }
 
@@ -35,7 +35,7 @@ func newHub(epoch int64, current func() []occupancy.SpaceAvailability) *hub {
 
 func (h *hub) id(n uint64) string { return fmt.Sprintf("%d-%d", h.epoch, n) }
 
-// send numbers events and hands them to every client.
+// send numbers events and passes them to every client.
 func (h *hub) send(list []*Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -103,7 +103,7 @@ func (h *hub) known(lastID string) (n uint64, ok bool) {
 	return n, err == nil && n <= h.last && h.last-n <= uint64(len(h.ring))
 }
 
-// close lets every client go.
+// close ends every client's stream.
 func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -12,14 +12,14 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// inbox is what was committed and is still to be taken in. Commits hand over
-// to it and never wait. Where more comes than is taken in, the rest is left in
-// the ledger, from which the state then catches up.
+// inbox holds what was committed and is not processed yet. Commits put it there
+// and never wait. Where more arrives than is processed, the rest stays in the
+// ledger, from which the state catches up later.
 type inbox struct {
 	mu      sync.Mutex
 	commits []ingest.Committed
 	moves   []moved
-	n       int  // messages in commits
+	n       int  // number of messages in commits
 	lagging bool // messages were left in the ledger
 }
 
@@ -30,10 +30,10 @@ type moved struct {
 	since, until time.Time
 }
 
-// inboxBound is how many messages may wait to be taken in.
+// inboxBound is how many messages may wait to be processed.
 const inboxBound = 20_000
 
-// Committed hands one commit over. It waits for nobody.
+// Committed puts one commit into the inbox. It never waits.
 func (s *State) Committed(c ingest.Committed) {
 	in := &s.in
 	n := len(c.Observations) + len(c.Reads) + len(c.Alarms)
@@ -49,7 +49,7 @@ func (s *State) Committed(c ingest.Committed) {
 	s.wake()
 }
 
-// SetPresence hands over where the visits' follower found a subject.
+// SetPresence puts into the inbox where the visits' follower found a subject.
 func (s *State) SetPresence(who visit.Subject, where catalogue.SpaceID, since, until time.Time) {
 	s.in.mu.Lock()
 	s.in.moves = append(s.in.moves, moved{who, where, since, until})
@@ -57,7 +57,7 @@ func (s *State) SetPresence(who visit.Subject, where catalogue.SpaceID, since, u
 	s.wake()
 }
 
-// takeIn takes in what was handed over, and what was left in the ledger.
+// takeIn processes what is in the inbox, and what was left in the ledger.
 func (s *State) takeIn(ctx context.Context) {
 	in := &s.in
 	in.mu.Lock()
@@ -65,7 +65,7 @@ func (s *State) takeIn(ctx context.Context) {
 	in.commits, in.moves, in.n, in.lagging = nil, nil, 0, false
 	in.mu.Unlock()
 	for _, c := range commits {
-		s.mu.Lock() // for one commit at a time: others ask meanwhile
+		s.mu.Lock() // mu is held for one commit at a time, so that requests are answered in between
 		for i, o := range c.Observations {
 			s.observe(o, c.Values[i])
 		}
@@ -94,7 +94,7 @@ func (s *State) takeIn(ctx context.Context) {
 	}
 }
 
-// catchUp takes in the ledger's messages after those taken in before.
+// catchUp processes the ledger's messages after those processed before.
 func (s *State) catchUp(ctx context.Context) error {
 	locked := func(f func()) {
 		s.mu.Lock()
@@ -103,8 +103,8 @@ func (s *State) catchUp(ctx context.Context) error {
 	}
 	err := s.cfg.Store.ObservationsAfter(ctx, s.seen.ObservationSeq, func(o *ingest.Observation) error {
 		v, err := o.Values()
-		if err != nil { // one unreadable message must not keep the service from its work
-			s.cfg.Log.Error("a message cannot be read; the live state goes on without it", "error", err)
+		if err != nil { // one unreadable message must not stop the service
+			s.cfg.Log.Error("a message cannot be read; the live state continues without it", "error", err)
 			return nil
 		}
 		locked(func() { s.observe(o, *v) })
@@ -119,7 +119,8 @@ func (s *State) catchUp(ctx context.Context) error {
 	})
 }
 
-// loadFlows takes in the flow messages since the last zero, and the one before them.
+// loadFlows loads the flow messages since the last zero, and the one before
+// them.
 func (s *State) loadFlows(ctx context.Context, now time.Time) error {
 	zero := occupancy.LastZero(s.cfg.Network.Zone, now)
 	for i := range s.cfg.Network.Devices {

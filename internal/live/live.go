@@ -29,19 +29,21 @@ type Store interface {
 	SensorBefore(ctx context.Context, device catalogue.DeviceID, t time.Time, yield ledger.YieldValues) error
 }
 
-// Config is what a live state needs.
+// Config configures a live state.
 type Config struct {
 	Network *catalogue.Network
 	Store   Store
-	// Publish sends a retained live topic; may fail while a broker is away.
+	// Publish sends a retained live topic; it may fail while a broker is away.
 	Publish func(topic string, payload []byte, retain bool) error
-	// Online is called when a reader's status shows that it has come back or
-	// started again, so that it can be greeted; wasAway says that it was known
+	// Online is called when a reader's status shows that it has reconnected or
+	// restarted, so that it can be greeted; wasAway reports that it was known
 	// to be offline before. May be nil.
 	Online func(reader catalogue.DeviceID, wasAway bool)
-	// Lists is called when a reader says which form of allowlists it reads; may be nil.
+	// Lists is called when a reader reports which form of allowlists it
+	// understands; may be nil.
 	Lists func(reader catalogue.DeviceID, form int)
-	// Applied is told which version of its allowlist a reader says it has applied; may be nil.
+	// Applied is called with the version of the allowlist that a reader reports
+	// as applied; may be nil.
 	Applied func(reader catalogue.DeviceID, version string)
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -56,17 +58,17 @@ type State struct {
 	mu       sync.Mutex
 	occ      *occupancy.State
 	devices  map[catalogue.DeviceID]*Device
-	alarms   map[string]ingest.Alarm // to be written, by id
-	opened   map[string]ingest.Alarm // standing, by id
+	alarms   map[string]ingest.Alarm // alarms to be written, by id
+	opened   map[string]ingest.Alarm // standing alarms, by id
 	standing map[string]string       // kind-device → id of the alarm that stands
-	seen     ledger.Snapshot         // up to which messages this state goes; no body
+	seen     ledger.Snapshot         // the last messages that this state includes; no body
 	pending  int                     // messages since the last snapshot
-	unsent   map[string][]byte       // by topic, what it is to say; nil: it is to be cleared
-	sent     map[string]string       // by topic, what it says
-	topics   map[string]bool         // those that an outside broker may keep
+	unsent   map[string][]byte       // by topic, what must be published; nil: the topic must be cleared
+	sent     map[string]string       // by topic, what was published last
+	topics   map[string]bool         // topics that an outside broker may have retained
 
-	events  []*Event                    // to be told: reads and alarms
-	renewed map[catalogue.DeviceID]bool // devices whose status is to be told
+	events  []*Event                    // events to be sent: reads and alarms
+	renewed map[catalogue.DeviceID]bool // devices whose status is to be sent
 
 	all  atomic.Pointer[[]occupancy.SpaceAvailability]
 	kick chan struct{}
@@ -74,19 +76,21 @@ type State struct {
 
 const (
 	snapshotName = "live"
-	// refreshEvery bounds how often clients are told of changes under load.
+	// refreshEvery limits how often clients get changes under load.
 	refreshEvery = 20 * time.Millisecond
-	// clockEvery is how often what changes by itself is looked at: holds, closings.
+	// clockEvery is how often changes by the clock alone are computed: holds,
+	// closings.
 	clockEvery = time.Second
-	// snapshotEvery bounds how much a start has to replay.
+	// snapshotEvery limits how much a start has to replay.
 	snapshotEvery = 10 * time.Second
-	// snapshotMessages bounds it under load.
+	// snapshotMessages limits it under load.
 	snapshotMessages = 20000
 	// clockLimit is how far a device's clock may be off before it is an alarm.
 	clockLimit = 10 * time.Second
 )
 
-// Open takes up the live state: the last snapshot, the messages since, and who is where.
+// Open loads the live state: the last snapshot, the messages since, and who is
+// where.
 func Open(ctx context.Context, cfg Config) (*State, error) {
 	s := &State{
 		cfg: cfg, occ: occupancy.New(cfg.Network), devices: map[catalogue.DeviceID]*Device{}, alarms: map[string]ingest.Alarm{},
@@ -107,7 +111,7 @@ type memory struct {
 	Occupancy occupancy.Snapshot
 	Opened    map[string]ingest.Alarm
 	Standing  map[string]string
-	Topics    map[string]bool // the live topics that an outside broker may keep
+	Topics    map[string]bool // topics that an outside broker may have retained
 }
 
 func (s *State) restore(ctx context.Context) error {
@@ -152,7 +156,8 @@ func (s *State) wake() {
 	}
 }
 
-// Run tells clients, retained topics and the ledger of what changes, until ctx ends.
+// Run sends changes to clients and retained topics and saves them in the
+// ledger, until ctx ends.
 func (s *State) Run(ctx context.Context) {
 	defer s.hub.close()
 	tick := time.NewTicker(clockEvery)
@@ -167,7 +172,7 @@ func (s *State) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-s.kick:
-			pause(ctx, refreshEvery) // whoever badged is answered first, and changes share a round
+			pause(ctx, refreshEvery) // the badge is answered first, and changes share a round
 		}
 		s.takeIn(ctx)
 		s.refresh(s.cfg.Now())
@@ -201,7 +206,7 @@ func (s *State) refresh(now time.Time) {
 	s.tell(changed)
 }
 
-// tell sends what has changed since the last time to the clients of the stream.
+// tell sends what has changed since the last call to the clients of the stream.
 func (s *State) tell(changed []occupancy.SpaceAvailability) {
 	s.mu.Lock()
 	list := s.events
@@ -219,7 +224,8 @@ func (s *State) tell(changed []occupancy.SpaceAvailability) {
 	}
 }
 
-// AlarmChanged tells clients of an alarm that was written: raised, cleared or acknowledged.
+// AlarmChanged sends clients an alarm that was written: raised, cleared or
+// acknowledged.
 func (s *State) AlarmChanged(a ingest.Alarm) {
 	s.mu.Lock()
 	s.events = append(s.events, &Event{Topic: TopicAlarms, Alarm: a})
@@ -227,7 +233,8 @@ func (s *State) AlarmChanged(a ingest.Alarm) {
 	s.wake()
 }
 
-// DeviceChanged tells clients of a device of which something else is known now than before.
+// DeviceChanged sends clients a device of which something else is known than
+// before.
 func (s *State) DeviceChanged(id catalogue.DeviceID) {
 	s.mu.Lock()
 	s.renewed[id] = true
@@ -235,8 +242,8 @@ func (s *State) DeviceChanged(id catalogue.DeviceID) {
 	s.wake()
 }
 
-// toSend notes what a live topic is to say, where that is something new. The
-// caller holds mu.
+// toSend queues the new content of a live topic, if it changed. The caller
+// holds mu.
 func (s *State) toSend(a occupancy.SpaceAvailability) {
 	v, ok := a.ForLive()
 	if !ok {
@@ -253,7 +260,7 @@ func (s *State) toSend(a occupancy.SpaceAvailability) {
 	}
 }
 
-// SetEvents says when events run in each space.
+// SetEvents sets when events run in each space.
 func (s *State) SetEvents(events map[catalogue.SpaceID][]occupancy.Span) {
 	s.mu.Lock()
 	s.occ.SetEvents(events)
@@ -261,9 +268,9 @@ func (s *State) SetEvents(events map[catalogue.SpaceID][]occupancy.Span) {
 	s.wake()
 }
 
-// Republish makes every live topic say what is so: an embedded broker has
-// forgotten them, an outside one may be stale, or keep those of spaces that are
-// gone or became offices.
+// Republish publishes every live topic again: an embedded broker has forgotten
+// them, an outside one may hold stale ones, or those of spaces that no longer
+// exist or became offices.
 func (s *State) Republish() {
 	all := s.Availability()
 	s.mu.Lock()
@@ -288,7 +295,7 @@ func (s *State) sendLive() {
 	s.mu.Unlock()
 	for topic, payload := range unsent {
 		if err := s.cfg.Publish(topic, payload, true); err != nil {
-			return // it stays unsent, and is sent when the broker is back
+			return // it stays queued, and is sent when the broker is back
 		}
 		s.mu.Lock()
 		s.sent[topic] = string(payload)
@@ -296,7 +303,7 @@ func (s *State) sendLive() {
 			delete(s.topics, topic)
 		} else if !s.topics[topic] {
 			s.topics[topic] = true
-			s.pending++ // to be remembered
+			s.pending++ // to be saved
 		}
 		if have, there := s.unsent[topic]; there && string(have) == string(payload) {
 			delete(s.unsent, topic)
@@ -305,16 +312,16 @@ func (s *State) sendLive() {
 	}
 }
 
-// Availability returns all spaces as they are, in catalogue order.
+// Availability returns all spaces' present state, in catalogue order.
 func (s *State) Availability() []occupancy.SpaceAvailability { return *s.all.Load() }
 
 // Subscribe registers a client of the stream, with what it has missed since the
-// event whose id it knows last. Its Cancel must be called.
+// last event id that it knows. Its Cancel must be called.
 func (s *State) Subscribe(lastEventID string, topics ...Topic) *Subscription {
 	return s.hub.subscribe(lastEventID, topics)
 }
 
-// Devices returns what is known of each device that was ever heard.
+// Devices returns what is known of each device that ever sent something.
 func (s *State) Devices() map[catalogue.DeviceID]Device {
 	s.mu.Lock()
 	defer s.mu.Unlock()

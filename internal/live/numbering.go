@@ -6,8 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxHoles bounds what is remembered of a device's missing messages; beyond
-// it the oldest hole is given up for lost, and its alarm stays.
+// maxHoles limits how many missing ranges of a device's messages are
+// remembered; beyond it the oldest is given up as lost, and its alarm stays.
 const maxHoles = 64
 
 // maxBoots is how many boots of a device are followed at once: a reader that
@@ -16,7 +16,7 @@ const maxBoots = 4
 
 // Numbering follows a device's own numbering of its messages since its boots.
 type Numbering struct {
-	Boots []Boot // in the order in which they were first heard of
+	Boots []Boot // in the order in which they were first seen
 	Lost  bool   // holes were given up: they stay missing
 }
 
@@ -35,8 +35,8 @@ func (n *Numbering) Holes() bool {
 	return n.Lost || slices.ContainsFunc(n.Boots, func(b Boot) bool { return len(b.Missing) > 0 })
 }
 
-// Note takes in one number of a boot. Counting begins at the first number of
-// the first boot that is heard of, since the device may have talked for long
+// Note processes one number of a boot. Counting begins at the first number of
+// the first boot that is seen, since the device may have sent messages for long
 // before it came to Totem; every later boot begins at 1 (or 0).
 func (n *Numbering) Note(boot uuid.UUID, seq uint64) {
 	i := slices.IndexFunc(n.Boots, func(b Boot) bool { return b.ID == boot })
@@ -57,7 +57,7 @@ func (n *Numbering) Note(boot uuid.UUID, seq uint64) {
 	}
 }
 
-// note takes in one number and reports whether an old hole had to be given up.
+// note processes one number and reports whether an old hole had to be given up.
 func (n *Boot) note(seq uint64) (lost bool) {
 	switch {
 	case seq == n.Next:

@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// observe takes in one sensor, door or status message. The caller holds mu.
+// observe processes one sensor, door or status message. The caller holds mu.
 func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 	s.seen.ObservationSeq = max(s.seen.ObservationSeq, o.Seq)
 	s.pending++
@@ -40,7 +40,7 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 		}
 	case wire.Flow:
 		if s.occ.AddFlow(dev.ID, v.Flow(o.At, o.ID)) {
-			s.raise(ingest.AlarmCounterReset, dev, o.At, "its totals went back or leapt: nobody is counted for the time between")
+			s.raise(ingest.AlarmCounterReset, dev, o.At, "its totals went back or jumped: nobody is counted for the time between")
 		} else {
 			s.clear(ingest.AlarmCounterReset, dev, o.ReceivedAt)
 		}
@@ -51,8 +51,8 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 	}
 }
 
-// breathe takes in what is said of the air, with whatever message, and reports
-// whether it is new: late ones change nothing.
+// breathe processes air values of any message, and reports whether they are
+// new: late ones change nothing.
 func (d *Device) breathe(v ingest.Values, at time.Time) (fresh bool) {
 	if v.CO2 == nil && v.Temperature == nil && v.Humidity == nil && v.Noise == nil || d.Air != nil && at.Before(d.Air.At) {
 		return false
@@ -65,7 +65,7 @@ func (d *Device) breathe(v ingest.Values, at time.Time) (fresh bool) {
 	return true
 }
 
-// read takes in one badge. The caller holds mu.
+// read processes one badge. The caller holds mu.
 func (s *State) read(r *ingest.Read) {
 	s.seen.ReadSeq = max(s.seen.ReadSeq, r.Seq)
 	s.pending++
@@ -78,13 +78,13 @@ func (s *State) read(r *ingest.Read) {
 	if r.Numbered != nil {
 		s.number(dev, d, *r.Numbered, r.At, r.ReceivedAt)
 	}
-	tells := r.Reader == nil || r.Live // at once, so that its clock can be compared
+	tells := r.Reader == nil || r.Live // it was sent at once, so that its clock can be compared
 	if tells && r.ReceivedAt.Sub(r.At).Abs() > clockLimit {
 		s.raise(ingest.AlarmClock, dev, r.ReceivedAt, fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)))
 	} else if tells {
 		s.clear(ingest.AlarmClock, dev, r.ReceivedAt)
 	}
-	if r.Reader == nil && d.Online != nil && !*d.Online && !r.ReceivedAt.Before(d.StatusIn) { // it asked: it is there
+	if r.Reader == nil && d.Online != nil && !*d.Online && !r.ReceivedAt.Before(d.StatusIn) { // it asked for an answer, so it is online
 		here := true
 		d.Online = &here
 		s.occ.SetSilent(dev.ID, false)
@@ -114,7 +114,7 @@ func (s *State) number(dev *catalogue.Device, d *Device, n ingest.Numbered, at, 
 	}
 }
 
-// door takes in a door's state. States go by their own instants: a late one
+// door processes a door's state. States go by their own instants: a late one
 // changes nothing that a later one has said.
 func (s *State) door(dev *catalogue.Device, d *Device, state string, o *ingest.Observation) {
 	if cmp.Or(o.At.Compare(d.DoorAt), bytes.Compare(o.ID[:], d.DoorID[:])) < 0 {
@@ -130,7 +130,7 @@ func (s *State) door(dev *catalogue.Device, d *Device, state string, o *ingest.O
 	}
 }
 
-// status takes in a status or a will: the last that arrived counts, whatever
+// status processes a status or a will: the last that arrived counts, whatever
 // its own time.
 func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ingest.Observation) {
 	if o.ReceivedAt.Before(d.StatusIn) {
@@ -138,7 +138,7 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ing
 	}
 	s.renewed[dev.ID] = true
 	at := o.At
-	if at.UnixMilli() <= 0 { // a will that a broker had kept: nobody knows of when
+	if at.UnixMilli() <= 0 { // a will that a broker had kept: nobody knows from when
 		at = o.ReceivedAt
 	}
 	before, boot := d.Online, d.Boot
@@ -158,15 +158,15 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ing
 	}
 	s.occ.Heard(dev.ID)
 	s.occ.SetSilent(dev.ID, !online)
-	// A reader that comes back, or has started again, may have missed what it
-	// was told; one that only says again how it is has not.
+	// A reader that reconnects, or has restarted, may have missed messages; one
+	// that only repeats its status has not.
 	wasAway := before != nil && !*before
 	if online && (before == nil || wasAway || d.Boot != boot) && s.cfg.Online != nil {
 		s.cfg.Online(dev.ID, wasAway)
 	}
 }
 
-// lists takes in what a reader says of its allowlist.
+// lists processes what a reader reports of its allowlist.
 func (s *State) lists(dev *catalogue.Device, d *Device, v ingest.Values, at time.Time, online bool) {
 	if v.List != nil && (d.List == nil || *d.List != *v.List) {
 		d.List, d.ListSince = v.List, at
@@ -181,7 +181,7 @@ func (s *State) lists(dev *catalogue.Device, d *Device, v ingest.Values, at time
 	switch {
 	case v.Lists != nil:
 		d.Lists = *v.Lists
-	case online: // a will says nothing of it; firmware that does not say reads the first form
+	case online: // a will does not tell; firmware that does not report it understands form 1
 		d.Lists = 0
 	}
 	if d.Lists != form && s.cfg.Lists != nil {
@@ -211,7 +211,8 @@ func (s *State) open(key string, a ingest.Alarm) {
 	s.alarms[a.ID] = a
 }
 
-// clear ends a device's alarm with the arrival of what shows that it is over.
+// clear ends a device's alarm at the arrival of the message that shows that it
+// is over.
 func (s *State) clear(kind ingest.AlarmKind, dev *catalogue.Device, received time.Time) {
 	s.close(string(kind)+"-"+string(dev.ID), received)
 }
@@ -231,8 +232,8 @@ func (s *State) close(key string, at time.Time) {
 	s.alarms[a.ID] = a
 }
 
-// alarm makes an alarm whose id names its kind, its device and when it began,
-// so that replaying a message after a start makes the same alarm.
+// alarm returns an alarm whose id names its kind, its device and when it began,
+// so that replaying a message after a start gives the same alarm.
 func (s *State) alarm(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time, detail string) ingest.Alarm {
 	a := ingest.Alarm{
 		ID: fmt.Sprintf("%s-%s-%d", kind, dev.ID, at.UnixMilli()), Kind: kind, Site: dev.Site, Device: dev.ID, Door: dev.Door, Space: dev.Space,
@@ -244,7 +245,7 @@ func (s *State) alarm(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time
 	return a
 }
 
-// writeAlarms commits what was raised and cleared; what fails is tried again.
+// writeAlarms commits raised and cleared alarms; what fails is tried again.
 func (s *State) writeAlarms(ctx context.Context) {
 	s.mu.Lock()
 	batch := s.alarms
@@ -268,7 +269,7 @@ func (s *State) writeAlarms(ctx context.Context) {
 		return
 	}
 	if ctx.Err() == nil {
-		s.cfg.Log.Error("alarms not written; trying again", "error", err)
+		s.cfg.Log.Error("could not write alarms; trying again", "error", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -279,10 +280,10 @@ func (s *State) writeAlarms(ctx context.Context) {
 	}
 }
 
-// save writes a snapshot, so that a start need not replay what is in it.
+// save writes a snapshot, so that a start need not replay what it includes.
 func (s *State) save(ctx context.Context) {
 	s.mu.Lock()
-	if s.pending == 0 || len(s.alarms) > 0 { // an alarm not yet written must be replayed
+	if s.pending == 0 || len(s.alarms) > 0 { // an alarm that is not written yet must be replayed
 		s.mu.Unlock()
 		return
 	}
@@ -294,6 +295,6 @@ func (s *State) save(ctx context.Context) {
 		err = s.cfg.Store.Write(ctx, func(tx *ledger.Tx) error { return tx.PutSnapshot(snapshotName, snap) })
 	}
 	if err != nil {
-		s.cfg.Log.Error("live state not saved; a start will replay more", "error", err)
+		s.cfg.Log.Error("could not save the live state; a start will replay more", "error", err)
 	}
 }

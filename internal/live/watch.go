@@ -14,23 +14,26 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// When a device or a space asks for attention.
+// When a device or a space needs attention.
 const (
-	// batteryLow raises the alarm, batteryWell clears it: a battery's word wavers.
+	// batteryLow raises the alarm, batteryWell clears it: reported levels
+	// fluctuate.
 	batteryLow, batteryWell = 15.0, 20.0
-	// stuckAfter is how long a sensor may say the same while occupied (docs/devices.md, trap 8).
+	// stuckAfter is how long a sensor may report the same value while occupied
+	// (docs/devices.md, trap 8).
 	stuckAfter = 24 * time.Hour
 	// silentHolds is after how many holds without a message a sensor is silent:
-	// one lost message is none.
+	// one lost message does not count.
 	silentHolds = 2
 	// crowded, in tenths of the capacity, is more people than a space can hold.
 	crowded = 15
 )
 
-// value follows how long a sensor has said the same, known and without a break.
+// value tracks how long a sensor has reported the same value, known and without
+// a break.
 func (s *State) value(dev *catalogue.Device, d *Device, said occupancy.Said, received time.Time) {
 	if said.At.Before(d.ValueAt) {
-		if said.Value != d.Value && !said.At.Before(d.ValueSince) { // a late word breaks what seemed unbroken
+		if said.Value != d.Value && !said.At.Before(d.ValueSince) { // a late message may show that there was a break
 			d.ValueSince = said.At.Add(time.Millisecond)
 			s.stuck(dev, d, received)
 		}
@@ -50,7 +53,7 @@ func (s *State) value(dev *catalogue.Device, d *Device, said occupancy.Said, rec
 
 func (s *State) stuck(dev *catalogue.Device, d *Device, received time.Time) {
 	if d.Value > 0 && d.ValueAt.Sub(d.ValueSince) >= stuckAfter {
-		s.raise(ingest.AlarmStuck, dev, d.ValueSince.Add(stuckAfter), "it has said the same for a day, while occupied")
+		s.raise(ingest.AlarmStuck, dev, d.ValueSince.Add(stuckAfter), "it has reported the same for a day, while occupied")
 	} else {
 		s.clear(ingest.AlarmStuck, dev, received)
 	}
@@ -67,13 +70,13 @@ func (s *State) battery(dev *catalogue.Device, percent *float64, at, received ti
 	}
 }
 
-// wrapping returns the numbers of devices that count to 255 and begin again; they
-// have no boot of their own.
+// wrapping returns the numbering of devices that count to 255 and begin again;
+// they have no boot of their own.
 func wrapping() uuid.UUID {
 	return uuid.UUID{0x3b, 0x7c, 0x8f, 0x5e, 0x2f, 0x6d, 0x5a, 0x54, 0x9a, 0x57, 0x0c, 0x4f, 0x6b, 0x1f, 0x9e, 0x01}
 }
 
-// counter follows a numbering that wraps: less than half a turn ahead is new,
+// counter processes a number that wraps: less than half a turn ahead is new,
 // the rest is late.
 func (s *State) counter(dev *catalogue.Device, d *Device, n uint8, at, received time.Time) {
 	next := uint64(n)
@@ -82,7 +85,7 @@ func (s *State) counter(dev *catalogue.Device, d *Device, n uint8, at, received 
 		next = *d.Wrapped + ahead
 		if ahead >= 128 {
 			if next < 256 {
-				return // from before the first
+				return // from before the first message
 			}
 			next -= 256
 		}
@@ -93,7 +96,8 @@ func (s *State) counter(dev *catalogue.Device, d *Device, n uint8, at, received 
 	s.number(dev, d, ingest.Numbered{Boot: wrapping(), Seq: next}, at, received)
 }
 
-// watch raises what only the clock tells: devices that have gone silent.
+// watch raises alarms that only the clock can raise: devices that have gone
+// silent.
 func (s *State) watch(now time.Time) {
 	for id, d := range s.devices {
 		dev := s.cfg.Network.Device(id)
@@ -101,16 +105,17 @@ func (s *State) watch(now time.Time) {
 			continue
 		}
 		if at, silent := d.silent(dev, now); silent {
-			s.raise(ingest.AlarmSilent, dev, at, "it has not been heard")
+			s.raise(ingest.AlarmSilent, dev, at, "it has sent nothing")
 		} else {
 			s.clear(ingest.AlarmSilent, dev, d.LastSeenAt)
 		}
 	}
 }
 
-// silent says since when a device is silent. One that said it went offline is,
-// until it is heard again; a sensor also once it has missed its time twice.
-// Doors may rest for days: readers and contacts tell by their status alone.
+// silent returns since when a device is silent. A device that reported offline
+// is silent until its next message. A sensor is also silent after two hold
+// times without one. Doors may rest for days: readers and contacts are silent
+// by their status alone.
 func (d *Device) silent(dev *catalogue.Device, now time.Time) (time.Time, bool) {
 	if d.Online != nil && !*d.Online && !d.LastSeenAt.After(d.StatusIn) {
 		return d.StatusIn, true
@@ -122,7 +127,8 @@ func (d *Device) silent(dev *catalogue.Device, now time.Time) (time.Time, bool) 
 	return end, !d.LastSeenAt.IsZero() && !now.Before(end)
 }
 
-// crowd raises that more people are counted in a space than it can hold.
+// crowd raises an alarm where more people are counted in a space than it can
+// hold.
 func (s *State) crowd(changed []occupancy.SpaceAvailability, now time.Time) {
 	for _, a := range changed {
 		key := string(ingest.AlarmImplausible) + "-" + string(a.Space)
@@ -139,12 +145,13 @@ func (s *State) crowd(changed []occupancy.SpaceAvailability, now time.Time) {
 	}
 }
 
-// ServiceAlarm raises or clears an alarm of the service itself: it has no device.
+// ServiceAlarm raises or clears an alarm of the service itself: it has no
+// device.
 func (s *State) ServiceAlarm(kind ingest.AlarmKind, on bool, detail string) {
 	s.found(string(kind)+"-service", on, ingest.Alarm{Kind: kind, Detail: detail})
 }
 
-// DeviceAlarm raises or clears an alarm that the service finds of a device.
+// DeviceAlarm raises or clears an alarm that the service finds about a device.
 func (s *State) DeviceAlarm(kind ingest.AlarmKind, dev *catalogue.Device, on bool, detail string) {
 	s.found(string(kind)+"-"+string(dev.ID), on, ingest.Alarm{Kind: kind, Site: dev.Site, Device: dev.ID, Door: dev.Door, Detail: detail})
 }
@@ -189,7 +196,7 @@ func (s *State) closeGone(ctx context.Context) error {
 				a.ClearedAt = &cleared
 			}
 			if spelled {
-				a.Detail += " (closed: the catalogue says which)"
+				a.Detail += " (closed: the catalogue now says which)"
 			} else {
 				a.Detail += " (closed: it has left the catalogue)"
 			}

@@ -16,16 +16,16 @@ import (
 
 const (
 	authorityLife = 10 * 365 * 24 * time.Hour
-	// certificateLife is the longest that clients take.
+	// certificateLife is the longest validity that clients accept.
 	certificateLife = 825 * 24 * time.Hour
-	// renewBefore is how long before its end a certificate is made anew.
+	// renewBefore is how long before its end a certificate is replaced.
 	renewBefore = 60 * 24 * time.Hour
 )
 
-// Pair is a certificate and its key, as PEM.
+// Pair is a certificate and its key, in PEM.
 type Pair struct{ Cert, Key []byte }
 
-// NewAuthority makes a private certificate authority, which signs the
+// NewAuthority creates a private certificate authority, which signs the
 // broker's certificate and, where devices use them, theirs.
 func NewAuthority(now time.Time) (Pair, error) {
 	t := template("Totem's MQTT authority", now, authorityLife)
@@ -34,7 +34,8 @@ func NewAuthority(now time.Time) (Pair, error) {
 	return sign(t, nil)
 }
 
-// NewServer makes the broker's certificate for the names and addresses it is reached by.
+// NewServer creates the broker's certificate for the names and addresses under
+// which it is reached.
 func NewServer(ca Pair, hosts []string, now time.Time) (Pair, error) {
 	t := template(hosts[0], now, certificateLife)
 	t.ExtKeyUsage, t.KeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, x509.KeyUsageDigitalSignature
@@ -48,14 +49,14 @@ func NewServer(ca Pair, hosts []string, now time.Time) (Pair, error) {
 	return sign(t, &ca)
 }
 
-// NewClient makes a device's certificate: its common name is its username.
+// NewClient creates a device's certificate: its common name is its username.
 func NewClient(ca Pair, device string, now time.Time) (Pair, error) {
 	t := template(device, now, certificateLife)
 	t.ExtKeyUsage, t.KeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, x509.KeyUsageDigitalSignature
 	return sign(t, &ca)
 }
 
-// Serves reports whether a server's certificate is still good for the hosts.
+// Serves reports whether a server's certificate is still valid for the hosts.
 func Serves(cert []byte, hosts []string, now time.Time) bool {
 	block, _ := pem.Decode(cert)
 	if block == nil {
@@ -81,7 +82,7 @@ func template(name string, now time.Time, life time.Duration) *x509.Certificate 
 	return &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(life)}
 }
 
-// sign makes a key and its certificate, signed by ca or by itself.
+// sign creates a key and its certificate, signed by ca or by itself.
 func sign(t *x509.Certificate, ca *Pair) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -107,7 +108,7 @@ func sign(t *x509.Certificate, ca *Pair) (Pair, error) {
 func (p Pair) parse() (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	c, k := first(p.Cert), first(p.Key)
 	if c == nil || k == nil {
-		return nil, nil, errors.New("the authority's files hold no PEM")
+		return nil, nil, errors.New("the authority's files do not contain PEM")
 	}
 	cert, err := x509.ParseCertificate(c.Bytes)
 	if err != nil {
@@ -119,7 +120,7 @@ func (p Pair) parse() (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	}
 	ec, ok := key.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, nil, errors.New("the authority's key is no ECDSA key")
+		return nil, nil, errors.New("the authority's key is not an ECDSA key")
 	}
 	return cert, ec, nil
 }

@@ -1,7 +1,6 @@
-// Package mosquitto writes what a Mosquitto needs to stand in for the
-// embedded broker with the same rules (rules 3.7): its password file, its
-// access rules and its certificates, from the catalogue. It connects to
-// nothing.
+// Package mosquitto writes what a Mosquitto needs to replace the embedded
+// broker with the same rules (rules 3.7): its password file, its access rules
+// and its certificates, from the catalogue. It connects to nothing.
 package mosquitto
 
 import (
@@ -18,28 +17,28 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// User is Totem's own at the broker.
+// User is Totem's own username at the broker.
 const User = "totem"
 
 const (
-	iterations = 1000 // of PBKDF2: passwords are random, the broker checks one at each connect
+	iterations = 1000 // iterations of PBKDF2: passwords are random, and the broker checks one at each connection
 	saltBytes  = 12
 	hashBytes  = 64
 )
 
-// Hash returns a password as Mosquitto 2 keeps it: PBKDF2 with SHA-512.
+// Hash returns a password's hash as Mosquitto 2 stores it: PBKDF2 with SHA-512.
 func Hash(password string) string {
 	salt := make([]byte, saltBytes)
 	rand.Read(salt)
 	key, err := pbkdf2.Key(sha512.New, password, salt, iterations, hashBytes)
 	if err != nil {
-		panic(err) // the lengths are constants that it takes
+		panic(err) // the lengths are constants that it accepts
 	}
 	b64 := base64.StdEncoding.EncodeToString
 	return fmt.Sprintf("$7$%d$%s$%s", iterations, b64(salt), b64(key))
 }
 
-// Passwords writes the password file of users and their hashes.
+// Passwords writes the password file from users and their hashes.
 func Passwords(hashes map[string]string) []byte {
 	var b bytes.Buffer
 	for _, user := range slices.Sorted(maps.Keys(hashes)) {
@@ -48,8 +47,9 @@ func Passwords(hashes map[string]string) []byte {
 	return b.Bytes()
 }
 
-// ACL writes the access rules: who is not named, and what is not named, is
-// denied. Certificates whose common name is a device's id come under the same rules.
+// ACL writes the access rules: users and topics that are not named are denied.
+// Certificates whose common name is a device's id are subject to the same
+// rules.
 func ACL(n *catalogue.Network, f *wire.Foreign) []byte {
 	var b bytes.Buffer
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -92,7 +92,7 @@ func ACL(n *catalogue.Network, f *wire.Foreign) []byte {
 	return b.Bytes()
 }
 
-// foreign are the rules of real devices' own topics.
+// foreign returns the rules of real devices' own topics.
 func foreign(line func(string, ...any), n *catalogue.Network, filters []string, own func(*catalogue.Device) bool) {
 	for _, filter := range filters {
 		line("topic write %s", filter)

@@ -35,7 +35,7 @@ func (c *Client) write() {
 	}
 }
 
-// flush writes what is gathered, which spare's memory takes the place of.
+// flush writes what is gathered and puts spare's memory in its place.
 func (c *Client) flush(spare []byte) ([]byte, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()

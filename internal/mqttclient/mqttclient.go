@@ -1,5 +1,8 @@
 // Package mqttclient is a small MQTT 3.1.1 client that publishes with QoS 1 as
-// fast as a broker acknowledges, with a bounded number of messages on the way.
+// fast as a broker acknowledges, with a limited number of unacknowledged
+// messages:
+//
+//	c, err := mqttclient.Dial(ctx, "127.0.0.1:1883", "gateway", secret)
 //
 // It serves benchmarks, simulators and tests: it does not reconnect, sends
 // nothing again, and ends with its connection. A service uses package broker.
@@ -16,22 +19,22 @@ import (
 	"time"
 )
 
-// Options say how a client connects. Zero fields take their defaults.
+// Options configure a connection. Zero fields take their defaults.
 type Options struct {
 	ClientID   string // empty: the broker chooses
 	Username   string
 	Password   string
-	Window     int           // messages on the way at most, up to 60,000; default 200
-	KeepAlive  time.Duration // whole seconds; default 60 s, negative: none
+	Window     int           // most unacknowledged messages, up to 60,000; default 200
+	KeepAlive  time.Duration // keep alive, in whole seconds; default 60 s, negative: none
 	Persistent bool          // keeps the session of the client id
-	WillTopic  string        // with a will where not empty
+	WillTopic  string        // will; none where the topic is empty
 	Will       []byte
-	// Routes are handlers by filter for a session that has its subscriptions:
-	// what waited for it comes at once.
+	// Routes are handlers by filter for a session that already has its
+	// subscriptions: what waited for it arrives at once.
 	Routes map[string]Message
 }
 
-// Message is a handler of what a subscription brings. It must not block for long.
+// Message handles what a subscription brings. It must not block for long.
 type Message func(topic string, payload []byte)
 
 // Client is a connected client. Its methods are safe for concurrent use.
@@ -39,7 +42,7 @@ type Client struct {
 	conn    net.Conn
 	options Options
 
-	writing sync.Mutex // writes to conn
+	writing sync.Mutex // wakes the goroutine that writes to conn
 	mu      sync.Mutex
 	out     []byte // to be written
 
@@ -48,8 +51,8 @@ type Client struct {
 	once sync.Once
 	err  error // why it ended; read after done
 
-	free  chan uint16    // packet ids not on the way
-	sent  []atomic.Int64 // by packet id: when, in Unix nanoseconds; 0: not on the way
+	free  chan uint16    // free packet ids
+	sent  []atomic.Int64 // by packet id: when it was sent, in Unix nanoseconds; 0: free
 	acked atomic.Pointer[func(time.Duration)]
 	total atomic.Uint64
 
@@ -66,13 +69,13 @@ type route struct {
 	handle Message
 }
 
-// ErrRefused says that the broker refused a subscription.
+// ErrRefused is returned where the broker refuses a subscription.
 var ErrRefused = errors.New("the broker refused the subscription")
 
-// ConnectError is a CONNACK's refusal, with its return code.
+// ConnectError is a refusal in a CONNACK, with its return code.
 type ConnectError struct{ Code byte }
 
-// Error says what the code means.
+// Error returns what the code means.
 func (e *ConnectError) Error() string {
 	switch e.Code {
 	case 1:
@@ -102,7 +105,8 @@ func DialOptions(ctx context.Context, addr string, o Options) (*Client, error) {
 	return Connect(ctx, nc, o)
 }
 
-// Connect speaks MQTT on a connection, which it closes in the end, also when it fails.
+// Connect speaks MQTT on a connection, which it closes in the end, also when it
+// fails.
 func Connect(ctx context.Context, nc net.Conn, o Options) (*Client, error) {
 	if o.Window <= 0 {
 		o.Window = 200
@@ -154,10 +158,11 @@ func (c *Client) handshake(in *bufio.Reader) error {
 // SessionPresent reports whether the broker had a session of this client id.
 func (c *Client) SessionPresent() bool { return c.present }
 
-// Done returns closed when the connection has ended; Err then says why.
+// Done returns a channel that is closed when the connection has ended; Err then
+// returns why.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Err says why the connection ended; nil while it has not.
+// Err returns why the connection ended; nil while it has not.
 func (c *Client) Err() error {
 	select {
 	case <-c.done:
@@ -167,7 +172,7 @@ func (c *Client) Err() error {
 	}
 }
 
-// Close says goodbye and closes the connection.
+// Close disconnects and closes the connection.
 func (c *Client) Close() error {
 	_ = c.conn.SetWriteDeadline(time.Now().Add(time.Second))
 	c.mu.Lock()
@@ -178,11 +183,10 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Silence sends nothing from now on, not even pings, as a client does whose
-// machine has stopped.
+// Silence stops sending, even pings, as a client whose machine has stopped.
 func (c *Client) Silence() { c.silent.Store(true) }
 
-// Cut closes the connection without a goodbye, as a power cut does.
+// Cut closes the connection without DISCONNECT, as a power cut does.
 func (c *Client) Cut() { c.end(net.ErrClosed) }
 
 func (c *Client) end(err error) {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// readPacket reads one packet: its first byte, and its body into body's memory where it fits.
+// readPacket reads one packet: its first byte, and its body into body's memory
+// where it fits.
 func readPacket(in *bufio.Reader, body []byte) (byte, []byte, error) {
 	head, err := in.ReadByte()
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// OnAck has f called for each acknowledged message with the time it took,
-// before its place in the window is free again.
+// OnAck sets a function that is called for each acknowledged message with the
+// time it took, before its place in the window is free again.
 func (c *Client) OnAck(f func(took time.Duration)) { c.acked.Store(&f) }
 
 // Acked counts acknowledged messages.
@@ -17,7 +17,8 @@ func (c *Client) Publish(topic string, payload []byte) error {
 	return c.publish(topic, payload, 0x32)
 }
 
-// PublishRetained does as Publish and asks the broker to keep the message.
+// PublishRetained does the same as Publish and asks the broker to keep the
+// message.
 func (c *Client) PublishRetained(topic string, payload []byte) error {
 	return c.publish(topic, payload, 0x33)
 }

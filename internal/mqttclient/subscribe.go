@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Subscribe has handle called for each message on the filter's topics, from
-// the connection's goroutine. It returns once the broker has answered.
+// Subscribe calls handle for each message on the filter's topics, from the
+// connection's goroutine. It returns once the broker has answered.
 func (c *Client) Subscribe(ctx context.Context, filter string, handle Message) error {
 	c.subs.Lock()
-	// Beyond the window, so as not to meet a publication's id.
+	// Above the window, so as not to collide with a publication's id.
 	c.nextSub++
 	id := uint16(c.options.Window) + c.nextSub
 	if id == 0 {
@@ -38,7 +38,7 @@ func (c *Client) Subscribe(ctx context.Context, filter string, handle Message) e
 	}
 }
 
-// message gives a publication to the routes that match and acknowledges it.
+// message passes a publication to the matching routes and acknowledges it.
 func (c *Client) message(head byte, b []byte) {
 	qos := head >> 1 & 3
 	if len(b) < 2 {

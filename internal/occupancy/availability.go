@@ -15,7 +15,7 @@ const (
 	Closed  = "closed"  // outside the site's opening hours
 )
 
-// SpaceAvailability is what is so in one space now. Null fields are unknown.
+// SpaceAvailability is the present state of one space. Null fields are unknown.
 type SpaceAvailability struct {
 	Space      catalogue.SpaceID    `json:"space"`
 	Site       catalogue.SiteID     `json:"site"`
@@ -28,30 +28,30 @@ type SpaceAvailability struct {
 	State      string               `json:"state"`
 	Source     *Source              `json:"source"`
 	Confidence *float64             `json:"confidence"` // 0 to 1
-	Since      *catalogue.Instant   `json:"since"`      // how long state, source and count have been so
-	UpdatedAt  *catalogue.Instant   `json:"updated_at"` // the newest evidence
+	Since      *catalogue.Instant   `json:"since"`      // since when state, source and count have been so
+	UpdatedAt  *catalogue.Instant   `json:"updated_at"` // time of the newest evidence
 }
 
-// few is how many people a display may not tell apart from none (rules 9.8):
-// a smaller count would point at somebody.
+// few is the count below which a display must not distinguish it from none
+// (rules 9.8): a smaller count would point at somebody.
 const few = 3
 
-// Public is what everybody may see of a space: a display, or who subscribes to
-// a live topic.
+// Public is what everybody may see of a space: a display, or a subscriber of a
+// live topic.
 type Public struct {
 	SpaceAvailability
-	Few *bool `json:"few,omitempty" doc:"Fewer than 3 people, told to displays in place of the count."`
+	Few *bool `json:"few,omitempty" doc:"Fewer than 3 people: shown to displays in place of the count."`
 }
 
-// ForDisplay returns what a display may see; ok is false where it is shown nothing
-// of the space: one that is not shared, or has fewer than 3 places.
+// ForDisplay returns what a display may see; ok is false where it may see
+// nothing of the space: one that is not shared, or has fewer than 3 places.
 func (a SpaceAvailability) ForDisplay() (v Public, ok bool) {
 	v = Public{SpaceAvailability: a}
 	if !a.Kind.Shared() || a.Capacity < few {
 		return v, false
 	}
 	if a.Count != nil && *a.Count < few {
-		// Whatever changes with each person would give the count away.
+		// Anything that changes with each person would reveal the count.
 		yes := true
 		v.Few, v.Count, v.Free, v.Occupied, v.Since, v.UpdatedAt = &yes, nil, nil, nil, nil, nil
 		if v.State != Closed {
@@ -61,7 +61,8 @@ func (a SpaceAvailability) ForDisplay() (v Public, ok bool) {
 	return v, true
 }
 
-// ForLive returns what a live topic says; ok is false where the space has none.
+// ForLive returns the content of a live topic; ok is false where the space has
+// none.
 func (a SpaceAvailability) ForLive() (v Public, ok bool) {
 	if a.Kind.Office() {
 		return v, false
@@ -69,12 +70,13 @@ func (a SpaceAvailability) ForLive() (v Public, ok bool) {
 	if a.Kind.Shared() {
 		return a.ForDisplay()
 	}
-	v = Public{SpaceAvailability: a} // whether a meeting room is in use: no count, and nothing that tells when it changes
+	v = Public{SpaceAvailability: a} // whether a meeting room is in use: no count, and nothing that reveals when it changes
 	v.Count, v.Since, v.UpdatedAt = nil, nil, nil
 	return v, true
 }
 
-// same reports whether a client would see no difference; evidence that changes nothing is none.
+// same reports whether a client would see no difference; new evidence alone is
+// none.
 func (a SpaceAvailability) same(b SpaceAvailability) bool {
 	return a.State == b.State && equal(a.Count, b.Count) && equal(a.Occupied, b.Occupied) && equal(a.Source, b.Source)
 }
@@ -83,7 +85,7 @@ func equal[T comparable](a, b *T) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-// reading is what the best known source says.
+// reading is the value of the best known source.
 type reading struct {
 	source   Source
 	count    *int
@@ -91,8 +93,8 @@ type reading struct {
 	at       time.Time
 }
 
-// Refresh recomputes every space at now and returns those that changed since
-// the last Refresh, in catalogue order. The first returns all.
+// Refresh computes every space at now again and returns those that changed
+// since the last Refresh, in catalogue order. The first call returns all.
 func (s *State) Refresh(now time.Time) []SpaceAvailability {
 	s.dropFlows(LastZero(s.network.Zone, now))
 	var changed []SpaceAvailability
@@ -110,7 +112,7 @@ func (s *State) Refresh(now time.Time) []SpaceAvailability {
 		}
 		since := now
 		if known && sp.last.State != "" && r.at.After(sp.since) && r.at.Before(now) {
-			since = r.at // a change that evidence brought, not the clock
+			since = r.at // a change caused by evidence, not by the clock
 		}
 		sp.since = since
 		a.Since = &catalogue.Instant{Time: since.UTC().Truncate(time.Millisecond)}
@@ -120,8 +122,8 @@ func (s *State) Refresh(now time.Time) []SpaceAvailability {
 	return changed
 }
 
-// SetEvents says when events run in each space: whatever the hour, it is open
-// then, with what lies in it.
+// SetEvents sets when events run in each space: at these times the space, with
+// those below it, is open whatever the hour.
 func (s *State) SetEvents(events map[catalogue.SpaceID][]Span) { s.events = events }
 
 func (s *State) eventRuns(id catalogue.SpaceID, now time.Time) bool {
@@ -167,12 +169,13 @@ func (sp *space) availability(r reading, known, open bool) SpaceAvailability {
 	return a
 }
 
-// places returns how many are left: in a shared space one by one, in any other all or none.
+// places returns how many places are left: in a shared space one by one, in any
+// other all or none.
 func (sp *space) places(r reading) *int {
 	n := sp.Capacity
 	switch {
 	case sp.Kind.Shared() && r.count == nil && r.occupied:
-		return nil // somebody is there, nobody knows how many
+		return nil // somebody is there, and nobody knows how many
 	case sp.Kind.Shared() && r.count != nil:
 		n = max(0, sp.Capacity-*r.count)
 	case r.occupied:
@@ -202,7 +205,7 @@ func counted(source Source, n int, at time.Time) reading {
 	return reading{source: source, count: &n, occupied: n > 0, at: at}
 }
 
-// sum adds up sensors of one kind; it is known when every one of them is.
+// sum adds up sensors of one kind; the sum is known when every one of them is.
 func sum(sensors []*sensor, now time.Time) (n int, at time.Time, ok bool) {
 	for _, v := range sensors {
 		if !v.holds(now) {
@@ -222,7 +225,8 @@ func (v *sensor) value(now time.Time) int {
 	return v.Value
 }
 
-// balanced returns the running sum of the space's flow messages, known when every counter's last one holds.
+// balanced returns the running sum of the space's flow messages, known while
+// every counter's last message holds.
 func (s *State) balanced(sp *space, now time.Time) (n int, at time.Time, ok bool) {
 	for _, f := range sp.flows {
 		if !f.holds(now) {
@@ -236,7 +240,8 @@ func (s *State) balanced(sp *space, now time.Time) (n int, at time.Time, ok bool
 	return sp.flowed.balance(s.zero, now), at, true
 }
 
-// badgesKnown: from the first message of a reader that leads in, while none of those is silent.
+// badgesKnown reports whether badges are known: from the first message of a
+// reader that leads in, while none of those is silent.
 func (sp *space) badgesKnown() bool {
 	return len(sp.silent) == 0 && slices.ContainsFunc(sp.leadIn, func(id catalogue.DeviceID) bool { return sp.heard[id] })
 }
@@ -253,7 +258,7 @@ func (sp *space) badges(now time.Time) reading {
 	return counted(FromBadge, n, at)
 }
 
-// yesNo: yes when any sensor says yes, no when all say no, else unknown.
+// yesNo returns yes when any sensor says yes, no when all say no, else unknown.
 func (sp *space) yesNo(now time.Time) (reading, bool) {
 	r := reading{source: FromOccupancy}
 	all := len(sp.yesno) > 0

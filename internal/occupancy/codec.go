@@ -5,18 +5,18 @@ import (
 	"errors"
 )
 
-// What a run's first byte says beyond its values.
+// Flags in a run's first byte.
 const (
-	allKnown      = 1 << iota // every minute is known from end to end
+	allKnown      = 1 << iota // every minute is known completely
 	allOccupied               // and occupied
 	noneOccupied              // or vacant
-	personsOfPeak             // the peak was there all the time
+	personsOfPeak             // the peak held all the time
 	oneMinute
 )
 
-var errRuns = errors.New("is no run of minutes")
+var errRuns = errors.New("is not a run of minutes")
 
-// AppendRuns writes runs in a few bytes each: quiet nights and busy counters
+// AppendRuns encodes runs in a few bytes each: quiet nights and busy counters
 // alike take hundreds of bytes a day.
 func AppendRuns(b []byte, runs []Run) []byte {
 	for _, r := range runs {
@@ -49,7 +49,7 @@ func AppendRuns(b []byte, runs []Run) []byte {
 	return b
 }
 
-// ReadRuns reads what AppendRuns wrote, appending to runs.
+// ReadRuns decodes what AppendRuns encoded, appending to runs.
 func ReadRuns(runs []Run, b []byte) ([]Run, error) {
 	for len(b) > 0 {
 		f := b[0]
@@ -91,8 +91,8 @@ func ReadRuns(runs []Run, b []byte) ([]Run, error) {
 	return runs, nil
 }
 
-// Splice puts runs into others at a minute from their beginning; what lies
-// between, and was not told, is unknown.
+// Splice puts runs into others at a minute from their beginning; minutes in
+// between without data are unknown.
 func Splice(runs []Run, at int, put []Run) []Run {
 	out := Cut(runs, 0, at)
 	if n := Length(out); n < at {
