@@ -11,18 +11,18 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Evidence is all that says who was in one space over some time. What it says
-// depends on what is in it, not on the order in which it came.
+// Evidence holds everything that tells who was in one space over some time. Its
+// result depends on its content, not on the order in which messages arrived.
 type Evidence struct {
 	Counters []Sensor
 	Flows    []FlowSensor
 	Desks    []Sensor
 	YesNo    []Sensor
 	Badges   Badges
-	Zeros    []time.Time // when flow sums begin again, ascending
+	Zeros    []time.Time // instants at which flow sums begin again, ascending
 }
 
-// Sensor is one sensor's messages: a count, or 1 and 0 for yes and no.
+// Sensor holds one sensor's messages: a count, or 1 and 0 for yes and no.
 type Sensor struct {
 	Timing
 	Said []Said
@@ -35,8 +35,8 @@ type Said struct {
 	Value int
 }
 
-// FlowSensor is one flow counter's messages. The earliest may lie before the
-// time of interest: lifetime totals count from the one before them.
+// FlowSensor holds one flow counter's messages. The earliest may lie before the
+// time of interest: lifetime totals are compared with the message before.
 type FlowSensor struct {
 	Timing
 	Said []FlowSaid
@@ -47,24 +47,26 @@ type FlowSaid struct {
 	At      time.Time
 	ID      uuid.UUID
 	In, Out int
-	Totals  *Totals // lifetime counts: their difference counts what lost messages would have said too
+	Totals  *Totals // lifetime counts: their difference includes what lost messages would have said
 }
 
 // Totals are lifetime counts.
 type Totals struct{ In, Out uint64 }
 
-// Badges is what the readers around a space say.
+// Badges holds what the readers around a space report.
 type Badges struct {
 	Known time.Time // the first message of a reader that leads in; zero: none yet
-	// Silent are the times when one of those readers was silent; To zero: still.
+	// Silent lists the times when one of those readers was silent; To zero: it
+	// still is.
 	Silent []Span
-	Stays  []Span // of members and passes in the space itself
+	Stays  []Span // presences of members and passes in the space itself
 }
 
 // Span is [From, To).
 type Span struct{ From, To time.Time }
 
-// Within returns the part of the span that lies in another; empty, To not after From, where none does.
+// Within returns the part of the span that lies in another; empty, with To not
+// after From, where there is none.
 func (s Span) Within(o Span) Span {
 	if s.From.Before(o.From) {
 		s.From = o.From
@@ -75,27 +77,29 @@ func (s Span) Within(o Span) Span {
 	return s
 }
 
-// Timing is how long a sensor's word counts.
+// Timing is how long a sensor's value counts.
 type Timing struct {
 	Hold time.Duration
-	// OffDelay turns a yes into a no by itself, for motion sensors that never say so; 0: never.
+	// OffDelay turns a yes into a no after this time, for motion sensors that
+	// never report no; 0: never.
 	OffDelay time.Duration
 	// Begins and Ends are when the sensor hung in the space; zero: always. At
-	// other times it is no sensor of the space: the others' word counts alone.
+	// other times it is not a sensor of the space, and the others count alone.
 	Begins, Ends time.Time
 }
 
-// step is what a source says from an instant on.
+// step is the value of a source from an instant on.
 type step struct {
 	at    int64 // Unix milliseconds
 	known bool
-	gone  bool // it is no source at all
+	gone  bool // the source does not exist then
 	n     int
 }
 
 const endOfTime = int64(1) << 60
 
-// steps returns what one sensor says: each value holds until the next, or for so long.
+// steps returns the values of one sensor: each holds until the next, or for its
+// hold time.
 func (s *Sensor) steps() []step {
 	said := sortSaid(s.Said, func(v Said) (time.Time, uuid.UUID) { return v.At, v.ID })
 	var out []step
@@ -125,7 +129,7 @@ func (s *Sensor) steps() []step {
 	return out
 }
 
-// ends returns from when nothing holds that the sensor said.
+// ends returns the instant from which no value of the sensor holds.
 func (t *Timing) ends() int64 {
 	if t.Ends.IsZero() {
 		return endOfTime
@@ -133,7 +137,7 @@ func (t *Timing) ends() int64 {
 	return t.Ends.UnixMilli()
 }
 
-// sortSaid orders messages by instant, then id, and drops repeats.
+// sortSaid sorts messages by instant, then id, and drops repeats.
 func sortSaid[T any](said []T, key func(T) (time.Time, uuid.UUID)) []T {
 	order := func(a, b T) int {
 		ta, ia := key(a)
@@ -156,7 +160,8 @@ func (f *FlowSensor) holding() []step {
 	return s.steps()
 }
 
-// flows returns the counter's messages in order, totals taken as differences.
+// flows returns the counter's messages in order, with totals converted to
+// differences.
 func (f *FlowSensor) flows() []flow {
 	said := sortSaid(f.Said, func(v FlowSaid) (time.Time, uuid.UUID) { return v.At, v.ID })
 	var out []flow
@@ -170,8 +175,9 @@ func (f *FlowSensor) flows() []flow {
 	return out
 }
 
-// delta returns by how many people a message changes the sum: the difference of its
-// totals to the last ones before it, where it has totals, else what it says.
+// delta returns by how many people a message changes the sum: the difference
+// from the totals of the last message that had any, where it has totals, else
+// its own in and out.
 func (v *FlowSaid) delta(last *Totals) int {
 	if v.Totals != nil && last != nil {
 		if in, out, reset := v.Totals.Since(last); !reset {
@@ -185,7 +191,8 @@ func compareFlowSaid(a, b FlowSaid) int {
 	return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:]))
 }
 
-// balance returns the running sum of all the space's flow messages, never below 0, 0 at each zero.
+// balance returns the running sum of the space's flow messages: never below 0,
+// and 0 at each zero.
 func (e *Evidence) balance() []step {
 	var all []flow
 	for i := range e.Flows {
@@ -208,7 +215,7 @@ func (e *Evidence) balance() []step {
 	return out
 }
 
-// flowSteps returns the balance where every counter holds.
+// flowSteps returns the balance while every counter's last message holds.
 func (e *Evidence) flowSteps() []step {
 	if len(e.Flows) == 0 {
 		return nil
@@ -220,7 +227,7 @@ func (e *Evidence) flowSteps() []step {
 	return merge([][]step{e.balance(), merge(lists, total)}, total)
 }
 
-// badgeSteps counts who is there, known while no reader is silent.
+// badgeSteps counts who is there; known while no reader is silent.
 func (e *Evidence) badgeSteps() []step {
 	b := e.Badges
 	if b.Known.IsZero() {
@@ -259,7 +266,8 @@ func count(spans []Span) []step {
 	return out
 }
 
-// merge combines sources instant by instant; before its first step a source is unknown.
+// merge combines sources instant by instant; before its first step a source is
+// unknown.
 func merge(lists [][]step, f func(now []step) step) []step {
 	if len(lists) == 0 {
 		return nil
@@ -291,7 +299,7 @@ func merge(lists [][]step, f func(now []step) step) []step {
 	}
 }
 
-// total returns the sum, known where all are that there are.
+// total returns the sum, known where every existing source is.
 func total(now []step) step {
 	s, any := step{known: true}, false
 	for _, v := range now {
@@ -308,7 +316,7 @@ func total(now []step) step {
 	return s
 }
 
-// anyYes returns yes where any says yes, no where all say no.
+// anyYes returns yes where any source says yes, and no where all say no.
 func anyYes(now []step) step {
 	all, any := true, false
 	for _, v := range now {
@@ -334,7 +342,7 @@ func best(now []step) step {
 	return step{}
 }
 
-// steps returns the state of the space, by the order of rules 9.2.
+// steps returns the state of the space, from the best source of rules 9.2.
 func (e *Evidence) steps() []step {
 	return merge([][]step{
 		merge(sensorSteps(e.Counters), total), e.flowSteps(), e.badgeSteps(), merge(sensorSteps(e.Desks), total), merge(sensorSteps(e.YesNo), anyYes),
@@ -372,7 +380,7 @@ func LastZero(zone *catalogue.Zone, t time.Time) time.Time {
 	return zone.Instant(day-1, flowZero)
 }
 
-// TimingOf returns how long a device's word counts.
+// TimingOf returns how long a device's value counts.
 func TimingOf(d *catalogue.Device) Timing {
 	t := Timing{Hold: time.Duration(d.HoldSeconds) * time.Second, OffDelay: d.OffDelay()}
 	if t.Hold == 0 {
@@ -381,7 +389,7 @@ func TimingOf(d *catalogue.Device) Timing {
 	return t
 }
 
-// Join orders spans and joins those that touch.
+// Join sorts spans and joins those that touch.
 func Join(spans []Span) []Span {
 	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
 	var out []Span

@@ -9,18 +9,20 @@ import (
 	"github.com/google/uuid"
 )
 
-// mostPeople bounds every sum of people, so that no message makes a number
-// that cannot be written and read back.
+// mostPeople bounds every sum of people, so that no message makes a number that
+// cannot be written and read back.
 const mostPeople = 1 << 30
 
-// A flow counter may send a hundred thousand messages between two zeros, in
-// any order. The running sum must not be walked for each of them: messages are
-// kept in order in blocks, and each block knows what it does to any sum.
+// A flow counter may send a hundred thousand messages between two zeros, in any
+// order. The running sum must not be recomputed over all of them for each
+// message: messages are kept in order in blocks, and each block knows its
+// effect on any sum.
 
-// blockLength is how many messages a block holds before it is cut in two.
+// blockLength is how many messages a block holds before it is split.
 const blockLength = 512
 
-// gate is what flows in a row do to a running sum: x → min(most, max(least, x+add)).
+// gate is the effect of consecutive flows on a running sum: x → min(most,
+// max(least, x+add)).
 type gate struct{ add, least, most int64 }
 
 // through returns the gate of one flow: never below 0, never above mostPeople.
@@ -33,7 +35,7 @@ func (g gate) then(h gate) gate {
 	return gate{g.add + h.add, h.apply(g.least), h.apply(g.most)}
 }
 
-// flow is one message's balance, as the running sum takes it.
+// flow is one message's balance, as the running sum uses it.
 type flow struct {
 	at    time.Time
 	id    uuid.UUID
@@ -42,7 +44,7 @@ type flow struct {
 
 func compareFlows(a, b flow) int { return cmp.Or(a.at.Compare(b.at), bytes.Compare(a.id[:], b.id[:])) }
 
-// flowLog is a space's flows in order.
+// flowLog holds a space's flows in order.
 type flowLog struct {
 	ordered[flow]
 }
@@ -74,8 +76,7 @@ func (l *flowLog) balance(zero, now time.Time) int {
 	return int(sum)
 }
 
-// ordered is a list in order, without repeats, into which anything can be put
-// at the cost of one block.
+// ordered is a sorted list without repeats; inserting anywhere costs one block.
 type ordered[T any] struct {
 	compare func(a, b T) int
 	blocks  []*block[T]
@@ -83,11 +84,11 @@ type ordered[T any] struct {
 
 type block[T any] struct {
 	items   []T
-	gate    gate // of flows, unless changed
+	gate    gate // combined gate of the flows, unless changed
 	changed bool
 }
 
-// place finds where v is, or would be put.
+// place returns where v is, or where it would be inserted.
 func (l *ordered[T]) place(v T) (b, i int, there bool) {
 	b, _ = slices.BinarySearchFunc(l.blocks, v, func(have *block[T], v T) int { return l.compare(have.items[len(have.items)-1], v) })
 	if b == len(l.blocks) {
@@ -110,7 +111,7 @@ func (l *ordered[T]) put(v T) (fresh bool) {
 	case len(l.blocks) == 0:
 		l.blocks = []*block[T]{{items: []T{v}, changed: true}}
 		return true
-	case i == blockLength: // behind a full last block
+	case i == blockLength: // after a full last block
 		l.blocks = append(l.blocks, &block[T]{items: []T{v}, changed: true})
 		return true
 	}
@@ -125,7 +126,8 @@ func (l *ordered[T]) put(v T) (fresh bool) {
 	return true
 }
 
-// before calls yield for what lies before v, the nearest first, until it returns false.
+// before calls yield for the items before v, the nearest first, until it
+// returns false.
 func (l *ordered[T]) before(v T, yield func(T) bool) {
 	b, i, _ := l.place(v)
 	for ; b >= 0 && b < len(l.blocks); b-- {
@@ -139,7 +141,8 @@ func (l *ordered[T]) before(v T, yield func(T) bool) {
 	}
 }
 
-// after calls yield for what lies behind v, the nearest first, until it returns false.
+// after calls yield for the items after v, the nearest first, until it returns
+// false.
 func (l *ordered[T]) after(v T, yield func(T) bool) {
 	b, i, there := l.place(v)
 	if there {
@@ -155,7 +158,7 @@ func (l *ordered[T]) after(v T, yield func(T) bool) {
 	}
 }
 
-// drop removes whole blocks from the beginning while gone says that their last item may go.
+// drop removes whole blocks from the beginning whose last item gone accepts.
 func (l *ordered[T]) drop(gone func(last T) bool) {
 	n := 0
 	for n < len(l.blocks)-1 && gone(l.blocks[n].items[len(l.blocks[n].items)-1]) {

@@ -5,15 +5,15 @@ import "time"
 // MinuteMS is a minute in milliseconds.
 const MinuteMS = 60_000
 
-// Minute is what the series holds of one space and minute (rules 9.4).
+// Minute is the series' value for one space and minute (rules 9.4).
 type Minute struct {
 	Known    int32 // ms of the minute in which the state was known
-	Occupied int32 // ms
+	Occupied int32 // ms in which the space was occupied
 	Person   int64 // person-milliseconds
 	Peak     int32 // most people at once
 }
 
-// Run is a minute's values, the same for so many minutes on end.
+// Run is a minute's values that are the same for so many consecutive minutes.
 type Run struct {
 	Minutes int
 	Minute
@@ -52,14 +52,14 @@ func (e *Evidence) Minutes(from, to int64) []Run {
 	return m.runs
 }
 
-// minutes collects time into minutes.
+// minutes collects stretches of time into minutes.
 type minutes struct {
-	at   int64 // ms up to which time is spent
+	at   int64 // ms up to which time is collected
 	now  Minute
 	runs []Run
 }
 
-// spend passes the time until an instant in one state.
+// spend adds the time until an instant, in one state.
 func (m *minutes) spend(s step, until int64) {
 	for m.at < until {
 		rest := MinuteMS - (m.at%MinuteMS+MinuteMS)%MinuteMS
@@ -91,7 +91,7 @@ func (s step) minute(ms int64) Minute {
 	return v
 }
 
-// add takes in another part of the same minute.
+// add adds another part of the same minute.
 func (v *Minute) add(o Minute) {
 	v.Known += o.Known
 	v.Occupied += o.Occupied
@@ -101,7 +101,7 @@ func (v *Minute) add(o Minute) {
 
 func (m *minutes) push(n int, v Minute) { m.runs = AppendRun(m.runs, Run{n, v}) }
 
-// AppendRun adds a run, joined to the last where that is the same.
+// AppendRun adds a run, merged with the last where their values are equal.
 func AppendRun(runs []Run, r Run) []Run {
 	if r.Minutes <= 0 {
 		return runs

@@ -4,8 +4,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Snapshot is what a State remembers of sensors, to be taken up by another.
-// Presences and the day's flows are the ledger's and not in it.
+// Snapshot is what a State remembers of sensors, so that another can restore
+// it. Presences and the day's flows are in the ledger and not in it.
 type Snapshot struct {
 	Values map[catalogue.DeviceID]Said
 	Heard  map[catalogue.DeviceID]bool
@@ -34,7 +34,7 @@ func (s *State) Snapshot() Snapshot {
 	return out
 }
 
-// Restore takes up a snapshot; what the catalogue no longer knows is left out.
+// Restore loads a snapshot, without devices that the catalogue no longer has.
 func (s *State) Restore(in Snapshot) {
 	for id, v := range in.Values {
 		s.SetValue(id, v)

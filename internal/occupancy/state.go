@@ -1,8 +1,9 @@
-// Package occupancy turns what sensors and badges say into how many people
-// are where: the best known source of each space (rules 9.2), and what that
-// means for who looks for a place (rules 9.5).
+// Package occupancy turns the messages of sensors and badges into how many
+// people are where: the best known source of each space (rules 9.2), and what
+// that means for people who look for a place (rules 9.5). It also integrates
+// the same evidence over minutes (rules 9.4).
 //
-// It is arithmetic on values: instants come in, nothing is stored or sent.
+// It computes on values: instants come in, nothing is stored or sent.
 package occupancy
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Source is where a space's state is taken from; in the order of rules 9.2, best first.
+// Source is the kind of evidence that a space's state is taken from; in the
+// order of rules 9.2, best first.
 type Source string
 
 // The sources.
@@ -26,9 +28,9 @@ const (
 	FromOccupancy     Source = "occupancy"
 )
 
-// confidence is how far each source may be believed, 0 to 1: a counter sees
-// everyone; flows drift until 04:00; badges miss those who follow others in;
-// a desk sees who sits; a yes/no sensor sees that somebody moves.
+// confidence is how far each source may be believed (rules 9.7): a counter sees
+// everyone; flows drift until 04:00; badges miss people who follow others in; a
+// desk sees who sits; a yes/no sensor sees that somebody moves.
 var confidence = map[Source]float64{
 	FromPeopleCounter: 0.95, FromFlowCounter: 0.8, FromBadge: 0.75, FromDesk: 0.7, FromOccupancy: 0.6,
 }
@@ -49,18 +51,18 @@ type State struct {
 	flows     map[catalogue.DeviceID]*flowSensor
 	people    map[visit.Subject]*presence
 	readers   map[catalogue.DeviceID][]*space // the spaces a reader leads into
-	zero      time.Time                       // the last 04:00 that flows were forgotten at
+	zero      time.Time                       // the last 04:00 at which flows were dropped
 }
 
 type space struct {
 	*catalogue.Space
 	counters, desks, yesno []*sensor
 	flows                  []*flowSensor
-	flowed                 flowLog // of all of them
+	flowed                 flowLog // values of all sensors together
 	leadIn                 []catalogue.DeviceID
 	heard, silent          map[catalogue.DeviceID]bool
 	people                 map[visit.Subject]*presence
-	moved                  time.Time // the newest badge that changed who is in
+	moved                  time.Time // the newest badge that changed who is inside
 	last                   SpaceAvailability
 	since                  time.Time
 }
@@ -72,7 +74,8 @@ type sensor struct {
 	known bool
 }
 
-// flowSensor is a flow counter's messages since the last zero, and the one before them.
+// flowSensor holds a flow counter's messages since the last zero, and the one
+// before them.
 type flowSensor struct {
 	sensor
 	space *space
@@ -84,7 +87,7 @@ type presence struct {
 	since, until time.Time
 }
 
-// New makes the state of a network in which nothing is known.
+// New returns the state of a network in which nothing is known.
 func New(n *catalogue.Network) *State {
 	s := &State{
 		network: n, calendars: map[catalogue.SiteID]catalogue.Calendar{}, byID: map[catalogue.SpaceID]*space{},
@@ -107,7 +110,7 @@ func New(n *catalogue.Network) *State {
 	return s
 }
 
-// place puts a device where its values count.
+// place assigns a device to the space where its values count.
 func (s *State) place(d *catalogue.Device) {
 	if d.Kind == catalogue.Reader {
 		if sp := s.byID[s.network.LeadsInto(d)]; sp != nil {
@@ -139,8 +142,8 @@ func (s *State) place(d *catalogue.Device) {
 	s.sensors[d.ID] = v
 }
 
-// SetValue takes a counter's count, or 1 and 0 for a desk's or sensor's yes
-// and no. An older message than the one known changes nothing.
+// SetValue sets a counter's count, or 1 and 0 for a desk's or sensor's yes and
+// no. A message older than the known one changes nothing.
 func (s *State) SetValue(device catalogue.DeviceID, v Said) {
 	if have := s.sensors[device]; have != nil {
 		have.take(v)
@@ -154,8 +157,8 @@ func (v *sensor) take(said Said) {
 	v.Said, v.known = said, true
 }
 
-// AddFlow takes a flow counter's message. reset says that its totals went back
-// in a way that says nothing of who passed.
+// AddFlow adds a flow counter's message. reset reports that its totals went
+// back in a way that tells nothing of who passed.
 func (s *State) AddFlow(device catalogue.DeviceID, said FlowSaid) (reset bool) {
 	f := s.flows[device]
 	if f == nil {
@@ -171,7 +174,7 @@ func (s *State) AddFlow(device catalogue.DeviceID, said FlowSaid) (reset bool) {
 	}
 	last := f.totalsBefore(said)
 	f.space.flowed.put(flow{said.At, said.ID, said.delta(last)})
-	f.said.after(said, func(next FlowSaid) bool { // its totals count from these now
+	f.said.after(said, func(next FlowSaid) bool { // its totals count from these on
 		if next.Totals != nil {
 			f.space.flowed.put(flow{next.At, next.ID, next.delta(said.Totals)})
 		}
@@ -181,7 +184,8 @@ func (s *State) AddFlow(device catalogue.DeviceID, said FlowSaid) (reset bool) {
 	return reset
 }
 
-// totalsBefore returns the last totals that a counter told before a message; nil: none.
+// totalsBefore returns the last totals of a counter before a message; nil:
+// none.
 func (f *flowSensor) totalsBefore(said FlowSaid) (last *Totals) {
 	f.said.before(said, func(v FlowSaid) bool {
 		last = v.Totals
@@ -190,7 +194,8 @@ func (f *flowSensor) totalsBefore(said FlowSaid) (last *Totals) {
 	return last
 }
 
-// dropFlows forgets what was said before a zero, but what totals count from.
+// dropFlows drops the flows before a zero, except the totals from which later
+// ones count.
 func (s *State) dropFlows(zero time.Time) {
 	if zero.Equal(s.zero) {
 		return
@@ -211,7 +216,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Heard notes a reader's message: badge presence is known from the first on.
+// Heard notes a reader's message: badge presence is known from the first one
+// on.
 func (s *State) Heard(reader catalogue.DeviceID) {
 	for _, sp := range s.readers[reader] {
 		sp.heard[reader] = true
@@ -229,8 +235,8 @@ func (s *State) SetSilent(reader catalogue.DeviceID, silent bool) {
 	}
 }
 
-// SetPresence says where a subject is, since when, and until when that counts
-// (package visit, Presence); an unknown or no space means nowhere.
+// SetPresence sets where a subject is, since when, and until when that counts
+// (package visit, Presence); an unknown or empty space means nowhere.
 func (s *State) SetPresence(who visit.Subject, where catalogue.SpaceID, since, until, now time.Time) {
 	if p := s.people[who]; p != nil {
 		delete(p.space.people, who)

@@ -1,6 +1,7 @@
 package occupancy
 
-// What a difference of lifetime totals may plausibly be (docs/devices.md, trap 10).
+// Limits of a plausible difference between lifetime totals (docs/devices.md,
+// trap 10).
 const (
 	// plausibleJump is how many people may pass between two messages that both arrived.
 	plausibleJump = 10_000
@@ -8,13 +9,13 @@ const (
 	plausibleStart = 500
 )
 
-// Since returns how many went in and out since an earlier message. A counter that
-// went back has rolled over at 2^16 or 2^32, or has begun at zero again, where
-// that is plausible; else nothing is known of the time between: reset says so,
-// and nobody is counted.
+// Since returns how many people went in and out since an earlier message. A
+// counter that went back has rolled over at 2^16 or 2^32, or has started at
+// zero again, where that is plausible. Otherwise the time between is unknown:
+// reset is true, and nobody is counted.
 func (t *Totals) Since(earlier *Totals) (in, out int, reset bool) {
 	if earlier == nil {
-		return 0, 0, false // the first totals say nothing of since when
+		return 0, 0, false // the first totals do not tell since when they count
 	}
 	in, okIn := since(earlier.In, t.In)
 	out, okOut := since(earlier.Out, t.Out)

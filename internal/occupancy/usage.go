@@ -8,17 +8,17 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Sum is what was used of one or more spaces, in milliseconds.
+// Sum is the use of one or more spaces, in milliseconds.
 type Sum struct {
 	Known, Occupied, Person             int64
 	Open                                int64 // the site's opening hours
-	KnownOpen, OccupiedOpen, PersonOpen int64 // of the opening hours
+	KnownOpen, OccupiedOpen, PersonOpen int64 // within the opening hours
 	CapacityOpen                        int64 // Σ capacity × KnownOpen
 	Peak                                int32
 }
 
-// Add takes in another space, or another time. Peaks of different spaces at
-// one time do not add up by this: see Peaks.
+// Add adds another space, or another time. Peaks of different spaces at one
+// time do not add up that way: see Peaks.
 func (s *Sum) Add(o Sum) {
 	s.Known += o.Known
 	s.Occupied += o.Occupied
@@ -31,7 +31,7 @@ func (s *Sum) Add(o Sum) {
 	s.Peak = max(s.Peak, o.Peak)
 }
 
-// plus adds numbers of 0 or more, and stays at the largest there is.
+// plus adds numbers of 0 or more, and saturates.
 func plus(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
@@ -39,10 +39,12 @@ func plus(a, b int64) int64 {
 	return a + b
 }
 
-// Utilisation returns the part of the known opening hours that was occupied; ok is false where none is known.
+// Utilisation returns the fraction of the known opening hours that was
+// occupied; ok is false where none is known.
 func (s *Sum) Utilisation() (u float64, ok bool) { return ratio(s.OccupiedOpen, s.KnownOpen) }
 
-// Fill returns the part of the places that was taken in the known opening hours.
+// Fill returns the fraction of the places that was taken in the known opening
+// hours.
 func (s *Sum) Fill() (u float64, ok bool) { return ratio(s.PersonOpen, s.CapacityOpen) }
 
 func ratio(a, b int64) (float64, bool) {
@@ -52,16 +54,16 @@ func ratio(a, b int64) (float64, bool) {
 	return float64(a) / float64(b), true
 }
 
-// Slot is a stretch of minutes [From, To) that is open or not, and with Slots'
-// hours lies in one hour of the week.
+// Slot is a stretch of minutes [From, To) that is open or closed as a whole
+// and, where Slots was asked for hours, lies in one hour of the week.
 type Slot struct {
 	From, To int64
 	Open     bool
 	Hour     int // of the week, 0 is Monday 00:00; -1 where hours do not matter
 }
 
-// Slots cuts the minutes [from, to) at a site's opening and closing times, with
-// hours at every local hour, and with days at every local midnight.
+// Slots divides the minutes [from, to) at a site's opening and closing times,
+// with hours at every local hour, and with days at every local midnight.
 func Slots(c catalogue.Calendar, from, to int64, hours, days bool) []Slot {
 	cuts := []int64{from, to}
 	add := func(t time.Time) {
@@ -78,7 +80,8 @@ func Slots(c catalogue.Calendar, from, to int64, hours, days bool) []Slot {
 			add(c.Zone.Instant(day, int(w.From)*60))
 			add(c.Zone.Instant(day, int(w.To)*60))
 		}
-		// On days when clocks change a window may open twice, or hours may lack.
+		// On days when clocks change a window may open twice, and an hour may
+		// be missing.
 		if begin, end := c.Zone.Start(day), c.Zone.Start(day+1); end.Sub(begin) != 24*time.Hour {
 			for t := begin; t.Before(end); t = t.Add(time.Minute) {
 				add(t)
@@ -110,8 +113,8 @@ func Slots(c catalogue.Calendar, from, to int64, hours, days bool) []Slot {
 	return out
 }
 
-// Spend adds what a space's runs, beginning at a minute, hold within the slots
-// to the sum that of gives for each slot.
+// Spend adds a space's runs, which begin at a minute, to the sum that of
+// returns for each slot.
 func Spend(slots []Slot, begin int64, runs []Run, of func(*Slot) *Sum) {
 	i := sort.Search(len(slots), func(i int) bool { return slots[i].To > begin })
 	at := begin
@@ -153,10 +156,10 @@ type Peaks struct {
 	step []int64 // changes from one minute to the next
 }
 
-// NewPeaks is for the minutes [from, to).
+// NewPeaks returns sums for the minutes [from, to).
 func NewPeaks(from, to int64) *Peaks { return &Peaks{from, make([]int64, to-from+1)} }
 
-// Add takes in one space's runs, beginning at a minute.
+// Add adds one space's runs, which begin at a minute.
 func (p *Peaks) Add(begin int64, runs []Run) {
 	at := begin - p.from
 	n := int64(len(p.step) - 1)
@@ -170,7 +173,7 @@ func (p *Peaks) Add(begin int64, runs []Run) {
 	}
 }
 
-// Each tells of every stretch of minutes [from, to) with the same summed peak.
+// Each yields every stretch of minutes [from, to) with the same summed peak.
 func (p *Peaks) Each(yield func(from, to int64, peak int32)) {
 	var sum int64
 	start := int64(0)

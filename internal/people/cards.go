@@ -8,15 +8,15 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// The UIDs' lengths in bytes: older cards, and newer ones with telephones.
+// Lengths of UIDs in bytes: older cards, and newer ones with telephones.
 const (
 	shortUID = 4
 	longUID  = 7
 )
 
-// cards gives every member a badge, some a telephone too; some have lost one,
-// a few have only one that opens nothing any more. The examples' people and
-// staff have none but good ones.
+// cards gives every member a badge, and some a telephone too; some have lost
+// one, and a few have only one that no longer opens anything. The people of the
+// examples and the staff have only good ones.
 func (m *maker) cards() {
 	for i := range m.Members {
 		p := &m.Members[i]
@@ -41,7 +41,7 @@ func (m *maker) cards() {
 	}
 }
 
-// example reports whether the tenant is one of its site's two certain ones.
+// example reports whether the tenant is one of its site's two examples.
 func (m *maker) example(t tenancy.TenantID) bool {
 	seen := map[catalogue.SiteID]int{}
 	for _, tenant := range m.Tenants[1:] {
@@ -72,8 +72,9 @@ func (m *maker) card(p tenancy.MemberID, what string, status tenancy.Status, fro
 	})
 }
 
-// uid draws a UID that nobody has. A card's of 7 bytes begins with 04, its
-// maker; none ends in 00, so that no two spellings of it (rules 2.5) are in doubt.
+// uid returns a random UID that nobody has. A card's of 7 bytes begins with 04,
+// the maker's code; none ends in 00, so that no two spellings of it (rules 2.5)
+// are in doubt.
 func (m *maker) uid(kind string, size int) []byte {
 	for {
 		b := make([]byte, size)

@@ -13,12 +13,12 @@ import (
 type Example struct {
 	Device catalogue.DeviceID // the reader; empty: the site has no such example
 	UID    string             // upper-case hex, as a badge message's credential
-	Why    string             // what a newcomer should know of it; names the tenant, not the person
+	Why    string             // what a newcomer should know of it; it names the tenant, not the person
 }
 
-// Examples returns a badge that surely opens at a site, at any hour and on any
-// day: one of a lease around the clock at the entrance; and one that is surely
-// refused, because the lease of its tenant is suspended.
+// Examples returns two badges of a site. The first certainly opens at any hour
+// of any day: its holder has a lease around the clock. The second is certainly
+// refused, because the lease of its holder's tenant is suspended.
 func (w *World) Examples(site catalogue.SiteID) (opens, refused Example) {
 	for _, l := range w.Leases {
 		if l.Site != site || l.Members != nil {
@@ -40,8 +40,8 @@ func (w *World) Examples(site catalogue.SiteID) (opens, refused Example) {
 	return opens, refused
 }
 
-// only reports whether the lease runs today, without an end, and is not helped by
-// another of its tenant.
+// only reports whether the lease holds today and without end, and is its
+// tenant's only one that does.
 func (w *World) only(l tenancy.Lease) bool {
 	for _, other := range w.Leases {
 		if other.Tenant == l.Tenant && other.ID != l.ID && l.Status == tenancy.Suspended {
@@ -51,8 +51,8 @@ func (w *World) only(l tenancy.Lease) bool {
 	return l.StartsOn < w.Today && l.EndsOn == nil
 }
 
-// goodCard returns a card without bounds of a tenant's member who is neither staff
-// nor invited anywhere.
+// goodCard returns a card, without time limits, of a tenant's member who is
+// neither staff nor invited anywhere.
 func (w *World) goodCard(t tenancy.TenantID) (Card, bool) {
 	plain := map[tenancy.MemberID]bool{}
 	for _, p := range w.Members {
@@ -80,7 +80,7 @@ func (w *World) tenant(id tenancy.TenantID) tenancy.Tenant {
 	return tenancy.Tenant{}
 }
 
-// reader returns the first that lets into the space.
+// reader returns the first reader that lets people into the space.
 func (w *World) reader(space catalogue.SpaceID) catalogue.DeviceID {
 	for _, d := range w.Network.Devices {
 		if d.Kind != catalogue.Reader || d.Direction != catalogue.In || d.Disabled {

@@ -7,8 +7,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// lease gives a tenant what it comes for, and those members of office tenants
-// for whom the office has no seat their days in the coworking.
+// lease gives a tenant the leases that it comes for. Members of office tenants
+// for whom the office has no seat get days in the coworking.
 func (m *maker) lease(t tenancy.Tenant, s stance, people []tenancy.Member) {
 	l := tenancy.Lease{
 		ID: m.leaseID(t.ID, s.plan), Tenant: t.ID, Site: t.Site, Plan: s.plan, Status: s.status,
@@ -34,7 +34,7 @@ func (m *maker) lease(t tenancy.Tenant, s stance, people []tenancy.Member) {
 	}
 	m.Leases = append(m.Leases, l)
 	if s.plan == privateOffice && len(people) >= 3 && len(m.spaces(t.Site, catalogue.Coworking)) > 0 {
-		seats := min(m.Network.Space(s.space).Capacity, len(people)-1) // who has none in the office works in the coworking
+		seats := min(m.Network.Space(s.space).Capacity, len(people)-1) // members without a seat in the office work in the coworking
 		m.Leases = append(m.Leases, tenancy.Lease{
 			ID: m.leaseID(t.ID, dayCoworking), Tenant: t.ID, Site: t.Site, Plan: dayCoworking, Status: tenancy.Active,
 			StartsOn: m.Today - catalogue.Day(m.between(20, 300)), Spaces: []catalogue.SpaceID{}, Members: some(people[seats:], len(people)),
@@ -51,7 +51,8 @@ func (m *maker) day(fromToday int) *catalogue.Day {
 	return &d
 }
 
-// rent returns the month's rent of the space; of an incubator a desk's share.
+// rent returns the month's rent of the space; in an incubator, the part of one
+// desk.
 func (m *maker) rent(s stance) int {
 	space := m.Network.Space(s.space)
 	rent := int(space.AreaM2 * float64(space.RentCents))

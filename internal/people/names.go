@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// names gives each person and tenant a name, and an id that none had before.
+// names gives each person and tenant a name, and an id that nothing had before.
 type names struct {
 	first, last []string
 	given       map[string]int // how often each id was asked for
@@ -16,8 +16,8 @@ func newNames() *names {
 	return &names{first: firstNames(), last: lastNames(), given: map[string]int{}}
 }
 
-// person draws a name and its id, as "Zoé Lemoine" and "zoe-lemoine"; the
-// second of a name is "zoe-lemoine-2".
+// person returns a random name and its id, as "Zoé Lemoine" and "zoe-lemoine";
+// the second person of a name is "zoe-lemoine-2".
 func (n *names) person(rng *rand.Rand) (name, id string) {
 	name = n.first[rng.IntN(len(n.first))] + " " + n.last[rng.IntN(len(n.last))]
 	return name, n.id(name)
@@ -61,14 +61,14 @@ func lastNames() []string {
 		Weiss Wendling Zimmermann`)
 }
 
-// tenant makes up the name of a company, an association or an institution in
-// a city.
+// tenant returns a made-up name of a company, an association or an institution
+// in a city.
 func (n *names) tenant(rng *rand.Rand, kind, city string) (name, id string) {
 	pick := func(list string) string {
 		words := strings.Split(list, "|")
 		return words[rng.IntN(len(words))]
 	}
-	const tries = 30 // where a small network holds many, names come twice
+	const tries = 30 // where a small network has many tenants, names repeat
 	for range tries {
 		switch kind {
 		case "association":
@@ -87,7 +87,7 @@ func (n *names) tenant(rng *rand.Rand, kind, city string) (name, id string) {
 	return name, n.id(name)
 }
 
-// of is "de Metz", but "d’Épinal".
+// of returns "de Metz", but "d’Épinal".
 func of(city string) string {
 	if plain := slug(city); plain != "" && strings.ContainsRune("aeiouyh", rune(plain[0])) {
 		return "d’" + city

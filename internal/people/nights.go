@@ -10,21 +10,25 @@ import (
 )
 
 const (
-	// nightsFrom and nightsTo are the days, from today, on which somebody is there whatever the hour.
+	// nightsFrom and nightsTo are the first and last day, counted from today,
+	// on which somebody is there at every hour.
 	nightsFrom, nightsTo = -2, 30
-	// crewSize is how many stay at each site while the offices are closed.
+	// crewSize is how many people stay at each site while the offices are
+	// closed.
 	crewSize  = 15
 	crewTurns = 4
-	// evening and morning are when the offices empty and fill, in minutes of the day.
+	// evening and morning are when the offices empty and fill, in minutes of
+	// the day.
 	evening, morning = 17*60 + 15, 9*60 + 15
 	crewMark         = "-hors-horaires-"
 )
 
-// AtClosedHours reports whether an event is one that fills a site while its offices are closed.
+// AtClosedHours reports whether an event fills a site while its offices are
+// closed.
 func AtClosedHours(e *tenancy.Event) bool { return strings.Contains(string(e.ID), crewMark) }
 
-// nights gives each site a reason to be open whenever its offices are closed:
-// a night of making, a weekend of it. Each has its own crew, by turns.
+// nights gives each site an event whenever its offices are closed: a night or a
+// weekend in the FabLab. Each has its own crew, in turns.
 func (m *maker) nights() {
 	for i := range m.Network.Sites {
 		site := &m.Network.Sites[i]
@@ -44,8 +48,8 @@ func (m *maker) nights() {
 	}
 }
 
-// stay adds one such event, from and to in minutes of the day. Crews take turns,
-// so that who was there by night sleeps by day.
+// stay adds one such event; from and to are in minutes of the day. Crews take
+// turns, so that whoever was there at night sleeps during the day.
 func (m *maker) stay(site catalogue.SiteID, rooms []catalogue.SpaceID, crew []tenancy.MemberID, day int, id, title string, from, to int) {
 	turn := (day - nightsFrom) * 2
 	if id == "nuit" {
@@ -61,7 +65,7 @@ func (m *maker) stay(site catalogue.SiteID, rooms []catalogue.SpaceID, crew []te
 	})
 }
 
-// nightRooms are where one makes, eats and rests.
+// nightRooms returns the spaces in which a crew works, eats and rests.
 func (m *maker) nightRooms(site catalogue.SiteID) []catalogue.SpaceID {
 	var rooms []catalogue.SpaceID
 	for _, kind := range []catalogue.SpaceKind{catalogue.FabLab, catalogue.Cafe, catalogue.Common} {
@@ -74,9 +78,9 @@ func (m *maker) nightRooms(site catalogue.SiteID) []catalogue.SpaceID {
 	return rooms
 }
 
-// crew draws those who take turns: nobody who is an example of who may or may not pass.
+// crew returns a random crew without the people of the examples.
 func (m *maker) crew(site catalogue.SiteID) []tenancy.MemberID {
-	good := map[tenancy.MemberID]bool{} // with a badge that opens
+	good := map[tenancy.MemberID]bool{} // people with a badge that opens
 	for _, c := range m.Cards {
 		if c.Status == tenancy.Active && c.ValidTo == nil && c.ValidFrom == nil {
 			good[c.Member] = true
@@ -93,7 +97,8 @@ func (m *maker) crew(site catalogue.SiteID) []tenancy.MemberID {
 			all = append(all, p.ID)
 		}
 	}
-	// Every second one, so that a crew is of many tenants and their rooms do not stay empty by day.
+	// Every second one, so that a crew comes from many tenants and their rooms
+	// do not stay empty during the day.
 	var crew []tenancy.MemberID
 	for turn := range crewTurns {
 		for i := 2 * turn; i < len(all) && len(crew) < crewTurns*crewSize; i += 2 * crewTurns {
@@ -103,7 +108,8 @@ func (m *maker) crew(site catalogue.SiteID) []tenancy.MemberID {
 	return crew
 }
 
-// workshops uses every studio, training room and demo space at some time of a week.
+// workshops uses every studio, training room and demo space at some time of a
+// week.
 func (m *maker) workshops() {
 	n := 0
 	for _, s := range m.Network.Sites {

@@ -1,9 +1,10 @@
-// Package people makes up who uses a network: tenants, members, badges, plans, leases,
-// visitors and events, as plausible as the buildings and as made up as the
-// names. `totem demo` and the firmware simulator live by it.
+// Package people makes up who uses a network: tenants, members, badges, plans,
+// leases, visitors and events, as plausible as the buildings and as made up as
+// the names. `totem demo` and the firmware simulator use it.
 //
-// It is never part of `totem serve`, and holds what a real ledger never does:
-// the badges' UIDs and the visitors' tokens, for somebody has to badge.
+// It is never part of `totem serve`, and contains what a real ledger never
+// does: the badges' UIDs and the visitors' tokens, because somebody has to
+// badge.
 package people
 
 import (
@@ -14,9 +15,9 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// World is all people of the demo. The order of each list is fixed, and
-// nothing in it refers to what comes later: put in the order of the fields,
-// every reference is there already.
+// World holds all made-up people. The order of each list is fixed, and nothing
+// refers to what comes later: when the fields are entered in order, every
+// reference exists already.
 type World struct {
 	Network   *catalogue.Network
 	Today     catalogue.Day
@@ -30,7 +31,7 @@ type World struct {
 	Events    []tenancy.Event
 }
 
-// Card is a credential with the UID that its owner badges with.
+// Card is a credential with the UID with which its owner badges.
 type Card struct {
 	Credential tenancy.CredentialID
 	Member     tenancy.MemberID
@@ -58,9 +59,9 @@ const (
 	memberCount = 600
 )
 
-// New peoples the network. The same network, seed and day give the same
-// world; another day moves its dates and changes nobody. A site without a
-// kind of space has nobody who rents one.
+// New makes up the people of a network. The same network, seed and day give the
+// same world; another day moves its dates and changes nobody. A site without a
+// kind of space has no tenants who rent one.
 func New(n *catalogue.Network, seed uint64, today catalogue.Day) *World {
 	w := &World{Network: n, Today: today, Schedules: schedules(), Plans: plans()}
 	m := &maker{World: w, rng: rand.New(rand.NewPCG(seed, 0x746f74656d)), names: newNames(), uids: map[string]bool{}}
@@ -85,7 +86,7 @@ type maker struct {
 // chance returns true in percent of 100 draws.
 func (m *maker) chance(percent int) bool { return m.rng.IntN(100) < percent }
 
-// between draws from [least, most].
+// between returns a random number in [least, most].
 func (m *maker) between(least, most int) int { return least + m.rng.IntN(most-least+1) }
 
 // at returns an instant of a day counted from today, on the network's clock.

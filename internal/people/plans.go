@@ -39,8 +39,9 @@ func schedules() []tenancy.Schedule {
 	}
 }
 
-// plans returns those of the network. What an office or an association gives
-// beside itself lies below no coworking, or it would open that too.
+// plans returns the network's plans. The additional spaces of an office's or an
+// association's plan are never below a coworking, or the plan would open the
+// coworking too.
 func plans() []tenancy.Plan {
 	kinds := func(k ...catalogue.SpaceKind) []catalogue.SpaceKind { return k }
 	return []tenancy.Plan{

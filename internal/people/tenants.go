@@ -15,8 +15,8 @@ const (
 )
 
 // team makes LORnTECH's own people: for each site a manager and a technician,
-// who pass in a lockdown, two at the desk and one who cleans at night; and
-// three who work at all sites.
+// who pass in a lockdown, two people at the desk and one who cleans at night;
+// and three who work at all sites.
 func (m *maker) team() {
 	sites := m.Network.Sites
 	if len(sites) == 0 {
@@ -51,13 +51,13 @@ func (m *maker) member(t tenancy.TenantID, kind string) *tenancy.Member {
 	return &m.Members[len(m.Members)-1]
 }
 
-// tenants makes all others, with their members and leases: more where the
-// site is larger.
+// tenants makes all other tenants, with their members and leases: more where
+// the site is larger.
 func (m *maker) tenants() {
 	rows := m.Network.Summary()
 	area := 0.0
 	for i := range rows {
-		rows[i].AreaM2++ // a site without a space has its tenants too
+		rows[i].AreaM2++ // a site without a space has tenants too
 		area += rows[i].AreaM2
 	}
 	firms := tenantCount - len(m.Tenants)
@@ -102,10 +102,10 @@ func (m *maker) site(s *catalogue.Site, firms, people int) {
 	}
 }
 
-// market is what of a site is still to let.
+// market holds the spaces of a site that can still be let.
 type market struct {
 	offices, incubators, studios []catalogue.SpaceID
-	shared                       []tenancy.PlanID // of what the site has
+	shared                       []tenancy.PlanID // spaces that the site has
 }
 
 func (m *maker) market(site catalogue.SiteID) *market {
@@ -129,7 +129,7 @@ func (m *maker) market(site catalogue.SiteID) *market {
 	return k
 }
 
-// lettable keeps the spaces that have a rent.
+// lettable returns the spaces that have a rent.
 func (m *maker) lettable(ids []catalogue.SpaceID) []catalogue.SpaceID {
 	var let []catalogue.SpaceID
 	for _, id := range ids {
@@ -140,23 +140,23 @@ func (m *maker) lettable(ids []catalogue.SpaceID) []catalogue.SpaceID {
 	return let
 }
 
-// stance is what a tenant comes for.
+// stance is why a tenant comes.
 type stance struct {
 	plan   tenancy.PlanID
-	space  catalogue.SpaceID // its own; empty: none
+	space  catalogue.SpaceID // its own space; empty: none
 	status tenancy.Status
-	sure   bool // neither ended nor still to come
+	sure   bool // the lease holds now: it has not ended and has begun
 }
 
-// stance decides what the site's i-th tenant takes. The first three are certain:
-// one with an office around the clock, one whose coworking is suspended, which
-// are the demo's examples, and one that works in the coworking.
+// stance decides what the site's i-th tenant rents. The first three are fixed:
+// one with an office around the clock and one whose coworking is suspended,
+// which are the demo's examples, and one that works in the coworking.
 func (k *market) stance(m *maker, i int) stance {
 	s := stance{status: tenancy.Active, sure: i < 3}
 	switch draw := m.rng.IntN(10); {
 	case i == 1 && len(k.shared) > 0 && k.shared[0] == fullCoworking:
 		s.plan, s.status = fullCoworking, tenancy.Suspended
-	case i%3 == 2 && len(k.shared) > 0: // hours in the coworking are what is billed most
+	case i%3 == 2 && len(k.shared) > 0: // most of what is billed is hours in the coworking
 		s.plan = k.shared[i/3%len(k.shared)]
 	case (i == 0 || draw < 4) && len(k.offices) > 0:
 		s.plan, s.space, k.offices = privateOffice, k.offices[0], k.offices[1:]

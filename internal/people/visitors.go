@@ -29,7 +29,7 @@ func (m *maker) passes() {
 	}
 }
 
-// token draws 26 letters and digits that are not mistaken for one another.
+// token returns 26 random letters and digits that are not easily confused.
 func (m *maker) token() string {
 	const alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
 	b := make([]byte, 26)
@@ -50,7 +50,7 @@ func (m *maker) host(site catalogue.SiteID) (tenancy.MemberID, bool) {
 	return "", false
 }
 
-// tenantsOf lists a site's tenants but LORnTECH itself.
+// tenantsOf returns a site's tenants without LORnTECH itself.
 func (w *World) tenantsOf(site catalogue.SiteID) []tenancy.TenantID {
 	var ids []tenancy.TenantID
 	for i, t := range w.Tenants {
@@ -91,9 +91,9 @@ func (m *maker) events() {
 	}
 }
 
-// guests draws twelve of the site's members, none of its first two tenants:
-// they are the examples, and an invitation would open to them. Nor any of those
-// who are up at night.
+// guests returns twelve random members of the site, none of its first two
+// tenants (they are the examples, and an invitation would open doors to them)
+// and none who is up at night.
 func (m *maker) guests(site catalogue.SiteID) []tenancy.MemberID {
 	tenants := m.tenantsOf(site)
 	mine := map[tenancy.TenantID]bool{}

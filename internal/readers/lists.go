@@ -18,13 +18,13 @@ import (
 const (
 	// listLife is how long a list may be used (rules 3.6).
 	listLife = 24 * time.Hour
-	// listRenewal is how long before its end a list is replaced: a network
-	// that is down overnight leaves every reader half a day.
+	// listRenewal is how long before its end a list is replaced: if the network
+	// fails overnight, every reader still has half a day.
 	listRenewal = 12 * time.Hour
 )
 
-// republish sends every list again that still holds: the embedded broker
-// retains nothing over a restart.
+// republish sends every list that still holds again: the embedded broker keeps
+// nothing over a restart.
 func (d *Downlink) republish() {
 	now := d.cfg.Now()
 	for _, r := range d.readers {
@@ -36,7 +36,7 @@ func (d *Downlink) republish() {
 }
 
 // updateLists makes new lists for the readers whose rights have changed or
-// whose list runs out, commits them, then publishes them.
+// whose list expires soon, commits them, then publishes them.
 func (d *Downlink) updateLists(ctx context.Context, force *rights.InForce, now time.Time) error {
 	var fresh []*reader
 	for _, r := range d.readers {
@@ -70,8 +70,8 @@ func (d *Downlink) updateLists(ctx context.Context, force *rights.InForce, now t
 	return d.send()
 }
 
-// send sends the lists that are not sent yet. One that cannot be sent waits for
-// the next time, and holds up no other.
+// send sends the lists that were not sent yet. A list that cannot be sent waits
+// for the next call, and does not hold up the others.
 func (d *Downlink) send() error {
 	var failed error
 	for _, r := range d.readers {
@@ -93,12 +93,13 @@ func (d *Downlink) send() error {
 	return failed
 }
 
-// renewed returns the reader's next list, or nil where the one it has still says what is so.
+// renewed returns the reader's next list, or nil where its present one is still
+// right.
 func (d *Downlink) renewed(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
 	// A list from the future was issued by a clock that was ahead: nobody would
 	// pass by it until then.
 	if r.last.Payload != nil && !now.Before(r.last.IssuedAt) && r.last.ExpiresAt.Sub(now) > listRenewal {
-		// The same window, so that only a change of rights makes a difference.
+		// The same period, so that only a change of rights makes a difference.
 		entries := d.entries(r, force, r.last.IssuedAt, r.last.ExpiresAt)
 		if bytes.Equal(d.digest(r, entries), r.last.Digest) {
 			return nil, nil
@@ -107,7 +108,8 @@ func (d *Downlink) renewed(r *reader, force *rights.InForce, now time.Time) (*le
 	return d.makeList(r, force, now)
 }
 
-// entries returns what a reader may decide by itself; one that is disabled nothing.
+// entries returns what a reader may decide by itself; a disabled reader
+// nothing.
 func (d *Downlink) entries(r *reader, force *rights.InForce, from, to time.Time) []access.Entry {
 	if r.dev.Disabled {
 		return nil
@@ -118,7 +120,8 @@ func (d *Downlink) entries(r *reader, force *rights.InForce, from, to time.Time)
 func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
 	entries := d.entries(r, force, now, now.Add(listLife))
 	list := wire.List{
-		// Milliseconds of the clock, but always more than before: readers refuse an older version.
+		// Milliseconds of the clock, but always larger than before: readers
+		// refuse an older version.
 		Version: max(now.UnixMilli(), r.last.Version+1), Device: r.dev.ID, Door: r.dev.Door, Direction: r.dev.Direction,
 		IssuedAt: now, ExpiresAt: now.Add(listLife), Entries: make([]wire.ListEntry, len(entries)),
 	}
@@ -145,8 +148,8 @@ func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*l
 	}, nil
 }
 
-// digest tells lists apart by what they let through, by which key they are
-// signed and for which door: a change of any of these needs a new list.
+// digest identifies a list by what it lets through, by which key it is signed
+// and for which door: a change of any of these needs a new list.
 func (d *Downlink) digest(r *reader, entries []access.Entry) []byte {
 	h := sha256.New()
 	key, _ := d.cfg.Keys.Site(r.dev.Site)

@@ -1,9 +1,9 @@
-// Package downlink speaks to the readers: it keeps their allowlists current,
-// holds the doors of public events open while these run, and carries remote
-// unlocks and lockdowns. Everything it sends is signed with the site's key.
+// Package readers informs the readers: it keeps their allowlists current, holds
+// the doors of public events open while these run, and sends remote unlocks and
+// lockdowns. Everything it sends is signed with the site's key.
 //
-// It follows the rights in force (package rights); answers to single reads
-// are the pipeline's (package ingest).
+// It follows the rights in force (package rights). Answers to single reads are
+// sent by package ingest.
 package readers
 
 import (
@@ -24,14 +24,14 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Store is what the downlink needs of the ledger.
+// Store is what this package needs of the ledger.
 type Store interface {
 	Write(ctx context.Context, change func(*ledger.Tx) error) error
 	Allowlists(ctx context.Context) ([]ledger.Allowlist, error)
 	ListKeys(ctx context.Context) (map[catalogue.DeviceID]int, error)
 }
 
-// Config is what a downlink needs.
+// Config configures a Downlink.
 type Config struct {
 	Network *catalogue.Network
 	Keys    *keys.Ring
@@ -40,11 +40,13 @@ type Config struct {
 	Publish func(topic string, payload []byte, retain bool) error
 	Now     func() time.Time
 	Log     *slog.Logger
-	// OnList is told when a reader's new list is out, for the propagation metric; may be nil.
+	// OnList is called when a reader's new list is published, for the metric of
+	// its propagation; may be nil.
 	OnList func(device catalogue.DeviceID, version int64, issued time.Time)
-	// OnCommand is told that a reader was sent a command; may be nil. It must not wait.
+	// OnCommand is called when a reader was sent a command; may be nil. It must
+	// not wait.
 	OnCommand func(device catalogue.DeviceID)
-	// OnSize is told how large a reader's list is, in bytes; may be nil.
+	// OnSize is called with the size of a reader's list, in bytes; may be nil.
 	OnSize func(device *catalogue.Device, size int)
 }
 
@@ -56,28 +58,29 @@ type Downlink struct {
 	byID    map[catalogue.DeviceID]*reader
 
 	kick  chan struct{}
-	again atomic.Bool // all lists are to be published again, and states said again
+	again atomic.Bool // all lists must be published again, and states sent again
 	due   time.Time   // when an event begins or ends; used by Run only
 
-	telling sync.Mutex // held while readers are told, and over what they were told
+	telling sync.Mutex // held while readers are informed; guards what they were sent
 
 	mu       sync.Mutex
-	greeted  map[catalogue.DeviceID]greeting // to be told their state
-	forms    map[catalogue.DeviceID]int      // of lists, as readers say in their status
-	listKeys map[catalogue.DeviceID]int      // how many each was given; none: one
+	greeted  map[catalogue.DeviceID]greeting // readers that must be sent their state
+	forms    map[catalogue.DeviceID]int      // form of lists, as readers report in their status
+	listKeys map[catalogue.DeviceID]int      // how many list keys each has; none: one
 	unlocked map[catalogue.DoorID]time.Time  // until when remote unlocks hold a door open
-	sent     map[catalogue.DeviceID]Command  // what each was sent last
+	sent     map[catalogue.DeviceID]Command  // last command to each
 }
 
-// Command is what a reader was told to do.
+// Command is a command that a reader was sent.
 type Command struct {
-	ID   uuid.UUID // nil: in a real reader's own words, which it cannot confirm
+	ID   uuid.UUID // nil: in a real reader's own protocol, which it cannot confirm
 	Kind string    // unlock, lockdown, release
 	Open time.Duration
 	At   time.Time
 }
 
-// Sent returns the command that a reader was sent last since Totem started; false: none.
+// Sent returns the last command that a reader was sent since Totem started;
+// false: none.
 func (d *Downlink) Sent(device catalogue.DeviceID) (Command, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,26 +98,27 @@ func (d *Downlink) noteSent(device catalogue.DeviceID, c Command) {
 	}
 }
 
-// Republish has every list sent again: the broker may have forgotten them.
+// Republish sends every list again: the broker may have forgotten them.
 func (d *Downlink) Republish() {
 	d.again.Store(true)
 	d.wake()
 }
 
-// KeysChanged has lists made anew where the keys that sign them, or will next, are others now.
+// KeysChanged makes lists again where the keys that sign them, or will sign
+// next, have changed.
 func (d *Downlink) KeysChanged() { d.wake() }
 
-// reader is one reader, the list it was last given and the state it was last told.
+// reader is one reader, the list it was sent last and its state.
 type reader struct {
 	dev  *catalogue.Device
 	last ledger.Allowlist
-	form int // of its lists
-	// unsent says that its list is committed and could not be sent yet.
+	form int // digest of its lists
+	// unsent is set while its list is committed but could not be sent.
 	unsent bool
 	told   told
 }
 
-// Open loads the lists that were given last; Run keeps them current.
+// Open loads the lists that were sent last; Run keeps them current.
 func Open(ctx context.Context, cfg Config) (*Downlink, error) {
 	d := &Downlink{
 		cfg: cfg, byDoor: map[catalogue.DoorID][]*reader{}, byID: map[catalogue.DeviceID]*reader{}, kick: make(chan struct{}, 1),
@@ -149,16 +153,16 @@ func Open(ctx context.Context, cfg Config) (*Downlink, error) {
 func (d *Downlink) wake() {
 	select {
 	case d.kick <- struct{}{}:
-	default: // one is waiting already
+	default: // a wake-up is pending already
 	}
 }
 
-// Connected has a reader told the state of its door: it has just subscribed to
-// its commands, and may have missed what it was told. It never waits.
+// Connected sends a reader the state of its door: it has just subscribed to its
+// commands, and may have missed some. It never waits.
 func (d *Downlink) Connected(device catalogue.DeviceID) { d.greet(device, connects) }
 
-// Returned does likewise for a reader whose status shows that it was away, or
-// that it may have been.
+// Returned does the same for a reader whose status shows that it was away, or
+// may have been.
 func (d *Downlink) Returned(device catalogue.DeviceID, wasAway bool) {
 	if wasAway {
 		d.greet(device, connects)
@@ -179,7 +183,7 @@ func (d *Downlink) greet(device catalogue.DeviceID, why greeting) {
 	d.wake()
 }
 
-// SetForm notes which form of lists a reader says it reads.
+// SetForm notes which form of lists a reader understands.
 func (d *Downlink) SetForm(device catalogue.DeviceID, form int) {
 	d.mu.Lock()
 	d.forms[device] = form
@@ -187,7 +191,7 @@ func (d *Downlink) SetForm(device catalogue.DeviceID, form int) {
 	d.wake()
 }
 
-// LoadListKeys notes how many list keys each reader has been given.
+// LoadListKeys loads how many list keys each reader has.
 func (d *Downlink) LoadListKeys(ctx context.Context) error {
 	given, err := d.cfg.Store.ListKeys(ctx)
 	if err != nil {
@@ -237,11 +241,11 @@ func (d *Downlink) Run(ctx context.Context) {
 	}
 }
 
-// untilNext returns the wait until something is due without a change of rights.
+// untilNext returns how long until something is due without a change of rights.
 func (d *Downlink) untilNext() time.Duration {
 	now := d.cfg.Now()
 	wait := time.Minute
-	if !d.due.IsZero() { // it may have come while lists were made: it waits no longer
+	if !d.due.IsZero() { // it may have become due while lists were made: it must not wait longer
 		wait = max(0, min(wait, d.due.Sub(now)))
 	}
 	return wait
@@ -250,22 +254,23 @@ func (d *Downlink) untilNext() time.Duration {
 func (d *Downlink) update(ctx context.Context, again bool) {
 	force := d.cfg.Rights.InForce()
 	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
-	d.updateStates(force, now, again) // first: a lockdown must not wait for lists
+	d.updateStates(force, now, again) // states first: a lockdown must not wait for lists
 	if err := d.updateLists(ctx, force, now); err != nil {
-		d.cfg.Log.Error("allowlists not renewed; trying again within a minute", "error", err)
+		d.cfg.Log.Error("could not renew allowlists; trying again within a minute", "error", err)
 	}
 }
 
-// CanUnlock reports whether any reader on the way in of a door can be told to open it.
+// CanUnlock reports whether some reader on the way in of a door can open it on
+// command.
 func (d *Downlink) CanUnlock(door catalogue.DoorID) bool {
 	return slices.ContainsFunc(d.byDoor[door], func(r *reader) bool { return r.dev.Direction == catalogue.In && canTell(r.dev) })
 }
 
-// ErrUnreachable is returned where no reader of a door's inner side can be told
-// to open it.
-var ErrUnreachable = errors.New("no reader on the way in of this door can be told to open it")
+// ErrUnreachable is returned where no reader on the way in of a door can open
+// it on command.
+var ErrUnreachable = errors.New("no reader on the way in of this door can open it on command")
 
-// Unlock opens a door for a while at every reader on its inner way. It never
+// Unlock opens a door for a while at every reader on its way in. It never
 // shortens an event that holds the door open. It returns once the commands are
 // handed to the broker.
 func (d *Downlink) Unlock(door catalogue.DoorID, length time.Duration) error {
@@ -335,7 +340,7 @@ func (d *Downlink) command(r *reader, kind string, open time.Duration, notAfter 
 	if err != nil {
 		return err
 	}
-	// Noted first: a reader's confirmation may be here before Publish returns.
+	// Noted first: a reader's confirmation may arrive before Publish returns.
 	d.noteSent(r.dev.ID, Command{ID: body.ID, Kind: kind, Open: open})
 	return d.cfg.Publish(topic(r.dev, wire.Command), payload, false)
 }

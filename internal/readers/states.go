@@ -7,55 +7,59 @@ import (
 	"github.com/lorntech/totem/internal/rights"
 )
 
-// A reader is always told the whole state of its door: locked down, held open
-// until an instant, or neither. It is told at every change, when it connects,
-// and when Totem starts. "Neither" is said as a release, to a reader that was
-// told something else before or of which Totem cannot know what it was told.
+// A reader is always sent the whole state of its door: locked down, held open
+// until an instant, or neither. It is sent at every change, when the reader
+// connects, and when Totem starts. "Neither" is sent as a release, to a reader
+// that was sent something else before, or of which Totem cannot know what it
+// was sent.
 
-// state is what is so at a reader's door. The zero state is neither.
+// state is the state of a reader's door. The zero state is neither locked down
+// nor held open.
 type state struct {
 	locked bool
 	until  time.Time // held open
-	event  bool      // by an event, whose end is said; a remote unlock ends by itself
+	event  bool      // by an event, whose end is announced; a remote unlock ends by itself
 }
 
 func (s state) neither() bool { return !s.locked && s.until.IsZero() }
 
 func (s state) equal(o state) bool { return s.locked == o.locked && s.until.Equal(o.until) }
 
-// told is what a reader was last told.
+// told is what a reader was sent last.
 type told struct {
 	state
-	known bool // something was said since Totem started, and its publication succeeded
-	// sure says that the reader has heard it: it was said when it had just connected.
+	known bool // something was sent since Totem started, and its publication succeeded
+	// sure is set where the reader has certainly received it: it was sent when
+	// the reader had just connected.
 	sure bool
-	// free says that the reader is surely not locked down: it has heard something
-	// else since it connected.
+	// free is set where the reader is certainly not locked down: it has
+	// received something else since it connected.
 	free  bool
-	at    time.Time // when it was told
+	at    time.Time // when it was sent
 	again time.Time // when a failed publication is tried again
 }
 
 const (
-	// lockLife is how long a lockdown or a release may still reach a reader: one
-	// that was away is told again when it comes back.
+	// lockLife is how long a lockdown or a release may still reach a reader:
+	// one that was away is sent its state again when it returns.
 	lockLife = time.Hour
 	// sayAgain is how long after a failed publication it is tried again.
 	sayAgain = time.Second
-	// justTold is how long after a connection the reader's status is no news of it.
+	// justTold is how long after a connection the reader's status is not a sign
+	// that it was away.
 	justTold = 10 * time.Second
 )
 
-// greeting is why a reader is told its state again.
+// greeting is why a reader is sent its state again.
 type greeting int
 
 const (
 	connects greeting = iota + 1 // it has just subscribed to its commands, or was away
-	returns                      // its first status, or one after it started again: no news of one that has just connected
+	returns                      // its first status, or one after it restarted; no reason for a reader that has just connected
 )
 
-// updateStates tells every reader whose state has changed, and those that have
-// just connected; with again all of them.
+// updateStates informs every reader whose state has changed, and those that
+// have just connected; with again, all of them.
 func (d *Downlink) updateStates(force *rights.InForce, now time.Time, again bool) {
 	d.telling.Lock()
 	defer d.telling.Unlock()
@@ -92,18 +96,19 @@ func (d *Downlink) updateStates(force *rights.InForce, now time.Time, again bool
 	}
 }
 
-// forgetExpired: a reader that was told to open until an instant, by a remote
-// unlock, is closed after it without being told.
+// forgetExpired clears expired remote unlocks: a reader that was sent to open
+// until an instant closes after it by itself.
 func (r *reader) forgetExpired(now time.Time) {
 	if t := &r.told; t.known && !t.locked && !t.event && !t.until.IsZero() && !t.until.After(now) {
 		t.state = state{}
 	}
 }
 
-// tell says a state to a reader. What is not published is said again.
+// tell sends a state to a reader. What could not be published is sent again.
 func (d *Downlink) tell(r *reader, want state, now time.Time, connected bool) {
 	var err error
-	// The end of a lockdown is a release, then the unlock of what still runs.
+	// The end of a lockdown is a release, then the unlock of what still holds
+	// the door open.
 	if !want.locked && !want.neither() && !r.told.free {
 		err = d.command(r, "release", 0, now.Add(lockLife))
 	}
@@ -119,7 +124,7 @@ func (d *Downlink) tell(r *reader, want state, now time.Time, connected bool) {
 	}
 	if err != nil {
 		if r.told.again.IsZero() {
-			d.cfg.Log.Warn("reader not told the state of its door; trying again", "device", r.dev.ID, "error", err)
+			d.cfg.Log.Warn("could not send a reader the state of its door; trying again", "device", r.dev.ID, "error", err)
 		}
 		r.told = told{again: now.Add(sayAgain)}
 		d.note(r.told.again, now)
@@ -128,8 +133,8 @@ func (d *Downlink) tell(r *reader, want state, now time.Time, connected bool) {
 	r.told = told{state: want, known: true, sure: connected, free: !want.locked && (connected || r.told.free), at: now}
 }
 
-// stateOf returns what is so at a reader's door now. It also notes when an event
-// begins or ends.
+// stateOf returns the present state of a reader's door. It also notes when an
+// event begins or ends.
 func (d *Downlink) stateOf(force *rights.InForce, r *reader, now time.Time) state {
 	if force.LockedDown(r.dev.Site) {
 		return state{locked: true}

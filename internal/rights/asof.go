@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// History is what the ledger remembers of the rights.
+// History is what this package needs of the ledger's past.
 type History interface {
 	// LastActs calls yield with the last act on each thing before an entry of the chain.
 	LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error
@@ -22,21 +22,22 @@ type History interface {
 	ledger.TermsStore
 }
 
-// Then is the rights as they were before an entry of the audit chain. Acts say
-// nothing of UIDs, so credentials and passes go by made-up hashes: HashOf.
+// Then holds the rights as they were before an entry of the audit chain. Acts
+// contain no UIDs, so credentials and passes have made-up hashes: HashOf.
 type Then struct {
 	InForce
-	// Forgotten is how many records were erased since: what they were is no longer known.
+	// Forgotten is how many records were erased since: their content is no
+	// longer known.
 	Forgotten int
 }
 
-// HashOf returns what a credential or a pass is known by in [Then].
+// HashOf returns the hash of a credential or a pass in [Then].
 func HashOf(kind Kind, id string) tenancy.CredentialHash {
 	return sha256.Sum256([]byte(string(kind) + "/" + id))
 }
 
-// AsOf makes the rights as they were before an entry of the chain, at an
-// instant. What no longer fits the catalogue is left out.
+// AsOf computes the rights as they were before an entry of the chain, at an
+// instant. It leaves out what no longer fits the catalogue.
 func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time) (*Then, error) {
 	byKind := map[Kind][]ledger.Record{}
 	then := &Then{}
@@ -85,9 +86,8 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 	return then, nil
 }
 
-// termsThen adds what plans and leases were and were to be, as far as it was
-// recorded by then. What was recorded before entries were noted stays as its
-// last act says.
+// termsThen adds the versions of plans and leases that were recorded by then.
+// What was recorded before entries were noted stays as its last act says.
 func termsThen(ctx context.Context, book *tenancy.Book, h History, before int64, n *catalogue.Network) error {
 	known := func(_ time.Time, entry int64) bool { return entry < before }
 	noted := func(entry int64) bool { return entry != 0 }
@@ -112,7 +112,8 @@ func termsThen(ctx context.Context, book *tenancy.Book, h History, before int64,
 	return nil
 }
 
-// withHash returns an act's body as a record: what is known by a hash gets one.
+// withHash returns an act's body as a record: a credential or a pass gets a
+// hash.
 func withHash(kind Kind, id string, a ingest.Act) ([]byte, error) {
 	if kind != KindCredential && kind != KindPass {
 		return a.Body, nil
@@ -134,8 +135,8 @@ func withHash(kind Kind, id string, a ingest.Act) ([]byte, error) {
 	return json.Marshal(p)
 }
 
-// Badge returns the hash by which [Then] knows what was badged: the credential
-// whose UID it is, else one of the subject that the read found.
+// Badge returns the hash under which [Then] knows a badge: that of the
+// credential with its UID, else of one of the subject that the read found.
 func (t *Then) Badge(credential tenancy.CredentialID, who visit.Subject) tenancy.CredentialHash {
 	if c, ok := t.Book.Credential(credential); ok && (who.Member == "" || c.Member == who.Member) {
 		return HashOf(KindCredential, string(credential))

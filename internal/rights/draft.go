@@ -7,7 +7,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Draft is a change of many things that is made one by one and committed at once.
+// Draft collects changes of many things and commits them at once.
 type Draft struct {
 	base    *InForce
 	book    *tenancy.Book
@@ -15,10 +15,10 @@ type Draft struct {
 	moment  moment
 }
 
-// ErrChanged says that the rights changed since a draft was begun.
-var ErrChanged = errors.New("tenants, leases or badges have changed meanwhile; try again")
+// ErrChanged is returned where the rights changed since a draft was begun.
+var ErrChanged = errors.New("tenants, leases or badges have changed in the meantime; try again")
 
-// Draft begins a draft of what is in force.
+// Draft begins a draft of the rights in force.
 func (k *Keeper) Draft() *Draft {
 	f, m := k.InForce(), k.moment("")
 	book := f.Book.Clone()
@@ -26,10 +26,12 @@ func (k *Keeper) Draft() *Draft {
 	return &Draft{base: f, book: book, moment: m}
 }
 
-// Book returns the book as the draft makes it; not to be changed.
+// Book returns the book as the draft would make it. The caller must not modify
+// it.
 func (d *Draft) Book() *tenancy.Book { return d.book }
 
-// Put checks an entity against the draft and adds it. Errors are package lease's.
+// Put checks an entity against the draft and adds it. Errors are those of
+// package tenancy.
 func (d *Draft) Put(v any) error {
 	c := Change{Put: v}
 	return d.Change(c)

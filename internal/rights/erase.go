@@ -8,9 +8,9 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Erase forgets a person (rules 12.4): their credentials and passes end,
-// leases and events no longer name them, their record goes, and the ledger
-// forgets who its reads were. Hours that bills still need stay, without a name.
+// Erase erases a person (rules 12.4): their credentials and passes end, leases
+// and events no longer name them, their record is deleted, and the ledger
+// erases them from reads. Hours that bills still need stay, without a name.
 func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -20,7 +20,7 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) e
 	book.SetToday(m.day)
 	changes, targets := without(book, id)
 	edits, named := make([]edit, 0, len(changes)), namedIn(book, id)
-	book.ForgetMember(id) // the ledger does so too, in what leases were and are to be
+	book.ForgetMember(id) // the ledger does the same in every version of leases
 	for _, l := range named {
 		targets = append(targets, string(KindLease)+"/"+string(l))
 		if last := book.LeaseTerms(l).Last(); last != nil {
@@ -34,7 +34,7 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) e
 		}
 		edits = append(edits, e)
 	}
-	var badges []ledger.Record // that the person held: what is left of them
+	var badges []ledger.Record // badges that the person held: what is left of them
 	for _, f := range book.ForgetFormer(id) {
 		r, err := recordOf(f)
 		if err != nil {
@@ -60,11 +60,11 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) e
 	})
 }
 
-// forget commits a change that an erasure needs: what it removes leaves no act
-// that would name it again.
+// forget commits a change that an erasure needs. No act records it, since that
+// act would name the person again.
 func (e edit) forget(tx *ledger.Tx, m moment) error {
 	switch {
-	case e.action != "delete": // today's hours are still to be billed to its lease
+	case e.action != "delete": // today's hours still have to be billed to its lease
 		return e.commit(tx, m)
 	case e.body == nil:
 		if err := tx.DeleteRecord(string(e.key.Kind), e.key.ID); err != nil {
@@ -74,7 +74,7 @@ func (e edit) forget(tx *ledger.Tx, m moment) error {
 	return e.putOthers(tx)
 }
 
-// namedIn returns the leases that ever named a person, or are to.
+// namedIn returns the leases of which some version names a person.
 func namedIn(book *tenancy.Book, id tenancy.MemberID) (list []tenancy.LeaseID) {
 	for l, t := range book.AllLeaseTerms() {
 		if slices.ContainsFunc(t.Changes(), func(c tenancy.Change[tenancy.Lease]) bool {
@@ -86,7 +86,8 @@ func namedIn(book *tenancy.Book, id tenancy.MemberID) (list []tenancy.LeaseID) {
 	return list
 }
 
-// without lists the changes that take a person out of a book, and whose acts tell of them.
+// without returns the changes that remove a person from a book, and the records
+// whose acts mention them.
 func without(book *tenancy.Book, id tenancy.MemberID) (changes []Change, targets []string) {
 	drop := func(kind Kind, name string) {
 		changes = append(changes, Change{Delete: &Key{kind, name}})
@@ -113,7 +114,7 @@ func without(book *tenancy.Book, id tenancy.MemberID) (changes []Change, targets
 	}
 	if _, there := book.Member(id); there {
 		drop(KindMember, string(id))
-	} else { // deleted before; what was done to it still tells of it
+	} else { // deleted before; acts on it still mention the person
 		targets = append(targets, string(KindMember)+"/"+string(id))
 	}
 	return changes, targets

@@ -10,7 +10,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// load fills the book from the ledger's records, each kind after those it refers to.
+// load fills the book from the ledger's records, each kind after those to which
+// it refers.
 func load(ctx context.Context, book *tenancy.Book, store Store, n *catalogue.Network) error {
 	byKind := map[Kind][]ledger.Record{}
 	err := store.Records(ctx, func(r ledger.Record) error {
@@ -30,7 +31,7 @@ func load(ctx context.Context, book *tenancy.Book, store Store, n *catalogue.Net
 	return loadTerms(ctx, book, store, n)
 }
 
-// loadTerms adds what plans and leases were and are to be.
+// loadTerms adds the versions of plans and leases.
 func loadTerms(ctx context.Context, book *tenancy.Book, store ledger.TermsStore, n *catalogue.Network) error {
 	plans, err := ledger.TermsOf[tenancy.PlanID, tenancy.Plan](ctx, store, string(KindPlan))
 	if err != nil {
@@ -46,13 +47,14 @@ func loadTerms(ctx context.Context, book *tenancy.Book, store ledger.TermsStore,
 	for id, t := range leases {
 		book.SetLeaseTerms(id, t)
 	}
-	for id := range forgotten(leases) { // their hours are still to be billed, and nobody is called so
+	for id := range forgotten(leases) { // their hours still have to be billed, and nobody has that name
 		book.ForgetMember(id)
 	}
 	return nil
 }
 
-// forgotten returns the names that mean nobody, by which leases name whom was erased.
+// forgotten returns the names that mean nobody, under which leases name erased
+// people.
 func forgotten(leases map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]) map[tenancy.MemberID]bool {
 	names := map[tenancy.MemberID]bool{}
 	for _, t := range leases {
@@ -71,7 +73,7 @@ func forgotten(leases map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]) map[tena
 }
 
 func loadOne(book *tenancy.Book, kind Kind, r ledger.Record, n *catalogue.Network) error {
-	// What was recorded names spaces as they were called then.
+	// Records name spaces as they were called then.
 	named := func(list []catalogue.SpaceID) []catalogue.SpaceID {
 		for i := range list {
 			list[i] = n.PresentName(list[i])

@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Kind names a kind of entity, as the ledger and the audit do.
+// Kind names a kind of entity, as the ledger and the audit chain do.
 type Kind string
 
 // The kinds, in the order in which they may refer to each other.
@@ -26,12 +26,13 @@ const (
 	KindEvent      Kind = "event"
 )
 
-// Kinds lists them so that each refers to earlier ones only.
+// Kinds lists the kinds so that each refers only to earlier ones.
 func Kinds() []Kind {
 	return []Kind{KindTenant, KindMember, KindCredential, KindSchedule, KindPlan, KindLease, KindPass, KindEvent}
 }
 
-// credentialRecord is a credential as the ledger keeps it: hashes, never the UID.
+// credentialRecord is a credential as the ledger stores it: hashes, never the
+// UID.
 type credentialRecord struct {
 	Member    tenancy.MemberID `json:"member"`
 	Kind      string           `json:"kind"`
@@ -41,14 +42,14 @@ type credentialRecord struct {
 	Lookup    []byte           `json:"lookup,omitempty"`
 	ForList   []byte           `json:"for_list,omitempty"`
 	Since     *time.Time       `json:"since,omitempty"`
-	Seal      string           `json:"seal,omitempty"` // of an act: of the hashes
+	Seal      string           `json:"seal,omitempty"` // in acts only: the seal of the hashes
 }
 
-// kindFormer is of badges' former holders. They are no entity: nobody puts or
-// deletes them.
+// kindFormer is the kind of badges' former holders. They are not entities:
+// nobody puts or deletes them.
 const kindFormer Kind = "former"
 
-// formerRecord is a former holder as the ledger keeps it.
+// formerRecord is a former holder as the ledger stores it.
 type formerRecord struct {
 	Lookup []byte           `json:"lookup"`
 	Member tenancy.MemberID `json:"member,omitempty"`
@@ -60,7 +61,7 @@ func recordOf(f tenancy.Former) (ledger.Record, error) {
 	return ledger.Record{Kind: string(kindFormer), ID: fmt.Sprintf("%x-%d", f.Lookup, f.Until.UnixMilli()), Body: body}, err
 }
 
-// passRecord is a pass as the ledger keeps it: hashes, never the token.
+// passRecord is a pass as the ledger stores it: hashes, never the token.
 type passRecord struct {
 	Host      tenancy.MemberID    `json:"host"`
 	Name      string              `json:"name"`
@@ -70,23 +71,23 @@ type passRecord struct {
 	Deleted   bool                `json:"deleted,omitempty"`
 	Lookup    []byte              `json:"lookup,omitempty"`
 	ForList   []byte              `json:"for_list,omitempty"`
-	Seal      string              `json:"seal,omitempty"` // of an act: of the hashes
+	Seal      string              `json:"seal,omitempty"` // in acts only: the seal of the hashes
 }
 
 // edit is a change that was applied to the book and is to be committed.
 type edit struct {
 	key    Key
 	action string
-	body   any             // nil: the record goes
-	audit  any             // what the audit commits to: without hashes
-	also   []ledger.Record // of others that the change alters: passes that outlive their host
-	terms  *termsEdit      // of what is dated; nil: nothing changes in what holds when
+	body   any             // nil: the record is deleted
+	audit  any             // what the audit chain commits to: without hashes
+	also   []ledger.Record // other records that the change alters: passes that outlive their host
+	terms  *termsEdit      // versions of what has versions; nil: no version changes
 }
 
 // moment is when, and by whom, a change is made.
 type moment struct {
 	now   time.Time
-	day   catalogue.Day // local
+	day   catalogue.Day // local day
 	actor string
 }
 
@@ -125,8 +126,8 @@ func makeEdit(book *tenancy.Book, c Change, m moment) (edit, error) {
 	return e, err
 }
 
-// putCredential also notes since when its badge is its holder's, where somebody
-// else had that badge before, and that the badge it had before is so no more.
+// putCredential also notes since when the badge is its holder's, where somebody
+// else had it before, and that its former badge no longer is.
 func putCredential(book *tenancy.Book, v tenancy.Credential, now time.Time) (edit, error) {
 	e := edit{action: "put", key: Key{KindCredential, string(v.ID)}}
 	old, there := book.Credential(v.ID)
@@ -152,7 +153,7 @@ func putCredential(book *tenancy.Book, v tenancy.Credential, now time.Time) (edi
 	return e, nil
 }
 
-// retire remembers until when a credential's badge was its holder's.
+// retire stores until when a credential's badge was its holder's.
 func (e *edit) retire(book *tenancy.Book, c tenancy.Credential, now time.Time) error {
 	f := tenancy.Former{Lookup: c.Lookup, Member: c.Member, Until: now.UTC().Truncate(time.Millisecond)}
 	book.AddFormer(f)
@@ -205,7 +206,7 @@ func makeDelete(book *tenancy.Book, k Key, m moment) (edit, error) {
 	return e, fmt.Errorf("rights: cannot delete a %q", k.Kind)
 }
 
-// deleteMember also takes the host and the visitor's name off the deleted
+// deleteMember also removes the host and the visitor's name from the deleted
 // passes that stay to answer credential-revoked.
 func deleteMember(book *tenancy.Book, e edit) (edit, error) {
 	id := tenancy.MemberID(e.key.ID)
@@ -230,7 +231,7 @@ func deleteMember(book *tenancy.Book, e edit) (edit, error) {
 	return e, nil
 }
 
-// putOthers writes what the change alters beside its own record.
+// putOthers writes the other records that the change alters.
 func (e edit) putOthers(tx *ledger.Tx) error {
 	for _, r := range e.also {
 		if err := tx.PutRecord(r); err != nil {

@@ -1,9 +1,12 @@
-// Package rights keeps who may pass, in force: the book of tenants, members,
+// Package rights keeps the rights in force: the book of tenants, members,
 // credentials, plans and leases, the lockdowns, and the index compiled from
-// them. Every change is checked, committed to the ledger with its audit
-// entry, compiled, swapped in, and then told to whoever spreads it.
+// them:
 //
-// It decides nothing (package access) and speaks no HTTP or MQTT.
+//	err := keeper.Apply(ctx, "admin", rights.Change{Put: lease})
+//
+// Every change is checked, committed to the ledger with its audit entry,
+// compiled and swapped in; then the listeners are called. The package decides
+// nothing (package access does) and speaks no HTTP or MQTT.
 package rights
 
 import (
@@ -25,22 +28,22 @@ import (
 
 // InForce is one immutable state of the rights.
 type InForce struct {
-	Book      *tenancy.Book // not to be changed
+	Book      *tenancy.Book // must not be modified
 	Lockdowns []tenancy.Lockdown
 	Index     *access.Index
 	Since     time.Time // when the change took effect
-	former    *former   // of catalogues before; nil: there were none that decide otherwise
+	former    *former   // former catalogues that decide differently; nil: none
 }
 
-// former are the indices of the same rights by the doors of catalogues before,
-// made when a read of that time comes late.
+// former holds the indexes of the same rights with the doors of former
+// catalogues, compiled when a read of that time arrives late.
 type former struct {
 	keeper *Keeper
 	mu     sync.Mutex
 	made   map[*catalogue.Network]*access.Index
 }
 
-// IndexAt returns the index of these rights by the doors of an instant.
+// IndexAt returns the index of these rights with the doors of an instant.
 func (f *InForce) IndexAt(t time.Time) *access.Index {
 	if f.former == nil || !t.Before(f.former.keeper.decides) {
 		return f.Index
@@ -75,10 +78,10 @@ type Keeper struct {
 	compiler *access.Compiler
 	now      func() time.Time
 	decides  time.Time           // since when doors and spaces decide as they do now; zero: always
-	billable []catalogue.SpaceID // whose visits outlive their person: bills need them
+	billable []catalogue.SpaceID // spaces to which visits outlive their person: bills need them
 
 	ended   atomic.Bool // another keeper has taken over
-	mu      sync.Mutex  // one change at a time
+	mu      sync.Mutex  // allows one change at a time
 	current atomic.Pointer[InForce]
 	watch   []func(*InForce)
 }
@@ -105,7 +108,7 @@ func Open(ctx context.Context, h catalogue.History, store Store, now func() time
 	return k, nil
 }
 
-// compilerOf is for the doors of another network than the present one, as they were once.
+// compilerOf returns the compiler for the doors of a former catalogue.
 func (k *Keeper) compilerOf(n *catalogue.Network) *access.Compiler {
 	if n == k.network {
 		return k.compiler
@@ -113,10 +116,11 @@ func (k *Keeper) compilerOf(n *catalogue.Network) *access.Compiler {
 	return access.NewCompiler(n)
 }
 
-// ErrEnded says that another keeper, of a changed catalogue, has taken over.
-var ErrEnded = errors.New("the catalogue has changed meanwhile: ask again")
+// ErrEnded is returned where another keeper, for a changed catalogue, has taken
+// over.
+var ErrEnded = errors.New("the catalogue has changed in the meantime: try again")
 
-// End lets no more changes be made: another keeper takes over.
+// End refuses further changes: another keeper takes over.
 func (k *Keeper) End() { k.ended.Store(true) }
 
 // InForce returns the rights in force.
@@ -125,10 +129,11 @@ func (k *Keeper) InForce() *InForce { return k.current.Load() }
 // Index returns the index in force.
 func (k *Keeper) Index() *access.Index { return k.current.Load().Index }
 
-// OnChange has f called after each change, in order; before the first change only.
+// OnChange calls f after each change, in order. It must be called before the
+// first change.
 func (k *Keeper) OnChange(f func(*InForce)) { k.watch = append(k.watch, f) }
 
-// compile makes what is to be in force.
+// compile returns the rights to be put in force.
 func (k *Keeper) compile(book *tenancy.Book, lockdowns []tenancy.Lockdown) *InForce {
 	f := &InForce{Book: book, Lockdowns: lockdowns, Index: k.compiler.Compile(book, lockdowns), Since: k.now()}
 	if !k.decides.IsZero() {
@@ -137,8 +142,8 @@ func (k *Keeper) compile(book *tenancy.Book, lockdowns []tenancy.Lockdown) *InFo
 	return f
 }
 
-// put commits a change and puts what it makes in force before anybody else may
-// write: a read after it in the chain was decided by it.
+// put commits a change and puts the result in force before anybody else may
+// write: every read after it in the chain is decided by it.
 func (k *Keeper) put(ctx context.Context, next *InForce, change func(*ledger.Tx) error) error {
 	if k.ended.Load() {
 		return ErrEnded
@@ -156,15 +161,16 @@ func (k *Keeper) put(ctx context.Context, next *InForce, change func(*ledger.Tx)
 	return nil
 }
 
-// Change is one entity put or deleted, or a version taken back. Put is a value
-// of package lease.
+// Change is one entity to put or delete, or a version to take back. Put is a
+// value of package tenancy.
 type Change struct {
 	Put      any
 	Delete   *Key
 	TakeBack *Version
-	// From is the local day from which what is put holds, of a plan or a lease; nil: today.
+	// From is the local day from which a put plan or lease holds; nil: today.
 	From *catalogue.Day
-	// Expect is asked with the book that the change is made to; an error forbids it. May be nil.
+	// Expect is called with the book to be changed; its error forbids the
+	// change. May be nil.
 	Expect func(*tenancy.Book) error
 }
 
@@ -174,9 +180,9 @@ type Key struct {
 	ID   string
 }
 
-// Apply makes all changes or none: checked against the book as it becomes
-// with each, committed once, and in force when it returns. Errors are package
-// lease's, or the ledger's.
+// Apply makes all changes or none. Each is checked against the book as the ones
+// before it make it; all are committed once, and are in force when Apply
+// returns. Errors are those of package tenancy, or the ledger's.
 func (k *Keeper) Apply(ctx context.Context, actor string, changes ...Change) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -210,7 +216,7 @@ func (k *Keeper) apply(ctx context.Context, actor string, changes []Change) erro
 	})
 }
 
-// day returns the local day of an instant: what a change prices begins with it.
+// day returns the local day of an instant: a change of prices begins with it.
 func (k *Keeper) day(now time.Time) catalogue.Day { return k.network.Zone.At(now).Day }
 
 func (k *Keeper) moment(actor string) moment {
@@ -218,8 +224,8 @@ func (k *Keeper) moment(actor string) moment {
 	return moment{now, k.day(now), actor}
 }
 
-// Roll puts in force what begins with a new local day. Doors need it not: their
-// index knows from when each version holds.
+// Roll puts in force what begins with a new local day. Doors do not need it:
+// their index knows from when each version holds.
 func (k *Keeper) Roll() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -267,7 +273,8 @@ func setLockdown(list []tenancy.Lockdown, site catalogue.SiteID, active bool, no
 	return list
 }
 
-// Check reports whether a change could be made as things stand, and changes nothing.
+// Check returns why a change could not be made as things stand, and changes
+// nothing.
 func (k *Keeper) Check(c Change) error {
 	_, err := makeEdit(k.InForce().Book.Clone(), c, k.moment(""))
 	return err

@@ -15,7 +15,8 @@ type Version struct {
 	N int
 }
 
-// when returns from which day the change holds: today, where it does not say.
+// when returns from which day the change holds: today, unless it says
+// otherwise.
 func (c Change) when(m moment) tenancy.When {
 	w := tenancy.When{From: m.day, At: m.now, By: m.actor}
 	if c.From != nil {
@@ -24,12 +25,12 @@ func (c Change) when(m moment) tenancy.When {
 	return w
 }
 
-// termsEdit is what an edit changes in what holds when.
+// termsEdit is the change of a thing's versions.
 type termsEdit struct {
-	add   bool // what is put, or its end
-	n     int  // its number; 0: the next, which the ledger counts
+	add   bool // the new version, or its end
+	n     int  // its number; 0: the next, which the ledger assigns
 	from  catalogue.Day
-	taken []int // numbers of those that are gone by it
+	taken []int // numbers of the changes that it takes back
 }
 
 func putPlan(book *tenancy.Book, v tenancy.Plan, w tenancy.When) (edit, error) {
@@ -56,13 +57,13 @@ func putLease(book *tenancy.Book, v tenancy.Lease, w tenancy.When) (edit, error)
 	return e, err
 }
 
-// saidOf is what an act says of a plan or a lease beside what it is.
+// saidOf holds the additional fields in an act on a plan or a lease.
 type saidOf struct {
-	EffectiveFrom string `json:"effective_from,omitempty"` // from when it holds; absent: what was put changes nothing
-	TakesBack     []int  `json:"takes_back,omitempty"`     // numbers of the changes that are gone by it
+	EffectiveFrom string `json:"effective_from,omitempty"` // from when it holds; absent: the put changed nothing
+	TakesBack     []int  `json:"takes_back,omitempty"`     // numbers of the changes that it takes back
 }
 
-// says returns what an act says of the edit.
+// says returns the additional fields of the edit's act.
 func (t *termsEdit) says() (s saidOf) {
 	if t == nil {
 		return s
@@ -92,7 +93,7 @@ func difference[T any](before, after tenancy.Terms[T]) *termsEdit {
 	return t
 }
 
-// standing returns the end of everything that stands of a history.
+// standing returns changes that end everything that stands in a history.
 func standing[T any](h tenancy.Terms[T]) *termsEdit {
 	t := &termsEdit{}
 	for _, c := range h.Changes() {
@@ -103,8 +104,8 @@ func standing[T any](h tenancy.Terms[T]) *termsEdit {
 	return t
 }
 
-// makeTakeBack takes a version back that has not begun. The record is then what
-// was last put and stands.
+// makeTakeBack takes a version back that has not begun. The record is then the
+// version put last that stands.
 func makeTakeBack(book *tenancy.Book, v Version, m moment) (edit, error) {
 	e := edit{key: v.Key, action: "put", terms: &termsEdit{taken: []int{v.N}}}
 	switch v.Kind {
@@ -134,7 +135,7 @@ func makeTakeBack(book *tenancy.Book, v Version, m moment) (edit, error) {
 	return e, nil
 }
 
-// commit writes what changes in what holds when.
+// commit writes the changed versions.
 func (t *termsEdit) commit(tx *ledger.Tx, k Key, m moment, body []byte, entry int64) error {
 	row := ledger.Terms{Kind: string(k.Kind), ID: k.ID, At: m.now, By: m.actor, Entry: entry}
 	if !t.add {
@@ -147,5 +148,5 @@ func (t *termsEdit) commit(tx *ledger.Tx, k Key, m moment, body []byte, entry in
 	return tx.PutTerms(row, t.taken)
 }
 
-// truncated returns an instant as the ledger keeps it.
+// truncated returns an instant with the ledger's precision.
 func truncated(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -17,7 +17,7 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// InfluxConfig says where a copy of the series goes: InfluxDB 2.x, or 1.8 with
+// InfluxConfig names the InfluxDB for a copy of the series: 2.x, or 1.8 with
 // its 2.x API (token user:password or empty, no org, bucket database/policy).
 type InfluxConfig struct {
 	URL, Token, Org, Bucket string
@@ -31,10 +31,10 @@ type Influx struct {
 	write   api.WriteAPIBlocking
 }
 
-// influxTimeout bounds one request, in seconds.
+// influxTimeout limits one request, in seconds.
 const influxTimeout = 20
 
-// NewInflux makes the client; nothing is sent yet.
+// NewInflux returns a client; it sends nothing yet.
 func NewInflux(n *catalogue.Network, cfg InfluxConfig) *Influx {
 	influxlog.Log = nil // errors are returned; the client would also print them
 	opts := influxdb2.DefaultOptions().SetUseGZip(true).SetPrecision(time.Millisecond).SetHTTPRequestTimeout(influxTimeout).SetApplicationName("totem/1")
@@ -54,7 +54,7 @@ func (i *Influx) Probe(ctx context.Context, now time.Time) error {
 	return i.send(ctx, l)
 }
 
-// send writes what was collected, all of it or an error.
+// send writes what was collected: all of it, or it returns an error.
 func (i *Influx) send(ctx context.Context, l *lines) error {
 	if err := l.enc.Err(); err != nil {
 		return fmt.Errorf("line protocol: %w", err)
@@ -65,15 +65,17 @@ func (i *Influx) send(ctx context.Context, l *lines) error {
 	return i.explain(i.write.WriteRecord(ctx, strings.TrimSuffix(string(l.enc.Bytes()), "\n")))
 }
 
-// errExpired is what InfluxDB answers where points are older than the bucket keeps any: they are not wanted.
+// errExpired is InfluxDB's refusal of points that are older than the bucket
+// keeps any.
 var errExpired = errors.New("older than the bucket's retention")
 
-// explain says what an operator can do about an error. It repeats no token.
+// explain adds to an error what an operator can do about it. It does not repeat
+// the token.
 func (i *Influx) explain(err error) error {
 	var e *influxhttp.Error
 	if err == nil || !errors.As(err, &e) || e.StatusCode == 0 {
 		if err != nil {
-			return fmt.Errorf("InfluxDB at %s is not reached (TOTEM_INFLUX_URL): %w", i.cfg.URL, err)
+			return fmt.Errorf("InfluxDB at %s cannot be reached (TOTEM_INFLUX_URL): %w", i.cfg.URL, err)
 		}
 		return nil
 	}
@@ -90,10 +92,10 @@ func (i *Influx) explain(err error) error {
 	case e.StatusCode == http.StatusTooManyRequests || e.StatusCode >= 500:
 		return fmt.Errorf("InfluxDB cannot write now: %w", err)
 	}
-	return fmt.Errorf("InfluxDB does not take the series: %w", err)
+	return fmt.Errorf("InfluxDB does not accept the series: %w", err)
 }
 
-// Minutes reads a space's minutes [from, to) back.
+// Minutes reads a space's minutes [from, to) from InfluxDB.
 func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
 	flux := fmt.Sprintf(`from(bucket: %q)
 	|> range(start: %s, stop: %s)
@@ -106,9 +108,9 @@ func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to 
 	err := i.query(ctx, flux, func(t time.Time, v map[string]any) error {
 		m := occupancy.MinuteOf(t)
 		if m < at {
-			return fmt.Errorf("minute %s of %s stands twice", t, space)
+			return fmt.Errorf("minute %s of %s occurs twice", t, space)
 		}
-		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: int(m - at)}) // what is not there is unknown
+		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: int(m - at)}) // missing minutes are unknown
 		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: 1, Minute: occupancy.Minute{
 			Known: int32(millis(v["known_seconds"])), Occupied: int32(millis(v["occupied_seconds"])), Person: millis(v["person_seconds"]), Peak: int32(whole(v["peak"])),
 		}})
@@ -118,7 +120,8 @@ func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to 
 	return occupancy.AppendRun(runs, occupancy.Run{Minutes: int(to - at)}), err
 }
 
-// Days sums the roll-ups of the local days that begin in [from, to), by space.
+// Days sums the hourly and daily points of the local days that begin in [from,
+// to), by space.
 func (i *Influx) Days(ctx context.Context, from, to time.Time) (map[catalogue.SpaceID]occupancy.Sum, error) {
 	out := map[catalogue.SpaceID]occupancy.Sum{}
 	for _, f := range []struct{ fold, filter string }{{"sum", `r._field != "peak" and r._field != "capacity"`}, {"max", `r._field == "peak"`}} {
@@ -141,7 +144,7 @@ func (i *Influx) Days(ctx context.Context, from, to time.Time) (map[catalogue.Sp
 	return out, nil
 }
 
-// setField sets the part of a sum that a roll-up's field names.
+// setField sets the field of a sum that has the given name in InfluxDB.
 func setField(s *occupancy.Sum, field string, v any) {
 	switch field {
 	case "known_seconds":
@@ -163,15 +166,15 @@ func setField(s *occupancy.Sum, field string, v any) {
 	}
 }
 
-// until ends a range before a minute. 1.8 takes a point at a range's stop to be
-// in it, 2.x does not: a millisecond before, both agree.
+// until ends a range before a minute. 1.8 includes a point at a range's stop,
+// 2.x does not: a millisecond earlier, both agree.
 func until(minute int64) string {
 	return occupancy.MinuteTime(minute).Add(-time.Millisecond).Format(time.RFC3339Nano)
 }
 
 func rfc(minute int64) string { return occupancy.MinuteTime(minute).Format(time.RFC3339) }
 
-// query runs Flux and hands over row by row.
+// query runs Flux and passes on the rows one by one.
 func (i *Influx) query(ctx context.Context, flux string, yield func(time.Time, map[string]any) error) error {
 	result, err := i.client.QueryAPI(i.cfg.Org).Query(ctx, flux)
 	if err != nil {

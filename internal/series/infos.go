@@ -9,11 +9,11 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 )
 
-// infoSnapshot is what InfluxDB was last told that each space is.
+// infoSnapshot holds the description of each space that InfluxDB got last.
 const infoSnapshot = "influx-space-info"
 
-// infos sends what the spaces are that InfluxDB was not told, or not as they
-// are now.
+// infos sends the descriptions of spaces that InfluxDB does not have, or not in
+// their present form.
 func (s *Shipper) infos(ctx context.Context) (more bool, err error) {
 	if s.informed {
 		return false, nil
@@ -24,7 +24,7 @@ func (s *Shipper) infos(ctx context.Context) (more bool, err error) {
 	}
 	known := map[catalogue.SpaceID]string{}
 	if snap.Body != nil {
-		if err := json.Unmarshal(snap.Body, &known); err != nil { // all are told again
+		if err := json.Unmarshal(snap.Body, &known); err != nil { // all are sent again
 			known = map[catalogue.SpaceID]string{}
 		}
 	}

@@ -10,18 +10,18 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// The measurements in InfluxDB. None has a person in it. Tags are ids alone, as
-// what a space is may change: its minutes must not stand twice then. A change
-// of these names needs another generation (see Generation).
+// The measurements in InfluxDB. None contains a person. Tags are ids only: a
+// space's name and kind may change, and its minutes must not then exist twice.
+// A change of these names needs another Generation.
 const (
 	measureMinute    = "space_minute" // a point for each space and minute
 	measureHour      = "space_hour"   // and for each hour
 	measureDay       = "space_day"    // and each local day, at its start
-	measureInfo      = "space_info"   // what a space is: its name, kind, building, floor, capacity, at each change
+	measureInfo      = "space_info"   // description of a space: name, kind, building, floor, capacity, at each change
 	measureAir       = "space_air"
 	measureDevice    = "device_status"
 	measureDecisions = "decisions" // a point for each site and minute in which readers asked
-	measureService   = "service"   // Totem itself, at its start
+	measureService   = "service"   // Totem itself, at each start
 )
 
 // lines writes points in line protocol, to the millisecond.
@@ -66,7 +66,7 @@ func (l *lines) space(measurement string, sp *catalogue.Space) {
 	l.begin(measurement, "site", string(sp.Site), "space", string(sp.ID))
 }
 
-// info writes what a space is from an instant on.
+// info writes the description of a space from an instant on.
 func (l *lines) info(sp *catalogue.Space, at time.Time) {
 	l.space(measureInfo, sp)
 	l.text("building", string(sp.Building))
@@ -83,8 +83,8 @@ func (l *lines) text(name, s string) {
 	}
 }
 
-// Generation counts the changes of the measurements: an InfluxDB that was given
-// an older one is given all of it again, under the new names.
+// Generation counts the changes of the measurements: an InfluxDB with an older
+// one gets everything again, under the new names.
 const Generation = 2
 
 // minutes writes a point for each minute of runs that begin at a minute.
@@ -102,7 +102,7 @@ func (l *lines) minutes(sp *catalogue.Space, at int64, runs []occupancy.Run) {
 	}
 }
 
-// sum writes the roll-up of an hour or a day.
+// sum writes the point of an hour or a day.
 func (l *lines) sum(measurement string, sp *catalogue.Space, at int64, s *occupancy.Sum) {
 	l.space(measurement, sp)
 	l.int("capacity", int64(sp.Capacity))
@@ -117,7 +117,7 @@ func (l *lines) sum(measurement string, sp *catalogue.Space, at int64, s *occupa
 	l.end(occupancy.MinuteTime(at))
 }
 
-// air writes an observation of the air's quality.
+// air writes a measurement of the air.
 func (l *lines) air(d *catalogue.Device, at time.Time, v *ingest.Values) {
 	sp := l.network.Space(d.Space)
 	if door := l.network.Door(d.Door); door != nil {
@@ -134,7 +134,7 @@ func (l *lines) air(d *catalogue.Device, at time.Time, v *ingest.Values) {
 	l.end(at)
 }
 
-// device writes what a device said of itself.
+// device writes a device's status.
 func (l *lines) device(d *catalogue.Device, at time.Time, v *ingest.Values) {
 	if v.Online == nil || at.UnixMilli() <= 0 {
 		return

@@ -1,9 +1,9 @@
-// Package series makes and keeps what was used: for every space and minute
-// who was there (rules 9.4), made again wherever a late message touches it.
+// Package series computes and stores what was used: for every space and minute
+// who was there (rules 9.4), computed again wherever a late message affects it.
 //
-// The ledger always holds the whole series, in its own file; an InfluxDB is
-// given a copy for dashboards, and may be away or lost and given it again. The
-// names of measurements, tags and fields live here and nowhere else. What the
+// The ledger always holds the whole series. An InfluxDB may have a copy for
+// dashboards; it may be away or lost, and gets everything again. The names of
+// measurements, tags and fields are used here and nowhere else. What the
 // numbers mean is package occupancy's arithmetic.
 package series
 
@@ -23,54 +23,55 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// MakerConfig is what a maker needs.
+// MakerConfig configures a Maker.
 type MakerConfig struct {
-	History catalogue.History // of where devices hung when
+	History catalogue.History // history of where devices hung
 	Ledger  *ledger.Ledger
-	// Outbox says that an outside database is to be given what is made.
+	// Outbox queues what is computed for an outside database.
 	Outbox bool
 	Now    func() time.Time
 	Log    *slog.Logger
 }
 
-// Maker follows the ledger and keeps the series as its messages say. It is
-// driven by one goroutine (Run), or by whoever has the data folder to
-// themselves (Catch).
+// Maker follows the ledger and keeps the series in agreement with its messages.
+// One goroutine drives it (Run), or a command that has the data folder to
+// itself (Catch).
 type Maker struct {
 	cfg    MakerConfig
 	places places
 	kick   chan struct{}
 	asked  chan chan error
-	made   atomic.Int64 // minutes made since the start
+	made   atomic.Int64 // minutes computed since the start
 
 	mu     sync.Mutex
-	asOf   time.Time                   // the series follows every message that arrived before
-	faults map[catalogue.SpaceID]error // of the spaces that cannot be made at the moment
+	asOf   time.Time                   // the series includes every message that arrived before
+	faults map[catalogue.SpaceID]error // errors of the spaces that cannot be computed at the moment
 }
 
-// How much is done at a time: doors share the ledger, and wait for each of its commits.
+// How much is done at a time: doors share the ledger, and wait for each of its
+// commits.
 const (
 	observationsPage = 4000
 	readsPage        = 2000
 	dirtyPage        = 4000
 	pieceMinutes     = 7 * 24 * 60
-	writeMinutes     = 20_000 // of one commit
+	writeMinutes     = 20_000 // minutes of one commit
 	lingerAfter      = 5 * time.Second
 )
 
-// The cursors in the ledger.
+// The names of the cursors in the ledger.
 const (
 	cursorObservations = "series-observations"
 	cursorReads        = "series-reads"
 	cursorMinute       = "series-minute" // the first minute that has not passed yet
 )
 
-// NewMaker makes a maker; nothing is done yet.
+// NewMaker returns a maker; it does nothing yet.
 func NewMaker(cfg MakerConfig) *Maker {
 	return &Maker{cfg: cfg, places: placesOf(cfg.History), kick: make(chan struct{}, 1), asked: make(chan chan error), faults: map[catalogue.SpaceID]error{}}
 }
 
-// Wake tells that something was committed. It never waits.
+// Wake is called when something was committed. It never waits.
 func (m *Maker) Wake() {
 	select {
 	case m.kick <- struct{}{}:
@@ -78,14 +79,14 @@ func (m *Maker) Wake() {
 	}
 }
 
-// Faults names the spaces that cannot be made at the moment, each with its
-// error. They are tried again every minute; all others go on.
+// Faults returns the spaces that cannot be computed at the moment, each with
+// its error. They are tried again every minute; the others continue.
 func (m *Maker) Faults() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var list []string
 	for _, id := range slices.Sorted(maps.Keys(m.faults)) {
-		list = append(list, fmt.Sprintf("series: %s cannot be made: %v", id, m.faults[id]))
+		list = append(list, fmt.Sprintf("series: %s cannot be computed: %v", id, m.faults[id]))
 	}
 	return list
 }
@@ -98,15 +99,15 @@ func (m *Maker) setFault(space catalogue.SpaceID, err error) {
 		return
 	}
 	if m.faults[space] == nil {
-		m.cfg.Log.Error("the series of a space cannot be made; the others go on", "space", space, "error", err)
+		m.cfg.Log.Error("could not compute the series of a space; the others continue", "space", space, "error", err)
 	}
 	m.faults[space] = err
 }
 
-// Made returns how many minutes were made since the start.
+// Made returns how many minutes were computed since the start.
 func (m *Maker) Made() int64 { return m.made.Load() }
 
-// CaughtUp waits until the series follows every message committed before.
+// CaughtUp waits until the series includes every message committed before.
 func (m *Maker) CaughtUp(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
@@ -126,9 +127,9 @@ func (m *Maker) CaughtUp(ctx context.Context) error {
 func (m *Maker) Run(ctx context.Context) {
 	for {
 		if err := m.Catch(ctx); err != nil && ctx.Err() == nil {
-			m.cfg.Log.Error("series not made; trying again", "error", err)
+			m.cfg.Log.Error("could not compute the series; trying again", "error", err)
 		}
-		// A minute that has passed is made a second later.
+		// A minute that has passed is computed a second later.
 		next := occupancy.MinuteTime(occupancy.MinuteOf(m.cfg.Now()) + 1).Sub(m.cfg.Now())
 		select {
 		case <-ctx.Done():
@@ -137,7 +138,7 @@ func (m *Maker) Run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(lingerAfter): // messages of a while are made together; who asks does not wait for this
+			case <-time.After(lingerAfter): // messages of a short time are processed together; a caller who waits ends the delay
 			case done := <-m.asked:
 				done <- m.Catch(ctx)
 			}
@@ -148,14 +149,15 @@ func (m *Maker) Run(ctx context.Context) {
 	}
 }
 
-// AsOf returns the arrival up to which the series surely follows all messages.
+// AsOf returns the arrival time up to which the series certainly includes all
+// messages.
 func (m *Maker) AsOf() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.asOf
 }
 
-// Catch follows everything that is committed, and the clock.
+// Catch processes everything that is committed, and the passing of minutes.
 func (m *Maker) Catch(ctx context.Context) error {
 	began := m.cfg.Now()
 	err := m.follow(ctx)
@@ -186,7 +188,8 @@ func (m *Maker) follow(ctx context.Context) error {
 	return nil
 }
 
-// repair marks the days that could not be read, so that they are made again.
+// repair marks the days that could not be decoded, so that they are computed
+// again.
 func (m *Maker) repair(ctx context.Context) error {
 	days := m.cfg.Ledger.Damaged()
 	if len(days) == 0 {
@@ -194,7 +197,7 @@ func (m *Maker) repair(ctx context.Context) error {
 	}
 	return m.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
 		for _, d := range days {
-			m.cfg.Log.Warn("a day of the series cannot be read; it is made again", "space", d.Space, "day", d.Day)
+			m.cfg.Log.Warn("a day of the series cannot be decoded; it will be computed again", "space", d.Space, "day", d.Day)
 			start := occupancy.MinuteTime(d.Day * dayMinutes)
 			if err := tx.MarkDirty(d.Space, start, start.Add(24*time.Hour)); err != nil {
 				return err
@@ -204,8 +207,8 @@ func (m *Maker) repair(ctx context.Context) error {
 	})
 }
 
-// notice turns new messages into minutes to be made again, and remembers how
-// far it came in the same commit.
+// notice marks the minutes that new messages affect, and stores its progress in
+// the same commit.
 func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 	l := m.cfg.Ledger
 	after, err := l.Cursor(ctx, cursorObservations)
@@ -251,13 +254,13 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 	return len(obs) == page || upTo-readsAfter == readPage, err
 }
 
-// stretch is minutes [from, to) of a space to be made.
+// stretch is the minutes [from, to) of a space, to be computed.
 type stretch struct {
 	space    catalogue.SpaceID
 	from, to int64
 }
 
-// make makes the minutes that are marked, and those that have passed.
+// make computes the minutes that are marked, and those that have passed.
 func (m *Maker) make(ctx context.Context) (more bool, err error) {
 	l := m.cfg.Ledger
 	now := occupancy.MinuteOf(m.cfg.Now())
@@ -274,7 +277,7 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if made > now {
-		m.cfg.Log.Warn("the clock has gone back; the series goes on from now", "minutes", made-now)
+		m.cfg.Log.Warn("the clock has gone back; the series continues from now", "minutes", made-now)
 	}
 	if made == 0 || made > now {
 		made = now
@@ -307,7 +310,7 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 	return len(failed) == 0 && len(dirty) == dirtyPage || upTo < now, err
 }
 
-// enough returns how many stretches one commit takes.
+// enough returns how many stretches one commit computes.
 func enough(work []stretch, most int64) int {
 	var minutes int64
 	for i, w := range work {
@@ -318,8 +321,8 @@ func enough(work []stretch, most int64) int {
 	return len(work)
 }
 
-// write makes stretches from what the ledger holds and commits them. Those of
-// spaces that cannot be made are skipped and returned.
+// write computes stretches from the ledger and commits them. It skips and
+// returns those of spaces that cannot be computed.
 func (m *Maker) write(ctx context.Context, work []stretch) (skipped []stretch, err error) {
 	type product struct {
 		stretch
@@ -351,7 +354,7 @@ func (m *Maker) write(ctx context.Context, work []stretch) (skipped []stretch, e
 	})
 }
 
-// evaluate makes the minutes of one stretch; a fault in it ends in an error.
+// evaluate computes the minutes of one stretch; it turns a panic into an error.
 func (m *Maker) evaluate(ctx context.Context, w stretch) (runs []occupancy.Run, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -365,7 +368,7 @@ func (m *Maker) evaluate(ctx context.Context, w stretch) (runs []occupancy.Run, 
 	return e.Minutes(w.from, w.to), nil
 }
 
-// noticed collects what a page of messages touches.
+// noticed collects what a page of messages affects.
 type noticed struct {
 	m     *Maker
 	tx    *ledger.Tx
@@ -378,7 +381,7 @@ func (n *noticed) add(space catalogue.SpaceID, from, to time.Time) {
 	}
 }
 
-// mark writes down what is touched, joined.
+// mark stores the collected marks, joined.
 func (n *noticed) mark() error {
 	for space, spans := range n.spans {
 		for _, s := range occupancy.Join(spans) {
@@ -403,8 +406,8 @@ func (n *noticed) observation(o *ingest.Observation) error {
 	return nil
 }
 
-// sensor marks what a sensor's value may change: until it holds no more, and
-// for a flow until the sum begins again.
+// sensor marks what a sensor's value may change: the time for which it holds
+// and, for a flow, until the sum begins again.
 func (n *noticed) sensor(p *catalogue.Held[*catalogue.Device], o *ingest.Observation) error {
 	if !valued(o.What) {
 		return nil
@@ -412,7 +415,7 @@ func (n *noticed) sensor(p *catalogue.Held[*catalogue.Device], o *ingest.Observa
 	d := p.Value
 	end := o.At.Add(occupancy.TimingOf(d).Hold)
 	if d.Kind == catalogue.FlowCounter {
-		last, err := n.tx.NextSaid(d.ID, o.At) // totals: the message after counts from this one
+		last, err := n.tx.NextSaid(d.ID, o.At) // totals: the next message counts from this one
 		if err != nil {
 			return err
 		}
@@ -422,7 +425,7 @@ func (n *noticed) sensor(p *catalogue.Held[*catalogue.Device], o *ingest.Observa
 			}
 		}
 	}
-	if !p.To.IsZero() && p.To.Before(end) { // it hangs elsewhere then
+	if !p.To.IsZero() && p.To.Before(end) { // it hung somewhere else then
 		end = p.To
 	}
 	n.add(d.Space, o.At, end)
@@ -431,19 +434,19 @@ func (n *noticed) sensor(p *catalogue.Held[*catalogue.Device], o *ingest.Observa
 
 // reader notes a reader's status or will, or any other message of it.
 func (n *noticed) reader(o *ingest.Observation) error {
-	if o.At.UnixMilli() <= 0 { // an old will, of which nobody knows when
+	if o.At.UnixMilli() <= 0 { // an old will: nobody knows from when
 		return nil
 	}
 	alive, status, err := life(o)
 	if err != nil { // one unreadable message must not stop the series
-		n.m.cfg.Log.Error("a message cannot be read; the series goes on without it", "error", err)
+		n.m.cfg.Log.Error("a message cannot be read; the series continues without it", "error", err)
 		return nil
 	}
 	at := o.At
 	switch {
 	case status && !alive && o.At.Equal(o.ReceivedAt): // a will
 		err = n.tx.NoteWill(o.Device, o.ReceivedAt)
-	case status: // what arrives after a will holds from the will's arrival at the earliest
+	case status: // a status that arrives after a will holds from the will's arrival at the earliest
 		var will time.Time
 		if will, err = n.tx.LastWill(o.Device); at.Before(will) {
 			at = will
@@ -455,8 +458,8 @@ func (n *noticed) reader(o *ingest.Observation) error {
 	return n.heard(o.Device, at, alive, status)
 }
 
-// heard notes a reader's message; alive says that it shows the reader not to
-// be silent, or with status and not alive that it is.
+// heard notes a reader's message, and what it shows: that the reader sent
+// something, is online, or is offline.
 func (n *noticed) heard(reader catalogue.DeviceID, at time.Time, alive, status bool) error {
 	first, until, err := n.tx.NoteHeard(reader, at)
 	if err != nil {

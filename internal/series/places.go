@@ -16,15 +16,15 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// places knows which devices tell of which space.
+// places knows which devices belong to which space.
 type places struct {
 	history catalogue.History
-	ever    []catalogue.SpaceID // all that ever were
+	ever    []catalogue.SpaceID // all devices that ever were
 	known   map[catalogue.SpaceID]bool
-	spaces  []catalogue.SpaceID // those of which any device ever told
+	spaces  []catalogue.SpaceID // spaces with any device
 	hung    map[catalogue.DeviceID][]catalogue.Held[*catalogue.Device]
 	devices map[catalogue.SpaceID][]catalogue.Held[*catalogue.Device]
-	readers map[catalogue.SpaceID][]catalogue.DeviceID // that ever led into it
+	readers map[catalogue.SpaceID][]catalogue.DeviceID // readers that ever led into the space
 	leads   map[catalogue.DeviceID][]catalogue.Held[catalogue.SpaceID]
 }
 
@@ -54,7 +54,8 @@ func placesOf(h catalogue.History) places {
 	return p
 }
 
-// isSensor reports whether a device tells how many, or whether anybody, is in a space.
+// isSensor reports whether a device of that kind tells how many people, or
+// whether anybody, is in a space.
 func isSensor(d *catalogue.Device) bool {
 	switch d.Kind {
 	case catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Desk, catalogue.Occupancy:
@@ -63,7 +64,7 @@ func isSensor(d *catalogue.Device) bool {
 	return false
 }
 
-// at is where a device hung at an instant; nil: nowhere.
+// at returns where a device hung at an instant; nil: nowhere.
 func (p *places) at(id catalogue.DeviceID, t time.Time) *catalogue.Held[*catalogue.Device] {
 	list := p.hung[id]
 	for i := range list {
@@ -77,8 +78,8 @@ func (p *places) at(id catalogue.DeviceID, t time.Time) *catalogue.Held[*catalog
 // valued reports whether a message carries a value that the series keeps.
 func valued(w wire.What) bool { return w == wire.Count || w == wire.Occupancy || w == wire.Flow }
 
-// life says what a reader's message shows of it: a status reports whether it is
-// silent, any other message only that it was heard at some time.
+// life returns what a reader's message shows of it: a status shows whether it
+// is silent, any other message only that it was sent at some time.
 func life(o *ingest.Observation) (alive, status bool, err error) {
 	if o.What != wire.Status {
 		return false, false, nil
@@ -90,8 +91,8 @@ func life(o *ingest.Observation) (alive, status bool, err error) {
 	return v.Online != nil && *v.Online, true, nil
 }
 
-// stretches joins what is marked with the minutes [made, now) of every space,
-// in pieces of bearable size, none before floor or from now on.
+// stretches joins the marks with the minutes [made, now) of every space, in
+// pieces of limited size, none before floor or from now on.
 func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stretch {
 	spans := map[catalogue.SpaceID][]occupancy.Span{}
 	add := func(space catalogue.SpaceID, from, to int64) {
@@ -118,7 +119,7 @@ func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stret
 	return out
 }
 
-// evidence loads all that says who was in a space over a stretch.
+// evidence loads everything that tells who was in a space during a stretch.
 func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*occupancy.Evidence, error) {
 	from, to := occupancy.MinuteTime(w.from), occupancy.MinuteTime(w.to)
 	e := &occupancy.Evidence{}
@@ -145,8 +146,8 @@ func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*oc
 	return e, err
 }
 
-// badges finds when badges told who is in a space: while a reader led into it
-// that had been heard, and none that did was silent.
+// badges returns when badges tell who is in a space: while there was a reader
+// that led into it and had sent something, and none that did was silent.
 func (p *places) badges(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, space catalogue.SpaceID, from, to time.Time) error {
 	var known []occupancy.Span
 	for _, id := range p.readers[space] {
@@ -192,7 +193,8 @@ func (p *places) badges(ctx context.Context, l *ledger.Ledger, e *occupancy.Evid
 // farAhead is after everything.
 var farAhead = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// lastZero and zeros are when flow counters begin again from 0, in the zone of the time.
+// lastZero and zeros are when flow counters begin again from 0, in the time
+// zone of that time.
 func (p *places) lastZero(t time.Time) time.Time {
 	return occupancy.LastZero(catalogue.At(p.history, t).Zone, t)
 }
@@ -205,8 +207,8 @@ func (p *places) zeros(from, to time.Time) []time.Time {
 	return list
 }
 
-// device adds what a device said while it hung there; what it said before counts
-// for where it hung then, and what it said last holds no longer than it hung.
+// device adds a device's messages while it hung there. Earlier messages count
+// where it hung then, and its last value holds no longer than it hung there.
 func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, at *catalogue.Held[*catalogue.Device], from, to time.Time) error {
 	d, timing := at.Value, occupancy.TimingOf(at.Value)
 	timing.Begins, timing.Ends = at.From, at.To

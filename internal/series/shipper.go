@@ -13,12 +13,12 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Shipper gives an InfluxDB its copy of the series: whatever the ledger's
-// outbox says it has not been given yet, again and again until it is taken.
-// Its memory is one batch, however long InfluxDB is away, and points overwrite
-// themselves: what was sent twice counts once.
+// Shipper sends an InfluxDB its copy of the series: whatever is queued in the
+// ledger's outbox, again and again until it is accepted. Its memory is one
+// batch, however long InfluxDB is away, and points overwrite themselves: what
+// is sent twice counts once.
 type Shipper struct {
-	network   *catalogue.Network // as it is now
+	network   *catalogue.Network // the present network
 	history   catalogue.History
 	ledger    *ledger.Ledger
 	influx    *Influx
@@ -26,7 +26,7 @@ type Shipper struct {
 	now       func() time.Time
 	log       *slog.Logger
 
-	informed bool // InfluxDB was told what the spaces are; used by Ship only
+	informed bool // InfluxDB has the descriptions of spaces; used by Ship only
 
 	mu    sync.Mutex
 	fault error
@@ -34,24 +34,24 @@ type Shipper struct {
 }
 
 const (
-	shipHours = 80 // of minutes in one request
+	shipHours = 80 // minutes in one request
 	shipPage  = 2000
 	shipEvery = 2 * time.Second
-	shipRetry = time.Minute // at most between attempts
-	// shipTell is how often a fault that lasts is logged.
+	shipRetry = time.Minute // the longest wait between attempts
+	// shipTell is how often a lasting fault is logged.
 	shipTell = 10 * time.Minute
 
 	cursorShipped   = "influx-observations"
 	cursorDecisions = "influx-decisions"
 )
 
-// NewShipper makes a shipper; Run runs it.
+// NewShipper returns a shipper; Run runs it.
 func NewShipper(h catalogue.History, l *ledger.Ledger, i *Influx, now func() time.Time, log *slog.Logger) *Shipper {
 	return &Shipper{network: *h.Last(), history: h, ledger: l, influx: i, calendars: catalogue.Calendars{}, now: now, log: log}
 }
 
-// Status says how many hours of spaces InfluxDB has not been given yet, and
-// what keeps it from them; nil: nothing.
+// Status returns how many hours of spaces are queued, and why they cannot be
+// sent; nil: no fault.
 func (s *Shipper) Status() (owed int, fault error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *Shipper) Run(ctx context.Context) {
 	}
 }
 
-// note keeps and logs a fault when it begins, ends, changes or lasts.
+// note stores and logs a fault when it begins, ends, changes or lasts.
 func (s *Shipper) note(err error, told time.Time) time.Time {
 	s.mu.Lock()
 	before := s.fault
@@ -88,9 +88,9 @@ func (s *Shipper) note(err error, told time.Time) time.Time {
 	s.mu.Unlock()
 	switch now := s.now(); {
 	case err == nil && before != nil:
-		s.log.Info("InfluxDB takes the series again")
+		s.log.Info("InfluxDB accepts the series again")
 	case err != nil && (before == nil || before.Error() != err.Error() || now.Sub(told) > shipTell):
-		s.log.Warn("InfluxDB is not given the series; it will be given all of it later", "error", err)
+		s.log.Warn("could not send the series to InfluxDB; all of it is sent later", "error", err)
 		return now
 	}
 	return told
@@ -108,7 +108,8 @@ func (s *Shipper) Ship(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// minutes sends owed hours with the roll-ups that they belong to.
+// minutes sends queued hours with the hourly and daily points that they belong
+// to.
 func (s *Shipper) minutes(ctx context.Context) (more bool, err error) {
 	owed, all, err := s.ledger.Outbox(ctx, shipHours)
 	s.mu.Lock()
@@ -140,17 +141,18 @@ func (s *Shipper) minutes(ctx context.Context) (more bool, err error) {
 	return all > len(owed), nil
 }
 
-// deliver sends; points older than the bucket keeps any are not wanted there.
+// deliver sends points; it treats as delivered those that are older than the
+// bucket keeps any.
 func (s *Shipper) deliver(ctx context.Context, l *lines) error {
 	err := s.influx.send(ctx, l)
 	if errors.Is(err, errExpired) {
-		s.log.Debug("InfluxDB keeps nothing that old", "error", err)
+		s.log.Debug("InfluxDB refuses points older than its retention", "error", err)
 		return nil
 	}
 	return err
 }
 
-// space collects owed hours of one space, ascending.
+// space collects queued hours of one space, ascending.
 func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error {
 	read := func(from, to int64) ([]occupancy.Run, error) {
 		return spaceRuns(ctx, s.ledger, owed[0].Space, from, to)
@@ -159,7 +161,7 @@ func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error
 	for k, o := range owed {
 		from := o.Hour * 60
 		n, sp := catalogue.SpaceAt(s.history, o.Space, occupancy.MinuteTime(from))
-		if sp == nil { // a name that a space had before: nothing is known under it
+		if sp == nil { // a former name of a space: nothing is known under it
 			if n, sp = s.renamed(o.Space); sp == nil {
 				return nil
 			}
@@ -185,7 +187,7 @@ func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error
 	return nil
 }
 
-// renamed returns a space under a name that it had before; nil: no space had it.
+// renamed returns a space under a former name; nil: no space had it.
 func (s *Shipper) renamed(old catalogue.SpaceID) (*catalogue.Network, *catalogue.Space) {
 	is := s.network.Space(s.network.PresentName(old))
 	if is == nil {
@@ -214,7 +216,8 @@ func (s *Shipper) rollUp(l *lines, measurement string, sp *catalogue.Space, from
 	l.sum(measurement, sp, from, &sum)
 }
 
-// spaceRuns reads a space's minutes [from, to) from the ledger; what is not there is unknown.
+// spaceRuns reads a space's minutes [from, to) from the ledger; missing minutes
+// are unknown.
 func spaceRuns(ctx context.Context, l *ledger.Ledger, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
 	var out []occupancy.Run
 	at := from
@@ -230,7 +233,7 @@ func spaceRuns(ctx context.Context, l *ledger.Ledger, space catalogue.SpaceID, f
 	return occupancy.AppendRun(out, occupancy.Run{Minutes: int(to - at)}), err
 }
 
-// observations sends the air's quality and the devices' health.
+// observations sends air measurements and devices' statuses.
 func (s *Shipper) observations(ctx context.Context) (more bool, err error) {
 	after, err := s.ledger.Cursor(ctx, cursorShipped)
 	if err != nil {
@@ -293,7 +296,7 @@ func (s *Shipper) decisions(ctx context.Context) (more bool, err error) {
 	return len(list) == shipPage, err
 }
 
-// Rewind has everything in [from, to) sent again: an InfluxDB was lost.
+// Rewind queues everything in [from, to) again, as when an InfluxDB was lost.
 func Rewind(ctx context.Context, l *ledger.Ledger, from, to time.Time) error {
 	spaces, err := l.SeriesSpaces(ctx)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// By is what usage is grouped by (rules 10.2).
+// By is how usage is grouped (rules 10.2).
 type By string
 
 // The groups.
@@ -26,41 +26,44 @@ const (
 	ByHourOfWeek By = "hour-of-week"
 )
 
-// UsageQuery asks for what was used in [From, To), whole minutes, of the
-// spaces that Space lets through, as they were at the time.
+// UsageQuery asks for the use in [From, To), whole minutes, of the spaces that
+// Space accepts, as they were at the time.
 type UsageQuery struct {
 	From, To time.Time
 	By       By
 	Space    func(*catalogue.Space) bool
-	// Counts reports whether a local day counts of a space; nil: every day does.
+	// Counts reports whether a local day counts for a space; nil: every day
+	// does.
 	Counts func(*catalogue.Space, catalogue.Day) bool
 }
 
-// Usage is what was used of one group.
+// Usage is the use of one group.
 type Usage struct {
 	Key    string
 	Spaces int
 	occupancy.Sum
 }
 
-// chunkMinutes bounds the memory of summed peaks: a group takes 8 bytes a minute.
+// chunkMinutes limits the memory of summed peaks: a group needs 8 bytes a
+// minute.
 const chunkMinutes = 92 * 24 * 60
 
-// Reader answers from the series in the ledger, by the catalogue of each minute.
+// Reader answers from the series in the ledger, by the catalogue of each
+// minute.
 type Reader struct {
 	History catalogue.History
 	Ledger  *ledger.Ledger
 }
 
-// Usage sums what was used, group by group: in the order of the latest
-// catalogue, then of those before it; hours of the week from Monday.
+// Usage returns the use by group: in the order of the latest catalogue, then of
+// those before it; hours of the week from Monday.
 func (r Reader) Usage(ctx context.Context, q UsageQuery) ([]Usage, error) {
 	u := &usage{Reader: r, UsageQuery: q, index: map[string]int{}, counted: map[counted]bool{}}
 	from, to := occupancy.MinuteOf(q.From), occupancy.MinuteOf(q.To)
 	pieces := catalogue.Pieces(r.History, q.From, q.To)
 	for _, p := range slices.Backward(pieces) {
 		u.begin(p.Network)
-		// A minute goes by the catalogue that held when it began.
+		// Each minute belongs to the catalogue that held when it began.
 		begins, ends := max(from, occupancy.MinuteAfter(p.From)), min(to, occupancy.MinuteAfter(p.To))
 		for a := begins; a < ends; a += chunkMinutes {
 			if err := u.chunk(ctx, a, min(ends, a+chunkMinutes)); err != nil {
@@ -71,12 +74,12 @@ func (r Reader) Usage(ctx context.Context, q UsageQuery) ([]Usage, error) {
 	return u.groups, nil
 }
 
-// usage is a question being answered.
+// usage is a query in progress.
 type usage struct {
 	Reader
 	UsageQuery
 	network *catalogue.Network // of the piece of time that is being summed
-	spaces  []*catalogue.Space // of that network
+	spaces  []*catalogue.Space // of that piece's network
 	groups  []Usage
 	index   map[string]int
 	counted map[counted]bool
@@ -88,7 +91,7 @@ type counted struct {
 	space catalogue.SpaceID
 }
 
-// begin turns to the time of one catalogue.
+// begin moves on to the time of one catalogue.
 func (u *usage) begin(n *catalogue.Network) {
 	u.network, u.spaces = n, nil
 	for i := range n.Spaces {
@@ -141,14 +144,14 @@ func (u *usage) key(sp *catalogue.Space) string {
 	return string(sp.ID)
 }
 
-// taken is what one space comes to: a sum, or one for each hour of the week.
+// taken is the use of one space: a sum, or one for each hour of the week.
 type taken struct {
 	sums  []occupancy.Sum
 	begin []int64
-	runs  [][]occupancy.Run // where peaks are summed
+	runs  [][]occupancy.Run // only where peaks are summed
 }
 
-// chunk answers for a bounded time.
+// chunk computes a limited time.
 func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	slots := map[catalogue.SiteID][]occupancy.Slot{}
 	for _, sp := range u.spaces {
@@ -175,7 +178,7 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	return nil
 }
 
-// counting returns those of the slots that count of a space.
+// counting returns the slots that count for a space.
 func (u *usage) counting(sp *catalogue.Space, slots []occupancy.Slot) []occupancy.Slot {
 	if u.Counts == nil {
 		return slots
@@ -225,14 +228,14 @@ func (u *usage) sum(all []taken, _, _ int64) {
 				g = u.index[u.key(sp)]
 			}
 			if u.By != BySpace {
-				s.Peak = 0 // of the group: see peaks
+				s.Peak = 0 // peaks of the group: see peaks
 			}
 			u.groups[g].Add(s)
 		}
 	}
 }
 
-// peaks finds the highest of the groups' minutes' summed peaks.
+// peaks computes the highest of the groups' minutes' summed peaks.
 func (u *usage) peaks(all []taken, slots map[catalogue.SiteID][]occupancy.Slot, from, to int64) {
 	sums := map[string]*occupancy.Peaks{}
 	for i, sp := range u.spaces {
@@ -266,7 +269,7 @@ func (u *usage) peaks(all []taken, slots map[catalogue.SiteID][]occupancy.Slot, 
 	})
 }
 
-// Minutes reads a space's minutes [from, to); what is not there is unknown.
+// Minutes reads a space's minutes [from, to); missing minutes are unknown.
 func (r Reader) Minutes(ctx context.Context, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
 	return spaceRuns(ctx, r.Ledger, space, from, to)
 }
@@ -277,7 +280,8 @@ type Bucket struct {
 	Sum      occupancy.Sum
 }
 
-// Buckets sums a space's minutes in [from, to), cut at the ends given, ascending.
+// Buckets sums a space's minutes in [from, to), divided at the given ends,
+// ascending.
 func (r Reader) Buckets(ctx context.Context, space catalogue.SpaceID, from, to int64, ends []int64) ([]Bucket, error) {
 	var out []Bucket
 	slots := make([]occupancy.Slot, 0, len(ends)+1)

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// maxFiles and maxSize bound an archive, once it is unpacked.
+// maxFiles and maxSize limit an archive, once it is unpacked.
 const (
 	maxFiles = 64
 	maxSize  = 64 << 20
@@ -20,7 +20,7 @@ const (
 func unpack(data []byte) (map[string][]byte, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return nil, errors.New("is no zip that can be read")
+		return nil, errors.New("is not a readable zip")
 	}
 	files, total := map[string][]byte{}, 0
 	for _, f := range z.File {
@@ -30,10 +30,10 @@ func unpack(data []byte) (map[string][]byte, error) {
 		case f.Name == "mimetype":
 			return nil, errors.New("is an OpenDocument spreadsheet: save the sheet as CSV")
 		case f.FileInfo().IsDir() || strings.HasPrefix(f.Name, "__MACOSX/") || strings.HasPrefix(name, "."):
-			continue // what file managers add
+			continue // files that file managers add
 		}
 		if len(files) == maxFiles {
-			return nil, fmt.Errorf("holds more than %d files", maxFiles)
+			return nil, fmt.Errorf("contains more than %d files", maxFiles)
 		}
 		in, err := f.Open()
 		if err != nil {
@@ -44,11 +44,11 @@ func unpack(data []byte) (map[string][]byte, error) {
 			return nil, fmt.Errorf("%s cannot be unpacked", f.Name)
 		}
 		if total += len(text); total > maxSize {
-			return nil, fmt.Errorf("holds more than %d MB", maxSize>>20)
+			return nil, fmt.Errorf("contains more than %d MB", maxSize>>20)
 		}
 		name := path.Base(f.Name)
 		if _, twice := files[name]; twice {
-			return nil, fmt.Errorf("holds %s twice", name)
+			return nil, fmt.Errorf("contains %s twice", name)
 		}
 		files[name] = text
 	}

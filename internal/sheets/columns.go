@@ -14,18 +14,18 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// column is one column of a kind of sheet: how it is called, how it is written
-// and how it is read. An empty cell is the field's default; a column that a
-// file does not have leaves what is there as it is.
+// column is one column of a kind of sheet: its names, and how it is written and
+// read. An empty cell is the field's default; a column that a file does not
+// have leaves the field as it is.
 type column[T any] struct {
 	name  string
-	also  string // other names, without accents, case and punctuation, with spaces between
+	also  string // other names, without accents, case and punctuation, separated by spaces
 	get   func(*T) string
 	set   func(*reader, *T, string) error
-	field string // of the record, where it is called otherwise
+	field string // of the record, where its name differs
 }
 
-// of says which field a column sets, where it is called otherwise.
+// of returns the name of the field that a column sets.
 func (c column[T]) of(field string) column[T] {
 	c.field = field
 	return c
@@ -36,7 +36,8 @@ func (c column[T]) fits(name string) bool {
 	return name != "" && (name == plain(c.name) || slices.Contains(strings.Fields(c.also), name))
 }
 
-// cells are a row's texts by column name; columns that the file lacks are missing.
+// cells holds a row's texts by column name; columns that the file lacks are
+// missing.
 type cells map[string]string
 
 // fullName joins the names of a row.
@@ -57,7 +58,7 @@ func text[T any](name, also string, field func(*T) *string) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return textCell(*field(v)) }, set: func(_ *reader, v *T, s string) error { *field(v) = s; return nil }}
 }
 
-// word returns a column of one of some words; empty is the first.
+// word returns a column with one of some words; empty means the first.
 func word[T any, S ~string](name, also string, words map[string]string, otherwise string, field func(*T) *S) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return string(*field(v)) }, set: func(_ *reader, v *T, s string) error {
 		if s == "" {
@@ -88,8 +89,8 @@ func whole[T any](name, also string, field func(*T) *int) column[T] {
 	}}
 }
 
-// scaled returns a column of what another counts, in a larger unit: euros beside
-// cents. Where a file has both, the one that is filled in counts.
+// scaled returns a column of another one's quantity in a larger unit: euros
+// beside cents. Where a file has both, the filled one counts.
 func scaled[T any](name, also, base string, times int64, field func(*T) *int, units ...string) column[T] {
 	return column[T]{name: name, also: also, field: base, set: func(r *reader, v *T, s string) error {
 		if s == "" {
@@ -100,14 +101,15 @@ func scaled[T any](name, also, base string, times int64, field func(*T) *int, un
 		}
 		n, err := parseWhole(s, times, units...)
 		if err == nil && r.row[base] != "" && n != *field(v) {
-			return fmt.Errorf("is not what %s says", base)
+			return fmt.Errorf("differs from %s", base)
 		}
 		*field(v) = n
 		return err
 	}}
 }
 
-// ids returns a column of a list; find resolves what people write, nil where that are ids.
+// ids returns a column of a list; find resolves what people write, nil where
+// that is ids.
 func ids[T any, S ~string](name, also string, field func(*T) *[]S, find func(*reader, string) (string, error)) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return writeList(*field(v)) }, set: func(r *reader, v *T, s string) (err error) {
 		*field(v), err = listed[S](r, s, find)
@@ -115,7 +117,8 @@ func ids[T any, S ~string](name, also string, field func(*T) *[]S, find func(*re
 	}}
 }
 
-// listed reads a list: of names where commas, semicolons or bars part them, of ids where spaces do.
+// listed parses a list: of names where commas, semicolons or bars separate
+// them, of ids where spaces do.
 func listed[S ~string](r *reader, s string, find func(*reader, string) (string, error)) ([]S, error) {
 	list := []S{}
 	if find == nil {
@@ -124,7 +127,7 @@ func listed[S ~string](r *reader, s string, find func(*reader, string) (string, 
 	words := []string{s}
 	if strings.ContainsAny(s, ",;|") {
 		words = strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune(",;|", c) })
-	} else if whole, err := find(r, s); err == nil && whole == s { // it is nobody's name
+	} else if whole, err := find(r, s); err == nil && whole == s { // nobody has that name
 		words = strings.FieldsFunc(s, unicode.IsSpace)
 	}
 	for _, w := range words {
@@ -140,7 +143,8 @@ func listed[S ~string](r *reader, s string, find func(*reader, string) (string, 
 	return list, nil
 }
 
-// instant returns a column of an instant that may be missing; read understands dates.
+// instant returns a column of an instant that may be missing; read parses
+// dates.
 func instant[T any](name, also string, read func(string, *catalogue.Zone) (time.Time, error), field func(*T) **time.Time) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string {
 		if *field(v) == nil {
@@ -167,7 +171,8 @@ func moment[T any](name, also string, read func(string, *catalogue.Zone) (time.T
 	return c
 }
 
-// refer returns a column that names another record, by its id or by what people call it.
+// refer returns a column that names another record, by its id or by what people
+// call it.
 func refer[T any, S ~string](name, also string, field func(*T) *S, find func(*reader, string) (string, error)) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return string(*field(v)) }, set: func(r *reader, v *T, s string) error {
 		id, err := find(r, s)
@@ -176,7 +181,8 @@ func refer[T any, S ~string](name, also string, field func(*T) *S, find func(*re
 	}}
 }
 
-// ownSite returns a column of the site that plans and schedules are of; empty: the network's.
+// ownSite returns a column of the site that plans and schedules belong to;
+// empty: the network's.
 func ownSite[T any](field func(*T) **catalogue.SiteID) column[T] {
 	return column[T]{name: "own_site", also: "sitepropre", field: "site", get: func(v *T) string {
 		if *field(v) == nil {
@@ -194,7 +200,8 @@ func ownSite[T any](field func(*T) **catalogue.SiteID) column[T] {
 	}}
 }
 
-// hash returns a column of a hash as an export writes it; an empty cell leaves what is there.
+// hash returns a column of a hash as an export writes it; an empty cell leaves
+// the hash as it is.
 func hash[T any](name string, field func(*T) *tenancy.CredentialHash) column[T] {
 	return column[T]{name: name, get: func(v *T) string { return textCell(writeHash(*field(v))) }, set: func(_ *reader, v *T, s string) (err error) {
 		if s != "" {
@@ -204,17 +211,17 @@ func hash[T any](name string, field func(*T) *tenancy.CredentialHash) column[T] 
 	}}
 }
 
-// keyed returns the column that says under whose keys an export's hashes are.
+// keyed returns the column that identifies the keys of an export's hashes.
 func keyed[T any]() column[T] {
 	return column[T]{name: "keys", set: func(r *reader, _ *T, s string) error {
 		if s != "" && s != r.fingerprint() {
-			return errors.New("these hashes are of another installation: bring its keys.json first, or give UIDs")
+			return errors.New("these hashes come from another installation: copy its keys.json first, or give UIDs")
 		}
 		return nil
 	}}
 }
 
-// beside returns a column that others of its row read.
+// beside returns a column that only other columns of its row read.
 func beside[T any](name, also string) column[T] {
 	return column[T]{name: name, also: also, set: func(*reader, *T, string) error { return nil }}
 }

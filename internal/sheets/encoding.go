@@ -7,12 +7,14 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// french are the letters beyond ASCII that French is written with, and signs that its offices use.
+// french are the letters beyond ASCII that French uses, and signs that offices
+// use.
 const french = "àâäçéèêëîïôöùûüÿœæÀÂÄÇÉÈÊËÎÏÔÖÙÛÜŸŒÆ«»€°’–…²"
 
-// eightBits decodes a text of one byte a letter: spreadsheets write Windows-1252,
-// Mac Roman as "CSV (Macintosh)" and code page 850 as "CSV (MS-DOS)". It is the
-// one in which the letters are most like French; strange is a word that is not.
+// eightBits decodes a text of one byte a letter: spreadsheets write
+// Windows-1252, Mac Roman as "CSV (Macintosh)" and code page 850 as "CSV
+// (MS-DOS)". It chooses the one whose letters look most like French; strange is
+// a word that does not.
 func eightBits(data []byte) (text, strange string) {
 	pages := []*charmap.Charmap{charmap.Windows1252, charmap.CodePage850, charmap.Macintosh}
 	if strings.Contains(strings.ReplaceAll(string(data), "\r\n", ""), "\r") {
@@ -31,7 +33,8 @@ func eightBits(data []byte) (text, strange string) {
 	return text, strange
 }
 
-// likely weighs a text's letters beyond ASCII, and finds a word that is none.
+// likely scores a text's letters beyond ASCII, and returns a word that does not
+// look right.
 func likely(text string) (weight int, strange string) {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(";,|", r) }) {
 		before := rune(0)

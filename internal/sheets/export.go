@@ -28,7 +28,7 @@ func Export(w io.Writer, b *tenancy.Book, k *keys.Ring) error {
 // write writes the columns that can be read back, a line for each record by id.
 func (k kind[T]) write(b *tenancy.Book, fingerprint string, w io.Writer) error {
 	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
+	out.UseCRLF = true // line ends of RFC 4180
 	var header []string
 	for _, c := range k.columns {
 		if c.get != nil || c.name == "keys" {

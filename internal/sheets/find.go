@@ -9,8 +9,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// index finds records by what people call them. It only grows: what it finds
-// is held to the name that the record has now.
+// index finds records by what people call them. It only grows: a result is
+// checked against the record's present name.
 type index struct {
 	ids  map[string][]string
 	name func(id string) (string, bool)
@@ -22,7 +22,7 @@ func (x *index) add(name, id string) {
 	}
 }
 
-// find lists the ids of those that are called so now.
+// find returns the ids of the records that have the name now.
 func (x *index) find(name string) []string {
 	p := plain(name)
 	var found []string
@@ -34,13 +34,13 @@ func (x *index) find(name string) []string {
 	return found
 }
 
-// has reports whether there is a record of that id.
+// has reports whether there is a record with that id.
 func (x *index) has(id string) bool {
 	_, ok := x.name(id)
 	return ok
 }
 
-// fill indexes what the book holds.
+// fill indexes the book's records.
 func (r *reader) fill() {
 	named := func(name func(string) (string, bool)) *index { return &index{map[string][]string{}, name} }
 	r.tenants = named(func(id string) (string, bool) { t, ok := r.book.Tenant(tenancy.TenantID(id)); return t.Name, ok })
@@ -70,7 +70,7 @@ func (r *reader) fill() {
 	}
 }
 
-// terms are what leases without ids are found by.
+// terms returns what leases without ids are found by.
 type terms struct {
 	tenant tenancy.TenantID
 	plan   tenancy.PlanID
@@ -100,8 +100,8 @@ func (r *reader) note(v any) {
 	}
 }
 
-// The finders take what people write for an id; what is not found stays as it
-// is, for the book to refuse.
+// The finders return the id for what people write. What is not found is
+// returned unchanged, for the book to refuse.
 
 func (r *reader) tenant(s string) (string, error) {
 	if s == "" {
@@ -149,6 +149,6 @@ func only(x *index, s string) (string, error) {
 	case 1:
 		return found[0], nil
 	default:
-		return s, fmt.Errorf("%d are called %q: give the id", len(found), s)
+		return s, fmt.Errorf("%d records are called %q: give the id", len(found), s)
 	}
 }

@@ -12,18 +12,18 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// rowFault is what is wrong with a row, at a column.
+// rowFault is a fault in a row, at a column.
 type rowFault struct{ column, message string }
 
 func (f rowFault) Error() string { return f.column + " " + f.message }
 
 func noID(*reader, cells) (string, []any, error) { return "", nil, rowFault{"id", "is missing"} }
 
-// byName returns the id of a row that has only a name: of the record that is called
-// so, else a new one.
+// byName returns the id of a row that has only a name: that of the record with
+// this name, else a new one.
 func (r *reader) byName(x *index, name, column string) (string, []any, error) {
 	if name == "" {
-		return "", nil, rowFault{column, "is missing: the id is made of it where there is none"}
+		return "", nil, rowFault{column, "is missing: where there is no id, the id is made from it"}
 	}
 	switch found := x.find(name); len(found) {
 	case 0:
@@ -32,15 +32,16 @@ func (r *reader) byName(x *index, name, column string) (string, []any, error) {
 	case 1:
 		return found[0], nil, nil
 	default:
-		return "", nil, rowFault{column, fmt.Sprintf("%d are called %q: give the id", len(found), name)}
+		return "", nil, rowFault{column, fmt.Sprintf("%d records are called %q: give the id", len(found), name)}
 	}
 }
 
-// free makes an id of a name that neither a record nor a row of this sheet has.
+// free makes an id from a name; neither a record nor a row of this sheet has
+// it.
 func (r *reader) free(name, column string, taken func(string) bool) (string, error) {
 	base := slug(name)
 	if base == "" {
-		return "", rowFault{column, fmt.Sprintf("no id can be made of %q: give one in a column id", name)}
+		return "", rowFault{column, fmt.Sprintf("no id can be made from %q: give one in a column id", name)}
 	}
 	id := base
 	for n := 2; taken(id) || r.seen[id] > 0; n++ {
@@ -49,8 +50,8 @@ func (r *reader) free(name, column string, taken func(string) bool) (string, err
 	return id, nil
 }
 
-// person finds the id of a row's member: by name among those of their tenant,
-// else a new one made of the name.
+// person finds the id of a row's member: by name among those of the tenant,
+// else a new one made from the name.
 func (r *reader) person(c cells) (string, error) {
 	name := c.fullName()
 	if name == "" {
@@ -74,11 +75,11 @@ func (r *reader) person(c cells) (string, error) {
 	case 1:
 		return found[0], nil
 	}
-	return "", rowFault{"name", fmt.Sprintf("%d are called %q there: give the id", len(found), name)}
+	return "", rowFault{"name", fmt.Sprintf("%d members are called %q there: give the id", len(found), name)}
 }
 
-// lease finds the id of a row's lease: of the one with its tenant, plan and
-// beginning, else a new one, which must not run beside another of the same.
+// lease finds the id of a row's lease: the one with its tenant, plan and
+// beginning, else a new one, which must not overlap another one like it.
 func (r *reader) lease(c cells) (string, error) {
 	tenant, err := r.tenant(c["tenant"])
 	if err != nil {
@@ -89,7 +90,7 @@ func (r *reader) lease(c cells) (string, error) {
 		return "", rowFault{"plan", err.Error()}
 	}
 	if tenant == "" || plan == "" {
-		return "", rowFault{"id", "is missing: without it tenant and plan must be there"}
+		return "", rowFault{"id", "is missing: without it the row needs tenant and plan"}
 	}
 	var found []tenancy.Lease
 	for _, id := range r.byTerms[terms{tenancy.TenantID(tenant), tenancy.PlanID(plan)}] {
@@ -123,14 +124,14 @@ func (r *reader) lease(c cells) (string, error) {
 	if len(begun) > 1 {
 		return "", rowFault{"plan", fmt.Sprintf("%d such leases start on that day: give the id", len(begun))}
 	}
-	for _, l := range found { // a slip in the date would have it paid twice
+	for _, l := range found { // a typing error in the date would have it paid twice
 		ended := l.EndsOn != nil && *l.EndsOn < begin
 		before := false
 		if end, err := parseDay(c["ends_on"]); err == nil {
 			before = end < l.StartsOn
 		}
 		if same(l) && !ended && !before && r.seen[string(l.ID)] == 0 {
-			return "", rowFault{"starts_on", fmt.Sprintf("lease %s of the same tenant and plan runs then: give the id to change it, or end it before", l.ID)}
+			return "", rowFault{"starts_on", fmt.Sprintf("lease %s of the same tenant and plan covers that day: give its id to change it, or end it before", l.ID)}
 		}
 	}
 	if len(found) == 0 {
@@ -141,11 +142,12 @@ func (r *reader) lease(c cells) (string, error) {
 
 func (r *reader) leased(id string) bool { _, ok := r.book.Lease(tenancy.LeaseID(id)); return ok }
 
-// event finds the id of a row's event: of the one with its title and day, else a new one.
+// event finds the id of a row's event: the one with its title and day, else a
+// new one.
 func (r *reader) event(c cells) (string, error) {
 	title := c["title"]
 	if title == "" {
-		return "", rowFault{"title", "is missing: the id is made of it where there is none"}
+		return "", rowFault{"title", "is missing: where there is no id, the id is made from it"}
 	}
 	begin, err := parseInstant(c["starts_at"], r.network.Zone)
 	if err != nil {
@@ -160,8 +162,8 @@ func (r *reader) event(c cells) (string, error) {
 	return r.free(title+" "+day.String(), "title", r.titles.has)
 }
 
-// badge finds the id of a row's badge: of the one with its UID, else a new one
-// made of its member's. A member who is only named is made, if need be.
+// badge finds the id of a row's badge: the one with its UID, else a new one
+// made from its member's. A member who is only named is created, if necessary.
 func (r *reader) badge(c cells) (string, []any, error) {
 	var before []any
 	m, err := r.holderOf(c)
@@ -172,7 +174,7 @@ func (r *reader) badge(c cells) (string, []any, error) {
 		before = append(before, m)
 	}
 	r.holder = m.ID
-	var uid []wire.Credential // one, unless two spellings disagree: that is told where they are read
+	var uid []wire.Credential // one, unless two spellings disagree: that is reported where they are read
 	for _, spelled := range []string{c["uid"], decimalUID(c["decimal"])} {
 		if parsed, err := wire.ParseCredential(spelled); err == nil && (len(uid) == 0 || parsed.String() != uid[0].String()) {
 			uid = append(uid, parsed)
@@ -187,13 +189,14 @@ func (r *reader) badge(c cells) (string, []any, error) {
 	return id, before, err
 }
 
-// holderOf returns the member whose badge a row means: one who is there, or one to be made.
+// holderOf returns the member whose badge a row means: an existing one, or one
+// to be created.
 func (r *reader) holderOf(c cells) (tenancy.Member, error) {
 	if s := c["member"]; s != "" {
 		if m, there := r.book.Member(tenancy.MemberID(s)); there {
 			return m, nil
 		}
-		if c["tenant"] != "" { // where others are called so elsewhere
+		if c["tenant"] != "" { // where others elsewhere have the same name
 			id, err := r.person(cells{"name": s, "tenant": c["tenant"]})
 			if m, there := r.book.Member(tenancy.MemberID(id)); err == nil && there {
 				return m, nil
@@ -217,7 +220,7 @@ func (r *reader) holderOf(c cells) (tenancy.Member, error) {
 		if m, there := r.book.Member(tenancy.MemberID(id)); there {
 			return m, nil
 		}
-		return tenancy.Member{}, rowFault{"member", "nobody of this name is known: add a column tenant, or name the tenant that the import is for"}
+		return tenancy.Member{}, rowFault{"member", "no member has this name: add a column tenant, or name the tenant of the import"}
 	}
 	id, err := r.person(c)
 	if err != nil {
@@ -235,42 +238,43 @@ func (r *reader) holds() error {
 	m, there := r.book.Member(r.holder)
 	tenant, err := r.tenant(r.row["tenant"])
 	if err == nil && there && r.row["tenant"] != "" && string(m.Tenant) != tenant {
-		return fmt.Errorf("the badge's member %s is of the tenant %s", m.ID, m.Tenant)
+		return fmt.Errorf("the badge's member %s belongs to the tenant %s", m.ID, m.Tenant)
 	}
 	return err
 }
 
-// leastUID is the least that a badge's UID has, in bytes (ISO 14443: 4, 7 or 10).
+// leastUID is the least number of bytes in a badge's UID (ISO 14443: 4, 7 or
+// 10).
 const leastUID = 4
 
 // uid reads a UID as one column spells it; where two do, they must agree.
 func (r *reader) uid(v *tenancy.Credential, written, spelled string) error {
 	if written == "" {
-		return nil // what is there stays
+		return nil // the present one stays
 	}
 	if strings.HasPrefix(spelled, "dec:") && strings.ContainsFunc(spelled[len("dec:"):], func(c rune) bool { return c < '0' || c > '9' }) {
-		return errors.New("is no whole number: have the column formatted as text")
+		return errors.New("is not a whole number: format the column as text")
 	}
 	c, err := wire.ParseCredential(spelled)
 	if err != nil {
 		return err
 	}
 	if !c.QR && len(c.Bytes) < leastUID {
-		return fmt.Errorf("has %d bytes, a badge's UID has 4, 7 or 10: has a spreadsheet taken zeros from its beginning?", len(c.Bytes))
+		return fmt.Errorf("has %d bytes, a badge's UID has 4, 7 or 10: did a spreadsheet remove zeros from its beginning?", len(c.Bytes))
 	}
 	if err := c.CheckEntry(); err != nil {
 		return err
 	}
 	lookup := wire.HashCredential(r.keys.Lookup(), c)
 	if r.read && v.Lookup != lookup {
-		return errors.New("is another UID than the one beside it")
+		return errors.New("differs from the UID in the other column")
 	}
 	r.read = true
 	v.Lookup, v.ForList = lookup, wire.HashCredential(r.keys.List(), c)
 	return nil
 }
 
-// decimalUID spells a list's decimal number of a badge as rules 2.5 does.
+// decimalUID writes a list's decimal number of a badge as rules 2.5 does.
 func decimalUID(s string) string {
 	digits := strings.Map(func(c rune) rune {
 		if unicode.IsSpace(c) {

@@ -18,10 +18,10 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Options are what an import needs beside its file.
+// Options are the settings of an import.
 type Options struct {
-	Kind   string           // of a CSV file; empty: told by its columns
-	Tenant tenancy.TenantID // whose people they are, where the file does not say
+	Kind   string           // kind of a CSV file; empty: guessed from its columns
+	Tenant tenancy.TenantID // the tenant of the people, where the file does not say
 }
 
 // Change is what one row does.
@@ -45,13 +45,14 @@ type Field struct {
 type Report struct {
 	Warnings []Warning `json:"warnings"`
 	Changes  []Change  `json:"changes"`
-	// Unused are columns of the files that mean nothing here.
+	// Unused are columns of the files that have no meaning here.
 	Unused []string `json:"unused"`
 	Faults []Fault  `json:"-"`
 }
 
-// Import reads a CSV file, or a zip of them as an export is, into a draft of
-// the rights. Nothing is to be committed where the report has faults.
+// Import reads a CSV file, or a zip of them as an export writes it, into a
+// draft of the rights. The caller must not commit a draft whose report has
+// faults.
 func Import(ctx context.Context, n *catalogue.Network, k *keys.Ring, d *rights.Draft, name string, data []byte, o Options) (*Report, error) {
 	files := map[string][]byte{path.Base(name): data}
 	archive := bytes.HasPrefix(data, []byte("PK\x03\x04"))
@@ -63,7 +64,7 @@ func Import(ctx context.Context, n *catalogue.Network, k *keys.Ring, d *rights.D
 	}
 	r := &reader{Options: o, network: n, keys: k, draft: d, report: &Report{Warnings: []Warning{}, Changes: []Change{}, Unused: []string{}}, book: d.Book()}
 	r.fill()
-	tenant, err := only(r.tenants, string(o.Tenant)) // as people call it
+	tenant, err := only(r.tenants, string(o.Tenant)) // its name, as people write it
 	if err == nil && tenant != "" && !r.tenants.has(tenant) {
 		err = fmt.Errorf("there is no tenant %q", o.Tenant)
 	}
@@ -81,7 +82,7 @@ func Import(ctx context.Context, n *catalogue.Network, k *keys.Ring, d *rights.D
 		case err != nil:
 			return nil, err
 		case len(s.table.rows) == 0 && !archive:
-			return nil, Fault{File: file, Line: s.table.head, Message: "has no rows below its first line"}
+			return nil, Fault{File: file, Line: s.table.head, Message: "has no rows below its header"}
 		default:
 			sheets = append(sheets, s)
 		}
@@ -104,7 +105,7 @@ func sorted(files map[string][]byte) []string {
 	return list
 }
 
-// sheet is a kind of sheet, whatever it holds.
+// sheet is a kind of sheet, whatever it contains.
 type sheet interface {
 	called() string
 	known(header []string) (n int, decisive, whole bool)
@@ -112,7 +113,7 @@ type sheet interface {
 	write(b *tenancy.Book, fingerprint string, w io.Writer) error
 }
 
-// sheets returns all kinds, each after those that it refers to.
+// sheets returns all kinds, each after those to which it refers.
 func sheets() []sheet {
 	return []sheet{tenants(), members(), badges(), schedules(), plans(), leases(), passes(), events()}
 }
@@ -132,13 +133,14 @@ type loaded struct {
 	table *table
 }
 
-// load reads a file and finds out which kind it is of: named, called so, or by its columns.
+// load parses a file and finds its kind: as named, from the file's name, or
+// from its columns.
 func (r *reader) load(file string, data []byte) (loaded, error) {
 	all := sheets()
 	want := cmp.Or(r.Kind, strings.TrimSuffix(strings.ToLower(file), ".csv"))
 	i := slices.IndexFunc(all, func(s sheet) bool { return s.called() == want })
 	if i < 0 && r.Kind != "" {
-		return loaded{}, Fault{File: file, Message: fmt.Sprintf("%q is none of %s", r.Kind, strings.Join(Kinds(), ", "))}
+		return loaded{}, Fault{File: file, Message: fmt.Sprintf("%q is not one of %s", r.Kind, strings.Join(Kinds(), ", "))}
 	}
 	score := func(header []string) (most int) {
 		for k, s := range all {
@@ -163,8 +165,9 @@ func (r *reader) load(file string, data []byte) (loaded, error) {
 	return loaded{i, all[i], t}, nil
 }
 
-// recognise finds the kind whose columns a table has: one that has a column
-// which only it has, else the most, else one that lacks none that it needs.
+// recognise returns the kind whose columns a table has: one with a column that
+// only it has, else the one with the most, else one none of whose required
+// columns is missing.
 func recognise(all []sheet, t *table) (int, error) {
 	type mark struct {
 		decisive bool
@@ -193,7 +196,7 @@ func recognise(all []sheet, t *table) (int, error) {
 	for _, k := range at {
 		names = append(names, all[k].called())
 	}
-	return 0, Fault{File: t.file, Line: t.head, Message: "may be " + strings.Join(names, " or ") + " by its columns: say which kind it is"}
+	return 0, Fault{File: t.file, Line: t.head, Message: "may be " + strings.Join(names, " or ") + " by its columns: name the kind"}
 }
 
 func btoi(b bool) int {
@@ -204,34 +207,35 @@ func btoi(b bool) int {
 }
 
 func unknown(t *table) Fault {
-	return Fault{File: t.file, Line: t.head, Message: fmt.Sprintf("the first line names no columns that are known; say which of %s it is, and see docs/import.md", strings.Join(Kinds(), ", "))}
+	return Fault{File: t.file, Line: t.head, Message: fmt.Sprintf("the first line contains no known column names; name its kind (one of %s), and see docs/import.md", strings.Join(Kinds(), ", "))}
 }
 
-// reader is an import under way; row, holder and read are of the row at hand.
+// reader is an import in progress; row, holder and read belong to the current
+// row.
 type reader struct {
 	Options
 	network *catalogue.Network
 	keys    *keys.Ring
 	draft   *rights.Draft
-	book    *tenancy.Book // as it becomes
+	book    *tenancy.Book // the record as it becomes
 	report  *Report
 
-	// What is in the book, by what people write.
+	// Records of the book, by what people write.
 	tenants, plans, people, mails, titles *index
 	byHash                                map[tenancy.CredentialHash]tenancy.CredentialID
 	byTerms                               map[terms][]tenancy.LeaseID
 	byWords                               map[wordsOf][]tenancy.MemberID
 
-	seen   map[string]int // the lines of the sheet's ids
+	seen   map[string]int // line of each of the sheet's ids
 	row    cells
 	holder tenancy.MemberID
-	read   bool // a UID
+	read   bool // the row's UID
 }
 
-// fingerprint names this installation's keys without telling them.
+// fingerprint identifies this installation's keys without revealing them.
 func (r *reader) fingerprint() string { return Fingerprint(r.keys) }
 
-// Fingerprint names an installation's keys without telling them.
+// Fingerprint identifies an installation's keys without revealing them.
 func Fingerprint(k *keys.Ring) string {
 	d := k.Digest([]byte("totem export"))
 	return base64.RawURLEncoding.EncodeToString(d[:9])

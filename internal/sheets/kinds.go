@@ -11,19 +11,21 @@ import (
 
 // kind is one kind of sheet.
 type kind[T any] struct {
-	name    string // of its file, and of the kind
+	name    string // name of its file and of the kind
 	columns []column[T]
 	all     func(*tenancy.Book) iter.Seq[T]
 	find    func(*tenancy.Book, string) (T, bool)
-	fresh   func(id string) T // with the defaults of one that is new
-	// identify finds a row's id where it has none in a column id, and what must be put before it.
+	fresh   func(id string) T // a new record, with defaults
+	// identify returns the id of a row without a column id, and what must be
+	// put before it.
 	identify func(*reader, cells) (id string, before []any, err error)
-	by       string   // the column that tells two rows without ids apart
-	needs    []string // columns without which a new one cannot be
+	by       string   // the column that distinguishes two rows without ids
+	needs    []string // columns without which a new record cannot be created
 	decisive []string // columns that only this kind has
 }
 
-// What people write for the words of rules 1.1 to 1.3, without accents, case and punctuation.
+// What people write for the words of rules 1.1 to 1.3, without accents, case
+// and punctuation.
 var (
 	tenantKinds = map[string]string{"societe": "company", "entreprise": "company", "startup": "company", "asso": "association", "collectivite": "institution", "etablissement": "institution", "public": "institution"}
 	statuses    = map[string]string{"actif": "active", "active": "active", "valide": "active", "perdu": "lost", "perdue": "lost", "vole": "lost", "revoque": "revoked", "revoquee": "revoked", "desactive": "revoked", "suspendu": "suspended", "suspendue": "suspended"}
@@ -75,13 +77,13 @@ func badges() kind[tenancy.Credential] {
 		fresh:    func(id string) T { return T{ID: tenancy.CredentialID(id), Kind: "card", Status: tenancy.Active} },
 		identify: (*reader).badge,
 		columns: []column[T]{
-			id("", func(v *T) string { return string(v.ID) }), // a list's own numbers may be UIDs, which must not be seen
+			id("", func(v *T) string { return string(v.ID) }), // a list's own numbers may be UIDs, which must not become visible
 			{name: "member", also: "membre personne porteur titulaire", get: func(v *T) string { return string(v.Member) }, set: holder},
 			column[T]{name: "lastname", also: "nom nomdefamille", set: holder}.of("member"),
 			{name: "firstname", also: "prenom", set: holder},
 			{name: "name", also: "nomcomplet nometprenom prenometnom nomprenom prenomnom", set: holder},
 			{name: "tenant", also: "locataire societe entreprise structure", set: func(r *reader, _ *T, _ string) error { return r.holds() }},
-			beside[T]("email", "courriel mail adressemail adresseelectronique"), // of a member who is new
+			beside[T]("email", "courriel mail adressemail adresseelectronique"), // of a new member
 			word("kind", "type support", cardKinds, "card", func(v *T) *string { return &v.Kind }),
 			{name: "uid", also: "badge badgeid badgenumber hex uidhex carte numero numerodebadge numerobadge numbadge ndebadge nbadge nobadge nodebadge idbadge nodecarte ndecarte", set: func(r *reader, v *T, s string) error {
 				return r.uid(v, s, s)

@@ -23,11 +23,12 @@ func (k kind[T]) column(cell string) int {
 	return -1
 }
 
-// aside is what a header says beside a column's name: Loyer mensuel (€, HT).
+// aside is an addition to a column's name in a header: Loyer mensuel (€, HT).
 var aside = regexp.MustCompile(`\([^)]*\)|\[[^\]]*\]`)
 
-// known counts the columns of a header that are the kind's, and reports whether
-// one is of no other kind, and whether new ones can be made of them.
+// known counts the header's columns that belong to the kind. It also reports
+// whether one belongs to no other kind, and whether new records can be created
+// from them.
 func (k kind[T]) known(header []string) (n int, decisive, whole bool) {
 	have := map[string]bool{}
 	for _, h := range header {
@@ -47,7 +48,8 @@ type layout struct {
 	called map[string]string // by the column's name, and by its field's
 }
 
-// name returns how the file calls a column, or the column that sets its field.
+// name returns the file's name for a column, or for the column that sets its
+// field.
 func (l *layout) name(column string) string {
 	return cmp.Or(l.called[column], l.called["of "+column], column)
 }
@@ -65,7 +67,7 @@ func (k kind[T]) layout(r *reader, t *table) (layout, bool) {
 		}
 		c := k.columns[l.at[i]]
 		if l.called[c.name] != "" {
-			r.fault(t, t.head, h, "stands for "+c.name+", as another column does")
+			r.fault(t, t.head, h, "means "+c.name+", like another column")
 			return l, false
 		}
 		l.called[c.name] = h
@@ -76,7 +78,7 @@ func (k kind[T]) layout(r *reader, t *table) (layout, bool) {
 	return l, true
 }
 
-// read puts every row of a table into the draft, and gathers what is wrong.
+// read puts every row of a table into the draft, and collects faults.
 func (k kind[T]) read(ctx context.Context, r *reader, t *table) error {
 	l, ok := k.layout(r, t)
 	r.seen = map[string]int{}
@@ -143,11 +145,11 @@ func (k kind[T]) readRow(r *reader, t *table, row line, l *layout) {
 	}
 }
 
-// identified finds a row's id, which no other row of the sheet may have.
+// identified returns a row's id, which no other row of the sheet may have.
 func (k kind[T]) identified(r *reader, t *table, row line, l *layout) (id string, before []any, ok bool) {
 	id = r.row["id"]
 	made := id == ""
-	if made || k.name == "badges" { // whose member may be made
+	if made || k.name == "badges" { // whose member may be created
 		found, more, err := k.identify(r, r.row)
 		var wrong rowFault
 		if _, there := k.find(r.book, id); errors.As(err, &wrong) && (made || !there) {
@@ -162,17 +164,18 @@ func (k kind[T]) identified(r *reader, t *table, row line, l *layout) (id string
 		}
 	}
 	if first, twice := r.seen[id]; twice && made {
-		r.fault(t, row.number, l.name(k.by), fmt.Sprintf("is the same as in line %d; if it is another, give both an id", first))
+		r.fault(t, row.number, l.name(k.by), fmt.Sprintf("is the same as in line %d; if they are different records, give both an id", first))
 		return "", nil, false
 	} else if twice {
-		r.fault(t, row.number, l.name("id"), fmt.Sprintf("%s stands in line %d too", id, first))
+		r.fault(t, row.number, l.name("id"), fmt.Sprintf("%s also occurs in line %d", id, first))
 		return "", nil, false
 	}
 	r.seen[id] = row.number
 	return id, before, true
 }
 
-// fill sets a record's fields from a row; false where something is wrong.
+// fill sets a record's fields from a row; it returns false where something is
+// wrong.
 func (k kind[T]) fill(r *reader, t *table, row line, l *layout, v *T, there bool) (sound bool) {
 	sound = true
 	for _, name := range k.needs {
@@ -196,20 +199,20 @@ func (k kind[T]) fill(r *reader, t *table, row line, l *layout, v *T, there bool
 	return sound
 }
 
-// defaults are those that depend on the import.
+// defaults sets the fields whose defaults depend on the import.
 func (k kind[T]) defaults(r *reader, v *T) {
 	switch x := any(v).(type) {
 	case *tenancy.Member:
 		x.Tenant = r.Tenant
 	case *tenancy.Lease:
 		x.Tenant = r.Tenant
-		id, _ := r.tenant(r.row["tenant"]) // told where it is read
+		id, _ := r.tenant(r.row["tenant"]) // reported where it is parsed
 		t, _ := r.book.Tenant(tenancy.TenantID(id))
 		x.Site = t.Site
 	}
 }
 
-// put puts a value into the draft and says what is wrong with it.
+// put puts a value into the draft and returns what is wrong with it.
 func (r *reader) put(t *table, line int, v any, l *layout) bool {
 	err := r.draft.Put(v)
 	var field *tenancy.FieldError
@@ -229,8 +232,8 @@ func (r *reader) put(t *table, line int, v any, l *layout) bool {
 	return false
 }
 
-// differences returns the fields that are not as they were, as an export writes
-// them: hashes are only said to differ.
+// differences returns the fields that changed, as an export writes them; of
+// hashes it only tells that they differ.
 func (k kind[T]) differences(old, v *T, there bool) []Field {
 	var list []Field
 	for _, c := range k.columns {

@@ -11,8 +11,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Warning is what is probably a slip, and where: it is read all the same, and
-// committed only where somebody accepts it.
+// Warning is a probable mistake, and its place: the row is read all the same,
+// but committed only where the warnings are accepted.
 type Warning struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
@@ -21,7 +21,7 @@ type Warning struct {
 	Text   string `json:"text"`
 }
 
-// String tells of it in a line.
+// String describes it on one line.
 func (w Warning) String() string {
 	return Fault{w.File, w.Line, w.Column, fmt.Sprintf("%q %s", w.Value, w.Text)}.Error()
 }
@@ -30,28 +30,29 @@ func (r *reader) warn(t *table, line int, column, value, text string) {
 	r.report.Warnings = append(r.report.Warnings, Warning{t.file, line, strings.TrimSpace(column), value, text})
 }
 
-// money are words of a column that speaks of it.
+// money are words in the name of a column of amounts.
 var money = regexp.MustCompile(`(?i)loyer|prix|tarif|montant|redevance|charges|caution|facture|tva|ttc|\bht\b|euro|€|rent\b|price|amount|rate\b|vat|cost|cents`)
 
-// headerSlips looks at columns that mean nothing here.
+// headerSlips checks columns that have no meaning here.
 func (r *reader) headerSlips(t *table, l *layout) {
 	filled := func(i int) bool {
 		return slices.ContainsFunc(t.rows, func(row line) bool { return i < len(row.cells) && strings.TrimSpace(row.cells[i]) != "" })
 	}
 	for i, h := range t.header {
 		if h = strings.TrimSpace(h); l.at[i] < 0 && money.MatchString(h) && filled(i) {
-			r.warn(t, t.head, h, h, "speaks of money and was not understood: the rows are read without it")
+			r.warn(t, t.head, h, h, "seems to be an amount, but is not a known column: the rows are read without it")
 		}
 	}
 	for _, skipped := range t.above {
-		r.warn(t, skipped.number, "", strings.TrimSpace(strings.Join(skipped.cells, " ")), fmt.Sprintf("stands above line %d, which was taken for the header: it is not read", t.head))
+		r.warn(t, skipped.number, "", strings.TrimSpace(strings.Join(skipped.cells, " ")), fmt.Sprintf("is above line %d, which was taken for the header: it is not read", t.head))
 	}
 	if t.strange != "" {
-		r.warn(t, t.head, "", t.strange, "has letters that cannot be right: the encoding is not known, save the file as UTF-8")
+		r.warn(t, t.head, "", t.strange, "contains letters that look wrong: the encoding is unknown, save the file as UTF-8")
 	}
 }
 
-// badgeSlips looks at a list of badges as a whole: hex has letters somewhere.
+// badgeSlips checks a list of badges as a whole: hexadecimal numbers contain a
+// letter somewhere.
 func (r *reader) badgeSlips(t *table, column, decimal int) {
 	var rows []line
 	for _, row := range t.rows {
@@ -59,7 +60,7 @@ func (r *reader) badgeSlips(t *table, column, decimal int) {
 			continue // both spellings must agree
 		}
 		if column < len(row.cells) && pairs.MatchString(strings.TrimSpace(row.cells[column])) {
-			return // nothing else is written so
+			return // nothing else is written like that
 		}
 		if column >= len(row.cells) || strings.TrimSpace(row.cells[column]) == "" {
 			continue
@@ -71,16 +72,17 @@ func (r *reader) badgeSlips(t *table, column, decimal int) {
 	}
 	for _, row := range rows {
 		r.warn(t, row.number, t.header[column], strings.TrimSpace(row.cells[column]),
-			"is read as hex, and no badge of the column has a letter: decimal numbers stand in a column decimalId, dates and telephone numbers are no badges")
+			"is read as hex, but no badge of the column contains a letter: decimal numbers belong in a column decimalId; dates and telephone numbers are not badges")
 	}
 }
 
-// pairs is hex as readers show it: 04:A1:B2:C3.
+// pairs matches hex as readers show it: 04:A1:B2:C3.
 var pairs = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){3,}$`)
 
 var rounded = regexp.MustCompile(`^\d{15}0*$`)
 
-// roundedBadge reports whether a spreadsheet, which keeps 15 digits, has rounded a number.
+// roundedBadge reports whether a spreadsheet, which keeps 15 digits, has
+// rounded a number.
 func roundedBadge(cell string) bool {
 	digits := strings.Map(func(c rune) rune {
 		if unicode.IsSpace(c) || strings.ContainsRune(",.'", c) {
@@ -96,16 +98,16 @@ var dates = []string{"starts_on", "ends_on", "valid_from", "valid_to", "starts_a
 
 var yearIn = regexp.MustCompile(`(?:^|\D)(\d{4})(?:\D|$)`)
 
-// cellSlips looks at one cell that was read.
+// cellSlips checks one cell that was read.
 func (r *reader) cellSlips(t *table, row line, kind, column, called, cell string) {
 	switch {
 	case cell == "":
 	case kind == "plans" && column == "vat_pct":
 		if n, err := parseNumber(cell, "%"); err == nil && n.Sign() > 0 && n.Num().Cmp(n.Denom()) < 0 {
-			r.warn(t, row.number, called, cell, "is a VAT of less than 1 %: a share that lost its percent sign? 20 % is written 20")
+			r.warn(t, row.number, called, cell, "is a VAT of less than 1 %: did a fraction lose its percent sign? 20 % is written 20")
 		}
 	case kind == "badges" && (column == "uid" || column == "decimal") && roundedBadge(cell):
-		r.warn(t, row.number, called, cell, "ends in zeros after fifteen digits, which is all that spreadsheets keep: this is no badge that exists")
+		r.warn(t, row.number, called, cell, "ends in zeros after fifteen digits, which is all that spreadsheets keep: the badge's number is lost")
 	case slices.Contains(dates, column):
 		if m := yearIn.FindStringSubmatch(cell); m != nil && (m[1] < "1990" || m[1] > "2100") {
 			r.warn(t, row.number, called, cell, "lies before 1990 or after 2100")
@@ -113,7 +115,8 @@ func (r *reader) cellSlips(t *table, row line, kind, column, called, cell string
 	}
 }
 
-// turned returns what a name and the same turned round have in common.
+// turned returns a form that a name and the same name with its parts swapped
+// have in common.
 func turned(name string) string {
 	var words []string
 	for _, w := range strings.Fields(name) {
@@ -125,7 +128,7 @@ func turned(name string) string {
 	return strings.Join(words, " ")
 }
 
-// recordSlips looks at a record that a row has made or changed.
+// recordSlips checks a record that a row has created or changed.
 func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 	switch v := v.(type) {
 	case tenancy.Member:
@@ -134,7 +137,7 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 		}
 		for _, id := range r.byWords[wordsOf{v.Tenant, turned(v.Name)}] {
 			if m, ok := r.book.Member(id); ok && id != v.ID && m.Tenant == v.Tenant && plain(m.Name) != plain(v.Name) && turned(m.Name) == turned(v.Name) {
-				r.warn(t, row.number, l.name("name"), v.Name, fmt.Sprintf("is the name of member %s turned round", id))
+				r.warn(t, row.number, l.name("name"), v.Name, fmt.Sprintf("is the name of member %s with first and last name swapped", id))
 				return
 			}
 		}
@@ -145,7 +148,7 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 			}
 			for _, id := range v.Spaces {
 				if sp := r.network.Space(id); sp != nil && sp.Kind.Office() && slices.Contains(other.Spaces, id) {
-					r.warn(t, row.number, l.name("spaces"), string(id), fmt.Sprintf("is let to %s on the same days, by lease %s", other.Tenant, other.ID))
+					r.warn(t, row.number, l.name("spaces"), string(id), fmt.Sprintf("is let to %s on the same days by lease %s", other.Tenant, other.ID))
 				}
 			}
 		}
@@ -162,7 +165,7 @@ func overlap(a, b *tenancy.Lease) bool {
 	return a.StartsOn <= ends(b) && b.StartsOn <= ends(a)
 }
 
-// wordsOf is a name's words within a tenant, in no order.
+// wordsOf returns a name's words within a tenant, in a fixed order.
 type wordsOf struct {
 	tenant tenancy.TenantID
 	words  string

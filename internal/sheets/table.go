@@ -1,10 +1,10 @@
-// Package sheets reads and writes what people keep in spreadsheets: tenants,
-// members, badges, schedules, plans, leases, passes and events as CSV. It
-// recognises separators, byte order marks, UTF-8, UTF-16 and Windows-1252,
-// French and English column names, decimal commas and dates like 31/10/2026.
+// Package sheets reads and writes spreadsheets: tenants, members, badges,
+// schedules, plans, leases, passes and events as CSV. It recognises separators,
+// byte order marks, UTF-8, UTF-16 and Windows-1252, French and English column
+// names, decimal commas and dates like 31/10/2026.
 //
-// What it reads becomes changes of package rights, all or none; it stores
-// nothing itself.
+// Import puts what it reads into a draft of package rights, of which everything
+// or nothing is committed; the package stores nothing itself.
 package sheets
 
 import (
@@ -21,7 +21,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// Fault is what is wrong with a file, and where.
+// Fault is a fault in a file, and its place.
 type Fault struct {
 	File    string `json:"file"`
 	Line    int    `json:"line"`
@@ -47,18 +47,19 @@ type table struct {
 	head   int // the header's line
 	header []string
 	rows   []line
-	above  []line // above the header, that are no title
-	// strange is a word with letters that the file's encoding may have wrong.
+	above  []line // lines above the header that are not titles
+	// strange is a word with letters that may have been decoded wrongly.
 	strange string
 }
 
 type line struct {
-	number int // in the file, from 1
+	number int // line in the file, from 1
 	cells  []string
 }
 
-// decode makes UTF-8 of a file. Without a byte order mark it is UTF-8 where it
-// is valid as such, else one of eight bits; strange is a word that is none in it.
+// decode converts a file to UTF-8. Without a byte order mark it is UTF-8 where
+// that is valid, else one of eight bits; strange is a word that does not look
+// right in it.
 func decode(data []byte) (decoded, strange string, err error) {
 	var enc encoding.Encoding
 	switch {
@@ -77,7 +78,7 @@ func decode(data []byte) (decoded, strange string, err error) {
 		decoded = string(text)
 	}
 	if err != nil || !utf8.ValidString(decoded) || strings.ContainsRune(decoded, 0) {
-		return "", "", errors.New("is no text in UTF-8, UTF-16, Windows-1252, Mac Roman or code page 850")
+		return "", "", errors.New("is not a text in UTF-8, UTF-16, Windows-1252, Mac Roman or code page 850")
 	}
 	return decoded, strange, nil
 }
@@ -85,14 +86,14 @@ func decode(data []byte) (decoded, strange string, err error) {
 // separators are those that spreadsheets write.
 const separators = ";,\t|"
 
-// read reads a file with the separator that fits its header best: score says
-// how many of a header's columns are known.
+// read parses a file with the separator that fits its header best: score
+// returns how many of a header's columns are known.
 func read(file string, data []byte, score func(header []string) int) (*table, error) {
 	text, strange, err := decode(data)
 	if err != nil {
 		return nil, Fault{File: file, Message: err.Error()}
 	}
-	if !strings.Contains(text, "\n") { // lines as Macintosh ends them
+	if !strings.Contains(text, "\n") { // line ends of a Macintosh
 		text = strings.ReplaceAll(text, "\r", "\n")
 	}
 	var best *table
@@ -108,10 +109,11 @@ func read(file string, data []byte, score func(header []string) int) (*table, er
 	return best, bestErr
 }
 
-// headWithin is within how many lines a header is looked for: titles stand above it.
+// headWithin is how many lines are searched for a header: titles may be above
+// it.
 const headWithin = 20
 
-// headOf returns the record that knows the most columns, the first of several.
+// headOf returns the record with the most known columns, the first of several.
 func headOf(records []line, score func([]string) int) int {
 	head, most := 0, 0
 	for i, r := range records[:min(len(records), headWithin)] {
@@ -123,7 +125,7 @@ func headOf(records []line, score func([]string) int) int {
 }
 
 func split(file, text string, sep rune, score func([]string) int) (*table, error) {
-	// Excel may say its separator in a first line.
+	// Excel may name its separator in a first line.
 	skipped := 0
 	if first, rest, ok := strings.Cut(text, "\n"); ok && strings.EqualFold(strings.Trim(first, "\r\""), "sep="+string(sep)) {
 		text, skipped = rest, 1
@@ -139,7 +141,7 @@ func split(file, text string, sep rune, score func([]string) int) (*table, error
 		case errors.Is(err, io.EOF):
 			return t, t.take(records, score)
 		case errors.As(err, &at):
-			_ = t.take(records, score) // what was read tells how the file is parted
+			_ = t.take(records, score) // the read records show how the file is separated
 			return t, Fault{File: file, Line: at.Line + skipped, Message: quotes[at.Err]}
 		case err != nil:
 			return t, Fault{File: file, Message: err.Error()}
@@ -150,10 +152,10 @@ func split(file, text string, sep rune, score func([]string) int) (*table, error
 	}
 }
 
-// take makes a table of records: a header, and rows below it.
+// take makes a table of records: a header, and the rows below it.
 func (t *table) take(records []line, score func([]string) int) error {
 	if len(records) == 0 {
-		return Fault{File: t.file, Line: 1, Message: "is empty: a first line names the columns"}
+		return Fault{File: t.file, Line: 1, Message: "is empty: the first line must name the columns"}
 	}
 	head := headOf(records, score)
 	t.header, t.head = records[head].cells, records[head].number
@@ -164,17 +166,18 @@ func (t *table) take(records []line, score func([]string) int) error {
 	}
 	for _, r := range records[head+1:] {
 		if len(r.cells) > len(t.header) && !blank(r.cells[len(t.header):]) {
-			return Fault{File: t.file, Line: r.number, Message: fmt.Sprintf("has %d cells, the header %d", len(r.cells), len(t.header))}
+			return Fault{File: t.file, Line: r.number, Message: fmt.Sprintf("has %d cells, but the header has %d", len(r.cells), len(t.header))}
 		}
 		t.rows = append(t.rows, r)
 	}
 	return nil
 }
 
-// quotes says what is wrong with quoted cells: what else a CSV's form can be wrong in is not asked of it.
+// quotes explains an error about quoted cells; other errors in a CSV's form
+// cannot occur.
 var quotes = map[error]string{
 	csv.ErrBareQuote: `a cell has a quote (") within it: put the whole cell in quotes, and double the one within`,
-	csv.ErrQuote:     `a cell's quotes (") are not closed, or something stands after them`,
+	csv.ErrQuote:     `a cell's quotes (") are not closed, or are followed by something`,
 }
 
 func blank(cells []string) bool {

@@ -19,7 +19,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// plain takes accents and case from a word, and all that is no letter or digit.
+// plain removes accents, case, and everything that is not a letter or digit.
 func plain(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) {
 		bare, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
@@ -39,7 +39,7 @@ func plain(s string) string {
 	}, strings.NewReplacer("œ", "oe", "Œ", "oe", "æ", "ae", "ß", "ss").Replace(s))
 }
 
-// slug makes an id of a name; empty where nothing is left of it.
+// slug makes an id from a name; empty where nothing is left of it.
 func slug(name string) string {
 	var b strings.Builder
 	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r) }) {
@@ -75,7 +75,8 @@ func cellText(cell string) string {
 	return rest
 }
 
-// textCell writes a text so that cellText reads it back, and no spreadsheet takes it for a formula.
+// textCell writes a text so that cellText reads it back, and no spreadsheet
+// reads it as a formula.
 func textCell(s string) string {
 	switch {
 	case s == "":
@@ -107,16 +108,17 @@ func parseDay(s string) (catalogue.Day, error) {
 			year = "20" + year
 		}
 	} else {
-		return 0, fmt.Errorf("%q is no date like 31/10/2026 or 2026-10-31", s)
+		return 0, fmt.Errorf("%q is not a date like 31/10/2026 or 2026-10-31", s)
 	}
 	d, err := catalogue.ParseDay(fmt.Sprintf("%s-%02s-%02s", year, month, day))
 	if err != nil {
-		return 0, fmt.Errorf("%q is no day of the calendar: day/month/year", s)
+		return 0, fmt.Errorf("%q is not a day of the calendar: write day/month/year", s)
 	}
 	return d, nil
 }
 
-// parseInstant reads an instant, or a local date and time; a date alone is its beginning.
+// parseInstant reads an instant, or a local date and time; a date alone means
+// its beginning.
 func parseInstant(s string, zone *catalogue.Zone) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t.UTC().Truncate(time.Millisecond), nil
@@ -127,7 +129,7 @@ func parseInstant(s string, zone *catalogue.Zone) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is no date like 31/10/2026, with or without a time like 08:00, nor an instant like 2026-10-31T07:00:00Z", s)
+		return time.Time{}, fmt.Errorf("%q is not a date like 31/10/2026, with or without a time like 08:00, or an instant like 2026-10-31T07:00:00Z", s)
 	}
 	if !timed {
 		return zone.Start(day), nil
@@ -137,10 +139,10 @@ func parseInstant(s string, zone *catalogue.Zone) (time.Time, error) {
 			return zone.Instant(day, t.Hour()*3600+t.Minute()*60+t.Second()), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time of day like 08:00", clock)
+	return time.Time{}, fmt.Errorf("%q is not a time of day like 08:00", clock)
 }
 
-// parseEnd reads what ends: a date alone is included, and ends with its day.
+// parseEnd reads an end: a date alone is included, and ends with its day.
 func parseEnd(s string, zone *catalogue.Zone) (time.Time, error) {
 	if day, err := parseDay(s); err == nil {
 		return zone.Start(day + 1), nil
@@ -149,7 +151,7 @@ func parseEnd(s string, zone *catalogue.Zone) (time.Time, error) {
 }
 
 // parseNumber reads 1234.5, 1 234,5, 1.234,50 and 1,234.50, with or without a
-// unit: exactly, as people write decimals.
+// unit, exactly as a decimal number.
 func parseNumber(s string, units ...string) (*big.Rat, error) {
 	text := strings.TrimSpace(s)
 	for _, u := range units {
@@ -171,18 +173,20 @@ func parseNumber(s string, units ...string) (*big.Rat, error) {
 		text = strings.Replace(text, ",", ".", 1)
 	}
 	if !numberForm.MatchString(text) {
-		return nil, fmt.Errorf("%q is no number like 1234,56", s)
+		return nil, fmt.Errorf("%q is not a number like 1234,56", s)
 	}
 	r, _ := new(big.Rat).SetString(text)
 	return r, nil
 }
 
-// thousands is a number that people write for thousands and for decimals.
+// thousands matches a number that may have a separator of thousands or of
+// decimals.
 var thousands = regexp.MustCompile(`^-?([1-9]\d{0,2})[.,](\d{3})(?:[^\d.,].*)?$`)
 
 var numberForm = regexp.MustCompile(`^-?\d{1,12}(\.\d{1,9})?$`)
 
-// parseWhole reads a whole number of something; times scales it: 100 makes cents of euros.
+// parseWhole reads a whole number of something; times scales it: 100 converts
+// euros to cents.
 func parseWhole(s string, times int64, units ...string) (int, error) {
 	r, err := parseNumber(s, units...)
 	if err != nil {
@@ -193,7 +197,7 @@ func parseWhole(s string, times int64, units ...string) (int, error) {
 	}
 	r.Mul(r, big.NewRat(times, 1))
 	if !r.IsInt() || !r.Num().IsInt64() {
-		return 0, fmt.Errorf("%q has more decimals than are counted", s)
+		return 0, fmt.Errorf("%q has too many decimals", s)
 	}
 	return int(r.Num().Int64()), nil
 }
@@ -205,13 +209,14 @@ func parseBool(s string) (bool, error) {
 	case "false", "no", "n", "non", "faux", "0":
 		return false, nil
 	}
-	return false, fmt.Errorf("%q is neither oui nor non", s)
+	return false, fmt.Errorf("%q must be oui or non", s)
 }
 
-// none is how a list without a member is written where an empty cell means something else.
+// none is how a list without members is written where an empty cell means
+// something else.
 const none = "-"
 
-// parseList reads ids with spaces, commas, semicolons or bars between them.
+// parseList parses ids separated by spaces, commas, semicolons or bars.
 func parseList[T ~string](s string) []T {
 	list := []T{}
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;|", r) }) {
@@ -230,7 +235,7 @@ func writeList[T ~string](list []T) string {
 	return strings.Join(words, " ")
 }
 
-// parseWeek reads windows like "mon tue 08:00-20:00; sat 09:00-12:00".
+// parseWeek parses windows like "mon tue 08:00-20:00; sat 09:00-12:00".
 func parseWeek(s string) (catalogue.Week, error) {
 	week := catalogue.Week{}
 	for part := range strings.SplitSeq(s, ";") {
@@ -241,7 +246,7 @@ func parseWeek(s string) (catalogue.Week, error) {
 		var w catalogue.Window
 		from, to, ok := strings.Cut(words[len(words)-1], "-")
 		if !ok || w.From.UnmarshalText([]byte(from)) != nil || w.To.UnmarshalText([]byte(to)) != nil {
-			return nil, fmt.Errorf("%q is no window like mon tue 08:00-20:00", strings.TrimSpace(part))
+			return nil, fmt.Errorf("%q is not a window like mon tue 08:00-20:00", strings.TrimSpace(part))
 		}
 		for _, name := range words[:len(words)-1] {
 			var d catalogue.Weekday
@@ -255,7 +260,7 @@ func parseWeek(s string) (catalogue.Week, error) {
 	return week, nil
 }
 
-// weekday knows French days too.
+// weekday also knows French days.
 func weekday(s string) string {
 	french := []string{"lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"}
 	english := []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
@@ -283,14 +288,14 @@ func writeWeek(week catalogue.Week) string {
 func parseHash(s string) (h tenancy.CredentialHash, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || len(b) != len(h) {
-		return h, fmt.Errorf("is no hash as an export writes it")
+		return h, fmt.Errorf("is not a hash as an export writes it")
 	}
 	return tenancy.CredentialHash(b), nil
 }
 
 func writeHash(h tenancy.CredentialHash) string { return base64.RawURLEncoding.EncodeToString(h[:]) }
 
-// oneWord finds the value that a word, in French or English, stands for.
+// oneWord returns the value that a word, in French or English, means.
 func oneWord(s string, words map[string]string) string {
 	if v, ok := words[plain(s)]; ok {
 		return v
@@ -298,7 +303,7 @@ func oneWord(s string, words map[string]string) string {
 	return strings.ToLower(s)
 }
 
-// names reports whether a text is one of some, but for accents and case.
+// names reports whether a text is one of some, ignoring accents and case.
 func names(s string, of ...string) bool {
 	return slices.ContainsFunc(of, func(o string) bool { return plain(o) == plain(s) && plain(s) != "" })
 }

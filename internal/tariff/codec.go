@@ -8,9 +8,10 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-var errDays = errors.New("is no list of days")
+var errDays = errors.New("is not a list of days")
 
-// AppendDays writes days, in order, in about ten bytes each and the names of their leases.
+// AppendDays encodes days, in order, in about ten bytes each plus the names of
+// their leases.
 func AppendDays(b []byte, days []Day) []byte {
 	var last catalogue.Day
 	for _, d := range days {
@@ -28,17 +29,19 @@ func AppendDays(b []byte, days []Day) []byte {
 	return b
 }
 
-// DayReader reads what AppendDays wrote; the zero value is ready. The names of
-// leases, of which there are few, are made once, and shares many at a time.
+// DayReader decodes what AppendDays encoded; the zero value is ready to use. It
+// allocates the names of leases, of which there are few, once, and many shares
+// at a time.
 type DayReader struct {
 	leases map[string]tenancy.LeaseID
 	shares []Share
 }
 
-// sharesAtOnce is how many shares are made at a time.
+// sharesAtOnce is how many shares are allocated at a time.
 const sharesAtOnce = 1024
 
-// room is where the next shares go; what is in it before is somebody else's.
+// allocShares returns an empty slice with capacity n, cut from a shared block
+// so that appending cannot touch its neighbours.
 func (r *DayReader) room(n int) []Share {
 	if cap(r.shares)-len(r.shares) < n {
 		r.shares = make([]Share, 0, max(n, sharesAtOnce))

@@ -12,8 +12,8 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// Visit is a member's visit to a billable space, as it was measured and as it
-// is billed: a manager's correction stands beside what was measured.
+// Visit is a member's visit to a billable space: as measured, with a manager's
+// correction where there is one.
 type Visit struct {
 	ID        uuid.UUID
 	Member    tenancy.MemberID
@@ -27,8 +27,8 @@ type Visit struct {
 // Span is [From, To).
 type Span struct{ From, To time.Time }
 
-// Arithmetic counts the changes of what a day's visits come to: what was made
-// by another is made again.
+// Arithmetic is the version of the day arithmetic. Raise it when Day's result
+// changes: stored months of another version are computed again.
 const Arithmetic = 4
 
 // Day is a member's hours of one local day.
@@ -41,23 +41,23 @@ type Day struct {
 	Leases    []Share
 }
 
-// Share is what one lease pays for of a day.
+// Share is the part of a day for which one lease pays.
 type Share struct {
 	Lease   tenancy.LeaseID
-	Seconds int64 // after caps on inferred ends
+	Seconds int64 // seconds, after caps on inferred ends
 	Minutes int64 // billable: after grace, rounding and the day's cap
 }
 
 // piece is a part of a day that one visit covers.
 type piece struct {
 	from, to int64 // Unix ms
-	rank     int   // of the lease that gives it: the lowest counts
+	rank     int   // rank of the lease that gives it: the lowest counts
 	terms    *Terms
 }
 
-// Day computes one member's day from all of their visits that touch it. Visits
-// to the outermost coworkings are its time; others below them choose a lease.
-// What a space is, is as the catalogue of each instant said.
+// Day computes one member's day from all of their visits that overlap it.
+// Visits to the outermost coworkings are its time; visits to coworkings below
+// them choose a lease. A space's kind is that of the catalogue at each instant.
 func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Day {
 	var measured, inferred, corrected, billed []piece
 	for _, during := range t.during(zone.Start(day), zone.Start(day+1)) {
@@ -95,7 +95,7 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 	return d
 }
 
-// asCorrected returns the time of the visit: as corrected, else as measured.
+// asCorrected returns the visit's time: as corrected, else as measured.
 func (v *Visit) asCorrected() (from, to time.Time) {
 	if v.Corrected != nil {
 		return v.Corrected.From, v.Corrected.To
@@ -111,10 +111,10 @@ type stretch struct {
 	terms *Terms
 }
 
-// counts returns the parts of a visit to an outermost coworking of a network that
-// count on a day of it: as corrected, and else at most the first minutes that the plan allows
-// an inferred end (rules 6.3). The lease of an instant is the one that gives the
-// innermost coworking in which the member then was, else the next outwards.
+// counts returns the parts of a visit to an outermost coworking of a network
+// that count on one of its days: as corrected, else at most the first minutes
+// that the plan allows an inferred end (rules 6.3). The lease of an instant is
+// that of rules 6.2.
 func (t *Tariff) counts(n *catalogue.Network, day catalogue.Day, v *Visit, visits []Visit) []stretch {
 	from, to := v.asCorrected()
 	inner := inner(n, v, visits)
@@ -151,7 +151,7 @@ func (t *Tariff) counts(n *catalogue.Network, day catalogue.Day, v *Visit, visit
 	return out
 }
 
-// within is a visit to a coworking within another.
+// within is a visit to a coworking inside another.
 type within struct {
 	space catalogue.SpaceID
 	span  Span
@@ -179,9 +179,9 @@ type Counted struct {
 	Lease tenancy.LeaseID
 }
 
-// Counted returns the parts of a visit that count on a local day, before what
-// overlaps is counted once. A visit to what lies below a coworking counts as
-// that coworking's: it has no parts of its own.
+// Counted returns the parts of a visit that count on a local day, before
+// overlaps are removed. A visit to a space below a coworking counts as that
+// coworking's: it has no parts of its own.
 func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visits []Visit) (parts []Counted) {
 	for _, during := range t.during(zone.Start(day), zone.Start(day+1)) {
 		if during.Network.Coworking(v.Space) != v.Space {
@@ -256,8 +256,8 @@ func (d *Day) share(pieces []piece) {
 	slices.SortFunc(d.Leases, func(a, b Share) int { return cmp.Compare(a.Lease, b.Lease) })
 }
 
-// Billable returns what a day's seconds come to in minutes: nothing below the grace,
-// else the whole rounded up, then cut at the day's cap (rules 6.3).
+// Billable returns the billable minutes of a day's seconds (rules 6.3): none
+// below the grace, else the whole rounded up, then cut at the day's cap.
 func Billable(p *tenancy.Plan, seconds int64) int64 {
 	minutes := Rounded(p, seconds)
 	if p.DailyCapMinutes > 0 {
@@ -266,7 +266,7 @@ func Billable(p *tenancy.Plan, seconds int64) int64 {
 	return minutes
 }
 
-// Rounded returns Billable before the day's cap.
+// Rounded returns the same before the day's cap.
 func Rounded(p *tenancy.Plan, seconds int64) int64 {
 	if seconds <= 0 || seconds < int64(p.GraceMinutes)*60 {
 		return 0
@@ -281,7 +281,7 @@ type Person struct {
 	Member tenancy.MemberID
 }
 
-// Days computes the days of [from, to] that any of one person's visits touch,
+// Days computes the days of [from, to] that any of one person's visits overlap,
 // as measured or as corrected.
 func (t *Tariff) Days(zone *catalogue.Zone, from, to catalogue.Day, visits []Visit) []Day {
 	byDay := map[catalogue.Day][]Visit{}
@@ -307,8 +307,9 @@ func (t *Tariff) Days(zone *catalogue.Zone, from, to catalogue.Day, visits []Vis
 	return out
 }
 
-// touches returns the first and last local day of [from, to): the last before the
-// first where it is empty, as that of a visit that has not begun.
+// touches returns the first and last local day of [from, to); the last is
+// before the first where the interval is empty, as that of a visit that has not
+// begun.
 func touches(zone *catalogue.Zone, from, to time.Time) (first, last catalogue.Day) {
 	if !to.After(from) {
 		return 1, 0

@@ -10,15 +10,15 @@ import (
 // Adjustment is how rents follow use (rules 10.3).
 type Adjustment struct {
 	Target, Elasticity, MaxChange float64
-	IndexCap                      *float64 // the ILAT's change; nil: not given
+	IndexCap                      *float64 // change of the ILAT; nil: not given
 	Floor                         *int64   // cents per m² and month; nil: not given
 }
 
-// Bound is what decided a suggestion.
+// Bound names what decided a suggestion.
 type Bound string
 
-// The bounds, in the order in which they are applied: where several hold a
-// suggestion, the index and the floor decide before what came earlier, and the
+// The bounds, in the order in which they are applied. Where several limit a
+// suggestion, the index and the floor count before earlier ones, and the
 // largest change before the rounding that follows it.
 const (
 	NoBound     Bound = "none"
@@ -28,14 +28,15 @@ const (
 	ByFloor     Bound = "floor"
 )
 
-// Suggestion is the rent that a use suggests, and how it came about.
+// Suggestion is the suggested rent, and how it was computed.
 type Suggestion struct {
 	Rent   int64   // cents per m² and month
 	Factor float64 // before any bound
 	Bound  Bound
 }
 
-// The defaults of rules 10.3, and the least part of the opening hours that must be known.
+// The defaults of rules 10.3, and the smallest fraction of the opening hours
+// that must be known.
 const (
 	DefaultTarget     = 0.6
 	DefaultElasticity = 0.5
@@ -44,8 +45,8 @@ const (
 	rentStep          = 10 // cents per m² and month
 )
 
-// Suggest returns the rent that a use suggests: rounded to 10 cents towards the
-// present one, never above the index's cap, nor below the floor.
+// Suggest returns the suggested rent for a use: rounded to 10 cents towards the
+// present rent, never above the index's cap, nor below the floor.
 func (a Adjustment) Suggest(rent int64, use float64) Suggestion {
 	out := Suggestion{Factor: 1 + a.Elasticity*(use-a.Target)/a.Target, Bound: NoBound}
 	factor := max(1-a.MaxChange, min(1+a.MaxChange, out.Factor))
@@ -67,12 +68,13 @@ func (a Adjustment) Suggest(rent int64, use float64) Suggestion {
 	return out
 }
 
-// capped returns a suggestion, or what the index's change allows at most.
+// capped returns a suggestion, limited by the index's change.
 func (a Adjustment) capped(suggested, rent int64) int64 {
 	if a.IndexCap == nil {
 		return suggested
 	}
-	// The cap counts after rounding, which may be upwards to a higher present rent.
+	// The cap applies after rounding, which may be upwards to a higher present
+	// rent.
 	most := exact(1 + *a.IndexCap)
 	most.Mul(most, new(big.Rat).SetInt64(rent))
 	if new(big.Rat).SetInt64(suggested).Cmp(most) <= 0 {
@@ -84,8 +86,8 @@ func (a Adjustment) capped(suggested, rent int64) int64 {
 	return floorTo(most)
 }
 
-// towards rounds to 10 cents towards the present rent, never past it: one that
-// is no multiple stays where the step would take it to the other side.
+// towards rounds to 10 cents towards the present rent, and never past it: a
+// present rent that is not a multiple stays where the step would go past it.
 func towards(r *big.Rat, rent int64) int64 {
 	down := floorTo(r)
 	switch r.Cmp(new(big.Rat).SetInt64(rent)) {
@@ -100,13 +102,14 @@ func towards(r *big.Rat, rent int64) int64 {
 	return rent
 }
 
-// exact returns a factor as decimal arithmetic has it: 0.1 is one tenth.
+// exact converts a factor to an exact decimal: 0.1 becomes one tenth.
 func exact(x float64) *big.Rat {
 	r := new(big.Rat).SetFloat64(x)
 	if r == nil {
 		return new(big.Rat)
 	}
-	// Twelve decimals are more than any input has, and heal what binary fractions add.
+	// Twelve decimals are more than any input has, and remove the error of
+	// binary fractions.
 	scale := new(big.Rat).SetInt64(1_000_000_000_000)
 	r.Mul(r, scale)
 	return new(big.Rat).Quo(new(big.Rat).SetInt64(half(r)), scale)
@@ -117,8 +120,8 @@ func floorTo(r *big.Rat) int64 {
 	return new(big.Int).Div(q.Num(), q.Denom()).Int64() * rentStep
 }
 
-// Months returns those of [from, to) as rents count them: each local day is its
-// part of its month.
+// Months returns the number of months in [from, to), where each local day
+// counts as its fraction of its month.
 func Months(zone *catalogue.Zone, from, to time.Time) *big.Rat {
 	sum := new(big.Rat)
 	for day := zone.At(from).Day; ; day++ {
@@ -142,11 +145,11 @@ func Months(zone *catalogue.Zone, from, to time.Time) *big.Rat {
 // Income is what rents bring over some months, in cents, rounded half up once.
 type Income struct{ sum big.Rat }
 
-// Add takes in a rent in cents per m² and month, of an area, over some months.
+// Add adds a rent in cents per m² and month, for an area, over some months.
 func (i *Income) Add(rent int64, areaM2 float64, months *big.Rat) {
 	part := new(big.Rat).Mul(new(big.Rat).SetInt64(rent), exact(areaM2))
 	i.sum.Add(&i.sum, part.Mul(part, months))
 }
 
-// Cents returns what was added up.
+// Cents returns the sum.
 func (i *Income) Cents() int64 { return half(&i.sum) }

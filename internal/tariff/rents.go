@@ -8,14 +8,14 @@ import (
 	"github.com/lorntech/totem/internal/dated"
 )
 
-// Rent is what a m² of a space costs a month, as somebody set it.
+// Rent is the price of a m² of a space for a month.
 type Rent struct {
 	Cents  int64
-	Reason string // empty: the catalogue says so
+	Reason string // empty: from the catalogue
 	By     string
 }
 
-// Revision is a rent that was set without the catalogue's file, to hold from a day on.
+// Revision is a rent that was set through the API, to hold from a day on.
 type Revision struct {
 	Space catalogue.SpaceID
 	From  catalogue.Day
@@ -23,13 +23,13 @@ type Revision struct {
 	At    time.Time // when it was recorded
 }
 
-// Rents are the rents of every space, by the day from which each holds.
+// Rents holds the rents of every space, by the day from which each holds.
 type Rents map[catalogue.SpaceID]dated.History[catalogue.Day, Rent]
 
-// RentsOf joins what the catalogues said of rents with revisions, which are in
-// order: at any day the one that was recorded last holds of those that have
-// begun. A catalogue says something of a rent where it says otherwise than the
-// one told before it.
+// RentsOf combines the rents in the catalogues with revisions, which are
+// sorted. On any day the one recorded last holds, of those that have begun. A
+// catalogue sets a rent where its rent differs from that of the catalogue
+// recorded before it.
 func RentsOf(told catalogue.History, revisions []Revision) Rents {
 	all := Rents{}
 	put := func(r Revision) {
@@ -51,7 +51,7 @@ func RentsOf(told catalogue.History, revisions []Revision) Rents {
 			sp := &n.Spaces[i]
 			if was := was(before, sp.ID); was == nil || was.RentCents != sp.RentCents {
 				if all.On(sp.ID, from) == int64(sp.RentCents) && !all.changes(sp.ID, from) {
-					continue // it has it already
+					continue // the space has this rent already
 				}
 				put(Revision{sp.ID, from, Rent{Cents: int64(sp.RentCents)}, c.At})
 			}
@@ -79,14 +79,14 @@ func (r Rents) On(id catalogue.SpaceID, day catalogue.Day) int64 {
 	return 0
 }
 
-// changes reports whether a space's rent is to be another after a day.
+// changes reports whether a space's rent changes after a day.
 func (r Rents) changes(id catalogue.SpaceID, day catalogue.Day) bool {
 	versions := r[id].Versions()
 	return len(versions) == 0 || versions[len(versions)-1].From > day
 }
 
-// RevisedOn returns the day from which a space's rent of a day holds; false where
-// it was never revised.
+// RevisedOn returns the day from which the rent of a given day holds; false
+// where it was never revised.
 func (r Rents) RevisedOn(id catalogue.SpaceID, day catalogue.Day) (from catalogue.Day, ok bool) {
 	last := int64(-1)
 	for _, v := range r[id].Versions() {
@@ -101,7 +101,7 @@ func (r Rents) RevisedOn(id catalogue.SpaceID, day catalogue.Day) (from catalogu
 	return from, ok
 }
 
-// Since returns the days of [first, last] from which a space's rent is another.
+// Since returns the days of [first, last] on which a space's rent changes.
 func (r Rents) Since(id catalogue.SpaceID, first, last catalogue.Day) (days []catalogue.Day) {
 	for _, v := range r[id].Versions() {
 		if v.From > first && v.From <= last {

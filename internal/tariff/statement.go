@@ -30,10 +30,10 @@ func ParseMonth(s string) (Month, error) {
 // String writes "2026-10".
 func (m Month) String() string { return fmt.Sprintf("%04d-%02d", m.Year, int(m.Month)) }
 
-// Index counts months: year * 12 + month - 1.
+// Index numbers months: year * 12 + month - 1.
 func (m Month) Index() int { return m.Year*12 + int(m.Month) - 1 }
 
-// MonthAt returns the month of an index.
+// MonthAt returns the month with an index.
 func MonthAt(i int) Month { return Month{i / 12, time.Month(i%12 + 1)} }
 
 // Days returns the month's first and last local day.
@@ -41,29 +41,30 @@ func (m Month) Days() (first, last catalogue.Day) {
 	return catalogue.Date(m.Year, m.Month, 1), catalogue.Date(m.Year, m.Month+1, 1) - 1
 }
 
-// Amounts are what a lease comes to in a month, in cents.
+// Amounts are the amounts of a lease's month, in cents.
 type Amounts struct {
-	Minutes  int64 // billable
-	Included int64 // of them, not charged: the month's part of the plan's, whole minutes
+	Minutes  int64 // billable minutes
+	Included int64 // minutes of them that are included, and not charged: the month's part of the plan's, in whole minutes
 	Over     int64 // charged minutes
-	Overage  int64 // what they cost
+	Overage  int64 // price of the charged minutes
 	Rent     int64
 	Net      int64
 	Vat      int64
 	Parts    []Part
-	ByRate   []Taxed // one for each rate of VAT; their sums are Net and Vat
+	ByRate   []Taxed // one for each rate of VAT; they add up to Net and Vat
 }
 
-// Taxed is what is taxed at one rate of VAT, and the tax.
+// Taxed is an amount taxed at one rate of VAT, and the tax.
 type Taxed struct {
 	VatPct   float64 `json:"vat_pct"`
 	NetCents int64   `json:"net_cents"`
 	VatCents int64   `json:"vat_cents"`
 }
 
-// Part is a part of a month that is priced by itself: its plan was the same.
+// Part is a part of a month during which the plan did not change: it is priced
+// by itself.
 type Part struct {
-	From        catalogue.Day `json:"from" format:"date"` // the first day of it
+	From        catalogue.Day `json:"from" format:"date"` // its first day
 	Days        int64         `json:"days"`
 	Minutes     int64         `json:"billable_minutes"`
 	Included    int64         `json:"included_minutes"`
@@ -72,16 +73,17 @@ type Part struct {
 	VatPct      float64       `json:"vat_pct"`
 }
 
-// Total returns with VAT.
+// Total returns the amount with VAT.
 func (a Amounts) Total() int64 { return a.Net + a.Vat }
 
-// rate is what prices minutes and taxes amounts: days that share it are priced together.
+// rate is what prices minutes and taxes amounts: days with the same rate are
+// priced together.
 type rate struct {
 	included, hourly int
 	vat              float64
 }
 
-// Amounts prices a lease's month: minutes are its billable ones by day.
+// Amounts prices a lease's month: minutes holds its billable minutes by day.
 // any is false where the lease covers no day of the month and nothing was used.
 func (t *Tariff) Amounts(id tenancy.LeaseID, m Month, minutes map[catalogue.Day]int64) (a Amounts, any bool) {
 	first, last := m.Days()
@@ -143,8 +145,9 @@ func (t *Tariff) Amounts(id tenancy.LeaseID, m Month, minutes map[catalogue.Day]
 	return a, any
 }
 
-// tax is the VAT on the sum of the amounts; where rates differ within the month
-// each on its own part, the whole rounded once: the parts' sums are Net and Vat.
+// tax sets the VAT on the sum of the amounts. Where rates differ within the
+// month it is computed for each part, and the whole is rounded once: the parts
+// add up to Net and Vat.
 func (a *Amounts) tax(vats []float64, taxed, rents map[float64]*big.Rat) {
 	if len(vats) == 1 {
 		a.Vat = half(new(big.Rat).Mul(new(big.Rat).SetInt64(a.Net), percent(vats[0])))
@@ -162,7 +165,7 @@ func (a *Amounts) tax(vats []float64, taxed, rents map[float64]*big.Rat) {
 	}
 }
 
-// percent returns a rate as people write it: 5.5 is exactly 55/1000.
+// percent returns a rate as an exact fraction: 5.5 is 55/1000.
 func percent(x float64) *big.Rat {
 	r, ok := new(big.Rat).SetString(fmt.Sprintf("%g", x))
 	if !ok {
@@ -174,6 +177,6 @@ func percent(x float64) *big.Rat {
 // half rounds to the nearest whole, halves up.
 func half(r *big.Rat) int64 {
 	x := new(big.Rat).Add(r, big.NewRat(1, 2))
-	q := new(big.Int).Div(x.Num(), x.Denom()) // Euclidean: floor, as the denominator is positive
+	q := new(big.Int).Div(x.Num(), x.Denom()) // Euclidean division: floor, since the denominator is positive
 	return q.Int64()
 }

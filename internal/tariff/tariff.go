@@ -1,7 +1,12 @@
-// Package tariff turns visits into measured hours, hours into money, and use
-// into rents (rules 6, 7, 10). It is arithmetic on values: whole seconds,
-// minutes and cents, with no clock and no storage. Who was where is package
-// visit's; what was used package occupancy's.
+// Package tariff computes prices: hours from visits, money from hours, and
+// rents from use (rules 6, 7, 10). It computes on values, in whole seconds,
+// minutes and cents, with no clock and no storage:
+//
+//	day := terms.Day(zone, today, visits) // hours and minutes of one member
+//	amounts, _ := terms.Amounts(lease, month, minutes)
+//
+// Where people were is computed by package visit, how spaces were used by
+// package occupancy.
 package tariff
 
 import (
@@ -15,19 +20,19 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Leases and Plans are everything that leases and plans were, are and are to be.
+// Leases and Plans hold all versions of leases and plans.
 type (
 	Leases = map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]
 	Plans  = map[tenancy.PlanID]tenancy.Terms[tenancy.Plan]
 )
 
-// Tariff is every plan and lease with what they were before: a change prices
-// the days from its own on.
+// Tariff holds every version of plans and leases: each prices the days from its
+// own on.
 type Tariff struct {
 	network catalogue.History
-	only    *catalogue.Network // where there was never another
+	only    *catalogue.Network // leases and plans with only one version
 	leases  Leases
-	when    map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease] // with their dates
+	when    map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease] // leases with their dates
 	plans   Plans
 	days    map[catalogue.Day][]Terms
 }
@@ -38,7 +43,7 @@ type Terms struct {
 	Plan  *tenancy.Plan
 }
 
-// NewTariff takes all histories.
+// NewTariff returns the tariff of all versions.
 func NewTariff(n catalogue.History, leases Leases, plans Plans) *Tariff {
 	t := &Tariff{n, nil, leases, make(map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease], len(leases)), plans, map[catalogue.Day][]Terms{}}
 	for id, h := range leases {
@@ -50,7 +55,8 @@ func NewTariff(n catalogue.History, leases Leases, plans Plans) *Tariff {
 	return t
 }
 
-// Leases returns the ids of all leases that ever were, in order. What was deleted never was.
+// Leases returns the ids of all leases that ever were, in order, without
+// deleted ones.
 func (t *Tariff) Leases() []tenancy.LeaseID {
 	ids := make([]tenancy.LeaseID, 0, len(t.leases))
 	for id, h := range t.leases {
@@ -62,7 +68,8 @@ func (t *Tariff) Leases() []tenancy.LeaseID {
 	return ids
 }
 
-// Terms of a lease on a day that it covers; ok is false on others.
+// Terms returns a lease's terms on a day that it covers; ok is false on other
+// days.
 func (t *Tariff) Terms(id tenancy.LeaseID, day catalogue.Day) (terms Terms, ok bool) {
 	l := dated.On(t.when[id], day)
 	if l == nil || !l.Covers(day) {
@@ -72,7 +79,8 @@ func (t *Tariff) Terms(id tenancy.LeaseID, day catalogue.Day) (terms Terms, ok b
 	return Terms{l, p}, p != nil
 }
 
-// With returns the tariff as it would be had some leases and plans other histories.
+// With returns the tariff as it would be if some leases and plans had other
+// versions.
 func (t *Tariff) With(leases Leases, plans Plans) *Tariff {
 	l, p := maps.Clone(t.leases), maps.Clone(t.plans)
 	maps.Copy(l, leases)
@@ -80,17 +88,18 @@ func (t *Tariff) With(leases Leases, plans Plans) *Tariff {
 	return NewTariff(t.network, l, p)
 }
 
-// Last returns the lease as it was last written, whatever the day: whose it is.
+// Last returns the lease as it was last written, whatever the day: it tells
+// whose it is.
 func (t *Tariff) Last(id tenancy.LeaseID) *tenancy.Lease { return t.leases[id].Last() }
 
-// LeaseTerms and PlanTerms are histories; empty where there is none.
+// LeaseTerms returns the history of a lease; empty where there is none.
 func (t *Tariff) LeaseTerms(id tenancy.LeaseID) tenancy.Terms[tenancy.Lease] { return t.leases[id] }
 
 // PlanTerms returns the history of a plan.
 func (t *Tariff) PlanTerms(id tenancy.PlanID) tenancy.Terms[tenancy.Plan] { return t.plans[id] }
 
-// on lists the leases that cover a day, cheapest first, then by id: the order
-// in which they are asked for a space (rules 6.2).
+// termsOn returns the leases that cover a day, cheapest first, then by id: the
+// order in which they are asked for a space (rules 6.2).
 func (t *Tariff) on(day catalogue.Day) []Terms {
 	if list, ok := t.days[day]; ok {
 		return list
@@ -108,7 +117,7 @@ func (t *Tariff) on(day catalogue.Day) []Terms {
 	return list
 }
 
-// during cuts [from, to) where another catalogue holds from.
+// during divides [from, to) where another catalogue begins to hold.
 func (t *Tariff) during(from, to time.Time) []catalogue.Piece {
 	if t.only != nil {
 		return []catalogue.Piece{{From: from, To: to, Network: t.only}}
@@ -116,7 +125,8 @@ func (t *Tariff) during(from, to time.Time) []catalogue.Piece {
 	return catalogue.Pieces(t.network, from, to)
 }
 
-// gives reports whether the terms give who visits that space, whatever the lease's status.
+// gives reports whether the terms give a space to its visitors, whatever the
+// lease's status.
 func (t *Tariff) gives(n *catalogue.Network, x Terms, v *Visit, space catalogue.SpaceID) bool {
 	serves := x.Lease.Members == nil && x.Lease.Tenant == v.Tenant || slices.Contains(x.Lease.Members, v.Member)
 	if !serves {
@@ -129,7 +139,8 @@ func (t *Tariff) gives(n *catalogue.Network, x Terms, v *Visit, space catalogue.
 	return sp != nil && slices.Contains(x.Plan.Includes, sp.Kind) && (x.Plan.Roaming || sp.Site == x.Lease.Site)
 }
 
-// leaseOf returns the rank and terms of the lease that gives who visits a space on a day; nil: none does.
+// leaseOf returns the rank and terms of the lease that gives a space to its
+// visitors on a day; nil: none does.
 func (t *Tariff) leaseOf(n *catalogue.Network, day catalogue.Day, v *Visit, space catalogue.SpaceID) (rank int, x *Terms) {
 	list := t.on(day)
 	for i := range list {

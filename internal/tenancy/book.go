@@ -15,14 +15,14 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// FieldError says which field of an entity is wrong, as windows[1].to, and how.
+// FieldError is an error in one field of an entity, as windows[1].to.
 type FieldError struct{ Field, Msg string }
 
 // Error writes field and message.
 func (e *FieldError) Error() string { return e.Field + ": " + e.Msg }
 
-// ConflictError says what stands against a change that is sound in itself.
-// Field may be empty: then it is about the whole entity.
+// ConflictError is why a change that is valid in itself cannot be made. Field
+// is empty where it is about the whole entity.
 type ConflictError struct{ Field, Msg string }
 
 // Error writes field and message.
@@ -33,16 +33,16 @@ func (e *ConflictError) Error() string {
 	return e.Field + ": " + e.Msg
 }
 
-// ErrNotFound is returned where an entity to be deleted is not there.
+// ErrNotFound is returned where an entity to be deleted does not exist.
 var ErrNotFound = errors.New("not found")
 
-// Book is all tenants, members, credentials, schedules, plans, leases, passes
-// and events. Every change is checked against the others, and changes nothing
-// where it does not fit. It is not safe for concurrent use; Clone it to change
-// it beside its readers.
+// Book holds all tenants, members, credentials, schedules, plans, leases,
+// passes and events. Every change is checked against the others, and changes
+// nothing where it does not fit. A Book is not safe for concurrent use; Clone
+// it to change it while others read it.
 type Book struct {
 	network     *catalogue.Network
-	loading     bool // bounds are for what is entered: what is there stays
+	loading     bool // limits apply to new entries: existing ones stay
 	tenants     map[TenantID]Tenant
 	members     map[MemberID]Member
 	credentials map[CredentialID]Credential
@@ -55,10 +55,10 @@ type Book struct {
 	passes      map[PassID]Pass
 	events      map[EventID]Event
 	formers     map[CredentialHash][]Former // by Until
-	hashes      map[CredentialHash]string   // what a lookup hash belongs to: "credential/ID" or "pass/ID"
+	hashes      map[CredentialHash]string   // owner of each lookup hash: "credential/ID" or "pass/ID"
 }
 
-// NewBook makes an empty book for a network.
+// NewBook returns an empty book for a network.
 func NewBook(n *catalogue.Network) *Book {
 	return &Book{
 		network: n, tenants: map[TenantID]Tenant{}, members: map[MemberID]Member{}, credentials: map[CredentialID]Credential{},
@@ -68,7 +68,7 @@ func NewBook(n *catalogue.Network) *Book {
 	}
 }
 
-// Clone copies the book; entities are values and shared.
+// Clone copies the book; entities are never modified and are shared.
 func (b *Book) Clone() *Book {
 	return &Book{
 		network: b.network, tenants: maps.Clone(b.tenants), members: maps.Clone(b.members), credentials: maps.Clone(b.credentials),
@@ -78,8 +78,8 @@ func (b *Book) Clone() *Book {
 	}
 }
 
-// SetLoading says that what is put comes from the ledger: it was accepted once,
-// and later bounds must not keep a service from starting.
+// SetLoading marks what is put as coming from the ledger: it was accepted once,
+// and newer limits must not keep a service from starting.
 func (b *Book) SetLoading(on bool) { b.loading = on }
 
 // sorted iterates a map in order of its keys.
@@ -125,22 +125,23 @@ func (b *Book) Plans() iter.Seq[Plan] { return sorted(b.plans) }
 // Leases iterates by id.
 func (b *Book) Leases() iter.Seq[Lease] { return sorted(b.leases) }
 
-// Passes iterates by id, the deleted ones too: they answer credential-revoked.
+// Passes iterates by id, including deleted ones, which answer
+// credential-revoked.
 func (b *Book) Passes() iter.Seq[Pass] { return sorted(b.passes) }
 
 // Events iterates by id.
 func (b *Book) Events() iter.Seq[Event] { return sorted(b.events) }
 
-// Tenant finds a tenant.
+// Tenant returns a tenant.
 func (b *Book) Tenant(id TenantID) (Tenant, bool) { return find(b.tenants, id) }
 
-// Member finds a member.
+// Member returns a member.
 func (b *Book) Member(id MemberID) (Member, bool) { return find(b.members, id) }
 
-// Credential finds a credential.
+// Credential returns a credential.
 func (b *Book) Credential(id CredentialID) (Credential, bool) { return find(b.credentials, id) }
 
-// Schedule finds a schedule; the built-in one has no windows.
+// Schedule returns a schedule; the built-in one has no windows.
 func (b *Book) Schedule(id ScheduleID) (Schedule, bool) {
 	if id == Always {
 		return Schedule{ID: Always, Windows: catalogue.Week{}, Holidays: "open"}, true
@@ -148,16 +149,16 @@ func (b *Book) Schedule(id ScheduleID) (Schedule, bool) {
 	return find(b.schedules, id)
 }
 
-// Plan finds a plan.
+// Plan returns a plan.
 func (b *Book) Plan(id PlanID) (Plan, bool) { return find(b.plans, id) }
 
-// Lease finds a lease.
+// Lease returns a lease.
 func (b *Book) Lease(id LeaseID) (Lease, bool) { return find(b.leases, id) }
 
-// Pass finds a pass, a deleted one too.
+// Pass returns a pass, also a deleted one.
 func (b *Book) Pass(id PassID) (Pass, bool) { return find(b.passes, id) }
 
-// Event finds an event.
+// Event returns an event.
 func (b *Book) Event(id EventID) (Event, bool) { return find(b.events, id) }
 
 func find[K comparable, V any](m map[K]V, id K) (V, bool) {
@@ -165,7 +166,7 @@ func find[K comparable, V any](m map[K]V, id K) (V, bool) {
 	return v, ok
 }
 
-// checker collects the first field that is wrong.
+// checker collects the first wrong field.
 type checker struct {
 	book *Book
 	err  error
@@ -178,20 +179,20 @@ func (c *checker) must(ok bool, field, msg string, args ...any) {
 }
 
 func (c *checker) id(id string) {
-	c.must(catalogue.ValidID(id), "id", "is no slug: lower-case letters, digits and hyphens, at most 64, not \"live\"")
+	c.must(catalogue.ValidID(id), "id", "is not an id: lower-case letters, digits and hyphens, at most 64, not \"live\"")
 }
 
 func (c *checker) name(field, s string) {
 	c.must(strings.TrimSpace(s) != "" && len(s) <= 200, field, "is empty or longer than 200 bytes")
-	c.must(c.book.loading || utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), field, "has control characters, or is not UTF-8")
+	c.must(c.book.loading || utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), field, "contains control characters, or is not UTF-8")
 }
 
 func (c *checker) oneOf(field, value string, values ...string) {
-	c.must(slices.Contains(values, value), field, "%q is none of %v", value, values)
+	c.must(slices.Contains(values, value), field, "%q is not one of %v", value, values)
 }
 
-// The largest numbers that anybody means: what is larger is a slip, and a
-// product of two of these still has room.
+// The largest numbers that anybody can mean: a larger one is a typing error,
+// and a product of two of these does not overflow.
 const (
 	mostCents   = 1_000_000_000 // ten million euros
 	mostMinutes = 1_000_000     // of a month, or more than any day
@@ -202,7 +203,7 @@ func (c *checker) within(field string, n, most int) {
 	c.must(c.book.loading || n <= most, field, "is larger than %d", most)
 }
 
-// Dates of leases, passes and events lie within what anybody means.
+// The first and last day that leases, passes and events may name.
 var (
 	earliestDay, latestDay         = catalogue.Date(1990, 1, 1), catalogue.Date(2100, 12, 31)
 	earliestInstant, latestInstant = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2101, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -223,15 +224,16 @@ func (c *checker) optionalSite(id *catalogue.SiteID) {
 	}
 }
 
-// sameOrNetwork reports whether what is of a may use what is of b: its own
-// site's or the network's.
+// sameOrNetwork reports whether something of site a may use something of site
+// b: its own site's or the network's.
 func sameOrNetwork(a, b *catalogue.SiteID) bool { return b == nil || a != nil && *a == *b }
 
 func (c *checker) site(field string, id catalogue.SiteID) {
 	c.must(c.book.network.Site(id) != nil, field, "the catalogue has no site %q", id)
 }
 
-// spaces must be there; those that the thing had before may have gone since.
+// spaces checks that spaces exist; spaces that the entity had before may have
+// been removed since.
 func (c *checker) spaces(ids, had []catalogue.SpaceID) {
 	for i, id := range ids {
 		c.must(c.book.loading || c.book.network.Space(id) != nil || slices.Contains(had, id), fmt.Sprintf("spaces[%d]", i), "the catalogue has no space %q", id)
@@ -242,7 +244,7 @@ func (c *checker) spaces(ids, had []catalogue.SpaceID) {
 func unique[T comparable](c *checker, field string, list []T) {
 	seen := map[T]bool{}
 	for i, v := range list {
-		c.must(!seen[v], fmt.Sprintf("%s[%d]", field, i), "stands twice")
+		c.must(!seen[v], fmt.Sprintf("%s[%d]", field, i), "occurs twice")
 		seen[v] = true
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// DeleteTenant removes a tenant without members and leases.
+// DeleteTenant deletes a tenant without members and leases.
 func (b *Book) DeleteTenant(id TenantID) error {
 	for m := range b.Members() {
 		if m.Tenant == id {
@@ -21,7 +21,7 @@ func (b *Book) DeleteTenant(id TenantID) error {
 	return remove(b.tenants, id)
 }
 
-// DeleteMember removes a member without credentials, passes, leases and events
+// DeleteMember deletes a member without credentials, passes, leases and events
 // that name them. Deleted passes do not count: they stay, without the visitor's
 // name and the host, to answer credential-revoked.
 func (b *Book) DeleteMember(id MemberID) error {
@@ -48,7 +48,7 @@ func (b *Book) DeleteMember(id MemberID) error {
 	if err := remove(b.members, id); err != nil {
 		return err
 	}
-	for p := range b.Passes() { // only deleted ones are left: their tokens go on answering, nameless
+	for p := range b.Passes() { // only deleted passes are left: their tokens still answer, without names
 		if p.Host == id {
 			p.Host, p.Name = "", ""
 			b.passes[p.ID] = p
@@ -57,13 +57,13 @@ func (b *Book) DeleteMember(id MemberID) error {
 	return nil
 }
 
-// DeleteCredential removes a credential: its badge is then unknown.
+// DeleteCredential deletes a credential: its badge is then unknown.
 func (b *Book) DeleteCredential(id CredentialID) error {
 	delete(b.hashes, b.credentials[id].Lookup)
 	return remove(b.credentials, id)
 }
 
-// DeleteSchedule removes a schedule that no plan names; always is built in.
+// DeleteSchedule deletes a schedule that no plan names; always is built in.
 func (b *Book) DeleteSchedule(id ScheduleID) error {
 	if id == Always {
 		return &ConflictError{"id", "the schedule always is built in"}
@@ -76,7 +76,8 @@ func (b *Book) DeleteSchedule(id ScheduleID) error {
 	return remove(b.schedules, id)
 }
 
-// DeletePlan removes a plan that no lease names, ever: it never was.
+// DeletePlan deletes a plan that no version of a lease names, as if it had
+// never been.
 func (b *Book) DeletePlan(id PlanID, at time.Time) error {
 	for l := range b.leaseValues {
 		if l.Plan == id {
@@ -87,14 +88,14 @@ func (b *Book) DeletePlan(id PlanID, at time.Time) error {
 	return remove(b.plans, id)
 }
 
-// DeleteLease removes a lease: it never was.
+// DeleteLease deletes a lease, as if it had never been.
 func (b *Book) DeleteLease(id LeaseID, at time.Time) error {
 	b.leaseTerms[id] = never(b.leaseTerms[id], at)
 	return remove(b.leases, id)
 }
 
-// there reports whether a lease is there today; one of before versions were
-// kept may have ended without a trace but what it was.
+// there reports whether a lease exists today. A lease recorded before versions
+// were kept may have ended with no other trace than its last version.
 func (b *Book) there(id LeaseID) bool { _, ok := b.leases[id]; return ok }
 
 // DeletePass ends a pass: its token answers credential-revoked from now on.

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// AddFormer remembers until when a badge was somebody's: its credential was
-// deleted, or given another UID. A read of before is that holder's.
+// AddFormer records until when a badge was somebody's: its credential was
+// deleted, or got another UID. Earlier reads belong to that holder.
 func (b *Book) AddFormer(f Former) {
 	list := append(slices.Clone(b.formers[f.Lookup]), f)
 	slices.SortStableFunc(list, func(a, b Former) int { return a.Until.Compare(b.Until) })
@@ -20,8 +20,8 @@ func (b *Book) FormersOf(h CredentialHash) []Former { return b.formers[h] }
 // Formers iterates the former holders of all badges, in no order of badges.
 func (b *Book) Formers() iter.Seq[[]Former] { return maps.Values(b.formers) }
 
-// ForgetFormer takes a person from the badges that they held, and returns what
-// is left of those.
+// ForgetFormer removes a person from the badges that they held, and returns the
+// remaining records.
 func (b *Book) ForgetFormer(id MemberID) []Former {
 	var left []Former
 	for hash, list := range b.formers {

@@ -6,8 +6,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Gives reports whether a lease with a plan gives a space, or gives one to which
-// that space is crossed. Dates and status are not looked at.
+// Gives reports whether a lease with a plan gives a space, or a space that is
+// reached across it. Dates and status are ignored.
 func (b *Book) Gives(l *Lease, plan *Plan, space catalogue.SpaceID) bool {
 	if slices.ContainsFunc(l.Spaces, func(given catalogue.SpaceID) bool { return b.network.Within(given, space) }) {
 		return true
@@ -20,8 +20,8 @@ func (b *Book) Gives(l *Lease, plan *Plan, space catalogue.SpaceID) bool {
 	})
 }
 
-// In returns the book as it reads in another network: of the doors of another time.
-// It is not to be changed.
+// In returns the book with another network: with the doors of another time. The
+// caller must not modify it.
 func (b *Book) In(n *catalogue.Network) *Book {
 	other := *b
 	other.network = n

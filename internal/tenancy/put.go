@@ -27,7 +27,7 @@ func (b *Book) PutMember(v Member) error {
 	c.name("name", v.Name)
 	if v.Email != "" {
 		_, err := mail.ParseAddress(v.Email)
-		c.must(err == nil, "email", "is no mail address")
+		c.must(err == nil, "email", "is not an email address")
 	}
 	for i, r := range v.Roles {
 		c.oneOf(fmt.Sprintf("roles[%d]", i), r, Responder)
@@ -38,7 +38,7 @@ func (b *Book) PutMember(v Member) error {
 	}
 	unique(c, "staff_sites", v.StaffSites)
 	if old, there := b.members[v.ID]; there && old.Tenant != v.Tenant && c.err == nil {
-		// A lease that names its members names those of its tenant.
+		// A lease that names members names only members of its tenant.
 		for l := range b.Leases() {
 			for _, m := range l.Members {
 				if m == v.ID {
@@ -61,7 +61,8 @@ func notNil[T any](list []T) []T {
 	return list
 }
 
-// PutCredential checks and sets a credential. Its UID is nobody else's, and its member never changes.
+// PutCredential checks and sets a credential. No other credential may have its
+// UID, and its member never changes.
 func (b *Book) PutCredential(v Credential) error {
 	c := &checker{book: b}
 	c.id(string(v.ID))
@@ -84,7 +85,7 @@ func (b *Book) PutCredential(v Credential) error {
 	}
 	old, there := b.credentials[v.ID]
 	if there && old.Member != v.Member {
-		return &ConflictError{"member", "a credential's member never changes: make another credential"}
+		return &ConflictError{"member", "a credential's member never changes: create another credential"}
 	}
 	self := "credential/" + string(v.ID)
 	if owner, used := b.hashes[v.Lookup]; used && owner != self {
@@ -118,7 +119,7 @@ func (b *Book) PutSchedule(v Schedule) error {
 	}
 	for p := range b.Plans() {
 		if p.Schedule == v.ID && !sameOrNetwork(p.Site, v.Site) {
-			return &ConflictError{"site", fmt.Sprintf("plan %q uses it and is not of that site", p.ID)}
+			return &ConflictError{"site", fmt.Sprintf("plan %q uses it and belongs to another site", p.ID)}
 		}
 	}
 	v.Windows = notNil(v.Windows)
@@ -126,22 +127,22 @@ func (b *Book) PutSchedule(v Schedule) error {
 	return nil
 }
 
-// PutPlan checks and sets a plan, as if it had always been so.
+// PutPlan checks and sets a plan, as if it had always been like this.
 func (b *Book) PutPlan(v Plan) error { return b.PutPlanFrom(v, When{}) }
 
-// PutPlanFrom checks and sets what a plan is from a day on.
+// PutPlanFrom checks and sets a plan from a day on.
 func (b *Book) PutPlanFrom(v Plan, w When) error {
 	c := &checker{book: b}
 	c.id(string(v.ID))
 	c.name("name", v.Name)
 	for i, k := range v.Includes {
-		c.must(k.Valid(), fmt.Sprintf("includes[%d]", i), "%q is no kind of space", k)
+		c.must(k.Valid(), fmt.Sprintf("includes[%d]", i), "%q is not a kind of space", k)
 	}
 	unique(c, "includes", v.Includes)
 	c.optionalSite(v.Site)
 	schedule, ok := b.Schedule(v.Schedule)
 	c.must(ok, "schedule", "there is no schedule %q", v.Schedule)
-	c.must(sameOrNetwork(v.Site, schedule.Site), "schedule", "%q is of another site", v.Schedule)
+	c.must(sameOrNetwork(v.Site, schedule.Site), "schedule", "%q belongs to another site", v.Schedule)
 	c.must(v.Site == nil || !v.Roaming, "roaming", "a plan of a site never roams")
 	for _, n := range []struct {
 		field string
@@ -159,7 +160,7 @@ func (b *Book) PutPlanFrom(v Plan, w When) error {
 	}
 	for l := range b.leaseValues {
 		if l.Plan == v.ID && !sameOrNetwork(&l.Site, v.Site) {
-			return &ConflictError{"site", fmt.Sprintf("lease %q has it and is not of that site", l.ID)}
+			return &ConflictError{"site", fmt.Sprintf("lease %q has it and belongs to another site", l.ID)}
 		}
 	}
 	v.Includes = notNil(v.Includes)
@@ -168,24 +169,25 @@ func (b *Book) PutPlanFrom(v Plan, w When) error {
 	return nil
 }
 
-// PutLease checks and sets a lease, as if it had always been so.
+// PutLease checks and sets a lease, as if it had always been like this.
 func (b *Book) PutLease(v Lease) error { return b.PutLeaseFrom(v, When{}) }
 
-// PutLeaseFrom checks and sets what a lease is from a day on; its dates, for all time.
+// PutLeaseFrom checks and sets a lease from a day on, but its dates for all
+// time.
 func (b *Book) PutLeaseFrom(v Lease, w When) error {
 	c := &checker{book: b}
 	c.id(string(v.ID))
 	_, ok := b.tenants[v.Tenant]
 	c.must(ok, "tenant", "there is no tenant %q", v.Tenant)
 	old, there := b.leases[v.ID]
-	c.must(!there || old.Tenant == v.Tenant, "tenant", "a lease's tenant never changes: end it and make another")
-	if !b.loading && (!there || old.Site != v.Site) { // the building may have gone since
+	c.must(!there || old.Tenant == v.Tenant, "tenant", "a lease's tenant never changes: end this lease and create another")
+	if !b.loading && (!there || old.Site != v.Site) { // the building may have been removed since
 		c.site("site", v.Site)
 	}
 	c.spaces(v.Spaces, old.Spaces)
 	plan, ok := b.plans[v.Plan]
 	c.must(ok, "plan", "there is no plan %q", v.Plan)
-	c.must(sameOrNetwork(&v.Site, plan.Site), "plan", "%q is of another site", v.Plan)
+	c.must(sameOrNetwork(&v.Site, plan.Site), "plan", "%q belongs to another site", v.Plan)
 	c.day("starts_on", v.StartsOn)
 	if v.EndsOn != nil {
 		c.day("ends_on", *v.EndsOn)
@@ -194,7 +196,7 @@ func (b *Book) PutLeaseFrom(v Lease, w When) error {
 	c.oneOf("status", string(v.Status), string(Active), string(Suspended))
 	c.members("members", v.Members)
 	for i, id := range v.Members {
-		c.must(b.members[id].Tenant == v.Tenant, fmt.Sprintf("members[%d]", i), "%q is not of tenant %q", id, v.Tenant)
+		c.must(b.members[id].Tenant == v.Tenant, fmt.Sprintf("members[%d]", i), "%q does not belong to tenant %q", id, v.Tenant)
 	}
 	c.within("rent_cents_month", v.RentCentsMonth, mostCents)
 	if c.err == nil {
@@ -205,8 +207,8 @@ func (b *Book) PutLeaseFrom(v Lease, w When) error {
 	return c.err
 }
 
-// PutPass checks and sets a pass. A deleted one opens nothing, so that it may
-// outlive its host and its spaces: it stays to answer credential-revoked.
+// PutPass checks and sets a pass. A deleted pass opens nothing, and may outlive
+// its host and its spaces: it stays to answer credential-revoked.
 func (b *Book) PutPass(v Pass) error {
 	c := &checker{book: b}
 	c.id(string(v.ID))
@@ -225,7 +227,7 @@ func (b *Book) PutPass(v Pass) error {
 	}
 	self := "pass/" + string(v.ID)
 	if owner, used := b.hashes[v.Lookup]; used && owner != self {
-		return &ConflictError{"token", "is in use"}
+		return &ConflictError{"token", "is the token of another pass"}
 	}
 	if old, there := b.passes[v.ID]; there {
 		delete(b.hashes, old.Lookup)

@@ -1,11 +1,14 @@
-// Package tenancy holds who may come and why: tenants and their members, the
-// credentials they badge with, plans, schedules and leases, visitors' passes
-// and events (rules 1.1).
+// Package tenancy holds who may enter and why: tenants and their members, the
+// credentials with which they badge, plans, schedules and leases, visitors'
+// passes and events (rules 1.1):
 //
-// A Book is all of them together; every change goes through it and is
-// checked there, so that nothing refers to what does not exist. Whether a
-// door opens is decided by package access; this package keeps no clock and
-// no storage.
+//	book := tenancy.NewBook(network)
+//	err := book.PutLease(lease) // *FieldError or *ConflictError where it does
+// not fit
+//
+// A Book holds all of them. Every change is checked there, so that nothing
+// refers to what does not exist. Whether a door opens is decided by package
+// access; this package has no clock and no storage.
 package tenancy
 
 import (
@@ -21,12 +24,12 @@ type (
 	CredentialID string
 	ScheduleID   string
 	PlanID       string
-	LeaseID      string // of a lease
+	LeaseID      string // id of a lease
 	PassID       string
 	EventID      string
 )
 
-// Always is the built-in schedule without windows to be outside of.
+// Always is the built-in schedule that has no windows and always holds.
 const Always ScheduleID = "always"
 
 // Tenant is a company, association or institution.
@@ -61,12 +64,13 @@ const (
 	Suspended Status = "suspended"
 )
 
-// CredentialHash is the keyed hash (HMAC-SHA-256) that a UID or token is known by.
+// CredentialHash is the keyed hash (HMAC-SHA-256) under which a UID or token is
+// known.
 type CredentialHash [32]byte
 
-// Credential is what a member badges with. The UID itself is never held:
-// Lookup is its hash under the ledger's key, ForList its hash under the key
-// that readers hash by.
+// Credential is what a member badges with. The UID itself is never stored:
+// Lookup is its hash under the ledger's key, ForList its hash under the key of
+// allowlists.
 type Credential struct {
 	ID        CredentialID
 	Member    MemberID
@@ -77,19 +81,21 @@ type Credential struct {
 	Lookup    CredentialHash
 	ForList   CredentialHash
 	// Since is when its holder took the badge over from a former one; nil: its
-	// first holder holds it from the beginning, as badges are entered late.
+	// first holder has it from the beginning, since badges are often entered
+	// late.
 	Since *time.Time
 }
 
-// Former is a holder that a badge had until an instant. Of an erased one the
-// hash and the instant stay, without a person.
+// Former is a holder that a badge had until an instant. Of an erased one only
+// the hash and the instant stay.
 type Former struct {
 	Lookup CredentialHash
 	Member MemberID // empty: erased
 	Until  time.Time
 }
 
-// Schedule is weekly windows of local time. One of a site is for its plans alone.
+// Schedule is a set of weekly windows of local time. A schedule with a site is
+// for that site's plans alone.
 type Schedule struct {
 	ID       ScheduleID        `json:"id"`
 	Site     *catalogue.SiteID `json:"site"` // nil: the network's
@@ -98,7 +104,7 @@ type Schedule struct {
 }
 
 // Plan is what a lease gives and costs. Money is in cents (EUR), times in
-// minutes. One of a site is for its leases alone, and never roams.
+// minutes. A plan with a site is for that site's leases alone, and never roams.
 type Plan struct {
 	ID                 PlanID                `json:"id"`
 	Site               *catalogue.SiteID     `json:"site"` // nil: the network's
@@ -153,7 +159,8 @@ type Event struct {
 	Invited  []MemberID          `json:"invited"`
 }
 
-// Lockdown is a span in which a site lets only responders in; To is nil while it lasts.
+// Lockdown is a time during which a site lets only responders in; To is nil
+// while it lasts.
 type Lockdown struct {
 	Site catalogue.SiteID
 	From time.Time

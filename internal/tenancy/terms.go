@@ -11,25 +11,24 @@ import (
 	"github.com/lorntech/totem/internal/dated"
 )
 
-// Terms is what a plan or a lease was, is and is to be, by local day.
+// Terms is the history of a plan or a lease, by local day.
 type Terms[T any] = dated.History[catalogue.Day, T]
 
-// Change is what was recorded once of a plan or a lease.
+// Change is one recorded change of a plan or a lease.
 type Change[T any] = dated.Change[catalogue.Day, T]
 
-// Version is what a plan or a lease is from one local day until the next version's.
+// Version is a plan or a lease from one local day until the next version's.
 type Version[T any] = dated.Version[catalogue.Day, T]
 
-// When is from which day a change holds, and who records it when. The zero is
-// of what has always been so.
+// When is from which day a change holds, and who recorded it when. Its zero
+// value is for what has always been so.
 type When struct {
-	From catalogue.Day // [dated.Beginning] or a day, past or to come
+	From catalogue.Day // [dated.Beginning], or a past or future day
 	At   time.Time
 	By   string
 }
 
-// Beginning is from when the first version of a plan or a lease holds, as
-// people write it.
+// Beginning is how people write the day from which a first version holds.
 const Beginning = "beginning"
 
 // WriteDay writes a day from which something holds.
@@ -40,8 +39,8 @@ func WriteDay(day catalogue.Day) string {
 	return day.String()
 }
 
-// LeaseVersions returns what a lease is, when. Its dates are as last written, for
-// all time: told late, they change past days.
+// LeaseVersions returns the versions of a lease. Its dates are as last written,
+// for all time: entered late, they change past days.
 func LeaseVersions(t Terms[Lease]) []Version[Lease] {
 	last := t.Last()
 	list := make([]Version[Lease], len(t.Versions()))
@@ -56,8 +55,8 @@ func LeaseVersions(t Terms[Lease]) []Version[Lease] {
 	return list
 }
 
-// LeaseOn returns what a lease is on a day, with its dates as last written, whether
-// they cover that day or not; nil where it is nothing.
+// LeaseOn returns a lease on a day, with its dates as last written, whether
+// they cover that day or not; nil where it does not exist.
 func LeaseOn(t Terms[Lease], day catalogue.Day) *Lease {
 	v := t.On(day)
 	if v == nil {
@@ -68,8 +67,8 @@ func LeaseOn(t Terms[Lease], day catalogue.Day) *Lease {
 	return &l
 }
 
-// Differs returns the first day that a lease covers by one of two histories
-// and on which they say otherwise of it.
+// Differs returns the first day on which two histories of a lease differ, of
+// the days that either of them covers.
 func Differs(a, b Terms[Lease]) (catalogue.Day, bool) {
 	var bounds []catalogue.Day
 	for _, h := range []Terms[Lease]{a, b} {
@@ -102,7 +101,8 @@ func (b *Book) LeaseTerms(id LeaseID) Terms[Lease] { return b.leaseTerms[id] }
 // PlanTerms returns the history of a plan; empty where there is none.
 func (b *Book) PlanTerms(id PlanID) Terms[Plan] { return b.planTerms[id] }
 
-// AllLeaseTerms returns the histories of all leases, by id; those of which nothing stands too.
+// AllLeaseTerms returns the histories of all leases, by id, also of deleted
+// ones.
 func (b *Book) AllLeaseTerms() iter.Seq2[LeaseID, Terms[Lease]] {
 	return func(yield func(LeaseID, Terms[Lease]) bool) {
 		for _, id := range slices.Sorted(maps.Keys(b.leaseTerms)) {
@@ -113,7 +113,7 @@ func (b *Book) AllLeaseTerms() iter.Seq2[LeaseID, Terms[Lease]] {
 	}
 }
 
-// AllPlanTerms yields what each plan was, is and is to be, by id.
+// AllPlanTerms yields the history of each plan, by id.
 func (b *Book) AllPlanTerms() iter.Seq2[PlanID, Terms[Plan]] {
 	return func(yield func(PlanID, Terms[Plan]) bool) {
 		for _, id := range slices.Sorted(maps.Keys(b.planTerms)) {
@@ -124,8 +124,8 @@ func (b *Book) AllPlanTerms() iter.Seq2[PlanID, Terms[Plan]] {
 	}
 }
 
-// During yields each version of each lease with each of its plan that hold on
-// some day of [first, last].
+// During yields each version of each lease together with each version of its
+// plan that holds on some day of [first, last].
 func (b *Book) During(first, last catalogue.Day) iter.Seq2[*Lease, *Plan] {
 	return func(yield func(*Lease, *Plan) bool) {
 		for _, t := range b.AllLeaseTerms() {
@@ -150,11 +150,11 @@ func between[T any](versions []Version[T], first, last catalogue.Day) (list []*T
 	return list
 }
 
-// Today returns the day with whose versions the book answers.
+// Today returns the day whose versions the book returns.
 func (b *Book) Today() catalogue.Day { return b.today }
 
-// SetToday has the book answer with what holds on a day. It reports whether
-// that is something else than before.
+// SetToday makes the book return the versions of a day. It reports whether any
+// of them differs from before.
 func (b *Book) SetToday(day catalogue.Day) (changed bool) {
 	if b.today == day { // each change keeps what holds today
 		return false
@@ -190,21 +190,21 @@ func hold[K comparable, T any](m map[K]T, id K, v *T) {
 	m[id] = *v
 }
 
-// SetLeaseTerms takes a history from the ledger.
+// SetLeaseTerms sets a history that comes from the ledger.
 func (b *Book) SetLeaseTerms(id LeaseID, t Terms[Lease]) {
 	b.leaseTerms[id] = t
 	hold(b.leases, id, LeaseOn(t, b.today))
 }
 
-// SetPlanTerms takes a history from the ledger.
+// SetPlanTerms sets a history that comes from the ledger.
 func (b *Book) SetPlanTerms(id PlanID, t Terms[Plan]) {
 	b.planTerms[id] = t
 	hold(b.plans, id, t.On(b.today))
 }
 
-// put returns a history with one more change. Changes of the same day that hold
-// already are replaced by it as if they had never been; one that says what
-// holds already is none.
+// put returns a history with one more change. It replaces changes of the same
+// day that hold already, as if they had never been; a change that says what
+// already holds is not recorded.
 func put[T any](b *Book, t Terms[T], held *T, v T, w When) Terms[T] {
 	if w.At.IsZero() {
 		return dated.Always[catalogue.Day](v)
@@ -218,8 +218,8 @@ func put[T any](b *Book, t Terms[T], held *T, v T, w When) Terms[T] {
 	})
 }
 
-// ErrBegun says that a version holds already.
-var ErrBegun = &ConflictError{"n", "this version holds already: put what is right, from the day on which it is"}
+// ErrBegun is returned where a version to be taken back already holds.
+var ErrBegun = &ConflictError{"n", "this version already holds: put a new version, with the day from which it holds"}
 
 // TakeLeaseBack takes back a version of a lease that has not begun.
 func (b *Book) TakeLeaseBack(id LeaseID, n int, at time.Time) error {
@@ -252,12 +252,12 @@ func take[T any](b *Book, t Terms[T], n int, at time.Time) (Terms[T], error) {
 	return t, ErrNotFound
 }
 
-// never returns a history of which nothing stands any more.
+// never returns a history with every change taken back.
 func never[T any](t Terms[T], at time.Time) Terms[T] {
 	return t.Take(at, func(*Change[T]) bool { return true })
 }
 
-// leaseValues yields everything that a lease is at some time.
+// leaseValues yields every version of a lease.
 func (b *Book) leaseValues(yield func(*Lease) bool) {
 	for _, t := range b.leaseTerms {
 		for _, v := range t.Versions() {
@@ -268,7 +268,7 @@ func (b *Book) leaseValues(yield func(*Lease) bool) {
 	}
 }
 
-// ForgetMember takes a person out of everything that leases were and are to be.
+// ForgetMember removes a person from every version of leases.
 func (b *Book) ForgetMember(id MemberID) {
 	for l, t := range b.leaseTerms {
 		changes, named := make([]Change[Lease], len(t.Changes())), false

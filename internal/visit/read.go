@@ -1,8 +1,10 @@
-// Package visit turns reads into where people are and have been: a member's
-// granted reads, in order of their instants, make visits (rules 5).
+// Package visit computes from reads where people are and have been: a member's
+// granted reads, in order of their instants, make visits (rules 5):
 //
-// It is arithmetic on values: the same reads in any order, with any
-// repetition, make the same visits. It stores nothing and keeps no clock.
+//	visits := visit.Make(places, reads)
+//
+// It computes on values: the same reads in any order, with any repetition, make
+// the same visits. It stores nothing and has no clock.
 package visit
 
 import (
@@ -24,7 +26,7 @@ type Subject struct {
 type Read struct {
 	ID        uuid.UUID
 	At        time.Time          // to the millisecond
-	Device    catalogue.DeviceID // where it hung then tells the door; empty: Door and Direction do
+	Device    catalogue.DeviceID // the door is where this reader hung then; empty: Door and Direction tell
 	Door      catalogue.DoorID
 	Direction catalogue.Direction
 }
@@ -32,7 +34,7 @@ type Read struct {
 // Ended says how a visit ended (rules 5.3).
 type Ended string
 
-// The endings; the empty one is a visit still going on.
+// The endings; empty while a visit goes on.
 const (
 	Open      Ended = ""
 	Badge     Ended = "badge"
@@ -41,8 +43,8 @@ const (
 	Max       Ended = "max"
 )
 
-// Visit is one stay in one space, [From, To). To may lie in the future of
-// whoever asks (an ending by closing or max that is not yet due): Asof cuts it.
+// Visit is one stay in one space, [From, To). To may lie in the future (an
+// ending by closing or max that is not yet due): AsOf cuts it.
 type Visit struct {
 	Space catalogue.SpaceID
 	First uuid.UUID // the read that began it; the visit's own id derives from Space and First

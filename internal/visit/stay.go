@@ -14,7 +14,7 @@ type Stay struct {
 	From, To time.Time
 }
 
-// Stays returns the stretches that one subject's reads, in any order, make; each
+// Stays returns the stays that one subject's reads, in any order, make; each
 // ends at the next read, or where the visit that it is part of ends before.
 func Stays(p *Places, reads []Read) []Stay {
 	var out []Stay

@@ -10,11 +10,11 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Longest is the longest visit (rules 5.3); a longer gap between two reads
-// is a boundary that no visit reaches across.
+// Longest is the longest visit (rules 5.3). No visit reaches across a longer
+// gap between two reads.
 const Longest = 16 * time.Hour
 
-// namespace is what visits' ids derive in.
+// namespace is the UUID namespace of visits' ids.
 var namespace = uuid.MustParse("b0c7e0f4-8f6e-5c57-9f0c-2f6f8a5d3e11")
 
 // ID derives a visit's id from its space and first read.
@@ -22,8 +22,8 @@ func ID(space catalogue.SpaceID, first uuid.UUID) uuid.UUID {
 	return uuid.NewSHA1(namespace, append(first[:], space...))
 }
 
-// Asof returns the visit as it stands at now: one whose end is not due yet is still
-// going on, its To zero and Ended Open.
+// AsOf returns the visit as it stands at now: one whose end is not due yet
+// still goes on, its To zero and Ended Open.
 func (v Visit) Asof(now time.Time) Visit {
 	if v.To.After(now) {
 		v.To, v.Ended = time.Time{}, Open
@@ -31,8 +31,8 @@ func (v Visit) Asof(now time.Time) Visit {
 	return v
 }
 
-// Make turns one subject's reads, in any order and with any repetition, into
-// their visits to every space, ordered by From, then space.
+// Make returns the visits that one subject's reads make, in any order and with
+// any repetition, to every space, ordered by From, then space.
 func Make(p *Places, reads []Read) []Visit {
 	m := maker{places: p, steps: steps(p, reads)}
 	seen := map[catalogue.SpaceID]bool{}
@@ -53,16 +53,16 @@ func Make(p *Places, reads []Read) []Visit {
 	return m.visits
 }
 
-// Presence is where the reads leave their subject: the innermost space, since
-// when the present visit to it lasts, and until when it counts. Outside
-// everything it is empty.
+// Presence returns where the reads leave their subject: the innermost space,
+// since when the present visit to it lasts, and until when it counts. It is
+// empty outside everything.
 func Presence(p *Places, reads []Read) (space catalogue.SpaceID, since, until time.Time) {
 	m := maker{places: p, steps: steps(p, reads)}
 	if len(m.steps) == 0 {
 		return "", since, until
 	}
 	last := m.steps[len(m.steps)-1]
-	for _, id := range last.network.Chain(last.after) { // of a space that is gone since, in what it lay in
+	for _, id := range last.network.Chain(last.after) { // of a space that no longer exists: the space in which it lay
 		if space = id; (*p.history.Last()).Space(id) != nil {
 			break
 		}
@@ -82,7 +82,8 @@ func Leaves(p *Places, r Read) bool {
 	return n.Space(after) == nil
 }
 
-// step is a read and the places it shows the subject at, in the network as it was then.
+// step is a read and the spaces in which it shows the subject, in the network
+// of that time.
 type step struct {
 	Read
 	network       *catalogue.Network
@@ -93,7 +94,7 @@ func (s *step) wasWithin(space catalogue.SpaceID) bool { return s.network.Within
 func (s *step) isWithin(space catalogue.SpaceID) bool  { return s.network.Within(s.after, space) }
 
 // steps sorts reads by At, then id, and drops repeats and reads at doors that
-// the catalogue of their instant does not know.
+// the catalogue of their instant does not have.
 func steps(p *Places, reads []Read) []step {
 	list := make([]step, 0, len(reads))
 	for _, r := range reads {
@@ -114,8 +115,8 @@ func steps(p *Places, reads []Read) []step {
 	return slices.CompactFunc(list, func(a, b step) bool { return a.ID == b.ID })
 }
 
-// hung returns a read at the door at which its reader hung then, which may be told
-// only after the read was recorded.
+// hung returns a read at the door at which its reader hung then, which may be
+// recorded only after the read.
 func hung(n *catalogue.Network, r Read) Read {
 	if d := n.Device(r.Device); d != nil && d.Kind == catalogue.Reader {
 		r.Door, r.Direction = d.Door, d.Direction
@@ -123,7 +124,7 @@ func hung(n *catalogue.Network, r Read) Read {
 	return r
 }
 
-// At is where a read left its subject, and by which door.
+// At returns where a read left its subject, and by which door.
 func (p *Places) At(r Read) (space catalogue.SpaceID, door catalogue.DoorID) {
 	n := p.at(r.At)
 	r = hung(n, r)
@@ -131,8 +132,8 @@ func (p *Places) At(r Read) (space catalogue.SpaceID, door catalogue.DoorID) {
 	return space, r.Door
 }
 
-// sides are where a read comes from and where it leads: an in read goes from
-// → to, an out read back.
+// sides returns where a read comes from and where it leads: an in read goes
+// from → to, an out read back.
 func sides(n *catalogue.Network, r Read) (before, after catalogue.SpaceID) {
 	d := n.Door(r.Door)
 	switch {
@@ -150,15 +151,15 @@ type maker struct {
 	visits []Visit
 }
 
-// space makes all visits to one space.
+// space returns all visits to one space.
 func (m *maker) space(s catalogue.SpaceID) {
 	for i := 0; i < len(m.steps); {
 		if !m.steps[i].isWithin(s) {
 			i++
 			continue
 		}
-		// A stretch: every read after its first shows the subject inside
-		// before and after, up to the first that shows them outside.
+		// A stretch: every read after its first shows the subject inside before
+		// and after, up to the first that shows them outside.
 		out := i + 1
 		for out < len(m.steps) && m.steps[out].wasWithin(s) && m.steps[out].isWithin(s) {
 			out++
@@ -168,7 +169,7 @@ func (m *maker) space(s catalogue.SpaceID) {
 	}
 }
 
-// stretch makes the visits of the reads [i, out), all inside the space; the
+// stretch returns the visits of the reads [i, out), all inside the space; the
 // read at out, where there is one, shows the subject outside.
 func (m *maker) stretch(space catalogue.SpaceID, i, out int) {
 	for i < out {
@@ -197,8 +198,8 @@ func (m *maker) badges(space catalogue.SpaceID, i int) bool {
 	return s.Direction == catalogue.Out && s.wasWithin(space) && !s.isWithin(space)
 }
 
-// closing returns the site's last closing time on the local day of a read, if that
-// is after it, else the end of that day.
+// closing returns the site's last closing time on the local day of a read, if
+// that is after it, else the end of that day.
 func (m *maker) closing(space catalogue.SpaceID, s *step) time.Time {
 	c := m.places.calendars.Of(s.network, s.network.Space(space).Site)
 	day := c.Zone.At(s.At).Day

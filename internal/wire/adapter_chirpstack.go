@@ -10,9 +10,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// chirpstackV4 reads ChirpStack 4's events: protobuf as JSON, in which what
-// has its default is left out. The device's codec must decode: what it made
-// is in object.
+// chirpstackV4 reads ChirpStack 4's events: protobuf as JSON, which leaves out
+// default values. The device's codec must decode: its result is in object.
 func chirpstackV4() adapter {
 	return adapter{
 		filters:   func(address string) []string { return []string{"application/+/device/" + address + "/event/+"} },
@@ -66,10 +65,11 @@ func readChirpstack(d *catalogue.Device, topic string, payload []byte, _ time.Ti
 	return nil, nil
 }
 
-// chirpstackKey tells a frame from its copies: one that is heard on two
-// channels, or retried a minute later, has two deduplicationIds, but its own
-// address, counter and bytes. A device that joined has another address; one
-// that only began to count again has other bytes, or sends hours later.
+// chirpstackKey identifies a frame among its copies: one that is received on
+// two channels, or retried a minute later, has two deduplicationIds, but its
+// own address, counter and bytes. A device that joined again has another
+// address; one whose counter started again has other bytes, or sends hours
+// later.
 func chirpstackKey(l loose, event string, at time.Time) string {
 	address, _ := l.beside().word("devAddr")
 	if event != "up" || address == "" {
@@ -77,17 +77,17 @@ func chirpstackKey(l loose, event string, at time.Time) string {
 		if id == "" {
 			return ""
 		}
-		return event + " " + id // a join and the frame after it may never be taken for one
+		return event + " " + id // a join must never be taken for the frame after it
 	}
-	bytes, _ := json.Marshal([]any{l.fields["data"], l.fields["object"]}) // of parsed JSON: it cannot fail
+	bytes, _ := json.Marshal([]any{l.fields["data"], l.fields["object"]}) // parsed JSON can always be encoded
 	sum := sha256.Sum256(bytes)
 	return fmt.Sprintf("frame %s %d %x %d", address, orZero(l.beside().total("fCnt")), sum[:12], at.Unix()/int64(frameMemory.Seconds()))
 }
 
-// frameMemory is how long the same frame is a copy.
+// frameMemory is for how long the same frame counts as a copy.
 const frameMemory = 6 * time.Hour
 
-// bestRSSI returns how well the nearest of the gateways heard it.
+// bestRSSI returns the strongest reception among the gateways.
 func bestRSSI(gateways []loose) *float64 {
 	var best *float64
 	for _, g := range gateways {

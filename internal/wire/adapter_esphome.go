@@ -9,7 +9,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// settingValue says what the number of a sensor measures.
+// settingValue names what a sensor's number measures.
 const settingValue = "value" // co2, temperature, humidity or noise
 
 // esphome reads ESPHome's states: a bare ON, OFF or number on
@@ -32,7 +32,7 @@ func esphome() adapter {
 			case d.Kind == catalogue.Air && v == "":
 				return &FieldError{"settings.value", "is missing: co2, temperature, humidity or noise"}
 			case v != "" && v != "co2" && v != "temperature" && v != "humidity" && v != "noise":
-				return &FieldError{"settings.value", "is none of co2, temperature, humidity, noise"}
+				return &FieldError{"settings.value", "must be co2, temperature, humidity or noise"}
 			}
 			return nil
 		},
@@ -51,8 +51,8 @@ func esphomeAddresses(topic string) []string {
 	return []string{address}
 }
 
-// esphomeChatter: a node announces its components, logs, and says what others
-// of its components measure.
+// esphomeChatter: a node announces its components, writes logs, and publishes
+// what its other components measure.
 func esphomeChatter(address, topic string) bool {
 	parts := strings.Split(address, "/")
 	node := strings.Join(parts[:max(0, len(parts)-2)], "/")
@@ -65,7 +65,7 @@ func readESPHome(d *catalogue.Device, topic string, payload []byte, _ time.Time)
 	case strings.HasSuffix(topic, "/status"):
 		return onlineWord(word)
 	case word == "" || strings.EqualFold(word, "nan") || strings.EqualFold(word, "unavailable") || strings.EqualFold(word, "unknown"):
-		return nil, nil // the state is not known
+		return nil, nil // the state is unknown
 	}
 	switch d.Kind {
 	case catalogue.Reader:
@@ -75,7 +75,7 @@ func readESPHome(d *catalogue.Device, topic string, payload []byte, _ time.Time)
 		on, err := onOff(word)
 		return []Reading{{Occupied: on}}, err
 	case catalogue.DoorContact:
-		on, err := onOff(word) // of the class door: on is open
+		on, err := onOff(word) // class door: on means open
 		if err != nil {
 			return nil, err
 		}

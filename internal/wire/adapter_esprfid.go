@@ -12,18 +12,18 @@ import (
 
 // The settings of esp-rfid readers.
 const (
-	settingDoorIP   = "doorip"   // of the lock that Totem opens
+	settingDoorIP   = "doorip"   // address of the lock that Totem opens
 	settingDoorName = "doorname" // which door, where the reader has several
 	adapterESPRFID  = "esp-rfid"
 )
 
 // espRFID reads esp-rfid's events. The reader decides about the cards that it
-// knows by itself; of others it asks, and Totem opens by its command. The
+// knows; about others it asks, and Totem opens the door by its command. The
 // user's name that comes with an event is dropped.
 func espRFID() adapter {
 	return adapter{
 		filters:   func(address string) []string { return []string{address + "/send", address + "/tag"} },
-		everyone:  nil, // two words at a topic's end are half of a broker
+		everyone:  nil, // two-level wildcards would match half of a broker's topics
 		addresses: espRFIDAddresses,
 		kinds:     []catalogue.DeviceKind{catalogue.Reader, catalogue.DoorContact},
 		settings:  []string{settingDoorIP, settingDoorName},
@@ -40,8 +40,8 @@ func espRFIDAddresses(topic string) []string {
 	return nil
 }
 
-// OpenForeign returns how a real reader's door is opened, for those that Totem can
-// open: a message to the reader.
+// OpenForeign returns how Totem opens a real reader's door, where it can: a
+// message to the reader.
 func OpenForeign(d *catalogue.Device) (topic string, payload []byte, ok bool) {
 	ip := d.Settings[settingDoorIP]
 	if d.Adapter != adapterESPRFID || ip == "" {
@@ -64,7 +64,7 @@ func readESPRFID(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]
 	switch {
 	case kind == "access" || kind == "" && l.has("uid"):
 		if uid, isText := l.fields["uid"].(string); isText && strings.TrimSpace(uid) == "" {
-			return nil, *l.err // the door that Totem opened, reported
+			return nil, *l.err // the report that the door opened by Totem's command
 		}
 		if d.Kind == catalogue.Reader {
 			r.Badge = espBadge(d, l)
@@ -82,7 +82,7 @@ func readESPRFID(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]
 	return []Reading{r}, *l.err
 }
 
-// espKey tells an event from its repeats, without the UID in it.
+// espKey identifies an event among its repeats, without the UID in it.
 func espKey(l loose) string {
 	host, _ := l.word("hostname")
 	uid := text(l.fields["uid"])
@@ -97,12 +97,12 @@ func espBadge(d *catalogue.Device, l loose) *BadgeBody {
 		return nil
 	}
 	known := espKnown(l)
-	// In its Home Assistant mode it does not say isKnown, but what it did.
+	// In its Home Assistant mode it does not send isKnown, but what it did.
 	if known == nil && l.has("access") {
 		known = ptr(!strings.EqualFold(espAccess(d, l), "denied"))
 	}
 	if known == nil || !*known {
-		return b // it asks
+		return b // it asks for a decision
 	}
 	word := strings.ToLower(espAccess(d, l))
 	switch word {
@@ -111,13 +111,13 @@ func espBadge(d *catalogue.Device, l loose) *BadgeBody {
 	case "disabled", "denied", "expired", "notvalid", "notvalidyet":
 		b.Offline = &Offline{Granted: false, Reason: word}
 	default:
-		l.fail("access", "is no word that reports whether the door opened")
+		l.fail("access", "is not a word that tells whether the door opened")
 		return nil
 	}
 	return b
 }
 
-// espKnown: isKnown is a word, or a flag.
+// espKnown reads isKnown: a word, or a flag.
 func espKnown(l loose) *bool {
 	if _, is := l.fields["isKnown"].(bool); is {
 		return l.flag("isKnown")
@@ -143,14 +143,14 @@ func espAccess(d *catalogue.Device, l loose) string {
 		}
 	}
 	if pick < 0 || pick >= len(list) {
-		l.fail("access", "is for several doors: the setting doorname must say which")
+		l.fail("access", "is for several doors: set doorname in the catalogue")
 		return ""
 	}
 	word, _ := list[pick].(string)
 	return word
 }
 
-// espDoor reads the state of the door, where the words are certain.
+// espDoor reads the state of the door, where the words are unambiguous.
 func espDoor(l loose) DoorState {
 	if src, _ := l.word("src"); src != "door" {
 		return ""

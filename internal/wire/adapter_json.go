@@ -15,26 +15,27 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// The settings of the adapter json: which words mean what, and how time is written.
+// The settings of the adapter json: the meaning of words, and how time is
+// written.
 const (
 	settingTrue  = "true"  // words or numbers for yes, as "occupied, 1"
 	settingFalse = "false" // for no
 	settingTime  = "time"  // rfc3339 (default), unix, unix_ms or local
-	settingWhere = "where" // $.path = value: which of several devices on one topic spoke
+	settingWhere = "where" // $.path = value: which of several devices on one topic
 )
 
 func doorStates() []DoorState { return []DoorState{DoorOpen, DoorClosed, DoorForced, DoorHeld} }
 
-// jsonKeys returns what Device.Map may map.
+// jsonKeys returns the keys that Device.Map may have.
 func jsonKeys() []string {
 	return []string{"id", "at", "count", "in", "out", "total_in", "total_out", "occupied", "door", "credential",
 		"co2_ppm", "temperature_c", "humidity_pct", "noise_db", "battery_pct", "rssi_dbm", "uptime_s", "online", "firmware"}
 }
 
-// jsonAdapter reads a payload of one's own: the catalogue's map says where
-// each value is ("$.people", "$.a.b[0]", "$['odd key']", "$.records[*].in" for
-// several records in one push), the settings what its words mean. The address
-// is the topic.
+// jsonAdapter reads payloads of any form: the catalogue's map names where each
+// value is ("$.people", "$.a.b[0]", "$['odd key']", "$.records[*].in" for
+// several records in one message), the settings what its words mean. The
+// address is the topic.
 func jsonAdapter() adapter {
 	settings := []string{settingTrue, settingFalse, settingTime, settingWhere}
 	for _, s := range doorStates() {
@@ -53,7 +54,7 @@ func jsonAdapter() adapter {
 func checkMap(d *catalogue.Device) error {
 	for key, path := range d.Map {
 		if !slices.Contains(jsonKeys(), key) {
-			return &FieldError{"map." + key, "is nothing that can be mapped: " + strings.Join(jsonKeys(), " ")}
+			return &FieldError{"map." + key, "is not a key that can be mapped: " + strings.Join(jsonKeys(), " ")}
 		}
 		if _, err := parsePath(path); err != nil {
 			return &FieldError{"map." + key, err.Error()}
@@ -66,13 +67,13 @@ func checkMap(d *catalogue.Device) error {
 	}
 	switch t := d.Settings[settingTime]; {
 	case len(d.Map) == 0:
-		return &FieldError{"map", "is missing: it says where the values are"}
+		return &FieldError{"map", "is missing: it names where the values are"}
 	case !slices.ContainsFunc(needed(d.Kind), func(key string) bool { return d.Map[key] != "" }):
-		return &FieldError{"map", "has none of " + strings.Join(needed(d.Kind), ", ") + ": a " + string(d.Kind) + " sends nothing else"}
+		return &FieldError{"map", "has none of " + strings.Join(needed(d.Kind), ", ") + ": a " + string(d.Kind) + " needs one of them"}
 	case !slices.Contains([]string{"", "rfc3339", "unix", "unix_ms", "local"}, t):
-		return &FieldError{"settings.time", "is none of rfc3339, unix, unix_ms, local"}
+		return &FieldError{"settings.time", "must be rfc3339, unix, unix_ms or local"}
 	case t == "local" && d.Settings[SettingTimezone] == "":
-		return &FieldError{"settings.timezone", "is missing: local time is of some zone"}
+		return &FieldError{"settings.timezone", "is missing: local time needs a time zone"}
 	}
 	return nil
 }
@@ -94,7 +95,7 @@ func needed(kind catalogue.DeviceKind) []string {
 	return []string{"co2_ppm", "temperature_c", "humidity_pct", "noise_db"}
 }
 
-// parseWhere reads $.path = value.
+// parseWhere parses $.path = value.
 func parseWhere(s string) (path, value string, err error) {
 	path, value, ok := strings.Cut(s, "=")
 	path, value = strings.TrimSpace(path), strings.TrimSpace(value)
@@ -105,7 +106,7 @@ func parseWhere(s string) (path, value string, err error) {
 	return path, value, err
 }
 
-// parsePath reads $, $.name, $[0] and $['odd key'] into names and indices.
+// parsePath parses $, $.name, $[0] and $['odd key'] into names and indexes.
 func parsePath(path string) ([]string, error) {
 	rest, ok := strings.CutPrefix(path, "$")
 	if !ok {
@@ -117,13 +118,13 @@ func parsePath(path string) ([]string, error) {
 		case strings.HasPrefix(rest, "['"):
 			end := strings.Index(rest, "']")
 			if end < 0 {
-				return nil, &FieldError{"", "lacks a closing ']"}
+				return nil, &FieldError{"", "has no closing ']"}
 			}
 			steps, rest = append(steps, rest[2:end]), rest[end+2:]
 		case rest[0] == '[':
 			end := strings.IndexByte(rest, ']')
 			if end < 0 {
-				return nil, &FieldError{"", "lacks a closing ]"}
+				return nil, &FieldError{"", "has no closing ]"}
 			}
 			if n, err := strconv.Atoi(rest[1:end]); rest[1:end] != "*" && (err != nil || n < 0) {
 				return nil, &FieldError{"", "has no index between [ and ]"}
@@ -139,14 +140,14 @@ func parsePath(path string) ([]string, error) {
 			}
 			steps, rest = append(steps, rest[1:end]), rest[end:]
 		default:
-			return nil, &FieldError{"", "is no path like $.people or $.a.b[0]"}
+			return nil, &FieldError{"", "is not a path like $.people or $.a.b[0]"}
 		}
 	}
 	return steps, nil
 }
 
-// follow walks a path; nil where it leads nowhere. Record is which element
-// [*] stands for.
+// follow returns the value at a path; nil where there is none. Record is the
+// element for which [*] stands.
 func follow(v any, path string, record int) any {
 	steps, err := parsePath(path)
 	if err != nil {
@@ -171,8 +172,8 @@ func follow(v any, path string, record int) any {
 	return v
 }
 
-// records returns how many records a payload holds for a map: the length of the
-// list that [*] goes over, 1 without any.
+// records returns how many records a payload contains for a map: the length of
+// the list that [*] iterates, 1 without any.
 func records(d *catalogue.Device, v any) int {
 	n := 1
 	for _, path := range d.Map {
@@ -186,7 +187,8 @@ func records(d *catalogue.Device, v any) int {
 	return n
 }
 
-// mostRecords bounds what one push may hold: a payload of 64 KiB holds fewer.
+// mostRecords limits the records of one message: a payload of 64 KiB contains
+// fewer.
 const mostRecords = 4096
 
 func readJSON(d *catalogue.Device, _ string, payload []byte, received time.Time) ([]Reading, error) {
@@ -230,7 +232,8 @@ func bareWord(payload []byte) string {
 	return word
 }
 
-// numeric returns the keys whose values are numbers, also where they stand in quotes.
+// numeric returns the keys whose values are numbers, also where they are in
+// quotes.
 func numeric(key string) bool {
 	switch key {
 	case "count", "in", "out", "total_in", "total_out", "co2_ppm", "temperature_c", "humidity_pct", "noise_db", "battery_pct", "rssi_dbm", "uptime_s":
@@ -250,7 +253,7 @@ func readRecord(d *catalogue.Device, v any, record int, bare string, payload []b
 				found = json.Number(strings.TrimSpace(quoted))
 			}
 		}
-		if path == "$" && key == "credential" && bare != "" { // bare digits are text: what they mean is a setting
+		if path == "$" && key == "credential" && bare != "" { // bare digits are text: their meaning is a setting
 			found = bare
 		}
 		l.fields[key] = found
@@ -266,7 +269,7 @@ func readRecord(d *catalogue.Device, v any, record int, bare string, payload []b
 	if firmware, ok := beside.word("firmware"); ok {
 		r.Firmware = &firmware
 	}
-	if r.In != nil || r.Out != nil { // mapped, and one of them was not said
+	if r.In != nil || r.Out != nil { // mapped, but missing in the message
 		r.In, r.Out = zeroed(r.In), zeroed(r.Out)
 	}
 	r.Door = mappedDoor(d, l)
@@ -277,15 +280,15 @@ func readRecord(d *catalogue.Device, v any, record int, bare string, payload []b
 }
 
 const (
-	// ownID is how long an id is that can be trusted never to come again.
+	// ownID is how long an id must be to be unique for ever.
 	ownID = 16
-	// idMemory is how long a short one, without a time beside it, is a copy.
+	// idMemory is for how long a short id, without a time, counts as a copy.
 	idMemory = 5 * time.Minute
 )
 
-// mappedKey makes a message's key of the mapped id. A short one, as a packet's
-// number, comes again when it wraps: it is one with the message's own time, or
-// with its bytes for a while.
+// mappedKey makes a message's key from the mapped id. A short id, as a packet's
+// number, repeats when it wraps: it is combined with the message's own time or,
+// without one, with its bytes for a while.
 func mappedKey(l loose, at time.Time, record int, payload []byte, received time.Time) (key string, hasClock bool) {
 	id := text(l.fields["id"])
 	switch {
@@ -300,7 +303,8 @@ func mappedKey(l loose, at time.Time, record int, payload []byte, received time.
 	return fmt.Sprintf("%s %d %x %d", id, record, sum[:12], received.Unix()/int64(idMemory.Seconds())), false
 }
 
-// text returns a value as it is compared with words: a text, a number or a flag.
+// text returns a value as a text to compare with words: a text, a number or a
+// flag.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -316,7 +320,8 @@ func text(v any) string {
 	return ""
 }
 
-// meaning reads yes or no by the settings' words; without them only true and false will do.
+// meaning reads yes or no by the settings' words; without settings only true
+// and false are accepted.
 func meaning(d *catalogue.Device, l loose, key string) *bool {
 	if !l.has(key) {
 		return nil
@@ -335,7 +340,7 @@ func meaning(d *catalogue.Device, l loose, key string) *bool {
 	case among(word, no):
 		return ptr(false)
 	}
-	l.fail(key, "is none of the words that the settings true and false name")
+	l.fail(key, "is not one of the words in the settings true and false")
 	return nil
 }
 
@@ -357,7 +362,7 @@ func mappedDoor(d *catalogue.Device, l loose) DoorState {
 			return s
 		}
 	}
-	l.fail("door", "is none of the words for open, closed, forced, held")
+	l.fail("door", "is not one of the words for open, closed, forced, held")
 	return ""
 }
 

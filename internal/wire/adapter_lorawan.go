@@ -11,11 +11,11 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// The settings of LoRaWAN devices: what their payloads do not tell.
+// The settings of LoRaWAN devices: what their payloads do not say.
 const (
-	settingIn       = "in"       // which of two counters is in: a or b, or out where a line counts the other way
+	settingIn       = "in"       // which of two counters counts in: a or b; or out where a line counts the other way
 	settingLine     = "line"     // which line of a counter with several
-	settingRegion   = "region"   // which region
+	settingRegion   = "region"   // which region of a camera
 	settingOccupied = "occupied" // which numbers mean occupied, as "1,2"
 )
 
@@ -23,14 +23,14 @@ func loraSettings() []string {
 	return []string{settingIn, settingLine, settingRegion, settingOccupied}
 }
 
-// loraReadings reads what a codec made of a frame (devices.md): the frame's
-// own values, then late ones of its history. Errors about a setting come only
-// where the device's kind needs it.
+// loraReadings reads what a codec made from a frame: the frame's own values,
+// then late ones from its history. It returns errors about a setting only where
+// the device's kind needs that setting.
 func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error) {
 	r := head
 	air := o.air(d)
 	r.Air = AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity"), Noise: air.number("LAeq")}
-	if !browan(o) { // which gives volts
+	if !browan(o) { // its battery is in volts
 		r.Battery = o.beside().percent("battery")
 	}
 	switch d.Kind {
@@ -44,7 +44,7 @@ func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error)
 		loraFlow(d, o, &r)
 	}
 	out := []Reading{r}
-	if r.Totals == nil { // whose difference tells of the time that was lost
+	if r.Totals == nil { // totals: their difference includes what was lost
 		out = append(out, loraHistory(d, o, head)...)
 	}
 	return out, *o.err
@@ -70,8 +70,8 @@ func loraDoor(o loose) DoorState {
 	return DoorClosed
 }
 
-// browan reports whether a frame is a TBMS100's (motion) or a TBDW100's (door):
-// it tells the minutes since its last trigger.
+// browan reports whether a frame comes from a TBMS100 (motion) or a TBDW100
+// (door): it contains the minutes since its last trigger.
 func browan(o loose) bool { return o.has("time") && o.any("status", "count") }
 
 // loraOccupied reads yes or no.
@@ -100,14 +100,15 @@ func loraOccupied(d *catalogue.Device, o loose) *bool {
 	return nil
 }
 
-// numbersMean reads a number of which the catalogue reports whether it means occupied.
+// numbersMean reads a number whose meaning, occupied or not, is in the
+// catalogue.
 func numbersMean(d *catalogue.Device, o loose, key string) *bool {
 	n := o.total(key)
 	if n == nil {
 		return nil
 	}
 	if d.Settings[settingOccupied] == "" {
-		o.fail(key, "needs the setting occupied: which numbers mean occupied")
+		o.fail(key, "needs the setting occupied, which lists the numbers that mean occupied")
 		return nil
 	}
 	return ptr(meansOccupied(d, *n))
@@ -132,21 +133,21 @@ func loraRegion(o loose, region string) *bool {
 	return nil
 }
 
-// loraCount reads how many people there are now.
+// loraCount reads how many people are there now.
 func loraCount(d *catalogue.Device, o loose) *int {
 	for _, key := range []string{"people_count_all", "people_total_counts"} {
 		if n := o.count(key); n != nil {
 			return n
 		}
 	}
-	if o.any("region_count", "detection_status") { // it comes in one part with people_count_all, whose zero is left out
+	if o.any("region_count", "detection_status") { // it comes together with people_count_all, whose zero is left out
 		return ptr(0)
 	}
 	if key, ok := numbered(d, o, settingRegion, regionCount); ok {
 		return o.count(key)
 	}
 	if d.Settings[settingRegion] != "" && slices.ContainsFunc(slices.Collect(maps.Keys(o.fields)), regionKey.MatchString) {
-		return ptr(0) // the frame tells of regions, and this one's zero is left out
+		return ptr(0) // the frame lists regions, and this one's zero is left out
 	}
 	return nil
 }
@@ -156,7 +157,8 @@ var (
 	regionKey   = regexp.MustCompile(`^region_\d+_(count|avg_dwell)$`)
 )
 
-// loraFlow reads who passed since the last frame, and lifetime totals where the frame has them.
+// loraFlow reads who passed since the last frame, and lifetime totals where the
+// frame has them.
 func loraFlow(d *catalogue.Device, o loose, r *Reading) {
 	switch {
 	case o.any("counter_a", "counter_b", "total_counter_a", "total_counter_b"):
@@ -199,7 +201,7 @@ func totals(o loose, in, out string) *Totals {
 	return &Totals{In: orZero(o.total(in)), Out: orZero(o.total(out))}
 }
 
-// swap is for a counter that hangs the other way round.
+// swap exchanges in and out, for a counter that hangs the other way round.
 func (r *Reading) swap() {
 	r.In, r.Out = r.Out, r.In
 	if t := r.Totals; t != nil {
@@ -207,14 +209,15 @@ func (r *Reading) swap() {
 	}
 }
 
-// imbuildings: only the catalogue knows which of a and b is in.
+// imbuildings reads a counter of which only the catalogue knows which of a and
+// b is in.
 func imbuildings(d *catalogue.Device, o loose, r *Reading) {
 	if n := o.total("payload_counter"); n != nil {
 		r.Numbering = ptr(uint8(*n))
 	}
 	in := d.Settings[settingIn]
 	if in != "a" && in != "b" {
-		o.fail("counter_a", "needs the setting in: which of a and b counts those who come in")
+		o.fail("counter_a", "needs the setting in: a or b, whichever counts people who come in")
 		return
 	}
 	if o.any("counter_a", "counter_b") {
@@ -228,8 +231,8 @@ func imbuildings(d *catalogue.Device, o loose, r *Reading) {
 	}
 }
 
-// numbered finds the key of the numbered part that a setting names; without
-// the setting there must be one only.
+// numbered returns the key of the numbered part that a setting names; without
+// the setting there must be only one.
 func numbered(d *catalogue.Device, o loose, setting string, pattern *regexp.Regexp) (key string, ok bool) {
 	want := d.Settings[setting]
 	found := map[string]string{}
@@ -243,7 +246,7 @@ func numbered(d *catalogue.Device, o loose, setting string, pattern *regexp.Rege
 		return key, ok
 	}
 	if len(found) > 1 {
-		o.fail(setting+"_…", fmt.Sprintf("are %d: the setting %s must say which", len(found), setting))
+		o.fail(setting+"_…", fmt.Sprintf("has %d: choose one with the setting %s", len(found), setting))
 		return "", false
 	}
 	for _, k := range found {
@@ -252,8 +255,9 @@ func numbered(d *catalogue.Device, o loose, setting string, pattern *regexp.Rege
 	return "", false
 }
 
-// loraHistory reads late values that a device kept while it was not heard,
-// each with its own instant. Their keys hold that alone: it sends them again.
+// loraHistory reads late values that a device kept while it had no connection,
+// each with its own instant. Their keys contain only that instant, because the
+// device sends them again.
 func loraHistory(d *catalogue.Device, o loose, head Reading) []Reading {
 	var out []Reading
 	for _, h := range o.objects("history") {

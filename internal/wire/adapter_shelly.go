@@ -15,7 +15,8 @@ const (
 )
 
 // shellyGen2 reads Shelly's second generation: notifications of events and of
-// changed states, and states by component. What is null or absent changes nothing.
+// changed states, and states by component. What is null or absent changes
+// nothing.
 func shellyGen2() adapter {
 	return adapter{
 		filters: func(address string) []string {
@@ -74,7 +75,7 @@ func readShelly(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	case "NotifyStatus", "NotifyFullStatus":
 		s := shelly{d: d, parts: map[string]loose{}}
 		for name, v := range params.fields {
-			if _, is := v.(map[string]any); is { // null is gone: it says nothing
+			if _, is := v.(map[string]any); is { // null: the component does not exist any more
 				s.parts[name] = params.object(name)
 			}
 		}
@@ -85,7 +86,7 @@ func readShelly(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	return nil, nil
 }
 
-// spelled returns a number as it was written: what a key is made of.
+// spelled returns a number as it was written, for use in a key.
 func spelled(l loose, key string) string {
 	n, _ := l.fields[key].(json.Number)
 	return n.String()
@@ -122,14 +123,14 @@ func shellyEvents(d *catalogue.Device, l, params loose) []Reading {
 	return out
 }
 
-// shelly is what one message says, by component.
+// shelly is the content of one message, by component.
 type shelly struct {
 	d     *catalogue.Device
 	parts map[string]loose
 }
 
-// choose returns the zone that the device of the catalogue is; several need the
-// setting, where the device's kind needs a zone at all.
+// choose returns the zone of the catalogue's device; where there are several a
+// setting is needed, if the device's kind needs a zone at all.
 func (s *shelly) choose(l loose) string {
 	if c := s.d.Settings[settingComponent]; c != "" {
 		return c
@@ -141,7 +142,7 @@ func (s *shelly) choose(l loose) string {
 		}
 		if zone != "" {
 			if k := s.d.Kind; k == catalogue.PeopleCounter || k == catalogue.Occupancy || k == catalogue.Desk {
-				l.fail("params", "has several zones: the setting component must say which")
+				l.fail("params", "has several zones: choose one with the setting component")
 			}
 			return ""
 		}
@@ -178,7 +179,7 @@ func (s *shelly) states(at time.Time, ts string) []Reading {
 }
 
 // blu reads a Bluetooth sensor behind a gateway: true is open, or motion. The
-// gateway repeats what it remembers, with when it was last updated.
+// gateway repeats its last value, with when it was last updated.
 func (s *shelly) blu(c loose, r *Reading) {
 	if at := c.beside().seconds("last_updated_ts"); !at.IsZero() {
 		r.At = at

@@ -8,11 +8,11 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// The settings of Tasmota devices, where one has several.
+// The settings of Tasmota devices, where one has several parts.
 const (
 	settingSwitch = "switch" // as Switch1
 	settingDevice = "device" // a Zigbee device behind it, by address or name
-	settingSensor = "sensor" // which driver tells of the air, as SCD40
+	settingSensor = "sensor" // which driver measures the air, as SCD40
 )
 
 // tasmota reads Tasmota's telemetry: JSON nested by driver, with local time
@@ -67,15 +67,15 @@ func readTasmota(d *catalogue.Device, topic string, payload []byte, _ time.Time)
 		r.Badge = tasmotaBadge(d, l)
 	case catalogue.Occupancy, catalogue.Desk:
 		r.Occupied = tasmotaOccupied(d, l)
-	case catalogue.DoorContact: // a reed contact on a switch: on is open
+	case catalogue.DoorContact: // a reed contact on a switch: on means open
 		r.Door = doorOf(tasmotaOccupied(d, l))
 	}
 	r.Air = tasmotaAir(d, l)
 	return []Reading{r}, *l.err
 }
 
-// tasmotaResult reads what a detached switch says at once; the results of
-// commands come on the same topic.
+// tasmotaResult reads what a detached switch sends at once; results of commands
+// arrive on the same topic.
 func tasmotaResult(d *catalogue.Device, payload []byte) ([]Reading, error) {
 	l, err := parseLoose(payload)
 	if err != nil {
@@ -97,7 +97,8 @@ func tasmotaResult(d *catalogue.Device, payload []byte) ([]Reading, error) {
 	return []Reading{{Occupied: on}}, *l.err
 }
 
-// doorOf returns the state of a door of which a sensor reports whether it is open; nil: it says nothing.
+// doorOf returns the state of a door from a sensor that tells whether it is
+// open; nil: it does not tell.
 func doorOf(open *bool) DoorState {
 	switch {
 	case open == nil:
@@ -119,10 +120,10 @@ func onOff(word string) (*bool, error) {
 	return nil, &FieldError{"", "is neither ON nor OFF"}
 }
 
-// localTime reads a wall clock by the setting timezone; zero where there is
-// none, or no zone that it could be of.
+// localTime reads a local time by the setting timezone; zero where there is
+// none, or no zone.
 func localTime(d *catalogue.Device, l loose, key string) time.Time {
-	if _, is := l.fields[key].(json.Number); is { // seconds since 1970, where the device is set so
+	if _, is := l.fields[key].(json.Number); is { // seconds since 1970, where the device is configured so
 		return l.seconds(key)
 	}
 	text, ok := l.word(key)
@@ -141,12 +142,12 @@ func localTime(d *catalogue.Device, l loose, key string) time.Time {
 			return t
 		}
 	}
-	l.fail(key, "is no local time like 2026-11-23T08:00:00")
+	l.fail(key, "is not a local time like 2026-11-23T08:00:00")
 	return time.Time{}
 }
 
-// tasmotaBadge reads a card. Its blocks' text can be written by anybody and is
-// never looked at; a card that did not prove itself is no badge.
+// tasmotaBadge reads a card. The text of its blocks can be written by anybody
+// and is ignored; a card that failed authentication is not a badge.
 func tasmotaBadge(d *catalogue.Device, l loose) *BadgeBody {
 	for _, driver := range []string{"PN532", "RC522", "RDM6300", "Wiegand"} {
 		c := l.object(driver)
@@ -172,7 +173,7 @@ func tasmotaOccupied(d *catalogue.Device, l loose) *bool {
 		for name := range l.fields {
 			if rest, ok := strings.CutPrefix(name, "Switch"); ok && strings.Trim(rest, "0123456789") == "" {
 				if key != "" {
-					l.fail("Switch", "are several: the setting switch must say which")
+					l.fail("Switch", "are several: choose one with the setting switch")
 					return nil
 				}
 				key = name
@@ -195,7 +196,7 @@ func zigbeeBehind(d *catalogue.Device, l loose) *bool {
 		}
 	}
 	if len(found) > 1 {
-		l.fail("ZbReceived", "has several devices: the setting device must say which")
+		l.fail("ZbReceived", "has several devices: choose one with the setting device")
 	}
 	if len(found) != 1 {
 		return nil
@@ -218,7 +219,7 @@ func tasmotaAir(d *catalogue.Device, l loose) AirBody {
 		}
 	}
 	if len(drivers) > 1 && d.Kind == catalogue.Air {
-		l.fail("", "has several drivers that measure the air: the setting sensor must say which")
+		l.fail("", "has several drivers that measure the air: choose one with the setting sensor")
 	}
 	if len(drivers) != 1 {
 		return AirBody{}

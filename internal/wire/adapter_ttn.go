@@ -9,9 +9,9 @@ import (
 
 const adapterTTN = "ttn-v3"
 
-// ttnV3 reads The Things Stack's messages, in which zeros, false and empty
-// texts are left out. A frame's key holds the session's, since a join starts
-// the frame counter again.
+// ttnV3 reads The Things Stack's messages, which leave out zeros, false and
+// empty texts. A frame's key contains the session's, since a join starts the
+// frame counter again.
 func ttnV3() adapter {
 	return adapter{
 		filters: func(address string) []string {
@@ -28,7 +28,8 @@ func ttnV3() adapter {
 	}
 }
 
-// ttnAddresses: a device is known by its id, or where two applications have the same by app/id.
+// ttnAddresses: a device is known by its id or, where two applications have the
+// same id, by app/id.
 func ttnAddresses(topic string) []string {
 	p := strings.Split(topic, "/")
 	if len(p) < 5 || p[0] != "v3" || p[2] != "devices" || p[3] == "" {
@@ -58,7 +59,7 @@ func readTTN(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]
 }
 
 func ttnUplink(d *catalogue.Device, l loose) ([]Reading, error) {
-	if simulated := l.flag("simulated"); simulated != nil && *simulated { // typed into the console: nobody came
+	if simulated := l.flag("simulated"); simulated != nil && *simulated { // typed into the console: nobody passed
 		return nil, *l.err
 	}
 	up := l.object("uplink_message")
@@ -78,7 +79,8 @@ func ttnUplink(d *catalogue.Device, l loose) ([]Reading, error) {
 	return loraReadings(d, up.object("decoded_payload"), head)
 }
 
-// ttnTime returns the network's time of the frame, else the earliest of the servers'.
+// ttnTime returns the network's time of the frame, else the earliest of the
+// servers'.
 func ttnTime(l, up loose) time.Time {
 	if t := up.object("settings").instant("time"); !t.IsZero() {
 		return t

@@ -19,14 +19,14 @@ import (
 const (
 	settingController = "controller" // its device-id
 	settingDoor       = "door"       // the door-id on it
-	settingHMAC       = "hmac_key"   // of the gateway; without it the hmac is not checked
+	settingHMAC       = "hmac_key"   // key of the gateway; without it the hmac is not checked
 
 	adapterUhppoted = "uhppoted"
 )
 
 // uhppoted reads uhppoted-mqtt's events. The controller decides by itself; an
-// event comes on two topics and again after a reconnect. What it reports under
-// small card numbers are doors, buttons and supervisors, and no cards.
+// event arrives on two topics and again after a reconnect. Events with small
+// card numbers are doors, buttons and supervisors, not cards.
 func uhppoted() adapter {
 	return adapter{
 		filters:   func(address string) []string { return []string{address + "/events", address + "/events/live"} },
@@ -52,33 +52,35 @@ func uhppotedAddresses(topic string) []string {
 func checkUhppoted(d *catalogue.Device) error {
 	for _, name := range []string{settingController, settingDoor} {
 		if _, err := strconv.ParseUint(d.Settings[name], 10, 32); err != nil {
-			return &FieldError{"settings." + name, "is missing or no number"}
+			return &FieldError{"settings." + name, "is missing or not a number"}
 		}
 	}
 	switch {
 	case d.Settings[settingCard] == cardHex:
-		return &FieldError{"settings." + settingCard, "is neither little nor big: a controller gives cards as numbers"}
+		return &FieldError{"settings." + settingCard, "must be little or big: a controller sends cards as numbers"}
 	case d.Settings[SettingTimezone] == "":
-		return &FieldError{"settings." + SettingTimezone, "is missing: the controller's clock has no zone, and its events may come hours late"}
+		return &FieldError{"settings." + SettingTimezone, "is missing: the controller's clock has no zone, and its events may arrive hours late"}
 	}
 	return nil
 }
 
 const (
-	// uhppoteLastSwipe is the last event-reason of a swipe, granted (1) or refused;
-	// then come buttons, doors, passwords and the controller's own.
+	// uhppoteLastSwipe is the last event-reason of a swipe, granted (1) or
+	// refused; higher ones are buttons, doors, passwords and the controller's
+	// own.
 	uhppoteLastSwipe = 19
-	// uhppoteSwipe is the event-type of a swipe where no reason is told: a granted
-	// one comes as an event of the door.
+	// uhppoteSwipe is the event-type of a swipe where there is no reason: a
+	// granted one arrives as an event of the door.
 	uhppoteSwipe = 1
-	// uhppoteIn and Out are directions; 0 is none, as of some refusals.
+	// uhppoteIn and uhppoteOut are directions; 0 is none, as in some refusals.
 	uhppoteIn, uhppoteOut = 1, 2
 	// uhppoteOpened and Closed are card numbers of door events.
 	uhppoteOpened, uhppoteClosed = 8, 9
 )
 
-// noCards returns numbers under which the controller reports other things: a
-// button, the door opened and closed, a supervisor's password, a remote command.
+// noCards returns card numbers under which the controller reports other things:
+// a button, the door opened and closed, a supervisor's password, a remote
+// command.
 func noCards() []uint64 { return []uint64{0, 1, uhppoteOpened, uhppoteClosed, 10, 3922570474} }
 
 func readUhppoted(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]Reading, error) {
@@ -97,8 +99,8 @@ func readUhppoted(d *catalogue.Device, topic string, payload []byte, _ time.Time
 	if spelled(e, "device-id") != d.Settings[settingController] || spelled(e, "door-id") != d.Settings[settingDoor] {
 		return nil, *l.err
 	}
-	// The controller's numbers begin again when its memory is cleared, so that
-	// the clock's time is part of the key.
+	// The controller's numbers begin again when its memory is cleared, so the
+	// clock's time is part of the key.
 	stamp, _ := e.word("timestamp")
 	r := Reading{At: wallClock(d, e, "timestamp"), Key: spelled(e, "device-id") + " " + spelled(e, "event-id") + " " + stamp, Live: strings.HasSuffix(topic, "/live")}
 	if !e.has("event-id") {
@@ -115,7 +117,8 @@ func readUhppoted(d *catalogue.Device, topic string, payload []byte, _ time.Time
 	return []Reading{r}, *l.err
 }
 
-// uhppotedEnvelope keeps the message's bytes as they stand: its hmac is over those.
+// uhppotedEnvelope keeps the message's bytes unchanged: its hmac is computed
+// over them.
 func uhppotedEnvelope(payload []byte) (message []byte, sum string, err error) {
 	var envelope struct {
 		Message json.RawMessage `json:"message"`
@@ -140,7 +143,7 @@ func authentic(key string, message []byte, sum string) bool {
 	return hmac.Equal(mac.Sum(nil), want)
 }
 
-// uhppotedBadge reads a swipe of the device's own direction.
+// uhppotedBadge reads a swipe in the device's own direction.
 func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *BadgeBody {
 	if !uhppotedSwipe(e) || slices.Contains(noCards(), card) {
 		return nil
@@ -152,13 +155,13 @@ func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *BadgeBody {
 	}
 	switch direction := orZero(e.total("direction")); {
 	case direction == uhppoteIn && d.Direction == catalogue.In, direction == uhppoteOut && d.Direction == catalogue.Out:
-	case direction == 0 && !*granted && d.Direction == catalogue.In: // refused, the controller does not say on which side
+	case direction == 0 && !*granted && d.Direction == catalogue.In: // refused: the controller does not tell on which side
 	default:
 		return nil
 	}
 	c, err := parseDecimal(strconv.FormatUint(card, 10))
 	if err != nil {
-		e.fail("card-number", "is no card's number")
+		e.fail("card-number", "is not a card number")
 		return nil
 	}
 	if d.Settings[settingCard] == cardBig {
@@ -175,8 +178,8 @@ func uhppotedSwipe(e loose) bool {
 	return orZero(e.total("event-type")) == uhppoteSwipe
 }
 
-// uhppotedNumber returns the number of a controller's event, for a device of that
-// controller; ok is false where the payload is none of it.
+// uhppotedNumber returns the number of a controller's event, for a device of
+// that controller; ok is false where the payload is not such an event.
 func uhppotedNumber(d *catalogue.Device, payload []byte) (boot uuid.UUID, number uint64, ok bool) {
 	if d.Adapter != adapterUhppoted {
 		return boot, 0, false
@@ -197,8 +200,8 @@ func uhppotedNumber(d *catalogue.Device, payload []byte) (boot uuid.UUID, number
 	return uuid.NewSHA1(foreignNamespace, []byte("controller "+d.Settings[settingController])), *n, true
 }
 
-// wallClock reads a time whose zone's letters the gateway may have put on
-// wrongly: the clock on the wall is the setting's.
+// wallClock reads a time whose zone letters the gateway may have added wrongly:
+// the zone is that of the setting.
 func wallClock(d *catalogue.Device, e loose, key string) time.Time {
 	text, ok := e.word(key)
 	zone := d.Settings[SettingTimezone]
@@ -207,12 +210,12 @@ func wallClock(d *catalogue.Device, e loose, key string) time.Time {
 	}
 	loc, err := time.LoadLocation(zone)
 	if err != nil || len(text) < len("2006-01-02 15:04:05") {
-		e.fail(key, "is no time like 2026-11-23 08:00:00 CET")
+		e.fail(key, "is not a time like 2026-11-23 08:00:00 CET")
 		return time.Time{}
 	}
 	t, err := time.ParseInLocation("2006-01-02 15:04:05", strings.Replace(text[:19], "T", " ", 1), loc)
 	if err != nil {
-		e.fail(key, "is no time like 2026-11-23 08:00:00 CET")
+		e.fail(key, "is not a time like 2026-11-23 08:00:00 CET")
 	}
 	return t
 }

@@ -9,9 +9,9 @@ import (
 
 const zigbeeBase = "zigbee2mqtt/"
 
-// zigbee2mqtt reads what Zigbee2MQTT publishes of its devices: flat JSON on
-// zigbee2mqtt/<friendly name>, without an id or a time. Of two messages in
-// one second, as it sends when another attribute changes, the later counts.
+// zigbee2mqtt reads what Zigbee2MQTT publishes for its devices: flat JSON on
+// zigbee2mqtt/<friendly name>, without an id or a time. Of two messages in one
+// second, as it sends when another attribute changes, the later counts.
 func zigbee2mqtt() adapter {
 	return adapter{
 		filters:   func(address string) []string { return []string{address, address + "/availability"} },
@@ -32,7 +32,7 @@ func zigbee2mqtt() adapter {
 	}
 }
 
-// zigbeeAddresses: names may hold spaces, even leading, and slashes.
+// zigbeeAddresses: names may contain spaces, even leading ones, and slashes.
 func zigbeeAddresses(topic string) []string {
 	name, ok := strings.CutPrefix(topic, zigbeeBase)
 	if !ok || name == "" || name == "bridge" || strings.HasPrefix(name, "bridge/") || strings.HasSuffix(name, "/set") || strings.HasSuffix(name, "/get") {
@@ -41,7 +41,7 @@ func zigbeeAddresses(topic string) []string {
 	return []string{strings.TrimSuffix(topic, "/availability")}
 }
 
-// isDiscovery reports whether a topic is what devices announce to Home Assistant.
+// isDiscovery reports whether a topic is an announcement to Home Assistant.
 func isDiscovery(topic string) bool {
 	return strings.HasPrefix(topic, "homeassistant/") && strings.HasSuffix(topic, "/config")
 }
@@ -63,9 +63,9 @@ func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	if r.Occupied == nil {
 		r.Occupied = l.flag("occupancy")
 	}
-	// The bridge publishes what it remembers when it starts: that holds from when
-	// the device was last seen. A no that it makes by its own timer keeps the time
-	// of the last motion, and is news.
+	// The bridge publishes its cache when it starts: that holds from when the
+	// device was last seen. A no from the bridge's own timer keeps the time of
+	// the last motion, and is news.
 	if r.Occupied == nil || *r.Occupied {
 		r.At = lastSeen(l.beside())
 	}
@@ -78,8 +78,8 @@ func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	return []Reading{r}, *l.err
 }
 
-// lastSeen returns when the bridge last heard the device, as text or milliseconds
-// since 1970; zero where it does not say.
+// lastSeen returns when the bridge last received something from the device,
+// given as text or milliseconds since 1970; zero where it is missing.
 func lastSeen(l loose) time.Time {
 	if _, isText := l.fields["last_seen"].(string); isText {
 		return l.instant("last_seen")

@@ -8,10 +8,10 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// How a reader spells a card is a fact of the reader, and the catalogue says
-// it: the setting card is hex, or little or big for a decimal number of that
-// byte order. Letters and separators make it hex. Digits alone may be two
-// cards, each somebody else's: with nothing set they are rejected.
+// How a reader spells a card is a fact of the reader, and a setting in the
+// catalogue: card is hex, or little or big for a decimal number in that byte
+// order. Letters and separators make it hex. Digits alone may be two different
+// cards: with nothing set they are rejected.
 const (
 	settingCard = "card"
 	cardHex     = "hex"
@@ -19,13 +19,13 @@ const (
 	cardBig     = "big"
 )
 
-// CardSpelling begins the message of the rejection of a card that may be two;
-// the pipeline raises an alarm for it.
+// CardSpelling begins the message that rejects a card which may be two; the
+// pipeline raises an alarm for it.
 const CardSpelling = "card-spelling"
 
 func cardSpellings() []string { return []string{cardHex, cardLittle, cardBig} }
 
-// card reads a card at a key: a text, or a number, which is decimal.
+// card reads a card at a key: a text or a number, which is decimal.
 func (l loose) card(d *catalogue.Device, key string) *BadgeBody {
 	switch v := l.fields[key].(type) {
 	case json.Number:
@@ -48,7 +48,7 @@ func (l loose) textCard(d *catalogue.Device, key, uid string) *BadgeBody {
 	c, err := ParseCredential(uid)
 	switch {
 	case err != nil || c.QR && d.Adapter != catalogue.AdapterJSON:
-		l.fail(key, "is ambiguous or no UID: it must be hex of 4, 7 or 10 bytes, with its leading zeros")
+		l.fail(key, "is ambiguous or not a UID: it must be hex of 4, 7 or 10 bytes, with its leading zeros")
 	case !c.QR && len(c.Bytes) != 4 && len(c.Bytes) != 7 && len(c.Bytes) != 10:
 		l.fail(key, "is ambiguous: a UID has 4, 7 or 10 bytes; leading zeros may be missing")
 	default:
@@ -60,17 +60,17 @@ func (l loose) textCard(d *catalogue.Device, key, uid string) *BadgeBody {
 func (l loose) decimalCard(d *catalogue.Device, key, digits string) *BadgeBody {
 	order := d.Settings[settingCard]
 	if order != cardLittle && order != cardBig {
-		l.fail(key, CardSpelling+": its digits may be hex or a decimal number; the setting card must say how this reader spells (hex, little or big)")
+		l.fail(key, CardSpelling+": its digits may be hex or a decimal number; set card in the catalogue to how this reader writes them (hex, little or big)")
 		return nil
 	}
 	trimmed := strings.TrimLeft(digits, "0")
 	if trimmed == "" || strings.Trim(trimmed, "0123456789") != "" {
-		l.fail(key, "is no card's number")
+		l.fail(key, "is not a card number")
 		return nil
 	}
 	b, err := parseDecimal(trimmed)
 	if err != nil {
-		l.fail(key, "is no card's number")
+		l.fail(key, "is not a card number")
 		return nil
 	}
 	if order == cardBig {

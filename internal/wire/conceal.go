@@ -16,26 +16,28 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// concealed stands in a kept payload where a card's number may have stood.
+// concealed replaces what may have been a card's number in a kept payload.
 const concealed = "[masked]"
 
-// maskedDigits is how many digits, decimal or hex, may be a card's.
+// maskedDigits is how many digits, decimal or hex, may be a card's number.
 const maskedDigits = 7
 
 var (
 	keyNames = regexp.MustCompile(`"([A-Za-z_][\w .-]{0,40})"\s*:`)
-	// inPlace are keys under which any device may say a card's number.
+	// inPlace are keys under which any device may send a card's number.
 	inPlace = regexp.MustCompile(`(?i)cred|card|uid|tag|rfid|badge|token|pin|code|qr|number|keypad|wiegand|rdm|hex|fob`)
-	// credentialKey are keys of a credential, of those who may send one.
+	// credentialKey are keys of a credential, in payloads of devices that may
+	// send one.
 	credentialKey = regexp.MustCompile(`(?i)^(cred|card|uid|badge)`)
-	// plain are keys whose numbers are no card's: instants, addresses of radios.
+	// plain are keys whose numbers are not a card's: instants, addresses of
+	// radios.
 	plain = regexp.MustCompile(`(?i)^(at|time|ts|timestamp|epoch|datetime|received_at|uptime)$|eui$|^mac$`)
 )
 
-// Conceal returns what may be kept, or shown to an operator, of a payload that was
-// not taken: without what may be a card's number. d is its sender; nil: none of
-// the catalogue's. Of a sender that may send cards, a payload that cannot be
-// parsed is kept as its length and its keys.
+// Conceal returns what may be kept of a rejected payload, or shown to an
+// operator: it masks what may be a card's number. d is the sender; nil: it is
+// not in the catalogue. If the sender may send cards and the payload cannot be
+// parsed, only its length and its keys are kept.
 func Conceal(payload []byte, d *catalogue.Device) []byte {
 	mayBadge := d == nil || d.Kind == catalogue.Reader || d.Kind == catalogue.Gateway
 	switch {
@@ -53,8 +55,8 @@ func Conceal(payload []byte, d *catalogue.Device) []byte {
 	return fmt.Appendf(nil, "%d bytes; keys: %s", len(payload), strings.Join(keys, ", "))
 }
 
-// concealJSON writes the payload with what may be a card's number masked: of
-// who may send cards any value that is long enough, of others what has a key
+// concealJSON masks what may be a card's number: in payloads of devices that
+// may send cards, any value that is long enough; in others, values whose key is
 // like a card's.
 func concealJSON(payload []byte, mayBadge bool) []byte {
 	var out bytes.Buffer
@@ -106,19 +108,21 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 	}
 }
 
-// place is where in a JSON text one is.
+// place is a position in a JSON text.
 type place struct {
 	object, key bool   // in an object; the next string is a key
-	name        string // of the value that comes
-	card        bool   // all within is a card's
+	name        string // key of the value that follows
+	card        bool   // everything within is a card's
 }
 
-// isCard says that the value which comes is a credential, whatever it looks like.
+// isCard reports whether the value that follows is a credential, whatever it
+// looks like.
 func (p *place) isCard(mayBadge bool) bool {
 	return p.card || mayBadge && credentialKey.MatchString(p.name)
 }
 
-// tells says that a text is no card: a message's id, an instant, a radio's address.
+// tells reports that a text is not a card: a message's id, an instant, a
+// radio's address.
 func (p *place) tells(v string) bool {
 	if p.name == "id" {
 		_, err := uuid.Parse(v)
@@ -131,19 +135,20 @@ func (p *place) tells(v string) bool {
 	return err == nil || strings.HasSuffix(strings.ToLower(p.name), "eui") || p.name == "mac"
 }
 
-// write writes a value in the place of the raw text that ends with it, quoted
-// anew where it is another now.
+// write writes a value in place of the raw text that ends with it; a changed
+// value is quoted again.
 func write(out *bytes.Buffer, raw []byte, was, now string) {
 	if was == now {
 		out.Write(raw)
 		return
 	}
 	out.Write(raw[:bytes.IndexFunc(raw, func(r rune) bool { return r == '"' || r == '-' || unicode.IsDigit(r) })])
-	quoted, _ := json.Marshal(now) // a string always can be
+	quoted, _ := json.Marshal(now) // a string can always be encoded
 	out.Write(quoted)
 }
 
-// concealText masks runs of digits or hex of a card's length, separators ignored.
+// concealText masks sequences of digits or hex as long as a card's number,
+// ignoring separators.
 func concealText(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {

@@ -11,21 +11,24 @@ import (
 )
 
 const (
-	// maxCredential is how many bytes a badge may send; no UID has more than maxUID.
+	// maxCredential is how many bytes a badge may have; no UID has more than
+	// maxUID.
 	maxCredential = 32
 	maxUID        = 10
-	// minToken is the shortest QR token: a shorter one might be a card's UID, and is unknown.
+	// minToken is the shortest QR token: a shorter one might be a card's UID,
+	// and is unknown.
 	minToken = 16
 	maxToken = 256
 )
 
-// Credential is what was badged: a UID's bytes in order, or a token's.
+// Credential is what was badged: the bytes of a UID in order, or those of a
+// token.
 type Credential struct {
 	QR    bool
 	Bytes []byte
 }
 
-// ParseCredential reads the spellings of rules 2.5: hex with separators,
+// ParseCredential parses the spellings of rules 2.5: hex with separators,
 // "dec:" and a little-endian integer, "qr:" and a token. Its errors never
 // repeat the value.
 func ParseCredential(s string) (Credential, error) {
@@ -50,22 +53,22 @@ func ParseCredential(s string) (Credential, error) {
 	}
 	b, err := hex.DecodeString(digits)
 	if err != nil {
-		return Credential{}, errors.New("is neither hex, nor dec: and a number, nor qr: and a token")
+		return Credential{}, errors.New("must be hex, dec: and a number, or qr: and a token")
 	}
 	return Credential{Bytes: b}, nil
 }
 
-// cardDigits is how many digits are printed on a card, zeros in front.
+// cardDigits is how many digits are printed on a card, with leading zeros.
 const cardDigits = 10
 
-// parseDecimal reads a UID written as the little-endian integer of its bytes,
+// parseDecimal parses a UID written as the little-endian integer of its bytes,
 // padded to 4, 7 or 10 bytes.
 func parseDecimal(s string) ([]byte, error) {
 	if s == "" || len(s) > 25 || strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
 		return nil, errors.New("dec: must be followed by digits")
 	}
 	if s[0] == '0' && len(s) > 1 && len(s) != cardDigits {
-		return nil, errors.New("after dec: must stand a number without leading zeros, or the ten digits that are printed on cards")
+		return nil, errors.New("dec: must be followed by a number without leading zeros, or by the ten digits printed on a card")
 	}
 	n, _ := new(big.Int).SetString(s, 10)
 	for _, size := range []int{4, 7, 10} {
@@ -75,10 +78,11 @@ func parseDecimal(s string) ([]byte, error) {
 			return b, nil
 		}
 	}
-	return nil, errors.New("after dec: stands more than a UID of 10 bytes")
+	return nil, errors.New("the number after dec: is larger than a UID of 10 bytes")
 }
 
-// String writes the credential as a badge message does: upper-case hex, or qr: and the token.
+// String writes the credential as a badge message does: upper-case hex, or qr:
+// and the token.
 func (c Credential) String() string {
 	if c.QR {
 		return "qr:" + string(c.Bytes)
@@ -86,8 +90,9 @@ func (c Credential) String() string {
 	return strings.ToUpper(hex.EncodeToString(c.Bytes))
 }
 
-// Sound reports whether a credential can be anybody's: a UID of at most 10
-// bytes, or a QR token of at least 16. Others are read, and are unknown.
+// Sound reports whether a credential can belong to anybody: a UID of at most 10
+// bytes, or a QR token of at least 16. Others are accepted in messages, and are
+// unknown.
 func (c Credential) Sound() bool {
 	if c.QR {
 		return len(c.Bytes) >= minToken
@@ -95,7 +100,8 @@ func (c Credential) Sound() bool {
 	return len(c.Bytes) <= maxUID
 }
 
-// CheckEntry says why a credential cannot be given to a member; nil where it can.
+// CheckEntry returns why a credential cannot be given to a member; nil where it
+// can.
 func (c Credential) CheckEntry() error {
 	switch {
 	case c.Sound():
@@ -103,11 +109,12 @@ func (c Credential) CheckEntry() error {
 	case c.QR:
 		return errors.New("the token after qr: is shorter than 16 characters")
 	}
-	return errors.New("is longer than 10 bytes: no card has such a UID")
+	return errors.New("is longer than 10 bytes, and no card has such a UID")
 }
 
-// HashCredential returns HMAC-SHA-256 over the credential's bytes. One that cannot
-// be anybody's is hashed apart, so that no UID is ever taken for a token.
+// HashCredential returns HMAC-SHA-256 over the credential's bytes. A credential
+// that cannot belong to anybody is hashed differently, so that no UID is ever
+// taken for a token.
 func HashCredential(key []byte, c Credential) [32]byte {
 	mac := hmac.New(sha256.New, key)
 	if !c.Sound() {

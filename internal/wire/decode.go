@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Decode reads the payload of a device's message. Fields that rules 2.3
-// does not name are ignored; those that it names must be as it says. Errors
-// are *FieldError.
+// Decode parses the payload of a device's message. It ignores fields that rules
+// 2.3 does not name; those that it names must be as it says. Errors are
+// *FieldError.
 func Decode(t Topic, payload []byte) (*Message, error) {
 	f, err := parseObject(payload)
 	if err != nil {
@@ -30,7 +30,7 @@ func Decode(t Topic, payload []byte) (*Message, error) {
 	return m, nil
 }
 
-// object is the fields of a JSON object and the first error found in them.
+// object holds the fields of a JSON object and the first error found in them.
 type object struct {
 	fields map[string]json.RawMessage
 	prefix string
@@ -38,8 +38,8 @@ type object struct {
 }
 
 // parseObject splits an object into its fields: no duplicate, nothing after it.
-// What json.Valid has let through needs no more care than finding where each
-// value ends; a decoder would take ten times as long for every message.
+// After json.Valid it only has to find where each value ends; a decoder would
+// take ten times as long for every message.
 func parseObject(payload []byte) (*object, error) {
 	if !json.Valid(payload) {
 		return nil, invalidObject(payload)
@@ -58,7 +58,7 @@ func parseObject(payload []byte) (*object, error) {
 		b = space(space(b[n:])[1:]) // past the colon
 		n = valueEnd(b)
 		if _, twice := o.fields[name]; twice {
-			return nil, &FieldError{shorten(name), "stands twice"}
+			return nil, &FieldError{shorten(name), "occurs twice"}
 		}
 		o.fields[name] = b[:n:n]
 		if b = space(b[n:]); b[0] == ',' {
@@ -68,14 +68,14 @@ func parseObject(payload []byte) (*object, error) {
 	return o, nil
 }
 
-// invalidObject says what is wrong with a payload that is no JSON value.
+// invalidObject returns what is wrong with a payload that is not valid JSON.
 func invalidObject(payload []byte) error {
 	if b := bytes.TrimSpace(payload); len(b) == 0 || b[0] != '{' {
 		return &FieldError{"", "is not a JSON object"}
 	}
 	var v json.RawMessage
 	if json.NewDecoder(bytes.NewReader(payload)).Decode(&v) == nil {
-		return &FieldError{"", "has something after the object"}
+		return &FieldError{"", "has something after the JSON object"}
 	}
 	return &FieldError{"", "is not valid JSON"}
 }
@@ -88,7 +88,7 @@ func space(b []byte) []byte {
 	return b
 }
 
-// valueEnd is where the value at the beginning of valid JSON ends.
+// valueEnd returns the end of the value at the beginning of valid JSON.
 func valueEnd(b []byte) int {
 	depth := 0
 	for i := 0; ; i++ {
@@ -148,7 +148,7 @@ func (o *object) has(field string) bool {
 	return ok && string(v) != "null"
 }
 
-// head reads what every message has.
+// head reads the fields that every message has.
 func (o *object) head(m *Message) {
 	will := m.Topic.What == Status && !o.has("id") && !o.has("at")
 	if !will {
@@ -174,7 +174,7 @@ func (o *object) body(m *Message) {
 		switch m.Door {
 		case DoorOpen, DoorClosed, DoorForced, DoorHeld:
 		default:
-			o.fail("state", "is none of open, closed, forced, held")
+			o.fail("state", "must be open, closed, forced or held")
 		}
 	case Occupancy:
 		m.Occupied = o.flag("occupied")
@@ -185,12 +185,12 @@ func (o *object) body(m *Message) {
 	case Air:
 		m.Air = &AirBody{o.number("co2_ppm"), o.number("temperature_c"), o.number("humidity_pct"), o.number("noise_db")}
 		if *m.Air == (AirBody{}) {
-			o.fail("", "has none of co2_ppm, temperature_c, humidity_pct, noise_db")
+			o.fail("", "must have one of co2_ppm, temperature_c, humidity_pct, noise_db")
 		}
 	case Status:
 		m.Status = o.status()
 	default:
-		o.fail("", "is nothing that a device sends")
+		o.fail("", "is not a message that a device sends")
 	}
 }
 
@@ -243,7 +243,7 @@ func (o *object) status() *StatusBody {
 	return s
 }
 
-// maxListForm bounds what a reader may say of the forms of lists that it reads.
+// maxListForm limits the form of lists that a reader may report.
 const maxListForm = 1000
 
 // texts returns a list of at most 16 short texts.
@@ -277,7 +277,8 @@ func (o *object) text(field string) string {
 	return ""
 }
 
-// version returns an allowlist's version: readers write it as a number or as text.
+// version returns an allowlist's version: readers write it as a number or as
+// text.
 func (o *object) version(field string) string {
 	v, ok := o.fields[field]
 	if !ok || string(v) == "null" {
@@ -300,7 +301,7 @@ func (o *object) flag(field string) bool {
 	return string(v) == "true"
 }
 
-// count returns an int ≥ 0; 3.0 and 3e0 are 3, as JSON has only numbers.
+// count returns an int ≥ 0; 3.0 and 3e0 are 3, since JSON has only numbers.
 func (o *object) count(field string, most int64) int64 {
 	v, ok := o.need(field)
 	if !ok {
@@ -321,7 +322,7 @@ func (o *object) count(field string, most int64) int64 {
 	return int64(x)
 }
 
-// number returns optional and finite.
+// number returns an optional finite number.
 func (o *object) number(field string) *float64 {
 	if !o.has(field) {
 		return nil
@@ -346,7 +347,7 @@ func (o *object) uuid(field string) uuid.UUID {
 	return id
 }
 
-// instant reads RFC 3339 with any offset and precision, cut to milliseconds.
+// instant parses RFC 3339 with any offset and precision, cut to milliseconds.
 func (o *object) instant(field string) time.Time {
 	s := o.text(field)
 	if o.err != nil {
@@ -364,8 +365,8 @@ func (o *object) instant(field string) time.Time {
 	return t
 }
 
-// parseRFC3339 reads an instant as the RFC has it: [time.Parse] also takes a
-// comma, an hour of one digit and an offset of 24 hours.
+// parseRFC3339 parses an instant exactly as the RFC says: [time.Parse] also
+// accepts a comma, an hour of one digit and an offset of 24 hours.
 func parseRFC3339(s string) (time.Time, error) {
 	s = strings.ToUpper(s)
 	zone := len(s) - 1

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Canonical appends what makes two messages of one id the same: topic, at,
+// Canonical appends what must be equal in two messages with one id: topic, at,
 // seq, boot and the body's values, but not offline (rules 2.7).
 func (m *Message) Canonical(b []byte) []byte {
 	b = append(append(b, m.Topic.String()...), '|')
@@ -40,7 +40,7 @@ func (m *Message) Canonical(b []byte) []byte {
 		s := m.Status
 		b = appendNumbers(strconv.AppendBool(b, s.Online), s.Battery, s.RSSI, s.Uptime)
 		b = appendText(appendText(b, s.Firmware), s.List)
-		if s.Lists != nil { // what older firmware does not say leaves its digests as they were
+		if s.Lists != nil { // what older firmware does not send must not change its digests
 			b = strconv.AppendInt(append(b, "|lists="...), int64(*s.Lists), 10)
 		}
 		if s.Keys != nil {
@@ -70,7 +70,7 @@ func appendText(b []byte, s *string) []byte {
 	return strconv.AppendQuote(append(b, '|'), *s)
 }
 
-// payload is every field a message may have, in the order of rules 2.3.
+// payload has every field of a message, in the order of rules 2.3.
 type payload struct {
 	ID          *uuid.UUID `json:"id,omitempty"`
 	At          *stamp     `json:"at,omitempty"`
@@ -83,7 +83,7 @@ type payload struct {
 	Count       *int       `json:"count,omitempty"`
 	In          *int       `json:"in,omitempty"`
 	Out         *int       `json:"out,omitempty"`
-	TotalIn     *uint64    `json:"total_in,omitempty"` // foreign counters only, never read back
+	TotalIn     *uint64    `json:"total_in,omitempty"` // counters of foreign devices; never parsed
 	TotalOut    *uint64    `json:"total_out,omitempty"`
 	CO2         *float64   `json:"co2_ppm,omitempty"`
 	Temperature *float64   `json:"temperature_c,omitempty"`

@@ -13,32 +13,34 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Reading is what one message of a real device says, before it becomes the
-// messages of rules 2.3. Nil fields it did not say: absent is not false.
+// Reading is the content of one message of a real device, before it becomes the
+// messages of rules 2.3. Nil fields are absent, which is not false.
 type Reading struct {
-	// Key tells the message from its repeats, among all of its device; empty:
-	// the device gives nothing to tell them by, and every arrival is a message.
+	// Key identifies the message among its repeats, within its device; empty:
+	// the device sends nothing to recognise repeats by, and every arrival is a
+	// message.
 	Key string
-	// KeyHasClock says that the key is made of the device's clock: it is none
-	// where that cannot be believed, as such a time comes again at each start.
+	// KeyHasClock is set where the key contains the device's clock: without a
+	// credible clock there is no key, as such a time repeats at each start.
 	KeyHasClock bool
-	// Frame says that the key is a radio frame's: copies of it differ in how they
-	// were heard.
+	// Frame is set where the key is a radio frame's: copies of it differ in how
+	// they were received.
 	Frame bool
-	// History says that it is of a past that the device may have told of already.
+	// History is set for a value from the past that the device may have sent
+	// already.
 	History bool
-	// Live says that the device sent it at once: its clock should be right.
+	// Live is set where the device sent it at once: its clock should be right.
 	Live bool
-	// At is the device's own clock; zero: it gives none, or one that cannot be
+	// At is the device's own clock; zero: it sends none, or one that cannot be
 	// right (see Clock), and the arrival counts.
 	At time.Time
-	// ByArrival says that At is the arrival.
+	// ByArrival is set where At is the arrival.
 	ByArrival bool
 
 	Occupied  *bool
 	Count     *int      // people now
 	In, Out   *int      // since the last message
-	Totals    *Totals   // since for ever: what passed between two messages, where they tell both
+	Totals    *Totals   // lifetime totals: they tell what passed between two messages that both have them
 	Door      DoorState // empty: none
 	Badge     *BadgeBody
 	Air       AirBody
@@ -47,40 +49,42 @@ type Reading struct {
 	Battery   *float64 // %
 	RSSI      *float64 // dBm
 	Uptime    *float64 // s
-	Numbering *uint8   // a number that each message counts up, and that wraps
+	Numbering *uint8   // a number that grows with each message, and wraps
 }
 
-// Totals are lifetime counts of a flow counter.
+// Totals are lifetime totals of a flow counter.
 type Totals struct{ In, Out uint64 }
 
-// adapter reads the payloads of one family of devices. All of them are
-// strict: what cannot be read for certain is an error, what may be ignored is
-// no reading.
+// adapter reads the payloads of one family of devices. All adapters are strict:
+// what cannot be read for certain is an error, what may be ignored gives no
+// reading.
 type adapter struct {
-	// filters are the MQTT subscriptions on which a device at the address is heard.
+	// filters returns the MQTT subscriptions for a device with an address.
 	filters func(address string) []string
-	// everyone are those on which devices that the catalogue does not know
-	// may be heard; none where that would be half of the broker.
+	// everyone returns the subscriptions for devices that are not in the
+	// catalogue; none where they would match half of a broker's topics.
 	everyone []string
-	// addresses are those that a topic may belong to, the likeliest first;
-	// none: the topic is not of this family, or says nothing (a bridge's own).
+	// addresses returns the addresses that a topic may belong to, the likeliest
+	// first; none: the topic is not of this family, or carries no device's
+	// values (a bridge's own).
 	addresses func(topic string) []string
-	// chatter reports whether a topic is something else that a device at the
-	// address, or its family, is known to say: ignored, whatever its size. May be nil.
+	// chatter reports whether a topic carries something else that a device at
+	// the address, or its family, is known to send: it is ignored, whatever its
+	// size. May be nil.
 	chatter func(address, topic string) bool
-	// kinds are the devices that the adapter can ever read.
+	// kinds lists the kinds of devices that the adapter can read.
 	kinds []catalogue.DeviceKind
-	// settings are the names that Device.Settings may have.
+	// settings lists the names that Device.Settings may have.
 	settings []string
-	// check says what is wrong with a device of the catalogue; may be nil.
+	// check returns what is wrong with a device of the catalogue; may be nil.
 	check func(d *catalogue.Device) error
-	// read takes one payload for one device of its address: several devices
+	// read parses one payload for one device of its address: several devices
 	// may share one, and each is asked for what its kind can send. Errors are
 	// *FieldError and never repeat a value.
 	read func(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]Reading, error)
 }
 
-// adapterOf returns the adapter of a name in the catalogue.
+// adapterOf returns the adapter with a name in the catalogue.
 func adapterOf(name string) (adapter, bool) {
 	switch name {
 	case "zigbee2mqtt":
@@ -106,7 +110,7 @@ func adapterOf(name string) (adapter, bool) {
 }
 
 // commonSettings are known to every adapter: the seconds after which a motion
-// sensor that never says off is off, the zone of a clock without offset, and
+// sensor that never reports off is off, the zone of a clock without offset, and
 // how a reader spells cards.
 var commonSettings = []string{SettingOffDelay, SettingTimezone, settingCard}
 
@@ -116,8 +120,9 @@ const (
 	SettingTimezone = "timezone"
 )
 
-// Understood reports whether messages tell anything that a device of that kind
-// is there for; news of the device itself (that it is online) is also enough.
+// Understood reports whether messages contain anything that a device of that
+// kind is there for; news of the device itself (that it is online) is also
+// enough.
 func Understood(d *catalogue.Device, messages []*Message) bool {
 	return slices.ContainsFunc(messages, func(m *Message) bool {
 		switch m.Topic.What {
@@ -130,8 +135,8 @@ func Understood(d *catalogue.Device, messages []*Message) bool {
 	})
 }
 
-// Foreign knows which devices of a network speak which adapter at which
-// address. It is immutable and safe for concurrent use.
+// Foreign knows which devices of a network use which adapter at which address.
+// It is immutable and safe for concurrent use.
 type Foreign struct {
 	families []family
 	counting map[*catalogue.Device]bool // the devices by which a controller's numbers are followed
@@ -160,11 +165,11 @@ func NewForeign(n *catalogue.Network) (*Foreign, error) {
 			return nil, err
 		}
 		if !slices.Contains(a.kinds, d.Kind) {
-			return nil, fmt.Errorf("device %s: kind: the adapter %s never reads what a %s sends", d.ID, d.Adapter, d.Kind)
+			return nil, fmt.Errorf("device %s: kind: the adapter %s cannot read what a %s sends", d.ID, d.Adapter, d.Kind)
 		}
 		fam := f.family(d.Adapter, a)
 		if other := taker(d, fam.devices[d.Address]); other != "" {
-			return nil, fmt.Errorf("device %s: address: device %s takes the same messages; a setting must tell them apart", d.ID, other)
+			return nil, fmt.Errorf("device %s: address: device %s takes the same messages; distinguish them by a setting", d.ID, other)
 		}
 		fam.devices[d.Address] = append(fam.devices[d.Address], d)
 		if controller := d.Address + "\x00" + d.Settings[settingController]; d.Adapter == adapterUhppoted && !controllers[controller] {
@@ -174,9 +179,9 @@ func NewForeign(n *catalogue.Network) (*Foreign, error) {
 	return f, nil
 }
 
-// Read makes the messages of rules 2.3 of one foreign payload for one device of
-// the network (ReadForeign). One device of each controller that numbers its
-// events also tells each number, so that a missing one is seen.
+// Read returns the messages of rules 2.3 for one foreign payload and one device
+// of the network (ReadForeign). One device of each controller that numbers its
+// events also carries each number, so that a missing one is noticed.
 func (f *Foreign) Read(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*Message, error) {
 	messages, err := ReadForeign(d, topic, payload, received)
 	if err != nil || !f.counting[d] {
@@ -192,15 +197,15 @@ func (f *Foreign) Read(d *catalogue.Device, topic string, payload []byte, receiv
 	return messages, nil
 }
 
-// taker returns a device that would take every message that another takes: of the
-// same kind, with the same settings and map.
+// taker returns a device that would take every message that another takes: of
+// the same kind, with the same settings and map.
 func taker(d *catalogue.Device, others []*catalogue.Device) catalogue.DeviceID {
 	for _, o := range others {
 		if o.Kind == d.Kind && o.Direction == d.Direction && o.Settings[settingWhere] == d.Settings[settingWhere] &&
 			maps.Equal(o.Settings, d.Settings) && maps.Equal(o.Map, d.Map) {
 			return o.ID
 		}
-		// One line without where takes what is another's by its where.
+		// A line without where would take the messages of a line with where.
 		if d.Adapter == catalogue.AdapterJSON && o.Kind == d.Kind && o.Direction == d.Direction && maps.Equal(o.Map, d.Map) &&
 			(o.Settings[settingWhere] == "" || d.Settings[settingWhere] == "") {
 			return o.ID
@@ -209,13 +214,14 @@ func taker(d *catalogue.Device, others []*catalogue.Device) catalogue.DeviceID {
 	return ""
 }
 
-// Warnings returns what may be wrong with a network's real devices and is no error.
+// Warnings returns what may be wrong with a network's real devices without
+// being an error.
 func Warnings(n *catalogue.Network) []string {
 	var list []string
 	for i := range n.Devices {
 		d := &n.Devices[i]
 		if d.Kind == catalogue.Reader && d.Adapter != "" && d.Adapter != adapterUhppoted && d.Settings[settingCard] == "" {
-			list = append(list, fmt.Sprintf("device %s: settings.card: is missing: a card that this reader spells in digits alone is rejected, as it may be hex or decimal; say hex, little or big", d.ID))
+			list = append(list, fmt.Sprintf("device %s: settings.card: is missing: cards that this reader writes in digits alone will be rejected, since they may be hex or decimal; set hex, little or big", d.ID))
 		}
 	}
 	return list
@@ -224,13 +230,13 @@ func Warnings(n *catalogue.Network) []string {
 func checkSettings(d *catalogue.Device, a adapter) error {
 	for name, value := range d.Settings {
 		if !slices.Contains(commonSettings, name) && !slices.Contains(a.settings, name) {
-			return fmt.Errorf("device %s: settings.%s: the adapter %s knows no such setting", d.ID, name, d.Adapter)
+			return fmt.Errorf("device %s: settings.%s: the adapter %s has no such setting", d.ID, name, d.Adapter)
 		}
 		if n, err := strconv.Atoi(value); name == SettingOffDelay && (err != nil || n < 1) {
-			return fmt.Errorf("device %s: settings.%s: is no whole number of seconds", d.ID, name)
+			return fmt.Errorf("device %s: settings.%s: is not a whole number of seconds", d.ID, name)
 		}
 		if name == settingCard && !slices.Contains(cardSpellings(), value) {
-			return fmt.Errorf("device %s: settings.%s: is none of hex, little, big", d.ID, name)
+			return fmt.Errorf("device %s: settings.%s: must be hex, little or big", d.ID, name)
 		}
 		if name == SettingTimezone {
 			if _, err := time.LoadLocation(value); err != nil {
@@ -256,8 +262,8 @@ func (f *Foreign) family(name string, a adapter) *family {
 	return &f.families[len(f.families)-1]
 }
 
-// Filters returns the subscriptions on which all foreign devices are heard,
-// sorted, without repeats; everyone adds those of the unknown.
+// Filters returns the subscriptions for all foreign devices, sorted, without
+// repeats; with everyone also those for unknown devices.
 func (f *Foreign) Filters() []string {
 	var list []string
 	for i := range f.families {
@@ -271,8 +277,8 @@ func (f *Foreign) Filters() []string {
 	return slices.Compact(list)
 }
 
-// FiltersOf returns the subscriptions on which those devices are heard that fit,
-// and with everyone the unknown ones of their families.
+// FiltersOf returns the subscriptions for the devices that fit accepts and,
+// with everyone, for unknown ones of their families.
 func (f *Foreign) FiltersOf(fits func(*catalogue.Device) bool, everyone bool) []string {
 	var list []string
 	for i := range f.families {
@@ -291,21 +297,22 @@ func (f *Foreign) FiltersOf(fits func(*catalogue.Device) bool, everyone bool) []
 	return slices.Compact(list)
 }
 
-// Found is what a foreign topic is.
+// Found is what a foreign topic belongs to.
 type Found struct {
 	Adapter string
 	// Devices are those of the catalogue that it belongs to.
 	Devices []*catalogue.Device
-	// Address is the likeliest that it belongs to; empty: it says nothing of
-	// any device (a bridge's own).
+	// Address is the likeliest address that it belongs to; empty: it carries no
+	// device's values (a bridge's own).
 	Address string
-	// Chatter says that it is nothing that a device measures: discovery, logs.
-	// Chatterers are the devices of which it is that, where it is known.
+	// Chatter is set where it carries nothing that a device measures:
+	// discovery, logs. Chatterers are the devices that send it, where they are
+	// known.
 	Chatter    bool
 	Chatterers []*catalogue.Device
 }
 
-// Find says what a topic outside totem/v1 is; ok is false where no
+// Find returns what a topic outside totem/v1 belongs to; ok is false where no
 // family of the network has such topics.
 func (f *Foreign) Find(topic string) (found Found, ok bool) {
 	for i := range f.families {
@@ -331,7 +338,7 @@ func (f *Foreign) Find(topic string) (found Found, ok bool) {
 	return found, ok
 }
 
-// chatters returns the devices of which a topic is chatter; nil: of none.
+// chatters returns the devices for which a topic is chatter; nil: none.
 func (f *family) chatters(topic string) []*catalogue.Device {
 	if f.chatter == nil {
 		return nil
@@ -344,8 +351,8 @@ func (f *family) chatters(topic string) []*catalogue.Device {
 	return nil
 }
 
-// Owners returns the devices that a foreign topic belongs to; known says that it
-// is one of real devices at all.
+// Owners returns the devices that a foreign topic belongs to; known reports
+// whether it is one of real devices at all.
 func (f *Foreign) Owners(topic string) (owners []*catalogue.Device, known bool) {
 	found, ok := f.Find(topic)
 	return append(found.Devices, found.Chatterers...), ok
@@ -367,7 +374,7 @@ func (f *Foreign) Commanded(topic string) []*catalogue.Device {
 }
 
 // KindsOf returns the kinds of devices that could send a foreign payload, for
-// whoever is to put its device into the catalogue.
+// whoever adds its device to the catalogue.
 func KindsOf(adapter, address, topic string, payload []byte, received time.Time) []catalogue.DeviceKind {
 	var out []catalogue.DeviceKind
 	for _, k := range catalogue.DeviceKinds() {
@@ -384,7 +391,7 @@ func KindsOf(adapter, address, topic string, payload []byte, received time.Time)
 	return out
 }
 
-// Covers reports whether an MQTT filter lets a topic through.
+// Covers reports whether an MQTT filter matches a topic.
 func Covers(filter, topic string) bool {
 	for {
 		f, restF, moreF := strings.Cut(filter, "/")
@@ -402,11 +409,11 @@ func Covers(filter, topic string) bool {
 	}
 }
 
-// foreignNamespace is what the ids of foreign messages derive in.
+// foreignNamespace is the UUID namespace of foreign messages' ids.
 var foreignNamespace = uuid.MustParse("0c5a4a1e-90d3-5f4e-8a52-6d2f1f9a7c10")
 
-// ReadForeign makes the messages of rules 2.3 of one foreign payload for one
-// device. None is a message that may be ignored. Errors are *FieldError.
+// ReadForeign returns the messages of rules 2.3 for one foreign payload and one
+// device. None: the message may be ignored. Errors are *FieldError.
 func ReadForeign(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*Message, error) {
 	a, ok := adapterOf(d.Adapter)
 	if !ok {
@@ -423,7 +430,7 @@ func ReadForeign(d *catalogue.Device, topic string, payload []byte, received tim
 	return out, nil
 }
 
-// messages returns what a reading says that a device of that kind can send.
+// messages returns the part of a reading that a device of that kind can send.
 func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
 	var out []*Message
 	r.believe(received)
@@ -461,8 +468,8 @@ func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
 	return out
 }
 
-// status returns what a reading says of the device itself. A device that says
-// anything but that it is offline is online.
+// status returns what a reading says of the device itself. A device that sends
+// anything but offline is online.
 func (r *Reading) status() *StatusBody {
 	if r.Online == nil && r.Battery == nil && r.RSSI == nil && r.Uptime == nil && r.Firmware == nil {
 		return nil
@@ -470,7 +477,8 @@ func (r *Reading) status() *StatusBody {
 	return &StatusBody{Online: r.Online == nil || *r.Online, Battery: r.Battery, RSSI: r.RSSI, Uptime: r.Uptime, Firmware: r.Firmware}
 }
 
-// clockAhead is how far ahead of its arrival a message's clock may lie (rules 2.9).
+// clockAhead is how far a message's clock may be ahead of its arrival (rules
+// 2.9).
 const clockAhead = 5 * time.Minute
 
 // believe replaces a time that cannot be right by the arrival.
@@ -487,7 +495,7 @@ func (r *Reading) believe(received time.Time) {
 	r.At = r.At.UTC().Truncate(time.Millisecond)
 }
 
-// id derives a message's id from the reading's key; without one it is new.
+// id derives a message's id from the reading's key; without a key it is new.
 func (r *Reading) id(d catalogue.DeviceID, w What) uuid.UUID {
 	if r.Key == "" {
 		return uuid.Must(uuid.NewV7())

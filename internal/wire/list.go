@@ -18,13 +18,14 @@ import (
 
 // The forms of an allowlist. Form 1 writes each badge with its rights; form 2
 // writes each set of rights once and packs the badges: a thousand of them take
-// a third of 64 KiB. A reader's status reports whether it reads form 2 (lists: 2).
+// a third of 64 KiB. A reader's status reports whether it understands form 2
+// (lists: 2).
 const (
 	ListForm1 = 1
 	ListForm2 = 2
 )
 
-// List is what a reader decides by when no decision comes in time.
+// List is what a reader decides by when no decision arrives in time.
 type List struct {
 	Version   int64
 	Device    catalogue.DeviceID
@@ -32,10 +33,10 @@ type List struct {
 	Direction catalogue.Direction
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	Keys      []SiteKey // those that will sign next; none while no key is being replaced
+	Keys      []SiteKey // keys that will sign next; none while no key is being replaced
 	Entries   []ListEntry
 
-	packed []byte // of form 2, as it was read: Entries is empty then
+	packed []byte // of form 2, as parsed: Entries is empty then
 	sets   [][]ListRight
 }
 
@@ -60,12 +61,14 @@ type ListRight struct {
 }
 
 const (
-	// packedHash is how many bytes of a hash form 2 keeps, packedEntry how many an entry has.
+	// packedHash is how many bytes of a hash form 2 keeps, packedEntry how many
+	// an entry has.
 	packedHash  = 16
 	packedEntry = packedHash + 2
 )
 
-// Rights returns what a credential may do at the door, by its hash; nil: nothing.
+// Rights returns what a credential with a hash may do at the door; nil:
+// nothing.
 func (l *List) Rights(hash [32]byte) []ListRight {
 	if l.packed != nil {
 		n := len(l.packed) / packedEntry
@@ -123,7 +126,7 @@ type entryBody struct {
 	Rights []ListRight `json:"rights"`
 }
 
-// SignList makes the payload of a reader's allowlist in a form. A list with
+// SignList returns the payload of a reader's allowlist in a form. A list with
 // more sets of rights than form 2 can number is written in form 1.
 func SignList(key ed25519.PrivateKey, device catalogue.DeviceID, l List, form int) ([]byte, error) {
 	body := listBody{Version: l.Version, Device: l.Device, Door: l.Door, Direction: l.Direction, IssuedAt: stamp{l.IssuedAt}, ExpiresAt: stamp{l.ExpiresAt}, Keys: l.Keys}
@@ -150,8 +153,8 @@ func SignList(key ed25519.PrivateKey, device catalogue.DeviceID, l List, form in
 	return json.Marshal(e)
 }
 
-// pack writes entries in form 2; ok is false where they have too many
-// different sets of rights, or two hashes that begin alike.
+// pack encodes entries in form 2; ok is false where they have too many
+// different sets of rights, or two hashes with the same beginning.
 func pack(entries []ListEntry) (sets [][]ListRight, packed []byte, ok bool) {
 	numbers := map[string]int{}
 	var key []byte
@@ -180,8 +183,8 @@ func pack(entries []ListEntry) (sets [][]ListRight, packed []byte, ok bool) {
 	return sets, packed, true
 }
 
-// VerifyList reads an allowlist of either form; an error where it is not
-// signed for this device.
+// VerifyList parses an allowlist of either form; it returns an error where it
+// is not signed for this device.
 func VerifyList(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (List, error) {
 	l, err := verifyList(key, device, payload)
 	if err != nil {
@@ -216,7 +219,7 @@ func verifyList(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte
 	case ListForm2:
 		return l, l.readForm2(body)
 	}
-	return l, fmt.Errorf("is of form %d, which this reader does not read", body.Form)
+	return l, fmt.Errorf("is of form %d, which this reader does not understand", body.Form)
 }
 
 func (l *List) readForm1(entries json.RawMessage) error {
@@ -246,7 +249,7 @@ func (l *List) readForm2(body listBody) error {
 	}
 	for i := 0; i < len(packed); i += packedEntry {
 		if int(binary.BigEndian.Uint16(packed[i+packedHash:])) >= len(body.Rights) {
-			return errors.New("entries name rights that are not there")
+			return errors.New("entries name missing rights")
 		}
 		if i > 0 && bytes.Compare(packed[i-packedEntry:i-2], packed[i:i+packedHash]) >= 0 {
 			return errors.New("entries are not in order")

@@ -13,15 +13,15 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// loose is a JSON object of a real device: what it does not say is nil, and
-// the first value that is of the wrong kind is remembered as the error.
+// loose is a JSON object of a real device: a missing value is nil, and the
+// first value of a wrong kind is kept as the error.
 type loose struct {
 	fields map[string]any
 	at     string // the path to it
 	err    *error
 }
 
-// parseLoose reads an object; numbers keep their spelling until they are read.
+// parseLoose parses an object; numbers keep their spelling until they are read.
 func parseLoose(payload []byte) (loose, error) {
 	v, err := parseAny(payload)
 	if err != nil {
@@ -120,8 +120,8 @@ func (l loose) number(key string) *float64 {
 	return &x
 }
 
-// beside returns the same object for values beside the one that a device is there
-// for: one of them that cannot be read is left out, and costs nothing else.
+// beside returns the same object for reading secondary values: one of them that
+// cannot be read is left out, and causes no error.
 func (l loose) beside() loose {
 	l.err = new(error)
 	return l
@@ -137,8 +137,8 @@ func (l loose) percent(key string) *float64 {
 	return x
 }
 
-// air returns the same object for the values of the air: to a device that is there
-// for those they are the main ones.
+// air returns the same object for reading air values: for a device that is
+// there for those they are the main ones.
 func (l loose) air(d *catalogue.Device) loose {
 	if d.Kind == catalogue.Air {
 		return l
@@ -146,7 +146,7 @@ func (l loose) air(d *catalogue.Device) loose {
 	return l.beside()
 }
 
-// total returns a whole number of 0 or more, as 3 or 3.0.
+// total reads a whole number of 0 or more, as 3 or 3.0.
 func (l loose) total(key string) *uint64 {
 	x := l.number(key)
 	if x == nil {
@@ -160,7 +160,7 @@ func (l loose) total(key string) *uint64 {
 	return &n
 }
 
-// count returns such a number of people.
+// count reads such a number of people.
 func (l loose) count(key string) *int {
 	t := l.total(key)
 	if t == nil {
@@ -187,7 +187,7 @@ func (l loose) flag(key string) *bool {
 	return &b
 }
 
-// word returns a text; ok is false where there is none.
+// word reads a text; ok is false where there is none.
 func (l loose) word(key string) (word string, ok bool) {
 	v := l.fields[key]
 	if v == nil {
@@ -215,7 +215,7 @@ func (l loose) one(key string, yes, no []string) *bool {
 			return ptr(false)
 		}
 	}
-	l.fail(key, "is none of the words "+strings.Join(append(append([]string{}, yes...), no...), ", "))
+	l.fail(key, "must be one of the words "+strings.Join(append(append([]string{}, yes...), no...), ", "))
 	return nil
 }
 
@@ -241,7 +241,8 @@ func (l loose) seconds(key string) time.Time {
 	return unixTime(*x)
 }
 
-// unixTime returns seconds since 1970, to the millisecond; what no clock can show is 1970.
+// unixTime returns the time of seconds since 1970, to the millisecond; what no
+// clock can show becomes 1970.
 func unixTime(seconds float64) time.Time {
 	if math.Abs(seconds) > 1e11 {
 		return time.Unix(0, 0)

@@ -9,11 +9,11 @@ import (
 // MostPeople is the largest count, in or out of one message.
 const MostPeople = 100_000
 
-// Earliest is the first instant that a message may be of: a clock that shows
-// an earlier one has not been set.
+// Earliest is the first instant that a message may have: a clock that shows an
+// earlier one has not been set.
 var Earliest = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// DoorState is what a door contact or reader says of its door.
+// DoorState is the state of a door as a contact or reader reports it.
 type DoorState string
 
 // The states of a door.
@@ -24,7 +24,7 @@ const (
 	DoorHeld   DoorState = "held"
 )
 
-// Message is one message of a device; which body it has follows from Topic.What.
+// Message is one message of a device; Topic.What decides which body it has.
 type Message struct {
 	Topic    Topic
 	ID       uuid.UUID // uuid.Nil: a last will without one
@@ -37,29 +37,34 @@ type Message struct {
 	Occupied bool
 	Count    int
 	In, Out  int
-	Totals   *Totals // a foreign counter's lifetime counts
+	Totals   *Totals // lifetime totals of a foreign counter
 	Air      *AirBody
 	Status   *StatusBody
 
-	// ByArrival marks a foreign message whose device has no clock, or one that cannot be believed.
+	// ByArrival marks a foreign message whose device has no clock, or one that
+	// is not credible.
 	ByArrival bool
-	// Frame marks what a radio frame says: another with its id is a copy of the
-	// frame, heard elsewhere or again, whatever its time and reception.
+	// Frame marks a message from a radio frame: another with its id is a copy
+	// of the frame, received elsewhere or again, whatever its time and
+	// reception.
 	Frame bool
-	// History marks a foreign message of a past that may have been told already.
+	// History marks a foreign message from the past that may have been sent
+	// already.
 	History bool
 	// Live marks a foreign message that was sent at once.
 	Live bool
-	// Explicit marks a foreign status that says itself whether the device is online.
+	// Explicit marks a foreign status that itself says whether the device is
+	// online.
 	Explicit bool
-	// Counter is a foreign device's own numbering, which wraps at 256; nil: none.
+	// Counter is a foreign device's own number of the message, which wraps at
+	// 256; nil: none.
 	Counter *uint8
 }
 
 // BadgeBody is one badge at a reader.
 type BadgeBody struct {
 	Credential Credential
-	Offline    *Offline // nil: the reader asks
+	Offline    *Offline // nil: the reader asks for a decision
 }
 
 // Offline is what the reader decided by itself.
@@ -77,7 +82,7 @@ type AirBody struct {
 	Noise       *float64 // dB
 }
 
-// StatusBody is what a device says of itself; nil fields it did not say.
+// StatusBody is a device's status; nil fields are absent.
 type StatusBody struct {
 	Online   bool
 	Firmware *string
@@ -85,13 +90,14 @@ type StatusBody struct {
 	RSSI     *float64 // dBm
 	Uptime   *float64 // s
 	List     *string  // version of the allowlist that a reader has applied
-	Lists    *int     // the newest form of allowlists that a reader reads; nil: it does not say
-	Keys     []string // ids of the site keys that a reader verifies by; nil: it does not say
-	// Obeyed is the last command that a reader obeyed; nil: it does not say.
+	Lists    *int     // the newest form of allowlists that a reader understands; nil: absent
+	Keys     []string // ids of the site keys with which a reader verifies; nil: absent
+	// Obeyed is the last command that a reader obeyed; nil: absent.
 	Obeyed *uuid.UUID
 }
 
-// FieldError says which field of a payload is wrong and how; never its value.
+// FieldError is an error in one field of a payload; it never contains the
+// value.
 type FieldError struct{ Field, Msg string }
 
 // Error writes field and message.

@@ -16,8 +16,9 @@ import (
 // FormatTime writes an instant as rules 1.5 says: RFC 3339, UTC, milliseconds.
 func FormatTime(t time.Time) string { return t.UTC().Format(catalogue.InstantLayout) }
 
-// ErrSignature says that a payload is not signed by the site's key for this device.
-var ErrSignature = errors.New("the signature does not hold")
+// ErrSignature is returned where a payload is not signed by the site's key for
+// this device.
+var ErrSignature = errors.New("the signature is not valid")
 
 // b64 is how keys, signatures and lists are written.
 var b64 = base64.RawURLEncoding
@@ -36,7 +37,8 @@ func (d *DecisionBody) signed(device catalogue.DeviceID) []byte {
 	return fmt.Appendf(nil, "totem/v1|decision|%s|%s|%t|%s|%d|%s", device, d.Request, d.Granted, d.Reason, d.OpenMS, FormatTime(d.NotAfter))
 }
 
-// CommandBody is what a reader is told to do. Kind is unlock, lockdown, release or sync.
+// CommandBody is a command to a reader. Kind is unlock, lockdown, release or
+// sync.
 type CommandBody struct {
 	ID        uuid.UUID `json:"id"`
 	Kind      string    `json:"kind"`
@@ -52,10 +54,10 @@ func (c *CommandBody) signed(device catalogue.DeviceID) []byte {
 // stamp writes not_after as rules 1.5 says.
 type stamp struct{ time.Time }
 
-// MarshalJSON writes milliseconds always.
+// MarshalJSON always writes milliseconds.
 func (s stamp) MarshalJSON() ([]byte, error) { return []byte(`"` + FormatTime(s.Time) + `"`), nil }
 
-// SignDecision makes the payload of a decision for a device.
+// SignDecision returns the payload of a decision for a device.
 func SignDecision(key ed25519.PrivateKey, device catalogue.DeviceID, d DecisionBody) ([]byte, error) {
 	d.Signature = sign(key, d.signed(device))
 	return json.Marshal(struct {
@@ -68,7 +70,8 @@ func SignDecision(key ed25519.PrivateKey, device catalogue.DeviceID, d DecisionB
 	}{d.Request, d.Granted, d.Reason, d.OpenMS, stamp{d.NotAfter}, d.Signature})
 }
 
-// VerifyDecision reads a decision; an error where it is not signed for this device.
+// VerifyDecision parses a decision; it returns an error where it is not signed
+// for this device.
 func VerifyDecision(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (DecisionBody, error) {
 	var d DecisionBody
 	if err := json.Unmarshal(payload, &d); err != nil {
@@ -80,7 +83,7 @@ func VerifyDecision(key ed25519.PublicKey, device catalogue.DeviceID, payload []
 	return d, nil
 }
 
-// SignCommand makes the payload of a command for a device.
+// SignCommand returns the payload of a command for a device.
 func SignCommand(key ed25519.PrivateKey, device catalogue.DeviceID, c CommandBody) ([]byte, error) {
 	c.Signature = sign(key, c.signed(device))
 	return json.Marshal(struct {
@@ -92,7 +95,8 @@ func SignCommand(key ed25519.PrivateKey, device catalogue.DeviceID, c CommandBod
 	}{c.ID, c.Kind, c.OpenMS, stamp{c.NotAfter}, c.Signature})
 }
 
-// VerifyCommand reads a command; an error where it is not signed for this device.
+// VerifyCommand parses a command; it returns an error where it is not signed
+// for this device.
 func VerifyCommand(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (CommandBody, error) {
 	var c CommandBody
 	if err := json.Unmarshal(payload, &c); err != nil {

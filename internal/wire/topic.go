@@ -1,8 +1,12 @@
 // Package wire makes and parses the topics and payloads that Totem speaks
-// (rules 2 and 3). Nothing else does. The service and firmware-sim share it.
+// (rules 2 and 3):
 //
-// It is strict where it reads and canonical where it writes. It opens no
-// connection and knows no state.
+//	topic, err := wire.ParseUp("totem/v1/metz/metz-entrance-in/badge")
+//	message, err := wire.Decode(topic, payload)
+//
+// Nothing else makes or parses them; the service and firmware-sim share the
+// package. It is strict where it parses and canonical where it writes. It opens
+// no connection and has no state.
 package wire
 
 import (
@@ -38,7 +42,7 @@ const (
 	Allowlist What = "allowlist"
 )
 
-// Live is the level that stands in place of a device in live topics.
+// Live is the level that replaces a device in live topics.
 const Live = "live"
 
 // UpWhats lists what devices send.
@@ -64,7 +68,7 @@ func LiveTopic(site catalogue.SiteID, space catalogue.SpaceID) string {
 	return Prefix + "/" + string(site) + "/" + Live + "/" + string(space)
 }
 
-// ParseUp reads a topic that a device sends on; any other is an error.
+// ParseUp parses a topic on which a device sends; any other is an error.
 func ParseUp(topic string) (Topic, error) {
 	rest, ok := strings.CutPrefix(topic, Prefix+"/")
 	parts := strings.Split(rest, "/")
@@ -74,11 +78,11 @@ func ParseUp(topic string) (Topic, error) {
 	t := Topic{Site: catalogue.SiteID(parts[0]), Device: catalogue.DeviceID(parts[1]), What: What(parts[2])}
 	switch {
 	case !slug(parts[0]):
-		return Topic{}, fmt.Errorf("site %.80q is no slug", parts[0])
+		return Topic{}, fmt.Errorf("site %.80q is not an id", parts[0])
 	case !slug(parts[1]) || parts[1] == Live:
-		return Topic{}, fmt.Errorf("device %.80q is no device's id", parts[1])
+		return Topic{}, fmt.Errorf("device %.80q is not the id of a device", parts[1])
 	case !slices.Contains(UpWhats(), t.What):
-		return Topic{}, fmt.Errorf("%.80q is nothing that a device sends", parts[2])
+		return Topic{}, fmt.Errorf("%.80q is not a message that a device sends", parts[2])
 	}
 	return t, nil
 }

@@ -1,5 +1,5 @@
 // Package influxtest runs a real InfluxDB 1.8 for tests, where the environment
-// asks for it. It is no part of the service.
+// asks for it. It is not part of the service.
 package influxtest
 
 import (
@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// Variable is the environment variable with which tests run InfluxDB as well.
+// Variable is the environment variable that makes tests run InfluxDB too.
 const Variable = "TOTEM_TEST_INFLUX"
 
-// Bucket is the database and retention policy that every server begins with.
+// Bucket is the database and retention policy that every server has.
 const Bucket = "totem/autogen"
 
 // Wanted reports whether InfluxDB is asked for; a test that does not run it says so.
@@ -33,14 +33,14 @@ func Need(t testing.TB) {
 	}
 }
 
-// Server is an InfluxDB that can be stopped and started again with what it has.
+// Server is an InfluxDB that can be stopped and started again with its data.
 type Server struct {
 	URL string
 	dir string
 	cmd *exec.Cmd
 }
 
-// Start starts an InfluxDB of its own; it is killed when the test ends.
+// Start starts an InfluxDB; it is killed when the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{dir: t.TempDir()}
@@ -88,7 +88,7 @@ func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	path, err := exec.LookPath("influxd")
 	if err != nil {
-		t.Fatalf("%s is set and there is no influxd: go install github.com/influxdata/influxdb/cmd/influxd@v1.8.3: %v", Variable, err)
+		t.Fatalf("%s is set, but there is no influxd: go install github.com/influxdata/influxdb/cmd/influxd@v1.8.3: %v", Variable, err)
 	}
 	s.cmd = exec.Command(path, "run", "-config", filepath.Join(s.dir, "influxdb.conf"))
 	var said strings.Builder
@@ -106,7 +106,7 @@ func (s *Server) Restart(t testing.TB) {
 	t.Fatalf("influxd did not start:\n%s", said.String())
 }
 
-// Stop ends it: SIGTERM lets it save what it holds, SIGKILL does not.
+// Stop ends it: SIGTERM lets it save its data, SIGKILL does not.
 func (s *Server) Stop(signal syscall.Signal) {
 	_ = s.cmd.Process.Signal(signal)
 	_ = s.cmd.Wait()
