@@ -119,7 +119,7 @@ func TestACatalogueSinceADayToComeIsRefused(t *testing.T) {
 	cfg := testConfig(t)
 	stopApp(t, startApp(t, cfg))
 	cfg.Catalogue = changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1))
-	for since, says := range map[string]string{"2099-01-01": "lies ahead", "soon": "is no day"} {
+	for since, says := range map[string]string{"2099-01-01": "lies in the future", "soon": "is not a day"} {
 		cfg.CatalogueSince = since
 		if _, err := Start(t.Context(), cfg, Options{Log: discard()}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("since %s: %v", since, err)

@@ -307,7 +307,7 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 	// The old name belongs to that space.
 	edit(t, file, "{id: metz-plateau, was: metz-coworking,", "{id: metz-plateau,")
 	edit(t, file, "{id: metz-cafe, building: metz-blida", "{id: metz-coworking, building: metz-blida, floor: 0, name: New, kind: cafe, capacity: 3, area_m2: 5}\n  - {id: metz-cafe, building: metz-blida")
-	if status, answer := c.ask("PUT", "/v1/catalogue", proposalOf(t, file, "")); status != 422 || !strings.Contains(fmt.Sprint(answer["errors"]), "is what metz-plateau was called") {
+	if status, answer := c.ask("PUT", "/v1/catalogue", proposalOf(t, file, "")); status != 422 || !strings.Contains(fmt.Sprint(answer["errors"]), "is a former name of metz-plateau") {
 		t.Errorf("a new space with the old name: %d %v", status, answer)
 	}
 	// It can have it back.

@@ -20,7 +20,7 @@ func pick[T ~string](o *object, name string, known []T) T {
 	if hint == "" {
 		hint = ": it must be one of " + strings.Join(words, " ")
 	}
-	o.fail(name, "%q is unknown%s", s, hint)
+	o.fail(name, "%q is not known%s", s, hint)
 	return ""
 }
 

@@ -174,23 +174,23 @@ func TestFaultsNameLineAndColumnAndNothingIsImported(t *testing.T) {
 	o.sound(t, "plans.csv", "id,name\nflex,Flex\n")
 	before := o.rights.InForce()
 	for text, want := range map[string]string{
-		"Locataire;Formule;Du\natelier;flex;31/02/2026\n":                       "f.csv:2: column Du: \"31/02/2026\" is no day",
+		"Locataire;Formule;Du\natelier;flex;31/02/2026\n":                       "f.csv:2: column Du: \"31/02/2026\" is not a day",
 		"Locataire;Formule;Du\natelier;flex;02/01/2026\nnobody;flex;2026-1-1\n": "f.csv:3: column Locataire: there is no tenant",
 		"tenant,plan,starts_on,ends_on\natelier,flex,2026-10-01,2026-09-01\n":   "f.csv:2: column ends_on: is before starts_on",
 		"tenant,plan,rent\natelier,flex,100\n":                                  "f.csv:2: column starts_on: is missing",
-		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"1,2,3\"\n":      "f.csv:2: column loyer: \"1,2,3\" is no number",
+		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"1,2,3\"\n":      "f.csv:2: column loyer: \"1,2,3\" is not a number",
 		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"1,234\"\n":      "f.csv:2: column loyer: \"1,234\" may be 1,234 or 1234",
 		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"12,345\"\n":     "f.csv:2: column loyer: \"12,345\" may be",
-		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"12,3456\"\n":    "f.csv:2: column loyer: \"12,3456\" has more decimals",
-		"id,name,site\nx,X,metz\nx,Y,metz\n":                                    "f.csv:3: column id: x stands in line 2 too",
-		"id,name,nom,site\nx,X,Y,metz\n":                                        "f.csv:1: column nom: stands for name, as another column does",
+		"tenant,plan,starts_on,loyer\natelier,flex,2026-10-01,\"12,3456\"\n":    "f.csv:2: column loyer: \"12,3456\" has too many decimals",
+		"id,name,site\nx,X,metz\nx,Y,metz\n":                                    "f.csv:3: column id: x also occurs in line 2",
+		"id,name,nom,site\nx,X,Y,metz\n":                                        "f.csv:1: column nom: means name, like another column",
 		"nom;prénom;société;badge\nA;B;atelier;XYZ\n":                           "f.csv:2: column badge: is ",
 		"id,name\n\"x,X\n":              "f.csv:2: a cell's quotes",
-		"who,what\n1,2\n":               "f.csv:1: the first line names no columns",
+		"who,what\n1,2\n":               "f.csv:1: the first line contains no known column names",
 		"":                              "f.csv:1: is empty",
 		"id,name,site\nx,X,metz,more\n": "f.csv:2: has 4 cells",
-		"\x00\x01":                      "f.csv: is no text",
-		"PK\x03\x04nothing":             "f.csv: is no zip",
+		"\x00\x01":                      "f.csv: is not a text",
+		"PK\x03\x04nothing":             "f.csv: is not a readable zip",
 	} {
 		d := o.rights.Draft()
 		r, err := sheets.Import(context.Background(), o.network, o.keys, d, "f.csv", []byte(text), sheets.Options{})

@@ -56,13 +56,13 @@ func TestMoreSlipsAreTold(t *testing.T) {
 	o := newOffice(t)
 	o.sound(t, "members.csv", "tenant,name\natelier,Chloé Meyer\n")
 	for _, c := range []struct{ file, told string }{
-		{"Nom complet;Société\nMeyer Chloé;atelier\n", `is the name of member chloe-meyer turned round`},
+		{"Nom complet;Société\nMeyer Chloé;atelier\n", `is the name of member chloe-meyer with first and last name swapped`},
 		{"Membre;Badge\nchloe-meyer;123-45678\n", `"123-45678" is read as hex`},
 		{"Membre;Badge\nchloe-meyer;12-04-2026\n", `"12-04-2026" is read as hex`},
 		{"Membre;Badge\nchloe-meyer;06 12 34 56 78\n", `"06 12 34 56 78" is read as hex`},
 		{"Membre;Badge;Date de fin\nchloe-meyer;04A1B2C3;31/12/3026\n", `"31/12/3026" lies before 1990 or after 2100`},
 		{"Prenom;Nom;Locataire\n\xf4\xc5\xd3\xd4ov;X;atelier\n", "encoding"},
-		{"a;b\nlocataire;prénom;nom\natelier;Alpha;Un\n", "stands above line 2"},
+		{"a;b\nlocataire;prénom;nom\natelier;Alpha;Un\n", "is above line 2"},
 	} {
 		r, err := sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte(c.file), sheets.Options{})
 		said := strings.Join(told(r, err), "\n")

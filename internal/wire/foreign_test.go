@@ -128,7 +128,7 @@ func TestRealDevicesPayloads(t *testing.T) {
 		{"VS133 several lines matter to flows alone", device(air, "ttn-v3", "vs133-door"), ttnUp, ttn(`{"line_1_period_in":1,"line_2_period_in":5}`), nil, ""},
 		{"VS133 region", device(pc, "ttn-v3", "vs133-door", "region", "1"), ttnUp, ttn(`{"region_1_count":6,"region_2_count":9}`), []string{"count 6 @09:29:57"}, ""},
 		{"VS340 words", device(desk, "chirpstack-v4", eui), csUp, cs(`{"occupancy":"vacant","battery":92}`), []string{"occupancy false @09:29:58", "status true 92 @09:29:58"}, ""},
-		{"VS340 another word", device(desk, "chirpstack-v4", eui), csUp, cs(`{"occupancy":"maybe"}`), nil, "occupancy: is none of the words"},
+		{"VS340 another word", device(desk, "chirpstack-v4", eui), csUp, cs(`{"occupancy":"maybe"}`), nil, "occupancy: must be one of the words"},
 		{"VS350 with late data", device(fc, "chirpstack-v4", eui), csUp, cs(`{"total_in":90,"total_out":88,"period_in":2,"period_out":1,"history":[{"timestamp":1795161600,"period_in":4,"period_out":0}]}`),
 			[]string{"flow 2/1 of 90/88 @09:29:58", "status true - @09:29:58"}, ""}, // totals tell of the time that was lost
 		{"VS350 with late data and no totals", device(fc, "chirpstack-v4", eui), csUp, cs(`{"period_in":2,"period_out":1,"history":[{"timestamp":1795161600,"period_in":4,"period_out":0}]}`),
@@ -184,7 +184,7 @@ func TestRealDevicesPayloads(t *testing.T) {
 
 		{"json", mapped(device(pc, "json", "any/topic", "time", "unix"), "count", "$.people[0].n", "at", "$['when at']"), "any/topic", `{"people":[{"n":5}],"when at":1795166998}`, []string{"count 5 @09:29:58"}, ""},
 		{"json words", mapped(device(oc, "json", "t", "true", "busy, 1", "false", "free,0"), "occupied", "$.s"), "t", `{"s":"Busy"}`, []string{"occupancy true"}, ""},
-		{"json another word", mapped(device(oc, "json", "t", "true", "busy", "false", "free"), "occupied", "$.s"), "t", `{"s":"?"}`, nil, "occupied: is none of the words"},
+		{"json another word", mapped(device(oc, "json", "t", "true", "busy", "false", "free"), "occupied", "$.s"), "t", `{"s":"?"}`, nil, "occupied: is not one of the words"},
 		{"json bare value", mapped(device(pc, "json", "t"), "count", "$"), "t", `7`, []string{"count 7"}, ""},
 		{"json nothing said", mapped(device(pc, "json", "t"), "count", "$.n"), "t", `{"m":7}`, nil, ""},
 		{"json wrong type", mapped(device(pc, "json", "t"), "count", "$.n"), "t", `{"n":"seven"}`, nil, "count: is not a number"},
