@@ -32,8 +32,8 @@ Against a service of your own, create the people first, then simulate:
 A bad network:
   go run ./firmware-sim history --days 30 --repeat 10 --reorder 10m --offline 4h --drift 2s --loss 1 --dead 3`
 
-// cli is every command with its flags.
-type cli struct {
+// commandLine is every command with its flags.
+type commandLine struct {
 	People  peopleCmd  `cmd:"" help:"Create the demo's tenants, members, badges, plans and leases in a service, through its API."`
 	History historyCmd `cmd:"" help:"Simulate past days and send them as fast as the service takes them."`
 	Live    liveCmd    `cmd:"" help:"Simulate from now on, until Ctrl-C."`
@@ -50,7 +50,7 @@ func main() {
 // run is main without the process. It returns the exit code: 0 done, 1 failed,
 // 2 called wrongly.
 func run(ctx context.Context, args []string) int {
-	var c cli
+	var c commandLine
 	parser, err := kong.New(&c, kong.Name("firmware-sim"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {

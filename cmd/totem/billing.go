@@ -42,7 +42,7 @@ func (c *hoursShowCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := given(map[string]string{"month": c.Month, "by": c.By, "as_known": c.AsKnown})
+	q := nonEmpty(map[string]string{"month": c.Month, "by": c.By, "as_known": c.AsKnown})
 	if c.Tenant != "" {
 		q.Set("tenant", c.Tenant)
 	}
@@ -87,7 +87,7 @@ func (c *statementsListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := given(map[string]string{"month": c.Month, "tenant": c.Tenant})
+	q := nonEmpty(map[string]string{"month": c.Month, "tenant": c.Tenant})
 	return c.show(ctx, client, cli.StatementsPath, q, func() error { return cli.Statements(ctx, client, os.Stdout, q) })
 }
 
@@ -135,7 +135,7 @@ func (c *statementsAccountingCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return client.Copy(ctx, os.Stdout, cli.AccountingPath, given(map[string]string{"month": c.Month, "from": c.From, "to": c.To}), "text/plain")
+	return client.Copy(ctx, os.Stdout, cli.AccountingPath, nonEmpty(map[string]string{"month": c.Month, "from": c.From, "to": c.To}), "text/plain")
 }
 
 type rentsCmd struct {
@@ -195,11 +195,11 @@ type rentsListCmd struct {
 }
 
 func (c *rentsListCmd) Run(ctx context.Context) error {
-	client, in, err := c.over(&c.period)
+	client, in, err := c.clientFor(&c.period)
 	if err != nil {
 		return err
 	}
-	q := given(map[string]string{"from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
+	q := nonEmpty(map[string]string{"from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
 		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap, "floor": c.Floor})
 	return c.show(ctx, client, cli.CalibrationPath, q, func() error { return cli.Rents(ctx, client, os.Stdout, q) })
 }

@@ -85,8 +85,8 @@ type stretch struct {
 	from, to time.Time
 }
 
-// over returns the client for a question about a period, and the period.
-func (s *service) over(p *period) (c cli.Client, in stretch, err error) {
+// clientFor returns the client for a question about a period, and the period.
+func (s *service) clientFor(p *period) (c cli.Client, in stretch, err error) {
 	if in.zone, err = s.zone(); err != nil {
 		return c, in, err
 	}
@@ -128,7 +128,7 @@ type usageCmd struct {
 }
 
 func (c *usageCmd) Run(ctx context.Context) error {
-	client, in, err := c.over(&c.period)
+	client, in, err := c.clientFor(&c.period)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ type occupancyCmd struct {
 }
 
 func (c *occupancyCmd) Run(ctx context.Context) error {
-	client, in, err := c.over(&c.period)
+	client, in, err := c.clientFor(&c.period)
 	if err != nil {
 		return err
 	}
@@ -226,8 +226,8 @@ func (c *seriesCheckCmd) Run(ctx context.Context) error {
 	return app.CheckSeries(ctx, c.Config, from, to, os.Stdout)
 }
 
-// given returns the parameters that have a value.
-func given(of map[string]string) url.Values {
+// nonEmpty returns the parameters that have a value.
+func nonEmpty(of map[string]string) url.Values {
 	q := url.Values{}
 	for name, v := range of {
 		if v != "" {

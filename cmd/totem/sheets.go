@@ -21,7 +21,7 @@ func (c *importCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := given(map[string]string{"tenant": c.Tenant, "kind": c.Kind})
+	q := nonEmpty(map[string]string{"tenant": c.Tenant, "kind": c.Kind})
 	if c.AcceptWarnings {
 		q.Set("accept", "warnings")
 	}

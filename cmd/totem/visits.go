@@ -23,11 +23,11 @@ type visitsListCmd struct {
 }
 
 func (c *visitsListCmd) Run(ctx context.Context) error {
-	client, in, err := c.over(&c.period)
+	client, in, err := c.clientFor(&c.period)
 	if err != nil {
 		return err
 	}
-	q := given(map[string]string{"member": c.Member, "tenant": c.Tenant, "space": c.Space, "from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339)})
+	q := nonEmpty(map[string]string{"member": c.Member, "tenant": c.Tenant, "space": c.Space, "from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339)})
 	return cli.Visits(ctx, client, os.Stdout, q, in.zone)
 }
 

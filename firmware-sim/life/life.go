@@ -109,7 +109,7 @@ func New(w *people.World, seed uint64, decide Decide) *Town {
 	for _, list := range t.events { // people go to events that they are invited to rather than to public ones
 		slices.SortStableFunc(list, func(a, b tenancy.Event) int { return cmp.Compare(rank(a), rank(b)) })
 	}
-	t.settle(w)
+	t.assignPeople(w)
 	return t
 }
 
@@ -121,8 +121,8 @@ func rank(e tenancy.Event) int {
 	return len(e.Invited)
 }
 
-// settle chooses everybody's badge and place of work.
-func (t *Town) settle(w *people.World) {
+// assignPeople chooses everybody's badge and place of work.
+func (t *Town) assignPeople(w *people.World) {
 	cards := map[tenancy.MemberID][]byte{}
 	for _, c := range w.Cards {
 		if _, has := cards[c.Member]; !has || c.Status == tenancy.Active {
@@ -146,7 +146,7 @@ func (t *Town) settle(w *people.World) {
 		p := person{id: m.ID, uid: uid}
 		for _, l := range w.Leases {
 			if serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID); serves && l.Status == tenancy.Active {
-				t.takes(&p, l, t.included(l, plans))
+				t.addLease(&p, l, t.included(l, plans))
 			}
 		}
 		if len(p.works) > 0 {
@@ -155,10 +155,10 @@ func (t *Town) settle(w *people.World) {
 	}
 }
 
-// takes adds the spaces of a lease to those in which a person works: their own
+// addLease adds the spaces of a lease to those in which a person works: their own
 // office on most days, while it has a seat left; spaces that the plan includes
 // now and then, most of all a coworking.
-func (t *Town) takes(p *person, l tenancy.Lease, included []catalogue.SpaceID) {
+func (t *Town) addLease(p *person, l tenancy.Lease, included []catalogue.SpaceID) {
 	if p.site != "" && p.site != l.Site {
 		return
 	}

@@ -52,8 +52,8 @@ func (w *walk) plan(day catalogue.Day) bool {
 		w.goHome()
 		return true
 	}
-	arrive := zone.Instant(day, int(w.around(8.9, 0.9)*3600))
-	leave := zone.Instant(day, int(max(12, w.around(17.4, 1.1))*3600))
+	arrive := zone.Instant(day, int(w.hourNear(8.9, 0.9)*3600))
+	leave := zone.Instant(day, int(max(12, w.hourNear(17.4, 1.1))*3600))
 	if leave.Before(arrive.Add(time.Hour)) {
 		leave = arrive.Add(2 * time.Hour)
 	}
@@ -63,14 +63,14 @@ func (w *walk) plan(day catalogue.Day) bool {
 		w.goHome()
 		return true
 	}
-	w.morning(zone.Instant(day, int(w.around(10.5, 0.4)*3600)), work)
-	w.lunch(zone.Instant(day, int(w.around(12.3, 0.3)*3600)), work, leave)
+	w.morning(zone.Instant(day, int(w.hourNear(10.5, 0.4)*3600)), work)
+	w.lunch(zone.Instant(day, int(w.hourNear(12.3, 0.3)*3600)), work, leave)
 	if event != nil && event.StartsAt.Before(leave) && event.EndsAt.Before(leave.Add(time.Hour)) {
 		w.attend(event)
 		event = nil
 		w.goTo(work)
 	} else {
-		w.morning(zone.Instant(day, int(w.around(15, 0.6)*3600)), work)
+		w.morning(zone.Instant(day, int(w.hourNear(15, 0.6)*3600)), work)
 	}
 	if leave.After(w.at) && (event == nil || leave.Before(event.StartsAt)) {
 		w.at = leave
@@ -138,15 +138,15 @@ func (w *walk) invitation(day catalogue.Day) *tenancy.Event {
 				likely = 0.85
 			}
 		}
-		if rand.New(rand.NewPCG(w.t.seed^uint64(day), text(string(e.ID)+string(w.p.id)))).Float64() < likely {
+		if rand.New(rand.NewPCG(w.t.seed^uint64(day), hashText(string(e.ID)+string(w.p.id)))).Float64() < likely {
 			return e
 		}
 	}
 	return nil
 }
 
-// text turns a text into a number for the random source.
-func text(s string) uint64 {
+// hashText turns a text into a number for the random source.
+func hashText(s string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(s)) // writing to a hash cannot fail
 	return h.Sum64()
@@ -171,8 +171,8 @@ func (w *walk) attend(e *tenancy.Event) {
 	}
 }
 
-// around returns a random hour near h, within the day.
-func (w *walk) around(hour, spread float64) float64 {
+// hourNear returns a random hour near h, within the day.
+func (w *walk) hourNear(hour, spread float64) float64 {
 	return min(23.5, max(0.2, hour+w.rng.NormFloat64()*spread))
 }
 
@@ -216,7 +216,7 @@ func (w *walk) lunch(at time.Time, work catalogue.SpaceID, leave time.Time) {
 func (w *walk) goTo(target catalogue.SpaceID) bool {
 	n := w.t.network
 	for w.where != catalogue.Outside && !n.Within(target, w.where) {
-		if !w.out() {
+		if !w.stepOut() {
 			return false
 		}
 	}
@@ -226,7 +226,7 @@ func (w *walk) goTo(target catalogue.SpaceID) bool {
 		if n.Within(w.where, next) {
 			continue
 		}
-		if !w.in(next) {
+		if !w.stepIn(next) {
 			return false
 		}
 	}
@@ -235,16 +235,16 @@ func (w *walk) goTo(target catalogue.SpaceID) bool {
 
 // goHome leaves by every door on the way.
 func (w *walk) goHome() {
-	for w.where != catalogue.Outside && w.out() {
+	for w.where != catalogue.Outside && w.stepOut() {
 	}
 }
 
-// in passes into the next space inwards.
-func (w *walk) in(next catalogue.SpaceID) bool {
+// stepIn passes into the next space inwards.
+func (w *walk) stepIn(next catalogue.SpaceID) bool {
 	w.tick()
 	door := w.door(next, w.where)
 	if door == nil { // an open area of the space they are in
-		w.pass(catalogue.In, next)
+		w.passOpening(catalogue.In, next)
 		return true
 	}
 	s := Step{At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.In, From: w.where, To: next, Granted: true, Badged: w.t.readers[door.ID][catalogue.In]}
@@ -260,8 +260,8 @@ func (w *walk) in(next catalogue.SpaceID) bool {
 	return s.Granted
 }
 
-// out passes to the space that is crossed to reach the present one.
-func (w *walk) out() bool {
+// stepOut passes to the space that is crossed to reach the present one.
+func (w *walk) stepOut() bool {
 	w.tick()
 	sp := w.t.network.Space(w.where)
 	if sp == nil {
@@ -273,7 +273,7 @@ func (w *walk) out() bool {
 	}
 	door := w.door(w.where, parent)
 	if door == nil {
-		w.pass(catalogue.Out, parent)
+		w.passOpening(catalogue.Out, parent)
 		return true
 	}
 	s := Step{At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.Out, From: w.where, To: door.From, Granted: true, Reason: "egress",
@@ -283,8 +283,8 @@ func (w *walk) out() bool {
 	return true
 }
 
-// pass moves where there is no door: sensors notice, readers do not.
-func (w *walk) pass(direction catalogue.Direction, to catalogue.SpaceID) {
+// passOpening moves where there is no door: sensors notice, readers do not.
+func (w *walk) passOpening(direction catalogue.Direction, to catalogue.SpaceID) {
 	w.steps = append(w.steps, Step{At: w.at, Member: w.p.id, Direction: direction, From: w.where, To: to, Granted: true})
 	w.move(to)
 }

@@ -89,7 +89,7 @@ func (r *Reader) message(what wire.What, at time.Time) *wire.Message {
 func (r *Reader) Badge(c wire.Credential, now time.Time) (*wire.Message, *Outcome) {
 	m := r.message(wire.Badge, now)
 	m.Badge = &wire.BadgeBody{Credential: c}
-	r.keep(m)
+	r.storeUnsent(m)
 	if r.Direction == catalogue.Out {
 		return m, &Outcome{Request: m.ID, Open: 5 * time.Second, Granted: true, Reason: "egress", By: "exit"}
 	}
@@ -101,7 +101,7 @@ func (r *Reader) Badge(c wire.Credential, now time.Time) (*wire.Message, *Outcom
 func (r *Reader) Status(now time.Time, online bool, firmware string) *wire.Message {
 	m := r.message(wire.Status, now)
 	lists := wire.ListForm2
-	m.Status = &wire.StatusBody{Online: online, Firmware: &firmware, Lists: &lists, Keys: r.keys()}
+	m.Status = &wire.StatusBody{Online: online, Firmware: &firmware, Lists: &lists, Keys: r.keyIDs()}
 	if r.lastDone != uuid.Nil {
 		done := r.lastDone
 		m.Status.Obeyed = &done
@@ -120,8 +120,8 @@ func (r *Reader) DoorIs(state wire.DoorState, now time.Time) *wire.Message {
 	return m
 }
 
-// keep stores a message until it is acknowledged.
-func (r *Reader) keep(m *wire.Message) {
+// storeUnsent stores a message until it is acknowledged.
+func (r *Reader) storeUnsent(m *wire.Message) {
 	if len(r.flash) == FlashSize {
 		r.flash = r.flash[1:]
 		r.Lost++
@@ -183,7 +183,7 @@ func (r *Reader) Tick(now time.Time) (outcomes []Outcome, messages []*wire.Messa
 			continue
 		}
 		delete(r.pending, id)
-		o := r.alone(a.msg.Badge.Credential, now)
+		o := r.decideAlone(a.msg.Badge.Credential, now)
 		o.Request = id
 		a.msg.Badge.Offline = &wire.Offline{Granted: o.Granted, Reason: o.Reason, List: r.Version()}
 		outcomes, messages = append(outcomes, o), append(messages, a.msg)
@@ -196,8 +196,8 @@ func (r *Reader) Tick(now time.Time) (outcomes []Outcome, messages []*wire.Messa
 	return outcomes, messages
 }
 
-// alone decides by the allowlist, or refuses.
-func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
+// decideAlone decides by the allowlist, or refuses.
+func (r *Reader) decideAlone(c wire.Credential, now time.Time) Outcome {
 	refused := Outcome{Reason: "unknown-credential", By: "list"}
 	switch {
 	case now.Before(r.heldUntil) && !r.locked:
@@ -210,7 +210,7 @@ func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
 		return refused
 	}
 	ms := now.UnixMilli()
-	for _, right := range r.list.Rights(r.hashed(c)) {
+	for _, right := range r.list.Rights(r.listHash(c)) {
 		if right.From <= ms && ms < right.To {
 			return Outcome{Granted: true, Reason: right.Reason, By: "list", Open: 5 * time.Second}
 		}
@@ -219,8 +219,8 @@ func (r *Reader) alone(c wire.Credential, now time.Time) Outcome {
 	return refused
 }
 
-// hashed returns a credential's hash as the list has it.
-func (r *Reader) hashed(c wire.Credential) [32]byte {
+// listHash returns a credential's hash as the list has it.
+func (r *Reader) listHash(c wire.Credential) [32]byte {
 	h := wire.HashCredential(r.ListKey, c)
 	for _, key := range r.ListOver {
 		mac := hmac.New(sha256.New, key)
@@ -261,8 +261,8 @@ func verified[T any](r *Reader, verify func(ed25519.PublicKey, catalogue.DeviceI
 	return v, err
 }
 
-// keys returns the ids of the keys that it verifies by.
-func (r *Reader) keys() []string {
+// keyIDs returns the ids of the keys that it verifies by.
+func (r *Reader) keyIDs() []string {
 	ids := []string{}
 	if len(r.SiteKey) > 0 {
 		ids = append(ids, keys.SiteKeyID(r.Site, r.SiteKey))

@@ -154,7 +154,7 @@ func (d *devices) sensors(day catalogue.Day, steps []life.Step) []Sent {
 		for ; i < len(steps) && steps[i].At.Before(at); i++ {
 			w.step(&steps[i])
 		}
-		w.look(at, at.Equal(start))
+		w.sendChanges(at, at.Equal(start))
 	}
 	return w.out
 }
@@ -192,8 +192,8 @@ func (w *watch) step(s *life.Step) {
 	}
 }
 
-// look lets every sensor send whose value has changed or is due.
-func (w *watch) look(at time.Time, first bool) {
+// sendChanges lets every sensor send whose value has changed or is due.
+func (w *watch) sendChanges(at time.Time, first bool) {
 	desk := map[catalogue.SpaceID]int{}
 	for i := range w.d.network.Devices {
 		dev := &w.d.network.Devices[i]
@@ -206,15 +206,15 @@ func (w *watch) look(at time.Time, first bool) {
 		}
 		switch dev.Kind {
 		case catalogue.PeopleCounter:
-			w.say(dev, at, wire.Count, max(0, count), counterAgain)
+			w.sendValue(dev, at, wire.Count, max(0, count), counterAgain)
 		case catalogue.Occupancy:
-			w.say(dev, at, wire.Occupancy, min(1, max(0, count)), sensorAgain)
+			w.sendValue(dev, at, wire.Occupancy, min(1, max(0, count)), sensorAgain)
 		case catalogue.Desk:
 			taken := 0
 			if count >= desk[dev.Space] {
 				taken = 1
 			}
-			w.say(dev, at, wire.Occupancy, taken, sensorAgain)
+			w.sendValue(dev, at, wire.Occupancy, taken, sensorAgain)
 		case catalogue.FlowCounter:
 			w.flowed(dev, at, first)
 		case catalogue.Air:
@@ -223,8 +223,8 @@ func (w *watch) look(at time.Time, first bool) {
 	}
 }
 
-// say sends a value that changed, or that was not sent for a while.
-func (w *watch) say(dev *catalogue.Device, at time.Time, what wire.What, value int, again time.Duration) {
+// sendValue sends a value that changed, or that was not sent for a while.
+func (w *watch) sendValue(dev *catalogue.Device, at time.Time, what wire.What, value int, again time.Duration) {
 	last, before := w.last[dev.ID]
 	if before && last.value == value && at.Sub(last.at) < again {
 		return

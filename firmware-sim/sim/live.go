@@ -130,11 +130,11 @@ func (l *live) connected(ctx context.Context) error {
 		case <-link.Done():
 			return context.Canceled
 		case h := <-l.inbox:
-			err = l.told(link, h)
+			err = l.deliver(link, h)
 		case <-tick.C:
 			err = l.tick(link)
 		case <-settle.C:
-			err = l.settle(ctx, link)
+			err = l.dropAcknowledged(ctx, link)
 		}
 		if err != nil {
 			return err
@@ -203,8 +203,8 @@ func (l *live) publish(link Link, m *wire.Message) error {
 	return link.Publish(m.Topic.String(), payload)
 }
 
-// settle drops acknowledged messages from the readers' flash.
-func (l *live) settle(ctx context.Context, link Link) error {
+// dropAcknowledged drops acknowledged messages from the readers' flash.
+func (l *live) dropAcknowledged(ctx context.Context, link Link) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if err := link.Drain(ctx); err != nil {
@@ -219,8 +219,8 @@ func (l *live) settle(ctx context.Context, link Link) error {
 	return nil
 }
 
-// told gives a reader a message that it was sent.
-func (l *live) told(link Link, h heard) error {
+// deliver gives a reader a message that it was sent.
+func (l *live) deliver(link Link, h heard) error {
 	parts := strings.Split(h.topic, "/")
 	if len(parts) != 5 {
 		return nil
@@ -248,11 +248,11 @@ func (l *live) told(link Link, h heard) error {
 // tick sends what is due, and lets readers decide what has waited long enough.
 func (l *live) tick(link Link) error {
 	now := l.Now()
-	if err := l.due(link, now); err != nil {
+	if err := l.sendDue(link, now); err != nil {
 		return err
 	}
 	for _, site := range l.Sites {
-		if err := l.round(link, site, now); err != nil {
+		if err := l.makeRound(link, site, now); err != nil {
 			return err
 		}
 	}
@@ -269,7 +269,7 @@ func (l *live) tick(link Link) error {
 
 // sendDue publishes today's messages whose time has come; badges go through
 // their reader, so that it waits for the answer.
-func (l *live) due(link Link, now time.Time) error {
+func (l *live) sendDue(link Link, now time.Time) error {
 	if day := l.cfg.World.Network.Zone.At(now).Day; day != l.day {
 		messages, _, err := l.Sim.day(day)
 		if err != nil {
@@ -315,8 +315,8 @@ func (l *live) badge(link Link, id catalogue.DeviceID, s *life.Step, now time.Ti
 	return l.publish(link, m)
 }
 
-// round lets a member of the staff pass a door of a site now and then.
-func (l *live) round(link Link, site catalogue.SiteID, now time.Time) error {
+// makeRound lets a member of the staff pass a door of a site now and then.
+func (l *live) makeRound(link Link, site catalogue.SiteID, now time.Time) error {
 	next, begun := l.rounds[site]
 	if begun && now.Before(next) {
 		return nil

@@ -29,15 +29,15 @@ func (x *Index) layOutCandidates() {
 	doors := newBits(len(x.doors))
 	for _, n := range x.listed {
 		clear(doors)
-		x.credentials[n].reach(doors, x.atSite)
+		x.credentials[n].addDoors(doors, x.atSite)
 		for i := range doors.all {
 			x.through[i] = append(x.through[i], n)
 		}
 	}
 }
 
-// reach adds the doors that a credential's own rights open at any time.
-func (c *credential) reach(doors bits, atSite []bits) {
+// addDoors adds the doors that a credential's own rights open at any time.
+func (c *credential) addDoors(doors bits, atSite []bits) {
 	if c.pass != nil {
 		doors.add(c.pass.doors)
 	}

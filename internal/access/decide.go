@@ -107,7 +107,7 @@ func (x *Index) Decide(q Question, w Whereabouts) Answer {
 		a.Granted, a.Reason = true, Egress
 		return a
 	}
-	if a.Reason = x.barred(&q, cred, unix); a.Reason != "" {
+	if a.Reason = x.refuseBefore(&q, cred, unix); a.Reason != "" {
 		return a
 	}
 	door := x.doors[q.Door]
@@ -119,15 +119,15 @@ func (x *Index) Decide(q Question, w Whereabouts) Answer {
 		a.Reason = Lockdown
 		return a
 	}
-	x.right(&a, cred, door, unix)
+	x.decideByRights(&a, cred, door, unix)
 	if a.Granted && door.passback != catalogue.NoAntiPassback && w != nil {
 		x.passback(&a, &q, cred, door, w)
 	}
 	return a
 }
 
-// barred tests points 2 and 3 of rules 4.1: the reader, the clock, the credential.
-func (x *Index) barred(q *Question, c *credential, unix int64) Reason {
+// refuseBefore tests points 2 and 3 of rules 4.1: the reader, the clock, the credential.
+func (x *Index) refuseBefore(q *Question, c *credential, unix int64) Reason {
 	switch {
 	case q.Disabled:
 		return DeviceDisabled
@@ -163,8 +163,8 @@ func (x *Index) lockedDown(site int, q *Question) bool {
 	return false
 }
 
-// right tests points 5 and 6 of rules 4.1: any right, in their order, else why there is none.
-func (x *Index) right(a *Answer, c *credential, d *door, unix int64) {
+// decideByRights tests points 5 and 6 of rules 4.1: any right, in their order, else why there is none.
+func (x *Index) decideByRights(a *Answer, c *credential, d *door, unix int64) {
 	a.Reason = NoRight
 	if c.member != nil && c.member.staff.has(d.site) {
 		a.Granted, a.Reason = true, Staff
@@ -192,7 +192,7 @@ func (x *Index) byLease(a *Answer, m *member, d *door, unix int64) bool {
 		if !l.doors.has(d.n) || !l.holds(unix) {
 			continue
 		}
-		reason, rank := l.test(local, d.calendar.Holidays)
+		reason, rank := l.refusalAt(local, d.calendar.Holidays)
 		if rank == granted {
 			a.Granted, a.Reason, a.Lease = true, Lease, l.id
 			return true
@@ -207,9 +207,9 @@ func (x *Index) byLease(a *Answer, m *member, d *door, unix int64) bool {
 // granted ranks above every refusal.
 const granted = 5
 
-// test returns why a lease does not grant at a local time, and the rank of that
+// refusalAt returns why a lease does not grant at a local time, and the rank of that
 // reason: the higher the better.
-func (l *compiled) test(t catalogue.Local, holidays catalogue.HolidaySet) (Reason, int) {
+func (l *compiled) refusalAt(t catalogue.Local, holidays catalogue.HolidaySet) (Reason, int) {
 	switch {
 	case t.Day < l.startsOn:
 		return LeaseNotStarted, 2

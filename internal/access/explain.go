@@ -81,7 +81,7 @@ func (x *Index) Explain(book *tenancy.Book, q Question) []Tried {
 	}
 	if c.pass != nil {
 		p, _ := book.Pass(c.pass.id)
-		t := Tried{Right: Pass, ID: string(p.ID), Space: x.opener(d, p.Spaces), From: p.ValidFrom, To: p.ValidTo}
+		t := Tried{Right: Pass, ID: string(p.ID), Space: x.openedSpace(d, p.Spaces), From: p.ValidFrom, To: p.ValidTo}
 		if !c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) {
 			t.Failed = NoRight
 		}
@@ -100,7 +100,7 @@ func (x *Index) triedLease(l *compiled, d *door, local catalogue.Local) Tried {
 		t.Failed = NoRight
 		return t
 	}
-	t.Space = x.opener(d, terms.Spaces)
+	t.Space = x.openedSpace(d, terms.Spaces)
 	if t.Space == "" {
 		for _, s := range x.network.Spaces {
 			if slices.Contains(plan.Includes, s.Kind) && (plan.Roaming || s.Site == terms.Site) && x.network.Within(s.ID, d.to) {
@@ -109,7 +109,7 @@ func (x *Index) triedLease(l *compiled, d *door, local catalogue.Local) Tried {
 			}
 		}
 	}
-	if reason, rank := l.test(local, d.calendar.Holidays); rank != granted {
+	if reason, rank := l.refusalAt(local, d.calendar.Holidays); rank != granted {
 		t.Failed = reason
 	}
 	return t
@@ -125,7 +125,7 @@ func (x *Index) triedEvents(book *tenancy.Book, m *member, d *door, unix int64) 
 			continue
 		}
 		v, _ := book.Event(e.id)
-		t := Tried{Right: Event, ID: string(e.id), Space: x.opener(d, v.Spaces), From: v.StartsAt, To: v.EndsAt}
+		t := Tried{Right: Event, ID: string(e.id), Space: x.openedSpace(d, v.Spaces), From: v.StartsAt, To: v.EndsAt}
 		if unix < e.from || unix >= e.to {
 			t.Failed = OutsideHours
 		}
@@ -134,9 +134,9 @@ func (x *Index) triedEvents(book *tenancy.Book, m *member, d *door, unix int64) 
 	return list
 }
 
-// opener returns the space of a right by which it opens a door; empty where
+// openedSpace returns the space of a right by which it opens a door; empty where
 // none does.
-func (x *Index) opener(d *door, spaces []catalogue.SpaceID) catalogue.SpaceID {
+func (x *Index) openedSpace(d *door, spaces []catalogue.SpaceID) catalogue.SpaceID {
 	for _, s := range spaces {
 		if x.network.Within(s, d.to) {
 			return s

@@ -72,20 +72,20 @@ type expanded struct {
 // rights returns a credential's rights: by staff, then lease, pass and event,
 // each only for the time when none before it grants.
 func (e *expansion) rights(c *credential) []Right {
-	if rights, ok := e.plain(c); ok {
+	if rights, ok := e.singleLease(c); ok {
 		return rights
 	}
 	var all []interval
 	for _, layer := range [][]interval{e.staff(c), e.byLeases(c), e.byPass(c), e.byEvents(c)} {
-		all = append(all, without(layer, all)...)
+		all = append(all, subtractIntervals(layer, all)...)
 	}
 	slices.SortFunc(all, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
 	return clip(all, max(e.from, c.from), min(e.to, c.to))
 }
 
-// plain handles the common case: exactly one lease, or nothing, opens this
+// singleLease handles the common case: exactly one lease, or nothing, opens this
 // door. Its rights are computed once for all members that the lease serves.
-func (e *expansion) plain(c *credential) (rights []Right, ok bool) {
+func (e *expansion) singleLease(c *credential) (rights []Right, ok bool) {
 	m := c.member
 	if m == nil || m.staff != nil || len(m.events) > 0 || len(e.d.public) > 0 {
 		return nil, false
@@ -135,7 +135,7 @@ func (e *expansion) byLeases(c *credential) []interval {
 			all = append(all, e.lease(l).windows...)
 		}
 	}
-	return union(all)
+	return mergeIntervals(all)
 }
 
 func (e *expansion) byPass(c *credential) []interval {
@@ -164,7 +164,7 @@ func (e *expansion) byPass(c *credential) []interval {
 			}
 		}
 	}
-	return union(all)
+	return mergeIntervals(all)
 }
 
 func (e *expansion) byEvents(c *credential) []interval {
@@ -184,7 +184,7 @@ func (e *expansion) byEvents(c *credential) []interval {
 			}
 		}
 	}
-	return union(all)
+	return mergeIntervals(all)
 }
 
 // lease computes the windows of a lease's schedule on its days.
@@ -208,7 +208,7 @@ func (e *expansion) lease(l *compiled) *expanded {
 			out = append(out, window(zone, day, w)...)
 		}
 	}
-	out = within(union(out), l.since, l.until)
+	out = within(mergeIntervals(out), l.since, l.until)
 	e.leases[l] = &expanded{out, clip(out, e.from, e.to)}
 	return e.leases[l]
 }
@@ -244,11 +244,11 @@ func window(zone *catalogue.Zone, day catalogue.Day, w span) []interval {
 			out = append(out, interval{Lease, (t + int64(lo-local)) * 1000, (t + int64(hi-local)) * 1000})
 		}
 	}
-	return union(out)
+	return mergeIntervals(out)
 }
 
-// union merges intervals of one reason that touch.
-func union(list []interval) []interval {
+// mergeIntervals merges intervals of one reason that touch.
+func mergeIntervals(list []interval) []interval {
 	if len(list) < 2 {
 		return list
 	}
@@ -264,8 +264,8 @@ func union(list []interval) []interval {
 	return out
 }
 
-// without removes from list what taken already covers.
-func without(list, taken []interval) []interval {
+// subtractIntervals removes from list what taken already covers.
+func subtractIntervals(list, taken []interval) []interval {
 	out := slices.Clone(list)
 	for _, t := range taken {
 		var next []interval

@@ -99,14 +99,14 @@ func live(ctx context.Context, dir string, o Options) (*lived, error) {
 		return nil, err
 	}
 	l := &lived{app: a, network: a.Network, client: cli.Client{URL: "http://" + a.HTTP.String(), Token: a.Admin}}
-	if err := l.through(ctx, o); err != nil {
+	if err := l.sendHistory(ctx, o); err != nil {
 		return nil, errors.Join(err, a.Close(context.WithoutCancel(ctx)))
 	}
 	return l, nil
 }
 
-// through sends the whole days before today through the service.
-func (l *lived) through(ctx context.Context, o Options) error {
+// sendHistory sends the whole days before today through the service.
+func (l *lived) sendHistory(ctx context.Context, o Options) error {
 	l.to = l.network.Zone.At(time.Now()).Day
 	l.from = l.to - catalogue.Day(o.Days)
 	l.world = people.New(l.network, o.Seed, l.to)

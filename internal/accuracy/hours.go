@@ -64,7 +64,7 @@ func (l *lived) tariff() *tariff.Tariff {
 	for i := range l.world.Plans {
 		plans[l.world.Plans[i].ID] = dated.Always[catalogue.Day](l.world.Plans[i])
 	}
-	return tariff.NewTariff(catalogue.Always(l.network), leases, plans)
+	return tariff.New(catalogue.Always(l.network), leases, plans)
 }
 
 // trueVisits returns the visits to billable spaces as they really were, by
@@ -105,13 +105,13 @@ func (l *lived) trueVisits() map[tariff.Person][]tariff.Visit {
 
 // dayClass accumulates errors over days with the same evidence (all ends
 // badged, some inferred …).
-type kindOfDay struct {
+type dayClass struct {
 	days, exact  int
 	said, truly  int64 // seconds
 	worst, total int64 // error in seconds: the largest of one day, and the sum of absolute errors
 }
 
-func (k *kindOfDay) add(said, truly int64) {
+func (k *dayClass) add(said, truly int64) {
 	k.days++
 	k.said, k.truly = k.said+said, k.truly+truly
 	d := max(said-truly, truly-said)
@@ -142,7 +142,7 @@ func (l *lived) hours(ctx context.Context, out io.Writer) error {
 	return showTenants(out, tenants)
 }
 
-func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[tenancy.TenantID]*perTenant, error) {
+func (l *lived) compareHours(ctx context.Context) (map[string]*dayClass, map[tenancy.TenantID]*perTenant, error) {
 	terms, first, last := l.tariff(), l.from, l.to-1
 	truly := map[personDay]int64{}
 	minutes := map[tenancy.LeaseID]map[catalogue.Day]int64{}
@@ -164,10 +164,10 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*kindOfDay, map[te
 		}
 		return tenants[id]
 	}
-	kinds := map[string]*kindOfDay{}
+	kinds := map[string]*dayClass{}
 	count := func(kind string, said, truly int64) {
 		if kinds[kind] == nil {
-			kinds[kind] = &kindOfDay{}
+			kinds[kind] = &dayClass{}
 		}
 		kinds[kind].add(said, truly)
 	}
@@ -228,12 +228,12 @@ const (
 
 func hoursOf(seconds int64) string { return fmt.Sprintf("%.1f", float64(seconds)/3600) }
 
-func showDays(out io.Writer, kinds map[string]*kindOfDay) error {
+func showDays(out io.Writer, kinds map[string]*dayClass) error {
 	fmt.Fprintf(out, "\nMeasured hours of the coworking, days of members:\n\n")
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "the day's visits\tdays\texact to the second\tmeasured h\ttruly\terror\tmean off\tworst day\t")
-	var all kindOfDay
-	row := func(name string, k *kindOfDay) {
+	var all dayClass
+	row := func(name string, k *dayClass) {
 		fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%s\t%s\t%s\t%s\t%s\t\n", name, k.days, 100*float64(k.exact)/float64(k.days), hoursOf(k.said), hoursOf(k.truly), off(float64(k.said), float64(k.truly)),
 			(time.Duration(k.total) * time.Second / time.Duration(k.days)).Round(time.Second), time.Duration(k.worst)*time.Second)
 	}

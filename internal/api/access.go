@@ -162,7 +162,7 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 		return nil, err
 	}
 	if in.Site != "" {
-		if !c.at(catalogue.SiteID(in.Site)) {
+		if !c.reaches(catalogue.SiteID(in.Site)) {
 			return nil, forbidden("site " + in.Site)
 		}
 		f.Doors = []catalogue.DoorID{}
@@ -177,7 +177,7 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 		if d == nil {
 			return nil, invalid("query", "door", "the catalogue has no such door")
 		}
-		if !c.at(d.Site) {
+		if !c.reaches(d.Site) {
 			return nil, forbidden("door " + in.Door)
 		}
 		f.Doors = []catalogue.DoorID{d.ID}
@@ -218,8 +218,8 @@ func stretch[A, B any](limit int, fetched []A, show func(A) B, cursor func(A) []
 	return out
 }
 
-// act records who does what, before it is done.
-func (s *server) act(ctx context.Context, action, target string, body any) error {
+// recordAct records who does what, before it is done.
+func (s *server) recordAct(ctx context.Context, action, target string, body any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -234,7 +234,7 @@ func (s *server) unlock(ctx context.Context, in *unlockIn) (*empty, error) {
 	if door == nil {
 		return nil, notFound("door " + in.ID)
 	}
-	if !callerOf(ctx).at(door.Site) {
+	if !callerOf(ctx).reaches(door.Site) {
 		return nil, forbidden("door " + in.ID)
 	}
 	if s.cfg.Rights.InForce().LockedDown(door.Site) {
@@ -243,7 +243,7 @@ func (s *server) unlock(ctx context.Context, in *unlockIn) (*empty, error) {
 	if !s.cfg.Doors.CanUnlock(door.ID) {
 		return nil, problem(http.StatusConflict, "no reader on the way in can open this door on command")
 	}
-	if err := s.act(ctx, "unlock", "door/"+in.ID, in.Body); err != nil {
+	if err := s.recordAct(ctx, "unlock", "door/"+in.ID, in.Body); err != nil {
 		return nil, s.fail(err)
 	}
 	err := s.cfg.Doors.Unlock(door.ID, time.Duration(in.Body.Seconds)*time.Second)
@@ -258,7 +258,7 @@ func (s *server) ownSite(ctx context.Context, id string) error {
 	if s.cfg.Network.Site(catalogue.SiteID(id)) == nil {
 		return notFound("site " + id)
 	}
-	if !callerOf(ctx).at(catalogue.SiteID(id)) {
+	if !callerOf(ctx).reaches(catalogue.SiteID(id)) {
 		return forbidden("site " + id)
 	}
 	return nil

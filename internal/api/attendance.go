@@ -38,7 +38,7 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 		return nil, notFound("event " + in.ID)
 	}
 	c := callerOf(ctx)
-	its := func(sp *catalogue.Space) bool { return slices.Contains(e.Spaces, sp.ID) && c.at(sp.Site) }
+	its := func(sp *catalogue.Space) bool { return slices.Contains(e.Spaces, sp.ID) && c.reaches(sp.Site) }
 	if !slices.ContainsFunc(e.Spaces, func(id catalogue.SpaceID) bool { sp := s.ever.Space(id); return sp != nil && its(sp) }) {
 		return nil, notFound("event " + in.ID)
 	}

@@ -65,8 +65,8 @@ func SitesOf(t ledger.Token) []catalogue.SiteID {
 	return c.scope()
 }
 
-// at reports whether the caller may see a site.
-func (c *caller) at(site catalogue.SiteID) bool {
+// reaches reports whether the caller may see a site.
+func (c *caller) reaches(site catalogue.SiteID) bool {
 	return !c.bound() || slices.Contains(c.sites, site)
 }
 
@@ -80,7 +80,7 @@ func (c *caller) ofTenant(b *tenancy.Book, id tenancy.TenantID) bool {
 		return true
 	}
 	t, ok := b.Tenant(id)
-	return ok && c.at(t.Site)
+	return ok && c.reaches(t.Site)
 }
 
 // tenants returns the tenants that the caller's lists of bills are limited to;
@@ -206,7 +206,7 @@ func (a *authenticator) caller(ctx context.Context, token string) (*caller, erro
 		k = knownToken{callerBy(t), now.Add(tokenCache)}
 		a.know(hash, k)
 	}
-	return k.still(now)
+	return k.current(now)
 }
 
 func callerBy(t ledger.Token) *caller {
@@ -222,8 +222,8 @@ func (a *authenticator) know(key string, k knownToken) {
 	a.known[key] = k
 }
 
-// still returns the caller, or an error where its token has expired.
-func (k knownToken) still(now time.Time) (*caller, error) {
+// current returns the caller, or an error where its token has expired.
+func (k knownToken) current(now time.Time) (*caller, error) {
 	if k.caller.until != nil && !now.Before(*k.caller.until) {
 		return nil, errToken
 	}
@@ -235,8 +235,8 @@ var (
 	errElsewhere = errors.New("a write by cookie from another page")
 )
 
-// of returns who sends a request: by a token, or by a session's cookie.
-func (a *authenticator) of(ctx huma.Context) (*caller, error) {
+// callerOf returns who sends a request: by a token, or by a session's cookie.
+func (a *authenticator) callerOf(ctx huma.Context) (*caller, error) {
 	if header := ctx.Header("Authorization"); header != "" {
 		scheme, token, _ := strings.Cut(header, " ")
 		if !strings.EqualFold(scheme, "Bearer") || token == "" {
@@ -278,7 +278,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 			s.cfg.Log.Debug("problem not written", "error", err)
 		}
 	}
-	c, err := s.auth.of(ctx)
+	c, err := s.auth.callerOf(ctx)
 	if errors.Is(err, errNobody) {
 		deny(http.StatusUnauthorized, "send Authorization: Bearer and a token")
 		return

@@ -50,16 +50,16 @@ func (s *server) availability() {
 	op := operation("GET", "/v1/availability", tagLive, "What is free now.", all...)
 	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[spaces](), true, "Availability")
 	op.Responses = map[string]*huma.Response{"200": {Description: "Every space.", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}}
-	huma.Register(s.api, op, s.free)
+	huma.Register(s.api, op, s.writeAvailability)
 	op = operation("GET", "/v1/availability/stream", tagLive, "Availability as server-sent events, one for each change; resumes with Last-Event-ID.", all...)
 	op.Responses = map[string]*huma.Response{"200": {Description: "Each event is a space; its id is for Last-Event-ID.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
 	huma.Register(s.api, op, s.stream)
 }
 
-// free writes each space's availability from its cached encoding, which all
+// writeAvailability writes each space's availability from its cached encoding, which all
 // callers share.
-func (s *server) free(ctx context.Context, in *freeIn) (*huma.StreamResponse, error) {
-	see, err := s.sees(ctx, &in.AvailabilityIn)
+func (s *server) writeAvailability(ctx context.Context, in *freeIn) (*huma.StreamResponse, error) {
+	see, err := s.viewFor(ctx, &in.AvailabilityIn)
 	if err != nil {
 		return nil, err
 	}
@@ -128,9 +128,9 @@ func (s *server) encode(a occupancy.SpaceAvailability) *encoded {
 	return e
 }
 
-// sees returns the filter of a request and its caller: it returns what is
+// viewFor returns the filter of a request and its caller: it returns what is
 // written of a space, nil for nothing.
-func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.SpaceAvailability) []byte, error) {
+func (s *server) viewFor(ctx context.Context, in *AvailabilityIn) (func(occupancy.SpaceAvailability) []byte, error) {
 	if err := s.checkSite(in.Site); err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.S
 	}
 	c := callerOf(ctx)
 	return func(a occupancy.SpaceAvailability) []byte {
-		if in.Site != "" && string(a.Site) != in.Site || in.Kind != "" && string(a.Kind) != in.Kind || !c.at(a.Site) {
+		if in.Site != "" && string(a.Site) != in.Site || in.Kind != "" && string(a.Kind) != in.Kind || !c.reaches(a.Site) {
 			return nil
 		}
 		if c.role == Display {
@@ -150,7 +150,7 @@ func (s *server) sees(ctx context.Context, in *AvailabilityIn) (func(occupancy.S
 }
 
 func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse, error) {
-	see, err := s.sees(ctx, &in.AvailabilityIn)
+	see, err := s.viewFor(ctx, &in.AvailabilityIn)
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,7 @@ func (s *server) catalogue() {
 	huma.Register(s.api, file(operation("GET", "/v1/buildings/{id}/plan", tagCatalogue, "A building's plan, where the catalogue brings one: an SVG drawing whose ids are spaces.", all...), "image/svg+xml"),
 		func(ctx context.Context, in *IDPath) (*planOut, error) {
 			b := n.Building(catalogue.BuildingID(in.ID))
-			if b == nil || !callerOf(ctx).at(b.Site) {
+			if b == nil || !callerOf(ctx).reaches(b.Site) {
 				return nil, notFound("building " + in.ID)
 			}
 			svg, err := s.cfg.Ledger.Plan(ctx, b.ID)
@@ -166,7 +166,7 @@ func (s *server) catalogue() {
 			var list []deviceState
 			for _, d := range s.networkAt(in.At).Devices {
 				switch {
-				case !c.at(d.Site) || in.Site != "" && string(d.Site) != in.Site:
+				case !c.reaches(d.Site) || in.Site != "" && string(d.Site) != in.Site:
 				case in.At.IsZero():
 					list = append(list, s.showDevice(d, known))
 				default: // what it last said belongs to now, not to another time
@@ -247,7 +247,7 @@ func list[T any](s *server, path, summary string, roles []Role, all func(*catalo
 		c := callerOf(ctx)
 		return cut(in.Paging, convert(only(slices.Values(sorted), func(v T) bool {
 			site, kind := of(v)
-			return c.at(site) && (in.Site == "" || string(site) == in.Site) && (in.Kind == "" || kind == in.Kind)
+			return c.reaches(site) && (in.Site == "" || string(site) == in.Site) && (in.Kind == "" || kind == in.Kind)
 		}), func(v T) T {
 			for _, f := range show {
 				f(&v)

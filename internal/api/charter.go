@@ -40,7 +40,7 @@ func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], e
 	to := s.cfg.Now().Truncate(time.Minute)
 	for i := range s.cfg.Network.Sites {
 		site := &s.cfg.Network.Sites[i]
-		if !c.at(site.ID) {
+		if !c.reaches(site.ID) {
 			continue
 		}
 		used, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: to.AddDate(0, 0, -7*charterWeeks), To: to, By: series.ByKind, Space: func(sp *catalogue.Space) bool { return sp.Site == site.ID }})

@@ -160,12 +160,12 @@ type watchIn struct {
 
 func (s *server) watch(ctx context.Context, in *watchIn) (*huma.StreamResponse, error) {
 	c := callerOf(ctx)
-	if d := s.cfg.Network.Device(catalogue.DeviceID(in.Device)); in.Device != "" && (d == nil || !c.at(d.Site)) {
+	if d := s.cfg.Network.Device(catalogue.DeviceID(in.Device)); in.Device != "" && (d == nil || !c.reaches(d.Site)) {
 		return nil, invalid("query", "device", "the catalogue has no such device at this token's sites")
 	}
 	own := s.ownTopics(ctx)
 	mine := func(a ingest.Arrival) bool {
-		if own != nil && !c.at(a.Site) && !slices.ContainsFunc(own, func(p string) bool { return strings.HasPrefix(a.Topic, p) }) {
+		if own != nil && !c.reaches(a.Site) && !slices.ContainsFunc(own, func(p string) bool { return strings.HasPrefix(a.Topic, p) }) {
 			return false
 		}
 		return (in.Device == "" || string(a.Device) == in.Device) && (!in.Rejected || a.Outcome == ingest.OutcomeRejected)

@@ -63,7 +63,7 @@ func (s *server) enrolments() {
 // ownReader returns a reader at the caller's sites.
 func (s *server) ownReader(ctx context.Context, id string) (*catalogue.Device, error) {
 	dev := s.cfg.Network.Device(catalogue.DeviceID(id))
-	if dev == nil || !callerOf(ctx).at(dev.Site) {
+	if dev == nil || !callerOf(ctx).reaches(dev.Site) {
 		return nil, notFound("device " + id)
 	}
 	if dev.Kind != catalogue.Reader {

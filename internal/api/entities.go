@@ -69,8 +69,8 @@ type entity[T any] struct {
 	// would returns what a change would do, given the book as it would be; nil:
 	// there is no dry run.
 	would func(ctx context.Context, before, after *tenancy.Book) (*would, error)
-	// said adds to an answer what only this answer contains; nil: nothing.
-	said func(found, answer T, before, after *tenancy.Book) T
+	// addition adds to an answer what only this answer contains; nil: nothing.
+	addition func(found, answer T, before, after *tenancy.Book) T
 }
 
 type putIn[T any] struct {
@@ -161,8 +161,8 @@ func putEntity[T any](ctx context.Context, s *server, e entity[T], in *putIn[T],
 	current, after := answer, s.cfg.Rights.InForce().Book
 	if v, ok := e.find(after, in.ID); ok { // the record with its defaults
 		current = v
-		if e.said != nil {
-			v = e.said(v, answer, book, after)
+		if e.addition != nil {
+			v = e.addition(v, answer, book, after)
 		}
 		answer = v
 	}
@@ -185,7 +185,7 @@ func dryRun[T any](ctx context.Context, s *server, e entity[T], id string, chang
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	v = e.said(v, v, before, draft.Book())
+	v = e.addition(v, v, before, draft.Book())
 	if d, ok := any(&v).(dry); ok {
 		d.set(would)
 	}
@@ -215,7 +215,7 @@ func same[T any](_ *caller, _ *tenancy.Book, v T) (rights.Change, T, error) {
 // ownsTerms reports whether a caller may write something of a site, or of the
 // network: prices and hours of all sites are for admins alone.
 func ownsTerms(c *caller, site *catalogue.SiteID) bool {
-	return c.role == Admin || site != nil && c.at(*site)
+	return c.role == Admin || site != nil && c.reaches(*site)
 }
 
 func (s *server) entities() {
@@ -224,7 +224,7 @@ func (s *server) entities() {
 		id: func(v *tenancy.Tenant) *string { return (*string)(&v.ID) }, all: (*tenancy.Book).Tenants, change: same[tenancy.Tenant],
 		find: func(b *tenancy.Book, id string) (tenancy.Tenant, bool) { return b.Tenant(tenancy.TenantID(id)) },
 		may: func(c *caller, _ *tenancy.Book, v tenancy.Tenant) bool {
-			return c.at(v.Site) && (c.role != Tenant || c.tenant == v.ID)
+			return c.reaches(v.Site) && (c.role != Tenant || c.tenant == v.ID)
 		}})
 	register(s, entity[tenancy.Member]{path: "/v1/members", noun: "member", kind: rights.KindMember, read: people, write: people,
 		id: func(v *tenancy.Member) *string { return (*string)(&v.ID) }, all: (*tenancy.Book).Members, change: s.changeMember, may: mayMember,
@@ -239,13 +239,13 @@ func (s *server) entities() {
 		may: func(c *caller, b *tenancy.Book, v Credential) bool { return s.mayPerson(c, b, v.Member) }})
 	register(s, entity[tenancy.Schedule]{path: "/v1/schedules", noun: "schedule", kind: rights.KindSchedule, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
 		id: func(v *tenancy.Schedule) *string { return (*string)(&v.ID) }, all: (*tenancy.Book).Schedules, change: same[tenancy.Schedule],
-		may:  func(c *caller, _ *tenancy.Book, v tenancy.Schedule) bool { return v.Site == nil || c.at(*v.Site) },
+		may:  func(c *caller, _ *tenancy.Book, v tenancy.Schedule) bool { return v.Site == nil || c.reaches(*v.Site) },
 		owns: func(c *caller, v tenancy.Schedule) bool { return ownsTerms(c, v.Site) },
 		find: func(b *tenancy.Book, id string) (tenancy.Schedule, bool) { return b.Schedule(tenancy.ScheduleID(id)) }})
 	s.terms()
 	register(s, entity[Pass]{path: "/v1/passes", noun: "pass", kind: rights.KindPass, read: people, write: people,
 		id: func(v *Pass) *string { return (*string)(&v.ID) }, change: s.changePass,
-		said: func(found, answer Pass, _, _ *tenancy.Book) Pass { found.Token = answer.Token; return found },
+		addition: func(found, answer Pass, _, _ *tenancy.Book) Pass { found.Token = answer.Token; return found },
 		all: func(b *tenancy.Book) iter.Seq[Pass] {
 			return convert(only(b.Passes(), func(p tenancy.Pass) bool { return !p.Deleted }), showPass)
 		},
@@ -281,7 +281,7 @@ func convert[A, B any](all iter.Seq[A], f func(A) B) iter.Seq[B] {
 
 func (s *server) maySpaces(c *caller, spaces []catalogue.SpaceID) bool {
 	for _, id := range spaces {
-		if sp := s.cfg.Network.Space(id); sp != nil && !c.at(sp.Site) {
+		if sp := s.cfg.Network.Space(id); sp != nil && !c.reaches(sp.Site) {
 			return false
 		}
 	}
@@ -292,7 +292,7 @@ func (s *server) maySpaces(c *caller, spaces []catalogue.SpaceID) bool {
 // a tenant there, or staff there.
 func mayMember(c *caller, b *tenancy.Book, m tenancy.Member) bool {
 	t, ok := b.Tenant(m.Tenant)
-	if ok && !c.at(t.Site) {
+	if ok && !c.reaches(t.Site) {
 		return false
 	}
 	return c.role != Tenant || m.Tenant == c.tenant
@@ -322,7 +322,7 @@ func (s *server) changeMember(c *caller, b *tenancy.Book, v tenancy.Member) (rig
 		return rights.Change{}, v, forbidden("a role or staff site")
 	}
 	for _, site := range v.StaffSites {
-		if !c.at(site) && !contains(old.StaffSites, site) {
+		if !c.reaches(site) && !contains(old.StaffSites, site) {
 			return rights.Change{}, v, forbidden("staff site " + string(site))
 		}
 	}
@@ -415,7 +415,7 @@ const longestPass = 31 * 24 * time.Hour
 // allow.
 func (s *server) tenantsPass(c *caller, b *tenancy.Book, v Pass) error {
 	for i, id := range v.Spaces {
-		if s.cfg.Network.Space(id) != nil && !s.held(b, c.tenant, id, milli(v.ValidFrom), milli(v.ValidTo)) {
+		if s.cfg.Network.Space(id) != nil && !s.tenantHasSpace(b, c.tenant, id, milli(v.ValidFrom), milli(v.ValidTo)) {
 			return invalid("body", fmt.Sprintf("spaces[%d]", i), "a tenant's pass opens only what its own leases give while it lasts")
 		}
 	}
@@ -434,9 +434,9 @@ func (s *server) tenantsPass(c *caller, b *tenancy.Book, v Pass) error {
 	return s.cfg.Most.check("passes", n, s.cfg.Most.Passes)
 }
 
-// held reports whether some active lease gives a tenant a space on some day of
+// tenantHasSpace reports whether some active lease gives a tenant a space on some day of
 // a period.
-func (s *server) held(b *tenancy.Book, t tenancy.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
+func (s *server) tenantHasSpace(b *tenancy.Book, t tenancy.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
 	first, last := s.cfg.Network.Zone.At(from).Day, s.cfg.Network.Zone.At(to).Day
 	for l, plan := range b.During(first, last) {
 		if l.Tenant == t && l.Status == tenancy.Active && l.StartsOn <= last && (l.EndsOn == nil || *l.EndsOn >= first) && b.Gives(l, plan, space) {

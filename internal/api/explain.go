@@ -225,5 +225,5 @@ func (s *server) explains(c *caller, id catalogue.DoorID) bool {
 		return false
 	}
 	d := s.ever.Door(id)
-	return !c.bound() || d != nil && c.at(d.Site)
+	return !c.bound() || d != nil && c.reaches(d.Site)
 }

@@ -126,7 +126,7 @@ func (s *server) alarms(ctx context.Context, in *alarmsIn) (*pageOut[alarm], err
 	}
 	f := ledger.AlarmFilter{Sites: callerOf(ctx).scope(), OpenOnly: in.Open, Limit: in.Limit + 1}
 	if in.Site != "" {
-		if !callerOf(ctx).at(catalogue.SiteID(in.Site)) {
+		if !callerOf(ctx).reaches(catalogue.SiteID(in.Site)) {
 			return nil, forbidden("site " + in.Site)
 		}
 		f.Sites = []catalogue.SiteID{catalogue.SiteID(in.Site)}

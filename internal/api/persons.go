@@ -124,7 +124,7 @@ func (s *server) history(ctx context.Context, d *personData, targets []string) e
 			return err
 		}
 		for _, r := range reads {
-			if door := s.ever.Door(r.Door); !c.bound() || door != nil && c.at(door.Site) {
+			if door := s.ever.Door(r.Door); !c.bound() || door != nil && c.reaches(door.Site) {
 				d.Reads = append(d.Reads, showRead(r))
 			}
 			after = ledger.ReadCursor{At: r.At, Seq: r.Seq}
@@ -140,7 +140,7 @@ func (s *server) history(ctx context.Context, d *personData, targets []string) e
 			return err
 		}
 		for _, v := range visits {
-			if sp := s.ever.Space(v.Space); !c.bound() || sp != nil && c.at(sp.Site) {
+			if sp := s.ever.Space(v.Space); !c.bound() || sp != nil && c.reaches(sp.Site) {
 				d.Visits = append(d.Visits, showVisit(v, now))
 			}
 			f.AfterFrom, f.AfterID = v.From, v.ID

@@ -66,7 +66,7 @@ func (s *server) preview(ctx context.Context, l tenancy.Lease) (*preview, error)
 	if err := draft.Put(l); err != nil {
 		return nil, err
 	}
-	if !c.at(l.Site) || !s.maySpaces(c, l.Spaces) {
+	if !c.reaches(l.Site) || !s.maySpaces(c, l.Spaces) {
 		return nil, forbidden("this lease")
 	}
 	book, n := draft.Book(), s.cfg.Network

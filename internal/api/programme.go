@@ -169,7 +169,7 @@ func (s *server) place(spaces []catalogue.SpaceID) string {
 // calendar writes the public events as iCalendar (RFC 5545).
 func (s *server) calendar() string {
 	var b strings.Builder
-	line := func(name, value string) { b.WriteString(folded(name + ":" + value)) }
+	line := func(name, value string) { b.WriteString(foldLine(name + ":" + value)) }
 	utc := func(t time.Time) string { return t.UTC().Format("20060102T150405Z") }
 	escape := strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\n", `\n`, "\r", "")
 	line("BEGIN", "VCALENDAR")
@@ -193,9 +193,9 @@ func (s *server) calendar() string {
 	return b.String()
 }
 
-// folded returns a line folded as RFC 5545 asks: at most 75 octets a line,
+// foldLine returns a line folded as RFC 5545 asks: at most 75 octets a line,
 // continued after a space, without splitting a letter.
-func folded(s string) string {
+func foldLine(s string) string {
 	var b strings.Builder
 	width := 0
 	for _, r := range s {

@@ -78,7 +78,7 @@ func showRent(from catalogue.Day, r *tariff.Rent, at time.Time) RentView {
 // ownSpace returns a space of the catalogue at one of the caller's sites.
 func (s *server) ownSpace(ctx context.Context, id string) (*catalogue.Space, error) {
 	sp := s.cfg.Network.Space(catalogue.SpaceID(id))
-	if sp == nil || !callerOf(ctx).at(sp.Site) {
+	if sp == nil || !callerOf(ctx).reaches(sp.Site) {
 		return nil, notFound("space " + id)
 	}
 	return sp, nil

@@ -47,7 +47,7 @@ func (s *server) rollcalls() {
 	op := operation("GET", "/v1/buildings/{id}/rollcall", tagAccess, "Who is in a building now by the badges, beside each space's count by its sensors; audited by building.", Admin, Manager)
 	huma.Register(s.api, op, func(ctx context.Context, in *IDPath) (*one[rollcall], error) {
 		b := s.cfg.Network.Building(catalogue.BuildingID(in.ID))
-		if b == nil || !callerOf(ctx).at(b.Site) {
+		if b == nil || !callerOf(ctx).reaches(b.Site) {
 			return nil, notFound("building " + in.ID)
 		}
 		out, err := s.rollcall(ctx, b)
@@ -78,7 +78,7 @@ func (s *server) rollcall(ctx context.Context, b *catalogue.Building) (*rollcall
 		for _, id := range s.cfg.Network.Chain(sp.ID) {
 			within[id]++
 		}
-		one, err := s.present(ctx, p)
+		one, err := s.rollcallEntry(ctx, p)
 		if err != nil {
 			return nil, err
 		}
@@ -98,9 +98,9 @@ func (s *server) rollcall(ctx context.Context, b *catalogue.Building) (*rollcall
 	return out, nil
 }
 
-// present returns the entry of a person; one who was erased or deleted since
+// rollcallEntry returns the entry of a person; one who was erased or deleted since
 // has no name.
-func (s *server) present(ctx context.Context, p ledger.Presence) (present, error) {
+func (s *server) rollcallEntry(ctx context.Context, p ledger.Presence) (present, error) {
 	book := s.cfg.Rights.InForce().Book
 	one := present{Member: orNil(p.Subject.Member), Pass: orNil(p.Subject.Pass), Space: p.Space, Since: instant(p.Since)}
 	if m, ok := book.Member(p.Subject.Member); ok {

@@ -161,5 +161,5 @@ func (a *authenticator) byCookie(ctx context.Context, id string) (*caller, error
 		k = knownToken{c, now.Add(tokenCache)}
 		a.know(key, k)
 	}
-	return k.still(now)
+	return k.current(now)
 }

@@ -66,7 +66,7 @@ func (s *server) pageStream(ctx context.Context, in *pageStreamIn) (*huma.Stream
 			return nil, s.fail(err)
 		}
 	}
-	see, err := s.sees(ctx, &AvailabilityIn{})
+	see, err := s.viewFor(ctx, &AvailabilityIn{})
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +121,15 @@ func (s *server) lineOf(c *caller, e *live.Event, see func(occupancy.SpaceAvaila
 	case live.TopicAvailability:
 		l.data = see(e.Availability)
 	case live.TopicReads:
-		if d := s.ever.Door(e.Read.Door); d != nil && c.at(d.Site) {
+		if d := s.ever.Door(e.Read.Door); d != nil && c.reaches(d.Site) {
 			l.data = mustJSON(showRead(e.Read))
 		}
 	case live.TopicAlarms:
-		if c.scope() == nil || c.at(e.Alarm.Site) {
+		if c.scope() == nil || c.reaches(e.Alarm.Site) {
 			l.data = mustJSON(showAlarm(e.Alarm))
 		}
 	case live.TopicDevices:
-		if d := s.cfg.Network.Device(e.Device); d != nil && c.at(d.Site) {
+		if d := s.cfg.Network.Device(e.Device); d != nil && c.reaches(d.Site) {
 			l.data = mustJSON(s.showDevice(*d, s.cfg.Live.Devices()))
 		}
 	}
@@ -163,7 +163,7 @@ func (s *server) firstAnswer(ctx context.Context, c *caller, topics []live.Topic
 	if slices.Contains(topics, live.TopicDevices) {
 		known := s.cfg.Live.Devices()
 		for _, d := range s.cfg.Network.Devices {
-			if c.at(d.Site) {
+			if c.reaches(d.Site) {
 				add(live.TopicDevices, s.showDevice(d, known))
 			}
 		}
@@ -178,7 +178,7 @@ func (s *server) doorsOf(c *caller) []catalogue.DoorID {
 	}
 	doors := []catalogue.DoorID{}
 	for _, d := range s.ever.Doors {
-		if c.at(d.Site) {
+		if c.reaches(d.Site) {
 			doors = append(doors, d.ID)
 		}
 	}

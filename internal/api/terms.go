@@ -212,13 +212,13 @@ func (s *server) terms() {
 	plans := entity[Plan]{path: "/v1/plans", noun: "plan", kind: rights.KindPlan, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
 		id: func(v *Plan) *string { return (*string)(&v.ID) }, change: s.changePlan,
 		all:  func(b *tenancy.Book) iter.Seq[Plan] { return convert(b.Plans(), showPlan) },
-		may:  func(c *caller, _ *tenancy.Book, v Plan) bool { return v.Site == nil || c.at(*v.Site) },
+		may:  func(c *caller, _ *tenancy.Book, v Plan) bool { return v.Site == nil || c.reaches(*v.Site) },
 		owns: func(c *caller, v Plan) bool { return ownsTerms(c, v.Site) },
 		find: func(b *tenancy.Book, id string) (Plan, bool) {
 			v, ok := b.Plan(tenancy.PlanID(id))
 			return showPlan(v), ok
 		},
-		said: func(found, _ Plan, before, after *tenancy.Book) Plan {
+		addition: func(found, _ Plan, before, after *tenancy.Book) Plan {
 			found.Carried = carriedBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID))
 			found.Made = madeBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID), s.today())
 			return found
@@ -230,12 +230,12 @@ func (s *server) terms() {
 	leases := entity[Lease]{path: "/v1/leases", noun: "lease", kind: rights.KindLease, read: office, write: office,
 		id: func(v *Lease) *string { return (*string)(&v.ID) }, change: s.changeLease,
 		all: func(b *tenancy.Book) iter.Seq[Lease] { return convert(b.Leases(), showLease) },
-		may: func(c *caller, _ *tenancy.Book, v Lease) bool { return c.at(v.Site) && s.maySpaces(c, v.Spaces) },
+		may: func(c *caller, _ *tenancy.Book, v Lease) bool { return c.reaches(v.Site) && s.maySpaces(c, v.Spaces) },
 		find: func(b *tenancy.Book, id string) (Lease, bool) {
 			v, ok := b.Lease(tenancy.LeaseID(id))
 			return showLease(v), ok
 		},
-		said: func(found, _ Lease, before, after *tenancy.Book) Lease {
+		addition: func(found, _ Lease, before, after *tenancy.Book) Lease {
 			found.Carried = carriedBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID))
 			found.Made = madeBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID), s.today())
 			return found

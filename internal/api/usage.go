@@ -152,11 +152,11 @@ func (s *server) scope(ctx context.Context, site, kind string) (func(*catalogue.
 	if err := checkKind(kind); err != nil {
 		return nil, err
 	}
-	if site != "" && !c.at(catalogue.SiteID(site)) {
+	if site != "" && !c.reaches(catalogue.SiteID(site)) {
 		return nil, forbidden("site " + site)
 	}
 	return func(sp *catalogue.Space) bool {
-		return c.at(sp.Site) && (site == "" || string(sp.Site) == site) && (kind == "" || string(sp.Kind) == kind)
+		return c.reaches(sp.Site) && (site == "" || string(sp.Site) == site) && (kind == "" || string(sp.Kind) == kind)
 	}, nil
 }
 
@@ -202,11 +202,11 @@ func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket]
 	switch {
 	case sp == nil:
 		return nil, invalid("query", "space", "the catalogue has no such space")
-	case !callerOf(ctx).at(sp.Site):
+	case !callerOf(ctx).reaches(sp.Site):
 		return nil, forbidden("space " + in.Space)
 	}
 	from, to := occupancy.MinuteOf(in.From), occupancy.MinuteOf(in.To)
-	ends, err := s.ends(from, to, in.Every)
+	ends, err := s.bucketEnds(from, to, in.Every)
 	if err != nil {
 		return nil, err
 	}
@@ -221,9 +221,9 @@ func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket]
 	return numberedAsOf(asOf, in.Tabular, list, showBucket)
 }
 
-// ends divides [from, to) by the clock: local days, or steps that begin at
+// bucketEnds divides [from, to) by the clock: local days, or steps that begin at
 // local midnight.
-func (s *server) ends(from, to int64, every string) ([]int64, error) {
+func (s *server) bucketEnds(from, to int64, every string) ([]int64, error) {
 	wrong := func(why string) error { return invalid("query", "every", why) }
 	step, err := parseEvery(every)
 	if err != nil {

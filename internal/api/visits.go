@@ -47,7 +47,7 @@ func named(m tenancy.MemberID) tenancy.MemberID {
 }
 
 func showVisit(v ledger.Visit, now time.Time) visitView {
-	open := visit.Visit{From: v.From, To: v.To, Ended: v.Ended}.Asof(now)
+	open := visit.Visit{From: v.From, To: v.To, Ended: v.Ended}.AsOf(now)
 	out := visitView{ID: v.ID, Member: orNil(named(v.Member)), Tenant: v.Tenant, Space: v.Space, From: instant(v.From), To: instantOrNil(&open.To), Ended: orNil(open.Ended)}
 	if c := v.Correction; c != nil {
 		out.Correction = &correction{instant(c.From), instant(c.To), c.Reason, c.Author, instant(c.At)}
@@ -136,7 +136,7 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 			f.During = s.billableSpans()
 		}
 		for _, sp := range s.ever.Spaces {
-			if (in.Space == "" || string(sp.ID) == in.Space) && c.at(sp.Site) {
+			if (in.Space == "" || string(sp.ID) == in.Space) && c.reaches(sp.Site) {
 				f.Spaces = append(f.Spaces, sp.ID)
 			}
 		}
@@ -177,7 +177,7 @@ func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) 
 	if len(list) == 0 {
 		return ledger.Visit{}, notFound("visit " + id.String())
 	}
-	if sp := s.ever.Space(list[0].Space); sp != nil && !callerOf(ctx).at(sp.Site) {
+	if sp := s.ever.Space(list[0].Space); sp != nil && !callerOf(ctx).reaches(sp.Site) {
 		return ledger.Visit{}, notFound("visit " + id.String())
 	}
 	return list[0], nil

@@ -80,7 +80,7 @@ func (s *server) explainRead(ctx context.Context, in *ReadPath) (*one[why], erro
 		return nil, s.fail(err)
 	}
 	door := s.ever.Door(r.Door)
-	if c := callerOf(ctx); c.bound() && (door == nil || !c.at(door.Site)) {
+	if c := callerOf(ctx); c.bound() && (door == nil || !c.reaches(door.Site)) {
 		return nil, notFound("read " + in.ID.String())
 	}
 	if err := s.look(ctx, r.Subject.Member, 1, "explain", ""); err != nil {
@@ -163,7 +163,7 @@ func (s *server) question(ctx context.Context, in *checkIn) (q access.Question, 
 	if door == nil {
 		return q, invalid("body", "door", "the catalogue has no such door")
 	}
-	if !callerOf(ctx).at(door.Site) {
+	if !callerOf(ctx).reaches(door.Site) {
 		return q, forbidden("door " + string(door.ID))
 	}
 	return access.Question{Credential: hash, Door: door.ID, Direction: in.Body.Direction, At: at, Disabled: s.disabled(door.ID, in.Body.Direction)}, nil

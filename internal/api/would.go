@@ -99,7 +99,7 @@ func (s *server) would(ctx context.Context, was, is *tariff.Tariff, since catalo
 			starts = min(starts, x.StartsOn)
 		}
 		had, has := s.opens(before, id, day), s.opens(after, id, day)
-		if d := (wouldDoors{id, day, less(has, had), less(had, has)}); len(d.Opens)+len(d.Closes) > 0 {
+		if d := (wouldDoors{id, day, difference(has, had), difference(had, has)}); len(d.Opens)+len(d.Closes) > 0 {
 			out.Doors = append(out.Doors, d)
 		}
 	}
@@ -138,7 +138,7 @@ func (s *server) opens(b *tenancy.Book, id tenancy.LeaseID, day catalogue.Day) [
 	return doors
 }
 
-// less returns the elements of a that are not in b.
-func less(a, b []catalogue.DoorID) []catalogue.DoorID {
+// difference returns the elements of a that are not in b.
+func difference(a, b []catalogue.DoorID) []catalogue.DoorID {
 	return slices.DeleteFunc(slices.Concat([]catalogue.DoorID{}, a), func(d catalogue.DoorID) bool { return slices.Contains(b, d) })
 }

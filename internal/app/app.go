@@ -80,7 +80,7 @@ type house struct {
 	chronicle  catalogue.Chronicle
 	catalogues catalogue.History // the history of catalogues, in the spaces' present names
 	live       *live.State
-	down       *readers.Downlink
+	down       *readers.Updater
 	follower   *follower
 	maker      *series.Maker
 	shipper    *series.Shipper // nil without InfluxDB
@@ -149,7 +149,7 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if err := a.openData(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.take(ctx, file); err != nil {
+	if err := a.adoptFile(ctx, file); err != nil {
 		return nil, err
 	}
 	if a.Admin, err = ensureAdmin(ctx, a.cfg, a.ledger); err != nil {

@@ -93,7 +93,7 @@ func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalog
 		return p.network, out, ErrNoService
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	since, err := p.from(now)
+	since, err := p.startsAt(now)
 	if err != nil {
 		return nil, out, fmt.Errorf("--since: %w", err)
 	}
@@ -101,10 +101,10 @@ func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalog
 	if err != nil {
 		return nil, out, err
 	}
-	if err := (&shell{opt: Options{Now: time.Now}, ledger: l}).fits(ctx, change); err != nil {
+	if err := (&shell{opt: Options{Now: time.Now}, ledger: l}).checkReferences(ctx, change); err != nil {
 		return nil, out, err
 	}
-	out = said(before, change, p.network, since, now)
+	out = changeWarnings(before, change, p.network, since, now)
 	return p.network, out, nil
 }
 

@@ -92,10 +92,10 @@ func parseCatalogue(name string, text []byte) (*catalogue.Network, error) {
 // fileSeen is the metadata key of the file with which the service last started.
 const fileSeen = "catalogue-file"
 
-// take puts in force the catalogue of the settings' file, where the file has
+// adoptFile puts in force the catalogue of the settings' file, where the file has
 // changed since the last start. An unchanged file does not undo a catalogue
 // that was applied to a running service.
-func (a *house) take(ctx context.Context, t proposal) error {
+func (a *house) adoptFile(ctx context.Context, t proposal) error {
 	before, err := readCatalogues(ctx, a.ledger)
 	if err != nil {
 		return err
@@ -111,16 +111,16 @@ func (a *house) take(ctx context.Context, t proposal) error {
 	}
 	switch last := before.Told.Last(); {
 	case last != nil && catalogue.Same(*last, t.network) && (!antedates || string(seen.Body) == file):
-		if err = a.use(before); err == nil { // a drawing may have changed all the same
+		if err = a.useLatest(before); err == nil { // a drawing may have changed all the same
 			err = a.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutPlans(t.plans) })
 		}
 	case last != nil && string(seen.Body) == file:
 		a.opt.Log.Warn("the catalogue in force was applied to the running service and differs from the file of the settings, which has not changed since; totem catalogue show prints it", "file", t.name)
-		return a.use(before)
+		return a.useLatest(before)
 	default:
 		var after catalogue.Chronicle
 		if after, err = a.record(ctx, before, t); err == nil {
-			err = a.use(after)
+			err = a.useLatest(after)
 		}
 	}
 	if err != nil {
@@ -136,8 +136,8 @@ func digestOf(n *catalogue.Network) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// use computes what depends on the latest catalogue.
-func (a *house) use(c catalogue.Chronicle) (err error) {
+// useLatest computes what depends on the latest catalogue.
+func (a *house) useLatest(c catalogue.Chronicle) (err error) {
 	a.chronicle, a.catalogues, a.Network = c, c.Told, *c.Told.Last()
 	if a.settings, err = billing.LoadSettings(a.Network, a.cfg.Billing); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (a *house) use(c catalogue.Chronicle) (err error) {
 // recomputation.
 func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t proposal) (catalogue.Chronicle, error) {
 	now := a.opt.Now().UTC().Truncate(time.Millisecond)
-	since, err := t.from(now)
+	since, err := t.startsAt(now)
 	if err != nil {
 		return before, fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %w", err)
 	}
@@ -159,7 +159,7 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t propos
 	if err != nil {
 		return before, err
 	}
-	if err := a.fits(ctx, change); err != nil {
+	if err := a.checkReferences(ctx, change); err != nil {
 		return before, err
 	}
 	first := len(before.Told.Versions()) == 0
@@ -196,15 +196,15 @@ func (t *proposal) antedates(before catalogue.Chronicle, now time.Time) (bool, e
 	if t.since == "" || len(before.Recorded.Versions()) == 0 {
 		return false, nil
 	}
-	since, err := t.from(now)
+	since, err := t.startsAt(now)
 	if err != nil {
 		return false, fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %w", err)
 	}
 	return slices.ContainsFunc(catalogue.Pieces(before.Recorded, since, now), func(p catalogue.Piece) bool { return !catalogue.Same(p.Network, t.network) }), nil
 }
 
-// from returns the instant from which a proposed catalogue holds.
-func (t *proposal) from(now time.Time) (time.Time, error) {
+// startsAt returns the instant from which a proposed catalogue holds.
+func (t *proposal) startsAt(now time.Time) (time.Time, error) {
 	since, err := catalogueSince(t.since, t.network, now)
 	if err == nil && since.After(now) {
 		err = fmt.Errorf("%s lies in the future: apply the new catalogue then", t.since)

@@ -31,7 +31,7 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
 	now := a.opt.Now().UTC().Truncate(time.Millisecond)
-	since, err := p.from(now)
+	since, err := p.startsAt(now)
 	if err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Field: "since", Err: err}
 	}
@@ -39,10 +39,10 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 	if err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
-	if err := a.fits(ctx, change); err != nil {
+	if err := a.checkReferences(ctx, change); err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
-	out := said(a.chronicle, change, p.network, since, now)
+	out := changeWarnings(a.chronicle, change, p.network, since, now)
 	if dry || out.Unchanged {
 		return out, nil
 	}
@@ -77,7 +77,7 @@ func (a *App) propose(c api.NewCatalogue) (p proposal, err error) {
 		}
 		p.plans[b.ID] = svg
 	}
-	return p, (&house{shell: a.shell}).use(catalogue.Unchanged(p.network))
+	return p, (&house{shell: a.shell}).useLatest(catalogue.Unchanged(p.network))
 }
 
 // replace closes the house and opens another: with the proposed catalogue or,
@@ -103,13 +103,13 @@ func (a *App) replace(ctx context.Context, p proposal) error {
 		}
 	}
 	next := &house{shell: a.shell}
-	err := next.use(told)
+	err := next.useLatest(told)
 	if err == nil {
 		err = next.open(ctx)
 	}
 	if err != nil {
 		a.gate.mu.Unlock()
-		a.fail(fmt.Errorf("a catalogue cannot be put in force: %w", err))
+		a.endService(fmt.Errorf("a catalogue cannot be put in force: %w", err))
 		return errors.Join(refused, err)
 	}
 	a.auth.network.Store(next.Network)
@@ -184,8 +184,8 @@ func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 	return list
 }
 
-// said returns the warnings about a change before it is made.
-func said(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Network, since, now time.Time) api.CatalogueChanged {
+// changeWarnings returns the warnings about a change before it is made.
+func changeWarnings(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Network, since, now time.Time) api.CatalogueChanged {
 	last := *before.Recorded.Last()
 	out := api.CatalogueChanged{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(last, n), Touches: touches(change), Unchanged: true}
 	for _, p := range catalogue.Pieces(before.Recorded, since, now.Add(time.Millisecond)) {
@@ -240,10 +240,10 @@ func touches(c catalogue.Change) (list []string) {
 	return list
 }
 
-// fits refuses a catalogue in which something current or future loses its
+// checkReferences refuses a catalogue in which something current or future loses its
 // place: tenants, plans and schedules their site; leases, passes and events
 // their space. What has ended keeps its names.
-func (a *shell) fits(ctx context.Context, change catalogue.Change) error {
+func (a *shell) checkReferences(ctx context.Context, change catalogue.Change) error {
 	keeper, err := rights.Open(ctx, change.After.Told, a.ledger, a.opt.Now)
 	if err != nil {
 		return err
@@ -282,8 +282,8 @@ func (a *shell) fits(ctx context.Context, change catalogue.Change) error {
 	return errors.Join(faults...)
 }
 
-// fail ends the service because it cannot continue.
-func (a *shell) fail(err error) {
+// endService ends the service because it cannot continue.
+func (a *shell) endService(err error) {
 	a.opt.Log.Error("the service ends", "error", err)
 	select {
 	case a.failed <- err:

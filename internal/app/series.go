@@ -22,7 +22,7 @@ const cursorTarget = "influx-target"
 // openSeries opens what computes the series, and what ships a copy to InfluxDB
 // where one is configured.
 func (a *house) openSeries(ctx context.Context) error {
-	if err := aim(ctx, a.ledger, a.cfg); err != nil {
+	if err := resendIfTargetChanged(ctx, a.ledger, a.cfg); err != nil {
 		return err
 	}
 	if a.cfg.InfluxURL != "" {
@@ -37,7 +37,7 @@ func (a *house) openSeries(ctx context.Context) error {
 
 // resendIfTargetChanged queues the whole series for InfluxDB when its URL,
 // organisation or bucket differs from last time.
-func aim(ctx context.Context, l *ledger.Ledger, cfg Config) error {
+func resendIfTargetChanged(ctx context.Context, l *ledger.Ledger, cfg Config) error {
 	var target int64
 	if cfg.InfluxURL != "" {
 		h := fnv.New64a()

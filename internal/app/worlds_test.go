@@ -158,13 +158,13 @@ func (w *world) check(err error) {
 // tell puts a catalogue in force, as App.replace does without ways in.
 func (w *world) tell(p proposal) {
 	if w.Network == nil {
-		w.check(w.take(w.ctx, p))
+		w.check(w.adoptFile(w.ctx, p))
 	} else {
 		told, err := w.record(w.ctx, w.chronicle, p)
 		w.check(err)
 		w.check(w.core.close(w.ctx))
 		w.house = &house{shell: w.shell}
-		w.check(w.use(told))
+		w.check(w.useLatest(told))
 	}
 	w.check(w.open(w.ctx))
 }

@@ -58,7 +58,7 @@ func (b Bills) Tariff(ctx context.Context) (*tariff.Tariff, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tariff.NewTariff(b.history(), asKnown(b, leases), asKnown(b, plans)), nil
+	return tariff.New(b.history(), asKnown(b, leases), asKnown(b, plans)), nil
 }
 
 // Request asks for statements.

@@ -104,7 +104,7 @@ func (p *pricing) cause(ctx context.Context, l *tenancy.Lease, m tariff.Month, d
 	if len(days) > 0 {
 		first, last = days[0].Day, days[len(days)-1].Day
 	}
-	members, err := p.served(ctx, l, m)
+	members, err := p.servedMembers(ctx, l, m)
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +112,7 @@ func (p *pricing) cause(ctx context.Context, l *tenancy.Lease, m tariff.Month, d
 	for _, c := range []struct {
 		words    string
 		happened func(context.Context, evidence) (bool, error)
-	}{{CauseLate, p.arrived}, {CauseCorrected, p.corrected}, {CauseTerms, p.leased}} {
+	}{{CauseLate, p.badgesArrived}, {CauseCorrected, p.visitsCorrected}, {CauseTerms, p.termsChanged}} {
 		yes, err := c.happened(ctx, evidence{l, members, first, last, since})
 		if err != nil {
 			return "", err
@@ -136,8 +136,8 @@ type evidence struct {
 	since       time.Time
 }
 
-// served returns those whose hours a lease may have paid for in a month.
-func (p *pricing) served(ctx context.Context, l *tenancy.Lease, m tariff.Month) ([]tenancy.MemberID, error) {
+// servedMembers returns those whose hours a lease may have paid for in a month.
+func (p *pricing) servedMembers(ctx context.Context, l *tenancy.Lease, m tariff.Month) ([]tenancy.MemberID, error) {
 	members := slices.Clone(l.Members)
 	err := p.Ledger.Hours(ctx, m.Index(), l.Tenant, func(r *ledger.MonthHours) error {
 		if l.Members == nil {
@@ -148,9 +148,9 @@ func (p *pricing) served(ctx context.Context, l *tenancy.Lease, m tariff.Month) 
 	return members, err
 }
 
-// arrived reports whether a badge of those days arrived since.
-func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
-	from, to := p.around(e)
+// badgesArrived reports whether a badge of those days arrived since.
+func (p *pricing) badgesArrived(ctx context.Context, e evidence) (bool, error) {
+	from, to := p.paddedDays(e)
 	for _, m := range e.members {
 		reads, err := p.Ledger.Reads(ctx, ledger.ReadFilter{Member: m, From: from, To: to, Limit: 1 << 20})
 		if err != nil {
@@ -165,9 +165,9 @@ func (p *pricing) arrived(ctx context.Context, e evidence) (bool, error) {
 	return false, nil
 }
 
-// corrected reports whether a visit of those days was corrected since, or a
+// visitsCorrected reports whether a visit of those days was corrected since, or a
 // correction undone.
-func (p *pricing) corrected(ctx context.Context, e evidence) (bool, error) {
+func (p *pricing) visitsCorrected(ctx context.Context, e evidence) (bool, error) {
 	if p.corrections == nil || e.since.Before(p.corrections.since) {
 		list, when, err := p.Ledger.CorrectedSince(ctx, e.since)
 		if err != nil {
@@ -175,7 +175,7 @@ func (p *pricing) corrected(ctx context.Context, e evidence) (bool, error) {
 		}
 		p.corrections = &corrections{e.since, list, when}
 	}
-	from, to := p.around(e)
+	from, to := p.paddedDays(e)
 	for i, v := range p.corrections.visits {
 		begin, end := v.From, v.To
 		if c := v.Correction; c != nil && c.From.Before(begin) {
@@ -199,9 +199,9 @@ type corrections struct {
 	when   []time.Time
 }
 
-// leased reports whether something that prices those days was recorded since: a
+// termsChanged reports whether something that prices those days was recorded since: a
 // lease of the tenant, or a plan of one.
-func (p *pricing) leased(_ context.Context, e evidence) (bool, error) {
+func (p *pricing) termsChanged(_ context.Context, e evidence) (bool, error) {
 	for _, id := range p.tariff.Leases() {
 		h := p.tariff.LeaseTerms(id)
 		if l := h.Last(); l == nil || l.Tenant != e.lease.Tenant {
@@ -228,9 +228,9 @@ func recorded[T any](h tenancy.Terms[T], e evidence) bool {
 	})
 }
 
-// around returns the days, extended by what reaches into them: the longest
+// paddedDays returns the days, extended by what reaches into them: the longest
 // visit, and the read that shows its end.
-func (p *pricing) around(e evidence) (from, to time.Time) {
+func (p *pricing) paddedDays(e evidence) (from, to time.Time) {
 	zone := p.zone(e.first)
 	return zone.Start(e.first - 1), zone.Start(e.last + 2)
 }

@@ -108,10 +108,10 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 	}
 	switch pk.FixedHeader.Type {
 	case packets.Publish:
-		return nothing(), g.broker.receive(s, pk)
+		return ignoredPacket(), g.broker.receive(s, pk)
 	case packets.Pubrel:
 		_, err := s.conn.Write([]byte{packets.Pubcomp << 4, 2, byte(pk.PacketID >> 8), byte(pk.PacketID)})
-		return nothing(), reject(err)
+		return ignoredPacket(), reject(err)
 	case packets.Subscribe, packets.Unsubscribe:
 		return s.renumber(cl, pk)
 	case packets.Pingreq:
@@ -129,9 +129,9 @@ func printable(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// nothing returns a packet with which mochi does nothing: an acknowledgement of
+// ignoredPacket returns a packet with which mochi does nothing: an acknowledgement of
 // no message.
-func nothing() packets.Packet {
+func ignoredPacket() packets.Packet {
 	return packets.Packet{ProtocolVersion: 4, FixedHeader: packets.FixedHeader{Type: packets.Puback}}
 }
 

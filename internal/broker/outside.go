@@ -127,9 +127,9 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetMaxReconnectInterval(outsideReconnect + o.jitter).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { o.inbox.put(o.ctx, m, len(m.Payload())+len(m.Topic())+256) }).
 		SetOnConnectHandler(func(mqtt.Client) { o.connected() }).
-		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.hesitate() }).
+		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.backOff() }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { o.lost(err) }).
-		SetConnectionNotificationHandler(o.notice)
+		SetConnectionNotificationHandler(o.logOnce)
 	opts.Servers = append(opts.Servers, server)
 	opts.TLSConfig = tlsConfig
 	return opts, nil
@@ -139,10 +139,10 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 // wait for the broker: Connected reports whether it is there. It ends with
 // Close, not with ctx.
 func (o *Outside) Start(context.Context) error {
-	o.tasks.Go(o.handing)
-	o.tasks.Go(o.acknowledging)
-	o.tasks.Go(o.sending)
-	o.tasks.Go(o.settling)
+	o.tasks.Go(o.deliverLoop)
+	o.tasks.Go(o.acknowledgeLoop)
+	o.tasks.Go(o.sendLoop)
+	o.tasks.Go(o.settleLoop)
 	o.client.Connect()
 	return nil
 }
@@ -164,7 +164,7 @@ func (o *Outside) connected() {
 	o.failure = ""
 	o.attempt++
 	attempt := o.attempt
-	o.tasks.Go(func() { o.subscribing(attempt) })
+	o.tasks.Go(func() { o.subscribeLoop(attempt) })
 }
 
 // lost notes that the connection has ended; paho opens a new one.
@@ -189,13 +189,13 @@ func (o *Outside) setUp(up bool) {
 	}
 }
 
-// subscribing tries until the subscriptions are accepted or the connection is
+// subscribeLoop tries until the subscriptions are accepted or the connection is
 // gone: whoever runs the broker may grant them later.
-func (o *Outside) subscribing(attempt int) {
+func (o *Outside) subscribeLoop(attempt int) {
 	for o.current(attempt) {
 		err := o.subscribe()
 		if err == nil {
-			o.stand(attempt)
+			o.markSubscribed(attempt)
 			return
 		}
 		o.fault("outside broker: subscriptions failed", err)
@@ -213,8 +213,8 @@ func (o *Outside) current(attempt int) bool {
 	return o.attempt == attempt && !o.closed
 }
 
-// stand notes that the subscriptions of the connection are accepted.
-func (o *Outside) stand(attempt int) {
+// markSubscribed notes that the subscriptions of the connection are accepted.
+func (o *Outside) markSubscribed(attempt int) {
 	o.mu.Lock()
 	if o.attempt != attempt {
 		o.mu.Unlock()
@@ -293,20 +293,20 @@ func (o *Outside) SetForeign(filters []string) {
 		o.client.Unsubscribe(gone...)
 	}
 	attempt := o.attempt
-	o.tasks.Go(func() { o.subscribing(attempt) })
+	o.tasks.Go(func() { o.subscribeLoop(attempt) })
 }
 
-// hesitate spreads the attempts of many services whose broker went away at the
+// backOff spreads the attempts of many services whose broker went away at the
 // same moment.
-func (o *Outside) hesitate() {
+func (o *Outside) backOff() {
 	select {
 	case <-time.After(rand.N(time.Second)):
 	case <-o.ctx.Done():
 	}
 }
 
-// notice logs why connecting fails, once for each reason.
-func (o *Outside) notice(_ mqtt.Client, n mqtt.ConnectionNotification) {
+// logOnce logs why connecting fails, once for each reason.
+func (o *Outside) logOnce(_ mqtt.Client, n mqtt.ConnectionNotification) {
 	if f, ok := n.(mqtt.ConnectionNotificationFailed); ok {
 		o.fault("outside broker: connecting failed, trying again", f.Reason)
 	}

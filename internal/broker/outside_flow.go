@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// handing passes deliveries to the handler, which may block while paho
+// deliverLoop passes deliveries to the handler, which may block while paho
 // continues.
-func (o *Outside) handing() {
+func (o *Outside) deliverLoop() {
 	for {
 		m, ok := o.inbox.take(o.ctx)
 		if !ok || !o.begin() {
@@ -43,11 +43,11 @@ func (o *Outside) settle() {
 	}
 }
 
-// acknowledging tells the broker what is committed. It is a goroutine of its
+// acknowledgeLoop tells the broker what is committed. It is a goroutine of its
 // own because paho writes each acknowledgement to the network at once. For a
 // message of a connection that has ended paho does nothing: the broker sends
 // that message again.
-func (o *Outside) acknowledging() {
+func (o *Outside) acknowledgeLoop() {
 	for {
 		m, ok := o.acks.take(o.ctx)
 		if !ok {
@@ -79,9 +79,9 @@ func (o *Outside) Publish(topic string, payload []byte, retain bool) error {
 	}
 }
 
-// sending passes publications to paho, so that only this goroutine waits for
+// sendLoop passes publications to paho, so that only this goroutine waits for
 // the network.
-func (o *Outside) sending() {
+func (o *Outside) sendLoop() {
 	for {
 		select {
 		case <-o.ctx.Done():
@@ -117,10 +117,10 @@ func (o *Outside) waitUp() bool {
 	}
 }
 
-// settling waits for the broker to acknowledge what was sent, the oldest first.
+// settleLoop waits for the broker to acknowledge what was sent, the oldest first.
 // paho sends again with the next connection what a lost one left
 // unacknowledged.
-func (o *Outside) settling() {
+func (o *Outside) settleLoop() {
 	for {
 		select {
 		case <-o.ctx.Done():

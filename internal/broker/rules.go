@@ -72,14 +72,14 @@ func (r rules) publishForeign(p Principal, topic string) (denied string) {
 		return DeniedTopic
 	case p.Anonymous:
 		return ""
-	case p.Gateway && (len(owners) == 0 || r.own(p, owners)), p.Device != "" && r.own(p, owners):
+	case p.Gateway && (len(owners) == 0 || r.ownsAny(p, owners)), p.Device != "" && r.ownsAny(p, owners):
 		return ""
 	}
 	return DeniedSender
 }
 
-// own reports whether one of the devices is p's.
-func (r rules) own(p Principal, devices []*catalogue.Device) bool {
+// ownsAny reports whether one of the devices is p's.
+func (r rules) ownsAny(p Principal, devices []*catalogue.Device) bool {
 	return slices.ContainsFunc(devices, func(d *catalogue.Device) bool {
 		return d.ID == p.Device || p.Gateway && d.Site == p.Site
 	})
@@ -95,7 +95,7 @@ func (r rules) read(p Principal, filter string) bool {
 	site, device, what, ok := split(filter)
 	switch {
 	case !ok:
-		return r.foreign != nil && p.Device != "" && r.own(p, r.foreign.Commanded(filter))
+		return r.foreign != nil && p.Device != "" && r.ownsAny(p, r.foreign.Commanded(filter))
 	case p.Token:
 		return device == "live" && r.live(site, what) && (p.Sites == nil || site == "+" || slices.Contains(p.Sites, catalogue.SiteID(site)))
 	case site != string(p.Site):

@@ -32,7 +32,7 @@ func (g *guard) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
 		g.inherit(s, old)
 	}
 	if !pk.Connect.Clean {
-		g.broker.crowd(s)
+		g.broker.makeRoomForSession(s)
 	}
 }
 
@@ -126,8 +126,8 @@ func forgetOldest(cl *mqtt.Client) {
 	cl.State.Inflight.Delete(oldest.PacketID)
 }
 
-// crowd makes room for s among the principal's sessions. It runs under deliver.
-func (e *Embedded) crowd(s *session) {
+// makeRoomForSession makes room for s among the principal's sessions. It runs under deliver.
+func (e *Embedded) makeRoomForSession(s *session) {
 	var away []*mqtt.Client
 	for id, cl := range e.server.Clients.GetAll() {
 		if other := sessionOf(cl); other != nil && id != s.clientID && cl.Closed() && other.principal.owner() == s.principal.owner() {

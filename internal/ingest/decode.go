@@ -55,7 +55,7 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 			return nil
 		}
 		if !tooLarge {
-			return p.foreign(it, found, ok)
+			return p.decodeForeign(it, found, ok)
 		}
 	}
 	if tooLarge {
@@ -101,10 +101,10 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	return p.complete(it).alone()
 }
 
-// foreign reads a real device's own payload: for every device with its address,
+// decodeForeign reads a real device's own payload: for every device with its address,
 // what a device of that kind can send. The delivery is acknowledged with the
 // last of the resulting messages.
-func (p *Pipeline) foreign(it *item, found wire.Found, ok bool) []*item {
+func (p *Pipeline) decodeForeign(it *item, found wire.Found, ok bool) []*item {
 	switch {
 	case !ok:
 		return it.refuse(rejectTopic + ": no device of the catalogue has this topic").alone()

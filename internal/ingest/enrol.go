@@ -113,8 +113,8 @@ func (e *Enrolments) Hashes(id uuid.UUID, now time.Time) (x Enrolment, lookup, f
 	return x, lookup, forList, ErrNoEnrolment
 }
 
-// saw notes a badge that a reader has just read.
-func (e *Enrolments) saw(r *Read, badge wire.Credential) {
+// noteBadge notes a badge that a reader has just read.
+func (e *Enrolments) noteBadge(r *Read, badge wire.Credential) {
 	if e == nil || e.n.Load() == 0 || r.Reader != nil {
 		return
 	}

@@ -250,7 +250,7 @@ func (p *Pipeline) Run(ctx context.Context) {
 			return
 		}
 		if len(batch) < enoughToShare && !holdsDoor(batch) {
-			batch = p.wait(batch, others)
+			batch = p.gatherMore(batch, others)
 		}
 		began := time.Now()
 		if holdsDoor(batch) {
@@ -258,7 +258,7 @@ func (p *Pipeline) Run(ctx context.Context) {
 		}
 		p.commitUntilDone(ctx, batch)
 		if began.Sub(badged) < doorsInUse && began != badged {
-			p.rest(ctx, time.Since(began))
+			p.yieldToDoors(ctx, time.Since(began))
 		}
 	}
 }
@@ -289,9 +289,9 @@ func (p *Pipeline) Left() []Delivery {
 	return list
 }
 
-// rest leaves the machine to the doors for twice as long as other messages used
+// yieldToDoors leaves the machine to the doors for twice as long as other messages used
 // it, or until somebody badges.
-func (p *Pipeline) rest(ctx context.Context, worked time.Duration) {
+func (p *Pipeline) yieldToDoors(ctx context.Context, worked time.Duration) {
 	end := time.NewTimer(min(2*worked, longestRest))
 	defer end.Stop()
 	for {
@@ -319,9 +319,9 @@ func poke(c chan struct{}) {
 
 func holdsDoor(batch []*item) bool { return slices.ContainsFunc(batch, (*item).urgent) }
 
-// wait gives messages for which nobody waits a moment for more of them to share
+// gatherMore gives messages for which nobody waits a moment for more of them to share
 // their commit; it ends with the first message for which somebody does.
-func (p *Pipeline) wait(batch []*item, others int) []*item {
+func (p *Pipeline) gatherMore(batch []*item, others int) []*item {
 	moment := time.NewTimer(sensorsWait)
 	defer moment.Stop()
 	for len(batch) < enoughToShare {
@@ -407,7 +407,7 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	p.watch.committed(batch)
 	for _, it := range batch { // before the answers: whoever asks after an answer finds the badge counted
 		if it.read != nil && !it.repeated {
-			p.cfg.Enrolments.saw(it.read, it.msg.Badge.Credential)
+			p.cfg.Enrolments.noteBadge(it.read, it.msg.Badge.Credential)
 		}
 	}
 	if waiting, _ := p.queue.len(); len(batch) <= answerHere && waiting == 0 && p.answering.Load() == 0 {

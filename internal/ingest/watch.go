@@ -100,7 +100,7 @@ func (w *watchers) ignored(d Delivery, now time.Time) {
 	}
 	it := &item{Delivery: d, received: now}
 	a := it.arrival()
-	a.Outcome, a.Payload = OutcomeIgnored, shown(d.Payload, nil)
+	a.Outcome, a.Payload = OutcomeIgnored, payloadShown(d.Payload, nil)
 	w.tell(a)
 }
 
@@ -113,7 +113,7 @@ func (w *watchers) notUnderstood(it *item, d *catalogue.Device) {
 	one := *it
 	one.device = d
 	a := one.arrival()
-	a.Outcome, a.Payload = OutcomeIgnored, shown(it.Payload, d)
+	a.Outcome, a.Payload = OutcomeIgnored, payloadShown(it.Payload, d)
 	a.Reason = "it contains nothing that a " + string(d.Kind) + " sends, as far as its adapter understands"
 	w.tell(a)
 }
@@ -131,7 +131,7 @@ func (it *item) arrival() Arrival {
 	}
 	switch {
 	case it.refused != "":
-		a.Outcome, a.Reason, a.Payload = OutcomeRejected, it.refused, shown(it.Payload, it.device)
+		a.Outcome, a.Reason, a.Payload = OutcomeRejected, it.refused, payloadShown(it.Payload, it.device)
 	case it.repeated:
 		a.Outcome = OutcomeRepeated
 	case it.read != nil:
@@ -141,8 +141,8 @@ func (it *item) arrival() Arrival {
 	return a
 }
 
-// shown returns what operators see of a payload.
-func shown(payload []byte, d *catalogue.Device) []byte {
+// payloadShown returns what operators see of a payload.
+func payloadShown(payload []byte, d *catalogue.Device) []byte {
 	payload = wire.Conceal(payload, d)
 	return payload[:min(len(payload), watchedPayload)]
 }

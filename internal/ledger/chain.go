@@ -107,27 +107,27 @@ func (tx *Tx) addAct(kind string, a *ingest.Act) error {
 	return nil
 }
 
-// Span is a range of chain entries, both ends included.
-type Span struct {
+// Range is a range of chain entries, both ends included.
+type Range struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"`
 }
 
 // erased is the body of an act of erasure: which entries' content was erased.
 type erased struct {
-	Why   string `json:"why"`
-	Spans []Span `json:"spans"`
+	Why   string  `json:"why"`
+	Spans []Range `json:"spans"`
 }
 
 // addErasure records that the content of seqs (ascending) was erased.
 func (tx *Tx) addErasure(a ingest.Act, why string, seqs []int64) error {
-	body := erased{Why: why, Spans: []Span{}}
+	body := erased{Why: why, Spans: []Range{}}
 	for _, s := range seqs {
 		if n := len(body.Spans); n > 0 && body.Spans[n-1].To == s-1 {
 			body.Spans[n-1].To = s
 			continue
 		}
-		body.Spans = append(body.Spans, Span{From: s, To: s})
+		body.Spans = append(body.Spans, Range{From: s, To: s})
 	}
 	data, err := json.Marshal(body)
 	if err != nil {

@@ -19,13 +19,13 @@ const (
 	checkpointAfter = 4000
 )
 
-// overwrite requests that the log, which still contains what was just erased,
+// requestTruncation requests that the log, which still contains what was just erased,
 // be emptied soon. The pages themselves are overwritten when they are freed
 // (secure_delete).
-func (l *Ledger) overwrite() { l.erased.Store(true) }
+func (l *Ledger) requestTruncation() { l.erased.Store(true) }
 
-// emptied copies the log and truncates it; false where somebody still reads it.
-func emptied(db *sql.DB) bool {
+// truncateLog copies the log and truncates it; false where somebody still reads it.
+func truncateLog(db *sql.DB) bool {
 	_, _ = db.Exec("PRAGMA wal_checkpoint(PASSIVE)") // copies most of it while writers continue
 	var busy, log, copied int
 	err := db.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &copied)
@@ -38,7 +38,7 @@ func (l *Ledger) startCheckpoints(path string) error {
 	if err != nil {
 		return err
 	}
-	l.overwrite() // the log may contain what was erased before the last end
+	l.requestTruncation() // the log may contain what was erased before the last end
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -51,7 +51,7 @@ func (l *Ledger) startCheckpoints(path string) error {
 				return
 			case <-tick.C:
 			}
-			if l.erased.Load() && emptied(db) {
+			if l.erased.Load() && truncateLog(db) {
 				l.erased.Store(false)
 			}
 			if l.written.Load() < checkpointAfter {

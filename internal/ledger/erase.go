@@ -59,7 +59,7 @@ func (tx *Tx) Erase(e Erasure) error {
 	if err := tx.run("UPDATE stays SET subject = NULL WHERE subject = ?", "m:"+string(e.Member)); err != nil {
 		return fmt.Errorf("ledger: erase stays: %w", err)
 	}
-	tx.AfterCommit(tx.l.overwrite)
+	tx.AfterCommit(tx.l.requestTruncation)
 	slices.Sort(forgotten)
 	// The act names nobody: the person's id would identify them.
 	return tx.addErasure(ingest.Act{At: e.At, Actor: e.Actor, Action: "erase", Target: "member"}, "erasure", slices.Compact(forgotten))
@@ -192,7 +192,7 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 		}
 	}
 	if len(forgotten) > 0 {
-		tx.AfterCommit(tx.l.overwrite)
+		tx.AfterCommit(tx.l.requestTruncation)
 		slices.Sort(forgotten)
 		if err := tx.addErasure(ingest.Act{At: now, Actor: "totem", Action: "purge", Target: "reads"}, "retention", forgotten); err != nil {
 			return false, err

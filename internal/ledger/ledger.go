@@ -284,12 +284,12 @@ func (l *Ledger) exec(ctx context.Context, query string, args ...any) (sql.Resul
 
 func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
 	res, err := tx.l.exec(tx.ctx, query, args...)
-	return res, blame(err)
+	return res, markUnstorable(err)
 }
 
-// blame marks errors that the values of a statement cause: a constraint that
+// markUnstorable marks errors that the values of a statement cause: a constraint that
 // they break, or a value that no column can hold (ingest.ErrUnstorable).
-func blame(err error) error {
+func markUnstorable(err error) error {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return err

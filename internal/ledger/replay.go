@@ -63,8 +63,8 @@ type lastAct struct {
 	body   []byte
 }
 
-// state compares the tables on which decisions depend with the acts.
-func (v *verifier) state() error {
+// compareState compares the tables on which decisions depend with the acts.
+func (v *verifier) compareState() error {
 	acts := map[string]lastAct{}
 	rows, err := v.tx.QueryContext(v.ctx, "SELECT seq, action, target, body FROM acts WHERE target <> '' ORDER BY seq")
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -170,8 +170,8 @@ func (v *verifier) lostTerms() error {
 
 // recorded reports whether an act records what terms contain, and from when.
 func recorded(act, body, kind string, day catalogue.Day) bool {
-	said, _ := bare([]byte(act))
-	is, _ := bare([]byte(body))
+	said, _ := withoutHashes([]byte(act))
+	is, _ := withoutHashes([]byte(body))
 	from := said["effective_from"]
 	delete(said, "effective_from")
 	delete(said, "takes_back")
@@ -200,12 +200,12 @@ func (v *verifier) records(acts map[string]lastAct, there map[string]bool) error
 		}
 		target := kind + "/" + id
 		there[target] = true
-		now, seal := bare(body)
+		now, seal := withoutHashes(body)
 		a, ok := acts[target]
 		if kind == "pass" && now["deleted"] == true { // a deleted pass stays to be refused, and loses its host with the person
 			return nil
 		}
-		then, sealed := bare(a.body)
+		then, sealed := withoutHashes(a.body)
 		delete(then, "effective_from") // fields of a plan or a lease that only its act has
 		delete(then, "takes_back")
 		if !ok || a.action != "put" || !reflect.DeepEqual(now, then) || sealed != "" && sealed != seal {
@@ -215,8 +215,8 @@ func (v *verifier) records(acts map[string]lastAct, there map[string]bool) error
 	})
 }
 
-// bare returns a record without its hashes, and their seal.
-func bare(body []byte) (fields map[string]any, seal string) {
+// withoutHashes returns a record without its hashes, and their seal.
+func withoutHashes(body []byte) (fields map[string]any, seal string) {
 	var hashes struct {
 		Lookup  []byte `json:"lookup"`
 		ForList []byte `json:"for_list"`

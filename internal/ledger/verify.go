@@ -16,7 +16,7 @@ type verifier struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	audit Audit
-	spans []Span // entries whose content was erased, sorted
+	spans []Range // entries whose content was erased, sorted
 }
 
 var errBroken = errors.New("broken")
@@ -52,7 +52,7 @@ func (v *verifier) run() error {
 	if err := v.strays(); err != nil {
 		return ignoreBroken(err)
 	}
-	return ignoreBroken(v.state())
+	return ignoreBroken(v.compareState())
 }
 
 func ignoreBroken(err error) error {

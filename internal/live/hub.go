@@ -103,8 +103,8 @@ func (h *hub) known(lastID string) (n uint64, ok bool) {
 	return n, err == nil && n <= h.last && h.last-n <= uint64(len(h.ring))
 }
 
-// close ends every client's stream.
-func (h *hub) close() {
+// endStreams ends every client's stream.
+func (h *hub) endStreams() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for c := range h.clients {

@@ -89,5 +89,5 @@ func TestSlowClientIsLetGoAndTheOthersHearAll(t *testing.T) {
 	if n != clientQueue {
 		t.Errorf("the slow client heard %d before it was let go, want %d", n, clientQueue)
 	}
-	h.close()
+	h.endStreams()
 }

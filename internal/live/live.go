@@ -159,7 +159,7 @@ func (s *State) wake() {
 // Run sends changes to clients and retained topics and saves them in the
 // ledger, until ctx ends.
 func (s *State) Run(ctx context.Context) {
-	defer s.hub.close()
+	defer s.hub.endStreams()
 	tick := time.NewTicker(clockEvery)
 	defer tick.Stop()
 	s.Republish()
@@ -195,7 +195,7 @@ func pause(ctx context.Context, d time.Duration) {
 func (s *State) refresh(now time.Time) {
 	s.mu.Lock()
 	changed := s.occ.Refresh(now)
-	s.crowd(changed, now)
+	s.checkCrowd(changed, now)
 	s.watch(now)
 	all := s.occ.All()
 	for _, a := range changed {
@@ -203,11 +203,11 @@ func (s *State) refresh(now time.Time) {
 	}
 	s.mu.Unlock()
 	s.all.Store(&all)
-	s.tell(changed)
+	s.sendChanges(changed)
 }
 
-// tell sends what has changed since the last call to the clients of the stream.
-func (s *State) tell(changed []occupancy.SpaceAvailability) {
+// sendChanges sends what has changed since the last call to the clients of the stream.
+func (s *State) sendChanges(changed []occupancy.SpaceAvailability) {
 	s.mu.Lock()
 	list := s.events
 	s.events = nil

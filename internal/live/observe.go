@@ -22,14 +22,14 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 	if dev == nil {
 		return // the catalogue has changed since
 	}
-	d := s.hear(dev, o.ReceivedAt)
+	d := s.noteHeard(dev, o.ReceivedAt)
 	if v.Seq != nil && v.Boot != nil {
-		s.number(dev, d, ingest.Numbered{Boot: *v.Boot, Seq: *v.Seq}, o.At, o.ReceivedAt)
+		s.noteNumber(dev, d, ingest.Numbered{Boot: *v.Boot, Seq: *v.Seq}, o.At, o.ReceivedAt)
 	}
 	if v.Counter != nil {
 		s.counter(dev, d, *v.Counter, o.At, o.ReceivedAt)
 	}
-	if d.breathe(v, o.At) {
+	if d.noteAir(v, o.At) {
 		s.renewed[dev.ID] = true
 	}
 	switch o.What {
@@ -40,9 +40,9 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 		}
 	case wire.Flow:
 		if s.occ.AddFlow(dev.ID, v.Flow(o.At, o.ID)) {
-			s.raise(ingest.AlarmCounterReset, dev, o.At, "its totals went back or jumped: nobody is counted for the time between")
+			s.raiseAlarm(ingest.AlarmCounterReset, dev, o.At, "its totals went back or jumped: nobody is counted for the time between")
 		} else {
-			s.clear(ingest.AlarmCounterReset, dev, o.ReceivedAt)
+			s.clearAlarm(ingest.AlarmCounterReset, dev, o.ReceivedAt)
 		}
 	case wire.Door:
 		s.door(dev, d, v.State, o)
@@ -51,9 +51,9 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 	}
 }
 
-// breathe processes air values of any message, and reports whether they are
+// noteAir processes air values of any message, and reports whether they are
 // new: late ones change nothing.
-func (d *Device) breathe(v ingest.Values, at time.Time) (fresh bool) {
+func (d *Device) noteAir(v ingest.Values, at time.Time) (fresh bool) {
 	if v.CO2 == nil && v.Temperature == nil && v.Humidity == nil && v.Noise == nil || d.Air != nil && at.Before(d.Air.At) {
 		return false
 	}
@@ -73,16 +73,16 @@ func (s *State) read(r *ingest.Read) {
 	if dev == nil {
 		return
 	}
-	d := s.hear(dev, r.ReceivedAt)
+	d := s.noteHeard(dev, r.ReceivedAt)
 	s.occ.Heard(dev.ID)
 	if r.Numbered != nil {
-		s.number(dev, d, *r.Numbered, r.At, r.ReceivedAt)
+		s.noteNumber(dev, d, *r.Numbered, r.At, r.ReceivedAt)
 	}
 	tells := r.Reader == nil || r.Live // it was sent at once, so that its clock can be compared
 	if tells && r.ReceivedAt.Sub(r.At).Abs() > clockLimit {
-		s.raise(ingest.AlarmClock, dev, r.ReceivedAt, fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)))
+		s.raiseAlarm(ingest.AlarmClock, dev, r.ReceivedAt, fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)))
 	} else if tells {
-		s.clear(ingest.AlarmClock, dev, r.ReceivedAt)
+		s.clearAlarm(ingest.AlarmClock, dev, r.ReceivedAt)
 	}
 	if r.Reader == nil && d.Online != nil && !*d.Online && !r.ReceivedAt.Before(d.StatusIn) { // it asked for an answer, so it is online
 		here := true
@@ -91,7 +91,7 @@ func (s *State) read(r *ingest.Read) {
 	}
 }
 
-func (s *State) hear(dev *catalogue.Device, at time.Time) *Device {
+func (s *State) noteHeard(dev *catalogue.Device, at time.Time) *Device {
 	d := s.devices[dev.ID]
 	if d == nil {
 		d = &Device{}
@@ -103,14 +103,14 @@ func (s *State) hear(dev *catalogue.Device, at time.Time) *Device {
 	return d
 }
 
-func (s *State) number(dev *catalogue.Device, d *Device, n ingest.Numbered, at, received time.Time) {
+func (s *State) noteNumber(dev *catalogue.Device, d *Device, n ingest.Numbered, at, received time.Time) {
 	before := d.Numbering.Holes()
 	d.Numbering.Note(n.Boot, n.Seq)
 	switch after := d.Numbering.Holes(); {
 	case after && !before:
-		s.raise(ingest.AlarmGap, dev, at, "messages are missing")
+		s.raiseAlarm(ingest.AlarmGap, dev, at, "messages are missing")
 	case before && !after:
-		s.clear(ingest.AlarmGap, dev, received)
+		s.clearAlarm(ingest.AlarmGap, dev, received)
 	}
 }
 
@@ -123,9 +123,9 @@ func (s *State) door(dev *catalogue.Device, d *Device, state string, o *ingest.O
 	d.DoorAt, d.DoorID = o.At, o.ID
 	for kind, now := range map[ingest.AlarmKind]bool{ingest.AlarmDoorForced: state == "forced", ingest.AlarmDoorHeld: state == "held"} {
 		if now {
-			s.raise(kind, dev, o.At, "the door is "+state)
+			s.raiseAlarm(kind, dev, o.At, "the door is "+state)
 		} else {
-			s.clear(kind, dev, o.ReceivedAt)
+			s.clearAlarm(kind, dev, o.ReceivedAt)
 		}
 	}
 }
@@ -196,8 +196,8 @@ func either[T any](a, b *T) *T {
 	return b
 }
 
-// raise opens an alarm of a device; an alarm that stands is not raised again.
-func (s *State) raise(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time, detail string) {
+// raiseAlarm opens an alarm of a device; an alarm that stands is not raised again.
+func (s *State) raiseAlarm(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time, detail string) {
 	id := string(kind) + "-" + string(dev.ID)
 	if s.standing[id] != "" {
 		return
@@ -211,9 +211,9 @@ func (s *State) open(key string, a ingest.Alarm) {
 	s.alarms[a.ID] = a
 }
 
-// clear ends a device's alarm at the arrival of the message that shows that it
+// clearAlarm ends a device's alarm at the arrival of the message that shows that it
 // is over.
-func (s *State) clear(kind ingest.AlarmKind, dev *catalogue.Device, received time.Time) {
+func (s *State) clearAlarm(kind ingest.AlarmKind, dev *catalogue.Device, received time.Time) {
 	s.close(string(kind)+"-"+string(dev.ID), received)
 }
 

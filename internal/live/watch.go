@@ -53,9 +53,9 @@ func (s *State) value(dev *catalogue.Device, d *Device, said occupancy.Said, rec
 
 func (s *State) stuck(dev *catalogue.Device, d *Device, received time.Time) {
 	if d.Value > 0 && d.ValueAt.Sub(d.ValueSince) >= stuckAfter {
-		s.raise(ingest.AlarmStuck, dev, d.ValueSince.Add(stuckAfter), "it has reported the same for a day, while occupied")
+		s.raiseAlarm(ingest.AlarmStuck, dev, d.ValueSince.Add(stuckAfter), "it has reported the same for a day, while occupied")
 	} else {
-		s.clear(ingest.AlarmStuck, dev, received)
+		s.clearAlarm(ingest.AlarmStuck, dev, received)
 	}
 }
 
@@ -64,9 +64,9 @@ func (s *State) battery(dev *catalogue.Device, percent *float64, at, received ti
 	switch {
 	case percent == nil:
 	case *percent < batteryLow:
-		s.raise(ingest.AlarmBatteryLow, dev, at, fmt.Sprintf("its battery is at %.0f %%", *percent))
+		s.raiseAlarm(ingest.AlarmBatteryLow, dev, at, fmt.Sprintf("its battery is at %.0f %%", *percent))
 	case *percent >= batteryWell:
-		s.clear(ingest.AlarmBatteryLow, dev, received)
+		s.clearAlarm(ingest.AlarmBatteryLow, dev, received)
 	}
 }
 
@@ -93,7 +93,7 @@ func (s *State) counter(dev *catalogue.Device, d *Device, n uint8, at, received 
 	if d.Wrapped == nil || next > *d.Wrapped {
 		d.Wrapped = &next
 	}
-	s.number(dev, d, ingest.Numbered{Boot: wrapping(), Seq: next}, at, received)
+	s.noteNumber(dev, d, ingest.Numbered{Boot: wrapping(), Seq: next}, at, received)
 }
 
 // watch raises alarms that only the clock can raise: devices that have gone
@@ -105,9 +105,9 @@ func (s *State) watch(now time.Time) {
 			continue
 		}
 		if at, silent := d.silent(dev, now); silent {
-			s.raise(ingest.AlarmSilent, dev, at, "it has sent nothing")
+			s.raiseAlarm(ingest.AlarmSilent, dev, at, "it has sent nothing")
 		} else {
-			s.clear(ingest.AlarmSilent, dev, d.LastSeenAt)
+			s.clearAlarm(ingest.AlarmSilent, dev, d.LastSeenAt)
 		}
 	}
 }
@@ -127,9 +127,9 @@ func (d *Device) silent(dev *catalogue.Device, now time.Time) (time.Time, bool) 
 	return end, !d.LastSeenAt.IsZero() && !now.Before(end)
 }
 
-// crowd raises an alarm where more people are counted in a space than it can
+// checkCrowd raises an alarm where more people are counted in a space than it can
 // hold.
-func (s *State) crowd(changed []occupancy.SpaceAvailability, now time.Time) {
+func (s *State) checkCrowd(changed []occupancy.SpaceAvailability, now time.Time) {
 	for _, a := range changed {
 		key := string(ingest.AlarmImplausible) + "-" + string(a.Space)
 		over := a.Count != nil && a.Capacity > 0 && *a.Count*10 > a.Capacity*crowded

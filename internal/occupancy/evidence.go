@@ -332,8 +332,8 @@ func anyYes(now []step) step {
 	return step{known: all && any}
 }
 
-// best returns the first source that is known.
-func best(now []step) step {
+// firstKnown returns the first source that is known.
+func firstKnown(now []step) step {
 	for _, v := range now {
 		if v.known {
 			return v
@@ -346,7 +346,7 @@ func best(now []step) step {
 func (e *Evidence) steps() []step {
 	return merge([][]step{
 		merge(sensorSteps(e.Counters), total), e.flowSteps(), e.badgeSteps(), merge(sensorSteps(e.Desks), total), merge(sensorSteps(e.YesNo), anyYes),
-	}, best)
+	}, firstKnown)
 }
 
 func sensorSteps(list []Sensor) [][]step {

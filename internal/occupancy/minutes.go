@@ -42,13 +42,13 @@ func (e *Evidence) Minutes(from, to int64) []Run {
 	end := to * MinuteMS
 	state := step{at: -endOfTime}
 	for _, s := range e.steps() {
-		m.spend(state, min(s.at, end))
+		m.addUntil(state, min(s.at, end))
 		state = s
 		if s.at >= end {
 			break
 		}
 	}
-	m.spend(state, end)
+	m.addUntil(state, end)
 	return m.runs
 }
 
@@ -59,8 +59,8 @@ type minutes struct {
 	runs []Run
 }
 
-// spend adds the time until an instant, in one state.
-func (m *minutes) spend(s step, until int64) {
+// addUntil adds the time until an instant, in one state.
+func (m *minutes) addUntil(s step, until int64) {
 	for m.at < until {
 		rest := MinuteMS - (m.at%MinuteMS+MinuteMS)%MinuteMS
 		if rest == MinuteMS && until-m.at >= MinuteMS {

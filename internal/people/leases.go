@@ -30,14 +30,14 @@ func (m *maker) lease(t tenancy.Tenant, s stance, people []tenancy.Member) {
 		l.EndsOn = m.day(m.between(20, 700))
 	}
 	if (s.plan == dayCoworking || s.plan == roaming) && len(people) > 3 {
-		l.Members = some(people, len(people)*4/5)
+		l.Members = sample(people, len(people)*4/5)
 	}
 	m.Leases = append(m.Leases, l)
 	if s.plan == privateOffice && len(people) >= 3 && len(m.spaces(t.Site, catalogue.Coworking)) > 0 {
 		seats := min(m.Network.Space(s.space).Capacity, len(people)-1) // members without a seat in the office work in the coworking
 		m.Leases = append(m.Leases, tenancy.Lease{
 			ID: m.leaseID(t.ID, dayCoworking), Tenant: t.ID, Site: t.Site, Plan: dayCoworking, Status: tenancy.Active,
-			StartsOn: m.Today - catalogue.Day(m.between(20, 300)), Spaces: []catalogue.SpaceID{}, Members: some(people[seats:], len(people)),
+			StartsOn: m.Today - catalogue.Day(m.between(20, 300)), Spaces: []catalogue.SpaceID{}, Members: sample(people[seats:], len(people)),
 		})
 	}
 }
@@ -62,7 +62,7 @@ func (m *maker) rent(s stance) int {
 	return rent
 }
 
-func some(people []tenancy.Member, n int) []tenancy.MemberID {
+func sample(people []tenancy.Member, n int) []tenancy.MemberID {
 	ids := []tenancy.MemberID{}
 	for _, p := range people[:min(n, len(people))] {
 		ids = append(ids, p.ID)

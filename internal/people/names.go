@@ -75,7 +75,7 @@ func (n *names) tenant(rng *rand.Rand, kind, city string) (name, id string) {
 			name = pick("Les Amis de|Collectif|Réseau|Ateliers de|Cercle|Compagnie") + " " +
 				pick("la Friche|l’Image|la Moselle|la Meurthe|la Fabrique|la Source|la Rive|l’Écluse|la Passerelle|la Mirabelle|la Lanterne|l’Encre")
 		case "institution":
-			name = pick("Maison de l’emploi|Agence d’urbanisme|Mission numérique|Office culturel|Service des archives|École du code|Centre de ressources") + " " + of(city)
+			name = pick("Maison de l’emploi|Agence d’urbanisme|Mission numérique|Office culturel|Service des archives|École du code|Centre de ressources") + " " + ofCity(city)
 		default:
 			name = pick("Alerion|Mirabelle|Fonderie|Chardon|Cristal|Sidérure|Grès|Houille|Verrière|Brimbelle|Madeleine|Gueulard|Laminoir|Papeterie|Filature|Orfèvre|Scierie|Imagerie|Quetsche|Myrtille|Ardoise|Bergamote|Faïence|Turbine") + " " +
 				pick("Logiciels|Data|Studio|Robotique|Systèmes|Conseil|Design|Énergie|Santé|Mobilité|Réseaux|Vision|Édition|Capteurs|Cartographie")
@@ -87,8 +87,8 @@ func (n *names) tenant(rng *rand.Rand, kind, city string) (name, id string) {
 	return name, n.id(name)
 }
 
-// of returns "de Metz", but "d’Épinal".
-func of(city string) string {
+// ofCity returns "de Metz", but "d’Épinal".
+func ofCity(city string) string {
 	if plain := slug(city); plain != "" && strings.ContainsRune("aeiouyh", rune(plain[0])) {
 		return "d’" + city
 	}

@@ -25,7 +25,7 @@ const (
 
 // republish sends every list that still holds again: the embedded broker keeps
 // nothing over a restart.
-func (d *Downlink) republish() {
+func (d *Updater) republish() {
 	now := d.cfg.Now()
 	for _, r := range d.readers {
 		if r.last.Payload == nil || !r.last.ExpiresAt.After(now) {
@@ -37,11 +37,11 @@ func (d *Downlink) republish() {
 
 // updateLists makes new lists for the readers whose rights have changed or
 // whose list expires soon, commits them, then publishes them.
-func (d *Downlink) updateLists(ctx context.Context, force *rights.InForce, now time.Time) error {
+func (d *Updater) updateLists(ctx context.Context, force *rights.InForce, now time.Time) error {
 	var fresh []*reader
 	for _, r := range d.readers {
 		r.form = d.formOf(r.dev.ID)
-		next, err := d.renewed(r, force, now)
+		next, err := d.renewList(r, force, now)
 		if err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (d *Downlink) updateLists(ctx context.Context, force *rights.InForce, now t
 
 // send sends the lists that were not sent yet. A list that cannot be sent waits
 // for the next call, and does not hold up the others.
-func (d *Downlink) send() error {
+func (d *Updater) send() error {
 	var failed error
 	for _, r := range d.readers {
 		if !r.unsent {
@@ -93,9 +93,9 @@ func (d *Downlink) send() error {
 	return failed
 }
 
-// renewed returns the reader's next list, or nil where its present one is still
+// renewList returns the reader's next list, or nil where its present one is still
 // right.
-func (d *Downlink) renewed(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
+func (d *Updater) renewList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
 	// A list from the future was issued by a clock that was ahead: nobody would
 	// pass by it until then.
 	if r.last.Payload != nil && !now.Before(r.last.IssuedAt) && r.last.ExpiresAt.Sub(now) > listRenewal {
@@ -110,14 +110,14 @@ func (d *Downlink) renewed(r *reader, force *rights.InForce, now time.Time) (*le
 
 // entries returns what a reader may decide by itself; a disabled reader
 // nothing.
-func (d *Downlink) entries(r *reader, force *rights.InForce, from, to time.Time) []access.Entry {
+func (d *Updater) entries(r *reader, force *rights.InForce, from, to time.Time) []access.Entry {
 	if r.dev.Disabled {
 		return nil
 	}
 	return force.Index.Entries(r.dev.Door, r.dev.Direction, from, to)
 }
 
-func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
+func (d *Updater) makeList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
 	entries := d.entries(r, force, now, now.Add(listLife))
 	list := wire.List{
 		// Milliseconds of the clock, but always larger than before: readers
@@ -150,7 +150,7 @@ func (d *Downlink) makeList(r *reader, force *rights.InForce, now time.Time) (*l
 
 // digest identifies a list by what it lets through, by which key it is signed
 // and for which door: a change of any of these needs a new list.
-func (d *Downlink) digest(r *reader, entries []access.Entry) []byte {
+func (d *Updater) digest(r *reader, entries []access.Entry) []byte {
 	h := sha256.New()
 	key, _ := d.cfg.Keys.Site(r.dev.Site)
 	next, _ := d.cfg.Keys.Next(r.dev.Site)

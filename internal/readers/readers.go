@@ -50,8 +50,8 @@ type Config struct {
 	OnSize func(device *catalogue.Device, size int)
 }
 
-// Downlink is the running downlink.
-type Downlink struct {
+// Updater is the running downlink.
+type Updater struct {
 	cfg     Config
 	readers []*reader
 	byDoor  map[catalogue.DoorID][]*reader
@@ -81,14 +81,14 @@ type Command struct {
 
 // Sent returns the last command that a reader was sent since Totem started;
 // false: none.
-func (d *Downlink) Sent(device catalogue.DeviceID) (Command, bool) {
+func (d *Updater) Sent(device catalogue.DeviceID) (Command, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c, ok := d.sent[device]
 	return c, ok
 }
 
-func (d *Downlink) noteSent(device catalogue.DeviceID, c Command) {
+func (d *Updater) noteSent(device catalogue.DeviceID, c Command) {
 	c.At = d.cfg.Now()
 	d.mu.Lock()
 	d.sent[device] = c
@@ -99,14 +99,14 @@ func (d *Downlink) noteSent(device catalogue.DeviceID, c Command) {
 }
 
 // Republish sends every list again: the broker may have forgotten them.
-func (d *Downlink) Republish() {
+func (d *Updater) Republish() {
 	d.again.Store(true)
 	d.wake()
 }
 
 // KeysChanged makes lists again where the keys that sign them, or will sign
 // next, have changed.
-func (d *Downlink) KeysChanged() { d.wake() }
+func (d *Updater) KeysChanged() { d.wake() }
 
 // reader is one reader, the list it was sent last and its state.
 type reader struct {
@@ -119,8 +119,8 @@ type reader struct {
 }
 
 // Open loads the lists that were sent last; Run keeps them current.
-func Open(ctx context.Context, cfg Config) (*Downlink, error) {
-	d := &Downlink{
+func Open(ctx context.Context, cfg Config) (*Updater, error) {
+	d := &Updater{
 		cfg: cfg, byDoor: map[catalogue.DoorID][]*reader{}, byID: map[catalogue.DeviceID]*reader{}, kick: make(chan struct{}, 1),
 		greeted: map[catalogue.DeviceID]greeting{}, forms: map[catalogue.DeviceID]int{}, unlocked: map[catalogue.DoorID]time.Time{},
 		sent: map[catalogue.DeviceID]Command{},
@@ -150,7 +150,7 @@ func Open(ctx context.Context, cfg Config) (*Downlink, error) {
 	return d, nil
 }
 
-func (d *Downlink) wake() {
+func (d *Updater) wake() {
 	select {
 	case d.kick <- struct{}{}:
 	default: // a wake-up is pending already
@@ -159,11 +159,11 @@ func (d *Downlink) wake() {
 
 // Connected sends a reader the state of its door: it has just subscribed to its
 // commands, and may have missed some. It never waits.
-func (d *Downlink) Connected(device catalogue.DeviceID) { d.greet(device, connects) }
+func (d *Updater) Connected(device catalogue.DeviceID) { d.greet(device, connects) }
 
 // Returned does the same for a reader whose status shows that it was away, or
 // may have been.
-func (d *Downlink) Returned(device catalogue.DeviceID, wasAway bool) {
+func (d *Updater) Returned(device catalogue.DeviceID, wasAway bool) {
 	if wasAway {
 		d.greet(device, connects)
 	} else {
@@ -171,7 +171,7 @@ func (d *Downlink) Returned(device catalogue.DeviceID, wasAway bool) {
 	}
 }
 
-func (d *Downlink) greet(device catalogue.DeviceID, why greeting) {
+func (d *Updater) greet(device catalogue.DeviceID, why greeting) {
 	if d.byID[device] == nil {
 		return
 	}
@@ -184,7 +184,7 @@ func (d *Downlink) greet(device catalogue.DeviceID, why greeting) {
 }
 
 // SetForm notes which form of lists a reader understands.
-func (d *Downlink) SetForm(device catalogue.DeviceID, form int) {
+func (d *Updater) SetForm(device catalogue.DeviceID, form int) {
 	d.mu.Lock()
 	d.forms[device] = form
 	d.mu.Unlock()
@@ -192,7 +192,7 @@ func (d *Downlink) SetForm(device catalogue.DeviceID, form int) {
 }
 
 // LoadListKeys loads how many list keys each reader has.
-func (d *Downlink) LoadListKeys(ctx context.Context) error {
+func (d *Updater) LoadListKeys(ctx context.Context) error {
 	given, err := d.cfg.Store.ListKeys(ctx)
 	if err != nil {
 		return err
@@ -204,13 +204,13 @@ func (d *Downlink) LoadListKeys(ctx context.Context) error {
 	return nil
 }
 
-func (d *Downlink) listKeysOf(device catalogue.DeviceID) int {
+func (d *Updater) listKeysOf(device catalogue.DeviceID) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return max(1, d.listKeys[device])
 }
 
-func (d *Downlink) formOf(device catalogue.DeviceID) int {
+func (d *Updater) formOf(device catalogue.DeviceID) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.forms[device] >= wire.ListForm2 {
@@ -221,7 +221,7 @@ func (d *Downlink) formOf(device catalogue.DeviceID) int {
 
 // Run keeps the readers current until ctx ends: at each change of rights, as
 // events begin and end, and before lists expire.
-func (d *Downlink) Run(ctx context.Context) {
+func (d *Updater) Run(ctx context.Context) {
 	d.Republish()
 	for {
 		again := d.again.Swap(false)
@@ -242,7 +242,7 @@ func (d *Downlink) Run(ctx context.Context) {
 }
 
 // untilNext returns how long until something is due without a change of rights.
-func (d *Downlink) untilNext() time.Duration {
+func (d *Updater) untilNext() time.Duration {
 	now := d.cfg.Now()
 	wait := time.Minute
 	if !d.due.IsZero() { // it may have become due while lists were made: it must not wait longer
@@ -251,7 +251,7 @@ func (d *Downlink) untilNext() time.Duration {
 	return wait
 }
 
-func (d *Downlink) update(ctx context.Context, again bool) {
+func (d *Updater) update(ctx context.Context, again bool) {
 	force := d.cfg.Rights.InForce()
 	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
 	d.updateStates(force, now, again) // states first: a lockdown must not wait for lists
@@ -262,7 +262,7 @@ func (d *Downlink) update(ctx context.Context, again bool) {
 
 // CanUnlock reports whether some reader on the way in of a door can open it on
 // command.
-func (d *Downlink) CanUnlock(door catalogue.DoorID) bool {
+func (d *Updater) CanUnlock(door catalogue.DoorID) bool {
 	return slices.ContainsFunc(d.byDoor[door], func(r *reader) bool { return r.dev.Direction == catalogue.In && canTell(r.dev) })
 }
 
@@ -273,7 +273,7 @@ var ErrUnreachable = errors.New("no reader on the way in of this door can open i
 // Unlock opens a door for a while at every reader on its way in. It never
 // shortens an event that holds the door open. It returns once the commands are
 // handed to the broker.
-func (d *Downlink) Unlock(door catalogue.DoorID, length time.Duration) error {
+func (d *Updater) Unlock(door catalogue.DoorID, length time.Duration) error {
 	d.telling.Lock()
 	defer d.telling.Unlock()
 	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
@@ -333,7 +333,7 @@ func canTell(dev *catalogue.Device) bool {
 // commandLife is how long a reader may obey a command that reaches it late.
 const commandLife = 15 * time.Second
 
-func (d *Downlink) command(r *reader, kind string, open time.Duration, notAfter time.Time) error {
+func (d *Updater) command(r *reader, kind string, open time.Duration, notAfter time.Time) error {
 	key, _ := d.cfg.Keys.Site(r.dev.Site)
 	body := wire.CommandBody{ID: uuid.Must(uuid.NewV7()), Kind: kind, OpenMS: int(open.Milliseconds()), NotAfter: notAfter}
 	payload, err := wire.SignCommand(key.Private, r.dev.ID, body)

@@ -60,7 +60,7 @@ const (
 
 // updateStates informs every reader whose state has changed, and those that
 // have just connected; with again, all of them.
-func (d *Downlink) updateStates(force *rights.InForce, now time.Time, again bool) {
+func (d *Updater) updateStates(force *rights.InForce, now time.Time, again bool) {
 	d.telling.Lock()
 	defer d.telling.Unlock()
 	d.mu.Lock()
@@ -78,7 +78,7 @@ func (d *Downlink) updateStates(force *rights.InForce, now time.Time, again bool
 			continue
 		}
 		want := d.stateOf(force, r, now)
-		d.note(want.until, now)
+		d.noteDue(want.until, now)
 		r.forgetExpired(now)
 		connected := greeted[r.dev.ID] == connects ||
 			greeted[r.dev.ID] == returns && (!r.told.sure || !r.told.equal(want) || now.Sub(r.told.at) >= justTold)
@@ -89,10 +89,10 @@ func (d *Downlink) updateStates(force *rights.InForce, now time.Time, again bool
 			continue
 		}
 		if !connected && r.told.again.After(now) {
-			d.note(r.told.again, now)
+			d.noteDue(r.told.again, now)
 			continue
 		}
-		d.tell(r, want, now, connected)
+		d.sendState(r, want, now, connected)
 	}
 }
 
@@ -104,8 +104,8 @@ func (r *reader) forgetExpired(now time.Time) {
 	}
 }
 
-// tell sends a state to a reader. What could not be published is sent again.
-func (d *Downlink) tell(r *reader, want state, now time.Time, connected bool) {
+// sendState sends a state to a reader. What could not be published is sent again.
+func (d *Updater) sendState(r *reader, want state, now time.Time, connected bool) {
 	var err error
 	// The end of a lockdown is a release, then the unlock of what still holds
 	// the door open.
@@ -127,7 +127,7 @@ func (d *Downlink) tell(r *reader, want state, now time.Time, connected bool) {
 			d.cfg.Log.Warn("could not send a reader the state of its door; trying again", "device", r.dev.ID, "error", err)
 		}
 		r.told = told{again: now.Add(sayAgain)}
-		d.note(r.told.again, now)
+		d.noteDue(r.told.again, now)
 		return
 	}
 	r.told = told{state: want, known: true, sure: connected, free: !want.locked && (connected || r.told.free), at: now}
@@ -135,7 +135,7 @@ func (d *Downlink) tell(r *reader, want state, now time.Time, connected bool) {
 
 // stateOf returns the present state of a reader's door. It also notes when an
 // event begins or ends.
-func (d *Downlink) stateOf(force *rights.InForce, r *reader, now time.Time) state {
+func (d *Updater) stateOf(force *rights.InForce, r *reader, now time.Time) state {
 	if force.LockedDown(r.dev.Site) {
 		return state{locked: true}
 	}
@@ -148,15 +148,15 @@ func (d *Downlink) stateOf(force *rights.InForce, r *reader, now time.Time) stat
 		s.until = later(s.until, remote)
 	}
 	for _, span := range force.Index.Unlocks(r.dev.Door) {
-		d.note(span.From, now)
-		d.note(span.To, now)
+		d.noteDue(span.From, now)
+		d.noteDue(span.To, now)
 	}
 	return s
 }
 
 // eventUntil returns the end of the public events that hold a door open now; zero
 // where none does.
-func (d *Downlink) eventUntil(force *rights.InForce, door catalogue.DoorID, now time.Time) time.Time {
+func (d *Updater) eventUntil(force *rights.InForce, door catalogue.DoorID, now time.Time) time.Time {
 	var until time.Time
 	for _, span := range force.Index.Unlocks(door) {
 		if !span.From.After(now) && span.To.After(now) && span.To.After(until) {
@@ -166,8 +166,8 @@ func (d *Downlink) eventUntil(force *rights.InForce, door catalogue.DoorID, now 
 	return until
 }
 
-// note remembers the earliest instant at which something is due.
-func (d *Downlink) note(at, now time.Time) {
+// noteDue remembers the earliest instant at which something is due.
+func (d *Updater) noteDue(at, now time.Time) {
 	if at.After(now) && (d.due.IsZero() || at.Before(d.due)) {
 		d.due = at
 	}

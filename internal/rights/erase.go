@@ -18,7 +18,7 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) e
 	now := m.now
 	book := k.InForce().Book.Clone()
 	book.SetToday(m.day)
-	changes, targets := without(book, id)
+	changes, targets := removals(book, id)
 	edits, named := make([]edit, 0, len(changes)), namedIn(book, id)
 	book.ForgetMember(id) // the ledger does the same in every version of leases
 	for _, l := range named {
@@ -86,9 +86,9 @@ func namedIn(book *tenancy.Book, id tenancy.MemberID) (list []tenancy.LeaseID) {
 	return list
 }
 
-// without returns the changes that remove a person from a book, and the records
+// removals returns the changes that remove a person from a book, and the records
 // whose acts mention them.
-func without(book *tenancy.Book, id tenancy.MemberID) (changes []Change, targets []string) {
+func removals(book *tenancy.Book, id tenancy.MemberID) (changes []Change, targets []string) {
 	drop := func(kind Kind, name string) {
 		changes = append(changes, Change{Delete: &Key{kind, name}})
 		targets = append(targets, string(kind)+"/"+name)

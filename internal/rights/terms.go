@@ -41,7 +41,7 @@ func putPlan(book *tenancy.Book, v tenancy.Plan, w tenancy.When) (edit, error) {
 	e.audit = struct {
 		tenancy.Plan
 		saidOf
-	}{v, e.terms.says()}
+	}{v, e.terms.actFields()}
 	return e, err
 }
 
@@ -53,7 +53,7 @@ func putLease(book *tenancy.Book, v tenancy.Lease, w tenancy.When) (edit, error)
 	e.audit = struct {
 		tenancy.Lease
 		saidOf
-	}{v, e.terms.says()}
+	}{v, e.terms.actFields()}
 	return e, err
 }
 
@@ -63,8 +63,8 @@ type saidOf struct {
 	TakesBack     []int  `json:"takes_back,omitempty"`     // numbers of the changes that it takes back
 }
 
-// says returns the additional fields of the edit's act.
-func (t *termsEdit) says() (s saidOf) {
+// actFields returns the additional fields of the edit's act.
+func (t *termsEdit) actFields() (s saidOf) {
 	if t == nil {
 		return s
 	}
@@ -118,7 +118,7 @@ func makeTakeBack(book *tenancy.Book, v Version, m moment) (edit, error) {
 		e.audit = struct {
 			tenancy.Plan
 			saidOf
-		}{last, e.terms.says()}
+		}{last, e.terms.actFields()}
 	case KindLease:
 		if err := book.TakeLeaseBack(tenancy.LeaseID(v.ID), v.N, m.now); err != nil {
 			return e, err
@@ -128,7 +128,7 @@ func makeTakeBack(book *tenancy.Book, v Version, m moment) (edit, error) {
 		e.audit = struct {
 			tenancy.Lease
 			saidOf
-		}{last, e.terms.says()}
+		}{last, e.terms.actFields()}
 	default:
 		return e, fmt.Errorf("rights: a %s has no versions", v.Kind)
 	}

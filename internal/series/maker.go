@@ -181,7 +181,7 @@ func (m *Maker) follow(ctx context.Context) error {
 	}
 	for more := true; more; {
 		var err error
-		if more, err = m.make(ctx); err != nil {
+		if more, err = m.makeDue(ctx); err != nil {
 			return err
 		}
 	}
@@ -237,7 +237,7 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 			}
 		}
 		for _, r := range reads {
-			if err := n.heard(r.Device, r.At, r.Asked, false); err != nil {
+			if err := n.noteReader(r.Device, r.At, r.Asked, false); err != nil {
 				return err
 			}
 		}
@@ -260,8 +260,8 @@ type stretch struct {
 	from, to int64
 }
 
-// make computes the minutes that are marked, and those that have passed.
-func (m *Maker) make(ctx context.Context) (more bool, err error) {
+// makeDue computes the minutes that are marked, and those that have passed.
+func (m *Maker) makeDue(ctx context.Context) (more bool, err error) {
 	l := m.cfg.Ledger
 	now := occupancy.MinuteOf(m.cfg.Now())
 	made, err := l.Cursor(ctx, cursorMinute)
@@ -286,7 +286,7 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 	work := m.places.stretches(dirty, floor, made, upTo)
 	var failed []stretch
 	for len(work) > 0 {
-		n := enough(work, int64(l.Portion(writeMinutes)))
+		n := takeForCommit(work, int64(l.Portion(writeMinutes)))
 		skipped, err := m.write(ctx, work[:n])
 		if err != nil {
 			return false, err
@@ -310,8 +310,8 @@ func (m *Maker) make(ctx context.Context) (more bool, err error) {
 	return len(failed) == 0 && len(dirty) == dirtyPage || upTo < now, err
 }
 
-// enough returns how many stretches one commit computes.
-func enough(work []stretch, most int64) int {
+// takeForCommit returns how many stretches one commit computes.
+func takeForCommit(work []stretch, most int64) int {
 	var minutes int64
 	for i, w := range work {
 		if minutes += w.to - w.from; minutes >= most {
@@ -437,7 +437,7 @@ func (n *noticed) reader(o *ingest.Observation) error {
 	if o.At.UnixMilli() <= 0 { // an old will: nobody knows from when
 		return nil
 	}
-	alive, status, err := life(o)
+	alive, status, err := livenessOf(o)
 	if err != nil { // one unreadable message must not stop the series
 		n.m.cfg.Log.Error("a message cannot be read; the series continues without it", "error", err)
 		return nil
@@ -455,31 +455,31 @@ func (n *noticed) reader(o *ingest.Observation) error {
 	if err != nil {
 		return err
 	}
-	return n.heard(o.Device, at, alive, status)
+	return n.noteReader(o.Device, at, alive, status)
 }
 
-// heard notes a reader's message, and what it shows: that the reader sent
+// noteReader notes a reader's message, and what it shows: that the reader sent
 // something, is online, or is offline.
-func (n *noticed) heard(reader catalogue.DeviceID, at time.Time, alive, status bool) error {
+func (n *noticed) noteReader(reader catalogue.DeviceID, at time.Time, alive, status bool) error {
 	first, until, err := n.tx.NoteHeard(reader, at)
 	if err != nil {
 		return err
 	}
 	if first {
-		n.around(reader, at, until)
+		n.markLedInto(reader, at, until)
 	}
 	if !alive && !status {
 		return nil
 	}
 	changed, until, err := n.tx.NoteLife(reader, at, alive, status)
 	if changed {
-		n.around(reader, at, until)
+		n.markLedInto(reader, at, until)
 	}
 	return err
 }
 
-// around marks the spaces that a reader leads into; until is zero for now.
-func (n *noticed) around(reader catalogue.DeviceID, from, until time.Time) {
+// markLedInto marks the spaces that a reader leads into; until is zero for now.
+func (n *noticed) markLedInto(reader catalogue.DeviceID, from, until time.Time) {
 	if until.IsZero() {
 		until = n.m.cfg.Now()
 	}

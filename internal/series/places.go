@@ -78,9 +78,9 @@ func (p *places) at(id catalogue.DeviceID, t time.Time) *catalogue.Held[*catalog
 // valued reports whether a message carries a value that the series keeps.
 func valued(w wire.What) bool { return w == wire.Count || w == wire.Occupancy || w == wire.Flow }
 
-// life returns what a reader's message shows of it: a status shows whether it
+// livenessOf returns what a reader's message shows of it: a status shows whether it
 // is silent, any other message only that it was sent at some time.
-func life(o *ingest.Observation) (alive, status bool, err error) {
+func livenessOf(o *ingest.Observation) (alive, status bool, err error) {
 	if o.What != wire.Status {
 		return false, false, nil
 	}

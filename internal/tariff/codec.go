@@ -42,7 +42,7 @@ const sharesAtOnce = 1024
 
 // allocShares returns an empty slice with capacity n, cut from a shared block
 // so that appending cannot touch its neighbours.
-func (r *DayReader) room(n int) []Share {
+func (r *DayReader) allocShares(n int) []Share {
 	if cap(r.shares)-len(r.shares) < n {
 		r.shares = make([]Share, 0, max(n, sharesAtOnce))
 	}
@@ -80,7 +80,7 @@ func (r *DayReader) Read(days []Day, b []byte) ([]Day, error) {
 			return days, errDays
 		}
 		if n > 0 {
-			d.Leases = r.room(int(n))
+			d.Leases = r.allocShares(int(n))
 		}
 		for ; n > 0 && ok; n-- {
 			size := number()

@@ -60,7 +60,7 @@ type piece struct {
 // them choose a lease. A space's kind is that of the catalogue at each instant.
 func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Day {
 	var measured, inferred, corrected, billed []piece
-	for _, during := range t.during(zone.Start(day), zone.Start(day+1)) {
+	for _, during := range t.cutByCatalogue(zone.Start(day), zone.Start(day+1)) {
 		begin, end := during.From.UnixMilli(), during.To.UnixMilli()
 		clip := func(from, to time.Time) (piece, bool) {
 			p := piece{from: max(begin, from.UnixMilli()), to: min(end, to.UnixMilli())}
@@ -82,7 +82,7 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 			} else {
 				continue
 			}
-			for _, s := range t.counts(during.Network, day, v, visits) {
+			for _, s := range t.countedParts(during.Network, day, v, visits) {
 				if p, ok := clip(s.From, s.To); ok {
 					p.rank, p.terms = s.rank, s.terms
 					billed = append(billed, p)
@@ -111,11 +111,11 @@ type stretch struct {
 	terms *Terms
 }
 
-// counts returns the parts of a visit to an outermost coworking of a network
+// countedParts returns the parts of a visit to an outermost coworking of a network
 // that count on one of its days: as corrected, else at most the first minutes
 // that the plan allows an inferred end (rules 6.3). The lease of an instant is
 // that of rules 6.2.
-func (t *Tariff) counts(n *catalogue.Network, day catalogue.Day, v *Visit, visits []Visit) []stretch {
+func (t *Tariff) countedParts(n *catalogue.Network, day catalogue.Day, v *Visit, visits []Visit) []stretch {
 	from, to := v.asCorrected()
 	inner := inner(n, v, visits)
 	cuts := []time.Time{from, to}
@@ -183,11 +183,11 @@ type Counted struct {
 // overlaps are removed. A visit to a space below a coworking counts as that
 // coworking's: it has no parts of its own.
 func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visits []Visit) (parts []Counted) {
-	for _, during := range t.during(zone.Start(day), zone.Start(day+1)) {
+	for _, during := range t.cutByCatalogue(zone.Start(day), zone.Start(day+1)) {
 		if during.Network.Coworking(v.Space) != v.Space {
 			continue
 		}
-		for _, s := range t.counts(during.Network, day, v, visits) {
+		for _, s := range t.countedParts(during.Network, day, v, visits) {
 			if s.From.Before(during.From) {
 				s.From = during.From
 			}

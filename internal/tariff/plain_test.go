@@ -118,7 +118,7 @@ func (w *world) terms(day catalogue.Day, m tenancy.MemberID, space catalogue.Spa
 func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t)
-		terms := tariff.NewTariff(catalogue.Always(w.n), w.leases, w.plans)
+		terms := tariff.New(catalogue.Always(w.n), w.leases, w.plans)
 		m := tariff.Month{Year: 2026, Month: time.October}
 		first, last := m.Days()
 		minutes := map[tenancy.LeaseID]map[catalogue.Day]int64{"a": {}, "b": {}, "c": {}}
@@ -253,7 +253,7 @@ func (w *world) plainAmounts(id tenancy.LeaseID, first, last catalogue.Day, minu
 func TestAPlanThatChangesWithinTheMonthIsPricedInParts(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 10, d) }
 	l := &tenancy.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1)}
-	terms := tariff.NewTariff(catalogue.Always(network(t)), tariff.Leases{"l": past(tenancy.Change[tenancy.Lease]{Value: l})},
+	terms := tariff.New(catalogue.Always(network(t)), tariff.Leases{"l": past(tenancy.Change[tenancy.Lease]{Value: l})},
 		tariff.Plans{"p": past(tenancy.Change[tenancy.Plan]{Value: &tenancy.Plan{ID: "p", IncludedMinutes: 620, HourlyRateCents: 300, VatPct: 20}}, tenancy.Change[tenancy.Plan]{From: day(17), Value: &tenancy.Plan{ID: "p", IncludedMinutes: 31, HourlyRateCents: 600, VatPct: 20}})})
 	a, _ := terms.Amounts("l", tariff.Month{Year: 2026, Month: time.October}, map[catalogue.Day]int64{day(5): 120, day(20): 120})
 	// 16 days of 620 minutes a month are 320, of which 120 are used; 15 days of 31 are 15: 105 minutes at 6 € an hour.
@@ -390,7 +390,7 @@ func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
 		return past(tenancy.Change[tenancy.Lease]{Value: &tenancy.Lease{ID: id, Tenant: "t", Site: "metz", Plan: plan, StartsOn: day - 30}})
 	}
 	plan := func(p tenancy.Plan) tenancy.Terms[tenancy.Plan] { return past(tenancy.Change[tenancy.Plan]{Value: &p}) }
-	terms := tariff.NewTariff(catalogue.Always(n), tariff.Leases{"a": lease1("a", "a"), "b": lease1("b", "b")}, tariff.Plans{
+	terms := tariff.New(catalogue.Always(n), tariff.Leases{"a": lease1("a", "a"), "b": lease1("b", "b")}, tariff.Plans{
 		"a": plan(tenancy.Plan{ID: "a", Includes: []catalogue.SpaceKind{catalogue.Coworking}, HourlyRateCents: 300, DailyCapMinutes: 480, InferredCapMinutes: 120}),
 		"b": plan(tenancy.Plan{ID: "b", Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.MeetingRoom}, HourlyRateCents: 500})})
 	visits := []tariff.Visit{
@@ -419,7 +419,7 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 	given := func(id tenancy.LeaseID, space catalogue.SpaceID) tenancy.Terms[tenancy.Lease] {
 		return past(tenancy.Change[tenancy.Lease]{Value: &tenancy.Lease{ID: id, Tenant: "t", Site: "metz", Plan: "p", Spaces: []catalogue.SpaceID{space}, StartsOn: day - 30}})
 	}
-	terms := tariff.NewTariff(catalogue.Always(n), tariff.Leases{"a": given("a", "cowork"), "b": given("b", "silence")},
+	terms := tariff.New(catalogue.Always(n), tariff.Leases{"a": given("a", "cowork"), "b": given("b", "silence")},
 		tariff.Plans{"p": past(tenancy.Change[tenancy.Plan]{Value: &tenancy.Plan{ID: "p", HourlyRateCents: 300}})})
 	visits := []tariff.Visit{
 		{Member: "ann", Tenant: "t", Space: "cowork", From: at(8, 0), To: at(11, 0), Ended: visit.Badge},
@@ -440,7 +440,7 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 
 func TestEachRateOfVATHasItsBase(t *testing.T) {
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 11, d) }
-	terms := tariff.NewTariff(catalogue.Always(network(t)), tariff.Leases{"l": past(tenancy.Change[tenancy.Lease]{Value: &tenancy.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
+	terms := tariff.New(catalogue.Always(network(t)), tariff.Leases{"l": past(tenancy.Change[tenancy.Lease]{Value: &tenancy.Lease{ID: "l", Tenant: "t", Plan: "p", StartsOn: day(1), RentCentsMonth: 30_000}})},
 		tariff.Plans{"p": past(tenancy.Change[tenancy.Plan]{Value: &tenancy.Plan{ID: "p", VatPct: 20}}, tenancy.Change[tenancy.Plan]{From: day(25), Value: &tenancy.Plan{ID: "p", VatPct: 5.5}})})
 	a, _ := terms.Amounts("l", tariff.Month{Year: 2026, Month: time.November}, nil)
 	want := []tariff.Taxed{{VatPct: 20, NetCents: 24_000, VatCents: 4800}, {VatPct: 5.5, NetCents: 6000, VatCents: 330}}

@@ -43,8 +43,8 @@ type Terms struct {
 	Plan  *tenancy.Plan
 }
 
-// NewTariff returns the tariff of all versions.
-func NewTariff(n catalogue.History, leases Leases, plans Plans) *Tariff {
+// New returns the tariff of all versions.
+func New(n catalogue.History, leases Leases, plans Plans) *Tariff {
 	t := &Tariff{n, nil, leases, make(map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease], len(leases)), plans, map[catalogue.Day][]Terms{}}
 	for id, h := range leases {
 		t.when[id] = tenancy.LeaseVersions(h)
@@ -85,7 +85,7 @@ func (t *Tariff) With(leases Leases, plans Plans) *Tariff {
 	l, p := maps.Clone(t.leases), maps.Clone(t.plans)
 	maps.Copy(l, leases)
 	maps.Copy(p, plans)
-	return NewTariff(t.network, l, p)
+	return New(t.network, l, p)
 }
 
 // Last returns the lease as it was last written, whatever the day: it tells
@@ -100,7 +100,7 @@ func (t *Tariff) PlanTerms(id tenancy.PlanID) tenancy.Terms[tenancy.Plan] { retu
 
 // termsOn returns the leases that cover a day, cheapest first, then by id: the
 // order in which they are asked for a space (rules 6.2).
-func (t *Tariff) on(day catalogue.Day) []Terms {
+func (t *Tariff) termsOn(day catalogue.Day) []Terms {
 	if list, ok := t.days[day]; ok {
 		return list
 	}
@@ -117,8 +117,8 @@ func (t *Tariff) on(day catalogue.Day) []Terms {
 	return list
 }
 
-// during divides [from, to) where another catalogue begins to hold.
-func (t *Tariff) during(from, to time.Time) []catalogue.Piece {
+// cutByCatalogue divides [from, to) where another catalogue begins to hold.
+func (t *Tariff) cutByCatalogue(from, to time.Time) []catalogue.Piece {
 	if t.only != nil {
 		return []catalogue.Piece{{From: from, To: to, Network: t.only}}
 	}
@@ -142,7 +142,7 @@ func (t *Tariff) gives(n *catalogue.Network, x Terms, v *Visit, space catalogue.
 // leaseOf returns the rank and terms of the lease that gives a space to its
 // visitors on a day; nil: none does.
 func (t *Tariff) leaseOf(n *catalogue.Network, day catalogue.Day, v *Visit, space catalogue.SpaceID) (rank int, x *Terms) {
-	list := t.on(day)
+	list := t.termsOn(day)
 	for i := range list {
 		if t.gives(n, list[i], v, space) {
 			return i, &list[i]

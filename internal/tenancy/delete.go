@@ -14,7 +14,7 @@ func (b *Book) DeleteTenant(id TenantID) error {
 		}
 	}
 	for l := range b.leaseValues {
-		if l.Tenant == id && b.there(l.ID) {
+		if l.Tenant == id && b.leaseExists(l.ID) {
 			return refers("lease", l.ID)
 		}
 	}
@@ -36,7 +36,7 @@ func (b *Book) DeleteMember(id MemberID) error {
 		}
 	}
 	for l := range b.leaseValues {
-		if slices.Contains(l.Members, id) && b.there(l.ID) {
+		if slices.Contains(l.Members, id) && b.leaseExists(l.ID) {
 			return refers("lease", l.ID)
 		}
 	}
@@ -94,9 +94,9 @@ func (b *Book) DeleteLease(id LeaseID, at time.Time) error {
 	return remove(b.leases, id)
 }
 
-// there reports whether a lease exists today. A lease recorded before versions
+// leaseExists reports whether a lease exists today. A lease recorded before versions
 // were kept may have ended with no other trace than its last version.
-func (b *Book) there(id LeaseID) bool { _, ok := b.leases[id]; return ok }
+func (b *Book) leaseExists(id LeaseID) bool { _, ok := b.leases[id]; return ok }
 
 // DeletePass ends a pass: its token answers credential-revoked from now on.
 func (b *Book) DeletePass(id PassID) error {

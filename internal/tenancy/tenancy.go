@@ -4,6 +4,7 @@
 //
 //	book := tenancy.NewBook(network)
 //	err := book.PutLease(lease) // *FieldError or *ConflictError where it does
+//
 // not fit
 //
 // A Book holds all of them. Every change is checked there, so that nothing

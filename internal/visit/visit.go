@@ -24,7 +24,7 @@ func ID(space catalogue.SpaceID, first uuid.UUID) uuid.UUID {
 
 // AsOf returns the visit as it stands at now: one whose end is not due yet
 // still goes on, its To zero and Ended Open.
-func (v Visit) Asof(now time.Time) Visit {
+func (v Visit) AsOf(now time.Time) Visit {
 	if v.To.After(now) {
 		v.To, v.Ended = time.Time{}, Open
 	}
@@ -78,7 +78,7 @@ func Presence(p *Places, reads []Read) (space catalogue.SpaceID, since, until ti
 // Leaves reports whether a read leaves its subject outside everything.
 func Leaves(p *Places, r Read) bool {
 	n := p.at(r.At)
-	_, after := sides(n, hung(n, r))
+	_, after := sides(n, atItsDoor(n, r))
 	return n.Space(after) == nil
 }
 
@@ -99,7 +99,7 @@ func steps(p *Places, reads []Read) []step {
 	list := make([]step, 0, len(reads))
 	for _, r := range reads {
 		s := step{network: p.at(r.At)}
-		s.Read = hung(s.network, r)
+		s.Read = atItsDoor(s.network, r)
 		if s.network.Door(r.Door) == nil {
 			continue
 		}
@@ -115,9 +115,9 @@ func steps(p *Places, reads []Read) []step {
 	return slices.CompactFunc(list, func(a, b step) bool { return a.ID == b.ID })
 }
 
-// hung returns a read at the door at which its reader hung then, which may be
+// atItsDoor returns a read at the door at which its reader hung then, which may be
 // recorded only after the read.
-func hung(n *catalogue.Network, r Read) Read {
+func atItsDoor(n *catalogue.Network, r Read) Read {
 	if d := n.Device(r.Device); d != nil && d.Kind == catalogue.Reader {
 		r.Door, r.Direction = d.Door, d.Direction
 	}
@@ -127,7 +127,7 @@ func hung(n *catalogue.Network, r Read) Read {
 // At returns where a read left its subject, and by which door.
 func (p *Places) At(r Read) (space catalogue.SpaceID, door catalogue.DoorID) {
 	n := p.at(r.At)
-	r = hung(n, r)
+	r = atItsDoor(n, r)
 	_, space = sides(n, r)
 	return space, r.Door
 }
@@ -174,7 +174,7 @@ func (m *maker) space(s catalogue.SpaceID) {
 func (m *maker) stretch(space catalogue.SpaceID, i, out int) {
 	for i < out {
 		v := Visit{Space: space, First: m.steps[i].ID, From: m.steps[i].At}
-		if out < len(m.steps) && m.badges(space, out) && !m.steps[out].At.After(v.From.Add(Longest)) {
+		if out < len(m.steps) && m.endsByBadge(space, out) && !m.steps[out].At.After(v.From.Add(Longest)) {
 			v.To, v.Ended = m.steps[out].At, Badge
 			m.visits = append(m.visits, v)
 			return
@@ -192,8 +192,8 @@ func (m *maker) stretch(space catalogue.SpaceID, i, out int) {
 	}
 }
 
-// badges reports whether a read is an out read that leads out of the space.
-func (m *maker) badges(space catalogue.SpaceID, i int) bool {
+// endsByBadge reports whether a read is an out read that leads out of the space.
+func (m *maker) endsByBadge(space catalogue.SpaceID, i int) bool {
 	s := &m.steps[i]
 	return s.Direction == catalogue.Out && s.wasWithin(space) && !s.isWithin(space)
 }

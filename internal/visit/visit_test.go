@@ -108,10 +108,10 @@ func TestVisitsAreAsTheContractSays(t *testing.T) {
 func TestVisitGoesOnUntilItsEndIsDue(t *testing.T) {
 	_, places := house(t)
 	v := visit.Make(places, []visit.Read{read(1, "2026-10-21 09:00", "street", "in")})[0]
-	if open := v.Asof(v.To.Add(-time.Millisecond)); open.Ended != visit.Open || !open.To.IsZero() {
+	if open := v.AsOf(v.To.Add(-time.Millisecond)); open.Ended != visit.Open || !open.To.IsZero() {
 		t.Errorf("before its end: %+v", open)
 	}
-	if done := v.Asof(v.To); done != v {
+	if done := v.AsOf(v.To); done != v {
 		t.Errorf("at its end: %+v", done)
 	}
 }

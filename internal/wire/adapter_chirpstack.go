@@ -50,11 +50,11 @@ func readChirpstack(d *catalogue.Device, topic string, payload []byte, _ time.Ti
 		if !l.has("object") {
 			return nil, &FieldError{"object", "is missing: the device's profile in ChirpStack needs a codec"}
 		}
-		head.RSSI = bestRSSI(l.beside().objects("rxInfo"))
+		head.RSSI = bestRSSI(l.secondary().objects("rxInfo"))
 		return loraReadings(d, l.object("object"), head)
 	case "status":
 		if external := l.flag("externalPowerSource"); external == nil || !*external {
-			head.Battery = l.beside().percent("batteryLevel")
+			head.Battery = l.secondary().percent("batteryLevel")
 		}
 		head.Online = ptr(true)
 		return []Reading{head}, *l.err
@@ -71,7 +71,7 @@ func readChirpstack(d *catalogue.Device, topic string, payload []byte, _ time.Ti
 // address; one whose counter started again has other bytes, or sends hours
 // later.
 func chirpstackKey(l loose, event string, at time.Time) string {
-	address, _ := l.beside().word("devAddr")
+	address, _ := l.secondary().word("devAddr")
 	if event != "up" || address == "" {
 		id, _ := l.word("deduplicationId")
 		if id == "" {
@@ -81,7 +81,7 @@ func chirpstackKey(l loose, event string, at time.Time) string {
 	}
 	bytes, _ := json.Marshal([]any{l.fields["data"], l.fields["object"]}) // parsed JSON can always be encoded
 	sum := sha256.Sum256(bytes)
-	return fmt.Sprintf("frame %s %d %x %d", address, orZero(l.beside().total("fCnt")), sum[:12], at.Unix()/int64(frameMemory.Seconds()))
+	return fmt.Sprintf("frame %s %d %x %d", address, orZero(l.secondary().total("fCnt")), sum[:12], at.Unix()/int64(frameMemory.Seconds()))
 }
 
 // frameMemory is for how long the same frame counts as a copy.

@@ -73,7 +73,7 @@ func readESPRFID(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]
 	case kind == "boot":
 		r.Online = ptr(true)
 	case kind == "heartbeat":
-		r.Online, r.Uptime = ptr(true), l.beside().number("uptime")
+		r.Online, r.Uptime = ptr(true), l.secondary().number("uptime")
 	case kind == "INFO" || kind == "WARN":
 		r.Door = espDoor(l)
 	default:
@@ -122,7 +122,7 @@ func espKnown(l loose) *bool {
 	if _, is := l.fields["isKnown"].(bool); is {
 		return l.flag("isKnown")
 	}
-	return l.one("isKnown", []string{"true"}, []string{"false"})
+	return l.yesNoWord("isKnown", []string{"true"}, []string{"false"})
 }
 
 // espAccess returns a word, or one for each of several doors.

@@ -258,7 +258,7 @@ func readRecord(d *catalogue.Device, v any, record int, bare string, payload []b
 		}
 		l.fields[key] = found
 	}
-	air, beside := l.air(d), l.beside()
+	air, beside := l.air(d), l.secondary()
 	r := Reading{At: mappedTime(d, l), Count: l.count("count"), In: l.count("in"), Out: l.count("out"),
 		Occupied: meaning(d, l, "occupied"), Online: meaning(d, beside, "online"), Battery: beside.percent("battery_pct"), RSSI: beside.number("rssi_dbm"), Uptime: beside.number("uptime_s"),
 		Air: AirBody{CO2: air.number("co2_ppm"), Temperature: air.number("temperature_c"), Humidity: air.number("humidity_pct"), Noise: air.number("noise_db")}}

@@ -31,7 +31,7 @@ func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error)
 	air := o.air(d)
 	r.Air = AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity"), Noise: air.number("LAeq")}
 	if !browan(o) { // its battery is in volts
-		r.Battery = o.beside().percent("battery")
+		r.Battery = o.secondary().percent("battery")
 	}
 	switch d.Kind {
 	case catalogue.DoorContact:
@@ -54,7 +54,7 @@ func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error)
 func loraDoor(o loose) DoorState {
 	open := (*bool)(nil)
 	for _, key := range []string{"magnet_status", "door"} {
-		if said := o.one(key, []string{"open"}, []string{"close", "closed"}); said != nil {
+		if said := o.yesNoWord(key, []string{"open"}, []string{"close", "closed"}); said != nil {
 			open = said
 		}
 	}
@@ -82,14 +82,14 @@ func loraOccupied(d *catalogue.Device, o loose) *bool {
 	if v := o.fields["occupancy"]; v != nil {
 		switch v.(type) {
 		case string: // both words would be true as flags
-			return o.one("occupancy", []string{"occupied"}, []string{"vacant"})
+			return o.yesNoWord("occupancy", []string{"occupied"}, []string{"vacant"})
 		case bool:
 			return o.flag("occupancy")
 		}
 		return numbersMean(d, o, "occupancy")
 	}
 	if o.has("pir") {
-		return o.one("pir", []string{"trigger"}, []string{"normal", "idle"})
+		return o.yesNoWord("pir", []string{"trigger"}, []string{"normal", "idle"})
 	}
 	if browan(o) {
 		return ptr(orZero(o.total("status")) == 1) // a zero is left out

@@ -163,9 +163,9 @@ func (s *shelly) states(at time.Time, ts string) []Reading {
 		case name == zone:
 			r.Occupied, r.Count = c.flag("value"), c.count("num_objects")
 		case kind == "devicepower":
-			r.Battery = c.beside().object("battery").percent("percent")
+			r.Battery = c.secondary().object("battery").percent("percent")
 		case kind == "wifi":
-			r.RSSI = c.beside().number("rssi")
+			r.RSSI = c.secondary().number("rssi")
 		case kind == "temperature":
 			r.Air.Temperature = c.air(s.d).number("tC")
 		case kind == "humidity":
@@ -181,7 +181,7 @@ func (s *shelly) states(at time.Time, ts string) []Reading {
 // blu reads a Bluetooth sensor behind a gateway: true is open, or motion. The
 // gateway repeats its last value, with when it was last updated.
 func (s *shelly) blu(c loose, r *Reading) {
-	if at := c.beside().seconds("last_updated_ts"); !at.IsZero() {
+	if at := c.secondary().seconds("last_updated_ts"); !at.IsZero() {
 		r.At = at
 	}
 	value := c.flag("value")

@@ -183,7 +183,7 @@ func tasmotaOccupied(d *catalogue.Device, l loose) *bool {
 	if key == "" {
 		return nil
 	}
-	return l.one(key, []string{"ON"}, []string{"OFF"})
+	return l.yesNoWord(key, []string{"ON"}, []string{"OFF"})
 }
 
 func zigbeeBehind(d *catalogue.Device, l loose) *bool {

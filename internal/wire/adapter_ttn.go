@@ -69,7 +69,7 @@ func ttnUplink(d *catalogue.Device, l loose) ([]Reading, error) {
 		}
 		return nil, &FieldError{"uplink_message.decoded_payload", "is missing: the device needs a payload formatter"}
 	}
-	head := Reading{At: ttnTime(l, up), RSSI: bestRSSI(up.beside().objects("rx_metadata"))}
+	head := Reading{At: ttnTime(l, up), RSSI: bestRSSI(up.secondary().objects("rx_metadata"))}
 	eui, _ := l.object("end_device_ids").word("dev_eui")
 	session, _ := up.word("session_key_id")
 	if count := up.total("f_cnt"); eui != "" && session != "" {

@@ -58,7 +58,7 @@ func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 		return nil, err
 	}
 	air := l.air(d)
-	r := Reading{Occupied: l.flag("presence"), Count: l.count("people"), Battery: l.beside().percent("battery"),
+	r := Reading{Occupied: l.flag("presence"), Count: l.count("people"), Battery: l.secondary().percent("battery"),
 		Air: AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity")}}
 	if r.Occupied == nil {
 		r.Occupied = l.flag("occupancy")
@@ -67,7 +67,7 @@ func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	// device was last seen. A no from the bridge's own timer keeps the time of
 	// the last motion, and is news.
 	if r.Occupied == nil || *r.Occupied {
-		r.At = lastSeen(l.beside())
+		r.At = lastSeen(l.secondary())
 	}
 	if contact := l.flag("contact"); contact != nil {
 		r.Door = DoorOpen

@@ -91,7 +91,7 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 			hidden := v
 			if top.isCard(mayBadge) || strings.HasPrefix(v, "qr:") || strings.HasPrefix(v, "dec:") {
 				hidden = concealed // whatever its length
-			} else if mayBadge && !top.tells(v) || !mayBadge && inPlace.MatchString(top.name) {
+			} else if mayBadge && !top.isHarmless(v) || !mayBadge && inPlace.MatchString(top.name) {
 				hidden = concealText(v)
 			}
 			write(&out, raw, v, hidden)
@@ -121,9 +121,9 @@ func (p *place) isCard(mayBadge bool) bool {
 	return p.card || mayBadge && credentialKey.MatchString(p.name)
 }
 
-// tells reports that a text is not a card: a message's id, an instant, a
+// isHarmless reports that a text is not a card: a message's id, an instant, a
 // radio's address.
-func (p *place) tells(v string) bool {
+func (p *place) isHarmless(v string) bool {
 	if p.name == "id" {
 		_, err := uuid.Parse(v)
 		return err == nil

@@ -120,9 +120,9 @@ func (l loose) number(key string) *float64 {
 	return &x
 }
 
-// beside returns the same object for reading secondary values: one of them that
+// secondary returns the same object for reading secondary values: one of them that
 // cannot be read is left out, and causes no error.
-func (l loose) beside() loose {
+func (l loose) secondary() loose {
 	l.err = new(error)
 	return l
 }
@@ -143,7 +143,7 @@ func (l loose) air(d *catalogue.Device) loose {
 	if d.Kind == catalogue.Air {
 		return l
 	}
-	return l.beside()
+	return l.secondary()
 }
 
 // total reads a whole number of 0 or more, as 3 or 3.0.
@@ -199,8 +199,8 @@ func (l loose) word(key string) (word string, ok bool) {
 	return word, ok
 }
 
-// one reads a word that means yes or no.
-func (l loose) one(key string, yes, no []string) *bool {
+// yesNoWord reads a word that means yes or no.
+func (l loose) yesNoWord(key string, yes, no []string) *bool {
 	w, ok := l.word(key)
 	if !ok {
 		return nil
