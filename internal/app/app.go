@@ -20,9 +20,12 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/presence"
 	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/tenancy"
+	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -81,7 +84,7 @@ type house struct {
 	catalogues catalogue.History // the history of catalogues, in the spaces' present names
 	live       *live.State
 	down       *readers.Updater
-	follower   *follower
+	follower   *presence.Follower
 	maker      *series.Maker
 	shipper    *series.Shipper // nil without InfluxDB
 	waits      *decisionWaits
@@ -239,8 +242,7 @@ func (a *house) openCore(ctx context.Context) (err error) {
 	}
 	a.tellEvents(a.Rights.InForce())
 	a.Rights.OnChange(a.tellEvents)
-	a.follower = newFollower(a.catalogues, a.ledger, a.Rights, a.live, a.maker.Wake, a.opt)
-	a.follower.moved, a.moved = a.moved, false
+	a.openPresence()
 	newest, err := a.ledger.NewestArrival(ctx)
 	if err != nil {
 		return err
@@ -255,10 +257,28 @@ func (a *house) openCore(ctx context.Context) (err error) {
 	return nil
 }
 
+// openPresence opens the follower of visits.
+func (a *house) openPresence() {
+	a.follower = presence.New(presence.Config{
+		Store:  presenceStore{a.ledger},
+		Places: visit.NewPlaces(a.catalogues),
+		Tenant: func(id tenancy.MemberID) tenancy.TenantID {
+			m, _ := a.Rights.InForce().Book.Member(id)
+			return m.Tenant
+		},
+		Placed:  a.live.SetPresence,
+		Changed: a.maker.Wake,
+		Moved:   a.moved,
+		Now:     a.opt.Now,
+		Log:     a.opt.Log,
+	})
+	a.moved = false
+}
+
 func (a *house) committed(c ingest.Committed) {
 	a.live.Committed(c)
 	if len(c.Reads) > 0 {
-		a.follower.wake()
+		a.follower.Wake()
 	}
 	a.maker.Wake()
 }
@@ -348,7 +368,7 @@ func (a *house) follow() {
 	if a.shipper != nil {
 		parts = append(parts, a.shipper.Run)
 	}
-	for _, f := range append(parts, a.follower.run, a.keepHours, a.live.Run, a.down.Run, a.janitor, a.keepDay, a.watchClock, a.watchKeys) {
+	for _, f := range append(parts, a.follower.Run, a.keepHours, a.live.Run, a.down.Run, a.janitor, a.keepDay, a.watchClock, a.watchKeys) {
 		a.followers.run(a.ctx, f)
 	}
 	a.front.open(a.ctx, api.New(a.apiConfig()))

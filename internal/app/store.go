@@ -9,6 +9,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/presence"
 	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
@@ -22,6 +23,13 @@ func (s store) Commit(ctx context.Context, urgent bool, change func(ingest.Tx) e
 		write = s.WriteFirst
 	}
 	return write(ctx, func(tx *ledger.Tx) error { return change(tx) })
+}
+
+// presenceStore adapts the ledger to what the follower of visits needs.
+type presenceStore struct{ *ledger.Ledger }
+
+func (s presenceStore) Commit(ctx context.Context, change func(presence.Tx) error) error {
+	return s.Write(ctx, func(tx *ledger.Tx) error { return change(tx) })
 }
 
 // moves loads a member's positions for anti-passback.

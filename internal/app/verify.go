@@ -11,6 +11,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/presence"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -56,7 +57,7 @@ func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (l
 	if days := time.Now().AddDate(0, 0, -sampledDays); since.Before(days) {
 		since = days
 	}
-	f := newFollower(history, l, nil, nil, nil, Options{Now: time.Now})
+	places := visit.NewPlaces(history)
 	// A visit that began before was computed with the catalogue of that time.
 	people, err := l.SampleMoves(ctx, since.Add(2*visit.Longest), sampled)
 	if err != nil {
@@ -65,7 +66,7 @@ func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (l
 	for _, t := range people {
 		why := ""
 		for range 3 { // a read may arrive between the two queries
-			if why, err = f.differs(ctx, t); err != nil {
+			if why, err = differs(ctx, l, places, t); err != nil {
 				return a, err
 			}
 			if why == "" {
@@ -92,26 +93,26 @@ func visitBasis(n *catalogue.Network) string {
 
 // differs computes visits around a person's reads again, and returns where the
 // stored ones differ; empty: nowhere, or they are still to be computed.
-func (f *follower) differs(ctx context.Context, t ledger.Touched) (string, error) {
-	made, err := f.remake(ctx, t)
+func differs(ctx context.Context, l *ledger.Ledger, places *visit.Places, t ledger.Touched) (string, error) {
+	made, err := presence.Compute(ctx, l, places, t)
 	if err != nil {
 		return "", err
 	}
-	kept, err := f.ledger.Visits(ctx, ledger.VisitFilter{Member: t.Subject.Member, From: made.from.Add(-visit.Longest), To: made.to.Add(time.Millisecond), Limit: 1 << 20})
+	kept, err := l.Visits(ctx, ledger.VisitFilter{Member: t.Subject.Member, From: made.From.Add(-visit.Longest), To: made.To.Add(time.Millisecond), Limit: 1 << 20})
 	if err != nil {
 		return "", err
 	}
 	byID := map[[16]byte]ledger.Visit{}
 	for _, v := range kept {
-		if !v.From.Before(made.from) && !v.From.After(made.to) {
+		if !v.From.Before(made.From) && !v.From.After(made.To) {
 			byID[v.ID] = v
 		}
 	}
-	waiting, err := f.ledger.IsWaiting(ctx, t.Subject, visitsCursor)
+	waiting, err := l.IsWaiting(ctx, t.Subject, presence.Cursor)
 	if err != nil || waiting {
 		return "", err
 	}
-	for _, v := range made.visits {
+	for _, v := range made.Visits {
 		k, ok := byID[v.ID]
 		if !ok || !k.From.Equal(v.From) || !k.To.Equal(v.To) || k.Ended != v.Ended {
 			return fmt.Sprintf("visit %s to %s does not follow from its reads", v.ID, v.Space), nil

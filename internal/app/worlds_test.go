@@ -287,7 +287,7 @@ func (w *world) catchUp() {
 	w.check(w.pipeline.Idle(w.ctx))
 	for more := true; more; {
 		var err error
-		more, err = w.follower.step(w.ctx)
+		more, err = w.follower.Step(w.ctx)
 		w.check(err)
 	}
 	w.check(w.maker.Catch(w.ctx))

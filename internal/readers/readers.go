@@ -31,7 +31,7 @@ type Store interface {
 	ListKeys(ctx context.Context) (map[catalogue.DeviceID]int, error)
 }
 
-// Config configures a Downlink.
+// Config configures an Updater.
 type Config struct {
 	Network *catalogue.Network
 	Keys    *keys.Ring
@@ -50,7 +50,7 @@ type Config struct {
 	OnSize func(device *catalogue.Device, size int)
 }
 
-// Updater is the running downlink.
+// Updater keeps the readers informed.
 type Updater struct {
 	cfg     Config
 	readers []*reader

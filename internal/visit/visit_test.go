@@ -1,6 +1,8 @@
 package visit_test
 
 import (
+	"bytes"
+	stdcmp "cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -59,7 +61,7 @@ func written(n *catalogue.Network, visits []visit.Visit) []string {
 	return out
 }
 
-func TestVisitsAreAsTheContractSays(t *testing.T) {
+func TestVisitsAreAsTheRulesSay(t *testing.T) {
 	n, places := house(t)
 	const day, next = "2026-10-21 ", "2026-10-22 " // a Wednesday and a Thursday
 	for _, c := range []struct {
@@ -289,4 +291,41 @@ func BenchmarkMakeADay(b *testing.B) {
 	for b.Loop() {
 		visit.Make(places, reads)
 	}
+}
+
+// TestVisitsBetweenBoundariesAreThoseOfAllReads computes the visits around some
+// reads as if they were new: those between the boundaries and those of all reads
+// are the same there, with the new reads and without them.
+func TestVisitsBetweenBoundariesAreThoseOfAllReads(t *testing.T) {
+	n, places := house(t)
+	rapid.Check(t, func(t *rapid.T) {
+		reads := drawReads(t, n)
+		slices.SortFunc(reads, func(a, b visit.Read) int { return stdcmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:])) })
+		if len(reads) == 0 {
+			return
+		}
+		i := rapid.IntRange(0, len(reads)-1).Draw(t, "first new")
+		k := rapid.IntRange(i, len(reads)-1).Draw(t, "last new")
+		from, to := reads[i].At, reads[k].At
+		begin, end := reads[0].At.Add(-40*time.Hour), reads[len(reads)-1].At.Add(40*time.Hour)
+		first, last, ok := visit.Between(places, reads, from, to, begin, end)
+		if !ok || first > i || last <= k {
+			t.Fatalf("reads %d to %d of %d are new, and lie between %d and %d: %t", i, k, len(reads), first, last, ok)
+		}
+		pieces := slices.Concat(visit.Make(places, reads[:first]), visit.Make(places, reads[first:last]), visit.Make(places, reads[last:]))
+		if diff := cmp.Diff(sorted(n, visit.Make(places, reads)), sorted(n, pieces)); diff != "" {
+			t.Errorf("with the new reads: -all +pieces\n%s", diff)
+		}
+		former := slices.Concat(reads[:i], reads[k+1:])
+		pieces = slices.Concat(visit.Make(places, reads[:first]), visit.Make(places, slices.Concat(reads[first:i], reads[k+1:last])), visit.Make(places, reads[last:]))
+		if diff := cmp.Diff(sorted(n, visit.Make(places, former)), sorted(n, pieces)); diff != "" {
+			t.Errorf("without them: -all +pieces\n%s", diff)
+		}
+	})
+}
+
+func sorted(n *catalogue.Network, visits []visit.Visit) []string {
+	list := written(n, visits)
+	slices.Sort(list)
+	return list
 }
