@@ -4,7 +4,8 @@ import (
 	"context"
 	"os"
 
-	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/admin"
+	"github.com/lorntech/totem/internal/settings"
 )
 
 type brokerCmd struct {
@@ -22,7 +23,7 @@ type brokerExportCmd struct {
 }
 
 func (c *brokerExportCmd) Run(ctx context.Context) error {
-	return app.ExportBroker(ctx, app.Config{Data: c.Data, Catalogue: c.Catalogue}, app.BrokerExport{
+	return admin.ExportBroker(ctx, settings.Config{Data: c.Data, Catalogue: c.Catalogue}, admin.BrokerExport{
 		Dir: c.Dir, Hosts: c.Host, TotemPassword: c.TotemPassword, NewSecrets: c.NewSecrets, Certificates: c.ClientCertificate,
 	}, os.Stdout)
 }

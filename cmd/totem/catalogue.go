@@ -8,9 +8,12 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/admin"
+	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/cli"
+	"github.com/lorntech/totem/internal/settings"
 )
 
 type catalogueCmd struct {
@@ -31,8 +34,8 @@ func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 	if c.Data == "" && (c.Since != "" || c.At != "") {
 		return errors.New("--since and --at compare with a service: name its data folder with --data (TOTEM_DATA)")
 	}
-	n, out, err := app.CheckCatalogue(ctx, app.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data}, os.Stderr)
-	if err != nil && !errors.Is(err, app.ErrNoService) {
+	n, out, err := admin.CheckCatalogue(ctx, settings.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data}, os.Stderr)
+	if err != nil && !errors.Is(err, admin.ErrNoService) {
 		return err
 	}
 	if err := printSummary(n); err != nil || c.Data == "" {
@@ -76,7 +79,7 @@ type catalogueApplyCmd struct {
 }
 
 func (c *catalogueApplyCmd) Run(ctx context.Context) error {
-	p, err := (&app.Config{Catalogue: c.File, CatalogueSince: c.Since}).Proposal()
+	p, err := catalogues.FromFile(c.File, c.Since)
 	if err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := client.ApplyCatalogue(ctx, p, c.DryRun)
+	out, err := client.ApplyCatalogue(ctx, api.NewCatalogue{Name: p.Name, Text: string(p.Text), Plans: p.Plans, Since: p.Since}, c.DryRun)
 	var refused *cli.Refused
 	if errors.As(err, &refused) && len(refused.Errors) > 0 {
 		for _, e := range refused.Errors {
@@ -123,13 +126,13 @@ func (c *catalogueShowCmd) Run(ctx context.Context) error {
 }
 
 // catalogueAt returns the catalogue of a local time or an instant; empty: the one in force.
-func catalogueAt(ctx context.Context, data, at string) (*app.CatalogueVersion, error) {
-	list, err := app.CatalogueHistory(ctx, data)
+func catalogueAt(ctx context.Context, data, at string) (*admin.CatalogueVersion, error) {
+	list, err := admin.CatalogueHistory(ctx, data)
 	if err != nil {
 		return nil, err
 	}
 	if len(list) == 0 {
-		return nil, app.ErrNoService
+		return nil, admin.ErrNoService
 	}
 	t := time.Now()
 	if at != "" {
@@ -137,7 +140,7 @@ func catalogueAt(ctx context.Context, data, at string) (*app.CatalogueVersion, e
 			return nil, err
 		}
 	}
-	return app.CatalogueAt(list, t), nil
+	return admin.CatalogueAt(list, t), nil
 }
 
 type catalogueHistoryCmd struct {
@@ -154,7 +157,7 @@ func (c *catalogueHistoryCmd) Run(ctx context.Context) error {
 		fmt.Println(describe(v))
 		return nil
 	}
-	list, err := app.CatalogueHistory(ctx, c.Data)
+	list, err := admin.CatalogueHistory(ctx, c.Data)
 	if err != nil {
 		return err
 	}
@@ -169,7 +172,7 @@ func (c *catalogueHistoryCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-func describe(v *app.CatalogueVersion) string {
+func describe(v *admin.CatalogueVersion) string {
 	local := func(t time.Time) string {
 		return t.In(v.Network.Zone.Location()).Format("2006-01-02 15:04:05")
 	}

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/admin"
+	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/cli"
+	"github.com/lorntech/totem/internal/settings"
 )
 
 // address names the running service that a command asks.
@@ -33,7 +35,7 @@ func (s *address) client() (cli.Client, error) {
 	if c.Token != "" {
 		return c, nil
 	}
-	file := (&app.Config{Data: s.Data}).AdminTokenFile()
+	file := (&settings.Config{Data: s.Data}).AdminTokenFile()
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return c, fmt.Errorf("--token (TOTEM_TOKEN) is not given, and --data (TOTEM_DATA) holds no admin token: %w", err)
@@ -111,7 +113,7 @@ func parseTime(flag, s string, zone *time.Location) (time.Time, error) {
 }
 
 func (s *service) zone() (*time.Location, error) {
-	n, err := (&app.Config{Catalogue: s.Catalogue}).LoadCatalogue()
+	n, err := catalogues.Load(s.Catalogue)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +179,7 @@ type seriesCmd struct {
 }
 
 type seriesRebuildCmd struct {
-	app.Config
+	settings.Config
 	whole
 }
 
@@ -186,7 +188,7 @@ func (c *seriesRebuildCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return app.RebuildSeries(ctx, c.Config, from, to, os.Stdout, os.Stderr)
+	return admin.RebuildSeries(ctx, c.Config, from, to, os.Stdout, os.Stderr)
 }
 
 // whole holds the flags of a stretch of time that may be unbounded.
@@ -195,8 +197,8 @@ type whole struct {
 	To   string `help:"End, not included; default: now." placeholder:"TIME"`
 }
 
-func (p *whole) bounds(cfg *app.Config) (from, to time.Time, err error) {
-	n, err := cfg.LoadCatalogue()
+func (p *whole) bounds(cfg *settings.Config) (from, to time.Time, err error) {
+	n, err := catalogues.Load(cfg.Catalogue)
 	if err != nil {
 		return from, to, err
 	}
@@ -214,7 +216,7 @@ func (p *whole) bounds(cfg *app.Config) (from, to time.Time, err error) {
 }
 
 type seriesCheckCmd struct {
-	app.Config
+	settings.Config
 	whole
 }
 
@@ -223,7 +225,7 @@ func (c *seriesCheckCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return app.CheckSeries(ctx, c.Config, from, to, os.Stdout)
+	return admin.CheckSeries(ctx, c.Config, from, to, os.Stdout)
 }
 
 // nonEmpty returns the parameters that have a value.

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/settings"
 )
 
-type serveCmd struct{ app.Config }
+type serveCmd struct{ settings.Config }
 
 func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return app.Serve(ctx, c.Config, log)
@@ -31,8 +33,8 @@ type tokenCreateCmd struct {
 }
 
 func (c *tokenCreateCmd) Run(ctx context.Context) error {
-	cfg := app.Config{Data: c.Data, Catalogue: c.Catalogue}
-	token, err := app.CreateToken(ctx, cfg, app.TokenRequest{ID: c.ID, Role: c.Role, Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires})
+	cfg := settings.Config{Data: c.Data, Catalogue: c.Catalogue}
+	token, err := admin.CreateToken(ctx, cfg, admin.TokenRequest{ID: c.ID, Role: c.Role, Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires})
 	if err != nil {
 		return err
 	}
@@ -50,7 +52,7 @@ type keysRotateListCmd struct {
 }
 
 func (c *keysRotateListCmd) Run() error {
-	id, err := app.RotateListKey(c.Data)
+	id, err := admin.RotateListKey(c.Data)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ type keysRotateCmd struct {
 }
 
 func (c *keysRotateCmd) Run(ctx context.Context) error {
-	present, next, err := app.RotateKey(ctx, app.Config{Data: c.Data, Catalogue: c.Catalogue}, c.Site)
+	present, next, err := admin.RotateKey(ctx, settings.Config{Data: c.Data, Catalogue: c.Catalogue}, c.Site)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ type auditVerifyCmd struct {
 }
 
 func (c *auditVerifyCmd) Run(ctx context.Context) error {
-	a, err := app.VerifyAudit(ctx, app.Config{Data: c.Data, Catalogue: c.Catalogue})
+	a, err := admin.VerifyAudit(ctx, settings.Config{Data: c.Data, Catalogue: c.Catalogue})
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,12 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/demo"
+	"github.com/lorntech/totem/internal/settings"
 )
 
 type demoCmd struct {
-	app.Config
+	settings.Config
 	Days int    `help:"Days of history." default:"14"`
 	Seed uint64 `help:"Seed of the simulation: another seed makes other people." default:"57"`
 }
@@ -22,5 +23,5 @@ func (c *demoCmd) Run(ctx context.Context, log *slog.Logger, parsed *flagsSet) e
 	if !parsed.data { // The demo deletes its data folder at its end, unless --data names one.
 		c.Data = ""
 	}
-	return app.Demo(ctx, c.Config, app.DemoOptions{Days: c.Days, Seed: c.Seed, Out: os.Stdout, Bar: os.Stderr, Log: log})
+	return demo.Run(ctx, c.Config, demo.Options{Days: c.Days, Seed: c.Seed, Out: os.Stdout, Bar: os.Stderr, Log: log})
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/settings"
 )
 
 // commandLine lists every command with its flags; kong makes help and errors
@@ -101,7 +101,7 @@ func flagsOf(k *kong.Context) *flagsSet {
 // clearEmpty removes empty environment variables: an empty setting is unset
 // (rules 13.1).
 func clearEmpty() {
-	for _, name := range append(app.Variables(), "TOTEM_URL", "TOTEM_TOKEN") {
+	for _, name := range append(settings.Variables(), "TOTEM_URL", "TOTEM_TOKEN") {
 		if os.Getenv(name) == "" {
 			os.Unsetenv(name)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/cli"
+	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/people"
 )
@@ -110,7 +111,7 @@ func (l *lived) sendHistory(ctx context.Context, o Options) error {
 	l.to = l.network.Zone.At(time.Now()).Day
 	l.from = l.to - catalogue.Day(o.Days)
 	l.world = people.New(l.network, o.Seed, l.to)
-	if err := l.app.Settle(ctx, l.world); err != nil {
+	if err := demo.Settle(ctx, l.app, l.world); err != nil {
 		return err
 	}
 	bar := progress.New(o.Bar, o.Days, "living")

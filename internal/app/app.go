@@ -15,6 +15,7 @@ import (
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
@@ -24,10 +25,14 @@ import (
 	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/settings"
 	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 	"github.com/lorntech/totem/internal/wire"
 )
+
+// Config is the settings of the service.
+type Config = settings.Config
 
 // Options are how the commands differ; they are not settings.
 type Options struct {
@@ -49,14 +54,15 @@ type shell struct {
 	HTTP  net.Addr
 	MQTT  net.Addr // nil with an outside broker
 
-	cfg     Config
-	opt     Options
-	ledger  *ledger.Ledger
-	broker  brokerRunner
-	auth    *brokerAuth
-	metrics *metrics
-	front   front
-	gate    gate
+	cfg      Config
+	opt      Options
+	ledger   *ledger.Ledger
+	broker   brokerRunner
+	listener net.Listener // of HTTP
+	auth     *brokerAuth
+	metrics  *metrics
+	front    front
+	gate     gate
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -94,32 +100,6 @@ type house struct {
 	followers stack // closes the parts that follow the ledger
 }
 
-// stack closes what was opened, last in, first out.
-type stack []func(context.Context) error
-
-func (s *stack) add(f func(context.Context) error) { *s = append(*s, f) }
-
-// run starts a goroutine that ends, and is waited for, when the stack is closed.
-func (s *stack) run(ctx context.Context, f func(context.Context)) {
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { f(ctx) })
-	s.add(func(context.Context) error {
-		cancel()
-		wg.Wait()
-		return nil
-	})
-}
-
-func (s *stack) close(ctx context.Context) error {
-	var errs []error
-	for i := len(*s) - 1; i >= 0; i-- {
-		errs = append(errs, (*s)[i](ctx))
-	}
-	*s = nil
-	return errors.Join(errs...)
-}
-
 // brokerRunner is what both brokers have: they are started and report whether
 // they work.
 type brokerRunner interface {
@@ -145,7 +125,7 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 			err = errors.Join(err, a.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	file, err := cfg.proposal()
+	file, err := catalogues.FromFile(cfg.Catalogue, cfg.CatalogueSince)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +145,7 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if err := a.startBroker(); err != nil {
 		return nil, err
 	}
-	a.ways.add(a.broker.Close)
+	a.ways.add("broker", a.broker.Close)
 	a.house.follow()
 	return a, a.listen()
 }
@@ -191,11 +171,11 @@ func (a *shell) openData(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.closes.add(func(context.Context) error { return unlock() })
+	a.closes.add("lock of the data folder", func(context.Context) error { return unlock() })
 	if a.ledger, err = ledger.Open(ctx, a.cfg.Data); err != nil {
 		return err
 	}
-	a.closes.add(func(context.Context) error { return a.ledger.Close() })
+	a.closes.add("ledger", func(context.Context) error { return a.ledger.Close() })
 	return nil
 }
 
@@ -253,7 +233,7 @@ func (a *house) openCore(ctx context.Context) (err error) {
 		Rights: func() ingest.Rights { return a.Rights.InForce() }, DeviceAt: a.deviceAt, Former: a.formerDevice, LeftIn: a.leftIn(),
 		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
 	})
-	a.core.run(a.ctx, a.pipeline.Run) // closed after the broker: what was handed over is committed first
+	a.core.run(a.ctx, "pipeline", a.pipeline.Run) // closed after the broker: what was handed over is committed first
 	return nil
 }
 
@@ -316,7 +296,8 @@ func (a *house) startBroker() error {
 	}
 	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
 		Listen: a.cfg.MQTTListen, Network: a.Network, Foreign: a.foreign, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
-		OnSubscribe: func(filter string) { a.gate.through(func(h *house) { h.subscribed(filter) }) },
+		OnListenerEnd: func(err error) { a.endService(fmt.Errorf("the MQTT listener has ended: %w", err)) },
+		OnSubscribe:   func(filter string) { a.gate.through(func(h *house) { h.subscribed(filter) }) },
 		Denied: func(d broker.Delivery, reason string) {
 			a.gate.through(func(h *house) { h.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) })
 		},
@@ -364,12 +345,25 @@ func (o outside) Ready() error {
 
 // follow starts the parts that follow the ledger.
 func (a *house) follow() {
-	parts := []func(context.Context){a.maker.Run, a.keepWaits}
 	if a.shipper != nil {
-		parts = append(parts, a.shipper.Run)
+		a.followers.run(a.ctx, "shipping to InfluxDB", a.shipper.Run)
 	}
-	for _, f := range append(parts, a.follower.Run, a.keepHours, a.live.Run, a.down.Run, a.janitor, a.keepDay, a.watchClock, a.watchKeys) {
-		a.followers.run(a.ctx, f)
+	for _, p := range []struct {
+		name string
+		run  func(context.Context)
+	}{
+		{"series", a.maker.Run},
+		{"decision times", a.keepWaits},
+		{"visits", a.follower.Run},
+		{"hours", a.keepHours},
+		{"live state", a.live.Run},
+		{"readers", a.down.Run},
+		{"purge", a.janitor},
+		{"days", a.keepDay},
+		{"clock", a.watchClock},
+		{"keys", a.watchKeys},
+	} {
+		a.followers.run(a.ctx, p.name, p.run)
 	}
 	a.front.open(a.ctx, api.New(a.apiConfig()))
 }
@@ -379,16 +373,16 @@ func (a *App) listen() error {
 	if err != nil {
 		return fmt.Errorf("--http (TOTEM_HTTP): %w", err)
 	}
-	a.HTTP = l.Addr()
+	a.HTTP, a.listener = l.Addr(), l
 	srv := &http.Server{Handler: &a.front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(a.opt.Log.Handler(), slog.LevelDebug)}
 	var serving stack
-	serving.run(a.ctx, func(context.Context) {
+	serving.run(a.ctx, "http server", func(context.Context) {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			a.opt.Log.Error("http server ended", "error", err)
+			a.endService(fmt.Errorf("the http server has ended: %w", err)) // nobody would see that the API is gone
 		}
 	})
-	a.ways.add(func(ctx context.Context) error {
+	a.ways.add("http listener", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		a.front.endStreams()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -94,12 +95,12 @@ func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
 		t.Errorf("verify: %v", v)
 	}
 	stopApp(t, a)
-	list, err := CatalogueHistory(t.Context(), cfg.Data)
+	list, err := admin.CatalogueHistory(t.Context(), cfg.Data)
 	if err != nil || len(list) != 2 || list[0].Since.Unix() != 0 || !list[1].Since.Equal(list[1].Network.Zone.Start(catalogue.Date(moved.Year(), moved.Month(), moved.Day()))) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	// A rebuild from nothing comes to the same.
-	if err := RebuildSeries(t.Context(), cfg, time.Unix(0, 0), time.Now(), discardOut{}, discardOut{}); err != nil {
+	if err := admin.RebuildSeries(t.Context(), cfg, time.Unix(0, 0), time.Now(), discardOut{}, discardOut{}); err != nil {
 		t.Fatal(err)
 	}
 	a = startApp(t, cfg)

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/dated"
-	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -31,18 +29,18 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
 	now := a.opt.Now().UTC().Truncate(time.Millisecond)
-	since, err := p.startsAt(now)
+	since, err := p.StartsAt(now)
 	if err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Field: "since", Err: err}
 	}
-	change, err := a.chronicle.Put(since, now, p.network)
+	change, err := a.chronicle.Put(since, now, p.Network)
 	if err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
-	if err := a.checkReferences(ctx, change); err != nil {
+	if err := catalogues.CheckReferences(ctx, a.ledger, change, now); err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
-	out := changeWarnings(a.chronicle, change, p.network, since, now)
+	out := api.CatalogueChanged(catalogues.Summarize(a.chronicle, change, p.Network, since, now))
 	if dry || out.Unchanged {
 		return out, nil
 	}
@@ -59,12 +57,12 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 
 // propose parses a catalogue that was sent, and checks everything that can be
 // wrong with it.
-func (a *App) propose(c api.NewCatalogue) (p proposal, err error) {
-	p = proposal{name: c.Name, text: []byte(c.Text), plans: map[catalogue.BuildingID]string{}, since: c.Since, by: c.By}
-	if p.network, err = parseCatalogue(c.Name, p.text); err != nil {
+func (a *App) propose(c api.NewCatalogue) (p catalogues.Proposal, err error) {
+	p = catalogues.Proposal{Name: c.Name, Text: []byte(c.Text), Plans: map[catalogue.BuildingID]string{}, Since: c.Since, By: c.By}
+	if p.Network, err = catalogues.Parse(c.Name, p.Text); err != nil {
 		return p, err
 	}
-	for _, b := range p.network.Buildings {
+	for _, b := range p.Network.Buildings {
 		if b.Plan == "" {
 			continue
 		}
@@ -72,19 +70,19 @@ func (a *App) propose(c api.NewCatalogue) (p proposal, err error) {
 		if !sent {
 			return p, fmt.Errorf("%s: buildings: plan of %s: %s was not sent", c.Name, b.ID, b.Plan)
 		}
-		if err := p.network.CheckPlan(b.ID, []byte(svg)); err != nil {
+		if err := p.Network.CheckPlan(b.ID, []byte(svg)); err != nil {
 			return p, fmt.Errorf("%s: buildings: plan of %s: %s: %w", c.Name, b.ID, b.Plan, err)
 		}
-		p.plans[b.ID] = svg
+		p.Plans[b.ID] = svg
 	}
-	return p, (&house{shell: a.shell}).useLatest(catalogue.Unchanged(p.network))
+	return p, (&house{shell: a.shell}).useLatest(catalogue.Unchanged(p.Network))
 }
 
 // replace closes the house and opens another: with the proposed catalogue or,
 // where that cannot be recorded, with the former one. Parts that follow the
 // ledger are closed first: they must not write former names and doors after
 // those have changed.
-func (a *App) replace(ctx context.Context, p proposal) error {
+func (a *App) replace(ctx context.Context, p catalogues.Proposal) error {
 	old := a.house
 	a.gate.mu.Lock()
 	if err := old.settle(ctx); err != nil { // nothing has been changed yet
@@ -182,104 +180,6 @@ func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 		}
 	}
 	return list
-}
-
-// changeWarnings returns the warnings about a change before it is made.
-func changeWarnings(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Network, since, now time.Time) api.CatalogueChanged {
-	last := *before.Recorded.Last()
-	out := api.CatalogueChanged{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(last, n), Touches: touches(change), Unchanged: true}
-	for _, p := range catalogue.Pieces(before.Recorded, since, now.Add(time.Millisecond)) {
-		out.Unchanged = out.Unchanged && catalogue.Same(p.Network, n)
-	}
-	local := func(t time.Time) string { return t.In(n.Zone.Location()).Format("2006-01-02 15:04") }
-	for _, v := range before.Recorded.Versions() {
-		if from := time.UnixMilli(v.From); v.From > dated.Beginning && from.After(since) && !catalogue.Same(*v.Value, n) {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("catalogue %d, from %s, no longer holds: this one replaces it from %s on", v.N, local(from), local(since)))
-		}
-	}
-	if then := catalogue.At(before.Recorded, since); !catalogue.Same(then, last) {
-		for _, d := range catalogue.Differences(then, n) {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("from %s on, other than then: %s", local(since), d))
-		}
-	}
-	for _, gone := range last.Spaces {
-		if n.Space(gone.ID) != nil || change.Renamed[gone.ID] != "" {
-			continue
-		}
-		for _, is := range n.Spaces {
-			if last.Space(is.ID) == nil && is.Was == "" && is.Building == gone.Building {
-				out.Warnings = append(out.Warnings, fmt.Sprintf("%s disappears and %s is new: if it was renamed, add was: %s to it, or its past stays under the former name", gone.ID, is.ID, gone.ID))
-			}
-		}
-	}
-	return out
-}
-
-// touches lists what a change of the catalogue causes to be computed again.
-func touches(c catalogue.Change) (list []string) {
-	n := *c.After.Told.Last()
-	e := catalogue.EffectsOf(c.Before.Told, c.After.Told)
-	when := func(t time.Time) string {
-		if t.Before(time.UnixMilli(1)) {
-			return "the beginning"
-		}
-		return t.In(n.Zone.Location()).Format("2006-01-02 15:04")
-	}
-	for _, id := range slices.Sorted(maps.Keys(e.Minutes)) {
-		list = append(list, fmt.Sprintf("minutes of %s, from %s", id, when(e.Minutes[id])))
-	}
-	for _, id := range slices.Sorted(maps.Keys(e.Sums)) {
-		list = append(list, fmt.Sprintf("opening hours and places of %s, from %s", id, when(e.Sums[id])))
-	}
-	for _, id := range slices.Sorted(maps.Keys(e.Visits)) {
-		list = append(list, fmt.Sprintf("visits and hours at %s, from %s", id, when(e.Visits[id])))
-	}
-	for _, id := range slices.Sorted(maps.Keys(e.Hours)) {
-		list = append(list, fmt.Sprintf("billed hours of %s, from %s: issued months are corrected on the next statements", id, when(e.Hours[id])))
-	}
-	return list
-}
-
-// checkReferences refuses a catalogue in which something current or future loses its
-// place: tenants, plans and schedules their site; leases, passes and events
-// their space. What has ended keeps its names.
-func (a *shell) checkReferences(ctx context.Context, change catalogue.Change) error {
-	keeper, err := rights.Open(ctx, change.After.Told, a.ledger, a.opt.Now)
-	if err != nil {
-		return err
-	}
-	n := *change.After.Told.Last()
-	now := a.opt.Now()
-	today := n.Zone.At(now).Day
-	var faults []error
-	gone := func(what, id string, spaces []catalogue.SpaceID) {
-		for _, sp := range spaces {
-			if n.Space(sp) == nil {
-				faults = append(faults, fmt.Errorf("%s %s gives %s, which the new catalogue does not have: end or change it first; if the space was renamed, add was: %s to it", what, id, sp, sp))
-			}
-		}
-	}
-	book := keeper.InForce().Book
-	for l := range book.Leases() {
-		if l.EndsOn != nil && *l.EndsOn < today {
-			continue
-		}
-		if n.Site(l.Site) == nil {
-			faults = append(faults, fmt.Errorf("lease %s belongs to site %s, which the new catalogue does not have: end it first", l.ID, l.Site))
-		}
-		gone("lease", string(l.ID), l.Spaces)
-	}
-	for p := range book.Passes() {
-		if !p.Deleted && p.ValidTo.After(now) {
-			gone("pass", string(p.ID), p.Spaces)
-		}
-	}
-	for e := range book.Events() {
-		if e.EndsAt.After(now) {
-			gone("event", string(e.ID), e.Spaces)
-		}
-	}
-	return errors.Join(faults...)
 }
 
 // endService ends the service because it cannot continue.

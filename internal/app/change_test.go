@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/mqttclient"
@@ -342,10 +343,10 @@ func TestInfluxDBIsToldOfAPastThatChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 		shipped(t, a)
-		influx := series.NewInflux(a.Network, a.cfg.influx())
+		influx := series.NewInflux(a.Network, a.cfg.Influx())
 		defer influx.Close()
 		var out bytes.Buffer
-		days, differ, err := compare(t.Context(), a.catalogues, a.ledger, influx, from, to, &out)
+		days, differ, err := admin.Compare(t.Context(), a.catalogues, a.ledger, influx, from, to, &out)
 		if err != nil || days < 6 || differ > 0 {
 			t.Errorf("%s: %d days, %d sums differ, %v\n%s", when, days, differ, err, out.String())
 		}
@@ -365,7 +366,7 @@ func TestInfluxDBIsToldOfAPastThatChanged(t *testing.T) {
 	}
 	c.must("PUT", "/v1/catalogue", proposalOf(t, file, ""))
 	same("renamed")
-	influx := series.NewInflux(a.Network, a.cfg.influx())
+	influx := series.NewInflux(a.Network, a.cfg.Influx())
 	defer influx.Close()
 	days, err := influx.Days(t.Context(), from, to)
 	if err != nil || days["metz-accueil"] != (occupancy.Sum{}) || days["metz-welcome"].Known == 0 {

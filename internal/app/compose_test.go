@@ -19,6 +19,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
@@ -126,8 +127,8 @@ func brokerOf(t *testing.T, data string) (m *mosquittotest.Server, dir string, s
 		t.Skip("not run: needs Mosquitto; set " + mosquittotest.Variable + "=1 (.ci/run and make integration do)")
 	}
 	dir = t.TempDir()
-	x := BrokerExport{Dir: dir, Hosts: []string{"127.0.0.1", "localhost"}, TotemPassword: "totems-own-password", NewSecrets: filepath.Join(t.TempDir(), "secrets.csv"), Certificates: []string{"metz-entrance-out"}}
-	if err := ExportBroker(t.Context(), Config{Data: data}, x, io.Discard); err != nil {
+	x := admin.BrokerExport{Dir: dir, Hosts: []string{"127.0.0.1", "localhost"}, TotemPassword: "totems-own-password", NewSecrets: filepath.Join(t.TempDir(), "secrets.csv"), Certificates: []string{"metz-entrance-out"}}
+	if err := admin.ExportBroker(t.Context(), Config{Data: data}, x, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(x.NewSecrets)

@@ -13,7 +13,9 @@ import (
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/people"
+	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series/influxtest"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // lived returns a service that two days were lived through, up to yesterday's end.
@@ -21,8 +23,13 @@ func lived(t *testing.T, a *App) (from, to time.Time) {
 	t.Helper()
 	today := a.Network.Zone.At(time.Now()).Day
 	world := people.New(a.Network, 57, today)
-	if err := a.Settle(t.Context(), world); err != nil {
-		t.Fatal(err)
+	hash := func(c wire.Credential) people.Hashes {
+		return people.Hashes{Lookup: wire.HashCredential(a.Keys.Lookup(), c), ForList: wire.HashCredential(a.Keys.List(), c)}
+	}
+	for _, v := range world.Entities(func(uid []byte) people.Hashes { return hash(wire.Credential{Bytes: uid}) }, func(token string) people.Hashes { return hash(wire.Credential{QR: true, Bytes: []byte(token)}) }) {
+		if err := a.Rights.Apply(t.Context(), "demo", rights.Change{Put: v}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s, err := sim.New(sim.Config{World: world, Seed: 57})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/broker"
@@ -23,7 +24,7 @@ func (a *house) apiConfig() api.Config {
 		Series:      series.Reader{History: a.catalogues, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
 		Bills:   a.bills(),
 		Foreign: a.foreign, Watch: a.pipeline.Watch, NotUnderstood: a.pipeline.NotUnderstood, Enrolments: a.enrolments,
-		Verify: func(ctx context.Context) (ledger.Audit, error) { return verify(ctx, a.catalogues, a.ledger) }, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,
+		Verify: func(ctx context.Context) (ledger.Audit, error) { return admin.Verify(ctx, a.catalogues, a.ledger) }, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,
 		ChangeCatalogue: a.change, CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
 	}
 }

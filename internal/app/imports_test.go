@@ -63,7 +63,7 @@ func TestOnlyAppAndCommandsWire(t *testing.T) {
 		t.Fatalf("found %d packages: %v", len(dirs), err)
 	}
 	for _, dir := range dirs {
-		if b := filepath.Base(dir); b == "app" || b == "bench" || b == "accuracy" { // those start whole services
+		if b := filepath.Base(dir); b == "app" || b == "bench" || b == "accuracy" || b == "demo" { // those start whole services
 			continue
 		}
 		pkg, err := filepath.Rel(root, dir)
@@ -73,6 +73,18 @@ func TestOnlyAppAndCommandsWire(t *testing.T) {
 		for file, imports := range importsOf(t, filepath.ToSlash(pkg)) {
 			if slices.Contains(imports, module+"internal/app") {
 				t.Errorf("%s imports internal/app", file)
+			}
+		}
+	}
+}
+
+// TestAppWiresNoSimulation keeps what the demo and the commands need out of the
+// service.
+func TestAppWiresNoSimulation(t *testing.T) {
+	for file, imports := range importsOf(t, "internal/app") {
+		for _, imp := range imports {
+			if strings.HasPrefix(imp, module+"firmware-sim") || imp == module+"internal/mqttclient" || imp == module+"internal/people" || imp == module+"internal/demo" {
+				t.Errorf("%s imports %s", file, imp)
 			}
 		}
 	}

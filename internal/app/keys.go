@@ -4,18 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 )
-
-// keysFile returns the key file of a data folder.
-func keysFile(data string) string { return filepath.Join(data, "keys.json") }
 
 // keyChecks is the metadata key under which the ledger remembers its keys'
 // check values.
@@ -39,7 +34,7 @@ func openKeys(ctx context.Context, data string, n *catalogue.Network, l *ledger.
 	if err != nil {
 		return nil, err
 	}
-	ring, err := keys.Open(keysFile(data), n.Sites, known, used)
+	ring, err := keys.Open(keys.Path(data), n.Sites, known, used)
 	if err != nil {
 		return nil, err
 	}
@@ -123,26 +118,4 @@ func (a *house) known(site catalogue.SiteID, key string) bool {
 		}
 	}
 	return true
-}
-
-// RotateListKey adds a list key in a data folder, whose service may be running.
-// Lists hash with all keys in order.
-func RotateListKey(data string) (id string, err error) { return keys.RotateList(keysFile(data)) }
-
-// RotateKey creates the next key of a site in a data folder, whose service may
-// be running: the service loads it at once, or when it starts.
-func RotateKey(ctx context.Context, cfg Config, site catalogue.SiteID) (present, next string, err error) {
-	l, err := openExisting(ctx, cfg.Data)
-	if err != nil {
-		return "", "", err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	h, err := cfg.historyOf(ctx, l)
-	if err != nil {
-		return "", "", err
-	}
-	if (*h.Last()).Site(site) == nil {
-		return "", "", fmt.Errorf("the catalogue has no site %q", site)
-	}
-	return keys.Rotate(keysFile(cfg.Data), site)
 }

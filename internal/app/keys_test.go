@@ -11,7 +11,9 @@ import (
 	"github.com/google/uuid"
 
 	firmware "github.com/lorntech/totem/firmware-sim/reader"
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -72,14 +74,14 @@ func TestASitesKeyIsReplacedUnderItsReaders(t *testing.T) {
 		}
 	}()
 	defer close(tell)
-	_, next, err := RotateKey(t.Context(), cfg, "metz")
+	_, next, err := admin.RotateKey(t.Context(), cfg, "metz")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, again, err := RotateKey(t.Context(), cfg, "metz"); err != nil || again != next {
+	if _, again, err := admin.RotateKey(t.Context(), cfg, "metz"); err != nil || again != next {
 		t.Errorf("asked twice: %s, %v", again, err)
 	}
-	admin := clientOf(t, a)
+	asAdmin := clientOf(t, a)
 	knows := func() (n int) {
 		var list struct {
 			Items []struct {
@@ -87,7 +89,7 @@ func TestASitesKeyIsReplacedUnderItsReaders(t *testing.T) {
 				Status   *struct{ Keys []string }
 			}
 		}
-		get(t, admin, "/v1/devices?site=metz&limit=1000", 200, &list)
+		get(t, asAdmin, "/v1/devices?site=metz&limit=1000", 200, &list)
 		for _, d := range list.Items {
 			if d.Status != nil && strings.Contains(strings.Join(d.Status.Keys, " "), next) {
 				n++
@@ -130,22 +132,22 @@ func TestALedgerIsNotOpenedWithoutItsKeys(t *testing.T) {
 	a := startApp(t, cfg)
 	settle(t, a)
 	stopApp(t, a)
-	kept, err := os.ReadFile(keysFile(cfg.Data))
+	kept, err := os.ReadFile(keys.Path(cfg.Data))
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := testConfig(t)
 	stopApp(t, startApp(t, other))
-	others, err := os.ReadFile(keysFile(other.Data))
+	others, err := os.ReadFile(keys.Path(other.Data))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, data := range map[string][]byte{"missing": nil, "another's": others, "an empty one": []byte("{}"), "half": kept[:len(kept)/2]} {
-		if err := os.Remove(keysFile(cfg.Data)); err != nil && !os.IsNotExist(err) {
+		if err := os.Remove(keys.Path(cfg.Data)); err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
 		if data != nil {
-			if err := os.WriteFile(keysFile(cfg.Data), data, 0o600); err != nil {
+			if err := os.WriteFile(keys.Path(cfg.Data), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -155,11 +157,11 @@ func TestALedgerIsNotOpenedWithoutItsKeys(t *testing.T) {
 		} else if what != "half" && !strings.Contains(err.Error(), "restore keys.json") {
 			t.Errorf("%s: %v", what, err)
 		}
-		if now, _ := os.ReadFile(keysFile(cfg.Data)); string(now) != string(data) {
+		if now, _ := os.ReadFile(keys.Path(cfg.Data)); string(now) != string(data) {
 			t.Errorf("%s: the file was written", what)
 		}
 	}
-	if err := os.WriteFile(keysFile(cfg.Data), kept, 0o600); err != nil {
+	if err := os.WriteFile(keys.Path(cfg.Data), kept, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	stopApp(t, startApp(t, cfg))
@@ -171,13 +173,13 @@ func TestAListKeyIsALayer(t *testing.T) {
 	cfg := testConfig(t)
 	a := startApp(t, cfg)
 	settle(t, a)
-	admin := clientOf(t, a)
-	if _, err := RotateListKey(cfg.Data); err != nil {
+	asAdmin := clientOf(t, a)
+	if _, err := admin.RotateListKey(cfg.Data); err != nil {
 		t.Fatal(err)
 	}
 	var keys []any
 	eventually(t, "the secret to bring both keys", func() bool {
-		keys = admin.must("POST", "/v1/devices/metz-entrance-in/secret", "")["list_keys"].([]any)
+		keys = asAdmin.must("POST", "/v1/devices/metz-entrance-in/secret", "")["list_keys"].([]any)
 		return len(keys) == 2
 	})
 	over, err := base64.RawURLEncoding.DecodeString(keys[1].(map[string]any)["key"].(string))

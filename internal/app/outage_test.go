@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/series/influxtest"
 )
@@ -38,10 +39,10 @@ func TestInfluxDBStoppedWhileDaysAreLivedHasThemAfterwards(t *testing.T) {
 			break
 		}
 	}
-	influx := series.NewInflux(a.Network, cfg.influx())
+	influx := series.NewInflux(a.Network, cfg.Influx())
 	defer influx.Close()
 	var out bytes.Buffer
-	days, differ, err := compare(t.Context(), a.catalogues, a.ledger, influx, from, to.Add(time.Hour), &out)
+	days, differ, err := admin.Compare(t.Context(), a.catalogues, a.ledger, influx, from, to.Add(time.Hour), &out)
 	if err != nil || days < 2 || differ > 0 {
 		t.Errorf("%d days, %d sums differ, %v\n%s", days, differ, err, out.String())
 	}

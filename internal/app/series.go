@@ -26,8 +26,8 @@ func (a *house) openSeries(ctx context.Context) error {
 		return err
 	}
 	if a.cfg.InfluxURL != "" {
-		influx := series.NewInflux(a.Network, a.cfg.influx())
-		a.core.add(func(context.Context) error { influx.Close(); return nil })
+		influx := series.NewInflux(a.Network, a.cfg.Influx())
+		a.core.add("InfluxDB", func(context.Context) error { influx.Close(); return nil })
 		a.shipper = series.NewShipper(a.catalogues, a.ledger, influx, a.opt.Now, a.opt.Log)
 	}
 	a.maker = series.NewMaker(series.MakerConfig{History: a.catalogues, Ledger: a.ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log})
@@ -70,6 +70,12 @@ func (a *house) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) 
 		return earlier(asOf, a.maker.AsOf()), err
 	}
 	return asOf, nil
+}
+
+// CaughtUp waits until the visits of every read committed so far are computed
+// (presence.Follower).
+func (a *App) CaughtUp(ctx context.Context) (asOf time.Time, err error) {
+	return a.follower.CaughtUp(ctx)
 }
 
 // MinutesMade returns how many minutes were computed since the service started

@@ -201,7 +201,7 @@ func TestInfluxDBHasWhatTheLedgerHas(t *testing.T) {
 	publish(t, a, all)
 	want := minutesOf(t, a, spans)
 	shipped(t, a)
-	influx := series.NewInflux(a.Network, a.cfg.influx())
+	influx := series.NewInflux(a.Network, a.cfg.Influx())
 	defer influx.Close()
 	for _, id := range []catalogue.SpaceID{"metz-coworking", "metz-verlaine", "metz-hall"} {
 		for _, s := range spans {

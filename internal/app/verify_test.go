@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/ledger"
 )
 
@@ -40,7 +41,7 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 	}
 	defer db.Close()
 	holds := func() (bool, string) {
-		found, err := VerifyAudit(t.Context(), cfg)
+		found, err := admin.VerifyAudit(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +115,7 @@ func TestAChangedCatalogueIsNoAlteration(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // with a service that has never run by it, and after one that has
-		if found, err := VerifyAudit(t.Context(), cfg); err != nil || !found.OK {
+		if found, err := admin.VerifyAudit(t.Context(), cfg); err != nil || !found.OK {
 			t.Errorf("%+v %v", found, err)
 		}
 		stopApp(t, startApp(t, cfg))

@@ -15,9 +15,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
@@ -156,7 +158,7 @@ func (w *world) check(err error) {
 }
 
 // tell puts a catalogue in force, as App.replace does without ways in.
-func (w *world) tell(p proposal) {
+func (w *world) tell(p catalogues.Proposal) {
 	if w.Network == nil {
 		w.check(w.adoptFile(w.ctx, p))
 	} else {
@@ -213,7 +215,7 @@ func (w *world) tellLayout(next toldLayout) {
 	text := next.text(was)
 	network, err := catalogue.Parse("world.yaml", []byte(text))
 	w.check(err)
-	p := proposal{name: "world.yaml", text: []byte(text), network: network, since: next.since.UTC().Format(time.RFC3339Nano), by: "test"}
+	p := catalogues.Proposal{Name: "world.yaml", Text: []byte(text), Network: network, Since: next.since.UTC().Format(time.RFC3339Nano), By: "test"}
 	w.told = append(w.told, next)
 	w.do(func(x *world) { x.tell(p) })
 }
@@ -510,7 +512,7 @@ func TestRandomWorldsAreTheSameToldStepByStepAndFromNothing(t *testing.T) {
 				}
 			}
 			for _, x := range []*world{w, b} {
-				if a, err := verify(x.ctx, x.catalogues, x.ledger); err != nil || !a.OK {
+				if a, err := admin.Verify(x.ctx, x.catalogues, x.ledger); err != nil || !a.OK {
 					t.Errorf("TOTEM_WORLD=%d: verify: %+v, %v", own, a, err)
 				}
 				x.closeWorld()

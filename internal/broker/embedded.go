@@ -40,6 +40,8 @@ type EmbeddedConfig struct {
 	// is still subscribed after it has resumed its session; it must return
 	// quickly.
 	OnSubscribe func(filter string)
+	// OnListenerEnd is called where the listener ends without Close.
+	OnListenerEnd func(error)
 	// OnPresence is called for every connection that begins and ends; it must
 	// return quickly.
 	OnPresence func(p Principal, connected bool)
@@ -150,7 +152,7 @@ func (e *Embedded) Start() error {
 	}
 	e.tasks.Go(e.forgetSessions)
 	if l := e.listener; l != nil {
-		e.tasks.Go(func() { e.accepting(l) })
+		e.tasks.Go(func() { e.acceptLoop(l) })
 	}
 	return nil
 }
@@ -165,11 +167,18 @@ func (e *Embedded) Addr() net.Addr {
 	return e.listener.Addr()
 }
 
-func (e *Embedded) accepting(l net.Listener) {
+// acceptLoop accepts connections until the listener ends.
+func (e *Embedded) acceptLoop(l net.Listener) {
 	for {
 		nc, err := l.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
+			e.mu.Lock()
+			closing := e.closing
+			e.mu.Unlock()
+			if !closing && e.cfg.OnListenerEnd != nil {
+				e.cfg.OnListenerEnd(err)
+			}
 			return
 		case err != nil: // out of file descriptors, for example: that passes
 			e.logSometimes("mqtt listener", "err", err)

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -169,5 +170,20 @@ func TestWhatWaitsForAReaderThatWasAwayComesInOrderAndOnlyTheLastAllowlist(t *te
 	}
 	if len(got) > 0 {
 		t.Fatalf("%d more", len(got))
+	}
+}
+
+func TestTheEndOfTheListenerIsReportedUnlessTheBrokerIsClosed(t *testing.T) {
+	ended := make(chan error, 1)
+	r := start(t, func(c *EmbeddedConfig) { c.OnListenerEnd = func(err error) { ended <- err } })
+	if err := r.listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("reported: %v", err)
+	}
+	r = start(t, func(c *EmbeddedConfig) { c.OnListenerEnd = func(err error) { t.Errorf("reported by Close: %v", err) } })
+	if err := r.Close(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -21,6 +21,9 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
+// Path returns the key file of a data folder.
+func Path(data string) string { return filepath.Join(data, "keys.json") }
+
 // Ring holds every key of a network; it is safe for concurrent use. Site keys
 // are Ed25519 seeds, the others 32 random bytes.
 type Ring struct {

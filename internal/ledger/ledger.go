@@ -146,6 +146,14 @@ func open(path string, options url.Values, conns int) (*sql.DB, error) {
 	return db, nil
 }
 
+// OpenExisting opens the ledger of a data directory of which there must be one.
+func OpenExisting(ctx context.Context, dir string) (*Ledger, error) {
+	if _, err := os.Stat(filepath.Join(dir, FileName)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("--data (TOTEM_DATA): %s does not contain a ledger", dir)
+	}
+	return Open(ctx, dir)
+}
+
 // ownerOnly makes the file, and the files that SQLite puts beside it, readable
 // by their owner only.
 func ownerOnly(path string) error {

@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -7,8 +7,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/lorntech/totem/internal/api"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/catalogues"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/settings"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -24,7 +26,7 @@ type CatalogueVersion struct {
 
 // CatalogueHistory lists the catalogues of a data folder's service.
 func CatalogueHistory(ctx context.Context, data string) (list []CatalogueVersion, err error) {
-	l, err := openExisting(ctx, data)
+	l, err := ledger.OpenExisting(ctx, data)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +35,7 @@ func CatalogueHistory(ctx context.Context, data string) (list []CatalogueVersion
 	if err != nil {
 		return nil, err
 	}
-	told, err := readCatalogues(ctx, l)
+	told, err := catalogues.Read(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -68,49 +70,42 @@ var ErrNoService = errors.New("no service has run with this data folder yet, or 
 
 // CheckCatalogue reads a catalogue file and returns what it would change in a
 // data folder if it held from since on. It writes warnings to warn.
-func CheckCatalogue(ctx context.Context, cfg Config, warn io.Writer) (n *catalogue.Network, out api.CatalogueChanged, err error) {
-	p, err := cfg.proposal()
+func CheckCatalogue(ctx context.Context, cfg settings.Config, warn io.Writer) (n *catalogue.Network, out catalogues.Summary, err error) {
+	p, err := catalogues.FromFile(cfg.Catalogue, cfg.CatalogueSince)
 	if err != nil {
 		return nil, out, err
 	}
-	for _, w := range wire.Warnings(p.network) {
+	for _, w := range wire.Warnings(p.Network) {
 		fmt.Fprintln(warn, "warning:", w)
 	}
 	if cfg.Data == "" {
-		return p.network, out, nil
+		return p.Network, out, nil
 	}
-	l, err := openExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Data)
 	if err != nil {
 		return nil, out, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	before, err := readCatalogues(ctx, l)
+	before, err := catalogues.Read(ctx, l)
 	if err != nil {
 		return nil, out, err
 	}
 	last := before.Recorded.Last()
 	if last == nil {
-		return p.network, out, ErrNoService
+		return p.Network, out, ErrNoService
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	since, err := p.startsAt(now)
+	since, err := p.StartsAt(now)
 	if err != nil {
 		return nil, out, fmt.Errorf("--since: %w", err)
 	}
-	change, err := before.Put(since, now, p.network)
+	change, err := before.Put(since, now, p.Network)
 	if err != nil {
 		return nil, out, err
 	}
-	if err := (&shell{opt: Options{Now: time.Now}, ledger: l}).checkReferences(ctx, change); err != nil {
+	if err := catalogues.CheckReferences(ctx, l, change, now); err != nil {
 		return nil, out, err
 	}
-	out = changeWarnings(before, change, p.network, since, now)
-	return p.network, out, nil
-}
-
-// Proposal reads a catalogue file with the plans that it names, to send it to a
-// service.
-func (c *Config) Proposal() (api.NewCatalogue, error) {
-	p, err := c.proposal()
-	return api.NewCatalogue{Name: p.name, Text: string(p.text), Plans: p.plans, Since: c.CatalogueSince}, err
+	out = catalogues.Summarize(before, change, p.Network, since, now)
+	return p.Network, out, nil
 }

@@ -1,19 +1,20 @@
-// Package app wires Totem's parts together and runs them: it reads the
-// settings, opens and closes the parts in order, and connects them. It is the
-// only package that knows all others; what each part does is documented in its
-// own package.
-package app
+// Package settings holds the settings of the service: flags and, by the same
+// name, environment variables (rules 13.1).
+//
+//	cfg := settings.Config{Data: "./totem-data"}
+//	err := cfg.Check() // fills in defaults; the error names the wrong setting
+//
+// It reads no file and starts nothing.
+package settings
 
 import (
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
-	"time"
+	"reflect"
 
-	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/series"
 )
 
@@ -101,7 +102,8 @@ func (c *Config) checkSeries() error {
 	return nil
 }
 
-func (c *Config) influx() series.InfluxConfig {
+// Influx returns the settings of the InfluxDB.
+func (c *Config) Influx() series.InfluxConfig {
 	return series.InfluxConfig{URL: c.InfluxURL, Token: c.InfluxToken, Org: c.InfluxOrg, Bucket: c.InfluxBucket}
 }
 
@@ -125,65 +127,16 @@ func checkBroker(raw string) error {
 	return nil
 }
 
-// LoadCatalogue reads the catalogue file, or the built-in network where none is named.
-func (c *Config) LoadCatalogue() (*catalogue.Network, error) {
-	name, data, err := c.catalogueText()
-	if err != nil {
-		return nil, err
-	}
-	return parseCatalogue(name, data)
-}
-
-// catalogueText returns the catalogue's text and the name of its file.
-func (c *Config) catalogueText() (name string, text []byte, err error) {
-	if c.Catalogue == "" {
-		return catalogue.DefaultName, catalogue.DefaultText(), nil
-	}
-	text, err = os.ReadFile(c.Catalogue)
-	if err != nil {
-		return "", nil, fmt.Errorf("catalogue: %w", err)
-	}
-	return c.Catalogue, text, nil
-}
-
-// catalogueSince returns the instant from which a changed catalogue holds: the
-// beginning of a local day, an instant, or now.
-func catalogueSince(text string, n *catalogue.Network, now time.Time) (time.Time, error) {
-	if text == "" {
-		return now, nil
-	}
-	if day, err := catalogue.ParseDay(text); err == nil {
-		return n.Zone.Start(day).UTC(), nil
-	}
-	t, err := time.ParseInLocation("2006-01-02 15:04", text, n.Zone.Location())
-	if err != nil {
-		t, err = time.Parse(time.RFC3339, text)
-	}
-	if err != nil {
-		return t, fmt.Errorf("%q is not a day like 2026-11-23, a local time like 2026-11-23 08:00, or an instant like 2026-11-23T08:00:00Z", text)
-	}
-	return t.UTC().Truncate(time.Millisecond), nil
-}
-
-// loadPlans reads the plans that the catalogue names; they are beside its file.
-func (c *Config) loadPlans(n *catalogue.Network) (map[catalogue.BuildingID]string, error) {
-	plans := map[catalogue.BuildingID]string{}
-	for _, b := range n.Buildings {
-		if b.Plan == "" {
-			continue
-		}
-		svg, err := os.ReadFile(filepath.Join(filepath.Dir(c.Catalogue), filepath.FromSlash(b.Plan)))
-		if err == nil {
-			err = n.CheckPlan(b.ID, svg)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: buildings: plan of %s: %s: %w", c.Catalogue, b.ID, b.Plan, err)
-		}
-		plans[b.ID] = string(svg)
-	}
-	return plans, nil
-}
-
 // AdminTokenFile returns the file of the first admin token, for services whose
 // settings name none.
 func (c *Config) AdminTokenFile() string { return filepath.Join(c.Data, "admin-token") }
+
+// Variables returns the environment variables of the settings.
+func Variables() []string {
+	var names []string
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		names = append(names, t.Field(i).Tag.Get("env"))
+	}
+	return names
+}

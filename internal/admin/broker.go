@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"bytes"
@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/mosquitto"
+	"github.com/lorntech/totem/internal/settings"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -35,7 +37,7 @@ const passwordFile = "broker-password"
 
 // ExportBroker writes a Mosquitto's password file, access rules and
 // certificates from the catalogue and the devices' secrets. The service may be running.
-func ExportBroker(ctx context.Context, cfg Config, x BrokerExport, out io.Writer) (err error) {
+func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out io.Writer) (err error) {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
@@ -49,7 +51,7 @@ func ExportBroker(ctx context.Context, cfg Config, x BrokerExport, out io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	h, err := cfg.historyOf(ctx, l)
+	h, err := catalogues.HistoryOf(ctx, cfg, l)
 	if err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func ExportBroker(ctx context.Context, cfg Config, x BrokerExport, out io.Writer
 
 type export struct {
 	BrokerExport
-	cfg     Config
+	cfg     settings.Config
 	network *catalogue.Network
 	ledger  *ledger.Ledger
 	out     io.Writer

@@ -1,4 +1,4 @@
-package app
+package admin
 
 import (
 	"context"
@@ -10,9 +10,11 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/settings"
 )
 
 // rebuildStep is how often the progress of a running service is read.
@@ -21,16 +23,16 @@ const rebuildStep = 200 * time.Millisecond
 // RebuildSeries computes the series of [from, to) again from the ledger, and
 // queues it for InfluxDB again. A running service does the work, and this
 // function shows its progress.
-func RebuildSeries(ctx context.Context, cfg Config, from, to time.Time, out, bar io.Writer) (err error) {
+func RebuildSeries(ctx context.Context, cfg settings.Config, from, to time.Time, out, bar io.Writer) (err error) {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	l, err := openExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	history, err := cfg.historyOf(ctx, l)
+	history, err := catalogues.HistoryOf(ctx, cfg, l)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func RebuildSeries(ctx context.Context, cfg Config, from, to time.Time, out, bar
 }
 
 type rebuild struct {
-	cfg      Config
+	cfg      settings.Config
 	network  *catalogue.Network
 	history  catalogue.History
 	ledger   *ledger.Ledger
@@ -118,7 +120,7 @@ func (r *rebuild) work(ctx context.Context, out io.Writer) error {
 }
 
 func (r *rebuild) ship(ctx context.Context, out io.Writer, log *slog.Logger) error {
-	influx := series.NewInflux(r.network, r.cfg.influx())
+	influx := series.NewInflux(r.network, r.cfg.Influx())
 	defer influx.Close()
 	s := series.NewShipper(r.history, r.ledger, influx, time.Now, log)
 	_, owed, err := r.ledger.Outbox(ctx, 1)
@@ -170,25 +172,25 @@ func (r *rebuild) follow(ctx context.Context, out io.Writer) error {
 
 // CheckSeries compares the days in InfluxDB with the ledger's, and prints where
 // they differ.
-func CheckSeries(ctx context.Context, cfg Config, from, to time.Time, out io.Writer) (err error) {
+func CheckSeries(ctx context.Context, cfg settings.Config, from, to time.Time, out io.Writer) (err error) {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
 	if cfg.InfluxURL == "" {
 		return errors.New("--influx-url (TOTEM_INFLUX_URL): is not set, so there is no InfluxDB to compare with")
 	}
-	l, err := openExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	history, err := cfg.historyOf(ctx, l)
+	history, err := catalogues.HistoryOf(ctx, cfg, l)
 	if err != nil {
 		return err
 	}
-	influx := series.NewInflux(*history.Last(), cfg.influx())
+	influx := series.NewInflux(*history.Last(), cfg.Influx())
 	defer influx.Close()
-	days, differ, err := compare(ctx, history, l, influx, from, to, out)
+	days, differ, err := Compare(ctx, history, l, influx, from, to, out)
 	if err == nil && differ > 0 {
 		return fmt.Errorf("%d sums of %d days differ: totem series rebuild sends them to InfluxDB again", differ, days)
 	}
@@ -198,7 +200,9 @@ func CheckSeries(ctx context.Context, cfg Config, from, to time.Time, out io.Wri
 	return err
 }
 
-func compare(ctx context.Context, h catalogue.History, l *ledger.Ledger, influx *series.Influx, from, to time.Time, out io.Writer) (days, differ int, err error) {
+// Compare compares the days in InfluxDB with the ledger's, prints differences, and
+// returns how many days it compared and how many sums differ.
+func Compare(ctx context.Context, h catalogue.History, l *ledger.Ledger, influx *series.Influx, from, to time.Time, out io.Writer) (days, differ int, err error) {
 	first, err := l.FirstMessage(ctx)
 	if err != nil {
 		return 0, 0, err

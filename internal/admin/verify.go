@@ -1,17 +1,16 @@
-package app
+package admin
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/presence"
+	"github.com/lorntech/totem/internal/settings"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -24,21 +23,21 @@ const (
 
 // VerifyAudit verifies a data folder, whose service may be running: the chain,
 // the records that decide, and the visits of some people.
-func VerifyAudit(ctx context.Context, cfg Config) (a ledger.Audit, err error) {
-	l, err := openExisting(ctx, cfg.Data)
+func VerifyAudit(ctx context.Context, cfg settings.Config) (a ledger.Audit, err error) {
+	l, err := ledger.OpenExisting(ctx, cfg.Data)
 	if err != nil {
 		return a, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	h, err := cfg.historyOf(ctx, l)
+	h, err := catalogues.HistoryOf(ctx, cfg, l)
 	if err != nil {
 		return a, err
 	}
-	return verify(ctx, h, l)
+	return Verify(ctx, h, l)
 }
 
-// verify returns the verification of the chain, and of a sample of visits.
-func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (ledger.Audit, error) {
+// Verify returns the verification of the chain, and of a sample of visits.
+func Verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (ledger.Audit, error) {
 	a, err := l.Verify(ctx)
 	if err != nil || !a.OK {
 		return a, err
@@ -82,13 +81,6 @@ func verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (l
 		}
 	}
 	return a, nil
-}
-
-// visitBasis names everything in the catalogue that visits depend on.
-func visitBasis(n *catalogue.Network) string {
-	text, _ := json.Marshal([]any{n.Sites, n.Spaces, n.Doors}) // these values were read from text and can be written as text
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
 }
 
 // differs computes visits around a person's reads again, and returns where the

@@ -1,4 +1,11 @@
-package app
+// Package demo runs the newcomer's command: four simulated buildings with recent
+// history and live people, in one process.
+//
+//	err := demo.Run(ctx, cfg, demo.Options{Days: 14, Seed: 57, Out: os.Stdout, Bar: os.Stderr, Log: log})
+//
+// The people are package people's, their devices firmware-sim's; the service is
+// the real one (package app).
+package demo
 
 import (
 	"context"
@@ -17,14 +24,18 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/firmware-sim/sim"
+	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/people"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/settings"
 	"github.com/lorntech/totem/internal/tenancy"
+	"github.com/lorntech/totem/internal/wire"
 )
 
-// DemoOptions describe the demo's simulation.
-type DemoOptions struct {
+// Options describe the demo's simulation.
+type Options struct {
 	Days int
 	Seed uint64
 	Out  io.Writer // where the text for newcomers is written
@@ -32,13 +43,16 @@ type DemoOptions struct {
 	Log  *slog.Logger
 }
 
-// demoWindow is how many messages of the history may be unacknowledged at once.
-const demoWindow = 2000
+// closeTime is how long an orderly end may take.
+const closeTime = 15 * time.Second
 
-// Demo runs four simulated buildings: history through the real pipeline, then
+// window is how many messages of the history may be unacknowledged at once.
+const window = 2000
+
+// Run runs four simulated buildings: history through the real pipeline, then
 // live, until ctx ends. Without a data folder it uses a temporary one and
 // deletes it.
-func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
+func Run(ctx context.Context, cfg settings.Config, o Options) (err error) {
 	if cfg.Data == "" { // before Check, which would fill in the default of serve
 		dir, err := os.MkdirTemp("", "totem-demo-")
 		if err != nil {
@@ -47,7 +61,7 @@ func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
 		defer os.RemoveAll(dir)
 		cfg.Data = dir
 	}
-	a, err := Start(ctx, cfg, Options{Log: o.Log, Anonymous: true})
+	a, err := app.Start(ctx, cfg, app.Options{Log: o.Log, Anonymous: true})
 	if err != nil {
 		return err
 	}
@@ -59,13 +73,13 @@ func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
 	if a.MQTT == nil {
 		return errors.New("the demo brings its own broker: unset --mqtt-url (TOTEM_MQTT_URL)")
 	}
-	now := a.opt.Now()
+	now := time.Now()
 	today := a.Network.Zone.At(now).Day
 	world := people.New(a.Network, o.Seed, today)
-	if err := a.Settle(ctx, world); err != nil {
+	if err := Settle(ctx, a, world); err != nil {
 		return err
 	}
-	s, err := a.simulate(ctx, world, today, now, o)
+	s, err := simulate(ctx, a, world, today, now, o)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -73,22 +87,41 @@ func Demo(ctx context.Context, cfg Config, o DemoOptions) (err error) {
 		return err
 	}
 	debug.FreeOSMemory() // sending two weeks in seconds leaves more garbage than a service ever has
-	a.introduce(o.Out, world)
+	introduce(o.Out, a, cfg.Data, o.Log, world)
 	live := make(chan error, 1)
-	go func() { live <- s.Live(ctx, a.liveConfig(o.Log)) }()
+	go func() { live <- s.Live(ctx, liveConfig(a, o.Log)) }()
 	return <-live
+}
+
+// Settle creates the world's people and their rights in one change.
+func Settle(ctx context.Context, a *app.App, w *people.World) error {
+	hash := func(c wire.Credential) people.Hashes {
+		return people.Hashes{Lookup: wire.HashCredential(a.Keys.Lookup(), c), ForList: wire.HashCredential(a.Keys.List(), c)}
+	}
+	entities := w.Entities(
+		func(uid []byte) people.Hashes { return hash(wire.Credential{Bytes: uid}) },
+		func(token string) people.Hashes { return hash(wire.Credential{QR: true, Bytes: []byte(token)}) },
+	)
+	changes := make([]rights.Change, len(entities))
+	for i, v := range entities {
+		changes[i].Put = v
+	}
+	if err := a.Rights.Apply(ctx, "demo", changes...); err != nil {
+		return fmt.Errorf("the demo's people: %w", err)
+	}
+	return nil
 }
 
 // simulate sends the history, with a progress bar, and returns the simulation
 // so that it can go on live.
-func (a *App) simulate(ctx context.Context, w *people.World, today catalogue.Day, now time.Time, o DemoOptions) (*sim.Sim, error) {
+func simulate(ctx context.Context, a *app.App, w *people.World, today catalogue.Day, now time.Time, o Options) (*sim.Sim, error) {
 	bar := progress.New(o.Bar, o.Days+1, "simulating the last weeks")
 	defer bar.Finish()
 	s, err := sim.New(sim.Config{World: w, Seed: o.Seed, Progress: func(days, _, _ int) { bar.Set(days) }})
 	if err != nil {
 		return nil, err
 	}
-	c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "demo-history", Window: demoWindow})
+	c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "demo-history", Window: window})
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +131,7 @@ func (a *App) simulate(ctx context.Context, w *people.World, today catalogue.Day
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.follower.CaughtUp(ctx); err != nil {
+	if _, err := a.CaughtUp(ctx); err != nil {
 		return nil, err
 	}
 	bar.Finish()
@@ -107,15 +140,15 @@ func (a *App) simulate(ctx context.Context, w *people.World, today catalogue.Day
 	return s, nil
 }
 
-func (a *App) liveConfig(log *slog.Logger) sim.LiveConfig {
+func liveConfig(a *app.App, log *slog.Logger) sim.LiveConfig {
 	keys := map[catalogue.SiteID]ed25519.PublicKey{}
 	for _, site := range a.Network.Sites {
 		if k, ok := a.Keys.Site(site.ID); ok {
 			keys[site.ID] = k.Public()
 		}
 	}
-	return sim.LiveConfig{SiteKeys: keys, ListKey: a.Keys.List(), Now: a.opt.Now, Log: log, Connect: func(ctx context.Context) (sim.Link, error) {
-		c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "demo-live", Window: demoWindow})
+	return sim.LiveConfig{SiteKeys: keys, ListKey: a.Keys.List(), Now: time.Now, Log: log, Connect: func(ctx context.Context) (sim.Link, error) {
+		c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "demo-live", Window: window})
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +157,7 @@ func (a *App) liveConfig(log *slog.Logger) sim.LiveConfig {
 }
 
 // introduceRoles prints a link to the page for each role.
-func (a *App) introduceRoles(out io.Writer, url string, w *people.World) {
+func introduceRoles(out io.Writer, a *app.App, log *slog.Logger, url string, w *people.World) {
 	if len(w.Tenants) == 0 || len(a.Network.Sites) == 0 {
 		return
 	}
@@ -136,9 +169,9 @@ func (a *App) introduceRoles(out io.Writer, url string, w *people.World) {
 		{"a tenant, " + tenant.Name, "tenant", fmt.Sprintf(`,"tenant":%q`, tenant.ID)},
 		{"the hall of " + site.City, "display", fmt.Sprintf(`,"sites":[%q]`, site.ID)},
 	} {
-		token, err := a.demoToken(url, r.role, r.more)
+		token, err := createToken(a, url, r.role, r.more)
 		if err != nil {
-			a.opt.Log.Warn("could not make a link for a role", "role", r.role, "error", err)
+			log.Warn("could not make a link for a role", "role", r.role, "error", err)
 			continue
 		}
 		fmt.Fprintf(out, "  %s/connexion?token=%s  (%s)\n", url, token, r.who)
@@ -157,8 +190,8 @@ func payer(w *people.World) tenancy.Tenant {
 	return w.Tenants[0]
 }
 
-// demoToken creates a token as an admin would.
-func (a *App) demoToken(url, role, more string) (string, error) {
+// createToken creates a token as an admin would.
+func createToken(a *app.App, url, role, more string) (string, error) {
 	req, err := http.NewRequest(http.MethodPut, url+"/v1/tokens/demo-"+role, strings.NewReader(fmt.Sprintf(`{"role":%q%s}`, role, more)))
 	if err != nil {
 		return "", err
@@ -181,7 +214,7 @@ func (a *App) demoToken(url, role, more string) (string, error) {
 }
 
 // introduce prints what a newcomer may try.
-func (a *App) introduce(out io.Writer, w *people.World) {
+func introduce(out io.Writer, a *app.App, data string, log *slog.Logger, w *people.World) {
 	host, port := a.MQTT.String(), ""
 	for i := len(host) - 1; i >= 0; i-- {
 		if host[i] == ':' {
@@ -190,8 +223,8 @@ func (a *App) introduce(out io.Writer, w *people.World) {
 		}
 	}
 	url := "http://" + a.HTTP.String()
-	fmt.Fprintf(out, "\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n  shell  export TOTEM_URL=%s TOTEM_TOKEN=%s TOTEM_DATA=%s\n", url, a.Admin, a.Admin, a.cfg.Data, url, a.Admin, a.cfg.Data)
-	a.introduceRoles(out, url, w)
+	fmt.Fprintf(out, "\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n  shell  export TOTEM_URL=%s TOTEM_TOKEN=%s TOTEM_DATA=%s\n", url, a.Admin, a.Admin, data, url, a.Admin, data)
+	introduceRoles(out, a, log, url, w)
 	for _, site := range a.Network.Sites {
 		opens, refused := w.Examples(site.ID)
 		if opens.Device == "" || refused.Device == "" {

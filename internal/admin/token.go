@@ -1,0 +1,74 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/catalogues"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/settings"
+	"github.com/lorntech/totem/internal/tenancy"
+)
+
+// TokenRequest describes a token to create.
+type TokenRequest struct {
+	ID, Role, Tenant string
+	Sites            []catalogue.SiteID
+	Life             time.Duration // 0: without end
+}
+
+// CreateToken creates a token in a data folder, whose service may be running,
+// and returns it. The token itself is stored nowhere.
+func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (token string, err error) {
+	if err := cfg.Check(); err != nil {
+		return "", err
+	}
+	l, err := ledger.OpenExisting(ctx, cfg.Data)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	h, err := catalogues.HistoryOf(ctx, cfg, l)
+	if err != nil {
+		return "", err
+	}
+	if err := r.check(*h.Last()); err != nil {
+		return "", err
+	}
+	token = keys.NewSecret()
+	now := time.Now().UTC()
+	t := ledger.Token{ID: r.ID, Role: r.Role, Sites: r.Sites, Tenant: tenancy.TenantID(r.Tenant), Hash: keys.HashSecret(token)}
+	if r.Life > 0 {
+		end := now.Add(r.Life)
+		t.ExpiresAt = &end
+	}
+	return token, l.Write(ctx, func(tx *ledger.Tx) error {
+		if err := tx.PutToken(t); err != nil {
+			return err
+		}
+		return tx.AddAct(&ingest.Act{At: now, Actor: "cli", Action: "put", Target: "token/" + r.ID, Body: t.Terms()})
+	})
+}
+
+func (r TokenRequest) check(n *catalogue.Network) error {
+	if !catalogue.ValidID(r.ID) {
+		return fmt.Errorf("id: %q is not an id: lower-case letters, digits and hyphens, at most 64", r.ID)
+	}
+	for _, s := range r.Sites {
+		if n.Site(s) == nil {
+			return fmt.Errorf("--sites: the catalogue has no site %q", s)
+		}
+	}
+	if r.Role == "manager" && len(r.Sites) == 0 {
+		return errors.New("--sites: a manager's token needs at least one site")
+	}
+	if r.Role == "tenant" && r.Tenant == "" {
+		return errors.New("--tenant: a tenant's token needs its tenant")
+	}
+	return nil
+}
