@@ -15,12 +15,12 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/catalogues"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/mosquitto"
 	"github.com/lorntech/totem/internal/settings"
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // BrokerExport describes what to write for a Mosquitto.
@@ -56,7 +56,7 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 		return err
 	}
 	n := *h.Last()
-	foreign, err := wire.NewForeign(n)
+	foreign, err := foreign.New(n)
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/catalogues"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/settings"
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // CatalogueVersion is one catalogue of a ledger's history.
@@ -75,7 +75,7 @@ func CheckCatalogue(ctx context.Context, cfg settings.Config, warn io.Writer) (n
 	if err != nil {
 		return nil, out, err
 	}
-	for _, w := range wire.Warnings(p.Network) {
+	for _, w := range foreign.Warnings(p.Network) {
 		fmt.Fprintln(warn, "warning:", w)
 	}
 	if cfg.Data == "" {

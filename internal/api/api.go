@@ -26,6 +26,7 @@ import (
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/billing"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
@@ -34,7 +35,6 @@ import (
 	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // Live is what the API needs of the live state.
@@ -83,7 +83,7 @@ type Config struct {
 	Bills    billing.Bills
 	// SeriesCaughtUp does the same for the series and the newest message.
 	SeriesCaughtUp func(context.Context) (asOf time.Time, err error)
-	Foreign        *wire.Foreign
+	Foreign        *foreign.Devices
 	// Watch delivers what arrives, while somebody watches.
 	Watch func() (arrivals <-chan ingest.Arrival, cancel func())
 	// Enrolments holds the readers that wait for a new badge.

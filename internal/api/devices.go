@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/wire"
@@ -82,7 +83,7 @@ func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
 		return out
 	}
 	out.Adapter, out.Address = &found.Adapter, &found.Address
-	for _, k := range wire.KindsOf(found.Adapter, found.Address, u.Topic, u.Payload, u.Last) {
+	for _, k := range foreign.KindsOf(found.Adapter, found.Address, u.Topic, u.Payload, u.Last) {
 		out.Catalogue = append(out.Catalogue, entry(slugOf(found.Address), "SITE", k, fmt.Sprintf(", adapter: %s, address: %q", found.Adapter, found.Address)))
 	}
 	return out

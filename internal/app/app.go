@@ -16,6 +16,7 @@ import (
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/catalogues"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
@@ -83,7 +84,7 @@ type house struct {
 	Rights  *rights.Keeper
 	Keys    *keys.Ring
 
-	foreign    *wire.Foreign
+	foreign    *foreign.Devices
 	pipeline   *ingest.Pipeline
 	enrolments *ingest.Enrolments
 	chronicle  catalogue.Chronicle
@@ -317,7 +318,7 @@ func (a *house) startBroker() error {
 func (a *house) subscribed(filter string) {
 	for i := range a.Network.Devices {
 		d := &a.Network.Devices[i]
-		if d.Kind == catalogue.Reader && wire.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
+		if d.Kind == catalogue.Reader && foreign.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
 			a.down.Connected(d.ID)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/dated"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/ledger"
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // fileSeen is the metadata key of the file with which the service last started.
@@ -62,7 +62,7 @@ func (a *house) useLatest(c catalogue.Chronicle) (err error) {
 	if a.settings, err = billing.LoadSettings(a.Network, a.cfg.Billing); err != nil {
 		return err
 	}
-	a.foreign, err = wire.NewForeign(a.Network)
+	a.foreign, err = foreign.New(a.Network)
 	return err
 }
 

@@ -23,7 +23,8 @@ var allowed = map[string][]string{
 	"internal/access":    {module + "internal/catalogue", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
 	"internal/tariff":    {module + "internal/catalogue", module + "internal/dated", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
 	"internal/occupancy": {module + "internal/catalogue", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
-	"internal/wire":      {module + "internal/catalogue", "github.com/google/uuid"},
+	"internal/foreign":   {module + "internal/catalogue", module + "internal/occupancy", module + "internal/wire", "github.com/google/uuid"},
+	"internal/wire":      {module + "internal/catalogue", module + "internal/occupancy", "github.com/google/uuid"},
 }
 
 // adapters are technologies: none of them imports another.

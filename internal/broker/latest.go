@@ -6,7 +6,7 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
-	"github.com/lorntech/totem/internal/wire"
+	"github.com/lorntech/totem/internal/foreign"
 )
 
 // Of a retained topic only the last message matters: an allowlist, or the
@@ -94,7 +94,7 @@ func (e *Embedded) sendRetained(s *session, filter string) {
 		return
 	}
 	for topic, payload := range e.retained {
-		if wire.Covers(filter, topic) && e.rules.Load().read(s.principal, topic) {
+		if foreign.Covers(filter, topic) && e.rules.Load().read(s.principal, topic) {
 			s.latest.put(topic, payload, true)
 		}
 	}
@@ -155,7 +155,7 @@ func (s *session) sendNext(cl *mqtt.Client) bool {
 // qosOf returns the quality with which a client subscribes to a topic, at most 1.
 func qosOf(cl *mqtt.Client, topic string) (qos byte) {
 	for filter, sub := range cl.State.Subscriptions.GetAll() {
-		if wire.Covers(filter, topic) {
+		if foreign.Covers(filter, topic) {
 			qos = max(qos, min(1, sub.Qos))
 		}
 	}

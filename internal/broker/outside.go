@@ -13,6 +13,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // OutsideConfig configures the client of an outside broker.
@@ -265,8 +266,8 @@ func (o *Outside) filters() []string {
 	}
 	var list []string
 	for _, site := range sites {
-		for _, what := range []string{"badge", "door", "occupancy", "count", "flow", "air", "status"} {
-			list = append(list, root+site+"/+/"+what)
+		for _, what := range wire.UpWhats() {
+			list = append(list, root+site+"/+/"+string(what))
 		}
 	}
 	o.mu.Lock()

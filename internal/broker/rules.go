@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // Reasons for which a publication is denied, as the rejected message shows
@@ -16,7 +17,8 @@ const (
 	DeniedSender = "not-allowed"
 )
 
-const root = "totem/v1/"
+// root begins every topic of Totem's own.
+const root = wire.Prefix + "/"
 
 // rules decides by rules 3.7. Whatever they do not name is denied.
 type rules struct {
@@ -42,8 +44,8 @@ func (r rules) publish(p Principal, topic string) (denied string) {
 	if !strings.HasPrefix(topic, root) && r.foreign != nil {
 		return r.publishForeign(p, topic)
 	}
-	site, device, what, ok := split(topic)
-	if !ok || device == "live" || !slug(site) || !slug(device) || !isUp(what) {
+	site, device, what, ok := wire.SplitTopic(topic)
+	if !ok || device == wire.Live || !catalogue.Slug(site) || !catalogue.Slug(device) || !wire.IsUp(what) {
 		return DeniedTopic
 	}
 	switch {
@@ -92,18 +94,18 @@ func (r rules) read(p Principal, filter string) bool {
 	if p.Anonymous {
 		return strings.HasPrefix(filter, root)
 	}
-	site, device, what, ok := split(filter)
+	site, device, what, ok := wire.SplitTopic(filter)
 	switch {
 	case !ok:
 		return r.foreign != nil && p.Device != "" && r.ownsAny(p, r.foreign.Commanded(filter))
 	case p.Token:
-		return device == "live" && r.live(site, what) && (p.Sites == nil || site == "+" || slices.Contains(p.Sites, catalogue.SiteID(site)))
+		return device == wire.Live && r.live(site, what) && (p.Sites == nil || site == "+" || slices.Contains(p.Sites, catalogue.SiteID(site)))
 	case site != string(p.Site):
 		return false
 	case p.Gateway:
-		return isDown(what) && (device == "+" || r.at(device, p.Site))
+		return wire.IsDown(what) && (device == "+" || r.at(device, p.Site))
 	}
-	return p.Device != "" && device == string(p.Device) && (what == "+" || isDown(what))
+	return p.Device != "" && device == string(p.Device) && (what == "+" || wire.IsDown(what))
 }
 
 // live reports whether site and space, which may be wildcards, name live
@@ -122,51 +124,6 @@ func (r rules) live(site, space string) bool {
 func (r rules) at(device string, site catalogue.SiteID) bool {
 	d := r.network.Device(catalogue.DeviceID(device))
 	return d != nil && d.Site == site
-}
-
-// split takes totem/v1/{site}/{device}/{what} apart; ok says that it has this form.
-func split(topic string) (site, device, what string, ok bool) {
-	rest, ok := strings.CutPrefix(topic, root)
-	if !ok {
-		return "", "", "", false
-	}
-	site, rest, ok = strings.Cut(rest, "/")
-	if !ok {
-		return "", "", "", false
-	}
-	device, what, ok = strings.Cut(rest, "/")
-	return site, device, what, ok && !strings.Contains(what, "/")
-}
-
-// isUp names the topics up (rules 2.1).
-func isUp(what string) bool {
-	switch what {
-	case "badge", "door", "occupancy", "count", "flow", "air", "status":
-		return true
-	}
-	return false
-}
-
-// isDown names the topics down (rules 3.1).
-func isDown(what string) bool {
-	switch what {
-	case "decision", "command", "allowlist":
-		return true
-	}
-	return false
-}
-
-// slug reports whether s is an identifier: [a-z0-9][a-z0-9-]{0,63}.
-func slug(s string) bool {
-	if s == "" || len(s) > 64 || s[0] == '-' {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
 }
 
 // mayUseID reports whether a client may use a client id (rules 3.7): its

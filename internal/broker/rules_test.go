@@ -10,6 +10,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/mqttclient"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 var (
@@ -127,9 +128,9 @@ func TestFilterNeverLetsThroughWhatIsNotAllowedByItself(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tail := strings.Join(rapid.SliceOfN(segment, 1, 5).Draw(t, "segments"), "/")
 		topic := rapid.SampledFrom([]string{root, ""}).Draw(t, "root") + tail
-		site, device, what, ok := split(topic)
+		site, device, what, ok := wire.SplitTopic(topic)
 		for _, p := range []Principal{reader, gateway, token, nobody} {
-			if r.publish(p, topic) == "" && (!ok || site != string(p.Site) || !isUp(what) || !p.Gateway && device != string(p.Device)) {
+			if r.publish(p, topic) == "" && (!ok || site != string(p.Site) || !wire.IsUp(what) || !p.Gateway && device != string(p.Device)) {
 				t.Fatalf("%+v may publish on %q", p, topic)
 			}
 			if r.read(p, topic) && (!ok || p.Device != "" && site != string(p.Site) || p.Token != (device == "live")) {

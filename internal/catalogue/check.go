@@ -50,7 +50,7 @@ func (s *source) checkNames() {
 	for i, sp := range s.net.Spaces {
 		switch {
 		case sp.Was == "":
-		case !slug(string(sp.Was)):
+		case !Slug(string(sp.Was)):
 			s.spaces[i].fail("was", "%q is not an id: lower-case letters, digits and hyphens, at most 64", string(sp.Was))
 		case there[sp.Was]:
 			s.spaces[i].fail("was", "%q still exists: a renamed space has only its new id", string(sp.Was))
@@ -63,15 +63,19 @@ func (s *source) checkNames() {
 
 // ValidID reports whether s may be an id: [a-z0-9][a-z0-9-]{0,63}, and not the
 // reserved "live" (rules 1.4).
-func ValidID(s string) bool { return slug(s) && s != "live" }
+func ValidID(s string) bool { return Slug(s) && s != "live" }
 
-func slug(s string) bool {
-	if s == "" || len(s) > 64 || s[0] == '-' {
+// Slug reports whether s has the form of an id: [a-z0-9][a-z0-9-]{0,63}.
+func Slug(s string) bool {
+	if len(s) == 0 || len(s) > 64 || s[0] == '-' {
 		return false
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
-	})
+	for i := range len(s) { // bytes: it is asked of every topic
+		if c := s[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
 }
 
 func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
@@ -83,7 +87,7 @@ func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
 		}
 		line, again := first[k]
 		switch {
-		case !slug(string(k)):
+		case !Slug(string(k)):
 			o.fail("id", "%q is not an id: a-z, 0-9 and -, beginning with a letter or digit, at most 64 characters", string(k))
 		case k == "live" || k == K(Outside) || reservedDevice(k):
 			o.fail("id", "%q is reserved", string(k))

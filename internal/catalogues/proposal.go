@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/wire"
+	"github.com/lorntech/totem/internal/foreign"
 )
 
 // Proposal is a catalogue that is to be put in force.
@@ -42,7 +42,7 @@ func Parse(name string, text []byte) (*catalogue.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := wire.NewForeign(n); err != nil {
+	if _, err := foreign.New(n); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return n, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -39,7 +40,7 @@ const (
 	rejectMalformed     = "malformed"
 	rejectFuture        = "future"
 	rejectReused        = "id-reused"
-	rejectCardSpelling  = wire.CardSpelling
+	rejectCardSpelling  = foreign.CardSpelling
 	rejectUnstorable    = "unstorable" // it cannot be committed even alone
 )
 
@@ -104,7 +105,7 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 // decodeForeign reads a real device's own payload: for every device with its address,
 // what a device of that kind can send. The delivery is acknowledged with the
 // last of the resulting messages.
-func (p *Pipeline) decodeForeign(it *item, found wire.Found, ok bool) []*item {
+func (p *Pipeline) decodeForeign(it *item, found foreign.Found, ok bool) []*item {
 	switch {
 	case !ok:
 		return it.refuse(rejectTopic + ": no device of the catalogue has this topic").alone()
@@ -118,13 +119,13 @@ func (p *Pipeline) decodeForeign(it *item, found wire.Found, ok bool) []*item {
 			one := *it
 			one.device = d
 			code := rejectMalformed
-			if strings.Contains(err.Error(), wire.CardSpelling) {
+			if strings.Contains(err.Error(), foreign.CardSpelling) {
 				code = rejectCardSpelling
 			}
 			items = append(items, one.refuse(code+": "+found.Adapter+" for "+string(d.ID)+": "+err.Error()))
 			continue
 		}
-		understood := wire.Understood(d, messages)
+		understood := foreign.Understood(d, messages)
 		if p.heard.note(it, d, understood); !understood {
 			p.watch.notUnderstood(it, d)
 		}

@@ -23,9 +23,9 @@ import (
 
 	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/tenancy"
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // Delivery is one publication as a source hands it over (broker.Delivery). Ack
@@ -99,7 +99,7 @@ type Config struct {
 	Store   Store
 	// Enrolments learns of badges that nobody has; nil: none.
 	Enrolments *Enrolments
-	Foreign    *wire.Foreign // real devices with payloads of their own; nil: none
+	Foreign    *foreign.Devices // real devices with payloads of their own; nil: none
 	Moves      Moves
 	Rights     func() Rights // the rights in force; they change only within the Store's commits
 	// DeviceAt returns a device as it hung at an instant; nil: as it hangs now.

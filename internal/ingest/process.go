@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -308,7 +309,7 @@ func (p *Pipeline) answer(a *answer) {
 // open opens a real reader's door by a message of its own kind, while the
 // answer is valid.
 func (p *Pipeline) open(r *Read) {
-	topic, payload, ok := wire.OpenForeign(p.cfg.Network.Device(r.Device))
+	topic, payload, ok := foreign.Open(p.cfg.Network.Device(r.Device))
 	if !ok || !r.Granted || p.cfg.Now().After(r.NotAfter) {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -50,7 +51,7 @@ func Passwords(hashes map[string]string) []byte {
 // ACL writes the access rules: users and topics that are not named are denied.
 // Certificates whose common name is a device's id are subject to the same
 // rules.
-func ACL(n *catalogue.Network, f *wire.Foreign) []byte {
+func ACL(n *catalogue.Network, f *foreign.Devices) []byte {
 	var b bytes.Buffer
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# Made by totem broker export: what is not allowed here is denied.")
@@ -60,7 +61,7 @@ func ACL(n *catalogue.Network, f *wire.Foreign) []byte {
 		line("topic read %s", filter)
 	}
 	for _, d := range n.Devices {
-		if topic, _, ok := wire.OpenForeign(&d); ok {
+		if topic, _, ok := foreign.Open(&d); ok {
 			line("topic write %s", topic)
 		}
 	}
@@ -75,11 +76,11 @@ func ACL(n *catalogue.Network, f *wire.Foreign) []byte {
 				line("topic read %s/%s/+/%s", wire.Prefix, d.Site, what)
 			}
 			own := func(o *catalogue.Device) bool { return o.Site == d.Site }
-			foreign(line, n, f.FiltersOf(own, true), own)
+			foreignRules(line, n, f.FiltersOf(own, true), own)
 		case d.Adapter != "":
 			line("\nuser %s", d.ID)
 			own := func(o *catalogue.Device) bool { return o.ID == d.ID }
-			foreign(line, n, f.FiltersOf(own, false), own)
+			foreignRules(line, n, f.FiltersOf(own, false), own)
 		}
 	}
 	line("\n# Every device: what it sends and is sent, under its own id.")
@@ -92,13 +93,13 @@ func ACL(n *catalogue.Network, f *wire.Foreign) []byte {
 	return b.Bytes()
 }
 
-// foreign returns the rules of real devices' own topics.
-func foreign(line func(string, ...any), n *catalogue.Network, filters []string, own func(*catalogue.Device) bool) {
+// foreignRules returns the rules of real devices' own topics.
+func foreignRules(line func(string, ...any), n *catalogue.Network, filters []string, own func(*catalogue.Device) bool) {
 	for _, filter := range filters {
 		line("topic write %s", filter)
 	}
 	for i := range n.Devices {
-		if topic, _, ok := wire.OpenForeign(&n.Devices[i]); ok && own(&n.Devices[i]) {
+		if topic, _, ok := foreign.Open(&n.Devices[i]); ok && own(&n.Devices[i]) {
 			line("topic read %s", topic)
 		}
 	}

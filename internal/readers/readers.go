@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
@@ -285,7 +286,7 @@ func (d *Updater) Unlock(door catalogue.DoorID, length time.Duration) error {
 			continue
 		}
 		reached = true
-		if topic, payload, ok := wire.OpenForeign(r.dev); ok {
+		if topic, payload, ok := foreign.Open(r.dev); ok {
 			err := d.cfg.Publish(topic, payload, false)
 			if errs = append(errs, err); err == nil {
 				d.noteSent(r.dev.ID, Command{Kind: "unlock", Open: length})
@@ -326,7 +327,7 @@ func later(a, b time.Time) time.Time {
 // canTell reports whether a reader can be told to open: one that reads
 // Totem's commands, or a real one that Totem opens by a message of its own kind.
 func canTell(dev *catalogue.Device) bool {
-	_, _, ok := wire.OpenForeign(dev)
+	_, _, ok := foreign.Open(dev)
 	return dev.Adapter == "" || ok
 }
 

@@ -39,7 +39,7 @@ func ParseCredential(s string) (Credential, error) {
 		return Credential{QR: true, Bytes: []byte(token)}, nil
 	}
 	if dec, ok := strings.CutPrefix(s, "dec:"); ok {
-		b, err := parseDecimal(dec)
+		b, err := ParseDecimalUID(dec)
 		return Credential{Bytes: b}, err
 	}
 	digits := strings.Map(func(r rune) rune {
@@ -61,9 +61,9 @@ func ParseCredential(s string) (Credential, error) {
 // cardDigits is how many digits are printed on a card, with leading zeros.
 const cardDigits = 10
 
-// parseDecimal parses a UID written as the little-endian integer of its bytes,
+// ParseDecimalUID parses a UID written as the little-endian integer of its bytes,
 // padded to 4, 7 or 10 bytes.
-func parseDecimal(s string) ([]byte, error) {
+func ParseDecimalUID(s string) ([]byte, error) {
 	if s == "" || len(s) > 25 || strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
 		return nil, errors.New("dec: must be followed by digits")
 	}

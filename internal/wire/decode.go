@@ -58,7 +58,7 @@ func parseObject(payload []byte) (*object, error) {
 		b = space(space(b[n:])[1:]) // past the colon
 		n = valueEnd(b)
 		if _, twice := o.fields[name]; twice {
-			return nil, &FieldError{shorten(name), "occurs twice"}
+			return nil, &FieldError{ShortKey(name), "occurs twice"}
 		}
 		o.fields[name] = b[:n:n]
 		if b = space(b[n:]); b[0] == ',' {
@@ -129,7 +129,9 @@ func unquote(b []byte) (string, error) {
 	return s, err
 }
 
-func shorten(s string) string {
+// ShortKey shortens a key of a payload, which a stranger may have chosen, so that
+// an error can name it.
+func ShortKey(s string) string {
 	if len(s) > 40 {
 		return strings.ToValidUTF8(s[:40], "") + "…"
 	}
@@ -232,13 +234,13 @@ func (o *object) status() *StatusBody {
 		s.List = &v
 	}
 	if o.has("lists") {
-		s.Lists = ptr(int(o.count("lists", maxListForm)))
+		s.Lists = new(int(o.count("lists", maxListForm)))
 	}
 	if o.has("keys") {
 		s.Keys = o.texts("keys")
 	}
 	if o.has("obeyed") {
-		s.Obeyed = ptr(o.uuid("obeyed"))
+		s.Obeyed = new(o.uuid("obeyed"))
 	}
 	return s
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/occupancy"
 )
 
 // MostPeople is the largest count, in or out of one message.
@@ -37,7 +39,7 @@ type Message struct {
 	Occupied bool
 	Count    int
 	In, Out  int
-	Totals   *Totals // lifetime totals of a foreign counter
+	Totals   *occupancy.Totals // lifetime totals of a foreign counter
 	Air      *AirBody
 	Status   *StatusBody
 

@@ -12,7 +12,6 @@ package wire
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -68,36 +67,55 @@ func LiveTopic(site catalogue.SiteID, space catalogue.SpaceID) string {
 	return Prefix + "/" + string(site) + "/" + Live + "/" + string(space)
 }
 
-// ParseUp parses a topic on which a device sends; any other is an error.
-func ParseUp(topic string) (Topic, error) {
-	rest, ok := strings.CutPrefix(topic, Prefix+"/")
-	parts := strings.Split(rest, "/")
-	if !ok || len(parts) != 3 {
-		return Topic{}, errors.New("is not totem/v1/{site}/{device}/{what}")
+// IsUp reports whether the last level of a topic is what devices send.
+func IsUp(what string) bool {
+	switch What(what) {
+	case Badge, Door, Occupancy, Count, Flow, Air, Status:
+		return true
 	}
-	t := Topic{Site: catalogue.SiteID(parts[0]), Device: catalogue.DeviceID(parts[1]), What: What(parts[2])}
-	switch {
-	case !slug(parts[0]):
-		return Topic{}, fmt.Errorf("site %.80q is not an id", parts[0])
-	case !slug(parts[1]) || parts[1] == Live:
-		return Topic{}, fmt.Errorf("device %.80q is not the id of a device", parts[1])
-	case !slices.Contains(UpWhats(), t.What):
-		return Topic{}, fmt.Errorf("%.80q is not a message that a device sends", parts[2])
-	}
-	return t, nil
+	return false
 }
 
-// slug reports whether s is [a-z0-9][a-z0-9-]{0,63}.
-func slug(s string) bool {
-	if len(s) == 0 || len(s) > 64 || s[0] == '-' {
-		return false
+// IsDown reports whether the last level of a topic is what devices are sent.
+func IsDown(what string) bool {
+	switch What(what) {
+	case Decision, Command, Allowlist:
+		return true
 	}
-	for i := range len(s) {
-		if c := s[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
-			return false
-		}
+	return false
+}
+
+// SplitTopic divides totem/v1/{site}/{device}/{what}, or a filter of that form;
+// ok is false for every other form.
+func SplitTopic(topic string) (site, device, what string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, Prefix+"/")
+	if !ok {
+		return "", "", "", false
 	}
-	return true
+	site, rest, ok = strings.Cut(rest, "/")
+	if !ok {
+		return "", "", "", false
+	}
+	device, what, ok = strings.Cut(rest, "/")
+	return site, device, what, ok && !strings.Contains(what, "/")
+}
+
+// ParseUp parses a topic on which a device sends; any other is an error.
+func ParseUp(topic string) (Topic, error) {
+	site, device, what, ok := SplitTopic(topic)
+	if !ok {
+		return Topic{}, errors.New("is not totem/v1/{site}/{device}/{what}")
+	}
+	t := Topic{Site: catalogue.SiteID(site), Device: catalogue.DeviceID(device), What: What(what)}
+	switch {
+	case !catalogue.Slug(site):
+		return Topic{}, fmt.Errorf("site %.80q is not an id", site)
+	case !catalogue.Slug(device) || device == Live:
+		return Topic{}, fmt.Errorf("device %.80q is not the id of a device", device)
+	case !IsUp(what):
+		return Topic{}, fmt.Errorf("%.80q is not a message that a device sends", what)
+	}
+	return t, nil
 }
 
 // CanSend reports whether a device of that kind sends w (rules 2.4).

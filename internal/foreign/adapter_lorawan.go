@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // The settings of LoRaWAN devices: what their payloads do not say.
@@ -29,7 +31,7 @@ func loraSettings() []string {
 func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error) {
 	r := head
 	air := o.air(d)
-	r.Air = AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity"), Noise: air.number("LAeq")}
+	r.Air = wire.AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity"), Noise: air.number("LAeq")}
 	if !browan(o) { // its battery is in volts
 		r.Battery = o.secondary().percent("battery")
 	}
@@ -51,7 +53,7 @@ func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error)
 }
 
 // loraDoor reads a door or window contact.
-func loraDoor(o loose) DoorState {
+func loraDoor(o loose) wire.DoorState {
 	open := (*bool)(nil)
 	for _, key := range []string{"magnet_status", "door"} {
 		if said := o.yesNoWord(key, []string{"open"}, []string{"close", "closed"}); said != nil {
@@ -59,15 +61,15 @@ func loraDoor(o loose) DoorState {
 		}
 	}
 	if open == nil && browan(o) { // a TBDW100: 1 is open, and a zero is left out
-		open = ptr(orZero(o.total("status")) == 1)
+		open = new(orZero(o.total("status")) == 1)
 	}
 	switch {
 	case open == nil:
 		return ""
 	case *open:
-		return DoorOpen
+		return wire.DoorOpen
 	}
-	return DoorClosed
+	return wire.DoorClosed
 }
 
 // browan reports whether a frame comes from a TBMS100 (motion) or a TBDW100
@@ -92,10 +94,10 @@ func loraOccupied(d *catalogue.Device, o loose) *bool {
 		return o.yesNoWord("pir", []string{"trigger"}, []string{"normal", "idle"})
 	}
 	if browan(o) {
-		return ptr(orZero(o.total("status")) == 1) // a zero is left out
+		return new(orZero(o.total("status")) == 1) // a zero is left out
 	}
 	if d.Adapter == adapterTTN && d.Settings[settingOccupied] != "" && o.any("motion", "light", "vdd", "co2", "temperature", "humidity") {
-		return ptr(meansOccupied(d, 0)) // an Elsys whose 0 is left out
+		return new(meansOccupied(d, 0)) // an Elsys whose 0 is left out
 	}
 	return nil
 }
@@ -108,10 +110,10 @@ func numbersMean(d *catalogue.Device, o loose, key string) *bool {
 		return nil
 	}
 	if d.Settings[settingOccupied] == "" {
-		o.fail(key, "needs the setting occupied, which lists the numbers that mean occupied")
+		o.needs(key, settingOccupied, "needs the setting occupied, which lists the numbers that mean occupied")
 		return nil
 	}
-	return ptr(meansOccupied(d, *n))
+	return new(meansOccupied(d, *n))
 }
 
 func meansOccupied(d *catalogue.Device, n uint64) bool {
@@ -125,10 +127,10 @@ func loraRegion(o loose, region string) *bool {
 	key := "region_" + region
 	n, err := strconv.Atoi(region)
 	if o.has(key) {
-		return ptr(orZero(o.total(key)) > 0)
+		return new(orZero(o.total(key)) > 0)
 	}
 	if err == nil && o.has("region_count") && n <= orZero(o.count("region_count")) {
-		return ptr(false)
+		return new(false)
 	}
 	return nil
 }
@@ -141,13 +143,13 @@ func loraCount(d *catalogue.Device, o loose) *int {
 		}
 	}
 	if o.any("region_count", "detection_status") { // it comes together with people_count_all, whose zero is left out
-		return ptr(0)
+		return new(0)
 	}
 	if key, ok := numbered(d, o, settingRegion, regionCount); ok {
 		return o.count(key)
 	}
 	if d.Settings[settingRegion] != "" && slices.ContainsFunc(slices.Collect(maps.Keys(o.fields)), regionKey.MatchString) {
-		return ptr(0) // the frame lists regions, and this one's zero is left out
+		return new(0) // the frame lists regions, and this one's zero is left out
 	}
 	return nil
 }
@@ -175,7 +177,7 @@ func loraFlow(d *catalogue.Device, o loose, r *Reading) {
 		}
 	default:
 		if o.any("people_count_all", "people_count_max", "region_count") { // a VS121 whose zeros are left out
-			r.In, r.Out = ptr(0), ptr(0)
+			r.In, r.Out = new(0), new(0)
 			return
 		}
 		key, ok := numbered(d, o, settingLine, regexp.MustCompile(`^line_(\d+)_(?:total|period)_(?:in|out)$`))
@@ -195,17 +197,17 @@ func loraFlow(d *catalogue.Device, o loose, r *Reading) {
 	}
 }
 
-func zeroed(n *int) *int { return ptr(orZero(n)) }
+func zeroed(n *int) *int { return new(orZero(n)) }
 
-func totals(o loose, in, out string) *Totals {
-	return &Totals{In: orZero(o.total(in)), Out: orZero(o.total(out))}
+func totals(o loose, in, out string) *occupancy.Totals {
+	return &occupancy.Totals{In: orZero(o.total(in)), Out: orZero(o.total(out))}
 }
 
 // swap exchanges in and out, for a counter that hangs the other way round.
 func (r *Reading) swap() {
 	r.In, r.Out = r.Out, r.In
 	if t := r.Totals; t != nil {
-		r.Totals = &Totals{In: t.Out, Out: t.In}
+		r.Totals = &occupancy.Totals{In: t.Out, Out: t.In}
 	}
 }
 
@@ -213,11 +215,11 @@ func (r *Reading) swap() {
 // b is in.
 func imbuildings(d *catalogue.Device, o loose, r *Reading) {
 	if n := o.total("payload_counter"); n != nil {
-		r.Numbering = ptr(uint8(*n))
+		r.Numbering = new(uint8(*n))
 	}
 	in := d.Settings[settingIn]
 	if in != "a" && in != "b" {
-		o.fail("counter_a", "needs the setting in: a or b, whichever counts people who come in")
+		o.needs("counter_a", settingIn, "needs the setting in: a or b, whichever counts people who come in")
 		return
 	}
 	if o.any("counter_a", "counter_b") {
@@ -246,7 +248,7 @@ func numbered(d *catalogue.Device, o loose, setting string, pattern *regexp.Rege
 		return key, ok
 	}
 	if len(found) > 1 {
-		o.fail(setting+"_…", fmt.Sprintf("has %d: choose one with the setting %s", len(found), setting))
+		o.needs(setting+"_…", setting, fmt.Sprintf("has %d: choose one with the setting %s", len(found), setting))
 		return "", false
 	}
 	for _, k := range found {

@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"crypto/hmac"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // The settings of UHPPOTE controllers.
@@ -52,14 +53,14 @@ func uhppotedAddresses(topic string) []string {
 func checkUhppoted(d *catalogue.Device) error {
 	for _, name := range []string{settingController, settingDoor} {
 		if _, err := strconv.ParseUint(d.Settings[name], 10, 32); err != nil {
-			return &FieldError{"settings." + name, "is missing or not a number"}
+			return fieldError("settings."+name, "is missing or not a number")
 		}
 	}
 	switch {
 	case d.Settings[settingCard] == cardHex:
-		return &FieldError{"settings." + settingCard, "must be little or big: a controller sends cards as numbers"}
+		return fieldError("settings."+settingCard, "must be little or big: a controller sends cards as numbers")
 	case d.Settings[SettingTimezone] == "":
-		return &FieldError{"settings." + SettingTimezone, "is missing: the controller's clock has no zone, and its events may arrive hours late"}
+		return fieldError("settings."+SettingTimezone, "is missing: the controller's clock has no zone, and its events may arrive hours late")
 	}
 	return nil
 }
@@ -89,7 +90,7 @@ func readUhppoted(d *catalogue.Device, topic string, payload []byte, _ time.Time
 		return nil, err
 	}
 	if key := d.Settings[settingHMAC]; key != "" && !authentic(key, raw, sum) {
-		return nil, &FieldError{"hmac", "does not fit the message"}
+		return nil, fieldError("hmac", "does not fit the message")
 	}
 	l, err := parseLoose(raw)
 	if err != nil {
@@ -110,9 +111,9 @@ func readUhppoted(d *catalogue.Device, topic string, payload []byte, _ time.Time
 	case d.Kind == catalogue.Reader:
 		r.Badge = uhppotedBadge(d, e, card)
 	case d.Kind == catalogue.DoorContact && card == uhppoteOpened:
-		r.Door = DoorOpen
+		r.Door = wire.DoorOpen
 	case d.Kind == catalogue.DoorContact && card == uhppoteClosed:
-		r.Door = DoorClosed
+		r.Door = wire.DoorClosed
 	}
 	return []Reading{r}, *l.err
 }
@@ -125,10 +126,10 @@ func uhppotedEnvelope(payload []byte) (message []byte, sum string, err error) {
 		HMAC    string          `json:"hmac"`
 	}
 	if err := json.Unmarshal(payload, &envelope); err != nil {
-		return nil, "", &FieldError{"", "is not valid JSON"}
+		return nil, "", fieldError("", "is not valid JSON")
 	}
 	if len(envelope.Message) == 0 {
-		return nil, "", &FieldError{"message", "is missing"}
+		return nil, "", fieldError("message", "is missing")
 	}
 	return envelope.Message, envelope.HMAC, nil
 }
@@ -144,7 +145,7 @@ func authentic(key string, message []byte, sum string) bool {
 }
 
 // uhppotedBadge reads a swipe in the device's own direction.
-func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *BadgeBody {
+func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *wire.BadgeBody {
 	if !uhppotedSwipe(e) || slices.Contains(noCards(), card) {
 		return nil
 	}
@@ -159,7 +160,7 @@ func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *BadgeBody {
 	default:
 		return nil
 	}
-	c, err := parseDecimal(strconv.FormatUint(card, 10))
+	c, err := wire.ParseDecimalUID(strconv.FormatUint(card, 10))
 	if err != nil {
 		e.fail("card-number", "is not a card number")
 		return nil
@@ -167,7 +168,7 @@ func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *BadgeBody {
 	if d.Settings[settingCard] == cardBig {
 		slices.Reverse(c)
 	}
-	return &BadgeBody{Credential: Credential{Bytes: c}, Offline: &Offline{Granted: *granted, Reason: "uhppoted-" + spelled(e, "event-reason")}}
+	return &wire.BadgeBody{Credential: wire.Credential{Bytes: c}, Offline: &wire.Offline{Granted: *granted, Reason: "uhppoted-" + spelled(e, "event-reason")}}
 }
 
 // uhppotedSwipe reports whether an event is a card at a reader.
@@ -197,7 +198,7 @@ func uhppotedNumber(d *catalogue.Device, payload []byte) (boot uuid.UUID, number
 	if n == nil || spelled(e, "device-id") != d.Settings[settingController] {
 		return boot, 0, false
 	}
-	return uuid.NewSHA1(foreignNamespace, []byte("controller "+d.Settings[settingController])), *n, true
+	return uuid.NewSHA1(namespace, []byte("controller "+d.Settings[settingController])), *n, true
 }
 
 // wallClock reads a time whose zone letters the gateway may have added wrongly:

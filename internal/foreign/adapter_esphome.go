@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"math"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // settingValue names what a sensor's number measures.
@@ -30,9 +31,9 @@ func esphome() adapter {
 		check: func(d *catalogue.Device) error {
 			switch v := d.Settings[settingValue]; {
 			case d.Kind == catalogue.Air && v == "":
-				return &FieldError{"settings.value", "is missing: co2, temperature, humidity or noise"}
+				return fieldError("settings.value", "is missing: co2, temperature, humidity or noise")
 			case v != "" && v != "co2" && v != "temperature" && v != "humidity" && v != "noise":
-				return &FieldError{"settings.value", "must be co2, temperature, humidity or noise"}
+				return fieldError("settings.value", "must be co2, temperature, humidity or noise")
 			}
 			return nil
 		},
@@ -80,33 +81,33 @@ func readESPHome(d *catalogue.Device, topic string, payload []byte, _ time.Time)
 			return nil, err
 		}
 		if *on {
-			return []Reading{{Door: DoorOpen}}, nil
+			return []Reading{{Door: wire.DoorOpen}}, nil
 		}
-		return []Reading{{Door: DoorClosed}}, nil
+		return []Reading{{Door: wire.DoorClosed}}, nil
 	}
 	x, err := strconv.ParseFloat(word, 64)
 	if err != nil || math.IsInf(x, 0) {
-		return nil, &FieldError{"", "is not a number"}
+		return nil, fieldError("", "is not a number")
 	}
 	if d.Kind == catalogue.PeopleCounter {
-		if x < 0 || x != math.Trunc(x) || x > MostPeople {
-			return nil, &FieldError{"", "is not a whole number from 0 to " + strconv.Itoa(MostPeople)}
+		if x < 0 || x != math.Trunc(x) || x > wire.MostPeople {
+			return nil, fieldError("", "is not a whole number from 0 to "+strconv.Itoa(wire.MostPeople))
 		}
-		return []Reading{{Count: ptr(int(x))}}, nil
+		return []Reading{{Count: new(int(x))}}, nil
 	}
 	return []Reading{{Air: esphomeAir(d.Settings[settingValue], x)}}, nil
 }
 
-func esphomeAir(value string, x float64) AirBody {
+func esphomeAir(value string, x float64) wire.AirBody {
 	switch value {
 	case "co2":
-		return AirBody{CO2: &x}
+		return wire.AirBody{CO2: &x}
 	case "temperature":
-		return AirBody{Temperature: &x}
+		return wire.AirBody{Temperature: &x}
 	case "humidity":
-		return AirBody{Humidity: &x}
+		return wire.AirBody{Humidity: &x}
 	case "noise":
-		return AirBody{Noise: &x}
+		return wire.AirBody{Noise: &x}
 	}
-	return AirBody{}
+	return wire.AirBody{}
 }

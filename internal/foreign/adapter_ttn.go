@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"strings"
@@ -46,7 +46,7 @@ func readTTN(d *catalogue.Device, topic string, payload []byte, _ time.Time) ([]
 	}
 	switch topic[strings.LastIndexByte(topic, '/')+1:] {
 	case "join":
-		r := Reading{At: l.instant("received_at"), Online: ptr(true)}
+		r := Reading{At: l.instant("received_at"), Online: new(true)}
 		if id := l.object("join_accept"); id.has("session_key_id") {
 			key, _ := id.word("session_key_id")
 			r.Key = "join " + key
@@ -67,7 +67,7 @@ func ttnUplink(d *catalogue.Device, l loose) ([]Reading, error) {
 		if !up.has("frm_payload") { // a frame for the network alone
 			return nil, *l.err
 		}
-		return nil, &FieldError{"uplink_message.decoded_payload", "is missing: the device needs a payload formatter"}
+		return nil, fieldError("uplink_message.decoded_payload", "is missing: the device needs a payload formatter")
 	}
 	head := Reading{At: ttnTime(l, up), RSSI: bestRSSI(up.secondary().objects("rx_metadata"))}
 	eui, _ := l.object("end_device_ids").word("dev_eui")

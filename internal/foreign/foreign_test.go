@@ -1,4 +1,4 @@
-package wire_test
+package foreign_test
 
 import (
 	"crypto/hmac"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -32,7 +33,7 @@ func device(kind catalogue.DeviceKind, adapter, address string, settings ...stri
 // says reads a foreign payload and writes what came of it, in a few words each.
 func says(t testing.TB, d *catalogue.Device, topic, payload string) (out []string, err error) {
 	t.Helper()
-	messages, err := wire.ReadForeign(d, topic, []byte(payload), arrived)
+	messages, err := foreign.Read(d, topic, []byte(payload), arrived)
 	for _, m := range messages {
 		out = append(out, words(m))
 	}
@@ -281,7 +282,7 @@ func TestUhppoteEvents(t *testing.T) {
 
 func TestRepeatsHaveOneIDAndNothingElseHas(t *testing.T) {
 	id := func(d *catalogue.Device, topic, payload string) string {
-		m, err := wire.ReadForeign(d, topic, []byte(payload), arrived)
+		m, err := foreign.Read(d, topic, []byte(payload), arrived)
 		if err != nil || len(m) == 0 {
 			t.Fatalf("%s: %v %v", topic, m, err)
 		}
@@ -311,7 +312,7 @@ func TestForeignTopicsFindTheirDevices(t *testing.T) {
 		*device(catalogue.Desk, "zigbee2mqtt", "zigbee2mqtt/ desk/7"), *device(catalogue.PeopleCounter, "chirpstack-v4", eui), *device(catalogue.FlowCounter, "chirpstack-v4", eui),
 		*device(catalogue.PeopleCounter, "ttn-v3", "lorn/vs133-door"),
 	}})
-	f, err := wire.NewForeign(n)
+	f, err := foreign.New(n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,7 +365,7 @@ func TestWrongSettingsAreToldAtTheStart(t *testing.T) {
 		device(catalogue.Reader, "esp-rfid", "x", "card", "roman"),
 		device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "1", "door", "1"),
 	} {
-		if _, err := wire.NewForeign(catalogue.New(catalogue.Network{Devices: []catalogue.Device{*d}})); err == nil {
+		if _, err := foreign.New(catalogue.New(catalogue.Network{Devices: []catalogue.Device{*d}})); err == nil {
 			t.Errorf("%s %s %v %v starts", d.Adapter, d.Address, d.Settings, d.Map)
 		}
 	}
@@ -402,7 +403,7 @@ func FuzzForeign(f *testing.F) {
 		if name == "json" {
 			mapped(d, "count", "$.n", "occupied", "$.o", "at", "$.t", "in", "$.a.b[0]", "credential", "$['c']")
 		}
-		messages, err := wire.ReadForeign(d, topic, payload, arrived)
+		messages, err := foreign.Read(d, topic, payload, arrived)
 		if err != nil {
 			return
 		}
@@ -445,7 +446,7 @@ func TestTwoLinesThatTakeEachOthersMessagesAreAnError(t *testing.T) {
 	} {
 		a, b := *c.a, *c.b
 		a.ID, b.ID = "a", "b"
-		_, err := wire.NewForeign(catalogue.New(catalogue.Network{Devices: []catalogue.Device{a, b}}))
+		_, err := foreign.New(catalogue.New(catalogue.Network{Devices: []catalogue.Device{a, b}}))
 		if (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)
 		}

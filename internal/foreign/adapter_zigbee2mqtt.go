@@ -1,10 +1,11 @@
-package wire
+package foreign
 
 import (
 	"strings"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 const zigbeeBase = "zigbee2mqtt/"
@@ -24,7 +25,7 @@ func zigbee2mqtt() adapter {
 		kinds: []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
 		check: func(d *catalogue.Device) error {
 			if !strings.HasPrefix(d.Address, zigbeeBase) {
-				return &FieldError{"address", "must be the device's whole topic, as zigbee2mqtt/metz desk 7"}
+				return fieldError("address", "must be the device's whole topic, as zigbee2mqtt/metz desk 7")
 			}
 			return nil
 		},
@@ -59,7 +60,7 @@ func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	}
 	air := l.air(d)
 	r := Reading{Occupied: l.flag("presence"), Count: l.count("people"), Battery: l.secondary().percent("battery"),
-		Air: AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity")}}
+		Air: wire.AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity")}}
 	if r.Occupied == nil {
 		r.Occupied = l.flag("occupancy")
 	}
@@ -70,9 +71,9 @@ func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 		r.At = lastSeen(l.secondary())
 	}
 	if contact := l.flag("contact"); contact != nil {
-		r.Door = DoorOpen
+		r.Door = wire.DoorOpen
 		if *contact {
-			r.Door = DoorClosed
+			r.Door = wire.DoorClosed
 		}
 	}
 	return []Reading{r}, *l.err
@@ -106,11 +107,11 @@ func zigbeeAvailability(payload []byte) ([]Reading, error) {
 func onlineWord(word string) ([]Reading, error) {
 	switch strings.ToLower(word) {
 	case "online":
-		return []Reading{{Online: ptr(true)}}, nil
+		return []Reading{{Online: new(true)}}, nil
 	case "offline":
-		return []Reading{{Online: ptr(false)}}, nil
+		return []Reading{{Online: new(false)}}, nil
 	case "":
 		return nil, nil
 	}
-	return nil, &FieldError{"", "is neither online nor offline"}
+	return nil, fieldError("", "is neither online nor offline")
 }

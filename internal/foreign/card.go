@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // How a reader spells a card is a fact of the reader, and a setting in the
@@ -26,7 +27,7 @@ const CardSpelling = "card-spelling"
 func cardSpellings() []string { return []string{cardHex, cardLittle, cardBig} }
 
 // card reads a card at a key: a text or a number, which is decimal.
-func (l loose) card(d *catalogue.Device, key string) *BadgeBody {
+func (l loose) card(d *catalogue.Device, key string) *wire.BadgeBody {
 	switch v := l.fields[key].(type) {
 	case json.Number:
 		return l.decimalCard(d, key, v.String())
@@ -40,27 +41,27 @@ func (l loose) card(d *catalogue.Device, key string) *BadgeBody {
 	return nil
 }
 
-func (l loose) textCard(d *catalogue.Device, key, uid string) *BadgeBody {
+func (l loose) textCard(d *catalogue.Device, key, uid string) *wire.BadgeBody {
 	spelled := strings.HasPrefix(uid, "dec:") || strings.HasPrefix(uid, "qr:")
 	if !spelled && uid != "" && strings.Trim(uid, "0123456789") == "" && d.Settings[settingCard] != cardHex {
 		return l.decimalCard(d, key, uid)
 	}
-	c, err := ParseCredential(uid)
+	c, err := wire.ParseCredential(uid)
 	switch {
 	case err != nil || c.QR && d.Adapter != catalogue.AdapterJSON:
 		l.fail(key, "is ambiguous or not a UID: it must be hex of 4, 7 or 10 bytes, with its leading zeros")
 	case !c.QR && len(c.Bytes) != 4 && len(c.Bytes) != 7 && len(c.Bytes) != 10:
 		l.fail(key, "is ambiguous: a UID has 4, 7 or 10 bytes; leading zeros may be missing")
 	default:
-		return &BadgeBody{Credential: c}
+		return &wire.BadgeBody{Credential: c}
 	}
 	return nil
 }
 
-func (l loose) decimalCard(d *catalogue.Device, key, digits string) *BadgeBody {
+func (l loose) decimalCard(d *catalogue.Device, key, digits string) *wire.BadgeBody {
 	order := d.Settings[settingCard]
 	if order != cardLittle && order != cardBig {
-		l.fail(key, CardSpelling+": its digits may be hex or a decimal number; set card in the catalogue to how this reader writes them (hex, little or big)")
+		l.needs(key, settingCard, CardSpelling+": its digits may be hex or a decimal number; set card in the catalogue to how this reader writes them (hex, little or big)")
 		return nil
 	}
 	trimmed := strings.TrimLeft(digits, "0")
@@ -68,7 +69,7 @@ func (l loose) decimalCard(d *catalogue.Device, key, digits string) *BadgeBody {
 		l.fail(key, "is not a card number")
 		return nil
 	}
-	b, err := parseDecimal(trimmed)
+	b, err := wire.ParseDecimalUID(trimmed)
 	if err != nil {
 		l.fail(key, "is not a card number")
 		return nil
@@ -76,5 +77,5 @@ func (l loose) decimalCard(d *catalogue.Device, key, digits string) *BadgeBody {
 	if order == cardBig {
 		slices.Reverse(b)
 	}
-	return &BadgeBody{Credential: Credential{Bytes: b}}
+	return &wire.BadgeBody{Credential: wire.Credential{Bytes: b}}
 }

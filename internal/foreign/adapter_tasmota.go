@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // The settings of Tasmota devices, where one has several parts.
@@ -99,25 +100,25 @@ func tasmotaResult(d *catalogue.Device, payload []byte) ([]Reading, error) {
 
 // doorOf returns the state of a door from a sensor that tells whether it is
 // open; nil: it does not tell.
-func doorOf(open *bool) DoorState {
+func doorOf(open *bool) wire.DoorState {
 	switch {
 	case open == nil:
 		return ""
 	case *open:
-		return DoorOpen
+		return wire.DoorOpen
 	}
-	return DoorClosed
+	return wire.DoorClosed
 }
 
 // onOff reads ON or OFF.
 func onOff(word string) (*bool, error) {
 	switch strings.ToUpper(word) {
 	case "ON":
-		return ptr(true), nil
+		return new(true), nil
 	case "OFF":
-		return ptr(false), nil
+		return new(false), nil
 	}
-	return nil, &FieldError{"", "is neither ON nor OFF"}
+	return nil, fieldError("", "is neither ON nor OFF")
 }
 
 // localTime reads a local time by the setting timezone; zero where there is
@@ -148,7 +149,7 @@ func localTime(d *catalogue.Device, l loose, key string) time.Time {
 
 // tasmotaBadge reads a card. The text of its blocks can be written by anybody
 // and is ignored; a card that failed authentication is not a badge.
-func tasmotaBadge(d *catalogue.Device, l loose) *BadgeBody {
+func tasmotaBadge(d *catalogue.Device, l loose) *wire.BadgeBody {
 	for _, driver := range []string{"PN532", "RC522", "RDM6300", "Wiegand"} {
 		c := l.object(driver)
 		if !c.has("UID") {
@@ -173,7 +174,7 @@ func tasmotaOccupied(d *catalogue.Device, l loose) *bool {
 		for name := range l.fields {
 			if rest, ok := strings.CutPrefix(name, "Switch"); ok && strings.Trim(rest, "0123456789") == "" {
 				if key != "" {
-					l.fail("Switch", "are several: choose one with the setting switch")
+					l.needs("Switch", settingSwitch, "are several: choose one with the setting switch")
 					return nil
 				}
 				key = name
@@ -196,19 +197,19 @@ func zigbeeBehind(d *catalogue.Device, l loose) *bool {
 		}
 	}
 	if len(found) > 1 {
-		l.fail("ZbReceived", "has several devices: choose one with the setting device")
+		l.needs("ZbReceived", settingDevice, "has several devices: choose one with the setting device")
 	}
 	if len(found) != 1 {
 		return nil
 	}
 	if n := found[0].total("Occupancy"); n != nil {
-		return ptr(*n == 1)
+		return new(*n == 1)
 	}
 	return nil
 }
 
 // tasmotaAir reads the driver that measures the air; several need the setting.
-func tasmotaAir(d *catalogue.Device, l loose) AirBody {
+func tasmotaAir(d *catalogue.Device, l loose) wire.AirBody {
 	var drivers []string
 	for name, v := range l.fields {
 		if _, is := v.(map[string]any); !is || name == "ZbReceived" {
@@ -219,14 +220,14 @@ func tasmotaAir(d *catalogue.Device, l loose) AirBody {
 		}
 	}
 	if len(drivers) > 1 && d.Kind == catalogue.Air {
-		l.fail("", "has several drivers that measure the air: choose one with the setting sensor")
+		l.needs("", settingSensor, "has several drivers that measure the air: choose one with the setting sensor")
 	}
 	if len(drivers) != 1 {
-		return AirBody{}
+		return wire.AirBody{}
 	}
 	o := l.object(drivers[0])
 	o = o.air(d)
-	air := AirBody{Temperature: o.number("Temperature"), Humidity: o.number("Humidity"), CO2: o.number("CarbonDioxide")}
+	air := wire.AirBody{Temperature: o.number("Temperature"), Humidity: o.number("Humidity"), CO2: o.number("CarbonDioxide")}
 	if air.CO2 == nil {
 		air.CO2 = o.number("eCO2")
 	}

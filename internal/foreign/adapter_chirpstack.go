@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"crypto/sha256"
@@ -21,7 +21,7 @@ func chirpstackV4() adapter {
 		kinds:     []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
 		check: func(d *catalogue.Device) error {
 			if len(d.Address) != 16 || strings.Trim(d.Address, "0123456789abcdef") != "" {
-				return &FieldError{"address", "must be the DevEUI: 16 hex digits in lower case"}
+				return fieldError("address", "must be the DevEUI: 16 hex digits in lower case")
 			}
 			return nil
 		},
@@ -48,7 +48,7 @@ func readChirpstack(d *catalogue.Device, topic string, payload []byte, _ time.Ti
 	switch event {
 	case "up":
 		if !l.has("object") {
-			return nil, &FieldError{"object", "is missing: the device's profile in ChirpStack needs a codec"}
+			return nil, fieldError("object", "is missing: the device's profile in ChirpStack needs a codec")
 		}
 		head.RSSI = bestRSSI(l.secondary().objects("rxInfo"))
 		return loraReadings(d, l.object("object"), head)
@@ -56,10 +56,10 @@ func readChirpstack(d *catalogue.Device, topic string, payload []byte, _ time.Ti
 		if external := l.flag("externalPowerSource"); external == nil || !*external {
 			head.Battery = l.secondary().percent("batteryLevel")
 		}
-		head.Online = ptr(true)
+		head.Online = new(true)
 		return []Reading{head}, *l.err
 	case "join":
-		head.Online = ptr(true)
+		head.Online = new(true)
 		return []Reading{head}, *l.err
 	}
 	return nil, nil

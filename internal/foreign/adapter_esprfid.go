@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"crypto/sha256"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // The settings of esp-rfid readers.
@@ -40,9 +41,9 @@ func espRFIDAddresses(topic string) []string {
 	return nil
 }
 
-// OpenForeign returns how Totem opens a real reader's door, where it can: a
+// Open returns how Totem opens a real reader's door, where it can: a
 // message to the reader.
-func OpenForeign(d *catalogue.Device) (topic string, payload []byte, ok bool) {
+func Open(d *catalogue.Device) (topic string, payload []byte, ok bool) {
 	ip := d.Settings[settingDoorIP]
 	if d.Adapter != adapterESPRFID || ip == "" {
 		return "", nil, false
@@ -71,9 +72,9 @@ func readESPRFID(d *catalogue.Device, _ string, payload []byte, _ time.Time) ([]
 			r.Key, r.KeyHasClock = espKey(l), true
 		}
 	case kind == "boot":
-		r.Online = ptr(true)
+		r.Online = new(true)
 	case kind == "heartbeat":
-		r.Online, r.Uptime = ptr(true), l.secondary().number("uptime")
+		r.Online, r.Uptime = new(true), l.secondary().number("uptime")
 	case kind == "INFO" || kind == "WARN":
 		r.Door = espDoor(l)
 	default:
@@ -91,7 +92,7 @@ func espKey(l loose) string {
 }
 
 // espBadge reads a card and what the reader did with it.
-func espBadge(d *catalogue.Device, l loose) *BadgeBody {
+func espBadge(d *catalogue.Device, l loose) *wire.BadgeBody {
 	b := l.card(d, "uid")
 	if b == nil {
 		return nil
@@ -99,7 +100,7 @@ func espBadge(d *catalogue.Device, l loose) *BadgeBody {
 	known := espKnown(l)
 	// In its Home Assistant mode it does not send isKnown, but what it did.
 	if known == nil && l.has("access") {
-		known = ptr(!strings.EqualFold(espAccess(d, l), "denied"))
+		known = new(!strings.EqualFold(espAccess(d, l), "denied"))
 	}
 	if known == nil || !*known {
 		return b // it asks for a decision
@@ -107,9 +108,9 @@ func espBadge(d *catalogue.Device, l loose) *BadgeBody {
 	word := strings.ToLower(espAccess(d, l))
 	switch word {
 	case "always", "admin":
-		b.Offline = &Offline{Granted: true, Reason: word}
+		b.Offline = &wire.Offline{Granted: true, Reason: word}
 	case "disabled", "denied", "expired", "notvalid", "notvalidyet":
-		b.Offline = &Offline{Granted: false, Reason: word}
+		b.Offline = &wire.Offline{Granted: false, Reason: word}
 	default:
 		l.fail("access", "is not a word that tells whether the door opened")
 		return nil
@@ -143,7 +144,7 @@ func espAccess(d *catalogue.Device, l loose) string {
 		}
 	}
 	if pick < 0 || pick >= len(list) {
-		l.fail("access", "is for several doors: set doorname in the catalogue")
+		l.needs("access", settingDoorName, "is for several doors: set doorname in the catalogue")
 		return ""
 	}
 	word, _ := list[pick].(string)
@@ -151,16 +152,16 @@ func espAccess(d *catalogue.Device, l loose) string {
 }
 
 // espDoor reads the state of the door, where the words are unambiguous.
-func espDoor(l loose) DoorState {
+func espDoor(l loose) wire.DoorState {
 	if src, _ := l.word("src"); src != "door" {
 		return ""
 	}
 	words, _ := l.word("desc")
 	switch strings.ToLower(words) {
 	case "door open", "door opened":
-		return DoorOpen
+		return wire.DoorOpen
 	case "door closed":
-		return DoorClosed
+		return wire.DoorClosed
 	}
 	return ""
 }

@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 const (
@@ -28,7 +29,7 @@ func shellyGen2() adapter {
 		kinds:     []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
 		check: func(d *catalogue.Device) error {
 			if d.Kind == catalogue.DoorContact && !strings.HasPrefix(d.Settings[settingComponent], shellyBLU) {
-				return &FieldError{"settings.component", "is missing: which sensor behind the gateway, as " + shellyBLU + "202"}
+				return fieldError("settings.component", "is missing: which sensor behind the gateway, as "+shellyBLU+"202")
 			}
 			return nil
 		},
@@ -53,11 +54,11 @@ func readShelly(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	if strings.HasSuffix(topic, "/online") {
 		switch string(payload) {
 		case "true":
-			return []Reading{{Online: ptr(true)}}, nil
+			return []Reading{{Online: new(true)}}, nil
 		case "false":
-			return []Reading{{Online: ptr(false)}}, nil
+			return []Reading{{Online: new(false)}}, nil
 		}
-		return nil, &FieldError{"", "is neither true nor false"}
+		return nil, fieldError("", "is neither true nor false")
 	}
 	l, err := parseLoose(payload)
 	if err != nil {
@@ -142,7 +143,7 @@ func (s *shelly) choose(l loose) string {
 		}
 		if zone != "" {
 			if k := s.d.Kind; k == catalogue.PeopleCounter || k == catalogue.Occupancy || k == catalogue.Desk {
-				l.fail("params", "has several zones: choose one with the setting component")
+				l.needs("params", settingComponent, "has several zones: choose one with the setting component")
 			}
 			return ""
 		}
@@ -190,8 +191,8 @@ func (s *shelly) blu(c loose, r *Reading) {
 	case s.d.Kind != catalogue.DoorContact:
 		r.Occupied = value
 	case *value:
-		r.Door = DoorOpen
+		r.Door = wire.DoorOpen
 	default:
-		r.Door = DoorClosed
+		r.Door = wire.DoorClosed
 	}
 }

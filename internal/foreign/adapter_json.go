@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"crypto/sha256"
@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // The settings of the adapter json: the meaning of words, and how time is
@@ -24,7 +25,9 @@ const (
 	settingWhere = "where" // $.path = value: which of several devices on one topic
 )
 
-func doorStates() []DoorState { return []DoorState{DoorOpen, DoorClosed, DoorForced, DoorHeld} }
+func doorStates() []wire.DoorState {
+	return []wire.DoorState{wire.DoorOpen, wire.DoorClosed, wire.DoorForced, wire.DoorHeld}
+}
 
 // jsonKeys returns the keys that Device.Map may have.
 func jsonKeys() []string {
@@ -54,26 +57,26 @@ func jsonAdapter() adapter {
 func checkMap(d *catalogue.Device) error {
 	for key, path := range d.Map {
 		if !slices.Contains(jsonKeys(), key) {
-			return &FieldError{"map." + key, "is not a key that can be mapped: " + strings.Join(jsonKeys(), " ")}
+			return fieldError("map."+key, "is not a key that can be mapped: "+strings.Join(jsonKeys(), " "))
 		}
 		if _, err := parsePath(path); err != nil {
-			return &FieldError{"map." + key, err.Error()}
+			return fieldError("map."+key, err.Error())
 		}
 	}
 	if w := d.Settings[settingWhere]; w != "" {
 		if _, _, err := parseWhere(w); err != nil {
-			return &FieldError{"settings.where", err.Error()}
+			return fieldError("settings.where", err.Error())
 		}
 	}
 	switch t := d.Settings[settingTime]; {
 	case len(d.Map) == 0:
-		return &FieldError{"map", "is missing: it names where the values are"}
+		return fieldError("map", "is missing: it names where the values are")
 	case !slices.ContainsFunc(needed(d.Kind), func(key string) bool { return d.Map[key] != "" }):
-		return &FieldError{"map", "has none of " + strings.Join(needed(d.Kind), ", ") + ": a " + string(d.Kind) + " needs one of them"}
+		return fieldError("map", "has none of "+strings.Join(needed(d.Kind), ", ")+": a "+string(d.Kind)+" needs one of them")
 	case !slices.Contains([]string{"", "rfc3339", "unix", "unix_ms", "local"}, t):
-		return &FieldError{"settings.time", "must be rfc3339, unix, unix_ms or local"}
+		return fieldError("settings.time", "must be rfc3339, unix, unix_ms or local")
 	case t == "local" && d.Settings[SettingTimezone] == "":
-		return &FieldError{"settings.timezone", "is missing: local time needs a time zone"}
+		return fieldError("settings.timezone", "is missing: local time needs a time zone")
 	}
 	return nil
 }
@@ -100,7 +103,7 @@ func parseWhere(s string) (path, value string, err error) {
 	path, value, ok := strings.Cut(s, "=")
 	path, value = strings.TrimSpace(path), strings.TrimSpace(value)
 	if !ok || value == "" {
-		return "", "", &FieldError{"", "is not $.path = value"}
+		return "", "", fieldError("", "is not $.path = value")
 	}
 	_, err = parsePath(path)
 	return path, value, err
@@ -110,7 +113,7 @@ func parseWhere(s string) (path, value string, err error) {
 func parsePath(path string) ([]string, error) {
 	rest, ok := strings.CutPrefix(path, "$")
 	if !ok {
-		return nil, &FieldError{"", "must begin with $"}
+		return nil, fieldError("", "must begin with $")
 	}
 	var steps []string
 	for rest != "" {
@@ -118,16 +121,16 @@ func parsePath(path string) ([]string, error) {
 		case strings.HasPrefix(rest, "['"):
 			end := strings.Index(rest, "']")
 			if end < 0 {
-				return nil, &FieldError{"", "has no closing ']"}
+				return nil, fieldError("", "has no closing ']")
 			}
 			steps, rest = append(steps, rest[2:end]), rest[end+2:]
 		case rest[0] == '[':
 			end := strings.IndexByte(rest, ']')
 			if end < 0 {
-				return nil, &FieldError{"", "has no closing ]"}
+				return nil, fieldError("", "has no closing ]")
 			}
 			if n, err := strconv.Atoi(rest[1:end]); rest[1:end] != "*" && (err != nil || n < 0) {
-				return nil, &FieldError{"", "has no index between [ and ]"}
+				return nil, fieldError("", "has no index between [ and ]")
 			}
 			steps, rest = append(steps, rest[:end]), rest[end+1:] // with its bracket: an index
 		case rest[0] == '.':
@@ -136,11 +139,11 @@ func parsePath(path string) ([]string, error) {
 				end = i + 1
 			}
 			if end == 1 {
-				return nil, &FieldError{"", "has an empty name"}
+				return nil, fieldError("", "has an empty name")
 			}
 			steps, rest = append(steps, rest[1:end]), rest[end:]
 		default:
-			return nil, &FieldError{"", "is not a path like $.people or $.a.b[0]"}
+			return nil, fieldError("", "is not a path like $.people or $.a.b[0]")
 		}
 	}
 	return steps, nil
@@ -261,7 +264,7 @@ func readRecord(d *catalogue.Device, v any, record int, bare string, payload []b
 	air, beside := l.air(d), l.secondary()
 	r := Reading{At: mappedTime(d, l), Count: l.count("count"), In: l.count("in"), Out: l.count("out"),
 		Occupied: meaning(d, l, "occupied"), Online: meaning(d, beside, "online"), Battery: beside.percent("battery_pct"), RSSI: beside.number("rssi_dbm"), Uptime: beside.number("uptime_s"),
-		Air: AirBody{CO2: air.number("co2_ppm"), Temperature: air.number("temperature_c"), Humidity: air.number("humidity_pct"), Noise: air.number("noise_db")}}
+		Air: wire.AirBody{CO2: air.number("co2_ppm"), Temperature: air.number("temperature_c"), Humidity: air.number("humidity_pct"), Noise: air.number("noise_db")}}
 	r.Key, r.KeyHasClock = mappedKey(l, r.At, record, payload, received)
 	if l.any("total_in", "total_out") {
 		r.Totals = totals(l, "total_in", "total_out")
@@ -329,18 +332,18 @@ func meaning(d *catalogue.Device, l loose, key string) *bool {
 	yes, no := d.Settings[settingTrue], d.Settings[settingFalse]
 	if yes == "" && no == "" {
 		if word, isText := l.fields[key].(string); isText && (word == "true" || word == "false") {
-			return ptr(word == "true")
+			return new(word == "true")
 		}
 		return l.flag(key)
 	}
 	word := text(l.fields[key])
 	switch {
 	case among(word, yes):
-		return ptr(true)
+		return new(true)
 	case among(word, no):
-		return ptr(false)
+		return new(false)
 	}
-	l.fail(key, "is not one of the words in the settings true and false")
+	l.needs(key, settingTrue, "is not one of the words in the settings true and false")
 	return nil
 }
 
@@ -348,7 +351,7 @@ func among(word, list string) bool {
 	return list != "" && slices.ContainsFunc(strings.Split(list, ","), func(w string) bool { return strings.EqualFold(strings.TrimSpace(w), word) })
 }
 
-func mappedDoor(d *catalogue.Device, l loose) DoorState {
+func mappedDoor(d *catalogue.Device, l loose) wire.DoorState {
 	if !l.has("door") {
 		return ""
 	}

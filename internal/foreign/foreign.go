@@ -1,6 +1,17 @@
-package wire
+// Package foreign reads the payloads of real devices that do not speak Totem's own
+// messages (docs/devices.md): an adapter for each family makes the messages of rules
+// 2.3 of them.
+//
+//	devices, err := foreign.New(network)         // checks settings
+//	found, ok := devices.Find("tele/pir/SENSOR") // whose topic it is
+//	messages, err := devices.Read(found.Devices[0], topic, payload, time.Now())
+//
+// It never guesses: what cannot be read for certain is an error that names the key,
+// and never its value.
+package foreign
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +22,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // Reading is the content of one message of a real device, before it becomes the
@@ -38,12 +51,12 @@ type Reading struct {
 	ByArrival bool
 
 	Occupied  *bool
-	Count     *int      // people now
-	In, Out   *int      // since the last message
-	Totals    *Totals   // lifetime totals: they tell what passed between two messages that both have them
-	Door      DoorState // empty: none
-	Badge     *BadgeBody
-	Air       AirBody
+	Count     *int              // people now
+	In, Out   *int              // since the last message
+	Totals    *occupancy.Totals // lifetime totals: they tell what passed between two messages that both have them
+	Door      wire.DoorState    // empty: none
+	Badge     *wire.BadgeBody
+	Air       wire.AirBody
 	Online    *bool
 	Firmware  *string
 	Battery   *float64 // %
@@ -51,9 +64,6 @@ type Reading struct {
 	Uptime    *float64 // s
 	Numbering *uint8   // a number that grows with each message, and wraps
 }
-
-// Totals are lifetime totals of a flow counter.
-type Totals struct{ In, Out uint64 }
 
 // adapter reads the payloads of one family of devices. All adapters are strict:
 // what cannot be read for certain is an error, what may be ignored gives no
@@ -123,21 +133,21 @@ const (
 // Understood reports whether messages contain anything that a device of that
 // kind is there for; news of the device itself (that it is online) is also
 // enough.
-func Understood(d *catalogue.Device, messages []*Message) bool {
-	return slices.ContainsFunc(messages, func(m *Message) bool {
+func Understood(d *catalogue.Device, messages []*wire.Message) bool {
+	return slices.ContainsFunc(messages, func(m *wire.Message) bool {
 		switch m.Topic.What {
-		case Status:
+		case wire.Status:
 			return m.Explicit
-		case Air:
+		case wire.Air:
 			return d.Kind == catalogue.Air
 		}
 		return true
 	})
 }
 
-// Foreign knows which devices of a network use which adapter at which address.
+// Devices knows which devices of a network use which adapter at which address.
 // It is immutable and safe for concurrent use.
-type Foreign struct {
+type Devices struct {
 	families []family
 	counting map[*catalogue.Device]bool // the devices by which a controller's numbers are followed
 }
@@ -148,9 +158,9 @@ type family struct {
 	devices map[string][]*catalogue.Device // by address
 }
 
-// NewForeign indexes a network's devices and checks their settings.
-func NewForeign(n *catalogue.Network) (*Foreign, error) {
-	f := &Foreign{counting: map[*catalogue.Device]bool{}}
+// New indexes a network's devices and checks their settings.
+func New(n *catalogue.Network) (*Devices, error) {
+	f := &Devices{counting: map[*catalogue.Device]bool{}}
 	controllers := map[string]bool{}
 	for i := range n.Devices {
 		d := &n.Devices[i]
@@ -180,15 +190,15 @@ func NewForeign(n *catalogue.Network) (*Foreign, error) {
 }
 
 // Read returns the messages of rules 2.3 for one foreign payload and one device
-// of the network (ReadForeign). One device of each controller that numbers its
+// of the network (Read). One device of each controller that numbers its
 // events also carries each number, so that a missing one is noticed.
-func (f *Foreign) Read(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*Message, error) {
-	messages, err := ReadForeign(d, topic, payload, received)
+func (f *Devices) Read(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*wire.Message, error) {
+	messages, err := Read(d, topic, payload, received)
 	if err != nil || !f.counting[d] {
 		return messages, err
 	}
 	if boot, n, ok := uhppotedNumber(d, payload); ok {
-		r := Reading{Key: fmt.Sprintf("number %s %d", boot, n), Online: ptr(true)}
+		r := Reading{Key: fmt.Sprintf("number %s %d", boot, n), Online: new(true)}
 		for _, m := range r.messages(d, received) {
 			m.Boot, m.Seq, m.HasSeq, m.Frame = boot, n, true, true
 			messages = append(messages, m)
@@ -252,7 +262,7 @@ func checkSettings(d *catalogue.Device, a adapter) error {
 	return nil
 }
 
-func (f *Foreign) family(name string, a adapter) *family {
+func (f *Devices) family(name string, a adapter) *family {
 	for i := range f.families {
 		if f.families[i].name == name {
 			return &f.families[i]
@@ -264,7 +274,7 @@ func (f *Foreign) family(name string, a adapter) *family {
 
 // Filters returns the subscriptions for all foreign devices, sorted, without
 // repeats; with everyone also those for unknown devices.
-func (f *Foreign) Filters() []string {
+func (f *Devices) Filters() []string {
 	var list []string
 	for i := range f.families {
 		fam := &f.families[i]
@@ -279,7 +289,7 @@ func (f *Foreign) Filters() []string {
 
 // FiltersOf returns the subscriptions for the devices that fit accepts and,
 // with everyone, for unknown ones of their families.
-func (f *Foreign) FiltersOf(fits func(*catalogue.Device) bool, everyone bool) []string {
+func (f *Devices) FiltersOf(fits func(*catalogue.Device) bool, everyone bool) []string {
 	var list []string
 	for i := range f.families {
 		fam := &f.families[i]
@@ -314,7 +324,7 @@ type Found struct {
 
 // Find returns what a topic outside totem/v1 belongs to; ok is false where no
 // family of the network has such topics.
-func (f *Foreign) Find(topic string) (found Found, ok bool) {
+func (f *Devices) Find(topic string) (found Found, ok bool) {
 	for i := range f.families {
 		fam := &f.families[i]
 		list := fam.addresses(topic)
@@ -353,18 +363,18 @@ func (f *family) chatters(topic string) []*catalogue.Device {
 
 // Owners returns the devices that a foreign topic belongs to; known reports
 // whether it is one of real devices at all.
-func (f *Foreign) Owners(topic string) (owners []*catalogue.Device, known bool) {
+func (f *Devices) Owners(topic string) (owners []*catalogue.Device, known bool) {
 	found, ok := f.Find(topic)
 	return append(found.Devices, found.Chatterers...), ok
 }
 
 // Commanded returns the devices that are opened by a message on the topic.
-func (f *Foreign) Commanded(topic string) []*catalogue.Device {
+func (f *Devices) Commanded(topic string) []*catalogue.Device {
 	var out []*catalogue.Device
 	for i := range f.families {
 		for _, devices := range f.families[i].devices {
 			for _, d := range devices {
-				if t, _, ok := OpenForeign(d); ok && t == topic {
+				if t, _, ok := Open(d); ok && t == topic {
 					out = append(out, d)
 				}
 			}
@@ -379,10 +389,10 @@ func KindsOf(adapter, address, topic string, payload []byte, received time.Time)
 	var out []catalogue.DeviceKind
 	for _, k := range catalogue.DeviceKinds() {
 		d := &catalogue.Device{ID: "unknown", Site: "unknown", Kind: k, Direction: catalogue.In, Adapter: adapter, Address: address}
-		messages, err := ReadForeign(d, topic, payload, received)
-		needsSetting := err != nil && strings.Contains(err.Error(), "setting")
-		tells := slices.ContainsFunc(messages, func(m *Message) bool {
-			return m.Topic.What != Status && (m.Topic.What != Air || k == catalogue.Air)
+		messages, err := Read(d, topic, payload, received)
+		_, needsSetting := errors.AsType[*SettingError](err)
+		tells := slices.ContainsFunc(messages, func(m *wire.Message) bool {
+			return m.Topic.What != wire.Status && (m.Topic.What != wire.Air || k == catalogue.Air)
 		})
 		if tells || needsSetting {
 			out = append(out, k)
@@ -409,21 +419,21 @@ func Covers(filter, topic string) bool {
 	}
 }
 
-// foreignNamespace is the UUID namespace of foreign messages' ids.
-var foreignNamespace = uuid.MustParse("0c5a4a1e-90d3-5f4e-8a52-6d2f1f9a7c10")
+// namespace is the UUID namespace of foreign messages' ids.
+var namespace = uuid.MustParse("0c5a4a1e-90d3-5f4e-8a52-6d2f1f9a7c10")
 
-// ReadForeign returns the messages of rules 2.3 for one foreign payload and one
+// Read returns the messages of rules 2.3 for one foreign payload and one
 // device. None: the message may be ignored. Errors are *FieldError.
-func ReadForeign(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*Message, error) {
+func Read(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*wire.Message, error) {
 	a, ok := adapterOf(d.Adapter)
 	if !ok {
-		return nil, &FieldError{"", "the device has no adapter"}
+		return nil, fieldError("", "the device has no adapter")
 	}
 	readings, err := a.read(d, topic, payload, received)
 	if err != nil {
 		return nil, err
 	}
-	var out []*Message
+	var out []*wire.Message
 	for i := range readings {
 		out = append(out, readings[i].messages(d, received)...)
 	}
@@ -431,50 +441,50 @@ func ReadForeign(d *catalogue.Device, topic string, payload []byte, received tim
 }
 
 // messages returns the part of a reading that a device of that kind can send.
-func (r *Reading) messages(d *catalogue.Device, received time.Time) []*Message {
-	var out []*Message
+func (r *Reading) messages(d *catalogue.Device, received time.Time) []*wire.Message {
+	var out []*wire.Message
 	r.believe(received)
-	add := func(w What, m Message) {
-		if !CanSend(d.Kind, w) {
+	add := func(w wire.What, m wire.Message) {
+		if !wire.CanSend(d.Kind, w) {
 			return
 		}
-		m.Topic = Topic{Site: d.Site, Device: d.ID, What: w}
+		m.Topic = wire.Topic{Site: d.Site, Device: d.ID, What: w}
 		m.At, m.ByArrival, m.Counter = r.At, r.ByArrival, r.Numbering
 		m.ID = r.id(d.ID, w)
 		m.Frame, m.History, m.Live = r.Frame, r.History, r.Live
 		out = append(out, &m)
 	}
 	if r.Badge != nil {
-		add(Badge, Message{Badge: r.Badge})
+		add(wire.Badge, wire.Message{Badge: r.Badge})
 	}
 	if r.Door != "" {
-		add(Door, Message{Door: r.Door})
+		add(wire.Door, wire.Message{Door: r.Door})
 	}
 	if r.Occupied != nil {
-		add(Occupancy, Message{Occupied: *r.Occupied})
+		add(wire.Occupancy, wire.Message{Occupied: *r.Occupied})
 	}
 	if r.Count != nil {
-		add(Count, Message{Count: *r.Count})
+		add(wire.Count, wire.Message{Count: *r.Count})
 	}
 	if r.In != nil && r.Out != nil || r.Totals != nil {
-		add(Flow, Message{In: orZero(r.In), Out: orZero(r.Out), Totals: r.Totals})
+		add(wire.Flow, wire.Message{In: orZero(r.In), Out: orZero(r.Out), Totals: r.Totals})
 	}
-	if air := r.Air; air != (AirBody{}) {
-		add(Air, Message{Air: &air})
+	if air := r.Air; air != (wire.AirBody{}) {
+		add(wire.Air, wire.Message{Air: &air})
 	}
 	if s := r.status(); s != nil {
-		add(Status, Message{Status: s, Explicit: r.Online != nil})
+		add(wire.Status, wire.Message{Status: s, Explicit: r.Online != nil})
 	}
 	return out
 }
 
 // status returns what a reading says of the device itself. A device that sends
 // anything but offline is online.
-func (r *Reading) status() *StatusBody {
+func (r *Reading) status() *wire.StatusBody {
 	if r.Online == nil && r.Battery == nil && r.RSSI == nil && r.Uptime == nil && r.Firmware == nil {
 		return nil
 	}
-	return &StatusBody{Online: r.Online == nil || *r.Online, Battery: r.Battery, RSSI: r.RSSI, Uptime: r.Uptime, Firmware: r.Firmware}
+	return &wire.StatusBody{Online: r.Online == nil || *r.Online, Battery: r.Battery, RSSI: r.RSSI, Uptime: r.Uptime, Firmware: r.Firmware}
 }
 
 // clockAhead is how far a message's clock may be ahead of its arrival (rules
@@ -483,7 +493,7 @@ const clockAhead = 5 * time.Minute
 
 // believe replaces a time that cannot be right by the arrival.
 func (r *Reading) believe(received time.Time) {
-	if !r.At.IsZero() && (r.At.Before(Earliest) || r.At.After(received.Add(clockAhead))) {
+	if !r.At.IsZero() && (r.At.Before(wire.Earliest) || r.At.After(received.Add(clockAhead))) {
 		r.At, r.ByArrival = time.Time{}, true
 	}
 	if r.KeyHasClock && r.At.IsZero() {
@@ -496,9 +506,9 @@ func (r *Reading) believe(received time.Time) {
 }
 
 // id derives a message's id from the reading's key; without a key it is new.
-func (r *Reading) id(d catalogue.DeviceID, w What) uuid.UUID {
+func (r *Reading) id(d catalogue.DeviceID, w wire.What) uuid.UUID {
 	if r.Key == "" {
 		return uuid.Must(uuid.NewV7())
 	}
-	return uuid.NewSHA1(foreignNamespace, []byte(strings.Join([]string{string(d), string(w), r.Key}, "\x00")))
+	return uuid.NewSHA1(namespace, []byte(strings.Join([]string{string(d), string(w), r.Key}, "\x00")))
 }

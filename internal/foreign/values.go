@@ -1,4 +1,4 @@
-package wire
+package foreign
 
 import (
 	"bytes"
@@ -11,7 +11,22 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
 )
+
+// SettingError is an error that a setting of the device in the catalogue would
+// mend. It unwraps to its FieldError.
+type SettingError struct {
+	wire.FieldError
+	Setting string
+}
+
+// Unwrap returns the error without the setting.
+func (e *SettingError) Unwrap() error { return &e.FieldError }
+
+func fieldError(field, message string) error {
+	return &wire.FieldError{Field: field, Msg: message}
+}
 
 // loose is a JSON object of a real device: a missing value is nil, and the
 // first value of a wrong kind is kept as the error.
@@ -29,7 +44,7 @@ func parseLoose(payload []byte) (loose, error) {
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		return loose{}, &FieldError{"", "is not a JSON object"}
+		return loose{}, fieldError("", "is not a JSON object")
 	}
 	return loose{fields: m, err: new(error)}, nil
 }
@@ -39,17 +54,24 @@ func parseAny(payload []byte) (any, error) {
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
-		return nil, &FieldError{"", "is not valid JSON"}
+		return nil, fieldError("", "is not valid JSON")
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, &FieldError{"", "has something after the JSON value"}
+		return nil, fieldError("", "has something after the JSON value")
 	}
 	return v, nil
 }
 
 func (l loose) fail(key, msg string) {
 	if *l.err == nil {
-		*l.err = &FieldError{l.at + shorten(key), msg}
+		*l.err = fieldError(l.at+wire.ShortKey(key), msg)
+	}
+}
+
+// needs fails because a setting of the catalogue is missing or does not fit.
+func (l loose) needs(key, setting, msg string) {
+	if *l.err == nil {
+		*l.err = &SettingError{FieldError: wire.FieldError{Field: l.at + wire.ShortKey(key), Msg: msg}, Setting: setting}
 	}
 }
 
@@ -166,8 +188,8 @@ func (l loose) count(key string) *int {
 	if t == nil {
 		return nil
 	}
-	if *t > MostPeople {
-		l.fail(key, "is larger than "+strconv.Itoa(MostPeople))
+	if *t > wire.MostPeople {
+		l.fail(key, "is larger than "+strconv.Itoa(wire.MostPeople))
 		return nil
 	}
 	n := int(*t)
@@ -207,12 +229,12 @@ func (l loose) yesNoWord(key string, yes, no []string) *bool {
 	}
 	for _, v := range yes {
 		if strings.EqualFold(w, v) {
-			return ptr(true)
+			return new(true)
 		}
 	}
 	for _, v := range no {
 		if strings.EqualFold(w, v) {
-			return ptr(false)
+			return new(false)
 		}
 	}
 	l.fail(key, "must be one of the words "+strings.Join(append(append([]string{}, yes...), no...), ", "))
@@ -249,8 +271,6 @@ func unixTime(seconds float64) time.Time {
 	}
 	return time.UnixMilli(int64(math.Round(seconds * 1000)))
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func orZero[T any](p *T) T {
 	if p == nil {
