@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,10 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
@@ -59,104 +55,6 @@ func (l *Ledger) DirtyMinutes(ctx context.Context, limit int) ([]Dirty, error) {
 // ClearDirty removes the marks up to an id: their minutes are computed.
 func (tx *Tx) ClearDirty(upTo int64) error {
 	return tx.run("DELETE FROM series_dirty WHERE id <= ?", upTo)
-}
-
-// ObservationsPage lists at most n observations after a seq.
-func (l *Ledger) ObservationsPage(ctx context.Context, after int64, n int) ([]ingest.Observation, error) {
-	var list []ingest.Observation
-	rows, err := l.reads.QueryContext(ctx, selectObservations+" WHERE seq > ? ORDER BY seq LIMIT ?", after, n)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		o, err := scanObservation(rows)
-		list = append(list, *o)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list observations: %w", err)
-	}
-	return list, nil
-}
-
-// YieldValues is called with the value of one message of a sensor.
-type YieldValues func(at time.Time, id uuid.UUID, v *ingest.Values)
-
-// FlowsInto returns a YieldValues that collects a flow counter's values in add.
-func FlowsInto(add func(occupancy.FlowSaid)) YieldValues {
-	return func(at time.Time, id uuid.UUID, v *ingest.Values) { add(v.Flow(at, id)) }
-}
-
-// SensorSaid returns the values that a sensor sent in [from, to), and for
-// totals the one before.
-func (l *Ledger) SensorSaid(ctx context.Context, device catalogue.DeviceID, from, to time.Time, yield YieldValues) error {
-	rows, err := l.reads.QueryContext(ctx, `SELECT id, at, body FROM observations
-		WHERE what IN ('count', 'occupancy', 'flow') AND device = ?1 AND at >= ?2 AND at < ?3`, string(device), ms(from), ms(to))
-	return each(rows, err, func(rows *sql.Rows) error { return yieldValue(rows, yield) })
-}
-
-// SensorBefore returns the last value that a sensor sent before t, if any.
-func (l *Ledger) SensorBefore(ctx context.Context, device catalogue.DeviceID, t time.Time, yield YieldValues) error {
-	rows, err := l.reads.QueryContext(ctx, `SELECT id, at, body FROM observations
-		WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at < ? ORDER BY at DESC, id DESC LIMIT 1`, string(device), ms(t))
-	return each(rows, err, func(rows *sql.Rows) error { return yieldValue(rows, yield) })
-}
-
-func yieldValue(rows *sql.Rows, yield YieldValues) error {
-	var id, body sql.RawBytes
-	var t int64
-	if err := rows.Scan(&id, &t, &body); err != nil {
-		return err
-	}
-	v, err := fastValues(body)
-	if err != nil {
-		return fmt.Errorf("observation: %w", err)
-	}
-	yield(at(t), uuid.UUID(id), v)
-	return nil
-}
-
-func fastValues(body []byte) (*ingest.Values, error) {
-	v := &ingest.Values{}
-	err := json.Unmarshal(body, v)
-	return v, err
-}
-
-// NextSaid returns the instant of a sensor's first value after t; zero: none.
-func (tx *Tx) NextSaid(device catalogue.DeviceID, t time.Time) (time.Time, error) {
-	var next sql.NullInt64
-	err := tx.row("SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at > ?", []any{string(device), ms(t)}, &next)
-	if err != nil || !next.Valid {
-		return time.Time{}, err
-	}
-	return at(next.Int64), nil
-}
-
-// Heard is one message of a reader: a badge.
-type Heard struct {
-	Device catalogue.DeviceID
-	At     time.Time
-	Asked  bool // it asked for an answer: the reader was online
-}
-
-// ReadersHeard lists the badges of the chain in (seq, seq+n], and the seq up to
-// which it looked.
-func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []Heard, upTo int64, err error) {
-	head, err := l.Head(ctx)
-	if upTo = min(head, seq+n); err != nil || upTo <= seq {
-		return nil, seq, err
-	}
-	rows, err := l.reads.QueryContext(ctx, `SELECT r.device, r.at, d.read_seq IS NULL FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq
-		WHERE r.seq > ? AND r.seq <= ?`, seq, upTo)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var h Heard
-		var t int64
-		err := rows.Scan(&h.Device, &t, &h.Asked)
-		h.At = at(t)
-		list = append(list, h)
-		return err
-	})
-	if err != nil {
-		return nil, seq, fmt.Errorf("list readers heard: %w", err)
-	}
-	return list, upTo, nil
 }
 
 // SeriesDays reads a space's days [from, to), oldest first.
@@ -291,105 +189,6 @@ func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupanc
 	return tx.run("INSERT INTO series_days (space, day, body) VALUES (?, ?, ?) ON CONFLICT (space, day) DO UPDATE SET body = excluded.body",
 		string(space), day, occupancy.AppendRuns(nil, next))
 }
-
-// ToOutbox queues an hour of a space for an outside database.
-func (tx *Tx) ToOutbox(space catalogue.SpaceID, hour int64) error {
-	err := tx.run("INSERT INTO series_outbox (space, hour, version) VALUES (?, ?, 1) ON CONFLICT (space, hour) DO UPDATE SET version = version + 1", string(space), hour)
-	if err != nil {
-		return fmt.Errorf("ledger: outbox: %w", err)
-	}
-	return nil
-}
-
-// Owed is an hour of a space that is queued for an outside database.
-type Owed struct {
-	Space   catalogue.SpaceID
-	Hour    int64 // since 1970
-	Version int64
-}
-
-// Outbox lists at most n queued hours, and counts all.
-func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err error) {
-	if err := l.reads.QueryRowContext(ctx, "SELECT count(*) FROM series_outbox").Scan(&all); err != nil {
-		return nil, 0, fmt.Errorf("count the outbox: %w", err)
-	}
-	rows, err := l.reads.QueryContext(ctx, "SELECT space, hour, version FROM series_outbox ORDER BY space, hour LIMIT ?", n)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var o Owed
-		err := rows.Scan(&o.Space, &o.Hour, &o.Version)
-		list = append(list, o)
-		return err
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("list the outbox: %w", err)
-	}
-	return list, all, nil
-}
-
-// Delivered removes hours from the outbox, except those that changed since.
-func (tx *Tx) Delivered(list []Owed) error {
-	for _, o := range list {
-		if err := tx.run("DELETE FROM series_outbox WHERE space = ? AND hour = ? AND version = ?", string(o.Space), o.Hour, o.Version); err != nil {
-			return fmt.Errorf("ledger: outbox: %w", err)
-		}
-	}
-	return nil
-}
-
-// AllToOutbox queues all hours of a space's series in the minutes [from, to).
-func (tx *Tx) AllToOutbox(space catalogue.SpaceID, from, to int64) error {
-	days, err := tx.seqs("SELECT day FROM series_days WHERE space = ? AND day >= ? AND day * 1440 < ?", string(space), from/dayMinutes, to)
-	if err != nil {
-		return err
-	}
-	for _, day := range days {
-		for hour := max(day*24, from/60); hour < min((day+1)*24, (to+59)/60); hour++ {
-			if err := tx.ToOutbox(space, hour); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// DecisionTime is how long a site's readers waited for decisions in one minute.
-type DecisionTime struct {
-	Minute              int64
-	Site                catalogue.SiteID
-	Count, Refused      int64
-	Mean, P50, P99, Max time.Duration
-}
-
-// AddDecisionTime stores one.
-func (tx *Tx) AddDecisionTime(d DecisionTime) error {
-	err := tx.run(`INSERT INTO decision_times (minute, site, count, refused, mean_us, p50_us, p99_us, max_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		d.Minute, string(d.Site), d.Count, d.Refused, d.Mean.Microseconds(), d.P50.Microseconds(), d.P99.Microseconds(), d.Max.Microseconds())
-	if err != nil {
-		return fmt.Errorf("ledger: decision times: %w", err)
-	}
-	return nil
-}
-
-// DecisionTimes lists those after a minute: whole minutes, about n of them.
-func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]DecisionTime, error) {
-	var list []DecisionTime
-	rows, err := l.reads.QueryContext(ctx, `SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
-		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1 << 40) ORDER BY minute`, after, n)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var d DecisionTime
-		var mean, p50, p99, most int64
-		err := rows.Scan(&d.Minute, &d.Site, &d.Count, &d.Refused, &mean, &p50, &p99, &most)
-		d.Mean, d.P50, d.P99, d.Max = micro(mean), micro(p50), micro(p99), micro(most)
-		list = append(list, d)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list decision times: %w", err)
-	}
-	return list, nil
-}
-
-func micro(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 
 // FirstMessage returns the earliest instant of which the ledger has messages;
 // now where it has none.

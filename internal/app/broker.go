@@ -1,0 +1,84 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/lorntech/totem/internal/broker"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// brokerRunner is what both brokers have: they are started and report whether
+// they work.
+type brokerRunner interface {
+	broker.Broker
+	Ready() error
+}
+
+func (a *house) startBroker() error {
+	a.auth = &brokerAuth{ledger: a.ledger, now: a.opt.Now, anyone: a.opt.Anonymous}
+	a.auth.network.Store(a.Network)
+	if err := a.auth.load(a.ctx); err != nil {
+		return err
+	}
+	handle := func(d broker.Delivery) {
+		a.gate.through(func(h *house) { h.pipeline.Handle(a.ctx, ingest.Delivery(d)) })
+	}
+	if a.cfg.MQTTURL != "" {
+		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: a.Keys.ClientID(), Foreign: a.foreign.Filters(), Handler: handle, OnUp: func() { a.gate.through((*house).brokerUp) }, Log: a.opt.Log})
+		if err != nil {
+			return err
+		}
+		a.broker = outside{out}
+		return out.Start(a.ctx)
+	}
+	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
+		Listen: a.cfg.MQTTListen, Network: a.Network, Foreign: a.foreign, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
+		OnListenerEnd: func(err error) { a.endService(fmt.Errorf("the MQTT listener has ended: %w", err)) },
+		OnSubscribe:   func(filter string) { a.gate.through(func(h *house) { h.subscribed(filter) }) },
+		Denied: func(d broker.Delivery, reason string) {
+			a.gate.through(func(h *house) { h.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) })
+		},
+	})
+	if err != nil {
+		return err
+	}
+	a.broker = embedded{emb}
+	if err := emb.Start(); err != nil {
+		return err
+	}
+	a.MQTT = emb.Addr()
+	return nil
+}
+
+// subscribed greets the readers whose commands a client has just subscribed to.
+func (a *house) subscribed(filter string) {
+	for i := range a.Network.Devices {
+		d := &a.Network.Devices[i]
+		if d.Kind == catalogue.Reader && foreign.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
+			a.down.Connected(d.ID)
+		}
+	}
+}
+
+// brokerUp publishes again what an outside broker may have missed.
+func (a *house) brokerUp() {
+	a.clearGone()
+	a.down.Republish()
+	a.live.Republish()
+}
+
+type embedded struct{ *broker.Embedded }
+
+func (embedded) Ready() error { return nil }
+
+type outside struct{ *broker.Outside }
+
+func (o outside) Ready() error {
+	if !o.Connected() {
+		return broker.ErrNotConnected
+	}
+	return nil
+}

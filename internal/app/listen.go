@@ -1,0 +1,38 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+func (a *App) listen() error {
+	l, err := net.Listen("tcp", a.cfg.HTTP)
+	if err != nil {
+		return fmt.Errorf("--http (TOTEM_HTTP): %w", err)
+	}
+	a.HTTP, a.listener = l.Addr(), l
+	srv := &http.Server{Handler: &a.front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.opt.Log.Handler(), slog.LevelDebug)}
+	var serving stack
+	serving.run(a.ctx, "http server", func(context.Context) {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.endService(fmt.Errorf("the http server has ended: %w", err)) // nobody would see that the API is gone
+		}
+	})
+	a.ways.add("http listener", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		a.front.endStreams()
+		err := srv.Shutdown(ctx)
+		if err != nil {
+			err = srv.Close()
+		}
+		return errors.Join(err, serving.close(ctx))
+	})
+	return nil
+}

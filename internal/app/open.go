@@ -1,0 +1,158 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/lorntech/totem/internal/api"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/live"
+	"github.com/lorntech/totem/internal/occupancy"
+	"github.com/lorntech/totem/internal/presence"
+	"github.com/lorntech/totem/internal/readers"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
+	"github.com/lorntech/totem/internal/visit"
+)
+
+func (a *shell) openData(ctx context.Context) error {
+	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	unlock, err := ledger.Lock(a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	a.closes.add("lock of the data folder", func(context.Context) error { return unlock() })
+	if a.ledger, err = ledger.Open(ctx, a.cfg.Data); err != nil {
+		return err
+	}
+	a.closes.add("ledger", func(context.Context) error { return a.ledger.Close() })
+	return nil
+}
+
+// open opens the parts that decide by the house's catalogue.
+func (a *house) open(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{a.openKeys, a.openRights, a.openSeries, a.openCore} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *house) openKeys(ctx context.Context) (err error) {
+	a.Keys, err = openKeys(ctx, a.cfg.Data, a.Network, a.ledger)
+	return err
+}
+
+func (a *house) openRights(ctx context.Context) (err error) {
+	if a.Rights, err = rights.Open(ctx, a.catalogues, a.ledger, a.opt.Now); err != nil {
+		return err
+	}
+	return nil
+}
+
+// openCore opens the parts that answer readers. The broker publishes for parts
+// that are opened before it, and hands over messages only once all of them run.
+func (a *house) openCore(ctx context.Context) (err error) {
+	publish := func(topic string, payload []byte, retain bool) error { return a.broker.Publish(topic, payload, retain) }
+	if a.down, err = readers.Open(ctx, readers.Config{
+		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
+		OnList:    a.metrics.lists.issued,
+		OnCommand: func(d catalogue.DeviceID) { a.live.DeviceChanged(d) },
+		OnSize: func(d *catalogue.Device, size int) {
+			a.live.DeviceAlarm(ingest.AlarmListTooLarge, d, size > a.cfg.ListMaxBytes, fmt.Sprintf("its allowlist has %d bytes, more than the settings allow (%d): do so many badges need to open this door?", size, a.cfg.ListMaxBytes))
+		},
+	}); err != nil {
+		return err
+	}
+	if a.live, err = live.Open(ctx, live.Config{
+		Network: a.Network, Store: a.ledger, Publish: publish, Online: a.down.Returned, Lists: a.down.SetForm, Applied: func(d catalogue.DeviceID, v string) { a.metrics.lists.applied(d, v, a.opt.Now()) }, Now: a.opt.Now, Log: a.opt.Log,
+	}); err != nil {
+		return err
+	}
+	a.tellEvents(a.Rights.InForce())
+	a.Rights.OnChange(a.tellEvents)
+	a.openPresence()
+	newest, err := a.ledger.NewestArrival(ctx)
+	if err != nil {
+		return err
+	}
+	a.enrolments = ingest.NewEnrolments(a.Keys)
+	a.pipeline = ingest.New(ingest.Config{
+		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Enrolments: a.enrolments, Moves: moves(a.catalogues, a.ledger), Newest: newest,
+		Rights: func() ingest.Rights { return a.Rights.InForce() }, DeviceAt: a.deviceAt, Former: a.formerDevice, LeftIn: a.leftIn(),
+		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
+	})
+	a.core.run(a.ctx, "pipeline", a.pipeline.Run) // closed after the broker: what was handed over is committed first
+	return nil
+}
+
+// openPresence opens the follower of visits.
+func (a *house) openPresence() {
+	a.follower = presence.New(presence.Config{
+		Store:  presenceStore{a.ledger},
+		Places: visit.NewPlaces(a.catalogues),
+		Tenant: func(id tenancy.MemberID) tenancy.TenantID {
+			m, _ := a.Rights.InForce().Book.Member(id)
+			return m.Tenant
+		},
+		Placed:  a.live.SetPresence,
+		Changed: a.maker.Wake,
+		Moved:   a.moved,
+		Now:     a.opt.Now,
+		Log:     a.opt.Log,
+	})
+	a.moved = false
+}
+
+func (a *house) committed(c ingest.Committed) {
+	a.live.Committed(c)
+	if len(c.Reads) > 0 {
+		a.follower.Wake()
+	}
+	a.maker.Wake()
+}
+
+// tellEvents passes the times of events in each space to the live state.
+func (a *house) tellEvents(f *rights.InForce) {
+	events := map[catalogue.SpaceID][]occupancy.Span{}
+	yesterday := a.opt.Now().AddDate(0, 0, -1)
+	for e := range f.Book.Events() {
+		for _, space := range e.Spaces {
+			if e.EndsAt.After(yesterday) {
+				events[space] = append(events[space], occupancy.Span{From: e.StartsAt, To: e.EndsAt})
+			}
+		}
+	}
+	a.live.SetEvents(events)
+}
+
+// follow starts the parts that follow the ledger.
+func (a *house) follow() {
+	if a.shipper != nil {
+		a.followers.run(a.ctx, "shipping to InfluxDB", a.shipper.Run)
+	}
+	for _, p := range []struct {
+		name string
+		run  func(context.Context)
+	}{
+		{"series", a.maker.Run},
+		{"decision times", a.keepWaits},
+		{"visits", a.follower.Run},
+		{"hours", a.keepHours},
+		{"live state", a.live.Run},
+		{"readers", a.down.Run},
+		{"purge", a.janitor},
+		{"days", a.keepDay},
+		{"clock", a.watchClock},
+		{"keys", a.watchKeys},
+	} {
+		a.followers.run(a.ctx, p.name, p.run)
+	}
+	a.front.open(a.ctx, api.New(a.apiConfig()))
+}

@@ -1,0 +1,150 @@
+package broker
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// acceptLoop accepts connections until the listener ends.
+func (e *Embedded) acceptLoop(l net.Listener) {
+	for {
+		nc, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			e.mu.Lock()
+			closing := e.closing
+			e.mu.Unlock()
+			if !closing && e.cfg.OnListenerEnd != nil {
+				e.cfg.OnListenerEnd(err)
+			}
+			return
+		case err != nil: // out of file descriptors, for example: that passes
+			e.logSometimes("mqtt listener", "err", err)
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-e.ctx.Done():
+				return
+			}
+			continue
+		}
+		local := isLocal(nc.RemoteAddr())
+		if e.cfg.TLS != nil {
+			nc = tls.Server(nc, e.cfg.TLS)
+		}
+		e.attach(nc, local)
+	}
+}
+
+// EstablishPipe connects a client in this process; it counts as a client of
+// this machine.
+func (e *Embedded) EstablishPipe() net.Conn {
+	ours, theirs := net.Pipe()
+	e.attach(ours, true)
+	return theirs
+}
+
+// attach serves a connection in a goroutine of its own, or closes it where
+// there is no room.
+func (e *Embedded) attach(nc net.Conn, local bool) {
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		e.stats.refused.Add(1)
+		_ = nc.Close()
+		return
+	}
+	e.makeRoom(addressOf(nc))
+	_ = nc.SetReadDeadline(time.Now().Add(e.limits.ConnectTimeout))
+	s := newSession(e, nc, local)
+	e.begun++
+	s.number = e.begun
+	e.waiting[s] = struct{}{}
+	e.mu.Unlock()
+	e.tasks.Go(func() { e.serve(s) })
+}
+
+// makeRoom ends the oldest unauthenticated connection: of an address that has
+// too many, or of the address that has the most where all together are too
+// many. e.mu is held.
+func (e *Embedded) makeRoom(address string) {
+	count := map[string]int{}
+	for s := range e.waiting {
+		count[s.address]++
+	}
+	from, most := address, count[address]
+	if most < e.limits.PerAddress {
+		if len(e.waiting) < e.limits.Unauthenticated {
+			return
+		}
+		for a, n := range count {
+			if n > most {
+				from, most = a, n
+			}
+		}
+	}
+	var oldest *session
+	for s := range e.waiting {
+		if s.address == from && (oldest == nil || s.number < oldest.number) {
+			oldest = s
+		}
+	}
+	if oldest != nil {
+		delete(e.waiting, oldest)
+		e.stats.refused.Add(1)
+		oldest.close()
+	}
+}
+
+// addressOf returns a connection's remote address without the port.
+func addressOf(nc net.Conn) string {
+	host, _, err := net.SplitHostPort(nc.RemoteAddr().String())
+	if err != nil {
+		return nc.RemoteAddr().String()
+	}
+	return host
+}
+
+// serve runs a connection to its end. Its will is delivered before anybody can
+// connect in its place.
+func (e *Embedded) serve(s *session) {
+	e.contain(s, func() {
+		var fault packets.Code
+		if err := e.server.EstablishConnection("tcp", s.conn); errors.As(err, &fault) && s.admitted {
+			e.logSometimes("mqtt connection ended", "principal", s.principal.Name, "reason", fault.Reason)
+		}
+	})
+	s.release()
+	s.close()
+	e.contain(s, func() {
+		if s.admitted && s.will != nil && !s.goodbye.Load() && e.accept() {
+			e.stats.wills.Add(1)
+			e.handOver(&inbound{session: s}, Delivery{Topic: s.will.TopicName, Payload: s.will.Payload, Will: true})
+		}
+	})
+	e.contain(s, func() {
+		if s.present.Load() && e.cfg.OnPresence != nil {
+			e.cfg.OnPresence(s.principal, false)
+		}
+	})
+	e.leave(s)
+	close(s.done)
+	<-s.conn.done
+}
+
+// contain recovers from a panic, which ends this connection only.
+func (e *Embedded) contain(s *session, run func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.stats.panics.Add(1)
+			e.cfg.Log.Error("mqtt connection ended by an internal error",
+				"principal", s.principal.Name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	run()
+}

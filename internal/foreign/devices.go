@@ -1,0 +1,139 @@
+package foreign
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/wire"
+)
+
+// Devices knows which devices of a network use which adapter at which address.
+// It is immutable and safe for concurrent use.
+type Devices struct {
+	families []family
+	counting map[*catalogue.Device]bool // the devices by which a controller's numbers are followed
+}
+
+type family struct {
+	name string
+	adapter
+	devices map[string][]*catalogue.Device // by address
+}
+
+// New indexes a network's devices and checks their settings.
+func New(n *catalogue.Network) (*Devices, error) {
+	f := &Devices{counting: map[*catalogue.Device]bool{}}
+	controllers := map[string]bool{}
+	for i := range n.Devices {
+		d := &n.Devices[i]
+		if d.Adapter == "" {
+			continue
+		}
+		a, ok := adapterOf(d.Adapter)
+		if !ok {
+			return nil, fmt.Errorf("device %s: adapter %q is unknown", d.ID, d.Adapter)
+		}
+		if err := checkSettings(d, a); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(a.kinds, d.Kind) {
+			return nil, fmt.Errorf("device %s: kind: the adapter %s cannot read what a %s sends", d.ID, d.Adapter, d.Kind)
+		}
+		fam := f.family(d.Adapter, a)
+		if other := taker(d, fam.devices[d.Address]); other != "" {
+			return nil, fmt.Errorf("device %s: address: device %s takes the same messages; distinguish them by a setting", d.ID, other)
+		}
+		fam.devices[d.Address] = append(fam.devices[d.Address], d)
+		if controller := d.Address + "\x00" + d.Settings[settingController]; d.Adapter == adapterUhppoted && !controllers[controller] {
+			controllers[controller], f.counting[d] = true, true
+		}
+	}
+	return f, nil
+}
+
+// Read returns the messages of rules 2.3 for one foreign payload and one device
+// of the network (Read). One device of each controller that numbers its
+// events also carries each number, so that a missing one is noticed.
+func (f *Devices) Read(d *catalogue.Device, topic string, payload []byte, received time.Time) ([]*wire.Message, error) {
+	messages, err := Read(d, topic, payload, received)
+	if err != nil || !f.counting[d] {
+		return messages, err
+	}
+	if boot, n, ok := uhppotedNumber(d, payload); ok {
+		r := Reading{Key: fmt.Sprintf("number %s %d", boot, n), Online: new(true)}
+		for _, m := range r.messages(d, received) {
+			m.Boot, m.Seq, m.HasSeq, m.Frame = boot, n, true, true
+			messages = append(messages, m)
+		}
+	}
+	return messages, nil
+}
+
+// taker returns a device that would take every message that another takes: of
+// the same kind, with the same settings and map.
+func taker(d *catalogue.Device, others []*catalogue.Device) catalogue.DeviceID {
+	for _, o := range others {
+		if o.Kind == d.Kind && o.Direction == d.Direction && o.Settings[settingWhere] == d.Settings[settingWhere] &&
+			maps.Equal(o.Settings, d.Settings) && maps.Equal(o.Map, d.Map) {
+			return o.ID
+		}
+		// A line without where would take the messages of a line with where.
+		if d.Adapter == catalogue.AdapterJSON && o.Kind == d.Kind && o.Direction == d.Direction && maps.Equal(o.Map, d.Map) &&
+			(o.Settings[settingWhere] == "" || d.Settings[settingWhere] == "") {
+			return o.ID
+		}
+	}
+	return ""
+}
+
+// Warnings returns what may be wrong with a network's real devices without
+// being an error.
+func Warnings(n *catalogue.Network) []string {
+	var list []string
+	for i := range n.Devices {
+		d := &n.Devices[i]
+		if d.Kind == catalogue.Reader && d.Adapter != "" && d.Adapter != adapterUhppoted && d.Settings[settingCard] == "" {
+			list = append(list, fmt.Sprintf("device %s: settings.card: is missing: cards that this reader writes in digits alone will be rejected, since they may be hex or decimal; set hex, little or big", d.ID))
+		}
+	}
+	return list
+}
+
+func checkSettings(d *catalogue.Device, a adapter) error {
+	for name, value := range d.Settings {
+		if !slices.Contains(commonSettings, name) && !slices.Contains(a.settings, name) {
+			return fmt.Errorf("device %s: settings.%s: the adapter %s has no such setting", d.ID, name, d.Adapter)
+		}
+		if n, err := strconv.Atoi(value); name == SettingOffDelay && (err != nil || n < 1) {
+			return fmt.Errorf("device %s: settings.%s: is not a whole number of seconds", d.ID, name)
+		}
+		if name == settingCard && !slices.Contains(cardSpellings(), value) {
+			return fmt.Errorf("device %s: settings.%s: must be hex, little or big", d.ID, name)
+		}
+		if name == SettingTimezone {
+			if _, err := time.LoadLocation(value); err != nil {
+				return fmt.Errorf("device %s: settings.%s: %w", d.ID, name, err)
+			}
+		}
+	}
+	if a.check != nil {
+		if err := a.check(d); err != nil {
+			return fmt.Errorf("device %s: %w", d.ID, err)
+		}
+	}
+	return nil
+}
+
+func (f *Devices) family(name string, a adapter) *family {
+	for i := range f.families {
+		if f.families[i].name == name {
+			return &f.families[i]
+		}
+	}
+	f.families = append(f.families, family{name: name, adapter: a, devices: map[string][]*catalogue.Device{}})
+	return &f.families[len(f.families)-1]
+}

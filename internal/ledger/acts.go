@@ -1,0 +1,64 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/ingest"
+)
+
+// Acts lists the acts on a target (kind/id), oldest first.
+func (l *Ledger) Acts(ctx context.Context, target string) ([]ingest.Act, error) {
+	return l.acts(ctx, "target = ?", target)
+}
+
+// ActsSince lists the acts after an instant on all targets of a kind.
+func (l *Ledger) ActsSince(ctx context.Context, kind string, since time.Time) ([]ingest.Act, error) {
+	return l.acts(ctx, "target > ? AND target < ? AND at > ?", kind+"/", kind+"0", ms(since)) // the character 0 follows /
+}
+
+// LastActs calls yield with the last act, before an entry of the chain, on each
+// thing that was put or deleted.
+func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error {
+	// Within a group SQLite returns the row with the greatest seq.
+	rows, err := l.reads.QueryContext(ctx, `SELECT max(seq), action, target, body FROM acts
+		WHERE seq < ? AND action IN ('put', 'delete') AND target <> '' GROUP BY target ORDER BY 1`, before)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var a ingest.Act
+		var body sql.NullString
+		if err := rows.Scan(&a.Seq, &a.Action, &a.Target, &body); err != nil {
+			return err
+		}
+		if body.Valid {
+			a.Body = []byte(body.String)
+		}
+		return yield(a)
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: last acts: %w", err)
+	}
+	return nil
+}
+
+func (l *Ledger) acts(ctx context.Context, which string, args ...any) ([]ingest.Act, error) {
+	var list []ingest.Act
+	rows, err := l.reads.QueryContext(ctx, "SELECT seq, at, actor, action, target, body FROM acts WHERE "+which+" ORDER BY seq", args...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var a ingest.Act
+		var t int64
+		var body sql.NullString
+		err := rows.Scan(&a.Seq, &t, &a.Actor, &a.Action, &a.Target, &body)
+		a.At = at(t)
+		if body.Valid {
+			a.Body = []byte(body.String)
+		}
+		list = append(list, a)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list acts: %w", err)
+	}
+	return list, nil
+}

@@ -1,0 +1,50 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// Allowlist is the list that a reader got last.
+type Allowlist struct {
+	Device    catalogue.DeviceID
+	Version   int64
+	Digest    []byte // of its entries: equal digests need no new version
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	Payload   []byte // signed, as published
+}
+
+// PutAllowlist writes a reader's list in place of the one before.
+func (tx *Tx) PutAllowlist(a Allowlist) error {
+	err := tx.run(`INSERT INTO allowlists (device, version, digest, issued_at, expires_at, payload) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (device) DO UPDATE SET version = excluded.version, digest = excluded.digest, issued_at = excluded.issued_at,
+			expires_at = excluded.expires_at, payload = excluded.payload`,
+		string(a.Device), a.Version, a.Digest, ms(a.IssuedAt), ms(a.ExpiresAt), a.Payload)
+	if err != nil {
+		return fmt.Errorf("ledger: put allowlist of %s: %w", a.Device, err)
+	}
+	return nil
+}
+
+// Allowlists returns every reader's last list.
+func (l *Ledger) Allowlists(ctx context.Context) ([]Allowlist, error) {
+	var list []Allowlist
+	rows, err := l.reads.QueryContext(ctx, "SELECT device, version, digest, issued_at, expires_at, payload FROM allowlists ORDER BY device")
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var a Allowlist
+		var issued, expires int64
+		err := rows.Scan(&a.Device, &a.Version, &a.Digest, &issued, &expires, &a.Payload)
+		a.IssuedAt, a.ExpiresAt = at(issued), at(expires)
+		list = append(list, a)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load allowlists: %w", err)
+	}
+	return list, nil
+}

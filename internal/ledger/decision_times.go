@@ -1,0 +1,49 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+)
+
+// DecisionTime is how long a site's readers waited for decisions in one minute.
+type DecisionTime struct {
+	Minute              int64
+	Site                catalogue.SiteID
+	Count, Refused      int64
+	Mean, P50, P99, Max time.Duration
+}
+
+// AddDecisionTime stores one.
+func (tx *Tx) AddDecisionTime(d DecisionTime) error {
+	err := tx.run(`INSERT INTO decision_times (minute, site, count, refused, mean_us, p50_us, p99_us, max_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		d.Minute, string(d.Site), d.Count, d.Refused, d.Mean.Microseconds(), d.P50.Microseconds(), d.P99.Microseconds(), d.Max.Microseconds())
+	if err != nil {
+		return fmt.Errorf("ledger: decision times: %w", err)
+	}
+	return nil
+}
+
+// DecisionTimes lists those after a minute: whole minutes, about n of them.
+func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]DecisionTime, error) {
+	var list []DecisionTime
+	rows, err := l.reads.QueryContext(ctx, `SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
+		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1 << 40) ORDER BY minute`, after, n)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var d DecisionTime
+		var mean, p50, p99, most int64
+		err := rows.Scan(&d.Minute, &d.Site, &d.Count, &d.Refused, &mean, &p50, &p99, &most)
+		d.Mean, d.P50, d.P99, d.Max = micro(mean), micro(p50), micro(p99), micro(most)
+		list = append(list, d)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list decision times: %w", err)
+	}
+	return list, nil
+}
+
+func micro(us int64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+// Heard is one message of a reader: a badge.
+type Heard struct {
+	Device catalogue.DeviceID
+	At     time.Time
+	Asked  bool // it asked for an answer: the reader was online
+}
+
+// ReadersHeard lists the badges of the chain in (seq, seq+n], and the seq up to
+// which it looked.
+func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []Heard, upTo int64, err error) {
+	head, err := l.Head(ctx)
+	if upTo = min(head, seq+n); err != nil || upTo <= seq {
+		return nil, seq, err
+	}
+	rows, err := l.reads.QueryContext(ctx, `SELECT r.device, r.at, d.read_seq IS NULL FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq
+		WHERE r.seq > ? AND r.seq <= ?`, seq, upTo)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var h Heard
+		var t int64
+		err := rows.Scan(&h.Device, &t, &h.Asked)
+		h.At = at(t)
+		list = append(list, h)
+		return err
+	})
+	if err != nil {
+		return nil, seq, fmt.Errorf("list readers heard: %w", err)
+	}
+	return list, upTo, nil
+}
+
+// NoteHeard stores that a reader sent a message at an instant. earlier reports
+// that none was known at or before that instant, and until when none was (zero:
+// never).
+func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, until time.Time, err error) {
+	var have int64
+	err = tx.row("SELECT at FROM first_heard WHERE device = ?", []any{string(reader)}, &have)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, until, fmt.Errorf("ledger: first heard: %w", err)
+	}
+	if err == nil {
+		if have <= ms(t) {
+			return false, until, nil
+		}
+		until = at(have)
+	}
+	err = tx.run("INSERT INTO first_heard (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = excluded.at", string(reader), ms(t))
+	return true, until, err
+}
+
+// NoteLife stores that a reader reported being silent or not (a status), or
+// showed that it was not (a badge for which it asked, status false). Of two at
+// one instant, being alive counts. changed reports that this makes a
+// difference, and until when: the reader's next report (zero: none yet).
+func (tx *Tx) NoteLife(reader catalogue.DeviceID, t time.Time, alive, status bool) (changed bool, until time.Time, err error) {
+	before, err := tx.lifeBefore(reader, t)
+	if err != nil || !status && before {
+		return false, until, err
+	}
+	err = tx.run("INSERT INTO reader_life (device, at, alive) VALUES (?, ?, ?) ON CONFLICT (device, at) DO UPDATE SET alive = max(alive, excluded.alive)",
+		string(reader), ms(t), flag(alive))
+	if err != nil {
+		return false, until, fmt.Errorf("ledger: reader's life: %w", err)
+	}
+	if alive == before {
+		return false, until, nil
+	}
+	if !alive {
+		if err := tx.revived(reader, t); err != nil {
+			return false, until, err
+		}
+	}
+	var next sql.NullInt64
+	if err := tx.row("SELECT min(at) FROM reader_life WHERE device = ? AND at > ?", []any{string(reader), ms(t)}, &next); err != nil {
+		return false, until, fmt.Errorf("ledger: reader's life: %w", err)
+	}
+	if next.Valid {
+		until = at(next.Int64)
+	}
+	return true, until, nil
+}
+
+// NoteWill stores when a reader's last will arrived.
+func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
+	err := tx.run("INSERT INTO reader_wills (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = max(at, excluded.at)", string(reader), ms(arrived))
+	if err != nil {
+		return fmt.Errorf("ledger: reader's will: %w", err)
+	}
+	return nil
+}
+
+// LastWill returns when a reader's last will arrived; zero: never.
+func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
+	var t int64
+	err := tx.row("SELECT at FROM reader_wills WHERE device = ?", []any{string(reader)}, &t)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return at(t), err
+}
+
+// lifeBefore reports whether the reader was not silent just before t.
+func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, err error) {
+	var v int
+	err = tx.row("SELECT alive FROM reader_life WHERE device = ? AND at <= ? ORDER BY at DESC LIMIT 1", []any{string(reader), ms(t)}, &v)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil
+	}
+	return v != 0, err
+}
+
+// revived stores the first badge for which the reader asked after it was
+// silent, where that badge arrived before the report of its silence.
+func (tx *Tx) revived(reader catalogue.DeviceID, t time.Time) error {
+	err := tx.run(`INSERT INTO reader_life (device, at, alive)
+		SELECT device, at, 1 FROM reads r WHERE r.device = ? AND r.at > ? AND NOT EXISTS (SELECT 1 FROM reader_decisions d WHERE d.read_seq = r.seq)
+		ORDER BY r.at LIMIT 1 ON CONFLICT (device, at) DO UPDATE SET alive = 1`, string(reader), ms(t))
+	if err != nil {
+		return fmt.Errorf("ledger: reader's life: %w", err)
+	}
+	return nil
+}
+
+// Readers returns when the first of the readers sent something (zero: never),
+// and when any of them was silent between from and to.
+func (l *Ledger) Readers(ctx context.Context, readers []catalogue.DeviceID, from, to time.Time) (known time.Time, silent []occupancy.Span, err error) {
+	for _, id := range readers {
+		var first int64
+		err := l.reads.QueryRowContext(ctx, "SELECT at FROM first_heard WHERE device = ?", string(id)).Scan(&first)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return known, nil, fmt.Errorf("load readers: %w", err)
+		}
+		if t := at(first); known.IsZero() || t.Before(known) {
+			known = t
+		}
+		spans, err := l.silences(ctx, id, from, to)
+		if err != nil {
+			return known, nil, err
+		}
+		silent = append(silent, spans...)
+	}
+	return known, silent, nil
+}
+
+func (l *Ledger) silences(ctx context.Context, reader catalogue.DeviceID, from, to time.Time) ([]occupancy.Span, error) {
+	var list []occupancy.Span
+	var open *occupancy.Span
+	rows, err := l.reads.QueryContext(ctx, `SELECT at, alive FROM reader_life WHERE device = ?1 AND at < ?3
+		AND at >= coalesce((SELECT max(at) FROM reader_life WHERE device = ?1 AND at <= ?2), 0) ORDER BY at`, string(reader), ms(from), ms(to))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var t int64
+		var alive bool
+		if err := rows.Scan(&t, &alive); err != nil {
+			return err
+		}
+		switch {
+		case !alive && open == nil:
+			open = &occupancy.Span{From: at(t)}
+		case alive && open != nil:
+			open.To = at(t)
+			list = append(list, *open)
+			open = nil
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load silences: %w", err)
+	}
+	if open != nil {
+		list = append(list, *open)
+	}
+	return list, nil
+}

@@ -1,0 +1,42 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/lorntech/totem/internal/ingest"
+)
+
+// AddReject stores a rejected message.
+func (tx *Tx) AddReject(r *ingest.Reject) error {
+	err := tx.run("INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)", ms(r.ReceivedAt), r.Topic, r.Payload, r.Reason)
+	if err != nil {
+		return fmt.Errorf("ledger: add reject: %w", err)
+	}
+	return nil
+}
+
+// Rejects lists rejected messages, newest first, those before a seq where one
+// is given.
+func (l *Ledger) Rejects(ctx context.Context, topicPrefixes []string, before int64, limit int) ([]ingest.Reject, error) {
+	q := where{query: "SELECT seq, received_at, topic, payload, reason FROM rejects"}
+	if before > 0 {
+		q.and("seq < ?", before)
+	}
+	q.prefixes("topic", topicPrefixes)
+	var list []ingest.Reject
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY seq DESC LIMIT ?", append(q.args, limit)...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var r ingest.Reject
+		var received int64
+		err := rows.Scan(&r.Seq, &received, &r.Topic, &r.Payload, &r.Reason)
+		r.ReceivedAt = at(received)
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list rejects: %w", err)
+	}
+	return list, nil
+}

@@ -1,0 +1,138 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"modernc.org/sqlite" // also registers the database/sql driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/lorntech/totem/internal/ingest"
+)
+
+// Tx is one write transaction. It is not safe for concurrent use and must not outlive Write.
+type Tx struct {
+	ctx   context.Context
+	l     *Ledger
+	head  chainHead
+	after []func()
+}
+
+// AfterCommit calls f once the transaction is durable and before the next one
+// begins: decisions that depend on the change follow it in the chain.
+func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
+
+// Write runs change in one durable transaction: all of it is committed when
+// Write returns nil, and none of it otherwise. Only one runs at a time.
+func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) error {
+	l.turn.take(false)
+	defer l.turn.pass()
+	return l.transact(ctx, change)
+}
+
+// WriteFirst is Write for what somebody waits for at a door: it goes before all
+// who wait for Write.
+func (l *Ledger) WriteFirst(ctx context.Context, change func(*Tx) error) error {
+	l.turn.take(true)
+	defer l.turn.pass()
+	return l.transact(ctx, change)
+}
+
+func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// A transaction is not cancelled: it is short, and a context that can end
+	// costs a goroutine for every statement.
+	ctx = context.WithoutCancel(ctx)
+	if _, err := l.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("ledger: begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		if _, rerr := l.conn.ExecContext(ctx, "ROLLBACK"); rerr != nil {
+			err = errors.Join(err, fmt.Errorf("ledger: rollback: %w", rerr))
+		}
+	}()
+	tx := &Tx{ctx: ctx, l: l}
+	if err := tx.head.load(tx); err != nil {
+		return err
+	}
+	if err := change(tx); err != nil {
+		return err
+	}
+	if _, err := l.exec(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("ledger: commit: %w", err)
+	}
+	done = true
+	for _, f := range tx.after {
+		f()
+	}
+	return nil
+}
+
+// stmt prepares a statement once for the writer's connection.
+func (l *Ledger) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := l.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := l.conn.PrepareContext(ctx, query)
+	if err == nil {
+		l.stmts[query] = s
+	}
+	return s, err
+}
+
+func (l *Ledger) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := l.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	l.written.Add(1)
+	return s.ExecContext(ctx, args...)
+}
+
+func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
+	res, err := tx.l.exec(tx.ctx, query, args...)
+	return res, markUnstorable(err)
+}
+
+// markUnstorable marks errors that the values of a statement cause: a constraint that
+// they break, or a value that no column can hold (ingest.ErrUnstorable).
+func markUnstorable(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff { // the primary code; the rest tells which constraint
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE:
+		return fmt.Errorf("%w: %w", ingest.ErrUnstorable, err)
+	}
+	return err
+}
+
+func (tx *Tx) run(query string, args ...any) error {
+	_, err := tx.exec(query, args...)
+	return err
+}
+
+func (tx *Tx) row(query string, args []any, dest ...any) error {
+	s, err := tx.l.stmt(tx.ctx, query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(tx.ctx, args...).Scan(dest...)
+}
+
+func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
+	s, err := tx.l.stmt(tx.ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(tx.ctx, args...)
+}
