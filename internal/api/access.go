@@ -188,7 +188,7 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 		at, err1 := strconv.ParseInt(parts[0], 10, 64)
 		seq, err2 := strconv.ParseInt(parts[1], 10, 64)
 		if err1 != nil || err2 != nil {
-			return nil, invalid("query", "cursor", "is not the next of a page of this list")
+			return nil, in.wrongCursor()
 		}
 		f.After = ledger.ReadCursor{At: time.UnixMilli(at), Seq: seq}
 	}
@@ -199,23 +199,9 @@ func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error)
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return stretch(in.Limit, reads, showRead, func(r *ingest.Read) []string {
+	return pageOf(in.Limit, reads, showRead, func(r *ingest.Read) []string {
 		return []string{strconv.FormatInt(r.At.UnixMilli(), 10), strconv.FormatInt(r.Seq, 10)}
 	}), nil
-}
-
-// stretch makes a page of rows that were fetched: one row more than the limit
-// means that there are more.
-func stretch[A, B any](limit int, fetched []A, show func(A) B, cursor func(A) []string) *pageOut[B] {
-	out := &pageOut[B]{Body: Page[B]{Items: []B{}}}
-	if len(fetched) > limit {
-		fetched = fetched[:limit]
-		out.Body.Next = encodeCursor(cursor(fetched[limit-1])...)
-	}
-	for _, v := range fetched {
-		out.Body.Items = append(out.Body.Items, show(v))
-	}
-	return out
 }
 
 // recordAct records who does what, before it is done.

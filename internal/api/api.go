@@ -153,7 +153,7 @@ func New(cfg Config) http.Handler {
 	onceForAll()
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
-	for _, register := range []func(){s.catalogue, s.catalogues, s.rentPaths, s.entities, s.enrolments, s.previews, s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
+	for _, register := range []func(){s.catalogue, s.catalogues, s.rentPaths, s.resources, s.enrolments, s.previews, s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
 		register()
 	}
 	tellNulls(s.api.OpenAPI().Components.Schemas)

@@ -58,7 +58,7 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numberedAsOf(asOf, Tabular{Paging: in.Paging}, list, func(u series.Usage) attendance {
+	return pageOfAllAsOf(asOf, Tabular{Paging: in.Paging}, list, func(u series.Usage) attendance {
 		v := showUsage(u)
 		return attendance{Event: e.ID, Site: catalogue.SiteID(u.Key), Spaces: u.Spaces, KnownHours: v.KnownHours, PersonHours: v.PersonHours, Peak: v.Peak}
 	})

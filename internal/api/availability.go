@@ -71,7 +71,7 @@ func (s *server) writeAvailability(ctx context.Context, in *freeIn) (*huma.Strea
 	if after != nil {
 		i := slices.IndexFunc(list, func(a occupancy.SpaceAvailability) bool { return string(a.Space) == after[0] })
 		if i < 0 {
-			return nil, invalid("query", "cursor", "is not the next of a page of this list")
+			return nil, in.wrongCursor()
 		}
 		list = list[i+1:]
 	}

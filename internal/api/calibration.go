@@ -192,7 +192,7 @@ func (s *server) calibration(ctx context.Context, in *calibrationIn) (*one[calib
 	}
 	out.Body.Kinds = group(shown, func(c *calibrated) string { return string(c.Kind) })
 	out.Body.Sites = group(shown, func(c *calibrated) string { return string(c.Site) })
-	p, err := numberedAsOf(asOf, in.Tabular, shown, func(c calibrated) calibrated { return c })
+	p, err := pageOfAllAsOf(asOf, in.Tabular, shown, func(c calibrated) calibrated { return c })
 	if err == nil {
 		out.Body.Page = p.Body
 	}

@@ -174,7 +174,7 @@ func (s *server) catalogue() {
 				}
 			}
 			slices.SortFunc(list, func(a, b deviceState) int { return strings.Compare(string(a.ID), string(b.ID)) })
-			return cut(in.Paging, slices.Values(list), func(d deviceState) string { return string(d.ID) })
+			return pageByID(in.Paging, slices.Values(list), func(d deviceState) string { return string(d.ID) })
 		})
 	huma.Register(s.api, operation("GET", "/v1/sites/{id}/key", tagCatalogue, "The public key that the site's decisions, commands and allowlists are signed with.", all...),
 		func(_ context.Context, in *IDPath) (*one[siteKey], error) {
@@ -245,7 +245,7 @@ func list[T any](s *server, path, summary string, roles []Role, all func(*catalo
 			show = append(show, each)
 		}
 		c := callerOf(ctx)
-		return cut(in.Paging, convert(only(slices.Values(sorted), func(v T) bool {
+		return pageByID(in.Paging, convert(only(slices.Values(sorted), func(v T) bool {
 			site, kind := of(v)
 			return c.reaches(site) && (in.Site == "" || string(site) == in.Site) && (in.Kind == "" || kind == in.Kind)
 		}), func(v T) T {

@@ -97,7 +97,7 @@ func (s *server) catalogues() {
 				}
 				shown = append(shown, v)
 			}
-			return numbered(Tabular{Paging: *in}, shown, func(v catalogueVersion) catalogueVersion { return v })
+			return pageOfAll(Tabular{Paging: *in}, shown, func(v catalogueVersion) catalogueVersion { return v })
 		})
 	type versionIn struct {
 		N string `path:"n" maxLength:"10"`

@@ -56,7 +56,7 @@ func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], e
 			all = append(all, o)
 		}
 	}
-	p, err := numberedAsOf(asOf, *in, all, func(o offered) offered { return o })
+	p, err := pageOfAllAsOf(asOf, *in, all, func(o offered) offered { return o })
 	if err == nil {
 		out.Body.Page = p.Body
 	}

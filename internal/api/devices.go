@@ -51,7 +51,7 @@ func (s *server) unknown(ctx context.Context, in *Paging) (*pageOut[unknownDevic
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return stretch(in.Limit, list, s.showUnknown, func(u ledger.Unknown) []string { return []string{u.Topic} }), nil
+	return pageOf(in.Limit, list, s.showUnknown, func(u ledger.Unknown) []string { return []string{u.Topic} }), nil
 }
 
 // ownTopics returns the topic prefixes that a caller may watch; nil: all.

@@ -151,7 +151,7 @@ func (s *server) listHours(ctx context.Context, in *hoursIn) (*pageOut[hoursView
 	slices.SortFunc(keys, func(a, b hoursKey) int {
 		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.member, b.member), cmp.Compare(a.day, b.day))
 	})
-	return numberedAsOf(asOf, in.Tabular, keys, func(k hoursKey) hoursView { return *rows[k] })
+	return pageOfAllAsOf(asOf, in.Tabular, keys, func(k hoursKey) hoursView { return *rows[k] })
 }
 
 type hoursKey struct {

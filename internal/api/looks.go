@@ -125,7 +125,7 @@ func (s *server) looks() {
 			return nil, s.fail(err)
 		}
 		acts = slices.DeleteFunc(acts, func(a ingest.Act) bool { return a.Action != actLook })
-		return numbered(Tabular{Paging: in.Paging}, acts, func(a ingest.Act) look {
+		return pageOfAll(Tabular{Paging: in.Paging}, acts, func(a ingest.Act) look {
 			var body lookBody
 			_ = json.Unmarshal(a.Body, &body) // this package wrote it
 			return look{strconv.FormatInt(a.Seq, 10), instant(a.At), a.Actor, body.What}

@@ -115,7 +115,7 @@ func (s *server) operations() {
 		if err != nil {
 			return nil, s.fail(err)
 		}
-		return numbered(Tabular{Paging: in.Paging}, acts, showAct)
+		return pageOfAll(Tabular{Paging: in.Paging}, acts, showAct)
 	})
 	huma.Register(s.api, operation("POST", "/v1/devices/{id}/secret", tagOperations, "Give a device a new secret, shown once; the former one stops working.", Admin), s.secret)
 }
@@ -136,7 +136,7 @@ func (s *server) alarms(ctx context.Context, in *alarmsIn) (*pageOut[alarm], err
 	} else if parts != nil {
 		since, err := strconv.ParseInt(parts[0], 10, 64)
 		if err != nil {
-			return nil, invalid("query", "cursor", "is not the next of a page of this list")
+			return nil, in.wrongCursor()
 		}
 		f.AfterSince, f.AfterID = time.UnixMilli(since), parts[1]
 	}
@@ -144,7 +144,7 @@ func (s *server) alarms(ctx context.Context, in *alarmsIn) (*pageOut[alarm], err
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return stretch(in.Limit, alarms, showAlarm, func(a ingest.Alarm) []string { return []string{strconv.FormatInt(a.Since.UnixMilli(), 10), a.ID} }), nil
+	return pageOf(in.Limit, alarms, showAlarm, func(a ingest.Alarm) []string { return []string{strconv.FormatInt(a.Since.UnixMilli(), 10), a.ID} }), nil
 }
 
 type alarmPath struct {
@@ -182,14 +182,14 @@ func (s *server) rejects(ctx context.Context, in *Paging) (*pageOut[reject], err
 	var before int64
 	if parts != nil {
 		if before, err = strconv.ParseInt(parts[0], 10, 64); err != nil || before < 1 {
-			return nil, invalid("query", "cursor", "is not the next of a page of this list")
+			return nil, in.wrongCursor()
 		}
 	}
 	list, err := s.cfg.Ledger.Rejects(ctx, s.ownTopics(ctx), before, in.Limit+1)
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return stretch(in.Limit, list, showReject, func(r ingest.Reject) []string { return []string{strconv.FormatInt(r.Seq, 10)} }), nil
+	return pageOf(in.Limit, list, showReject, func(r ingest.Reject) []string { return []string{strconv.FormatInt(r.Seq, 10)} }), nil
 }
 
 func showAct(a ingest.Act) actView {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"iter"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -50,29 +51,92 @@ func (p Paging) decode(parts int) ([]string, error) {
 	b, err := base64.RawURLEncoding.DecodeString(p.Cursor)
 	got := strings.Split(string(b), "\x00")
 	if err != nil || len(got) != parts {
-		return nil, invalid("query", "cursor", "is not the next of a page of this list")
+		return nil, p.wrongCursor()
 	}
 	return got, nil
 }
 
-// cut returns a page of items that are sorted by id.
-func cut[T any](p Paging, all iter.Seq[T], id func(T) string) (*pageOut[T], error) {
+// There is one way to make a page, pageOf, and three kinds of lists:
+//   - rows that were fetched from the ledger after the cursor, one more than the
+//     limit (pageOf itself);
+//   - items that are sorted by an id, which is the cursor (pageByID);
+//   - a list that is computed as a whole, whose cursor is a number (pageOfAll).
+
+// pageOf returns a page of rows that were fetched: one row more than the limit
+// means that there are more. Limit 0 means all.
+func pageOf[A, B any](limit int, fetched []A, show func(A) B, cursor func(A) []string) *pageOut[B] {
+	out := &pageOut[B]{Body: Page[B]{Items: []B{}}}
+	if limit > 0 && len(fetched) > limit {
+		fetched = fetched[:limit]
+		out.Body.Next = encodeCursor(cursor(fetched[limit-1])...)
+	}
+	for _, v := range fetched {
+		out.Body.Items = append(out.Body.Items, show(v))
+	}
+	return out
+}
+
+// pageByID returns a page of items that are sorted by id.
+func pageByID[T any](p Paging, all iter.Seq[T], id func(T) string) (*pageOut[T], error) {
 	after, err := p.decode(1)
 	if err != nil {
 		return nil, err
 	}
-	out := &pageOut[T]{Body: Page[T]{Items: []T{}}}
+	var rows []T
 	for v := range all {
 		if after != nil && id(v) <= after[0] {
 			continue
 		}
-		if len(out.Body.Items) == p.Limit {
-			out.Body.Next = encodeCursor(id(out.Body.Items[p.Limit-1]))
+		if rows = append(rows, v); len(rows) > p.Limit {
 			break
 		}
-		out.Body.Items = append(out.Body.Items, v)
 	}
-	return out, nil
+	return pageOf(p.Limit, rows, func(v T) T { return v }, func(v T) []string { return []string{id(v)} }), nil
+}
+
+// pageOfAll returns a page of a list that is the same each time; all of it for a
+// table.
+func pageOfAll[A, B any](p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
+	if wantsCSV(p.Accept) {
+		out := pageOf(0, all, show, nil)
+		out.Body.fr = p.Locale == "fr"
+		return out, nil
+	}
+	from, err := p.number()
+	if err != nil {
+		return nil, err
+	}
+	if from < 0 || from > int64(len(all)) {
+		return nil, p.wrongCursor()
+	}
+	next := strconv.FormatInt(from+int64(p.Limit), 10)
+	return pageOf(p.Limit, all[from:], show, func(A) []string { return []string{next} }), nil
+}
+
+// pageOfAllAsOf is pageOfAll for an answer that may be incomplete (as_of).
+func pageOfAllAsOf[A, B any](asOf AsOf, p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
+	out, err := pageOfAll(p, all, show)
+	if err == nil {
+		out.Body.AsOf = asOf
+	}
+	return out, err
+}
+
+// number returns the number in a cursor; 0 where there is none.
+func (p Paging) number() (int64, error) {
+	parts, err := p.decode(1)
+	if err != nil || parts == nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil {
+		return 0, p.wrongCursor()
+	}
+	return n, nil
+}
+
+func (p Paging) wrongCursor() error {
+	return invalid("query", "cursor", "is not the next of a page of this list")
 }
 
 // only returns the items that keep accepts.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -102,12 +103,12 @@ func (s *server) dataOf(ctx context.Context, m tenancy.Member) (*personData, err
 		}
 	}
 	for l := range book.Leases() {
-		if l.Members == nil && l.Tenant == m.Tenant || contains(l.Members, m.ID) {
+		if l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID) {
 			d.Leases = append(d.Leases, l.ID)
 		}
 	}
 	for e := range book.Events() {
-		if contains(e.Invited, m.ID) {
+		if slices.Contains(e.Invited, m.ID) {
 			d.Events = append(d.Events, showEvent(e))
 		}
 	}

@@ -63,7 +63,7 @@ func (s *server) rentPaths() {
 			for _, v := range rents[sp.ID].Versions() {
 				list = append(list, showRent(v.From, v.Value, v.At))
 			}
-			return numbered(Tabular{Paging: in.Paging}, list, func(v RentView) RentView { return v })
+			return pageOfAll(Tabular{Paging: in.Paging}, list, func(v RentView) RentView { return v })
 		})
 }
 

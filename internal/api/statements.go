@@ -101,7 +101,7 @@ func (s *server) statements() {
 		if err != nil {
 			return nil, err
 		}
-		page, err := numbered(Tabular{Paging: in.Paging}, out.Body.Items, func(x billing.Statement) billing.Statement { return x })
+		page, err := pageOfAll(Tabular{Paging: in.Paging}, out.Body.Items, func(x billing.Statement) billing.Statement { return x })
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +145,7 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 	case err != nil:
 		return nil, s.fail(err)
 	}
-	p := stretch(len(list), list, func(x billing.Statement) billing.Statement { return x }, nil)
+	p := pageOf(0, list, func(x billing.Statement) billing.Statement { return x }, nil)
 	p.Body.fr = in.Locale == "fr"
 	return &one[statementsBody]{statementsBody{p.Body}}, nil
 }
@@ -160,18 +160,13 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 			return nil, invalid("query", "month", err.Error())
 		}
 	}
-	parts, err := in.decode(1)
+	after, err := in.number()
 	if err != nil {
 		return nil, err
 	}
+	f := ledger.StatementFilter{Month: in.Month, Tenant: tenant, Of: callerOf(ctx).tenants(s.cfg.Rights.InForce().Book), After: after, Limit: in.Limit + 1}
 	if wantsCSV(in.Accept) {
-		in.Limit = 1 << 40
-	}
-	f := ledger.StatementFilter{Month: in.Month, Tenant: tenant, Of: callerOf(ctx).tenants(s.cfg.Rights.InForce().Book), Limit: in.Limit + 1}
-	if parts != nil {
-		if f.After, err = strconv.ParseInt(parts[0], 10, 64); err != nil {
-			return nil, invalid("query", "cursor", "is not the next of a page of this list")
-		}
+		in.Limit, f.Limit = 0, 0
 	}
 	list, err := s.cfg.Ledger.Statements(ctx, f)
 	if err != nil {
@@ -183,7 +178,7 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 			return nil, s.fail(err)
 		}
 	}
-	p := stretch(in.Limit, shown, func(x billing.Statement) billing.Statement { return x }, func(x billing.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} })
+	p := pageOf(in.Limit, shown, func(x billing.Statement) billing.Statement { return x }, func(x billing.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} })
 	p.Body.fr = in.Locale == "fr"
 	return &one[statementsBody]{statementsBody{p.Body}}, nil
 }

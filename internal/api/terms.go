@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"iter"
 	"net/http"
 	"reflect"
 	"strings"
@@ -14,18 +13,6 @@ import (
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/tenancy"
 )
-
-// Lease is a lease as it is today, with the additional fields of a PUT.
-type Lease struct {
-	tenancy.Lease
-	Dated
-}
-
-// Plan is a plan as it is today, with the additional fields of a PUT.
-type Plan struct {
-	tenancy.Plan
-	Dated
-}
 
 // Dated holds what a PUT says beside the record of something that has versions.
 // GET answers none of it.
@@ -111,20 +98,6 @@ func (d *Dated) effective() (*catalogue.Day, error) {
 	return &day, nil
 }
 
-func showLease(l tenancy.Lease) Lease { return Lease{Lease: l} }
-
-func showPlan(p tenancy.Plan) Plan { return Plan{Plan: p} }
-
-func (s *server) changeLease(_ *caller, _ *tenancy.Book, v Lease) (rights.Change, Lease, error) {
-	from, err := v.effective()
-	return rights.Change{Put: v.Lease, From: from}, v, err
-}
-
-func (s *server) changePlan(_ *caller, _ *tenancy.Book, v Plan) (rights.Change, Plan, error) {
-	from, err := v.effective()
-	return rights.Change{Put: v.Plan, From: from}, v, err
-}
-
 // carriedBy returns the later versions that the newest change altered.
 func carriedBy[T any](before, after tenancy.Terms[T]) (list []carried) {
 	was := map[int]int{}
@@ -152,19 +125,19 @@ func jsonNames[T any](fields []string) []string {
 }
 
 // versions registers the endpoints that list and take back versions of a kind.
-func versions[T, V any](s *server, e entity[T], terms func(*tenancy.Book, string) tenancy.Terms[V], list func(tenancy.Terms[V]) []tenancy.Version[V], show func(V) T) {
-	path := e.path + "/{id}/versions"
-	op := operation("GET", path, tagRights, "What a "+e.noun+" was, is and is to be, by local day, with who recorded it when.", e.read...)
+func versions[T, V any](s *server, r resource[T], terms func(*tenancy.Book, string) tenancy.Terms[V], list func(tenancy.Terms[V]) []tenancy.Version[V], show func(V) T) {
+	path := r.path + "/{id}/versions"
+	op := operation("GET", path, tagRights, "What a "+r.noun+" was, is and is to be, by local day, with who recorded it when.", r.read...)
 	huma.Register(s.api, op, func(ctx context.Context, in *struct {
 		IDPath
 		Paging
 	}) (*pageOut[version[T]], error) {
 		book := s.cfg.Rights.InForce().Book
-		if v, ok := e.find(book, in.ID); !ok || !e.may(callerOf(ctx), book, v) {
-			return nil, notFound(e.noun + " " + in.ID)
+		if v, ok := r.find(book, in.ID); !ok || !r.may(callerOf(ctx), book, v) {
+			return nil, notFound(r.noun + " " + in.ID)
 		}
 		h := terms(book, in.ID)
-		return cut(in.Paging, func(yield func(version[T]) bool) {
+		return pageByID(in.Paging, func(yield func(version[T]) bool) {
 			for _, v := range shownVersions(s, h, list(h), show) {
 				if !yield(v) {
 					return
@@ -172,18 +145,18 @@ func versions[T, V any](s *server, e entity[T], terms func(*tenancy.Book, string
 			}
 		}, version[T].order)
 	})
-	op = with(operation("DELETE", path+"/{n}", tagRights, "Take back a version of a "+e.noun+" that has not begun.", e.write...), http.StatusConflict, http.StatusPreconditionFailed)
+	op = with(operation("DELETE", path+"/{n}", tagRights, "Take back a version of a "+r.noun+" that has not begun.", r.write...), http.StatusConflict, http.StatusPreconditionFailed)
 	huma.Register(s.api, op, func(ctx context.Context, in *versionPath) (*empty, error) {
 		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
-		v, ok := e.find(book, in.ID)
-		if !ok || !e.may(c, book, v) {
-			return nil, notFound(e.noun + " " + in.ID)
+		v, ok := r.find(book, in.ID)
+		if !ok || !r.may(c, book, v) {
+			return nil, notFound(r.noun + " " + in.ID)
 		}
-		if e.owns != nil && !e.owns(c, v) {
-			return nil, forbidden(e.noun + " " + in.ID)
+		if r.owns != nil && !r.owns(c, v) {
+			return nil, forbidden(r.noun + " " + in.ID)
 		}
-		back := rights.Version{Key: rights.Key{Kind: e.kind, ID: in.ID}, N: in.N}
-		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{TakeBack: &back, Expect: e.expect(&in.MatchPath)}))
+		back := rights.Version{Key: rights.Key{Kind: r.kind, ID: in.ID}, N: in.N}
+		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{TakeBack: &back, Expect: r.expect(&in.MatchPath)}))
 	})
 }
 
@@ -205,44 +178,4 @@ func shownVersions[T, V any](s *server, h tenancy.Terms[V], list []tenancy.Versi
 		}
 	}
 	return out
-}
-
-// terms registers plans and leases, which have versions.
-func (s *server) terms() {
-	plans := entity[Plan]{path: "/v1/plans", noun: "plan", kind: rights.KindPlan, read: []Role{Admin, Manager, Billing}, write: []Role{Admin, Manager},
-		id: func(v *Plan) *string { return (*string)(&v.ID) }, change: s.changePlan,
-		all:  func(b *tenancy.Book) iter.Seq[Plan] { return convert(b.Plans(), showPlan) },
-		may:  func(c *caller, _ *tenancy.Book, v Plan) bool { return v.Site == nil || c.reaches(*v.Site) },
-		owns: func(c *caller, v Plan) bool { return ownsTerms(c, v.Site) },
-		find: func(b *tenancy.Book, id string) (Plan, bool) {
-			v, ok := b.Plan(tenancy.PlanID(id))
-			return showPlan(v), ok
-		},
-		addition: func(found, _ Plan, before, after *tenancy.Book) Plan {
-			found.Carried = carriedBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID))
-			found.Made = madeBy(before.PlanTerms(found.ID), after.PlanTerms(found.ID), s.today())
-			return found
-		}}
-	plans.would = s.wouldChange
-	register(s, plans)
-	versions(s, plans, func(b *tenancy.Book, id string) tenancy.Terms[tenancy.Plan] { return b.PlanTerms(tenancy.PlanID(id)) }, tenancy.Terms[tenancy.Plan].Versions, showPlan)
-	office := []Role{Admin, Manager, Billing}
-	leases := entity[Lease]{path: "/v1/leases", noun: "lease", kind: rights.KindLease, read: office, write: office,
-		id: func(v *Lease) *string { return (*string)(&v.ID) }, change: s.changeLease,
-		all: func(b *tenancy.Book) iter.Seq[Lease] { return convert(b.Leases(), showLease) },
-		may: func(c *caller, _ *tenancy.Book, v Lease) bool { return c.reaches(v.Site) && s.maySpaces(c, v.Spaces) },
-		find: func(b *tenancy.Book, id string) (Lease, bool) {
-			v, ok := b.Lease(tenancy.LeaseID(id))
-			return showLease(v), ok
-		},
-		addition: func(found, _ Lease, before, after *tenancy.Book) Lease {
-			found.Carried = carriedBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID))
-			found.Made = madeBy(before.LeaseTerms(found.ID), after.LeaseTerms(found.ID), s.today())
-			return found
-		}}
-	leases.would = s.wouldChange
-	register(s, leases)
-	versions(s, leases, func(b *tenancy.Book, id string) tenancy.Terms[tenancy.Lease] {
-		return b.LeaseTerms(tenancy.LeaseID(id))
-	}, tenancy.LeaseVersions, showLease)
 }

@@ -41,7 +41,7 @@ func (s *server) tokens() {
 		if err != nil {
 			return nil, s.fail(err)
 		}
-		return cut(*in, convert(slices.Values(all), showToken), func(t tokenView) string { return t.ID })
+		return pageByID(*in, convert(slices.Values(all), showToken), func(t tokenView) string { return t.ID })
 	})
 	huma.Register(s.api, operation("GET", "/v1/tokens/{id}", tagTokens, "Show a token; the secret is not shown.", Admin), func(ctx context.Context, in *IDPath) (*one[tokenView], error) {
 		t, err := s.cfg.Ledger.Token(ctx, in.ID)

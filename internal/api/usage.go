@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -139,7 +140,7 @@ func (s *server) usageOf(ctx context.Context, in *usageIn) (*pageOut[usageView],
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numberedAsOf(asOf, in.Tabular, list, showUsage)
+	return pageOfAllAsOf(asOf, in.Tabular, list, showUsage)
 }
 
 // scope returns the spaces that a request is about, limited to the caller's
@@ -158,40 +159,6 @@ func (s *server) scope(ctx context.Context, site, kind string) (func(*catalogue.
 	return func(sp *catalogue.Space) bool {
 		return c.reaches(sp.Site) && (site == "" || string(sp.Site) == site) && (kind == "" || string(sp.Kind) == kind)
 	}, nil
-}
-
-// numberedAsOf is numbered for an answer that may be incomplete (as_of).
-func numberedAsOf[A, B any](asOf AsOf, p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
-	out, err := numbered(p, all, show)
-	if err == nil {
-		out.Body.AsOf = asOf
-	}
-	return out, err
-}
-
-// numbered returns a page of a list that is the same each time; all of it for a
-// table.
-func numbered[A, B any](p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
-	if wantsCSV(p.Accept) {
-		out := stretch(len(all), all, show, nil)
-		out.Body.fr = p.Locale == "fr"
-		return out, nil
-	}
-	parts, err := p.decode(1)
-	if err != nil {
-		return nil, err
-	}
-	from := 0
-	if parts != nil {
-		if from, err = strconv.Atoi(parts[0]); err != nil || from < 0 || from > len(all) {
-			return nil, invalid("query", "cursor", "is not the next of a page of this list")
-		}
-	}
-	rest := all[from:]
-	if len(rest) > p.Limit {
-		rest = rest[:p.Limit+1]
-	}
-	return stretch(p.Limit, rest, show, func(A) []string { return []string{strconv.Itoa(from + p.Limit)} }), nil
 }
 
 func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket], error) {
@@ -218,18 +185,18 @@ func (s *server) buckets(ctx context.Context, in *occupancyIn) (*pageOut[bucket]
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return numberedAsOf(asOf, in.Tabular, list, showBucket)
+	return pageOfAllAsOf(asOf, in.Tabular, list, showBucket)
 }
 
 // bucketEnds divides [from, to) by the clock: local days, or steps that begin at
 // local midnight.
-func (s *server) bucketEnds(from, to int64, every string) ([]int64, error) {
+func (s *server) bucketEnds(from, to int64, asked string) ([]int64, error) {
 	wrong := func(why string) error { return invalid("query", "every", why) }
-	step, err := parseEvery(every)
+	step, err := parseEvery(asked)
 	if err != nil {
 		return nil, wrong(err.Error())
 	}
-	if (to-from)/step > mostBuckets {
+	if (to-from)/step.shortest() > mostBuckets {
 		return nil, wrong(fmt.Sprintf("makes more than %d buckets", mostBuckets))
 	}
 	zone := s.cfg.Network.Zone
@@ -239,7 +206,7 @@ func (s *server) bucketEnds(from, to int64, every string) ([]int64, error) {
 		if begin >= to {
 			return out, nil
 		}
-		for m := begin + step; m < end; m += step {
+		for m := begin + step.minutes; !step.days && m < end; m += step.minutes {
 			if m > from && m < to {
 				out = append(out, m)
 			}
@@ -250,11 +217,25 @@ func (s *server) bucketEnds(from, to int64, every string) ([]int64, error) {
 	}
 }
 
-// parseEvery reads 15m, 1h or 1d as minutes.
-func parseEvery(s string) (int64, error) {
+// every is the length of buckets: local days, or minutes that divide a day.
+type every struct {
+	minutes int64
+	days    bool
+}
+
+// shortest returns the least minutes of one bucket.
+func (e every) shortest() int64 {
+	if e.days {
+		return 23 * 60
+	}
+	return e.minutes
+}
+
+// parseEvery reads 15m, 1h or 1d.
+func parseEvery(s string) (every, error) {
 	const day = 24 * 60
 	if s == "1d" {
-		return 2 * day, nil // of any length: the day's end cuts
+		return every{days: true}, nil
 	}
 	unit := int64(1)
 	text, ok := strings.CutSuffix(s, "m")
@@ -264,7 +245,7 @@ func parseEvery(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if !ok || err != nil || n < 1 || n > day || day%(n*unit) != 0 {
-		return 0, fmt.Errorf("must be 1d, or whole minutes or hours that divide a day, as 15m or 1h")
+		return every{}, errors.New("must be 1d, or whole minutes or hours that divide a day, as 15m or 1h")
 	}
-	return n * unit, nil
+	return every{minutes: n * unit}, nil
 }

@@ -110,7 +110,7 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 		return nil, s.fail(err)
 	}
 	now := s.cfg.Now()
-	out := stretch(in.Limit, visits, func(v ledger.Visit) visitView { return showVisit(v, now) }, func(v ledger.Visit) []string {
+	out := pageOf(in.Limit, visits, func(v ledger.Visit) visitView { return showVisit(v, now) }, func(v ledger.Visit) []string {
 		return []string{strconv.FormatInt(v.From.UnixMilli(), 10), v.ID.String()}
 	})
 	out.Body.AsOf = asOf
@@ -148,7 +148,7 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 	at, err1 := strconv.ParseInt(parts[0], 10, 64)
 	id, err2 := uuid.Parse(parts[1])
 	if err1 != nil || err2 != nil {
-		return f, invalid("query", "cursor", "is not the next of a page of this list")
+		return f, in.wrongCursor()
 	}
 	f.AfterFrom, f.AfterID = time.UnixMilli(at), id
 	return f, nil

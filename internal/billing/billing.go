@@ -145,7 +145,7 @@ func (b Bills) prepare(ctx context.Context, r Request) (out, before []Statement,
 
 // issued returns all statements, in the order of their issue.
 func (b Bills) issued(ctx context.Context) ([]Statement, error) {
-	list, err := b.Ledger.Statements(ctx, ledger.StatementFilter{Limit: 1 << 40})
+	list, err := b.Ledger.Statements(ctx, ledger.StatementFilter{})
 	if err != nil {
 		return nil, err
 	}

@@ -152,7 +152,7 @@ func (p *pricing) servedMembers(ctx context.Context, l *tenancy.Lease, m tariff.
 func (p *pricing) badgesArrived(ctx context.Context, e evidence) (bool, error) {
 	from, to := p.paddedDays(e)
 	for _, m := range e.members {
-		reads, err := p.Ledger.Reads(ctx, ledger.ReadFilter{Member: m, From: from, To: to, Limit: 1 << 20})
+		reads, err := p.Ledger.Reads(ctx, ledger.ReadFilter{Member: m, From: from, To: to})
 		if err != nil {
 			return false, err
 		}

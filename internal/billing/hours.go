@@ -28,7 +28,7 @@ func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 // otherwise.
 func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]tariff.Visit, map[uuid.UUID]time.Time, error) {
 	zone, now := b.zone(from), b.now()
-	f.From, f.To, f.Corrected, f.Limit = zone.Start(from), zone.Start(to+1), true, 1<<40
+	f.From, f.To, f.Corrected = zone.Start(from), zone.Start(to+1), true
 	f.Spaces = b.billable()
 	list, err := b.Ledger.Visits(ctx, f)
 	if err == nil && !b.known.IsZero() {

@@ -47,7 +47,7 @@ type AlarmFilter struct {
 	OpenOnly   bool
 	AfterSince time.Time
 	AfterID    string
-	Limit      int
+	Limit      int // 0: all
 }
 
 // Alarms lists alarms, newest first.
@@ -66,7 +66,7 @@ func (l *Ledger) Alarms(ctx context.Context, f AlarmFilter) ([]ingest.Alarm, err
 		q.and("(since < ? OR since = ? AND id > ?)", ms(f.AfterSince), ms(f.AfterSince), f.AfterID)
 	}
 	var list []ingest.Alarm
-	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY since DESC, id LIMIT ?", append(q.args, f.Limit)...)
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY since DESC, id LIMIT ?", append(q.args, limit(f.Limit))...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a ingest.Alarm
 		var since int64

@@ -44,7 +44,7 @@ type StatementFilter struct {
 	Tenant tenancy.TenantID
 	Of     []tenancy.TenantID // any of these; nil: all
 	After  int64
-	Limit  int
+	Limit  int // 0: all
 }
 
 // Statements lists statements by number.
@@ -64,7 +64,7 @@ func (l *Ledger) Statements(ctx context.Context, f StatementFilter) ([]Statement
 	}
 	q.and("number > ?", f.After)
 	var list []Statement
-	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY number LIMIT ?", append(q.args, f.Limit)...)
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY number LIMIT ?", append(q.args, limit(f.Limit))...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var s Statement
 		var issued int64

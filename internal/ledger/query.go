@@ -77,3 +77,11 @@ func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
 	}
 	return rows.Err()
 }
+
+// limit returns a LIMIT of SQLite for at most n rows; 0: all.
+func limit(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
+}

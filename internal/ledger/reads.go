@@ -180,7 +180,7 @@ type ReadFilter struct {
 	From   time.Time
 	To     time.Time
 	After  ReadCursor
-	Limit  int
+	Limit  int // 0: all
 }
 
 // ReadCursor is a position in the order of At, then seq.
@@ -216,7 +216,7 @@ func (l *Ledger) Reads(ctx context.Context, f ReadFilter) ([]*ingest.Read, error
 		q.and(after, ms(f.After.At), ms(f.After.At), f.After.Seq)
 	}
 	var list []*ingest.Read
-	rows, err := l.reads.QueryContext(ctx, q.sql()+order, append(q.args, f.Limit)...)
+	rows, err := l.reads.QueryContext(ctx, q.sql()+order, append(q.args, limit(f.Limit))...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		r, err := scanRead(rows)
 		list = append(list, r)

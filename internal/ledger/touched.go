@@ -90,11 +90,11 @@ func (tx *Tx) Made(t Touched) error {
 	return nil
 }
 
-// Touched lists at most n marked subjects, those with the newest reads first:
+// Touched lists at most n (0: all) marked subjects, those with the newest reads first:
 // whoever badges now goes before what arrived late.
 func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
 	var list []Touched
-	rows, err := l.reads.QueryContext(ctx, "SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?", n)
+	rows, err := l.reads.QueryContext(ctx, "SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?", limit(n))
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var t Touched
 		var subject string

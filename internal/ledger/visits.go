@@ -143,7 +143,7 @@ type VisitFilter struct {
 	Corrected bool // also visits that their correction moves into [From, To)
 	AfterFrom time.Time
 	AfterID   uuid.UUID
-	Limit     int
+	Limit     int // 0: all
 }
 
 // Visits lists visits in order of From, then id.
@@ -202,7 +202,7 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 		q.and("(v.from_at > ? OR v.from_at = ? AND v.id > ?)", ms(f.AfterFrom), ms(f.AfterFrom), f.AfterID[:])
 	}
 	var list []Visit
-	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY v.from_at, v.id LIMIT ?", append(q.args, f.Limit)...)
+	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY v.from_at, v.id LIMIT ?", append(q.args, limit(f.Limit))...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		v, err := scanVisit(rows)
 		list = append(list, v)

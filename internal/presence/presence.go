@@ -61,6 +61,7 @@ type Store interface {
 	Head(context.Context) (int64, error)
 	Cursor(ctx context.Context, name string) (int64, error)
 	TouchedAfter(ctx context.Context, seq int64, n int) ([]ledger.Touched, int64, error)
+	// Touched lists at most n subjects that wait; 0: all.
 	Touched(ctx context.Context, n int) ([]ledger.Touched, error)
 	WaitingSince(ctx context.Context, cursor int64) (time.Time, error)
 	Presences(ctx context.Context, now time.Time) ([]ledger.Presence, error)

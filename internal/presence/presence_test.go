@@ -91,6 +91,9 @@ func (f *fake) Touched(_ context.Context, n int) ([]ledger.Touched, error) {
 		list = append(list, t)
 	}
 	slices.SortFunc(list, func(a, b ledger.Touched) int { return b.To.Compare(a.To) })
+	if n == 0 {
+		return list, nil
+	}
 	return list[:min(n, len(list))], nil
 }
 

@@ -3,7 +3,6 @@ package presence
 import (
 	"context"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -58,7 +57,7 @@ func (f *Follower) locateAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := f.cfg.Store.Touched(ctx, math.MaxInt)
+	waiting, err := f.cfg.Store.Touched(ctx, 0)
 	if err != nil {
 		return err
 	}
