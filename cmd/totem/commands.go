@@ -9,6 +9,7 @@ import (
 	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/settings"
 )
 
@@ -34,7 +35,7 @@ type tokenCreateCmd struct {
 
 func (c *tokenCreateCmd) Run(ctx context.Context) error {
 	cfg := settings.Config{Data: c.Data, Catalogue: c.Catalogue}
-	token, err := admin.CreateToken(ctx, cfg, admin.TokenRequest{ID: c.ID, Role: c.Role, Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires})
+	token, err := admin.CreateToken(ctx, cfg, admin.TokenRequest{ID: c.ID, Role: ledger.Role(c.Role), Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires})
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func New(w *people.World, seed uint64, decide Decide) *Town {
 
 // rank orders events: the smaller the invited circle, the lower.
 func rank(e tenancy.Event) int {
-	if e.Audience == "public" {
+	if e.Audience == tenancy.Public {
 		return 1 << 20
 	}
 	return len(e.Invited)

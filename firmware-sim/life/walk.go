@@ -132,7 +132,7 @@ func (w *walk) invitation(day catalogue.Day) *tenancy.Event {
 			continue
 		}
 		likely := 0.25
-		if e.Audience != "public" {
+		if e.Audience != tenancy.Public {
 			likely = 0
 			if slices.Contains(e.Invited, w.p.id) {
 				likely = 0.85

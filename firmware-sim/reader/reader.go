@@ -294,19 +294,19 @@ func (r *Reader) Command(payload []byte, now time.Time) *Outcome {
 	r.obeyed[c.ID] = c.NotAfter
 	open := time.Duration(c.OpenMS) * time.Millisecond
 	switch c.Kind {
-	case "unlock":
+	case wire.Unlock:
 		if r.locked {
 			return nil
 		}
 		r.heldUntil, r.lastDone = now.Add(open), c.ID
 		return &Outcome{Request: c.ID, Granted: true, Open: open, Reason: "unlock", By: "held"}
-	case "lockdown":
+	case wire.Lockdown:
 		r.locked, r.heldUntil = true, time.Time{}
-	case "release":
+	case wire.Release:
 		r.locked, r.heldUntil = false, time.Time{}
 	}
 	r.lastDone = c.ID
-	return &Outcome{Request: c.ID, Reason: c.Kind, By: "held"}
+	return &Outcome{Request: c.ID, Reason: string(c.Kind), By: "held"}
 }
 
 // Held reports whether the door is held unlocked at an instant.

@@ -149,7 +149,7 @@ func TestOutsideItsRightsTheListRefuses(t *testing.T) {
 
 func TestCommandsAreObeyedOnce(t *testing.T) {
 	r := newReader(catalogue.In)
-	command := func(kind string, notAfter time.Time) []byte {
+	command := func(kind wire.CommandKind, notAfter time.Time) []byte {
 		p, err := wire.SignCommand(private, "r", wire.CommandBody{ID: uuid.New(), Kind: kind, OpenMS: 3000, NotAfter: notAfter})
 		if err != nil {
 			t.Fatal(err)

@@ -204,7 +204,7 @@ func compileSchedule(book *tenancy.Book, id tenancy.ScheduleID) *schedule {
 		return &schedule{always: true}
 	}
 	s, _ := book.Schedule(id)
-	out := &schedule{closedHolidays: s.Holidays == "closed"}
+	out := &schedule{closedHolidays: s.Holidays == tenancy.ClosedOnHolidays}
 	for _, w := range s.Windows {
 		for _, d := range w.Days {
 			out.days[d] = append(out.days[d], span{int32(w.From) * 60, int32(w.To) * 60})
@@ -216,7 +216,7 @@ func compileSchedule(book *tenancy.Book, id tenancy.ScheduleID) *schedule {
 func (c *Compiler) compileEvents(p people, book *tenancy.Book, doors []door) {
 	for e := range book.Events() {
 		ce := &event{id: e.ID, doors: c.spaces(e.Spaces), from: e.StartsAt.UnixMilli(), to: e.EndsAt.UnixMilli()}
-		if e.Audience == "public" {
+		if e.Audience == tenancy.Public {
 			for i := range doors {
 				if ce.doors.has(i) {
 					doors[i].public = append(doors[i].public, ce)

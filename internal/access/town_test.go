@@ -91,7 +91,7 @@ func putPeople(t testing.TB, b *tenancy.Book) {
 		c := tenancy.Credential{ID: tenancy.CredentialID(who), Member: m.ID, Kind: "card", Status: tenancy.Active, Lookup: badge(who), ForList: badge(who)}
 		switch who {
 		case "remi":
-			m.Roles = []string{tenancy.Responder}
+			m.Roles = []tenancy.MemberRole{tenancy.Responder}
 		case "stella":
 			m.StaffSites = []catalogue.SiteID{"metz"}
 		case "lost", "revoked":

@@ -139,7 +139,7 @@ func drawWorld(t *rapid.T) drawn {
 			m.StaffSites = sites[:1]
 		}
 		if seldom(t, "responder") {
-			m.Roles = []string{tenancy.Responder}
+			m.Roles = []tenancy.MemberRole{tenancy.Responder}
 		}
 		must(t, w.book.PutMember(m))
 		w.people = append(w.people, m.ID)
@@ -166,7 +166,7 @@ func drawWorld(t *rapid.T) drawn {
 }
 
 func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalogue.SpaceID) {
-	for i, h := range []string{"open", "closed"} {
+	for i, h := range []tenancy.HolidayRule{tenancy.OpenOnHolidays, tenancy.ClosedOnHolidays} {
 		s := tenancy.Schedule{ID: tenancy.ScheduleID(fmt.Sprintf("s%d", i)), Holidays: h}
 		for range rapid.IntRange(0, 2).Draw(t, "windows") {
 			from := rapid.IntRange(0, 7).Draw(t, "from")
@@ -211,7 +211,7 @@ func (w *drawn) drawPassesAndEvents(t *rapid.T, spaces []catalogue.SpaceID) {
 	for i := range rapid.IntRange(0, 2).Draw(t, "events") {
 		from, to := w.span(t, 30)
 		e := tenancy.Event{ID: tenancy.EventID(fmt.Sprintf("e%d", i)), Title: "E", Spaces: some(t, spaces), StartsAt: from, EndsAt: to,
-			Audience: rapid.SampledFrom([]string{"public", "invited"}).Draw(t, "audience"), Invited: w.people[:2]}
+			Audience: rapid.SampledFrom([]tenancy.Audience{tenancy.Public, tenancy.Invited}).Draw(t, "audience"), Invited: w.people[:2]}
 		must(t, w.book.PutEvent(e))
 	}
 }

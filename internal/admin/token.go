@@ -17,9 +17,10 @@ import (
 
 // TokenRequest describes a token to create.
 type TokenRequest struct {
-	ID, Role, Tenant string
-	Sites            []catalogue.SiteID
-	Life             time.Duration // 0: without end
+	ID, Tenant string
+	Role       ledger.Role
+	Sites      []catalogue.SiteID
+	Life       time.Duration // 0: without end
 }
 
 // CreateToken creates a token in a data folder, whose service may be running,
@@ -64,10 +65,10 @@ func (r TokenRequest) check(n *catalogue.Network) error {
 			return fmt.Errorf("--sites: the catalogue has no site %q", s)
 		}
 	}
-	if r.Role == "manager" && len(r.Sites) == 0 {
+	if r.Role == ledger.Manager && len(r.Sites) == 0 {
 		return errors.New("--sites: a manager's token needs at least one site")
 	}
-	if r.Role == "tenant" && r.Tenant == "" {
+	if r.Role == ledger.Tenant && r.Tenant == "" {
 		return errors.New("--tenant: a tenant's token needs its tenant")
 	}
 	return nil

@@ -19,16 +19,16 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Role is what a token may do (rules 11.1).
-type Role string
+// Role is what a token may do.
+type Role = ledger.Role
 
 // The roles.
 const (
-	Admin   Role = "admin"
-	Manager Role = "manager"
-	Billing Role = "billing"
-	Tenant  Role = "tenant"
-	Display Role = "display"
+	Admin   = ledger.Admin
+	Manager = ledger.Manager
+	Billing = ledger.Billing
+	Tenant  = ledger.Tenant
+	Display = ledger.Display
 )
 
 // caller is who asks.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/live"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 const tagCatalogue = "Catalogue"
@@ -99,7 +100,7 @@ type status struct {
 
 // commandView is the last command that a reader was sent, and its confirmation.
 type commandView struct {
-	Kind        string             `json:"kind" enum:"unlock,lockdown,release"`
+	Kind        wire.CommandKind   `json:"kind" enum:"unlock,lockdown,release"`
 	OpenSeconds int                `json:"open_seconds"`
 	SentAt      catalogue.Instant  `json:"sent_at"`
 	ConfirmedAt *catalogue.Instant `json:"confirmed_at" doc:"When the reader's status first reported that it obeyed; null: not yet."`

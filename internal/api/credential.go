@@ -11,14 +11,14 @@ import (
 
 // Credential is a credential as the API writes it; uid is never read back.
 type Credential struct {
-	ID        tenancy.CredentialID `json:"id"`
-	Member    tenancy.MemberID     `json:"member" required:"true"`
-	Kind      string               `json:"kind" enum:"card,mobile,qr" required:"true"`
-	UID       string               `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge message: hex, dec: and a number, or qr: and a token. Required when the credential is created."`
-	Enrolment string               `json:"enrolment,omitempty" writeOnly:"true" doc:"The id of an enrolment at a reader, in place of uid."`
-	Status    tenancy.Status       `json:"status" enum:"active,lost,revoked" required:"true"`
-	ValidFrom *catalogue.Instant   `json:"valid_from" format:"date-time"`
-	ValidTo   *catalogue.Instant   `json:"valid_to" format:"date-time"`
+	ID        tenancy.CredentialID   `json:"id"`
+	Member    tenancy.MemberID       `json:"member" required:"true"`
+	Kind      tenancy.CredentialKind `json:"kind" enum:"card,mobile,qr" required:"true"`
+	UID       string                 `json:"uid,omitempty" writeOnly:"true" doc:"As in a badge message: hex, dec: and a number, or qr: and a token. Required when the credential is created."`
+	Enrolment string                 `json:"enrolment,omitempty" writeOnly:"true" doc:"The id of an enrolment at a reader, in place of uid."`
+	Status    tenancy.Status         `json:"status" enum:"active,lost,revoked" required:"true"`
+	ValidFrom *catalogue.Instant     `json:"valid_from" format:"date-time"`
+	ValidTo   *catalogue.Instant     `json:"valid_to" format:"date-time"`
 }
 
 func (s *server) changeCredential(caller *caller, b *tenancy.Book, v Credential) (rights.Change, Credential, error) {

@@ -15,12 +15,12 @@ import (
 
 // enrolment is a reader that waits for a new badge.
 type enrolment struct {
-	ID        uuid.UUID             `json:"id" format:"uuid"`
-	ExpiresAt catalogue.Instant     `json:"expires_at" format:"date-time"`
-	Device    catalogue.DeviceID    `json:"device"`
-	Member    tenancy.MemberID      `json:"member"`
-	Kind      string                `json:"kind"`
-	State     ingest.EnrolmentState `json:"state" enum:"waiting,once,ready,ended" doc:"ready: the same new badge was held to the reader twice; ended: two different ones were, or its time is over."`
+	ID        uuid.UUID              `json:"id" format:"uuid"`
+	ExpiresAt catalogue.Instant      `json:"expires_at" format:"date-time"`
+	Device    catalogue.DeviceID     `json:"device"`
+	Member    tenancy.MemberID       `json:"member"`
+	Kind      tenancy.CredentialKind `json:"kind"`
+	State     ingest.EnrolmentState  `json:"state" enum:"waiting,once,ready,ended" doc:"ready: the same new badge was held to the reader twice; ended: two different ones were, or its time is over."`
 }
 
 func showEnrolment(e ingest.Enrolment) enrolment {
@@ -30,8 +30,8 @@ func showEnrolment(e ingest.Enrolment) enrolment {
 type enrolIn struct {
 	IDPath
 	Body struct {
-		Member tenancy.MemberID `json:"member" minLength:"1" required:"true"`
-		Kind   string           `json:"kind" enum:"card,mobile" required:"true"`
+		Member tenancy.MemberID       `json:"member" minLength:"1" required:"true"`
+		Kind   tenancy.CredentialKind `json:"kind" enum:"card,mobile" required:"true"`
 	}
 }
 

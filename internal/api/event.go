@@ -15,7 +15,7 @@ type Event struct {
 	Spaces   []catalogue.SpaceID `json:"spaces" nullable:"false" required:"true"`
 	StartsAt catalogue.Instant   `json:"starts_at" format:"date-time" required:"true"`
 	EndsAt   catalogue.Instant   `json:"ends_at" format:"date-time" required:"true"`
-	Audience string              `json:"audience" enum:"public,invited" required:"true"`
+	Audience tenancy.Audience    `json:"audience" enum:"public,invited" required:"true"`
 	Invited  []tenancy.MemberID  `json:"invited" nullable:"false"`
 }
 

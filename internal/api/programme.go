@@ -135,7 +135,7 @@ func (s *server) mood(site catalogue.SiteID) *string {
 func (s *server) publicEvents(now time.Time) []programmeEvent {
 	list := []programmeEvent{}
 	for e := range s.cfg.Rights.InForce().Book.Events() {
-		if e.Audience != "public" || !e.EndsAt.After(now) || e.StartsAt.After(now.Add(programmeAhead)) || len(e.Spaces) == 0 {
+		if e.Audience != tenancy.Public || !e.EndsAt.After(now) || e.StartsAt.After(now.Add(programmeAhead)) || len(e.Spaces) == 0 {
 			continue
 		}
 		sp := s.cfg.Network.Space(e.Spaces[0])

@@ -145,7 +145,7 @@ func (a *authenticator) byCookie(ctx context.Context, id string) (*caller, error
 	a.mu.Unlock()
 	if !ok || now.After(k.until) {
 		found, err := a.ledger.Session(ctx, hash)
-		if errors.Is(err, ledger.ErrNotFound) || err == nil && found.Token.Role != string(Display) && now.Sub(found.UsedAt) > sessionIdle {
+		if errors.Is(err, ledger.ErrNotFound) || err == nil && found.Token.Role != Display && now.Sub(found.UsedAt) > sessionIdle {
 			return nil, errToken
 		}
 		if err != nil {

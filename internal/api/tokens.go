@@ -101,7 +101,7 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 		return nil, err
 	}
 	token := keys.NewSecret()
-	t := ledger.Token{ID: v.ID, Role: string(v.Role), Sites: v.Sites, Hash: keys.HashSecret(token), ExpiresAt: milliOrNil(v.ExpiresAt)}
+	t := ledger.Token{ID: v.ID, Role: v.Role, Sites: v.Sites, Hash: keys.HashSecret(token), ExpiresAt: milliOrNil(v.ExpiresAt)}
 	if v.Tenant != nil {
 		t.Tenant = *v.Tenant
 	}

@@ -89,7 +89,7 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 	if err != nil {
 		return "", err
 	}
-	t := ledger.Token{ID: adminTokenID, Role: "admin", Hash: hash}
+	t := ledger.Token{ID: adminTokenID, Role: ledger.Admin, Hash: hash}
 	if subtle.ConstantTimeCompare(brought.Body, hash) == 1 {
 		acts, err := l.Acts(ctx, "token/"+adminTokenID)
 		if err != nil || len(acts) > 0 {

@@ -170,7 +170,7 @@ func TestReadersAreToldOfUnlocksAndLockdowns(t *testing.T) {
 			if err := a.Rights.SetLockdown(t.Context(), "test", "metz", on, "drill"); err != nil {
 				t.Fatal(err)
 			}
-			want := map[bool]string{true: "lockdown", false: "release"}[on]
+			want := map[bool]wire.CommandKind{true: wire.Lockdown, false: wire.Release}[on]
 			await(t, commands, func(c wire.CommandBody) bool { return c.Kind == want })
 			if on { // a reader that comes back is told again
 				d.send(string(reader), "status", `"online":false`)

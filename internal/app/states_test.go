@@ -37,7 +37,7 @@ func connect(t *testing.T, a *App) (commands chan wire.CommandBody, c *mqttclien
 }
 
 // heard returns what comes up to a kind.
-func heard(t *testing.T, commands chan wire.CommandBody, kind string) (kinds []string) {
+func heard(t *testing.T, commands chan wire.CommandBody, kind wire.CommandKind) (kinds []wire.CommandKind) {
 	t.Helper()
 	await(t, commands, func(c wire.CommandBody) bool {
 		kinds = append(kinds, c.Kind)

@@ -253,7 +253,7 @@ func TestTheProgrammeIsForEverybodyAndCountsNobody(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	settle(t, a)
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	event := func(id, audience, title string, from, to time.Duration) tenancy.Event {
+	event := func(id string, audience tenancy.Audience, title string, from, to time.Duration) tenancy.Event {
 		return tenancy.Event{ID: tenancy.EventID(id), Title: title, Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: now.Add(from), EndsAt: now.Add(to), Audience: audience, Invited: []tenancy.MemberID{}}
 	}
 	if err := a.Rights.Apply(t.Context(), "test", change(event("night", "public", "Nuit de la création, numérique; et après", -time.Hour, time.Hour)),

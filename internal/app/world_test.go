@@ -65,7 +65,7 @@ func settle(t *testing.T, a *App) {
 		{Put: tenancy.Tenant{ID: "zinc", Name: "Zinc", Site: "metz", Kind: "company"}},
 		{Put: tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org"}},
 		{Put: tenancy.Member{ID: "bob", Tenant: "zinc", Name: "Bob", Email: "bob@example.org"}},
-		{Put: tenancy.Member{ID: "remi", Tenant: "atelier", Name: "Rémi", Email: "remi@example.org", Roles: []string{tenancy.Responder}, StaffSites: []catalogue.SiteID{"metz"}}},
+		{Put: tenancy.Member{ID: "remi", Tenant: "atelier", Name: "Rémi", Email: "remi@example.org", Roles: []tenancy.MemberRole{tenancy.Responder}, StaffSites: []catalogue.SiteID{"metz"}}},
 		credential(t, a.Keys, "alice-card", "alice", aliceUID),
 		credential(t, a.Keys, "bob-card", "bob", bobUID),
 		credential(t, a.Keys, "remi-card", "remi", remiUID),

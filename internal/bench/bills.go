@@ -155,7 +155,7 @@ func billed(m tariff.Month) []rights.Change {
 		HourlyRateCents: 300, IncludedMinutes: 1200, RoundingMinutes: 15, GraceMinutes: 5, VatPct: 20}}}
 	for i := range billedTenants {
 		t := tenancy.TenantID(fmt.Sprintf("bench-%d", i))
-		list = append(list, rights.Change{Put: tenancy.Tenant{ID: t, Name: "Bench", Site: "metz", Kind: "company"}},
+		list = append(list, rights.Change{Put: tenancy.Tenant{ID: t, Name: "Bench", Site: "metz", Kind: tenancy.Company}},
 			rights.Change{Put: tenancy.Lease{ID: tenancy.LeaseID(t), Tenant: t, Site: "metz", Plan: "bench", StartsOn: first - 400, Status: tenancy.Active, RentCentsMonth: 10_000}})
 	}
 	for i := range billedMembers {

@@ -52,7 +52,7 @@ func worldNetwork() (*catalogue.Network, error) {
 // worldBook returns 10,000 badges of 10,000 members of 1,000 tenants with a lease each.
 func worldBook(n *catalogue.Network) (*tenancy.Book, error) {
 	b := tenancy.NewBook(n)
-	hours := tenancy.Schedule{ID: "hours", Windows: catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 7 * 60, To: 21 * 60}}, Holidays: "closed"}
+	hours := tenancy.Schedule{ID: "hours", Windows: catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 7 * 60, To: 21 * 60}}, Holidays: tenancy.ClosedOnHolidays}
 	if err := b.PutSchedule(hours); err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func worldBook(n *catalogue.Network) (*tenancy.Book, error) {
 	}
 	for i := range worldLeases {
 		site := n.Sites[i%len(n.Sites)].ID
-		t := tenancy.Tenant{ID: tenancy.TenantID(fmt.Sprintf("tenant-%d", i)), Name: "T", Site: site, Kind: "company"}
+		t := tenancy.Tenant{ID: tenancy.TenantID(fmt.Sprintf("tenant-%d", i)), Name: "T", Site: site, Kind: tenancy.Company}
 		if err := b.PutTenant(t); err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func worldBook(n *catalogue.Network) (*tenancy.Book, error) {
 		if err := b.PutMember(m); err != nil {
 			return nil, err
 		}
-		c := tenancy.Credential{ID: tenancy.CredentialID(fmt.Sprintf("card-%d", i)), Member: m.ID, Kind: "card", Status: tenancy.Active, Lookup: worldHash(i), ForList: worldHash(i)}
+		c := tenancy.Credential{ID: tenancy.CredentialID(fmt.Sprintf("card-%d", i)), Member: m.ID, Kind: tenancy.Card, Status: tenancy.Active, Lookup: worldHash(i), ForList: worldHash(i)}
 		if err := b.PutCredential(c); err != nil {
 			return nil, err
 		}

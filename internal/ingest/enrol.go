@@ -37,7 +37,7 @@ type Enrolment struct {
 	ID      uuid.UUID
 	Device  catalogue.DeviceID
 	Member  tenancy.MemberID
-	Kind    string // of the credential to be created
+	Kind    tenancy.CredentialKind // of the credential to be created
 	Expires time.Time
 	State   EnrolmentState
 
@@ -66,7 +66,7 @@ func NewEnrolments(k *keys.Ring) *Enrolments {
 
 // Begin makes a reader wait for a new badge; ErrEnrolling where it waits for
 // another.
-func (e *Enrolments) Begin(device catalogue.DeviceID, m tenancy.MemberID, kind string, now time.Time) (Enrolment, error) {
+func (e *Enrolments) Begin(device catalogue.DeviceID, m tenancy.MemberID, kind tenancy.CredentialKind, now time.Time) (Enrolment, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if old := e.byRead[device]; old != nil && old.State != EnrolmentEnded && now.Before(old.Expires) {

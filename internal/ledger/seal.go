@@ -24,7 +24,7 @@ func Seal(hashes ...[]byte) string {
 
 // tokenTerms is the body of an act on a token.
 type tokenTerms struct {
-	Role      string             `json:"role"`
+	Role      Role               `json:"role"`
 	Sites     []catalogue.SiteID `json:"sites"`
 	Tenant    tenancy.TenantID   `json:"tenant"`
 	ExpiresAt *time.Time         `json:"expires_at"`

@@ -12,10 +12,22 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
+// Role is what a token may do (rules 11.1).
+type Role string
+
+// The roles.
+const (
+	Admin   Role = "admin"
+	Manager Role = "manager"
+	Billing Role = "billing"
+	Tenant  Role = "tenant"
+	Display Role = "display"
+)
+
 // Token is what is stored of an API token: never the token itself.
 type Token struct {
 	ID        string
-	Role      string
+	Role      Role
 	Sites     []catalogue.SiteID
 	Tenant    tenancy.TenantID
 	Hash      []byte // hash by keys.HashSecret

@@ -36,7 +36,7 @@ func (m *maker) cards() {
 		}
 		m.card(p.ID, "carte", status, from, to)
 		if m.chance(15) {
-			m.card(p.ID, "mobile", tenancy.Active, nil, nil)
+			m.card(p.ID, string(tenancy.Mobile), tenancy.Active, nil, nil)
 		}
 	}
 }
@@ -59,10 +59,10 @@ func (m *maker) instant(day int) *time.Time {
 }
 
 func (m *maker) card(p tenancy.MemberID, what string, status tenancy.Status, from, to *time.Time) {
-	kind, size := "card", longUID
+	kind, size := tenancy.Card, longUID
 	switch {
-	case what == "mobile":
-		kind = "mobile"
+	case what == string(tenancy.Mobile):
+		kind = tenancy.Mobile
 	case m.chance(40):
 		size = shortUID
 	}
@@ -75,14 +75,14 @@ func (m *maker) card(p tenancy.MemberID, what string, status tenancy.Status, fro
 // uid returns a random UID that nobody has. A card's of 7 bytes begins with 04,
 // the maker's code; none ends in 00, so that no two spellings of it (rules 2.5)
 // are in doubt.
-func (m *maker) uid(kind string, size int) []byte {
+func (m *maker) uid(kind tenancy.CredentialKind, size int) []byte {
 	for {
 		b := make([]byte, size)
 		for i := range b {
 			b[i] = byte(m.between(1, 255))
 		}
 		switch {
-		case kind == "mobile":
+		case kind == tenancy.Mobile:
 			b[0] = 0x5F
 		case size == longUID:
 			b[0] = 0x04

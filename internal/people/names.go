@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // names gives each person and tenant a name, and an id that nothing had before.
@@ -63,7 +65,7 @@ func lastNames() []string {
 
 // tenant returns a made-up name of a company, an association or an institution
 // in a city.
-func (n *names) tenant(rng *rand.Rand, kind, city string) (name, id string) {
+func (n *names) tenant(rng *rand.Rand, kind tenancy.TenantKind, city string) (name, id string) {
 	pick := func(list string) string {
 		words := strings.Split(list, "|")
 		return words[rng.IntN(len(words))]
@@ -71,10 +73,10 @@ func (n *names) tenant(rng *rand.Rand, kind, city string) (name, id string) {
 	const tries = 30 // where a small network has many tenants, names repeat
 	for range tries {
 		switch kind {
-		case "association":
+		case tenancy.Association:
 			name = pick("Les Amis de|Collectif|Réseau|Ateliers de|Cercle|Compagnie") + " " +
 				pick("la Friche|l’Image|la Moselle|la Meurthe|la Fabrique|la Source|la Rive|l’Écluse|la Passerelle|la Mirabelle|la Lanterne|l’Encre")
-		case "institution":
+		case tenancy.Institution:
 			name = pick("Maison de l’emploi|Agence d’urbanisme|Mission numérique|Office culturel|Service des archives|École du code|Centre de ressources") + " " + ofCity(city)
 		default:
 			name = pick("Alerion|Mirabelle|Fonderie|Chardon|Cristal|Sidérure|Grès|Houille|Verrière|Brimbelle|Madeleine|Gueulard|Laminoir|Papeterie|Filature|Orfèvre|Scierie|Imagerie|Quetsche|Myrtille|Ardoise|Bergamote|Faïence|Turbine") + " " +

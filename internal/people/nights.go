@@ -61,7 +61,7 @@ func (m *maker) stay(site catalogue.SiteID, rooms []catalogue.SpaceID, crew []te
 	}
 	m.Events = append(m.Events, tenancy.Event{
 		ID: tenancy.EventID(fmt.Sprintf("%s%s%s-%s", site, crewMark, id, strings.ReplaceAll((m.Today+catalogue.Day(day)).String(), "-", ""))), Title: title, Spaces: rooms,
-		StartsAt: m.at(day, from/60, from%60), EndsAt: m.at(day, to/60, to%60), Audience: "invited", Invited: invited,
+		StartsAt: m.at(day, from/60, from%60), EndsAt: m.at(day, to/60, to%60), Audience: tenancy.Invited, Invited: invited,
 	})
 }
 
@@ -122,7 +122,7 @@ func (m *maker) workshops() {
 				guests := m.guests(s.ID)
 				m.Events = append(m.Events, tenancy.Event{
 					ID: tenancy.EventID(fmt.Sprintf("%s-atelier-%d", room, week+2)), Title: "Atelier, " + m.Network.Space(room).Name, Spaces: []catalogue.SpaceID{room},
-					StartsAt: m.at(day, 14, 0), EndsAt: m.at(day, 16, 0), Audience: "invited", Invited: guests[:min(len(guests), max(2, m.Network.Space(room).Capacity/2))],
+					StartsAt: m.at(day, 14, 0), EndsAt: m.at(day, 16, 0), Audience: tenancy.Invited, Invited: guests[:min(len(guests), max(2, m.Network.Space(room).Capacity/2))],
 				})
 			}
 			n++

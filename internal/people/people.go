@@ -36,7 +36,7 @@ type Card struct {
 	Credential tenancy.CredentialID
 	Member     tenancy.MemberID
 	UID        []byte // 4 or 7 bytes, as read
-	Kind       string // card or mobile
+	Kind       tenancy.CredentialKind
 	Status     tenancy.Status
 	ValidFrom  *time.Time // nil: without bound
 	ValidTo    *time.Time // excluded; nil: without bound

@@ -146,7 +146,7 @@ func TestTheNetworkIsPeopledAsDescribed(t *testing.T) {
 	if len(w.Tenants) != tenantCount || len(w.Members) != memberCount {
 		t.Errorf("%d tenants, %d members", len(w.Tenants), len(w.Members))
 	}
-	kinds, statuses, plans := map[string]int{}, map[tenancy.Status]int{}, map[tenancy.PlanID]int{}
+	kinds, statuses, plans := map[tenancy.TenantKind]int{}, map[tenancy.Status]int{}, map[tenancy.PlanID]int{}
 	for _, x := range w.Tenants {
 		kinds[x.Kind]++
 	}
@@ -178,7 +178,7 @@ func TestTheNetworkIsPeopledAsDescribed(t *testing.T) {
 			}
 		}
 	}
-	if kinds[company] < 30 || kinds[associative] < 4 || kinds[institution] < 3 || statuses[tenancy.Lost] < 5 || statuses[tenancy.Revoked] < 5 || outOfDate < 5 ||
+	if kinds[tenancy.Company] < 30 || kinds[tenancy.Association] < 4 || kinds[tenancy.Institution] < 3 || statuses[tenancy.Lost] < 5 || statuses[tenancy.Revoked] < 5 || outOfDate < 5 ||
 		suspended < 4 || ended == 0 || toCome == 0 || restricted < 4 || len(plans) != len(w.Plans) {
 		t.Errorf("tenants %v, cards %v, %d out of date, leases: %d suspended %d ended %d to come %d restricted, plans %v", kinds, statuses, outOfDate, suspended, ended, toCome, restricted, plans)
 	}

@@ -27,12 +27,12 @@ const (
 func schedules() []tenancy.Schedule {
 	week := []catalogue.Weekday{1, 2, 3, 4, 5}
 	return []tenancy.Schedule{
-		{ID: businessHours, Holidays: "closed", Windows: catalogue.Week{{Days: week, From: 8 * 60, To: 19 * 60}}},
-		{ID: extendedHours, Holidays: "closed", Windows: catalogue.Week{
+		{ID: businessHours, Holidays: tenancy.ClosedOnHolidays, Windows: catalogue.Week{{Days: week, From: 8 * 60, To: 19 * 60}}},
+		{ID: extendedHours, Holidays: tenancy.ClosedOnHolidays, Windows: catalogue.Week{
 			{Days: week, From: 7 * 60, To: 22 * 60},
 			{Days: []catalogue.Weekday{6}, From: 8 * 60, To: 20 * 60},
 		}},
-		{ID: eveningHours, Holidays: "open", Windows: catalogue.Week{
+		{ID: eveningHours, Holidays: tenancy.OpenOnHolidays, Windows: catalogue.Week{
 			{Days: week, From: 9 * 60, To: 24 * 60},
 			{Days: []catalogue.Weekday{6, 0}, From: 10 * 60, To: 20 * 60},
 		}},

@@ -7,13 +7,6 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// The kinds of tenants (rules 1.1).
-const (
-	company     = "company"
-	associative = "association"
-	institution = "institution"
-)
-
 // team makes LORnTECH's own people: for each site a manager and a technician,
 // who pass in a lockdown, two people at the desk and one who cleans at night;
 // and three who work at all sites.
@@ -23,30 +16,30 @@ func (m *maker) team() {
 		return
 	}
 	id := tenancy.TenantID(m.names.id("lorntech"))
-	m.Tenants = append(m.Tenants, tenancy.Tenant{ID: id, Name: "LORnTECH", Site: sites[0].ID, Kind: institution})
+	m.Tenants = append(m.Tenants, tenancy.Tenant{ID: id, Name: "LORnTECH", Site: sites[0].ID, Kind: tenancy.Institution})
 	var all []catalogue.SiteID
 	for _, s := range sites {
 		all = append(all, s.ID)
 		for job := range 5 {
-			p := m.member(id, institution)
+			p := m.member(id, tenancy.Institution)
 			p.StaffSites = []catalogue.SiteID{s.ID}
 			if job < 2 {
-				p.Roles = []string{tenancy.Responder}
+				p.Roles = []tenancy.MemberRole{tenancy.Responder}
 			}
 		}
 	}
 	for range 3 {
-		m.member(id, institution).StaffSites = all
+		m.member(id, tenancy.Institution).StaffSites = all
 	}
 }
 
 // member adds a person of a tenant.
-func (m *maker) member(t tenancy.TenantID, kind string) *tenancy.Member {
+func (m *maker) member(t tenancy.TenantID, kind tenancy.TenantKind) *tenancy.Member {
 	name, id := m.names.person(m.rng)
-	domain := map[string]string{company: "example.com", associative: "example.org", institution: "example.net"}[kind]
+	domain := map[tenancy.TenantKind]string{tenancy.Company: "example.com", tenancy.Association: "example.org", tenancy.Institution: "example.net"}[kind]
 	m.Members = append(m.Members, tenancy.Member{
 		ID: tenancy.MemberID(id), Tenant: t, Name: name, Email: strings.ReplaceAll(id, "-", ".") + "@" + domain,
-		Roles: []string{}, StaffSites: []catalogue.SiteID{},
+		Roles: []tenancy.MemberRole{}, StaffSites: []catalogue.SiteID{},
 	})
 	return &m.Members[len(m.Members)-1]
 }
@@ -76,12 +69,12 @@ func (m *maker) site(s *catalogue.Site, firms, people int) {
 	market := m.market(s.ID)
 	for i := range firms {
 		stance := market.stance(m, i)
-		kind := company
+		kind := tenancy.Company
 		switch {
 		case stance.plan == association:
-			kind = associative
+			kind = tenancy.Association
 		case i > 2 && m.chance(10):
-			kind = institution
+			kind = tenancy.Institution
 		}
 		name, id := m.names.tenant(m.rng, kind, s.City)
 		t := tenancy.Tenant{ID: tenancy.TenantID(id), Name: name, Site: s.ID, Kind: kind}
@@ -95,7 +88,7 @@ func (m *maker) site(s *catalogue.Site, firms, people int) {
 		first := len(m.Members)
 		for range size {
 			if p := m.member(t.ID, kind); m.chance(1) {
-				p.Roles = []string{tenancy.Responder}
+				p.Roles = []tenancy.MemberRole{tenancy.Responder}
 			}
 		}
 		m.lease(t, stance, m.Members[first:])

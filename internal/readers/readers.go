@@ -75,7 +75,7 @@ type Updater struct {
 // Command is a command that a reader was sent.
 type Command struct {
 	ID   uuid.UUID // nil: in a real reader's own protocol, which it cannot confirm
-	Kind string    // unlock, lockdown, release
+	Kind wire.CommandKind
 	Open time.Duration
 	At   time.Time
 }
@@ -289,7 +289,7 @@ func (d *Updater) Unlock(door catalogue.DoorID, length time.Duration) error {
 		if topic, payload, ok := foreign.Open(r.dev); ok {
 			err := d.cfg.Publish(topic, payload, false)
 			if errs = append(errs, err); err == nil {
-				d.noteSent(r.dev.ID, Command{Kind: "unlock", Open: length})
+				d.noteSent(r.dev.ID, Command{Kind: wire.Unlock, Open: length})
 			}
 			continue
 		}
@@ -297,7 +297,7 @@ func (d *Updater) Unlock(door catalogue.DoorID, length time.Duration) error {
 		if held := d.eventUntil(d.cfg.Rights.InForce(), door, now); !held.IsZero() {
 			want.until, want.event = later(until, held), true
 		}
-		if err := d.command(r, "unlock", want.until.Sub(now), now.Add(commandLife)); err != nil {
+		if err := d.command(r, wire.Unlock, want.until.Sub(now), now.Add(commandLife)); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -334,7 +334,7 @@ func canTell(dev *catalogue.Device) bool {
 // commandLife is how long a reader may obey a command that reaches it late.
 const commandLife = 15 * time.Second
 
-func (d *Updater) command(r *reader, kind string, open time.Duration, notAfter time.Time) error {
+func (d *Updater) command(r *reader, kind wire.CommandKind, open time.Duration, notAfter time.Time) error {
 	key, _ := d.cfg.Keys.Site(r.dev.Site)
 	body := wire.CommandBody{ID: uuid.Must(uuid.NewV7()), Kind: kind, OpenMS: int(open.Milliseconds()), NotAfter: notAfter}
 	payload, err := wire.SignCommand(key.Private, r.dev.ID, body)

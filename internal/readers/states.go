@@ -5,6 +5,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // A reader is always sent the whole state of its door: locked down, held open
@@ -110,16 +111,16 @@ func (d *Updater) sendState(r *reader, want state, now time.Time, connected bool
 	// The end of a lockdown is a release, then the unlock of what still holds
 	// the door open.
 	if !want.locked && !want.neither() && !r.told.free {
-		err = d.command(r, "release", 0, now.Add(lockLife))
+		err = d.command(r, wire.Release, 0, now.Add(lockLife))
 	}
 	if err == nil {
 		switch {
 		case want.locked:
-			err = d.command(r, "lockdown", 0, now.Add(lockLife))
+			err = d.command(r, wire.Lockdown, 0, now.Add(lockLife))
 		case want.neither():
-			err = d.command(r, "release", 0, now.Add(lockLife))
+			err = d.command(r, wire.Release, 0, now.Add(lockLife))
 		default:
-			err = d.command(r, "unlock", want.until.Sub(now), now.Add(commandLife))
+			err = d.command(r, wire.Unlock, want.until.Sub(now), now.Add(commandLife))
 		}
 	}
 	if err != nil {

@@ -34,15 +34,15 @@ func Kinds() []Kind {
 // credentialRecord is a credential as the ledger stores it: hashes, never the
 // UID.
 type credentialRecord struct {
-	Member    tenancy.MemberID `json:"member"`
-	Kind      string           `json:"kind"`
-	Status    tenancy.Status   `json:"status"`
-	ValidFrom *time.Time       `json:"valid_from"`
-	ValidTo   *time.Time       `json:"valid_to"`
-	Lookup    []byte           `json:"lookup,omitempty"`
-	ForList   []byte           `json:"for_list,omitempty"`
-	Since     *time.Time       `json:"since,omitempty"`
-	Seal      string           `json:"seal,omitempty"` // in acts only: the seal of the hashes
+	Member    tenancy.MemberID       `json:"member"`
+	Kind      tenancy.CredentialKind `json:"kind"`
+	Status    tenancy.Status         `json:"status"`
+	ValidFrom *time.Time             `json:"valid_from"`
+	ValidTo   *time.Time             `json:"valid_to"`
+	Lookup    []byte                 `json:"lookup,omitempty"`
+	ForList   []byte                 `json:"for_list,omitempty"`
+	Since     *time.Time             `json:"since,omitempty"`
+	Seal      string                 `json:"seal,omitempty"` // in acts only: the seal of the hashes
 }
 
 // kindFormer is the kind of badges' former holders. They are not entities:

@@ -59,10 +59,10 @@ func text[T any](name, also string, field func(*T) *string) column[T] {
 }
 
 // word returns a column with one of some words; empty means the first.
-func word[T any, S ~string](name, also string, words map[string]string, otherwise string, field func(*T) *S) column[T] {
+func word[T any, S ~string](name, also string, words map[string]string, otherwise S, field func(*T) *S) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string { return string(*field(v)) }, set: func(_ *reader, v *T, s string) error {
 		if s == "" {
-			s = otherwise
+			s = string(otherwise)
 		}
 		*field(v) = S(oneWord(s, words))
 		return nil

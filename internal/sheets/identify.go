@@ -230,7 +230,7 @@ func (r *reader) holderOf(c cells) (tenancy.Member, error) {
 		return m, nil
 	}
 	tenant, _ := r.tenant(c["tenant"]) // person has read it
-	return tenancy.Member{ID: tenancy.MemberID(id), Tenant: tenancy.TenantID(tenant), Name: name, Email: c["email"], Roles: []string{}, StaffSites: []catalogue.SiteID{}}, nil
+	return tenancy.Member{ID: tenancy.MemberID(id), Tenant: tenancy.TenantID(tenant), Name: name, Email: c["email"], Roles: []tenancy.MemberRole{}, StaffSites: []catalogue.SiteID{}}, nil
 }
 
 // holds checks that the row's tenant is the holder's.

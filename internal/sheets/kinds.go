@@ -40,13 +40,13 @@ func tenants() kind[tenancy.Tenant] {
 	type T = tenancy.Tenant
 	return kind[T]{name: "tenants", all: (*tenancy.Book).Tenants, by: "name",
 		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Tenant(tenancy.TenantID(id)) },
-		fresh:    func(id string) T { return T{ID: tenancy.TenantID(id), Kind: "company"} },
+		fresh:    func(id string) T { return T{ID: tenancy.TenantID(id), Kind: tenancy.Company} },
 		identify: func(r *reader, c cells) (string, []any, error) { return r.byName(r.tenants, c["name"], "name") },
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
 			text("name", "nom raisonsociale societe entreprise locataire", func(v *T) *string { return &v.Name }),
 			refer("site", "ville lieu", func(v *T) *catalogue.SiteID { return &v.Site }, (*reader).site),
-			word("kind", "type forme nature", tenantKinds, "company", func(v *T) *string { return &v.Kind }),
+			word("kind", "type forme nature", tenantKinds, tenancy.Company, func(v *T) *tenancy.TenantKind { return &v.Kind }),
 		}}
 }
 
@@ -64,7 +64,7 @@ func members() kind[tenancy.Member] {
 			column[T]{name: "lastname", also: "nom nomdefamille", set: joined}.of("name"),
 			{name: "firstname", also: "prenom", set: joined},
 			text("email", "courriel mail adressemail adresseelectronique", func(v *T) *string { return &v.Email }),
-			ids("roles", "role", func(v *T) *[]string { return &v.Roles }, nil),
+			ids("roles", "role", func(v *T) *[]tenancy.MemberRole { return &v.Roles }, nil),
 			ids("staff_sites", "sitesdupersonnel", func(v *T) *[]catalogue.SiteID { return &v.StaffSites }, (*reader).site),
 		}}
 }
@@ -74,7 +74,7 @@ func badges() kind[tenancy.Credential] {
 	holder := func(r *reader, v *T, _ string) error { v.Member = r.holder; return nil }
 	return kind[T]{name: "badges", all: (*tenancy.Book).Credentials, by: "uid", decisive: []string{"uid", "decimal", "uid_hash"},
 		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Credential(tenancy.CredentialID(id)) },
-		fresh:    func(id string) T { return T{ID: tenancy.CredentialID(id), Kind: "card", Status: tenancy.Active} },
+		fresh:    func(id string) T { return T{ID: tenancy.CredentialID(id), Kind: tenancy.Card, Status: tenancy.Active} },
 		identify: (*reader).badge,
 		columns: []column[T]{
 			id("", func(v *T) string { return string(v.ID) }), // a list's own numbers may be UIDs, which must not become visible
@@ -84,14 +84,14 @@ func badges() kind[tenancy.Credential] {
 			{name: "name", also: "nomcomplet nometprenom prenometnom nomprenom prenomnom", set: holder},
 			{name: "tenant", also: "locataire societe entreprise structure", set: func(r *reader, _ *T, _ string) error { return r.holds() }},
 			beside[T]("email", "courriel mail adressemail adresseelectronique"), // of a new member
-			word("kind", "type support", cardKinds, "card", func(v *T) *string { return &v.Kind }),
+			word("kind", "type support", cardKinds, tenancy.Card, func(v *T) *tenancy.CredentialKind { return &v.Kind }),
 			{name: "uid", also: "badge badgeid badgenumber hex uidhex carte numero numerodebadge numerobadge numbadge ndebadge nbadge nobadge nodebadge idbadge nodecarte ndecarte", set: func(r *reader, v *T, s string) error {
 				return r.uid(v, s, s)
 			}},
 			column[T]{name: "decimal", also: "decimalid dec uiddecimal", set: func(r *reader, v *T, s string) error {
 				return r.uid(v, s, decimalUID(s))
 			}}.of("uid"),
-			word("status", "statut etat", statuses, string(tenancy.Active), func(v *T) *tenancy.Status { return &v.Status }),
+			word("status", "statut etat", statuses, tenancy.Active, func(v *T) *tenancy.Status { return &v.Status }),
 			instant("valid_from", "date du debut datedebut datededebut remisle dateremise datederemise depuis valabledu", parseInstant, func(v *T) **time.Time { return &v.ValidFrom }),
 			instant("valid_to", "au fin datefin datedefin jusquau valableau valablejusquau finvalidite finvalide expire expiration", parseEnd, func(v *T) **time.Time { return &v.ValidTo }),
 			hash("uid_hash", func(v *T) *tenancy.CredentialHash { return &v.Lookup }), hash("list_hash", func(v *T) *tenancy.CredentialHash { return &v.ForList }), keyed[T](),
@@ -111,7 +111,7 @@ func schedules() kind[tenancy.Schedule] {
 			}
 		},
 		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Schedule(tenancy.ScheduleID(id)) },
-		fresh:    func(id string) T { return T{ID: tenancy.ScheduleID(id), Holidays: "closed"} },
+		fresh:    func(id string) T { return T{ID: tenancy.ScheduleID(id), Holidays: tenancy.ClosedOnHolidays} },
 		identify: noID,
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
@@ -120,7 +120,7 @@ func schedules() kind[tenancy.Schedule] {
 				v.Windows, err = parseWeek(s)
 				return err
 			}},
-			word("holidays", "joursferies feries", holidays, "closed", func(v *T) *string { return &v.Holidays }),
+			word("holidays", "joursferies feries", holidays, tenancy.ClosedOnHolidays, func(v *T) *tenancy.HolidayRule { return &v.Holidays }),
 		}}
 }
 
@@ -201,7 +201,7 @@ func leases() kind[tenancy.Lease] {
 				v.EndsOn = &d
 				return err
 			}},
-			word("status", "statut etat", statuses, string(tenancy.Active), func(v *T) *tenancy.Status { return &v.Status }),
+			word("status", "statut etat", statuses, tenancy.Active, func(v *T) *tenancy.Status { return &v.Status }),
 			{name: "members", also: "membres personnes", get: func(v *T) string {
 				if v.Members != nil && len(v.Members) == 0 {
 					return none
@@ -248,7 +248,7 @@ func events() kind[tenancy.Event] {
 			ids("spaces", "espaces espace salle salles", func(v *T) *[]catalogue.SpaceID { return &v.Spaces }, nil),
 			moment("starts_at", "debut du datedebut datededebut", parseInstant, func(v *T) *time.Time { return &v.StartsAt }),
 			moment("ends_at", "fin au datefin datedefin", parseEnd, func(v *T) *time.Time { return &v.EndsAt }),
-			word("audience", "public", audiences, "invited", func(v *T) *string { return &v.Audience }),
+			word("audience", "public", audiences, tenancy.Invited, func(v *T) *tenancy.Audience { return &v.Audience }),
 			ids("invited", "invites", func(v *T) *[]tenancy.MemberID { return &v.Invited }, (*reader).member),
 		}}
 }

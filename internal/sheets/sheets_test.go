@@ -244,8 +244,8 @@ func drawBook(t *rapid.T, o office) []rights.Change {
 	}
 	puts := []any{
 		tenancy.Tenant{ID: "t", Name: name(), Site: "metz", Kind: "association"},
-		tenancy.Member{ID: "m", Tenant: "t", Name: name(), Email: rapid.SampledFrom([]string{"", "a@example.org"}).Draw(t, "mail"), Roles: rapid.SampledFrom([][]string{{}, {tenancy.Responder}}).Draw(t, "roles"), StaffSites: []catalogue.SiteID{"metz", "nancy"}},
-		tenancy.Member{ID: "n", Tenant: "t", Name: name(), Roles: []string{}, StaffSites: []catalogue.SiteID{}},
+		tenancy.Member{ID: "m", Tenant: "t", Name: name(), Email: rapid.SampledFrom([]string{"", "a@example.org"}).Draw(t, "mail"), Roles: rapid.SampledFrom([][]tenancy.MemberRole{{}, {tenancy.Responder}}).Draw(t, "roles"), StaffSites: []catalogue.SiteID{"metz", "nancy"}},
+		tenancy.Member{ID: "n", Tenant: "t", Name: name(), Roles: []tenancy.MemberRole{}, StaffSites: []catalogue.SiteID{}},
 		tenancy.Credential{ID: "c", Member: "m", Kind: "mobile", Status: tenancy.Lost, ValidFrom: since, ValidTo: until, Lookup: hash(1), ForList: hash(1)},
 		tenancy.Schedule{ID: "s", Holidays: "open", Windows: rapid.SampledFrom([]catalogue.Week{{}, {{Days: []catalogue.Weekday{1, 0}, From: 8 * 60, To: 24 * 60}, {Days: []catalogue.Weekday{6}, From: 0, To: 30}}}).Draw(t, "windows")},
 		tenancy.Plan{ID: "p", Name: name(), Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.FabLab}, Roaming: rapid.Bool().Draw(t, "roaming"), Schedule: "s", IncludedMinutes: 5, HourlyRateCents: 333, RoundingMinutes: 1, GraceMinutes: 2, DailyCapMinutes: 3, InferredCapMinutes: 4, VatPct: rapid.SampledFrom([]float64{0, 5.5, 20, 0.1}).Draw(t, "vat")},

@@ -144,7 +144,7 @@ func (b *Book) Credential(id CredentialID) (Credential, bool) { return find(b.cr
 // Schedule returns a schedule; the built-in one has no windows.
 func (b *Book) Schedule(id ScheduleID) (Schedule, bool) {
 	if id == Always {
-		return Schedule{ID: Always, Windows: catalogue.Week{}, Holidays: "open"}, true
+		return Schedule{ID: Always, Windows: catalogue.Week{}, Holidays: OpenOnHolidays}, true
 	}
 	return find(b.schedules, id)
 }
@@ -187,7 +187,7 @@ func (c *checker) name(field, s string) {
 	c.must(c.book.loading || utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), field, "contains control characters, or is not UTF-8")
 }
 
-func (c *checker) oneOf(field, value string, values ...string) {
+func oneOf[T ~string](c *checker, field string, value T, values ...T) {
 	c.must(slices.Contains(values, value), field, "%q is not one of %v", value, values)
 }
 

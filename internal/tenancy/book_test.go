@@ -54,8 +54,8 @@ func TestWhatDoesNotFitIsRefusedByItsField(t *testing.T) {
 		{"tenant", func(e *entities) { e.alice.Tenant = "nobody" }},
 		{"name", func(e *entities) { e.alice.Name = "" }},
 		{"email", func(e *entities) { e.alice.Email = "alice" }},
-		{"roles[0]", func(e *entities) { e.alice.Roles = []string{"boss"} }},
-		{"roles[1]", func(e *entities) { e.alice.Roles = []string{tenancy.Responder, tenancy.Responder} }},
+		{"roles[0]", func(e *entities) { e.alice.Roles = []tenancy.MemberRole{"boss"} }},
+		{"roles[1]", func(e *entities) { e.alice.Roles = []tenancy.MemberRole{tenancy.Responder, tenancy.Responder} }},
 		{"staff_sites[1]", func(e *entities) { e.alice.StaffSites = []catalogue.SiteID{"metz", "paris"} }},
 		{"staff_sites[1]", func(e *entities) { e.alice.StaffSites = []catalogue.SiteID{"metz", "metz"} }},
 

@@ -11,7 +11,7 @@ func (b *Book) PutTenant(v Tenant) error {
 	c.id(string(v.ID))
 	c.name("name", v.Name)
 	c.site("site", v.Site)
-	c.oneOf("kind", v.Kind, "company", "association", "institution")
+	oneOf(c, "kind", v.Kind, Company, Association, Institution)
 	if c.err == nil {
 		b.tenants[v.ID] = v
 	}
@@ -30,7 +30,7 @@ func (b *Book) PutMember(v Member) error {
 		c.must(err == nil, "email", "is not an email address")
 	}
 	for i, r := range v.Roles {
-		c.oneOf(fmt.Sprintf("roles[%d]", i), r, Responder)
+		oneOf(c, fmt.Sprintf("roles[%d]", i), r, Responder)
 	}
 	unique(c, "roles", v.Roles)
 	for i, s := range v.StaffSites {
@@ -68,8 +68,8 @@ func (b *Book) PutCredential(v Credential) error {
 	c.id(string(v.ID))
 	_, ok := b.members[v.Member]
 	c.must(ok, "member", "there is no member %q", v.Member)
-	c.oneOf("kind", v.Kind, "card", "mobile", "qr")
-	c.oneOf("status", string(v.Status), string(Active), string(Lost), string(Revoked))
+	oneOf(c, "kind", v.Kind, Card, Mobile, QR)
+	oneOf(c, "status", v.Status, Active, Lost, Revoked)
 	if v.ValidFrom != nil && v.ValidTo != nil {
 		c.must(v.ValidFrom.Before(*v.ValidTo), "valid_to", "is not after valid_from")
 	}
@@ -107,7 +107,7 @@ func (b *Book) PutSchedule(v Schedule) error {
 		return &ConflictError{"id", "the schedule always is built in"}
 	}
 	c.optionalSite(v.Site)
-	c.oneOf("holidays", v.Holidays, "open", "closed")
+	oneOf(c, "holidays", v.Holidays, OpenOnHolidays, ClosedOnHolidays)
 	for i, w := range v.Windows {
 		if field, err := w.Check(); err != nil {
 			c.must(false, fmt.Sprintf("windows[%d].%s", i, field), "%s", err)
@@ -193,7 +193,7 @@ func (b *Book) PutLeaseFrom(v Lease, w When) error {
 		c.day("ends_on", *v.EndsOn)
 		c.must(*v.EndsOn >= v.StartsOn, "ends_on", "is before starts_on")
 	}
-	c.oneOf("status", string(v.Status), string(Active), string(Suspended))
+	oneOf(c, "status", v.Status, Active, Suspended)
 	c.members("members", v.Members)
 	for i, id := range v.Members {
 		c.must(b.members[id].Tenant == v.Tenant, fmt.Sprintf("members[%d]", i), "%q does not belong to tenant %q", id, v.Tenant)
@@ -247,7 +247,7 @@ func (b *Book) PutEvent(v Event) error {
 	c.instant("starts_at", v.StartsAt)
 	c.instant("ends_at", v.EndsAt)
 	c.must(v.StartsAt.Before(v.EndsAt), "ends_at", "is not after starts_at")
-	c.oneOf("audience", v.Audience, "public", "invited")
+	oneOf(c, "audience", v.Audience, Public, Invited)
 	c.members("invited", v.Invited)
 	if c.err == nil {
 		v.Invited = notNil(v.Invited)

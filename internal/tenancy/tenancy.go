@@ -38,11 +38,24 @@ type Tenant struct {
 	ID   TenantID         `json:"id"`
 	Name string           `json:"name" required:"true"`
 	Site catalogue.SiteID `json:"site" required:"true"`
-	Kind string           `json:"kind" enum:"company,association,institution" required:"true"`
+	Kind TenantKind       `json:"kind" enum:"company,association,institution" required:"true"`
 }
 
-// Responder is the member role that passes in a lockdown.
-const Responder = "responder"
+// TenantKind is what a tenant is.
+type TenantKind string
+
+// The kinds of tenants (rules 1.1).
+const (
+	Company     TenantKind = "company"
+	Association TenantKind = "association"
+	Institution TenantKind = "institution"
+)
+
+// MemberRole is a role of a member.
+type MemberRole string
+
+// Responder passes in a lockdown.
+const Responder MemberRole = "responder"
 
 // Member is a person of a tenant.
 type Member struct {
@@ -50,7 +63,7 @@ type Member struct {
 	Tenant     TenantID           `json:"tenant" required:"true"`
 	Name       string             `json:"name" required:"true"`
 	Email      string             `json:"email"` // may be empty
-	Roles      []string           `json:"roles" nullable:"false"`
+	Roles      []MemberRole       `json:"roles" nullable:"false"`
 	StaffSites []catalogue.SiteID `json:"staff_sites" nullable:"false"`
 }
 
@@ -65,6 +78,34 @@ const (
 	Suspended Status = "suspended"
 )
 
+// CredentialKind is what a credential is shown with.
+type CredentialKind string
+
+// The kinds of credentials.
+const (
+	Card   CredentialKind = "card"
+	Mobile CredentialKind = "mobile"
+	QR     CredentialKind = "qr"
+)
+
+// HolidayRule is whether a schedule has windows on public holidays.
+type HolidayRule string
+
+// The rules of holidays.
+const (
+	OpenOnHolidays   HolidayRule = "open"
+	ClosedOnHolidays HolidayRule = "closed"
+)
+
+// Audience is whom an event is for.
+type Audience string
+
+// The audiences.
+const (
+	Public  Audience = "public"  // everybody: its doors stay open
+	Invited Audience = "invited" // the members that it invites
+)
+
 // CredentialHash is the keyed hash (HMAC-SHA-256) under which a UID or token is
 // known.
 type CredentialHash [32]byte
@@ -75,7 +116,7 @@ type CredentialHash [32]byte
 type Credential struct {
 	ID        CredentialID
 	Member    MemberID
-	Kind      string // card, mobile, qr
+	Kind      CredentialKind
 	Status    Status
 	ValidFrom *time.Time // nil: without bound
 	ValidTo   *time.Time // excluded
@@ -101,7 +142,7 @@ type Schedule struct {
 	ID       ScheduleID        `json:"id"`
 	Site     *catalogue.SiteID `json:"site"` // nil: the network's
 	Windows  catalogue.Week    `json:"windows" nullable:"false"`
-	Holidays string            `json:"holidays" enum:"open,closed" required:"true"`
+	Holidays HolidayRule       `json:"holidays" enum:"open,closed" required:"true"`
 }
 
 // Plan is what a lease gives and costs. Money is in cents (EUR), times in
@@ -156,7 +197,7 @@ type Event struct {
 	Spaces   []catalogue.SpaceID `json:"spaces"`
 	StartsAt time.Time           `json:"starts_at"`
 	EndsAt   time.Time           `json:"ends_at"`
-	Audience string              `json:"audience" enum:"public,invited"`
+	Audience Audience            `json:"audience" enum:"public,invited"`
 	Invited  []MemberID          `json:"invited"`
 }
 

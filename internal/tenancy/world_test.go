@@ -72,8 +72,8 @@ func sound(t testing.TB) *entities {
 	return &entities{
 		tenant: tenancy.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"},
 		other:  tenancy.Tenant{ID: "other", Name: "Other", Site: "metz", Kind: "association"},
-		alice:  tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org", Roles: []string{}, StaffSites: []catalogue.SiteID{}},
-		bob:    tenancy.Member{ID: "bob", Tenant: "other", Name: "Bob", Roles: []string{tenancy.Responder}, StaffSites: []catalogue.SiteID{"metz"}},
+		alice:  tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org", Roles: []tenancy.MemberRole{}, StaffSites: []catalogue.SiteID{}},
+		bob:    tenancy.Member{ID: "bob", Tenant: "other", Name: "Bob", Roles: []tenancy.MemberRole{tenancy.Responder}, StaffSites: []catalogue.SiteID{"metz"}},
 		card:   tenancy.Credential{ID: "card", Member: "alice", Kind: "card", Status: tenancy.Active, Lookup: hash(1), ForList: hash(1)},
 		hours: tenancy.Schedule{ID: "hours", Holidays: "closed", Windows: catalogue.Week{
 			{Days: weekdays, From: 8 * 60, To: 20 * 60}, {Days: []catalogue.Weekday{6}, From: 9 * 60, To: 12 * 60}}},

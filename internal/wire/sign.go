@@ -37,14 +37,25 @@ func (d *DecisionBody) signed(device catalogue.DeviceID) []byte {
 	return fmt.Appendf(nil, "totem/v1|decision|%s|%s|%t|%s|%d|%s", device, d.Request, d.Granted, d.Reason, d.OpenMS, FormatTime(d.NotAfter))
 }
 
+// CommandKind is what a reader is told to do.
+type CommandKind string
+
+// The kinds of commands (rules 3.1).
+const (
+	Unlock   CommandKind = "unlock"
+	Lockdown CommandKind = "lockdown"
+	Release  CommandKind = "release"
+	Sync     CommandKind = "sync"
+)
+
 // CommandBody is a command to a reader. Kind is unlock, lockdown, release or
 // sync.
 type CommandBody struct {
-	ID        uuid.UUID `json:"id"`
-	Kind      string    `json:"kind"`
-	OpenMS    int       `json:"open_ms"`
-	NotAfter  time.Time `json:"not_after"`
-	Signature string    `json:"signature"`
+	ID        uuid.UUID   `json:"id"`
+	Kind      CommandKind `json:"kind"`
+	OpenMS    int         `json:"open_ms"`
+	NotAfter  time.Time   `json:"not_after"`
+	Signature string      `json:"signature"`
 }
 
 func (c *CommandBody) signed(device catalogue.DeviceID) []byte {
@@ -87,11 +98,11 @@ func VerifyDecision(key ed25519.PublicKey, device catalogue.DeviceID, payload []
 func SignCommand(key ed25519.PrivateKey, device catalogue.DeviceID, c CommandBody) ([]byte, error) {
 	c.Signature = sign(key, c.signed(device))
 	return json.Marshal(struct {
-		ID        uuid.UUID `json:"id"`
-		Kind      string    `json:"kind"`
-		OpenMS    int       `json:"open_ms"`
-		NotAfter  stamp     `json:"not_after"`
-		Signature string    `json:"signature"`
+		ID        uuid.UUID   `json:"id"`
+		Kind      CommandKind `json:"kind"`
+		OpenMS    int         `json:"open_ms"`
+		NotAfter  stamp       `json:"not_after"`
+		Signature string      `json:"signature"`
 	}{c.ID, c.Kind, c.OpenMS, stamp{c.NotAfter}, c.Signature})
 }
 
