@@ -1,57 +1,51 @@
 package billing
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/tariff"
+	"github.com/lorntech/totem/internal/yamldoc"
 )
 
 // Settings are what an operator sets about bills and rents in a YAML file: who
 // issues statements, to which accounts they are booked, and how the rents of
 // each kind of space follow use.
 type Settings struct {
-	Issuer      Issuer                              `yaml:"issuer"`
-	Accounts    Accounts                            `yaml:"accounts"`
-	Calibration map[catalogue.SpaceKind]Calibration `yaml:"calibration"`
+	Issuer      Issuer
+	Accounts    Accounts
+	Calibration map[catalogue.SpaceKind]Calibration
 	// ILAT is INSEE's index of the rents of tertiary activities by quarter, as
 	// "2026-Q2".
-	ILAT map[string]float64 `yaml:"ilat"`
+	ILAT map[string]float64
 }
 
 // Issuer is who issues statements, as it is printed on them.
 type Issuer struct {
-	Name    string   `yaml:"name" json:"name"`
-	Address []string `yaml:"address" json:"address,omitempty"`
-	Siren   string   `yaml:"siren" json:"siren,omitempty"` // nine digits
-	VatID   string   `yaml:"vat_id" json:"vat_id,omitempty"`
-	Terms   string   `yaml:"terms" json:"terms,omitempty"` // terms of payment, in the language of the issuer
+	Name    string   `json:"name"`
+	Address []string `json:"address,omitempty"`
+	Siren   string   `json:"siren,omitempty"` // nine digits
+	VatID   string   `json:"vat_id,omitempty"`
+	Terms   string   `json:"terms,omitempty"` // terms of payment, in the language of the issuer
 }
 
 // Accounts are the accounts of the French chart of accounts to which statements
 // are booked.
 type Accounts struct {
-	Journal      string `yaml:"journal"`
-	JournalLabel string `yaml:"journal_label"`
-	Customers    string `yaml:"customers"`
-	Rent         string `yaml:"rent"`
-	Hours        string `yaml:"hours"`
-	Corrections  string `yaml:"corrections"`
-	Vat          string `yaml:"vat"`
-	YearBegins   string `yaml:"year_begins"` // the fiscal year's first day, as 01-01
+	Journal      string
+	JournalLabel string
+	Customers    string
+	Rent         string
+	Hours        string
+	Corrections  string
+	Vat          string
+	YearBegins   string // the fiscal year's first day, as 01-01
 }
 
 const yearBegins = "01-01"
@@ -59,11 +53,11 @@ const yearBegins = "01-01"
 // Calibration is how the rents of one kind follow use (rules 10.3); null fields
 // use the defaults.
 type Calibration struct {
-	Target     *float64 `yaml:"target"`
-	Elasticity *float64 `yaml:"elasticity"`
-	MaxChange  *float64 `yaml:"max_change"`
-	IndexCap   *float64 `yaml:"index_cap"`
-	Floor      *int64   `yaml:"floor"` // cents per m² and month
+	Target     *float64
+	Elasticity *float64
+	MaxChange  *float64
+	IndexCap   *float64
+	Floor      *int64 // cents per m² and month
 }
 
 // Defaults returns the settings used where none are given: the general chart of
@@ -87,69 +81,18 @@ func LoadSettings(n *catalogue.Network, file string) (Settings, error) {
 
 // ParseSettings parses settings; an error names the file, the line and the
 // field.
-func ParseSettings(n *catalogue.Network, file string, data []byte) (s Settings, err error) {
-	defer func() { // the library may panic on broken text
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: the YAML cannot be read", file)
-		}
-	}()
-	s = Defaults(n)
-	err = yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&s)
-	var located yaml.Error
-	switch {
-	case errors.As(err, &located) && located.GetToken() != nil:
-		return s, fmt.Errorf("%s:%d: %s", file, located.GetToken().Position.Line, located.GetMessage())
-	case err != nil && !errors.Is(err, io.EOF):
-		return s, fmt.Errorf("%s: %w", file, err)
-	case reflect.DeepEqual(s, Settings{}): // a file of comments only
-		s = Defaults(n)
+func ParseSettings(n *catalogue.Network, file string, data []byte) (Settings, error) {
+	d := yamldoc.New(file)
+	d.MayBeEmpty = true
+	s := Defaults(n)
+	if root := d.Root(data, "a file of billing settings", []string{"issuer", "accounts", "calibration", "ilat"}); root != nil {
+		s.readIssuer(root.Mapping("issuer", "an issuer", []string{"name", "address", "siren", "vat_id", "terms"}))
+		s.readAccounts(root)
+		s.readCalibration(root.Mapping("calibration", "calibration", nil))
+		s.readILAT(root.Mapping("ilat", "ilat", nil))
 	}
-	var errs []error
-	for _, f := range append(strays(data), s.faults()...) {
-		errs = append(errs, fmt.Errorf("%s:%d: %s %s", file, lineOf(data, f.path), f.path, f.what))
-	}
-	return s, errors.Join(errs...)
+	return s, yamldoc.Report(file, d.Faults)
 }
-
-// strays returns keys within a kind's block that mean nothing: the library
-// ignores the whole block where one key is not a name, as the 4 of {target:
-// 0,4} is.
-func strays(data []byte) (list []fault) {
-	var raw struct {
-		Calibration map[string]map[string]any `yaml:"calibration"`
-	}
-	if yaml.Unmarshal(data, &raw) != nil {
-		return nil // reported where it is parsed
-	}
-	for _, kind := range sorted(raw.Calibration) {
-		for _, key := range sorted(raw.Calibration[kind]) {
-			if !slices.Contains([]string{"target", "elasticity", "max_change", "index_cap", "floor"}, key) {
-				list = append(list, fault{"calibration." + kind, fmt.Sprintf("contains the unknown key %q (decimals are written with a point)", key)})
-			}
-		}
-	}
-	return list
-}
-
-// lineOf returns the line in which a field like issuer.siren is set; 1 where it
-// is not set.
-func lineOf(data []byte, path string) int {
-	p, err := yaml.PathString("$." + path)
-	if err != nil {
-		return 1
-	}
-	f, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		return 1
-	}
-	node, err := p.FilterFile(f)
-	if err != nil || node.GetToken() == nil {
-		return 1
-	}
-	return node.GetToken().Position.Line
-}
-
-type fault struct{ path, what string }
 
 var (
 	sirenForm   = regexp.MustCompile(`^\d{9}$`)
@@ -157,36 +100,99 @@ var (
 	quarterForm = regexp.MustCompile(`^\d{4}-[QT][1-4]$`)
 )
 
-func (s *Settings) faults() (list []fault) {
-	add := func(bad bool, path, what string) {
-		if bad {
-			list = append(list, fault{path, what})
+// readText sets a text where the field is there.
+func readText(o *yamldoc.Object, name string, into *string) {
+	if o.Has(name) {
+		*into = o.Optional(name)
+	}
+}
+
+func (s *Settings) readIssuer(o *yamldoc.Object) {
+	x := &s.Issuer
+	readText(o, "name", &x.Name)
+	readText(o, "siren", &x.Siren)
+	readText(o, "vat_id", &x.VatID)
+	x.Terms = o.Block("terms")
+	x.Address = o.TextList("address")
+	switch {
+	case x.Siren == "":
+	case !sirenForm.MatchString(x.Siren):
+		o.Fail("siren", "is not a SIREN of nine digits")
+	case !luhn(x.Siren):
+		o.Fail("siren", "is not a SIREN: its check digit is wrong")
+	}
+}
+
+func (s *Settings) readAccounts(root *yamldoc.Object) {
+	a := &s.Accounts
+	numbers := []struct {
+		name string
+		into *string
+	}{{"customers", &a.Customers}, {"rent", &a.Rent}, {"hours", &a.Hours}, {"corrections", &a.Corrections}, {"vat", &a.Vat}}
+	known := []string{"journal", "journal_label", "year_begins"}
+	for _, n := range numbers {
+		known = append(known, n.name)
+	}
+	o := root.Mapping("accounts", "accounts", known)
+	readText(o, "journal", &a.Journal)
+	readText(o, "journal_label", &a.JournalLabel)
+	readText(o, "year_begins", &a.YearBegins)
+	for _, n := range numbers {
+		if readText(o, n.name, n.into); !accountForm.MatchString(*n.into) && *n.into != "" {
+			o.Fail(n.name, "is not an account number: it must begin with three digits")
 		}
 	}
-	add(strings.TrimSpace(s.Issuer.Name) == "", "issuer.name", "is empty")
-	add(s.Issuer.Siren != "" && !sirenForm.MatchString(s.Issuer.Siren), "issuer.siren", "is not a SIREN of nine digits")
-	add(sirenForm.MatchString(s.Issuer.Siren) && !luhn(s.Issuer.Siren), "issuer.siren", "is not a SIREN: its check digit is wrong")
-	_, err := time.Parse("2006-01-02", "2027-"+s.Accounts.YearBegins)
-	add(err != nil, "accounts.year_begins", "is not a day of the year like 01-01")
-	a := s.Accounts
-	add(a.Journal == "", "accounts.journal", "is empty")
-	for _, x := range [][2]string{{"customers", a.Customers}, {"rent", a.Rent}, {"hours", a.Hours}, {"corrections", a.Corrections}, {"vat", a.Vat}} {
-		add(!accountForm.MatchString(x[1]), "accounts."+x[0], "is not an account number: it must begin with three digits")
+	if _, err := time.Parse("2006-01-02", "2027-"+a.YearBegins); err != nil {
+		o.Fail("year_begins", "is not a day of the year like 01-01")
 	}
-	for _, kind := range sorted(s.Calibration) {
-		c, path := s.Calibration[kind], "calibration."+string(kind)
-		add(!slices.Contains(catalogue.SpaceKinds(), kind), path, "is not a kind of space")
-		add(c.Target != nil && (*c.Target <= 0 || *c.Target > 1), path+".target", "must be more than 0 and at most 1")
-		add(c.Elasticity != nil && (*c.Elasticity < 0 || *c.Elasticity > 10), path+".elasticity", "must be from 0 to 10")
-		add(c.MaxChange != nil && (*c.MaxChange < 0 || *c.MaxChange > 1), path+".max_change", "must be from 0 to 1")
-		add(c.IndexCap != nil && (*c.IndexCap < -1 || *c.IndexCap > 1), path+".index_cap", "must be from -1 to 1")
-		add(c.Floor != nil && (*c.Floor < 0 || *c.Floor > 1_000_000), path+".floor", "must be from 0 to 1000000 cents")
+}
+
+func (s *Settings) readCalibration(o *yamldoc.Object) {
+	for _, name := range o.Names() {
+		if !slices.Contains(catalogue.SpaceKinds(), catalogue.SpaceKind(name)) {
+			o.Fail(name, "is not a kind of space")
+			continue
+		}
+		k := o.Mapping(name, "a kind", []string{"target", "elasticity", "max_change", "index_cap", "floor"})
+		c := Calibration{Target: k.Number("target"), Elasticity: k.Number("elasticity"), MaxChange: k.Number("max_change"), IndexCap: k.Number("index_cap")}
+		within := func(field string, v *float64, least, most float64) {
+			if v != nil && !(*v >= least && *v <= most) { // not a number is outside too
+				k.Fail(field, "must be from %g to %g", least, most)
+			}
+		}
+		if c.Target != nil && !(*c.Target > 0 && *c.Target <= 1) {
+			k.Fail("target", "must be more than 0 and at most 1")
+		}
+		within("elasticity", c.Elasticity, 0, 10)
+		within("max_change", c.MaxChange, 0, 1)
+		within("index_cap", c.IndexCap, -1, 1)
+		if k.Has("floor") {
+			floor := int64(k.WholeOr("floor", 0, 1_000_000, 0))
+			c.Floor = &floor
+		}
+		if s.Calibration == nil {
+			s.Calibration = map[catalogue.SpaceKind]Calibration{}
+		}
+		s.Calibration[catalogue.SpaceKind(name)] = c
 	}
-	for _, q := range sorted(s.ILAT) {
-		add(!quarterForm.MatchString(q), "ilat."+q, "is not a quarter like 2026-Q2")
-		add(s.ILAT[q] <= 0, "ilat."+q, "must be more than 0")
+}
+
+func (s *Settings) readILAT(o *yamldoc.Object) {
+	for _, quarter := range o.Names() {
+		if !quarterForm.MatchString(quarter) {
+			o.Fail(quarter, "is not a quarter like 2026-Q2")
+			continue
+		}
+		v := o.Number(quarter)
+		if v == nil || !(*v > 0) || math.IsInf(*v, 1) {
+			o.Fail(quarter, "must be more than 0")
+			continue
+		}
+		if s.ILAT == nil {
+			s.ILAT = map[string]float64{}
+		}
+		s.ILAT[quarter] = *v
 	}
-	return list
 }
 
 // luhn reports whether the digits' check digit is right.
@@ -266,13 +272,4 @@ func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index
 		a.Floor = own.Floor
 	}
 	return a
-}
-
-func sorted[K ~string, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

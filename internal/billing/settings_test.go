@@ -57,12 +57,12 @@ func TestSettingsAreReadAndAskedInTheirOrder(t *testing.T) {
 func TestWrongSettingsAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"issuer:\n  siren: 12\n":                                    "billing.yaml:2: issuer.siren",
-		"issuer:\n  nom: x\n":                                       "billing.yaml:2: unknown field",
+		"issuer:\n  nom: x\n":                                       "billing.yaml:2: issuer.nom: unknown field",
 		"calibration:\n  coworking:\n    target: 0\n":               "billing.yaml:3: calibration.coworking.target",
-		"calibration:\n  kitchen: {target: 0.5}\n":                  "calibration.kitchen is not a kind of space",
-		"ilat:\n  2025-Q4: 1\n  2026: 100\n":                        "ilat.2026 is not a quarter",
-		"ilat:\n  2026-Q1: -1\n":                                    "billing.yaml:2: ilat.2026-Q1 must be more than 0",
-		"calibration:\n  coworking: {target: 0,4}\n":                "billing.yaml:2: calibration.coworking contains the unknown key \"4\"",
+		"calibration:\n  kitchen: {target: 0.5}\n":                  "calibration.kitchen: is not a kind of space",
+		"ilat:\n  2025-Q4: 1\n  2026: 100\n":                        "ilat.2026: is not a quarter",
+		"ilat:\n  2026-Q1: -1\n":                                    "billing.yaml:2: ilat.2026-Q1: must be more than 0",
+		"calibration:\n  coworking: {target: 0,4}\n":                "billing.yaml:2: calibration.coworking.4: unknown field",
 		"accounts: {vat: tva}\n":                                    "billing.yaml:1: accounts.vat",
 		"accounts: [\n":                                             "billing.yaml:",
 		"calibration:\n  coworking: {target: a}\n":                  "billing.yaml:2:",

@@ -3,6 +3,8 @@ package catalogue
 import (
 	"slices"
 	"strings"
+
+	"github.com/lorntech/totem/internal/yamldoc"
 )
 
 // check finds faults between the parts: ids, references, the tree. It works on
@@ -22,7 +24,7 @@ func (s *source) check() {
 	for i, sp := range s.net.Spaces {
 		refer(s.spaces[i], "building", sp.Building, s.net.Buildings, func(x *Building) BuildingID { return x.ID })
 		if sp.Parent == Outside {
-			s.spaces[i].fail("parent", "outside is not a space: a space that is reached from outside has no parent")
+			s.spaces[i].Fail("parent", "outside is not a space: a space that is reached from outside has no parent")
 			continue
 		}
 		s.referSpace(s.spaces[i], "parent", sp.Parent)
@@ -51,11 +53,11 @@ func (s *source) checkNames() {
 		switch {
 		case sp.Was == "":
 		case !Slug(string(sp.Was)):
-			s.spaces[i].fail("was", "%q is not an id: lower-case letters, digits and hyphens, at most 64", string(sp.Was))
+			s.spaces[i].Fail("was", "%q is not an id: lower-case letters, digits and hyphens, at most 64", string(sp.Was))
 		case there[sp.Was]:
-			s.spaces[i].fail("was", "%q still exists: a renamed space has only its new id", string(sp.Was))
+			s.spaces[i].Fail("was", "%q still exists: a renamed space has only its new id", string(sp.Was))
 		case taken[sp.Was]:
-			s.spaces[i].fail("was", "%q is named as the former id of two spaces", string(sp.Was))
+			s.spaces[i].Fail("was", "%q is named as the former id of two spaces", string(sp.Was))
 		}
 		taken[sp.Was] = true
 	}
@@ -78,7 +80,7 @@ func Slug(s string) bool {
 	return true
 }
 
-func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
+func checkIDs[T any, K ~string](objects []*yamldoc.Object, list []T, id func(*T) K) {
 	first := map[K]int{}
 	for i := range list {
 		o, k := objects[i], id(&list[i])
@@ -88,14 +90,14 @@ func checkIDs[T any, K ~string](objects []*object, list []T, id func(*T) K) {
 		line, again := first[k]
 		switch {
 		case !Slug(string(k)):
-			o.fail("id", "%q is not an id: a-z, 0-9 and -, beginning with a letter or digit, at most 64 characters", string(k))
+			o.Fail("id", "%q is not an id: a-z, 0-9 and -, beginning with a letter or digit, at most 64 characters", string(k))
 		case k == "live" || k == K(Outside) || reservedDevice(k):
-			o.fail("id", "%q is reserved", string(k))
+			o.Fail("id", "%q is reserved", string(k))
 		case again:
-			o.fail("id", "%q is already the id in line %d", string(k), line)
+			o.Fail("id", "%q is already the id in line %d", string(k), line)
 		}
 		if !again {
-			first[k] = o.lineOf("id")
+			first[k] = o.LineOf("id")
 		}
 	}
 }
@@ -107,7 +109,7 @@ func reservedDevice(id any) bool { return id == DeviceID("token") }
 
 // refer checks that a part with that id exists; an empty id was reported
 // already or may be missing.
-func refer[T any, K ~string](o *object, name string, id K, list []T, key func(*T) K) bool {
+func refer[T any, K ~string](o *yamldoc.Object, name string, id K, list []T, key func(*T) K) bool {
 	if id == "" {
 		return false
 	}
@@ -124,16 +126,16 @@ func refer[T any, K ~string](o *object, name string, id K, list []T, key func(*T
 	case "parent", "from", "to":
 		what = "space"
 	}
-	o.fail(name, "there is no %s %q%s", what, string(id), suggestion(string(id), known))
+	o.Fail(name, "there is no %s %q%s", what, string(id), yamldoc.Suggestion(string(id), known))
 	return false
 }
 
 // referSpace does the same for a space; a renamed one is reported with its new
 // name.
-func (s *source) referSpace(o *object, name string, id SpaceID) bool {
+func (s *source) referSpace(o *yamldoc.Object, name string, id SpaceID) bool {
 	for _, sp := range s.net.Spaces {
 		if sp.Was == id && id != "" && !slices.ContainsFunc(s.net.Spaces, func(x Space) bool { return x.ID == id }) {
-			o.fail(name, "there is no space %q: it is now called %q", string(id), string(sp.ID))
+			o.Fail(name, "there is no space %q: it is now called %q", string(id), string(sp.ID))
 			return false
 		}
 	}
@@ -155,23 +157,23 @@ func (s *source) cutCircles() {
 			if at != sp.ID {
 				continue
 			}
-			s.spaces[i].fail("parent", "is part of a circle of parents: %s", strings.Join(way, " → "))
+			s.spaces[i].Fail("parent", "is part of a circle of parents: %s", strings.Join(way, " → "))
 			sp.Parent, parent[sp.ID] = "", ""
 			break
 		}
 	}
 }
 
-func (s *source) checkSpace(n *Network, o *object, sp *Space) {
+func (s *source) checkSpace(n *Network, o *yamldoc.Object, sp *Space) {
 	parent := n.Space(sp.Parent)
 	if parent != nil && parent.Site != "" && sp.Site != "" && parent.Site != sp.Site {
-		o.fail("parent", "%q is in %s, this space in %s", string(parent.ID), parent.Site, sp.Site)
+		o.Fail("parent", "%q is in %s, this space in %s", string(parent.ID), parent.Site, sp.Site)
 	}
 	if parent != nil && sp.Kind.Office() && n.Billable(parent.ID) {
-		o.fail("parent", "an office may not lie below a coworking: its hours would be billed as coworking")
+		o.Fail("parent", "an office may not lie below a coworking: its hours would be billed as coworking")
 	}
 	if sp.AntiPassback != NoAntiPassback && !s.hasExit(sp.ID) {
-		o.fail("anti_passback", "needs a reader of direction out on a door into this space: otherwise nobody could be seen to leave")
+		o.Fail("anti_passback", "needs a reader of direction out on a door into this space: otherwise nobody could be seen to leave")
 	}
 }
 
@@ -188,9 +190,9 @@ func (s *source) hasExit(id SpaceID) bool {
 	return false
 }
 
-func (s *source) checkDoor(n *Network, o *object, d *Door) {
+func (s *source) checkDoor(n *Network, o *yamldoc.Object, d *Door) {
 	if d.To == Outside {
-		o.fail("to", "a door must lead to a space: write outside under from")
+		o.Fail("to", "a door must lead to a space: write outside under from")
 		return
 	}
 	to := s.referSpace(o, "to", d.To)
@@ -204,14 +206,14 @@ func (s *source) checkDoor(n *Network, o *object, d *Door) {
 	a, b := n.Space(d.From), n.Space(d.To)
 	switch {
 	case a == b:
-		o.fail("to", "is the same space as from, %q", string(d.To))
+		o.Fail("to", "is the same space as from, %q", string(d.To))
 	case a.Site != "" && b.Site != "" && a.Site != b.Site:
-		o.fail("to", "%q is in %s, from is in %s: a door joins spaces of one site", string(d.To), b.Site, a.Site)
+		o.Fail("to", "%q is in %s, from is in %s: a door joins spaces of one site", string(d.To), b.Site, a.Site)
 	}
 }
 
 // checkDevice checks where a device is and how it is read.
-func (s *source) checkDevice(n *Network, o *object, d *Device) {
+func (s *source) checkDevice(n *Network, o *yamldoc.Object, d *Device) {
 	site := refer(o, "site", d.Site, n.Sites, func(x *Site) SiteID { return x.ID })
 	switch {
 	case d.Kind == "":
@@ -219,12 +221,12 @@ func (s *source) checkDevice(n *Network, o *object, d *Device) {
 		forbid(o, "a gateway serves its whole site", "door", "direction", "space")
 	case d.Kind.OnDoor():
 		forbid(o, "a "+string(d.Kind)+" is on a door", "space")
-		if o.require("door") && refer(o, "door", d.Door, n.Doors, func(x *Door) DoorID { return x.ID }) && site {
+		if o.Require("door") && refer(o, "door", d.Door, n.Doors, func(x *Door) DoorID { return x.ID }) && site {
 			sameSite(o, "door", d.Site, n.Door(d.Door).Site)
 		}
 	default:
 		forbid(o, "such a sensor must have a space", "door", "direction")
-		if o.require("space") && s.referSpace(o, "space", d.Space) && site {
+		if o.Require("space") && s.referSpace(o, "space", d.Space) && site {
 			sameSite(o, "space", d.Site, n.Space(d.Space).Site)
 		}
 	}
@@ -232,41 +234,41 @@ func (s *source) checkDevice(n *Network, o *object, d *Device) {
 	checkAdapter(o, d)
 }
 
-func checkReader(o *object, d *Device) {
+func checkReader(o *yamldoc.Object, d *Device) {
 	if d.Kind == Reader {
-		o.require("direction")
+		o.Require("direction")
 		return
 	}
 	if d.Kind == DoorContact {
 		forbid(o, "only a reader has a direction", "direction")
 	}
 	if d.Disabled {
-		o.fail("disabled", "only a reader can be disabled")
+		o.Fail("disabled", "only a reader can be disabled")
 	}
 }
 
-func checkAdapter(o *object, d *Device) {
+func checkAdapter(o *yamldoc.Object, d *Device) {
 	switch {
-	case d.Adapter != "" && !o.has("address"):
-		o.fail("address", "is missing: the adapter %s needs it to know the device's topic", d.Adapter)
-	case !o.has("adapter") && (o.has("address") || o.has("settings")):
-		o.fail("adapter", "is missing: address and settings are for devices with an adapter")
+	case d.Adapter != "" && !o.Has("address"):
+		o.Fail("address", "is missing: the adapter %s needs it to know the device's topic", d.Adapter)
+	case !o.Has("adapter") && (o.Has("address") || o.Has("settings")):
+		o.Fail("adapter", "is missing: address and settings are for devices with an adapter")
 	}
-	if o.has("map") && d.Adapter != AdapterJSON {
-		o.fail("map", "is for the adapter %s only", AdapterJSON)
+	if o.Has("map") && d.Adapter != AdapterJSON {
+		o.Fail("map", "is for the adapter %s only", AdapterJSON)
 	}
 }
 
-func forbid(o *object, why string, names ...string) {
+func forbid(o *yamldoc.Object, why string, names ...string) {
 	for _, name := range names {
-		if o.has(name) {
-			o.fail(name, "must not be set here: %s", why)
+		if o.Has(name) {
+			o.Fail(name, "must not be set here: %s", why)
 		}
 	}
 }
 
-func sameSite(o *object, where string, device, other SiteID) {
+func sameSite(o *yamldoc.Object, where string, device, other SiteID) {
 	if other != "" && device != other {
-		o.fail("site", "is %s, but the %s is in %s", device, where, other)
+		o.Fail("site", "is %s, but the %s is in %s", device, where, other)
 	}
 }

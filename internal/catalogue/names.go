@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/dated"
+	"github.com/lorntech/totem/internal/yamldoc"
 )
 
 // Names holds the former names of renamed spaces. A renamed space stays the
@@ -182,7 +183,7 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 	var faults []*Error
 	fail := func(id SpaceID, field, msg string, args ...any) {
 		at := n.from[id]
-		faults = append(faults, &Error{at.file, at.line, at.field + "." + field, fmt.Sprintf(msg, args...)})
+		faults = append(faults, &Error{File: at.file, Line: at.line, Field: at.field + "." + field, Msg: fmt.Sprintf(msg, args...)})
 	}
 	former := func(id SpaceID) (SpaceID, bool) {
 		if c.names == nil {
@@ -211,7 +212,7 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 			fail(sp.ID, "id", "%q was another space: a renamed space needs an id that no space had", string(sp.ID))
 		}
 	}
-	return report("", faults)
+	return yamldoc.Report("", faults)
 }
 
 // wasWithoutEffect returns why a space's was: has no effect; empty: it has one,

@@ -4,40 +4,43 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
+	"github.com/lorntech/totem/internal/yamldoc"
 )
+
+// Error is one fault of a catalogue file, written "file:line: field: message".
+type Error = yamldoc.Error
 
 // Parse parses a catalogue file (rules 13.2). file is its name in errors, which
 // are *Error joined (at most 20, in the order of lines). All faults are
 // reported at once, and a network is returned only where there is none.
 func Parse(file string, data []byte) (*Network, error) {
-	d := &document{file: file, anchors: map[string]ast.Node{}}
-	root := d.root(data, []string{"network", "timezone", "sites", "buildings", "spaces", "doors", "devices"})
+	d := yamldoc.New(file)
+	root := d.Root(data, "a catalogue", []string{"network", "timezone", "sites", "buildings", "spaces", "doors", "devices"})
 	if root == nil {
-		return nil, report(file, d.faults)
+		return nil, yamldoc.Report(file, d.Faults)
 	}
 	src := &source{doc: d}
-	src.net.Name = root.text("network")
+	src.net.Name = root.Text("network")
 	src.net.Zone = zone(root)
 	src.read(root)
 	src.check()
-	if err := report(file, d.faults); err != nil {
+	if err := yamldoc.Report(file, d.Faults); err != nil {
 		return nil, err
 	}
 	n := New(src.net)
 	n.from = make(map[SpaceID]at, len(n.Spaces))
 	for i := range n.Spaces {
-		n.from[n.Spaces[i].ID] = at{file, src.spaces[i].line, src.spaces[i].path}
+		n.from[n.Spaces[i].ID] = at{file, src.spaces[i].Line, src.spaces[i].Path}
 	}
 	return n, nil
 }
 
 // source is a network with the position of each of its parts in the file.
 type source struct {
-	doc *document
+	doc *yamldoc.Document
 	net Network
 
-	sites, buildings, spaces, doors, devices []*object // as in net
+	sites, buildings, spaces, doors, devices []*yamldoc.Object // as in net
 }
 
 // The largest numbers that a catalogue may contain: anything larger is a typing
@@ -50,49 +53,49 @@ const (
 	maxHold          = 31 * 86400
 )
 
-func zone(root *object) *Zone {
-	name := root.text("timezone")
+func zone(root *yamldoc.Object) *Zone {
+	name := root.Text("timezone")
 	if name == "" {
 		return NewZone(time.UTC)
 	}
 	// "Local" would be this machine's zone, whatever it is.
 	z, err := LoadZone(name)
 	if err != nil || name == "Local" {
-		root.fail("timezone", "%q is not a time zone like Europe/Paris", name)
+		root.Fail("timezone", "%q is not a time zone like Europe/Paris", name)
 		return NewZone(time.UTC)
 	}
 	return z
 }
 
 // read parses all parts in the order in which they are written.
-func (s *source) read(root *object) {
-	s.sites = each(root, "sites", "a site", []string{"id", "name", "city", "holidays", "opening"}, func(o *object) {
-		s.net.Sites = append(s.net.Sites, Site{ID: SiteID(o.text("id")), Name: o.text("name"), City: o.text("city"),
+func (s *source) read(root *yamldoc.Object) {
+	s.sites = each(root, "sites", "a site", []string{"id", "name", "city", "holidays", "opening"}, func(o *yamldoc.Object) {
+		s.net.Sites = append(s.net.Sites, Site{ID: SiteID(o.Text("id")), Name: o.Text("name"), City: o.Text("city"),
 			Holidays: required(o, "holidays", []Holidays{French, Moselle}), Opening: opening(o)})
 	})
-	s.buildings = each(root, "buildings", "a building", []string{"id", "site", "name", "plan"}, func(o *object) {
-		s.net.Buildings = append(s.net.Buildings, Building{ID: BuildingID(o.text("id")), Site: SiteID(o.text("site")), Name: o.text("name"), Plan: o.optional("plan")})
+	s.buildings = each(root, "buildings", "a building", []string{"id", "site", "name", "plan"}, func(o *yamldoc.Object) {
+		s.net.Buildings = append(s.net.Buildings, Building{ID: BuildingID(o.Text("id")), Site: SiteID(o.Text("site")), Name: o.Text("name"), Plan: o.Optional("plan")})
 	})
 	s.spaces = each(root, "spaces", "a space", []string{
 		"id", "building", "floor", "name", "kind", "parent", "capacity", "area_m2", "rent_cents_m2_month", "anti_passback", "was",
-	}, func(o *object) {
+	}, func(o *yamldoc.Object) {
 		s.net.Spaces = append(s.net.Spaces, space(o))
 	})
-	s.doors = each(root, "doors", "a door", []string{"id", "from", "to"}, func(o *object) {
-		s.net.Doors = append(s.net.Doors, Door{ID: DoorID(o.text("id")), From: SpaceID(o.text("from")), To: SpaceID(o.text("to"))})
+	s.doors = each(root, "doors", "a door", []string{"id", "from", "to"}, func(o *yamldoc.Object) {
+		s.net.Doors = append(s.net.Doors, Door{ID: DoorID(o.Text("id")), From: SpaceID(o.Text("from")), To: SpaceID(o.Text("to"))})
 	})
 	s.devices = each(root, "devices", "a device", []string{
 		"id", "site", "kind", "door", "direction", "space", "hold_seconds", "disabled", "adapter", "address", "settings", "map",
-	}, func(o *object) {
+	}, func(o *yamldoc.Object) {
 		s.net.Devices = append(s.net.Devices, device(o))
 	})
 }
 
 // each parses the mappings of a list; anything else in it is left out.
-func each(root *object, list, what string, known []string, read func(*object)) []*object {
-	var objects []*object
-	for i, n := range root.list(list) {
-		o := root.doc.object(n, fmt.Sprintf("%s[%d]", root.at(list), i), what, known)
+func each(root *yamldoc.Object, list, what string, known []string, read func(*yamldoc.Object)) []*yamldoc.Object {
+	var objects []*yamldoc.Object
+	for i, n := range root.List(list) {
+		o := root.Doc.Object(n, fmt.Sprintf("%s[%d]", root.At(list), i), what, known)
 		if o == nil {
 			continue
 		}
@@ -102,46 +105,46 @@ func each(root *object, list, what string, known []string, read func(*object)) [
 	return objects
 }
 
-func required[T ~string](o *object, name string, known []T) T {
-	if !o.require(name) {
+func required[T ~string](o *yamldoc.Object, name string, known []T) T {
+	if !o.Require(name) {
 		return ""
 	}
-	return pick(o, name, known)
+	return yamldoc.Pick(o, name, known)
 }
 
-func space(o *object) Space {
+func space(o *yamldoc.Object) Space {
 	return Space{
-		ID: SpaceID(o.text("id")), Building: BuildingID(o.text("building")), Floor: o.whole("floor", deepest, highest), Name: o.text("name"),
-		Kind: required(o, "kind", SpaceKinds()), Parent: SpaceID(o.optional("parent")),
-		Capacity: o.whole("capacity", 1, maxCapacity), AreaM2: o.positive("area_m2", maxArea),
-		RentCents: o.wholeOr("rent_cents_m2_month", 0, maxRent, 0), AntiPassback: pick(o, "anti_passback", []AntiPassback{Alert, Enforce}),
-		Was: SpaceID(o.optional("was")),
+		ID: SpaceID(o.Text("id")), Building: BuildingID(o.Text("building")), Floor: o.Whole("floor", deepest, highest), Name: o.Text("name"),
+		Kind: required(o, "kind", SpaceKinds()), Parent: SpaceID(o.Optional("parent")),
+		Capacity: o.Whole("capacity", 1, maxCapacity), AreaM2: o.Positive("area_m2", maxArea),
+		RentCents: o.WholeOr("rent_cents_m2_month", 0, maxRent, 0), AntiPassback: yamldoc.Pick(o, "anti_passback", []AntiPassback{Alert, Enforce}),
+		Was: SpaceID(o.Optional("was")),
 	}
 }
 
-func device(o *object) Device {
+func device(o *yamldoc.Object) Device {
 	return Device{
-		ID: DeviceID(o.text("id")), Site: SiteID(o.text("site")), Kind: required(o, "kind", DeviceKinds()),
-		Door: DoorID(o.optional("door")), Direction: pick(o, "direction", []Direction{In, Out}), Space: SpaceID(o.optional("space")),
-		HoldSeconds: o.wholeOr("hold_seconds", 1, maxHold, 0), Disabled: o.flag("disabled"),
-		Adapter: pick(o, "adapter", Adapters()), Address: o.optional("address"),
-		Settings: o.texts("settings"), Map: o.texts("map"),
+		ID: DeviceID(o.Text("id")), Site: SiteID(o.Text("site")), Kind: required(o, "kind", DeviceKinds()),
+		Door: DoorID(o.Optional("door")), Direction: yamldoc.Pick(o, "direction", []Direction{In, Out}), Space: SpaceID(o.Optional("space")),
+		HoldSeconds: o.WholeOr("hold_seconds", 1, maxHold, 0), Disabled: o.Flag("disabled"),
+		Adapter: yamldoc.Pick(o, "adapter", Adapters()), Address: o.Optional("address"),
+		Settings: o.Texts("settings"), Map: o.Texts("map"),
 	}
 }
 
 // opening reads the weekly windows; two of one day must not overlap, or their
 // hours would count twice.
-func opening(o *object) Week {
+func opening(o *yamldoc.Object) Week {
 	var week Week
-	each(o, "opening", "an opening", []string{"days", "from", "to"}, func(w *object) {
+	each(o, "opening", "an opening", []string{"days", "from", "to"}, func(w *yamldoc.Object) {
 		window := Window{Days: days(w), From: minute(w, "from"), To: minute(w, "to")}
-		if field, err := window.Check(); err != nil && w.has("from") && w.has("to") && len(window.Days) > 0 {
-			w.fail(field, "%s", err)
+		if field, err := window.Check(); err != nil && w.Has("from") && w.Has("to") && len(window.Days) > 0 {
+			w.Fail(field, "%s", err)
 			return
 		}
 		for _, d := range window.Days {
 			if week.overlaps(time.Weekday(d), window.From, window.To) {
-				w.doc.fail(w.line, w.path, "overlaps another opening on %s", d)
+				w.Doc.Fail(w.Line, w.Path, "overlaps another opening on %s", d)
 			}
 		}
 		week = append(week, window)
@@ -160,26 +163,26 @@ func (w Week) overlaps(d time.Weekday, from, to Minute) bool {
 	return false
 }
 
-func days(w *object) []Weekday {
-	if !w.require("days") {
+func days(w *yamldoc.Object) []Weekday {
+	if !w.Require("days") {
 		return nil
 	}
-	nodes := w.list("days")
+	nodes := w.List("days")
 	if len(nodes) == 0 {
-		w.fail("days", "names no weekday")
+		w.Fail("days", "names no weekday")
 	}
 	var list []Weekday
 	seen := map[Weekday]bool{}
 	for i, n := range nodes {
-		field := fmt.Sprintf("%s[%d]", w.at("days"), i)
-		text, ok := scalarText(n)
+		field := fmt.Sprintf("%s[%d]", w.At("days"), i)
+		text, ok := yamldoc.ScalarText(n)
 		var d Weekday
 		if err := d.UnmarshalText([]byte(text)); !ok || err != nil {
-			w.doc.fail(lineOf(n, w.line), field, "%q is not a weekday: mon tue wed thu fri sat sun", text)
+			w.Doc.Fail(yamldoc.LineOf(n, w.Line), field, "%q is not a weekday: mon tue wed thu fri sat sun", text)
 			continue
 		}
 		if seen[d] {
-			w.doc.fail(lineOf(n, w.line), field, "%s is named twice", d)
+			w.Doc.Fail(yamldoc.LineOf(n, w.Line), field, "%s is named twice", d)
 			continue
 		}
 		seen[d] = true
@@ -188,15 +191,15 @@ func days(w *object) []Weekday {
 	return list
 }
 
-func minute(w *object, name string) Minute {
-	s := w.text(name)
+func minute(w *yamldoc.Object, name string) Minute {
+	s := w.Text(name)
 	if s == "" {
 		return 0
 	}
 	m, err := ParseMinute(s)
 	if err != nil {
-		w.fail(name, "%q is not a time of day like 08:00", s)
-		delete(w.fields, name)
+		w.Fail(name, "%q is not a time of day like 08:00", s)
+		w.Drop(name)
 	}
 	return m
 }

@@ -1,4 +1,13 @@
-package catalogue
+// Package yamldoc reads YAML files of operators, and says of every fault where it is:
+//
+//	d := yamldoc.New("lorntech.yaml")
+//	root := d.Root(text, "a catalogue", []string{"network", "sites"})
+//	name := root.Text("network")
+//	err := yamldoc.Report(d.Faults) // "lorntech.yaml:4: sites[0].id: is missing"
+//
+// All faults of a file are reported at once. It reads mappings field by field, and
+// knows nothing of what they mean.
+package yamldoc
 
 import (
 	"errors"
@@ -11,54 +20,65 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxFile limits the size of a catalogue file, in bytes: 50 times LORnTECH's.
+// maxFile limits the size of a file, in bytes: 50 times LORnTECH's catalogue.
 const maxFile = 4 << 20
 
-// document is a YAML file being read. It collects all faults, so that the
+// Document is a YAML file being read. It collects all faults, so that the
 // operator sees them at once.
-type document struct {
+type Document struct {
+	// MayBeEmpty accepts a file without content.
+	MayBeEmpty bool
+	// Faults holds the faults found so far.
+	Faults  []*Error
 	file    string
-	faults  []*Error
 	anchors map[string]ast.Node
 }
 
-func (d *document) fail(line int, field, format string, args ...any) {
-	d.faults = append(d.faults, &Error{File: d.file, Line: max(line, 1), Field: field, Msg: fmt.Sprintf(format, args...)})
+// New returns an empty document; file is its name in errors.
+func New(file string) *Document {
+	return &Document{file: file, anchors: map[string]ast.Node{}}
 }
 
-// root parses the text and returns its only mapping; nil after a fault.
-func (d *document) root(data []byte, known []string) *object {
+// Fail records a fault.
+func (d *Document) Fail(line int, field, format string, args ...any) {
+	d.Faults = append(d.Faults, &Error{File: d.file, Line: max(line, 1), Field: field, Msg: fmt.Sprintf(format, args...)})
+}
+
+// Root parses the text and returns its only mapping; nil after a fault.
+func (d *Document) Root(data []byte, what string, known []string) *Object {
 	if len(data) > maxFile {
-		d.fail(1, "syntax", "the file is larger than %d bytes", maxFile)
+		d.Fail(1, "syntax", "the file is larger than %d bytes", maxFile)
 		return nil
 	}
 	// With Windows' line ends the library counts lines wrongly after comments.
 	text := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
 	if line, ok := invalidText(text); !ok {
-		d.fail(line, "syntax", "the text is not valid UTF-8")
+		d.Fail(line, "syntax", "the text is not valid UTF-8")
 		return nil
 	}
 	if line := tooDeep(text); line > 0 {
-		d.fail(line, "syntax", "lists or mappings are nested more than %d deep", deepestYAML)
+		d.Fail(line, "syntax", "lists or mappings are nested more than %d deep", deepestYAML)
 		return nil
 	}
 	file, line, err := parseYAML(text)
 	switch {
 	case err != nil:
-		d.fail(line, "syntax", "%s", err)
+		d.Fail(line, "syntax", "%s", err)
 	case len(file.Docs) > 1:
-		d.fail(lineOf(file.Docs[1].Body, 1), "syntax", "the file must contain only one document")
-	case len(file.Docs) == 0 || file.Docs[0].Body == nil || isNull(file.Docs[0].Body):
-		d.fail(1, "syntax", "the file is empty")
+		d.Fail(LineOf(file.Docs[1].Body, 1), "syntax", "the file must contain only one document")
+	case isEmpty(file) && d.MayBeEmpty:
+		return &Object{Doc: d, Line: 1, fields: map[string]field{}}
+	case isEmpty(file):
+		d.Fail(1, "syntax", "the file is empty")
 	default:
 		ast.Walk(d, file.Docs[0].Body)
-		return d.object(file.Docs[0].Body, "", "a catalogue", known)
+		return d.Object(file.Docs[0].Body, "", what, known)
 	}
 	return nil
 }
 
 // Visit notes the anchors; it is ast.Visitor's method.
-func (d *document) Visit(n ast.Node) ast.Visitor {
+func (d *Document) Visit(n ast.Node) ast.Visitor {
 	if a, ok := n.(*ast.AnchorNode); ok && a.Name != nil {
 		d.anchors[a.Name.String()] = a.Value
 	}
@@ -106,6 +126,10 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(s, "\t", `\t`)), " ")
 }
 
+func isEmpty(file *ast.File) bool {
+	return len(file.Docs) == 0 || file.Docs[0].Body == nil || isNull(file.Docs[0].Body)
+}
+
 func isNull(n ast.Node) bool {
 	if n == nil {
 		return true
@@ -114,8 +138,8 @@ func isNull(n ast.Node) bool {
 	return ok
 }
 
-// lineOf returns where a node begins.
-func lineOf(n ast.Node, otherwise int) int {
+// LineOf returns where a node begins.
+func LineOf(n ast.Node, otherwise int) int {
 	if n == nil {
 		return otherwise
 	}
@@ -129,7 +153,7 @@ func lineOf(n ast.Node, otherwise int) int {
 }
 
 // resolve follows anchors and aliases; nil after a fault.
-func (d *document) resolve(n ast.Node, field string) ast.Node {
+func (d *Document) resolve(n ast.Node, field string) ast.Node {
 	const hops = 8 // an alias may refer to an alias, but not without end
 	for range hops {
 		switch v := n.(type) {
@@ -138,17 +162,17 @@ func (d *document) resolve(n ast.Node, field string) ast.Node {
 		case *ast.AliasNode:
 			target, ok := d.anchors[v.Value.String()]
 			if !ok {
-				d.fail(lineOf(v, 1), field, "no anchor &%s", oneLine(v.Value.String()))
+				d.Fail(LineOf(v, 1), field, "no anchor &%s", oneLine(v.Value.String()))
 				return nil
 			}
 			n = target
 		case *ast.TagNode:
-			d.fail(lineOf(v, 1), field, "tags like !!str are not supported")
+			d.Fail(LineOf(v, 1), field, "tags like !!str are not supported")
 			return nil
 		default:
 			return n
 		}
 	}
-	d.fail(lineOf(n, 1), field, "an alias refers to itself")
+	d.Fail(LineOf(n, 1), field, "an alias refers to itself")
 	return nil
 }

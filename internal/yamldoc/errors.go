@@ -1,4 +1,4 @@
-package catalogue
+package yamldoc
 
 import (
 	"cmp"
@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Error is one fault of a catalogue file, written "file:line: field: message"
-// (rules 13.2). Parse returns several joined; errors.As finds the first.
+// Error is one fault of a file, written "file:line: field: message"
+// (rules 13.2).
 type Error struct {
 	File  string
 	Line  int    // counted from 1
@@ -25,9 +25,9 @@ func (e *Error) Error() string {
 // few enough to be read.
 const maxErrors = 20
 
-// report joins the faults in the order of their lines; nil where there are
+// Report joins the faults in the order of their lines; nil where there are
 // none.
-func report(file string, faults []*Error) error {
+func Report(file string, faults []*Error) error {
 	slices.SortStableFunc(faults, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
 	var errs []error
 	for i, f := range faults {

@@ -1,4 +1,4 @@
-package catalogue
+package yamldoc
 
 // deepestYAML is how deeply lists and mappings may be nested; no valid
 // catalogue is nested deeper than four. The library's memory grows with the

@@ -1,4 +1,4 @@
-package catalogue
+package yamldoc
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// pick reads one of the known words; "" after a fault or where it is missing.
-func pick[T ~string](o *object, name string, known []T) T {
-	s := o.optional(name)
+// Pick reads one of the known words; "" after a fault or where it is missing.
+func Pick[T ~string](o *Object, name string, known []T) T {
+	s := o.Optional(name)
 	if s == "" || slices.Contains(known, T(s)) {
 		return T(s)
 	}
@@ -16,17 +16,17 @@ func pick[T ~string](o *object, name string, known []T) T {
 	for i, k := range known {
 		words[i] = string(k)
 	}
-	hint := suggestion(s, words)
+	hint := Suggestion(s, words)
 	if hint == "" {
 		hint = ": it must be one of " + strings.Join(words, " ")
 	}
-	o.fail(name, "%q is not known%s", s, hint)
+	o.Fail(name, "%q is not known%s", s, hint)
 	return ""
 }
 
-// suggestion returns `; did you mean "…"?` where a known word differs in at
+// Suggestion returns `; did you mean "…"?` where a known word differs in at
 // most two letters.
-func suggestion(word string, known []string) string {
+func Suggestion(word string, known []string) string {
 	best, slips := "", 3
 	for _, k := range known {
 		if d := distance(word, k, slips); d < slips && d < len(k) {
