@@ -282,21 +282,21 @@ func subtractIntervals(list, taken []interval) []interval {
 	return out
 }
 
-// Span is when a public event holds a door open: [From, To).
-type Span struct {
+// Unlock is when a public event holds a door open: [From, To).
+type Unlock struct {
 	Event    tenancy.EventID
 	From, To time.Time
 }
 
 // Unlocks lists the public events that hold a door open at some time.
-func (x *Index) Unlocks(id catalogue.DoorID) []Span {
+func (x *Index) Unlocks(id catalogue.DoorID) []Unlock {
 	d := x.doors[id]
 	if d == nil {
 		return nil
 	}
-	out := make([]Span, len(d.public))
+	out := make([]Unlock, len(d.public))
 	for i, e := range d.public {
-		out[i] = Span{e.id, time.UnixMilli(e.from).UTC(), time.UnixMilli(e.to).UTC()}
+		out[i] = Unlock{e.id, time.UnixMilli(e.from).UTC(), time.UnixMilli(e.to).UTC()}
 	}
 	return out
 }

@@ -98,8 +98,8 @@ func TestAListOfNothingIsEmpty(t *testing.T) {
 
 func TestOnlyPublicEventsHoldDoorsOpen(t *testing.T) {
 	x := compile(t)
-	fair := []access.Span{{Event: "fair", From: paris(t, "2026-10-20 10:00:00").UTC(), To: paris(t, "2026-10-20 17:00:00").UTC()}}
-	for door, want := range map[catalogue.DoorID][]access.Span{
+	fair := []access.Unlock{{Event: "fair", From: paris(t, "2026-10-20 10:00:00").UTC(), To: paris(t, "2026-10-20 17:00:00").UTC()}}
+	for door, want := range map[catalogue.DoorID][]access.Unlock{
 		"nancy-coworking-door": fair, "nancy-hall-door": fair, "metz-studio-door": nil, "metz-hall-door": nil, "cellar-door": nil,
 	} {
 		got := x.Unlocks(door)

@@ -16,7 +16,7 @@ import (
 
 type calibrationIn struct {
 	Tabular
-	Span
+	Period
 	Site       string  `query:"site"`
 	Kind       string  `query:"kind"`
 	By         string  `query:"by" enum:"space,kind,site" default:"space" doc:"What each line of a CSV is; the JSON answer has all three."`

@@ -23,14 +23,14 @@ const longestQuestion = 10 * 366 * 24 * time.Hour
 // mostBuckets limits the number of buckets in one answer.
 const mostBuckets = 100_000
 
-// Span is a stretch of time of whole minutes.
-type Span struct {
+// Period is a stretch of time of whole minutes.
+type Period struct {
 	From time.Time `query:"from" required:"true" doc:"Whole minutes; with its offset, as 2026-10-01T00:00:00+02:00."`
 	To   time.Time `query:"to" required:"true" doc:"Not included."`
 }
 
 // check refuses times that are not whole minutes or are in the wrong order.
-func (s Span) check() error {
+func (s Period) check() error {
 	for _, f := range []struct {
 		name string
 		at   time.Time
@@ -53,7 +53,7 @@ func (s Span) check() error {
 
 type usageIn struct {
 	Tabular
-	Span
+	Period
 	By   string `query:"by" enum:"space,kind,building,site,hour-of-week" default:"space" doc:"hour-of-week: local hours, as mon-08."`
 	Site string `query:"site" doc:"Only of this site."`
 	Kind string `query:"kind" doc:"Only of this kind."`
@@ -94,7 +94,7 @@ func showUsage(u series.Usage) usageView {
 
 type occupancyIn struct {
 	Tabular
-	Span
+	Period
 	Space string `query:"space" required:"true" minLength:"1"`
 	Every string `query:"every" default:"1h" doc:"Whole minutes or hours that divide the day, as 15m or 1h; or 1d for local days."`
 }

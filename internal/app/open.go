@@ -10,7 +10,6 @@ import (
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/live"
-	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/presence"
 	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
@@ -120,12 +119,12 @@ func (a *house) committed(c ingest.Committed) {
 
 // tellEvents passes the times of events in each space to the live state.
 func (a *house) tellEvents(f *rights.InForce) {
-	events := map[catalogue.SpaceID][]occupancy.Span{}
+	events := map[catalogue.SpaceID][]catalogue.Interval{}
 	yesterday := a.opt.Now().AddDate(0, 0, -1)
 	for e := range f.Book.Events() {
 		for _, space := range e.Spaces {
 			if e.EndsAt.After(yesterday) {
-				events[space] = append(events[space], occupancy.Span{From: e.StartsAt, To: e.EndsAt})
+				events[space] = append(events[space], catalogue.Interval{From: e.StartsAt, To: e.EndsAt})
 			}
 		}
 	}

@@ -31,12 +31,12 @@ type sent struct {
 
 // weeks makes messages at whole minutes around the change of clocks on 25
 // October 2026 and around 11 November, a holiday.
-func weeks(t *testing.T, n *catalogue.Network) (all []sent, spans []occupancy.Span) {
+func weeks(t *testing.T, n *catalogue.Network) (all []sent, spans []catalogue.Interval) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(25, 10))
 	for _, days := range [][2]catalogue.Day{{catalogue.Date(2026, 10, 24), catalogue.Date(2026, 10, 27)}, {catalogue.Date(2026, 11, 10), catalogue.Date(2026, 11, 13)}} {
 		from, to := n.Zone.Start(days[0]), n.Zone.Start(days[1])
-		spans = append(spans, occupancy.Span{From: from, To: to})
+		spans = append(spans, catalogue.Interval{From: from, To: to})
 		add := func(device catalogue.DeviceID, what wire.What, every int, fill func(*wire.Message)) {
 			d := n.Device(device)
 			for at := from; at.Before(to); at = at.Add(time.Duration(1+rng.IntN(every)) * time.Minute) {
@@ -99,7 +99,7 @@ func publish(t *testing.T, a *App, all []sent) {
 }
 
 // minutesOf reads the series of every space over the spans.
-func minutesOf(t *testing.T, a *App, spans []occupancy.Span) map[string][]occupancy.Run {
+func minutesOf(t *testing.T, a *App, spans []catalogue.Interval) map[string][]occupancy.Run {
 	t.Helper()
 	if _, err := a.seriesCaughtUp(t.Context()); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestShuffledAndRepeatedWeeksGiveTheExactIntegrals(t *testing.T) {
 }
 
 // exact holds a space with one sensor to a plain reading of its messages, which come at whole minutes.
-func exact(t *testing.T, n *catalogue.Network, all []sent, s occupancy.Span, got map[string][]occupancy.Run, device catalogue.DeviceID, value func(*wire.Message) int) {
+func exact(t *testing.T, n *catalogue.Network, all []sent, s catalogue.Interval, got map[string][]occupancy.Run, device catalogue.DeviceID, value func(*wire.Message) int) {
 	t.Helper()
 	d := n.Device(device)
 	hold := occupancy.TimingOf(d).Hold

@@ -45,7 +45,7 @@ func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 			x.To, x.Ended = now, visit.Open
 		}
 		if c := v.Correction; c != nil {
-			x.Corrected = &tariff.Span{From: c.From, To: c.To}
+			x.Corrected = &catalogue.Interval{From: c.From, To: c.To}
 		}
 		out = append(out, x)
 	}

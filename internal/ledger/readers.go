@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/occupancy"
 )
 
 // Heard is one message of a reader: a badge.
@@ -135,7 +134,7 @@ func (tx *Tx) revived(reader catalogue.DeviceID, t time.Time) error {
 
 // Readers returns when the first of the readers sent something (zero: never),
 // and when any of them was silent between from and to.
-func (l *Ledger) Readers(ctx context.Context, readers []catalogue.DeviceID, from, to time.Time) (known time.Time, silent []occupancy.Span, err error) {
+func (l *Ledger) Readers(ctx context.Context, readers []catalogue.DeviceID, from, to time.Time) (known time.Time, silent []catalogue.Interval, err error) {
 	for _, id := range readers {
 		var first int64
 		err := l.reads.QueryRowContext(ctx, "SELECT at FROM first_heard WHERE device = ?", string(id)).Scan(&first)
@@ -157,9 +156,9 @@ func (l *Ledger) Readers(ctx context.Context, readers []catalogue.DeviceID, from
 	return known, silent, nil
 }
 
-func (l *Ledger) silences(ctx context.Context, reader catalogue.DeviceID, from, to time.Time) ([]occupancy.Span, error) {
-	var list []occupancy.Span
-	var open *occupancy.Span
+func (l *Ledger) silences(ctx context.Context, reader catalogue.DeviceID, from, to time.Time) ([]catalogue.Interval, error) {
+	var list []catalogue.Interval
+	var open *catalogue.Interval
 	rows, err := l.reads.QueryContext(ctx, `SELECT at, alive FROM reader_life WHERE device = ?1 AND at < ?3
 		AND at >= coalesce((SELECT max(at) FROM reader_life WHERE device = ?1 AND at <= ?2), 0) ORDER BY at`, string(reader), ms(from), ms(to))
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -170,7 +169,7 @@ func (l *Ledger) silences(ctx context.Context, reader catalogue.DeviceID, from, 
 		}
 		switch {
 		case !alive && open == nil:
-			open = &occupancy.Span{From: at(t)}
+			open = &catalogue.Interval{From: at(t)}
 		case alive && open != nil:
 			open.To = at(t)
 			list = append(list, *open)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/visit"
 )
 
@@ -56,15 +55,15 @@ func (tx *Tx) ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.
 }
 
 // Stays returns the stays in a space that overlap [from, to).
-func (l *Ledger) Stays(ctx context.Context, space catalogue.SpaceID, from, to time.Time) ([]occupancy.Span, error) {
-	var list []occupancy.Span
+func (l *Ledger) Stays(ctx context.Context, space catalogue.SpaceID, from, to time.Time) ([]catalogue.Interval, error) {
+	var list []catalogue.Interval
 	// No stay is longer than a visit's 16 h.
 	rows, err := l.reads.QueryContext(ctx, "SELECT from_at, to_at FROM stays WHERE space = ? AND from_at > ? AND from_at < ? AND to_at > ?",
 		string(space), ms(from.Add(-visit.Longest-time.Hour)), ms(to), ms(from))
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a, b int64
 		err := rows.Scan(&a, &b)
-		list = append(list, occupancy.Span{From: at(a), To: at(b)})
+		list = append(list, catalogue.Interval{From: at(a), To: at(b)})
 		return err
 	})
 	if err != nil {

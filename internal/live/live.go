@@ -261,7 +261,7 @@ func (s *State) toSend(a occupancy.SpaceAvailability) {
 }
 
 // SetEvents sets when events run in each space.
-func (s *State) SetEvents(events map[catalogue.SpaceID][]occupancy.Span) {
+func (s *State) SetEvents(events map[catalogue.SpaceID][]catalogue.Interval) {
 	s.mu.Lock()
 	s.occ.SetEvents(events)
 	s.mu.Unlock()

@@ -124,7 +124,7 @@ func (s *State) Refresh(now time.Time) []SpaceAvailability {
 
 // SetEvents sets when events run in each space: at these times the space, with
 // those below it, is open whatever the hour.
-func (s *State) SetEvents(events map[catalogue.SpaceID][]Span) { s.events = events }
+func (s *State) SetEvents(events map[catalogue.SpaceID][]catalogue.Interval) { s.events = events }
 
 func (s *State) eventRuns(id catalogue.SpaceID, now time.Time) bool {
 	if len(s.events) == 0 {

@@ -40,23 +40,8 @@ type Badges struct {
 	Known time.Time // the first message of a reader that leads in; zero: none yet
 	// Silent lists the times when one of those readers was silent; To zero: it
 	// still is.
-	Silent []Span
-	Stays  []Span // presences of members and passes in the space itself
-}
-
-// Span is [From, To).
-type Span struct{ From, To time.Time }
-
-// Within returns the part of the span that lies in another; empty, with To not
-// after From, where there is none.
-func (s Span) Within(o Span) Span {
-	if s.From.Before(o.From) {
-		s.From = o.From
-	}
-	if s.To.After(o.To) {
-		s.To = o.To
-	}
-	return s
+	Silent []catalogue.Interval
+	Stays  []catalogue.Interval // presences of members and passes in the space itself
 }
 
 // Timing is how long a sensor's value counts.
@@ -165,9 +150,9 @@ func TimingOf(d *catalogue.Device) Timing {
 }
 
 // Join sorts spans and joins those that touch.
-func Join(spans []Span) []Span {
-	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
-	var out []Span
+func Join(spans []catalogue.Interval) []catalogue.Interval {
+	slices.SortFunc(spans, func(a, b catalogue.Interval) int { return a.From.Compare(b.From) })
+	var out []catalogue.Interval
 	for _, s := range spans {
 		if k := len(out); k > 0 && !s.From.After(out[k-1].To) {
 			out[k-1].To = later(out[k-1].To, s.To)

@@ -53,11 +53,11 @@ func drawEvidence(t *rapid.T, zone *catalogue.Zone) (*occupancy.Evidence, time.T
 		e.Badges.Known = at()
 		for range rapid.IntRange(0, 4).Draw(t, "stays") {
 			from := at()
-			e.Badges.Stays = append(e.Badges.Stays, occupancy.Span{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "stay")) * grid)})
+			e.Badges.Stays = append(e.Badges.Stays, catalogue.Interval{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "stay")) * grid)})
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "silences") {
 			from := at()
-			e.Badges.Silent = append(e.Badges.Silent, occupancy.Span{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "silence")) * grid)})
+			e.Badges.Silent = append(e.Badges.Silent, catalogue.Interval{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "silence")) * grid)})
 		}
 	}
 	return e, start.Truncate(time.Minute)
@@ -95,7 +95,7 @@ func state(e *occupancy.Evidence, t time.Time) (n int, known bool) {
 	if n, ok := flows(e, t); ok {
 		return n, true
 	}
-	if b := e.Badges; !b.Known.IsZero() && !t.Before(b.Known) && !slices.ContainsFunc(b.Silent, func(s occupancy.Span) bool { return within(s, t) }) {
+	if b := e.Badges; !b.Known.IsZero() && !t.Before(b.Known) && !slices.ContainsFunc(b.Silent, func(s catalogue.Interval) bool { return within(s, t) }) {
 		for _, s := range b.Stays {
 			if within(s, t) {
 				n++
@@ -117,7 +117,7 @@ func state(e *occupancy.Evidence, t time.Time) (n int, known bool) {
 	return 0, no
 }
 
-func within(s occupancy.Span, t time.Time) bool { return !t.Before(s.From) && t.Before(s.To) }
+func within(s catalogue.Interval, t time.Time) bool { return !t.Before(s.From) && t.Before(s.To) }
 
 func flows(e *occupancy.Evidence, t time.Time) (n int, known bool) {
 	known = len(e.Flows) > 0

@@ -44,8 +44,8 @@ const flowZero = 4 * 3600
 type State struct {
 	network   *catalogue.Network
 	calendars map[catalogue.SiteID]catalogue.Calendar
-	events    map[catalogue.SpaceID][]Span // when events run in each space
-	spaces    []*space                     // in catalogue order
+	events    map[catalogue.SpaceID][]catalogue.Interval // when events run in each space
+	spaces    []*space                                   // in catalogue order
 	byID      map[catalogue.SpaceID]*space
 	sensors   map[catalogue.DeviceID]*sensor
 	flows     map[catalogue.DeviceID]*flowSensor

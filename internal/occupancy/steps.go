@@ -3,6 +3,8 @@ package occupancy
 import (
 	"cmp"
 	"slices"
+
+	"github.com/lorntech/totem/internal/catalogue"
 )
 
 // step is the value of a source from an instant on.
@@ -16,7 +18,7 @@ type step struct {
 const endOfTime = int64(1) << 60
 
 // count returns how many spans cover each instant.
-func count(spans []Span) []step {
+func count(spans []catalogue.Interval) []step {
 	type edge struct {
 		at int64
 		by int

@@ -33,7 +33,7 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	err = l.Write(ctx, func(tx *ledger.Tx) error {
-		n := noticed{m: m, tx: tx, spans: map[catalogue.SpaceID][]occupancy.Span{}}
+		n := noticed{m: m, tx: tx, spans: map[catalogue.SpaceID][]catalogue.Interval{}}
 		for i := range obs {
 			if err := n.observation(&obs[i]); err != nil {
 				return err
@@ -61,12 +61,12 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 type noticed struct {
 	m     *Maker
 	tx    *ledger.Tx
-	spans map[catalogue.SpaceID][]occupancy.Span
+	spans map[catalogue.SpaceID][]catalogue.Interval
 }
 
 func (n *noticed) add(space catalogue.SpaceID, from, to time.Time) {
 	if to.After(from) {
-		n.spans[space] = append(n.spans[space], occupancy.Span{From: from, To: to})
+		n.spans[space] = append(n.spans[space], catalogue.Interval{From: from, To: to})
 	}
 }
 
@@ -173,11 +173,11 @@ func (n *noticed) markLedInto(reader catalogue.DeviceID, from, until time.Time) 
 		until = n.m.cfg.Now()
 	}
 	for _, lead := range n.m.places.leads[reader] {
-		led := occupancy.Span{From: lead.From, To: lead.To}
+		led := catalogue.Interval{From: lead.From, To: lead.To}
 		if led.To.IsZero() {
 			led.To = farAhead
 		}
-		led = led.Within(occupancy.Span{From: from, To: until})
+		led = led.Within(catalogue.Interval{From: from, To: until})
 		n.add(lead.Value, led.From, led.To)
 	}
 }

@@ -94,11 +94,11 @@ func livenessOf(o *ingest.Observation) (alive, status bool, err error) {
 // stretches joins the marks with the minutes [made, now) of every space, in
 // pieces of limited size, none before floor or from now on.
 func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stretch {
-	spans := map[catalogue.SpaceID][]occupancy.Span{}
+	spans := map[catalogue.SpaceID][]catalogue.Interval{}
 	add := func(space catalogue.SpaceID, from, to int64) {
 		from, to = max(from, floor), min(to, now)
 		if to > from && p.known[space] {
-			spans[space] = append(spans[space], occupancy.Span{From: occupancy.MinuteTime(from), To: occupancy.MinuteTime(to)})
+			spans[space] = append(spans[space], catalogue.Interval{From: occupancy.MinuteTime(from), To: occupancy.MinuteTime(to)})
 		}
 	}
 	for _, d := range dirty {
@@ -149,7 +149,7 @@ func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*oc
 // badges returns when badges tell who is in a space: while there was a reader
 // that led into it and had sent something, and none that did was silent.
 func (p *places) badges(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, space catalogue.SpaceID, from, to time.Time) error {
-	var known []occupancy.Span
+	var known []catalogue.Interval
 	for _, id := range p.readers[space] {
 		first, silent, err := l.Readers(ctx, []catalogue.DeviceID{id}, from, to)
 		if err != nil {
@@ -159,7 +159,7 @@ func (p *places) badges(ctx context.Context, l *ledger.Ledger, e *occupancy.Evid
 			if lead.Value != space || first.IsZero() {
 				continue
 			}
-			led := occupancy.Span{From: lead.From, To: lead.To}
+			led := catalogue.Interval{From: lead.From, To: lead.To}
 			if led.To.IsZero() {
 				led.To = farAhead
 			}
@@ -185,7 +185,7 @@ func (p *places) badges(ctx context.Context, l *ledger.Ledger, e *occupancy.Evid
 		} else {
 			e.Badges.Silent[len(e.Badges.Silent)-1].To = k.From
 		}
-		e.Badges.Silent = append(e.Badges.Silent, occupancy.Span{From: k.To, To: farAhead})
+		e.Badges.Silent = append(e.Badges.Silent, catalogue.Interval{From: k.To, To: farAhead})
 	}
 	return nil
 }

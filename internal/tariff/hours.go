@@ -21,11 +21,8 @@ type Visit struct {
 	Space     catalogue.SpaceID
 	From, To  time.Time
 	Ended     visit.Ended
-	Corrected *Span
+	Corrected *catalogue.Interval
 }
-
-// Span is [From, To).
-type Span struct{ From, To time.Time }
 
 // Arithmetic is the version of the day arithmetic. Raise it when Day's result
 // changes: stored months of another version are computed again.
@@ -106,7 +103,7 @@ func (v *Visit) asCorrected() (from, to time.Time) {
 // stretch is a part of a visit, and the lease that gives it: terms is nil where
 // none does.
 type stretch struct {
-	Span
+	catalogue.Interval
 	rank  int
 	terms *Terms
 }
@@ -130,7 +127,7 @@ func (t *Tariff) countedParts(n *catalogue.Network, day catalogue.Day, v *Visit,
 	capped := v.Corrected == nil && (v.Ended == visit.Closing || v.Ended == visit.Max)
 	var out []stretch
 	for i := 1; i < len(cuts); i++ {
-		s := stretch{Span: Span{cuts[i-1], cuts[i]}}
+		s := stretch{Interval: catalogue.Interval{From: cuts[i-1], To: cuts[i]}}
 		for _, w := range inner {
 			if s.terms == nil && !s.From.Before(w.span.From) && s.From.Before(w.span.To) {
 				s.rank, s.terms = t.leaseOf(n, day, v, w.space)
@@ -154,7 +151,7 @@ func (t *Tariff) countedParts(n *catalogue.Network, day catalogue.Day, v *Visit,
 // within is a visit to a coworking inside another.
 type within struct {
 	space catalogue.SpaceID
-	span  Span
+	span  catalogue.Interval
 	depth int
 }
 
@@ -166,7 +163,7 @@ func inner(n *catalogue.Network, v *Visit, visits []Visit) (list []within) {
 			continue
 		}
 		from, to := w.asCorrected()
-		list = append(list, within{w.Space, Span{from, to}, len(n.Chain(w.Space))})
+		list = append(list, within{w.Space, catalogue.Interval{From: from, To: to}, len(n.Chain(w.Space))})
 	}
 	slices.SortStableFunc(list, func(a, b within) int { return cmp.Compare(b.depth, a.depth) })
 	return list
@@ -175,7 +172,7 @@ func inner(n *catalogue.Network, v *Visit, visits []Visit) (list []within) {
 // Counted is a part of a visit that counts on a local day, and the lease that
 // gives it; empty where none does: it is unleased.
 type Counted struct {
-	Span
+	catalogue.Interval
 	Lease tenancy.LeaseID
 }
 
@@ -197,7 +194,7 @@ func (t *Tariff) Counted(zone *catalogue.Zone, day catalogue.Day, v *Visit, visi
 			if !s.To.After(s.From) {
 				continue
 			}
-			c := Counted{Span: s.Span}
+			c := Counted{Interval: s.Interval}
 			if s.terms != nil {
 				c.Lease = s.terms.Lease.ID
 			}

@@ -82,7 +82,7 @@ func drawWorld(t *rapid.T) world {
 			From: from, To: from.Add(time.Duration(rapid.IntRange(0, 16*180).Draw(t, "long")) * grid), Ended: rapid.SampledFrom([]visit.Ended{visit.Badge, visit.Elsewhere, visit.Closing, visit.Max}).Draw(t, "ended")}
 		if rapid.IntRange(0, 4).Draw(t, "corrected") == 0 {
 			c := from.Add(time.Duration(rapid.IntRange(-180, 180).Draw(t, "shift")) * grid)
-			v.Corrected = &tariff.Span{From: c, To: c.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "length")) * grid)}
+			v.Corrected = &catalogue.Interval{From: c, To: c.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "length")) * grid)}
 		}
 		w.visits = append(w.visits, v)
 	}
@@ -400,7 +400,7 @@ func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
 	if d.Measured != 11*3600 || len(d.Leases) != 1 || d.Leases[0] != (tariff.Share{Lease: "a", Seconds: 7200, Minutes: 120}) {
 		t.Errorf("%+v", d)
 	}
-	if got := terms.Counted(n.Zone, day, &visits[0], visits); len(got) != 1 || got[0] != (tariff.Counted{Span: tariff.Span{From: at(9, 0), To: at(11, 0)}, Lease: "a"}) {
+	if got := terms.Counted(n.Zone, day, &visits[0], visits); len(got) != 1 || got[0] != (tariff.Counted{Interval: catalogue.Interval{From: at(9, 0), To: at(11, 0)}, Lease: "a"}) {
 		t.Errorf("counted %v", got)
 	}
 	if got := terms.Counted(n.Zone, day, &visits[1], visits); len(got) != 0 {
@@ -424,8 +424,8 @@ func TestAVisitThatTwoLeasesShareIsToldInParts(t *testing.T) {
 	visits := []tariff.Visit{
 		{Member: "ann", Tenant: "t", Space: "cowork", From: at(8, 0), To: at(11, 0), Ended: visit.Badge},
 		{Member: "ann", Tenant: "t", Space: "silence", From: at(10, 0), To: at(10, 40), Ended: visit.Badge}}
-	want := []tariff.Counted{{Span: tariff.Span{From: at(8, 0), To: at(10, 0)}, Lease: "a"}, {Span: tariff.Span{From: at(10, 0), To: at(10, 40)}, Lease: "b"},
-		{Span: tariff.Span{From: at(10, 40), To: at(11, 0)}, Lease: "a"}}
+	want := []tariff.Counted{{Interval: catalogue.Interval{From: at(8, 0), To: at(10, 0)}, Lease: "a"}, {Interval: catalogue.Interval{From: at(10, 0), To: at(10, 40)}, Lease: "b"},
+		{Interval: catalogue.Interval{From: at(10, 40), To: at(11, 0)}, Lease: "a"}}
 	if got := terms.Counted(n.Zone, day, &visits[0], visits); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
