@@ -16,7 +16,8 @@ const module = "github.com/lorntech/totem/"
 // allowed is what each package of the domain may import beside the standard
 // library; packages that are not named here are technology and wiring.
 var allowed = map[string][]string{
-	"internal/catalogue": {module + "internal/dated", "github.com/goccy/go-yaml", "github.com/rickar/cal"},
+	"internal/catalogue": {module + "internal/dated", module + "internal/yamldoc", "github.com/goccy/go-yaml", "github.com/rickar/cal"},
+	"internal/yamldoc":   {"github.com/goccy/go-yaml"},
 	"internal/dated":     {},
 	"internal/tenancy":   {module + "internal/catalogue", module + "internal/dated", "github.com/google/uuid"},
 	"internal/visit":     {module + "internal/catalogue", module + "internal/tenancy", "github.com/google/uuid"},
