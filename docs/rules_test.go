@@ -44,7 +44,12 @@ func TestCitedRulesExist(t *testing.T) {
 				t.Errorf("%s cites trap %s, which docs/devices.md does not have", file, m[1])
 			}
 		}
-		if strings.HasSuffix(file, ".go") && regexp.MustCompile(`contract §|devices\.md, trap`).MatchString(strings.ReplaceAll(text, "docs/devices.md, trap", "")) {
+		if strings.HasSuffix(file, ".go") &&
+			regexp.MustCompile(
+				`contract §|devices\.md, trap`,
+			).MatchString(
+				strings.ReplaceAll(text, "docs/devices.md, trap", ""),
+			) {
 			t.Errorf("%s cites a page that is not in the repository", file)
 		}
 	}
@@ -86,7 +91,8 @@ func sources(t *testing.T) []string {
 	t.Helper()
 	var files []string
 	keep := func(path string) {
-		if (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".md")) && !strings.HasSuffix(path, "docs/rules_test.go") {
+		if (strings.HasSuffix(path, ".go") || strings.HasSuffix(path, ".md")) &&
+			!strings.HasSuffix(path, "docs/rules_test.go") {
 			files = append(files, path)
 		}
 	}

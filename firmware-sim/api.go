@@ -114,7 +114,13 @@ func (c *peopleCmd) Run(ctx context.Context, _ *slog.Logger) error {
 		}
 		bar.Set(i + 1)
 	}
-	fmt.Printf("Created %d tenants, %d members, %d badges, %d leases.\n", len(w.Tenants), len(w.Members), len(w.Cards), len(w.Leases))
+	fmt.Printf(
+		"Created %d tenants, %d members, %d badges, %d leases.\n",
+		len(w.Tenants),
+		len(w.Members),
+		len(w.Cards),
+		len(w.Leases),
+	)
 	return nil
 }
 
@@ -136,8 +142,12 @@ func entities(w *people.World) []put {
 		add("members", string(v.ID), v)
 	}
 	for _, v := range w.Cards {
-		add("credentials", string(v.Credential), map[string]any{"id": v.Credential, "member": v.Member, "kind": v.Kind, "status": v.Status,
-			"uid": wire.Credential{Bytes: v.UID}.String(), "valid_from": v.ValidFrom, "valid_to": v.ValidTo})
+		add(
+			"credentials",
+			string(v.Credential),
+			map[string]any{"id": v.Credential, "member": v.Member, "kind": v.Kind, "status": v.Status,
+				"uid": wire.Credential{Bytes: v.UID}.String(), "valid_from": v.ValidFrom, "valid_to": v.ValidTo},
+		)
 	}
 	for _, v := range w.Leases {
 		add("leases", string(v.ID), v)

@@ -64,7 +64,11 @@ func (c *badgeCmd) Run(ctx context.Context, _ *slog.Logger) error {
 				return nil
 			}
 		case <-ctx.Done():
-			return fmt.Errorf("no answer came on %s within %s: is there such a reader, and was the message rejected?", topic, answerTime)
+			return fmt.Errorf(
+				"no answer came on %s within %s: is there such a reader, and was the message rejected?",
+				topic,
+				answerTime,
+			)
 		}
 	}
 }

@@ -117,7 +117,16 @@ func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, done()) }()
 	bar := progress.New(os.Stderr, c.Days, "living")
 	defer bar.Finish()
-	s, err := sim.New(sim.Config{World: w, Seed: c.Seed, Faults: c.radio(), Truth: truth, Forgetful: &c.Forget, Progress: func(d, _, _ int) { bar.Set(d) }})
+	s, err := sim.New(
+		sim.Config{
+			World:     w,
+			Seed:      c.Seed,
+			Faults:    c.radio(),
+			Truth:     truth,
+			Forgetful: &c.Forget,
+			Progress:  func(d, _, _ int) { bar.Set(d) },
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -132,8 +141,16 @@ func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	took := time.Since(began)
-	fmt.Printf("%d days, %d messages, %d badges (%d refused), %d stays) in %s: %.0f messages a second, all acknowledged.\n",
-		sum.Days, sum.Messages, sum.Badges, sum.Refused, sum.Stays, took.Round(10*time.Millisecond), float64(sum.Messages)/took.Seconds())
+	fmt.Printf(
+		"%d days, %d messages, %d badges (%d refused), %d stays) in %s: %.0f messages a second, all acknowledged.\n",
+		sum.Days,
+		sum.Messages,
+		sum.Badges,
+		sum.Refused,
+		sum.Stays,
+		took.Round(10*time.Millisecond),
+		float64(sum.Messages)/took.Seconds(),
+	)
 	return nil
 }
 
@@ -160,7 +177,9 @@ func (c *liveCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	if c.API == "" {
-		log.Warn("without --api the readers know no keys: they badge and send, but obey nothing and decide nothing by themselves")
+		log.Warn(
+			"without --api the readers know no keys: they badge and send, but obey nothing and decide nothing by themselves",
+		)
 	}
 	links, err := c.connect(ctx, w, log)
 	if err != nil {
@@ -175,7 +194,8 @@ func (c *liveCmd) Run(ctx context.Context, log *slog.Logger) error {
 			return err
 		}
 		go func() {
-			ended <- one.Live(ctx, sim.LiveConfig{Sites: []catalogue.SiteID{site}, SiteKeys: links.keys, ListKey: links.listKey, Now: time.Now, Log: log,
+			ended <- one.Live(ctx, sim.LiveConfig{Sites: []catalogue.SiteID{site}, SiteKeys: links.keys,
+				ListKey: links.listKey, Now: time.Now, Log: log,
 				Connect: func(ctx context.Context) (sim.Link, error) { return links.dial(ctx, site) }})
 		}()
 	}
@@ -200,7 +220,13 @@ func (a *air) connect(ctx context.Context, w *people.World, log *slog.Logger) (*
 	if a.Window < 1 || a.Window > 60000 {
 		return nil, errors.New("--window: must be 1 to 60000")
 	}
-	l := &links{air: a, sites: a.Sites, secrets: map[catalogue.SiteID]secret{}, keys: map[catalogue.SiteID]ed25519.PublicKey{}, open: map[catalogue.SiteID]*mqttclient.Client{}}
+	l := &links{
+		air:     a,
+		sites:   a.Sites,
+		secrets: map[catalogue.SiteID]secret{},
+		keys:    map[catalogue.SiteID]ed25519.PublicKey{},
+		open:    map[catalogue.SiteID]*mqttclient.Client{},
+	}
 	for _, s := range l.sites {
 		if w.Network.Site(s) == nil {
 			return nil, fmt.Errorf("--site: the catalogue has no site %q", s)

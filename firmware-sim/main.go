@@ -18,8 +18,10 @@ import (
 
 const description = `Readers, sensors and people of the LORnTECH buildings, without the buildings.
 
-Readers behave as their firmware does: they ask, wait one second by their own clock, check the decision's signature, decide by their
-allowlist where none comes, keep what they could not send and send it later with the same ids. Sensors follow the people, and the truth
+Readers behave as their firmware does: they ask, wait one second by their own clock, check the decision's signature,
+decide by their
+allowlist where none comes, keep what they could not send and send it later with the same ids. Sensors follow the
+people, and the truth
 file says who really was where. The same seed and days give the same messages, to the byte.
 
 Against a running demo (totem demo), nothing but this is needed:
@@ -51,8 +53,13 @@ func main() {
 // 2 called wrongly.
 func run(ctx context.Context, args []string) int {
 	var c commandLine
-	parser, err := kong.New(&c, kong.Name("firmware-sim"), kong.Description(description), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
-		kong.BindTo(ctx, (*context.Context)(nil)))
+	parser, err := kong.New(
+		&c,
+		kong.Name("firmware-sim"),
+		kong.Description(description),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "firmware-sim:", err)
 		return 2

@@ -104,7 +104,12 @@ func (c *statementsIssueCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return cli.Issue(ctx, client, os.Stdout, cli.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun, AsKnown: c.AsKnown})
+	return cli.Issue(
+		ctx,
+		client,
+		os.Stdout,
+		cli.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun, AsKnown: c.AsKnown},
+	)
 }
 
 type statementsShowCmd struct {
@@ -120,7 +125,13 @@ func (c *statementsShowCmd) Run(ctx context.Context) error {
 		return err
 	}
 	accept := map[string]string{"html": "text/html", "json": "application/json", "csv": "text/csv"}[c.As]
-	return client.Copy(ctx, os.Stdout, cli.StatementsPath+"/"+url.PathEscape(c.ID), url.Values{"locale": {c.Locale}}, accept)
+	return client.Copy(
+		ctx,
+		os.Stdout,
+		cli.StatementsPath+"/"+url.PathEscape(c.ID),
+		url.Values{"locale": {c.Locale}},
+		accept,
+	)
 }
 
 type statementsAccountingCmd struct {
@@ -135,7 +146,13 @@ func (c *statementsAccountingCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return client.Copy(ctx, os.Stdout, cli.AccountingPath, nonEmpty(map[string]string{"month": c.Month, "from": c.From, "to": c.To}), "text/plain")
+	return client.Copy(
+		ctx,
+		os.Stdout,
+		cli.AccountingPath,
+		nonEmpty(map[string]string{"month": c.Month, "from": c.From, "to": c.To}),
+		"text/plain",
+	)
 }
 
 type rentsCmd struct {
@@ -199,8 +216,20 @@ func (c *rentsListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := nonEmpty(map[string]string{"from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339), "site": c.Site, "kind": c.Kind, "by": c.By,
-		"target": c.Target, "elasticity": c.Elasticity, "max_change": c.MaxChange, "index_cap": c.IndexCap, "floor": c.Floor})
+	q := nonEmpty(
+		map[string]string{
+			"from":       in.from.Format(time.RFC3339),
+			"to":         in.to.Format(time.RFC3339),
+			"site":       c.Site,
+			"kind":       c.Kind,
+			"by":         c.By,
+			"target":     c.Target,
+			"elasticity": c.Elasticity,
+			"max_change": c.MaxChange,
+			"index_cap":  c.IndexCap,
+			"floor":      c.Floor,
+		},
+	)
 	return c.show(ctx, client, cli.CalibrationPath, q, func() error { return cli.Rents(ctx, client, os.Stdout, q) })
 }
 

@@ -24,6 +24,10 @@ type brokerExportCmd struct {
 
 func (c *brokerExportCmd) Run(ctx context.Context) error {
 	return admin.ExportBroker(ctx, settings.Config{Data: c.Data, Catalogue: c.Catalogue}, admin.BrokerExport{
-		Dir: c.Dir, Hosts: c.Host, TotemPassword: c.TotemPassword, NewSecrets: c.NewSecrets, Certificates: c.ClientCertificate,
+		Dir:           c.Dir,
+		Hosts:         c.Host,
+		TotemPassword: c.TotemPassword,
+		NewSecrets:    c.NewSecrets,
+		Certificates:  c.ClientCertificate,
 	}, os.Stdout)
 }

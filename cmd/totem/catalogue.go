@@ -34,7 +34,11 @@ func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 	if c.Data == "" && (c.Since != "" || c.At != "") {
 		return errors.New("--since and --at compare with a service: name its data folder with --data (TOTEM_DATA)")
 	}
-	n, out, err := admin.CheckCatalogue(ctx, settings.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data}, os.Stderr)
+	n, out, err := admin.CheckCatalogue(
+		ctx,
+		settings.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data},
+		os.Stderr,
+	)
 	if err != nil && !errors.Is(err, admin.ErrNoService) {
 		return err
 	}
@@ -87,7 +91,11 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := client.ApplyCatalogue(ctx, api.NewCatalogue{Name: p.Name, Text: string(p.Text), Plans: p.Plans, Since: p.Since}, c.DryRun)
+	out, err := client.ApplyCatalogue(
+		ctx,
+		api.NewCatalogue{Name: p.Name, Text: string(p.Text), Plans: p.Plans, Since: p.Since},
+		c.DryRun,
+	)
 	var refused *cli.Refused
 	if errors.As(err, &refused) && len(refused.Errors) > 0 {
 		for _, e := range refused.Errors {
@@ -191,7 +199,17 @@ func printSummary(n *catalogue.Network) error {
 	w := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "site\tbuildings\tspaces\tdoors\tdevices\tarea m²\tlettable m²\t")
 	for _, r := range n.Summary() {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t\n", r.Site, r.Buildings, r.Spaces, r.Doors, r.Devices, r.AreaM2, r.LettableM2)
+		fmt.Fprintf(
+			w,
+			"%s\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t\n",
+			r.Site,
+			r.Buildings,
+			r.Spaces,
+			r.Doors,
+			r.Devices,
+			r.AreaM2,
+			r.LettableM2,
+		)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -107,7 +107,11 @@ func parseTime(flag, s string, zone *time.Location) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, fmt.Errorf("%s: %q is not a date like 2026-11-01, a local time like 2026-11-01 08:00, or an instant like 2026-11-01T08:00:00+01:00", flag, s)
+		return t, fmt.Errorf(
+			"%s: %q is not a date like 2026-11-01, a local time like 2026-11-01 08:00, or an instant like 2026-11-01T08:00:00+01:00",
+			flag,
+			s,
+		)
 	}
 	return t.In(zone), nil
 }
@@ -152,7 +156,13 @@ func (c *occupancyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	q := cli.OccupancyQuery{Space: c.Space, Every: c.Every, From: in.from, To: in.to}
-	return c.show(ctx, client, cli.OccupancyPath, q.Values(), func() error { return cli.Occupancy(ctx, client, os.Stdout, q) })
+	return c.show(
+		ctx,
+		client,
+		cli.OccupancyPath,
+		q.Values(),
+		func() error { return cli.Occupancy(ctx, client, os.Stdout, q) },
+	)
 }
 
 type devicesCmd struct {

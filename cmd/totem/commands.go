@@ -35,7 +35,11 @@ type tokenCreateCmd struct {
 
 func (c *tokenCreateCmd) Run(ctx context.Context) error {
 	cfg := settings.Config{Data: c.Data, Catalogue: c.Catalogue}
-	token, err := admin.CreateToken(ctx, cfg, admin.TokenRequest{ID: c.ID, Role: ledger.Role(c.Role), Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires})
+	token, err := admin.CreateToken(
+		ctx,
+		cfg,
+		admin.TokenRequest{ID: c.ID, Role: ledger.Role(c.Role), Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires},
+	)
 	if err != nil {
 		return err
 	}
@@ -57,7 +61,10 @@ func (c *keysRotateListCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Readers that get a secret from now on also hash with %s; others go on as before. Keep a copy of keys.json.\n", id)
+	fmt.Printf(
+		"Readers that get a secret from now on also hash with %s; others go on as before. Keep a copy of keys.json.\n",
+		id,
+	)
 	return nil
 }
 
@@ -72,7 +79,13 @@ func (c *keysRotateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("The next key of %s is %s. %s signs until every reader has said that it knows the next one: see keys in GET /v1/devices?site=%s. Keep a copy of keys.json.\n", c.Site, next, present, c.Site)
+	fmt.Printf(
+		"The next key of %s is %s. %s signs until every reader has said that it knows the next one: see keys in GET /v1/devices?site=%s. Keep a copy of keys.json.\n",
+		c.Site,
+		next,
+		present,
+		c.Site,
+	)
 	return nil
 }
 

@@ -58,9 +58,12 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	clearEmpty()
 	var c commandLine
-	parser, err := kong.New(&c,
+	parser, err := kong.New(
+		&c,
 		kong.Name("totem"),
-		kong.Description("Who may pass, who is there, what was used: the access and occupancy service of the LORnTECH buildings."),
+		kong.Description(
+			"Who may pass, who is there, what was used: the access and occupancy service of the LORnTECH buildings.",
+		),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),

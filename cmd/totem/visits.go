@@ -27,7 +27,15 @@ func (c *visitsListCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := nonEmpty(map[string]string{"member": c.Member, "tenant": c.Tenant, "space": c.Space, "from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339)})
+	q := nonEmpty(
+		map[string]string{
+			"member": c.Member,
+			"tenant": c.Tenant,
+			"space":  c.Space,
+			"from":   in.from.Format(time.RFC3339),
+			"to":     in.to.Format(time.RFC3339),
+		},
+	)
 	return cli.Visits(ctx, client, os.Stdout, q, in.zone)
 }
 

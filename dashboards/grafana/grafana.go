@@ -82,8 +82,22 @@ func Queries(c Choice) ([]Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	fill := strings.NewReplacer("${bucket}", c.Bucket, "${site:regex}", c.Site, "${building:regex}", c.Building, "${space:regex}", c.Space,
-		"v.timeRangeStart", c.From.UTC().Format(time.RFC3339), "v.timeRangeStop", c.To.UTC().Format(time.RFC3339), "v.windowPeriod", "5m")
+	fill := strings.NewReplacer(
+		"${bucket}",
+		c.Bucket,
+		"${site:regex}",
+		c.Site,
+		"${building:regex}",
+		c.Building,
+		"${space:regex}",
+		c.Space,
+		"v.timeRangeStart",
+		c.From.UTC().Format(time.RFC3339),
+		"v.timeRangeStop",
+		c.To.UTC().Format(time.RFC3339),
+		"v.windowPeriod",
+		"5m",
+	)
 	var out []Query
 	for _, d := range list {
 		for _, v := range d.Templating.List {

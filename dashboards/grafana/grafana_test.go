@@ -31,7 +31,9 @@ func TestDashboardsAreWhole(t *testing.T) {
 		}
 		ids := map[int]bool{}
 		for i, p := range d.Panels {
-			if p.Title == "" || p.Description == "" || p.FieldConfig.Defaults.Unit == "" || p.Datasource.UID != "totem-influx" || ids[p.ID] || len(p.Targets) == 0 {
+			if p.Title == "" || p.Description == "" || p.FieldConfig.Defaults.Unit == "" || p.Datasource.UID != "totem-influx" ||
+				ids[p.ID] ||
+				len(p.Targets) == 0 {
 				t.Errorf("%s: panel %d %q is not whole", d.File, p.ID, p.Title)
 			}
 			ids[p.ID] = true
@@ -49,12 +51,22 @@ func TestDashboardsAreWhole(t *testing.T) {
 }
 
 func TestQueriesAreFilledIn(t *testing.T) {
-	list, err := grafana.Queries(grafana.Choice{Bucket: "totem/autogen", From: time.Unix(0, 0), To: time.Unix(3600, 0), Site: "metz", Building: ".*", Space: ".*"})
+	list, err := grafana.Queries(
+		grafana.Choice{
+			Bucket:   "totem/autogen",
+			From:     time.Unix(0, 0),
+			To:       time.Unix(3600, 0),
+			Site:     "metz",
+			Building: ".*",
+			Space:    ".*",
+		},
+	)
 	if err != nil || len(list) < 20 {
 		t.Fatalf("%d queries, %v", len(list), err)
 	}
 	for _, q := range list {
-		if strings.Contains(q.Flux, "${") || strings.Contains(q.Flux, "v.timeRange") || strings.Contains(q.Flux, "experimental") {
+		if strings.Contains(q.Flux, "${") || strings.Contains(q.Flux, "v.timeRange") ||
+			strings.Contains(q.Flux, "experimental") {
 			t.Errorf("%s, %s: %s", q.Dashboard, q.Panel, q.Flux)
 		}
 	}

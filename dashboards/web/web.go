@@ -26,7 +26,22 @@ var built embed.FS
 // Views returns the first path elements of the addresses that the page answers
 // to.
 func Views() []string {
-	return []string{"", "site", "portes", "usage", "baux", "facturation", "locataire", "hall", "programme", "rassemblement", "regards", "charte", "appareils", "connexion"}
+	return []string{
+		"",
+		"site",
+		"portes",
+		"usage",
+		"baux",
+		"facturation",
+		"locataire",
+		"hall",
+		"programme",
+		"rassemblement",
+		"regards",
+		"charte",
+		"appareils",
+		"connexion",
+	}
 }
 
 // file is one embedded file, ready to be sent.
@@ -84,7 +99,9 @@ func Page() http.Handler {
 
 // Files serves the page's parts: /assets/…, icons, the manifest.
 func Files() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { send(w, r, strings.TrimPrefix(r.URL.Path, "/")) })
+	return http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) { send(w, r, strings.TrimPrefix(r.URL.Path, "/")) },
+	)
 }
 
 // Names returns the paths that Files serves.

@@ -21,7 +21,8 @@ import (
 )
 
 // Decide answers a badge as a reader with a current allowlist would.
-type Decide func(uid []byte, door catalogue.DoorID, direction catalogue.Direction, at time.Time) (granted bool, reason access.Reason)
+type Decide func(uid []byte, door catalogue.DoorID, direction catalogue.Direction, at time.Time) (granted bool,
+	reason access.Reason)
 
 // Step is one person passing one door or opening: a badge where there is a
 // reader that they use, and where they are afterwards.
@@ -82,8 +83,19 @@ type person struct {
 // New returns the town of a world. A member without a badge or a lease stays at
 // home.
 func New(w *people.World, seed uint64, decide Decide) *Town {
-	t := &Town{network: w.Network, seed: seed, decide: decide, doors: map[catalogue.SpaceID][]*catalogue.Door{}, cal: map[catalogue.SiteID]catalogue.Calendar{}, events: map[catalogue.Day][]tenancy.Event{},
-		readers: map[catalogue.DoorID]map[catalogue.Direction]bool{}, rooms: map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{}, Forgetful: 5, seats: map[catalogue.SpaceID]int{}, lived: map[catalogue.Day]*day{}}
+	t := &Town{
+		network:   w.Network,
+		seed:      seed,
+		decide:    decide,
+		doors:     map[catalogue.SpaceID][]*catalogue.Door{},
+		cal:       map[catalogue.SiteID]catalogue.Calendar{},
+		events:    map[catalogue.Day][]tenancy.Event{},
+		readers:   map[catalogue.DoorID]map[catalogue.Direction]bool{},
+		rooms:     map[catalogue.SiteID]map[catalogue.SpaceKind][]catalogue.SpaceID{},
+		Forgetful: 5,
+		seats:     map[catalogue.SpaceID]int{},
+		lived:     map[catalogue.Day]*day{},
+	}
 	n := w.Network
 	for i := range n.Doors {
 		t.doors[n.Doors[i].To] = append(t.doors[n.Doors[i].To], &n.Doors[i])
@@ -145,7 +157,9 @@ func (t *Town) assignPeople(w *people.World) {
 		}
 		p := person{id: m.ID, uid: uid}
 		for _, l := range w.Leases {
-			if serves := l.Members == nil && l.Tenant == m.Tenant || slices.Contains(l.Members, m.ID); serves && l.Status == tenancy.Active {
+			if serves := l.Members == nil && l.Tenant == m.Tenant ||
+				slices.Contains(l.Members, m.ID); serves &&
+				l.Status == tenancy.Active {
 				t.addLease(&p, l, t.included(l, plans))
 			}
 		}
@@ -182,7 +196,12 @@ func (t *Town) addLease(p *person, l tenancy.Lease, included []catalogue.SpaceID
 			return
 		}
 	}
-	p.works, p.comes = append(p.works, included...), max(p.comes, 0.15) // no seat: they come now and then, to meet the others
+	p.works, p.comes = append(
+		p.works,
+		included...), max(
+		p.comes,
+		0.15,
+	) // no seat: they come now and then, to meet the others
 }
 
 // included returns the spaces of a lease's site whose kinds its plan includes.
@@ -274,7 +293,16 @@ func (t *Town) Rounds(site catalogue.SiteID, n int, at time.Time) (Step, bool) {
 		return Step{}, false
 	}
 	p := staff[n/2%len(staff)]
-	s := Step{At: at, Member: p.id, UID: p.uid, Door: hall.ID, Direction: catalogue.In, Badged: true, From: hall.From, To: hall.To}
+	s := Step{
+		At:        at,
+		Member:    p.id,
+		UID:       p.uid,
+		Door:      hall.ID,
+		Direction: catalogue.In,
+		Badged:    true,
+		From:      hall.From,
+		To:        hall.To,
+	}
 	if n%2 == 1 {
 		s.Direction, s.From, s.To = catalogue.Out, hall.To, hall.From
 	}

@@ -247,7 +247,17 @@ func (w *walk) stepIn(next catalogue.SpaceID) bool {
 		w.passOpening(catalogue.In, next)
 		return true
 	}
-	s := Step{At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.In, From: w.where, To: next, Granted: true, Badged: w.t.readers[door.ID][catalogue.In]}
+	s := Step{
+		At:        w.at,
+		Member:    w.p.id,
+		UID:       w.p.uid,
+		Door:      door.ID,
+		Direction: catalogue.In,
+		From:      w.where,
+		To:        next,
+		Granted:   true,
+		Badged:    w.t.readers[door.ID][catalogue.In],
+	}
 	if s.Badged {
 		if s.Granted, s.Reason = w.t.decide(s.UID, s.Door, s.Direction, s.At); !s.Granted {
 			s.To = w.where
@@ -276,8 +286,18 @@ func (w *walk) stepOut() bool {
 		w.passOpening(catalogue.Out, parent)
 		return true
 	}
-	s := Step{At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.Out, From: w.where, To: door.From, Granted: true, Reason: "egress",
-		Badged: w.t.readers[door.ID][catalogue.Out] && w.rng.IntN(100) >= w.t.Forgetful}
+	s := Step{
+		At:        w.at,
+		Member:    w.p.id,
+		UID:       w.p.uid,
+		Door:      door.ID,
+		Direction: catalogue.Out,
+		From:      w.where,
+		To:        door.From,
+		Granted:   true,
+		Reason:    "egress",
+		Badged:    w.t.readers[door.ID][catalogue.Out] && w.rng.IntN(100) >= w.t.Forgetful,
+	}
 	w.steps = append(w.steps, s)
 	w.move(door.From)
 	return true

@@ -19,8 +19,18 @@ func New(out io.Writer, steps int, what string) Bar {
 	if f, ok := out.(*os.File); !ok || !isatty.IsTerminal(f.Fd()) {
 		return Bar{}
 	}
-	return Bar{progressbar.NewOptions(steps, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what), progressbar.OptionSetWidth(30),
-		progressbar.OptionShowCount(), progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionClearOnFinish())}
+	return Bar{
+		progressbar.NewOptions(
+			steps,
+			progressbar.OptionSetWriter(out),
+			progressbar.OptionSetDescription(what),
+			progressbar.OptionSetWidth(30),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetElapsedTime(true),
+			progressbar.OptionThrottle(50*time.Millisecond),
+			progressbar.OptionClearOnFinish(),
+		),
+	}
 }
 
 // Set shows that n steps are done. A bar that cannot be drawn is not an error.

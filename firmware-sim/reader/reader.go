@@ -81,7 +81,14 @@ func New(c Config) *Reader {
 
 func (r *Reader) message(what wire.What, at time.Time) *wire.Message {
 	r.seq++
-	return &wire.Message{Topic: wire.Topic{Site: r.Site, Device: r.Device, What: what}, ID: r.NewID(), At: at.UTC().Truncate(time.Millisecond), HasSeq: true, Seq: r.seq, Boot: r.Boot}
+	return &wire.Message{
+		Topic:  wire.Topic{Site: r.Site, Device: r.Device, What: what},
+		ID:     r.NewID(),
+		At:     at.UTC().Truncate(time.Millisecond),
+		HasSeq: true,
+		Seq:    r.seq,
+		Boot:   r.Boot,
+	}
 }
 
 // Badge takes a badge and returns the message that asks for a decision. An exit
@@ -244,7 +251,11 @@ func (r *Reader) Allowlist(payload []byte) bool {
 // verified checks the site's signature, by its key or by one that a list signed
 // with that key has announced. An announced key that has signed becomes the
 // site's key.
-func verified[T any](r *Reader, verify func(ed25519.PublicKey, catalogue.DeviceID, []byte) (T, error), payload []byte) (T, error) {
+func verified[T any](
+	r *Reader,
+	verify func(ed25519.PublicKey, catalogue.DeviceID, []byte) (T, error),
+	payload []byte,
+) (T, error) {
 	v, err := verify(r.SiteKey, r.Device, payload)
 	for _, k := range r.next {
 		if !errors.Is(err, wire.ErrSignature) {

@@ -20,7 +20,18 @@ var (
 )
 
 func newReader(direction catalogue.Direction) *Reader {
-	return New(Config{Device: "r", Site: "metz", Door: "d", Direction: direction, SiteKey: private.Public().(ed25519.PublicKey), ListKey: listKey, Boot: uuid.New(), NewID: uuid.New})
+	return New(
+		Config{
+			Device:    "r",
+			Site:      "metz",
+			Door:      "d",
+			Direction: direction,
+			SiteKey:   private.Public().(ed25519.PublicKey),
+			ListKey:   listKey,
+			Boot:      uuid.New(),
+			NewID:     uuid.New,
+		},
+	)
 }
 
 func decision(t *testing.T, d wire.DecisionBody, device catalogue.DeviceID, key ed25519.PrivateKey) []byte {
@@ -35,8 +46,25 @@ func decision(t *testing.T, d wire.DecisionBody, device catalogue.DeviceID, key 
 func list(t *testing.T, version int64, door catalogue.DoorID, from, to time.Time) []byte {
 	t.Helper()
 	sum := wire.HashCredential(listKey, card)
-	p, err := wire.SignList(private, "r", wire.List{Version: version, Device: "r", Door: door, Direction: catalogue.In, IssuedAt: from, ExpiresAt: to,
-		Entries: []wire.ListEntry{{Hash: sum, Rights: []wire.ListRight{{Reason: "lease", From: from.UnixMilli(), To: from.Add(2 * time.Hour).UnixMilli()}}}}}, wire.ListForm2)
+	p, err := wire.SignList(
+		private,
+		"r",
+		wire.List{
+			Version:   version,
+			Device:    "r",
+			Door:      door,
+			Direction: catalogue.In,
+			IssuedAt:  from,
+			ExpiresAt: to,
+			Entries: []wire.ListEntry{
+				{
+					Hash:   sum,
+					Rights: []wire.ListRight{{Reason: "lease", From: from.UnixMilli(), To: from.Add(2 * time.Hour).UnixMilli()}},
+				},
+			},
+		},
+		wire.ListForm2,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +77,15 @@ func TestSignedDecisionInTimeOpens(t *testing.T) {
 	if o != nil {
 		t.Fatal("opened before it was told")
 	}
-	got := r.Decision(decision(t, wire.DecisionBody{Request: m.ID, Granted: true, Reason: "lease", OpenMS: 5000, NotAfter: now.Add(5 * time.Second)}, "r", private), now.Add(100*time.Millisecond))
+	got := r.Decision(
+		decision(
+			t,
+			wire.DecisionBody{Request: m.ID, Granted: true, Reason: "lease", OpenMS: 5000, NotAfter: now.Add(5 * time.Second)},
+			"r",
+			private,
+		),
+		now.Add(100*time.Millisecond),
+	)
 	if got == nil || got.Open != 5*time.Second || got.By != "decision" {
 		t.Errorf("got %+v", got)
 	}
@@ -97,10 +133,15 @@ func TestWithoutADecisionTheListDecides(t *testing.T) {
 		t.Fatal("did not wait")
 	}
 	out, messages := r.Tick(now.Add(Wait))
-	if len(out) != 1 || !out[0].Granted || out[0].Reason != "lease" || len(messages) != 1 || messages[0].ID != m.ID || !messages[0].Badge.Offline.Granted || messages[0].Badge.Offline.List != "1" {
+	if len(out) != 1 || !out[0].Granted || out[0].Reason != "lease" || len(messages) != 1 || messages[0].ID != m.ID ||
+		!messages[0].Badge.Offline.Granted ||
+		messages[0].Badge.Offline.List != "1" {
 		t.Fatalf("got %+v %+v", out, messages)
 	}
-	late := r.Decision(decision(t, wire.DecisionBody{Request: m.ID, Granted: true, OpenMS: 1, NotAfter: now.Add(time.Hour)}, "r", private), now.Add(2*time.Second))
+	late := r.Decision(
+		decision(t, wire.DecisionBody{Request: m.ID, Granted: true, OpenMS: 1, NotAfter: now.Add(time.Hour)}, "r", private),
+		now.Add(2*time.Second),
+	)
 	if late != nil {
 		t.Error("a late decision was obeyed")
 	}
@@ -150,7 +191,11 @@ func TestOutsideItsRightsTheListRefuses(t *testing.T) {
 func TestCommandsAreObeyedOnce(t *testing.T) {
 	r := newReader(catalogue.In)
 	command := func(kind wire.CommandKind, notAfter time.Time) []byte {
-		p, err := wire.SignCommand(private, "r", wire.CommandBody{ID: uuid.New(), Kind: kind, OpenMS: 3000, NotAfter: notAfter})
+		p, err := wire.SignCommand(
+			private,
+			"r",
+			wire.CommandBody{ID: uuid.New(), Kind: kind, OpenMS: 3000, NotAfter: notAfter},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

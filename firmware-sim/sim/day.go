@@ -46,8 +46,15 @@ type devices struct {
 }
 
 func newDevices(n *catalogue.Network, town *life.Town, seed uint64, dead int) *devices {
-	d := &devices{network: n, town: town, seed: seed, seq: map[catalogue.DeviceID]uint64{}, contact: map[catalogue.DoorID]catalogue.DeviceID{},
-		readers: map[catalogue.DoorID]map[catalogue.Direction]catalogue.DeviceID{}, dead: map[catalogue.DeviceID]bool{}}
+	d := &devices{
+		network: n,
+		town:    town,
+		seed:    seed,
+		seq:     map[catalogue.DeviceID]uint64{},
+		contact: map[catalogue.DoorID]catalogue.DeviceID{},
+		readers: map[catalogue.DoorID]map[catalogue.Direction]catalogue.DeviceID{},
+		dead:    map[catalogue.DeviceID]bool{},
+	}
 	var sensors []catalogue.DeviceID
 	for _, dev := range n.Devices {
 		switch {
@@ -123,7 +130,10 @@ func (d *devices) statuses(day catalogue.Day) []Sent {
 }
 
 func (d *devices) message(dev catalogue.DeviceID, w wire.What, at time.Time) *wire.Message {
-	return &wire.Message{Topic: wire.Topic{Site: d.network.Device(dev).Site, Device: dev, What: w}, At: at.UTC().Truncate(time.Millisecond)}
+	return &wire.Message{
+		Topic: wire.Topic{Site: d.network.Device(dev).Site, Device: dev, What: w},
+		At:    at.UTC().Truncate(time.Millisecond),
+	}
 }
 
 // passage returns the messages of a door's devices for one step.
@@ -131,7 +141,10 @@ func (d *devices) passage(s *life.Step) []Sent {
 	var out []Sent
 	if id := d.readers[s.Door][s.Direction]; s.Badged && id != "" {
 		m := d.message(id, wire.Badge, s.At)
-		m.Badge = &wire.BadgeBody{Credential: wire.Credential{Bytes: s.UID}, Offline: &wire.Offline{Granted: s.Granted, Reason: string(s.Reason), List: "history"}}
+		m.Badge = &wire.BadgeBody{
+			Credential: wire.Credential{Bytes: s.UID},
+			Offline:    &wire.Offline{Granted: s.Granted, Reason: string(s.Reason), List: "history"},
+		}
 		out = append(out, Sent{s.At, m, s})
 	}
 	if id := d.contact[s.Door]; s.Granted && id != "" {
@@ -146,8 +159,13 @@ func (d *devices) passage(s *life.Step) []Sent {
 
 // sensors returns the messages of all sensors, computed minute by minute.
 func (d *devices) sensors(day catalogue.Day, steps []life.Step) []Sent {
-	w := watch{d: d, inside: d.town.Midnight(day), last: map[catalogue.DeviceID]said{}, flow: map[catalogue.DeviceID][2]int{},
-		rng: rand.New(rand.NewPCG(d.seed, uint64(day)))}
+	w := watch{
+		d:      d,
+		inside: d.town.Midnight(day),
+		last:   map[catalogue.DeviceID]said{},
+		flow:   map[catalogue.DeviceID][2]int{},
+		rng:    rand.New(rand.NewPCG(d.seed, uint64(day))),
+	}
 	i := 0
 	start, end := d.network.Zone.Start(day), d.network.Zone.Start(day+1)
 	for at := start; at.Before(end); at = at.Add(time.Minute) {

@@ -75,8 +75,10 @@ func (s *Sim) Live(ctx context.Context, c LiveConfig) error {
 	}
 	for _, d := range s.cfg.World.Network.Devices {
 		if d.Kind == catalogue.Reader && slices.Contains(l.Sites, d.Site) {
-			l.readers[d.ID] = reader.New(reader.Config{Device: d.ID, Site: d.Site, Door: d.Door, Direction: d.Direction, SiteKey: c.SiteKeys[d.Site],
-				ListKey: c.ListKey, Boot: uuid.New(), NewID: func() uuid.UUID { return uuid.Must(uuid.NewV7()) }})
+			l.readers[d.ID] = reader.New(
+				reader.Config{Device: d.ID, Site: d.Site, Door: d.Door, Direction: d.Direction, SiteKey: c.SiteKeys[d.Site],
+					ListKey: c.ListKey, Boot: uuid.New(), NewID: func() uuid.UUID { return uuid.Must(uuid.NewV7()) }},
+			)
 		}
 	}
 	for ctx.Err() == nil {

@@ -24,7 +24,10 @@ func decider(w *people.World) (life.Decide, error) {
 	}
 	x := access.NewCompiler(w.Network).Compile(book, nil)
 	return func(uid []byte, door catalogue.DoorID, direction catalogue.Direction, at time.Time) (bool, access.Reason) {
-		a := x.Decide(access.Question{Credential: localHash(uid), Door: door, Direction: direction, At: at, Offline: true}, nil)
+		a := x.Decide(
+			access.Question{Credential: localHash(uid), Door: door, Direction: direction, At: at, Offline: true},
+			nil,
+		)
 		return a.Granted, a.Reason
 	}, nil
 }
@@ -47,8 +50,11 @@ func fill(b *tenancy.Book, w *people.World) error {
 		errs = append(errs, b.PutMember(v))
 	}
 	for _, c := range w.Cards {
-		errs = append(errs, b.PutCredential(tenancy.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status,
-			ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: localHash(c.UID)}))
+		errs = append(
+			errs,
+			b.PutCredential(tenancy.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status,
+				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: localHash(c.UID)}),
+		)
 	}
 	for _, v := range w.Leases {
 		errs = append(errs, b.PutLease(v))

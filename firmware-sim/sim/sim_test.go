@@ -191,10 +191,20 @@ func TestFaultsDoWhatTheySay(t *testing.T) {
 		slices.Sort(lines)
 		return len(slices.Compact(lines))
 	}
-	if p, _, _ := record(t, Faults{Repeat: 10}, 1); unique(p) != len(clean.lines) || len(p.lines) < len(clean.lines)*105/100 || len(p.lines) > len(clean.lines)*115/100 {
+	if p, _, _ := record(
+		t,
+		Faults{Repeat: 10},
+		1,
+	); unique(p) != len(clean.lines) || len(p.lines) < len(clean.lines)*105/100 ||
+		len(p.lines) > len(clean.lines)*115/100 {
 		t.Errorf("10%% repeated: %d of %d, %d different", len(p.lines), len(clean.lines), unique(p))
 	}
-	if p, _, _ := record(t, Faults{Loss: 10}, 1); len(p.lines) >= len(clean.lines) || len(p.lines) < len(clean.lines)*85/100 {
+	if p, _, _ := record(
+		t,
+		Faults{Loss: 10},
+		1,
+	); len(p.lines) >= len(clean.lines) ||
+		len(p.lines) < len(clean.lines)*85/100 {
 		t.Errorf("10%% lost: %d of %d", len(p.lines), len(clean.lines))
 	}
 	p, _, _ := record(t, Faults{Reorder: 10 * time.Minute}, 1)
@@ -216,7 +226,8 @@ func TestSomebodyIsThereAtAnyHour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, today := range []catalogue.Day{catalogue.Date(2026, 12, 23), catalogue.Date(2026, 5, 4)} { // Christmas; the 8th of May
+	// Christmas; the 8th of May.
+	for _, today := range []catalogue.Day{catalogue.Date(2026, 12, 23), catalogue.Date(2026, 5, 4)} {
 		s, err := New(Config{World: people.New(n, 57, today), Seed: 57})
 		if err != nil {
 			t.Fatal(err)

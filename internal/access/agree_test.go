@@ -50,7 +50,14 @@ func TestListsAgreeWithDecisions(t *testing.T) {
 func drawWithin(t *rapid.T, entries []access.Entry, from, to time.Time) time.Time {
 	if len(entries) > 0 && !seldom(t, "any instant") {
 		r := rapid.SampledFrom(rapid.SampledFrom(entries).Draw(t, "whose").Rights).Draw(t, "right")
-		at := rapid.SampledFrom([]time.Time{r.From, r.To}).Draw(t, "edge").Add(rapid.SampledFrom([]time.Duration{0, -time.Millisecond}).Draw(t, "before"))
+		at := rapid.SampledFrom(
+			[]time.Time{r.From, r.To},
+		).Draw(
+			t,
+			"edge",
+		).Add(
+			rapid.SampledFrom([]time.Duration{0, -time.Millisecond}).Draw(t, "before"),
+		)
 		if !at.Before(from) && at.Before(to) {
 			return at
 		}

@@ -28,7 +28,12 @@ type kindAt struct {
 
 // NewCompiler prepares a network.
 func NewCompiler(n *catalogue.Network) *Compiler {
-	c := &Compiler{network: n, sites: map[catalogue.SiteID]int{}, toward: map[catalogue.SpaceID]bits{}, ofKind: map[kindAt]bits{}}
+	c := &Compiler{
+		network: n,
+		sites:   map[catalogue.SiteID]int{},
+		toward:  map[catalogue.SpaceID]bits{},
+		ofKind:  map[kindAt]bits{},
+	}
 	calendars := make([]catalogue.Calendar, len(n.Sites))
 	for i := range n.Sites {
 		c.sites[n.Sites[i].ID] = i
@@ -104,7 +109,10 @@ type people struct {
 func (c *Compiler) compilePeople(book *tenancy.Book) people {
 	n := book.Size().Members
 	all := make([]member, 0, n) // one allocation for all of them: it never grows
-	p := people{byID: make(map[tenancy.MemberID]*member, n), tenants: make(map[tenancy.TenantID][]*member, book.Size().Tenants)}
+	p := people{
+		byID:    make(map[tenancy.MemberID]*member, n),
+		tenants: make(map[tenancy.TenantID][]*member, book.Size().Tenants),
+	}
 	for m := range book.MembersUnordered() {
 		all = append(all, member{id: m.ID, responder: slices.Contains(m.Roles, tenancy.Responder)})
 		cm := &all[len(all)-1]
@@ -133,8 +141,17 @@ func (c *Compiler) compileLeases(p people, book *tenancy.Book) map[tenancy.Tenan
 	for i, piece := range pieces {
 		l, plan := *piece.lease, *piece.plan
 		cl := &all[i]
-		*cl = compiled{id: l.ID, doors: sets[:words:words], active: l.Status == tenancy.Active, startsOn: l.StartsOn, endsOn: math.MaxInt32,
-			since: piece.since, until: piece.until, terms: piece.lease, plan: piece.plan}
+		*cl = compiled{
+			id:       l.ID,
+			doors:    sets[:words:words],
+			active:   l.Status == tenancy.Active,
+			startsOn: l.StartsOn,
+			endsOn:   math.MaxInt32,
+			since:    piece.since,
+			until:    piece.until,
+			terms:    piece.lease,
+			plan:     piece.plan,
+		}
 		sets = sets[words:]
 		for _, id := range l.Spaces {
 			cl.doors.add(c.toward[id])
@@ -236,7 +253,13 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *tenancy.Book, le
 	n := book.Size().Credentials + book.Size().Passes
 	x.credentials, x.forList = make([]credential, 0, n), make([]tenancy.CredentialHash, 0, n)
 	for cr := range book.CredentialsUnordered() {
-		cc := credential{lookup: cr.Lookup, from: bound(cr.ValidFrom, math.MinInt64), to: bound(cr.ValidTo, math.MaxInt64), since: bound(cr.Since, math.MinInt64), member: p.byID[cr.Member]}
+		cc := credential{
+			lookup: cr.Lookup,
+			from:   bound(cr.ValidFrom, math.MinInt64),
+			to:     bound(cr.ValidTo, math.MaxInt64),
+			since:  bound(cr.Since, math.MinInt64),
+			member: p.byID[cr.Member],
+		}
 		switch cr.Status {
 		case tenancy.Active:
 		case tenancy.Lost:
@@ -248,7 +271,12 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *tenancy.Book, le
 	}
 	c.compileFormers(x, p, book)
 	for v := range book.Passes() {
-		cc := credential{lookup: v.Lookup, from: v.ValidFrom.UnixMilli(), to: v.ValidTo.UnixMilli(), pass: c.compilePass(book, v, leases)}
+		cc := credential{
+			lookup: v.Lookup,
+			from:   v.ValidFrom.UnixMilli(),
+			to:     v.ValidTo.UnixMilli(),
+			pass:   c.compilePass(book, v, leases),
+		}
 		if v.Deleted {
 			cc.status = revoked
 		}

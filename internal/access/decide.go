@@ -173,7 +173,8 @@ func (x *Index) decideByRights(a *Answer, c *credential, d *door, unix int64) {
 	if c.member != nil && x.byLease(a, c.member, d, unix) {
 		return
 	}
-	if c.pass != nil && c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // the pass's time is its credential's
+	if c.pass != nil &&
+		c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // the pass's time is its credential's
 		a.Granted, a.Reason, a.Lease = true, Pass, ""
 		return
 	}

@@ -19,7 +19,10 @@ func listed(t *testing.T, x *access.Index, door catalogue.DoorID, from, to strin
 	for _, e := range x.Entries(door, catalogue.In, paris(t, from), paris(t, to)) {
 		for _, r := range e.Rights {
 			who := badges[e.Hash[0]-1]
-			got[who] = append(got[who], string(r.Reason)+" "+r.From.In(loc).Format("02 15:04")+"–"+r.To.In(loc).Format("02 15:04"))
+			got[who] = append(
+				got[who],
+				string(r.Reason)+" "+r.From.In(loc).Format("02 15:04")+"–"+r.To.In(loc).Format("02 15:04"),
+			)
 		}
 	}
 	return got
@@ -33,26 +36,44 @@ func TestAListSaysWhoMayPassWhenAndWhy(t *testing.T) {
 		from, to string
 		want     map[string][]string
 	}{
-		{"a door of one lease, over a night", "metz-office-door", "2026-10-19 12:00:00", "2026-10-20 12:00:00", map[string][]string{
-			"alice":  {"lease 19 12:00–19 20:00", "lease 20 08:00–20 12:00"},
-			"remi":   {"lease 19 12:00–19 20:00", "lease 20 08:00–20 12:00"},
-			"dated":  {"lease 19 12:00–19 14:00"},
-			"stella": {"staff 19 12:00–20 12:00"},
-		}},
-		{"a pass, a lease for some, a lease around the clock", "metz-coworking-door", "2026-10-19 08:00:00", "2026-10-20 08:00:00", map[string][]string{
-			"alice": {"lease 19 08:00–19 20:00"}, "remi": {"lease 19 08:00–19 20:00"}, "dated": {"lease 19 12:00–19 14:00"},
-			"bob": {"lease 19 08:00–20 08:00"}, "carol": {"lease 19 08:00–20 08:00"},
-			"visitor": {"pass 19 09:00–19 18:00"}, "stella": {"staff 19 08:00–20 08:00"},
-		}},
+		{
+			"a door of one lease, over a night",
+			"metz-office-door",
+			"2026-10-19 12:00:00",
+			"2026-10-20 12:00:00",
+			map[string][]string{
+				"alice":  {"lease 19 12:00–19 20:00", "lease 20 08:00–20 12:00"},
+				"remi":   {"lease 19 12:00–19 20:00", "lease 20 08:00–20 12:00"},
+				"dated":  {"lease 19 12:00–19 14:00"},
+				"stella": {"staff 19 12:00–20 12:00"},
+			},
+		},
+		{
+			"a pass, a lease for some, a lease around the clock",
+			"metz-coworking-door",
+			"2026-10-19 08:00:00",
+			"2026-10-20 08:00:00",
+			map[string][]string{
+				"alice": {"lease 19 08:00–19 20:00"}, "remi": {"lease 19 08:00–19 20:00"}, "dated": {"lease 19 12:00–19 14:00"},
+				"bob": {"lease 19 08:00–20 08:00"}, "carol": {"lease 19 08:00–20 08:00"},
+				"visitor": {"pass 19 09:00–19 18:00"}, "stella": {"staff 19 08:00–20 08:00"},
+			},
+		},
 		{"an event for the invited", "metz-studio-door", "2026-10-19 19:30:00", "2026-10-20 00:00:00", map[string][]string{
 			"alice": {"lease 19 19:30–19 20:00"}, "remi": {"lease 19 19:30–19 20:00"}, "dan": {"event 19 19:30–19 22:00"},
 			"stella": {"staff 19 19:30–20 00:00"},
 		}},
-		{"a public event for all who are known, a lease first", "nancy-coworking-door", "2026-10-20 09:00:00", "2026-10-20 18:00:00", map[string][]string{
-			"alice": {"event 20 10:00–20 17:00"}, "dan": {"event 20 10:00–20 17:00"}, "carol": {"event 20 10:00–20 17:00"},
-			"erin": {"event 20 10:00–20 17:00"}, "remi": {"event 20 10:00–20 17:00"}, "stella": {"event 20 10:00–20 17:00"},
-			"bob": {"lease 20 09:00–20 18:00"},
-		}},
+		{
+			"a public event for all who are known, a lease first",
+			"nancy-coworking-door",
+			"2026-10-20 09:00:00",
+			"2026-10-20 18:00:00",
+			map[string][]string{
+				"alice": {"event 20 10:00–20 17:00"}, "dan": {"event 20 10:00–20 17:00"}, "carol": {"event 20 10:00–20 17:00"},
+				"erin": {"event 20 10:00–20 17:00"}, "remi": {"event 20 10:00–20 17:00"}, "stella": {"event 20 10:00–20 17:00"},
+				"bob": {"lease 20 09:00–20 18:00"},
+			},
+		},
 		{"a lease that ends within", "metz-fablab-door", "2026-11-11 00:00:00", "2026-11-12 00:00:00", map[string][]string{
 			"stella": {"staff 11 00:00–12 00:00"}, // a holiday for the others
 		}},
@@ -71,7 +92,10 @@ func TestInALockdownAListHoldsRespondersAlone(t *testing.T) {
 	over := began.Add(time.Hour)
 	all := []string{"2026-10-19 12:00:00", "2026-10-19 13:00:00"}
 	want := map[string][]string{"remi": {"lease 19 12:00–19 13:00"}}
-	if diff := cmp.Diff(want, listed(t, compile(t, tenancy.Lockdown{Site: "metz", From: began}), "metz-office-door", all[0], all[1])); diff != "" {
+	if diff := cmp.Diff(
+		want,
+		listed(t, compile(t, tenancy.Lockdown{Site: "metz", From: began}), "metz-office-door", all[0], all[1]),
+	); diff != "" {
 		t.Errorf("in the lockdown: %s", diff)
 	}
 	for name, k := range map[string]tenancy.Lockdown{"over": {Site: "metz", From: began, To: &over}, "elsewhere": {Site: "nancy", From: began}} {
@@ -98,7 +122,9 @@ func TestAListOfNothingIsEmpty(t *testing.T) {
 
 func TestOnlyPublicEventsHoldDoorsOpen(t *testing.T) {
 	x := compile(t)
-	fair := []access.Unlock{{Event: "fair", From: paris(t, "2026-10-20 10:00:00").UTC(), To: paris(t, "2026-10-20 17:00:00").UTC()}}
+	fair := []access.Unlock{
+		{Event: "fair", From: paris(t, "2026-10-20 10:00:00").UTC(), To: paris(t, "2026-10-20 17:00:00").UTC()},
+	}
 	for door, want := range map[catalogue.DoorID][]access.Unlock{
 		"nancy-coworking-door": fair, "nancy-hall-door": fair, "metz-studio-door": nil, "metz-hall-door": nil, "cellar-door": nil,
 	} {

@@ -25,24 +25,160 @@ func TestNobodyEntersTwiceWithoutLeaving(t *testing.T) {
 		wantAlert  bool
 		offline    bool
 	}{
-		{"in it", studio, "2026-10-19 10:00:00", "metz-studio", back, "2026-10-19 09:00:00", access.AntiPassback, false, false},
-		{"below it", studio, "2026-10-19 10:00:00", "metz-booth", "metz-booth-door", "2026-10-19 09:00:00", access.AntiPassback, false, false},
-		{"offline too", studio, "2026-10-19 10:00:00", "metz-studio", back, "2026-10-19 09:00:00", access.AntiPassback, false, true},
-		{"only before it", studio, "2026-10-19 10:00:00", "metz-hall", "metz-hall-door", "2026-10-19 09:00:00", access.Lease, false, false},
-		{"left the building", studio, "2026-10-19 10:00:00", catalogue.Outside, "metz-hall-door", "2026-10-19 09:00:00", access.Lease, false, false},
-		{"badged again at once", studio, "2026-10-19 10:00:30", "metz-studio", studio, "2026-10-19 10:00:00", access.Lease, false, false},
-		{"not quite at once", studio, "2026-10-19 10:00:30.001", "metz-studio", studio, "2026-10-19 10:00:00", access.AntiPassback, false, false},
-		{"at once, but at the other door", back, "2026-10-19 10:00:05", "metz-studio", studio, "2026-10-19 10:00:00", access.AntiPassback, false, false},
-		{"since four o'clock", studio, "2026-10-19 10:00:00", "metz-studio", studio, "2026-10-19 04:00:00", access.AntiPassback, false, false},
-		{"forgotten at four o'clock", studio, "2026-10-19 10:00:00", "metz-studio", studio, "2026-10-19 03:59:59.999", access.Lease, false, false},
-		{"the FabLab lets in, with an alarm", fablab, "2026-10-19 10:00:00", "metz-fablab", fablab, "2026-10-19 09:00:00", access.Lease, true, false},
-		{"a refusal is none the better", fablab, "2026-10-19 21:00:00", "metz-fablab", fablab, "2026-10-19 09:00:00", access.OutsideHours, false, false},
-		{"a door that is not marked", "metz-hall-door", "2026-10-19 10:00:00", "metz-studio", studio, "2026-10-19 09:00:00", access.Lease, false, false},
+		{
+			"in it",
+			studio,
+			"2026-10-19 10:00:00",
+			"metz-studio",
+			back,
+			"2026-10-19 09:00:00",
+			access.AntiPassback,
+			false,
+			false,
+		},
+		{
+			"below it",
+			studio,
+			"2026-10-19 10:00:00",
+			"metz-booth",
+			"metz-booth-door",
+			"2026-10-19 09:00:00",
+			access.AntiPassback,
+			false,
+			false,
+		},
+		{
+			"offline too",
+			studio,
+			"2026-10-19 10:00:00",
+			"metz-studio",
+			back,
+			"2026-10-19 09:00:00",
+			access.AntiPassback,
+			false,
+			true,
+		},
+		{
+			"only before it",
+			studio,
+			"2026-10-19 10:00:00",
+			"metz-hall",
+			"metz-hall-door",
+			"2026-10-19 09:00:00",
+			access.Lease,
+			false,
+			false,
+		},
+		{
+			"left the building",
+			studio,
+			"2026-10-19 10:00:00",
+			catalogue.Outside,
+			"metz-hall-door",
+			"2026-10-19 09:00:00",
+			access.Lease,
+			false,
+			false,
+		},
+		{
+			"badged again at once",
+			studio,
+			"2026-10-19 10:00:30",
+			"metz-studio",
+			studio,
+			"2026-10-19 10:00:00",
+			access.Lease,
+			false,
+			false,
+		},
+		{
+			"not quite at once",
+			studio,
+			"2026-10-19 10:00:30.001",
+			"metz-studio",
+			studio,
+			"2026-10-19 10:00:00",
+			access.AntiPassback,
+			false,
+			false,
+		},
+		{
+			"at once, but at the other door",
+			back,
+			"2026-10-19 10:00:05",
+			"metz-studio",
+			studio,
+			"2026-10-19 10:00:00",
+			access.AntiPassback,
+			false,
+			false,
+		},
+		{
+			"since four o'clock",
+			studio,
+			"2026-10-19 10:00:00",
+			"metz-studio",
+			studio,
+			"2026-10-19 04:00:00",
+			access.AntiPassback,
+			false,
+			false,
+		},
+		{
+			"forgotten at four o'clock",
+			studio,
+			"2026-10-19 10:00:00",
+			"metz-studio",
+			studio,
+			"2026-10-19 03:59:59.999",
+			access.Lease,
+			false,
+			false,
+		},
+		{
+			"the FabLab lets in, with an alarm",
+			fablab,
+			"2026-10-19 10:00:00",
+			"metz-fablab",
+			fablab,
+			"2026-10-19 09:00:00",
+			access.Lease,
+			true,
+			false,
+		},
+		{
+			"a refusal is none the better",
+			fablab,
+			"2026-10-19 21:00:00",
+			"metz-fablab",
+			fablab,
+			"2026-10-19 09:00:00",
+			access.OutsideHours,
+			false,
+			false,
+		},
+		{
+			"a door that is not marked",
+			"metz-hall-door",
+			"2026-10-19 10:00:00",
+			"metz-studio",
+			studio,
+			"2026-10-19 09:00:00",
+			access.Lease,
+			false,
+			false,
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			last := lastRead{access.Position{Space: c.space, Door: c.lastAt, At: paris(t, c.last)}, true}
-			q := access.Question{Credential: badge("alice"), Door: c.door, Direction: catalogue.In, At: paris(t, c.at), Offline: c.offline}
+			q := access.Question{
+				Credential: badge("alice"),
+				Door:       c.door,
+				Direction:  catalogue.In,
+				At:         paris(t, c.at),
+				Offline:    c.offline,
+			}
 			got := compile(t).Decide(q, last)
 			if got.Reason != c.wantReason || got.PassbackAlert != c.wantAlert || got.Granted != grants[c.wantReason] {
 				t.Errorf("%+v, want %s, alert %v", got, c.wantReason, c.wantAlert)
@@ -55,8 +191,15 @@ func TestNobodyEntersTwiceWithoutLeaving(t *testing.T) {
 // the day before, also over a change of clocks.
 func TestTheNightBelongsToTheDayBefore(t *testing.T) {
 	n, b := town(t)
-	event := tenancy.Event{ID: "night", Title: "E", Spaces: []catalogue.SpaceID{"metz-studio"}, Audience: "invited", Invited: []tenancy.MemberID{"dan"},
-		StartsAt: paris(t, "2026-10-24 00:00:00"), EndsAt: paris(t, "2026-10-26 00:00:00")}
+	event := tenancy.Event{
+		ID:       "night",
+		Title:    "E",
+		Spaces:   []catalogue.SpaceID{"metz-studio"},
+		Audience: "invited",
+		Invited:  []tenancy.MemberID{"dan"},
+		StartsAt: paris(t, "2026-10-24 00:00:00"),
+		EndsAt:   paris(t, "2026-10-26 00:00:00"),
+	}
 	if err := b.PutEvent(event); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +238,15 @@ func (broken) Last(tenancy.MemberID, time.Time) (access.Position, bool, error) {
 
 func TestWithoutTheLedgerNobodyIsLetIntoAMarkedSpace(t *testing.T) {
 	x := compile(t)
-	got := x.Decide(access.Question{Credential: badge("alice"), Door: "metz-studio-door", Direction: catalogue.In, At: paris(t, "2026-10-19 10:00:00")}, broken{})
+	got := x.Decide(
+		access.Question{
+			Credential: badge("alice"),
+			Door:       "metz-studio-door",
+			Direction:  catalogue.In,
+			At:         paris(t, "2026-10-19 10:00:00"),
+		},
+		broken{},
+	)
 	if got.Granted || got.Reason != access.Unavailable {
 		t.Errorf("%+v", got)
 	}

@@ -142,7 +142,12 @@ func (p plain) anyOpens(spaces []catalogue.SpaceID, d *catalogue.Door) bool {
 	return slices.ContainsFunc(spaces, func(s catalogue.SpaceID) bool { return p.opens(s, d) })
 }
 
-func (p plain) anyRight(m *tenancy.Member, v *tenancy.Pass, d *catalogue.Door, t time.Time) (access.Reason, tenancy.LeaseID) {
+func (p plain) anyRight(
+	m *tenancy.Member,
+	v *tenancy.Pass,
+	d *catalogue.Door,
+	t time.Time,
+) (access.Reason, tenancy.LeaseID) {
 	if m != nil && slices.Contains(m.StaffSites, d.Site) {
 		return access.Staff, ""
 	}
@@ -176,12 +181,14 @@ func (p plain) passOpens(v *tenancy.Pass, d *catalogue.Door, t time.Time) bool {
 			return true
 		}
 		for l := range p.book.Leases() {
-			if l.Tenant != host.Tenant || l.Status != tenancy.Active || today < l.StartsOn.String() || l.EndsOn != nil && today > l.EndsOn.String() {
+			if l.Tenant != host.Tenant || l.Status != tenancy.Active || today < l.StartsOn.String() ||
+				l.EndsOn != nil && today > l.EndsOn.String() {
 				continue
 			}
 			plan, _ := p.book.Plan(l.Plan)
 			for _, g := range p.n.Spaces {
-				given := slices.Contains(l.Spaces, g.ID) || slices.Contains(plan.Includes, g.Kind) && (plan.Roaming || g.Site == l.Site)
+				given := slices.Contains(l.Spaces, g.ID) ||
+					slices.Contains(plan.Includes, g.Kind) && (plan.Roaming || g.Site == l.Site)
 				if given && p.opens(g.ID, &catalogue.Door{To: s}) {
 					return true
 				}
@@ -303,7 +310,8 @@ func (p plain) whyNot(m *tenancy.Member, d *catalogue.Door, t time.Time) (access
 	if m == nil {
 		return access.NoRight, ""
 	}
-	for _, best := range []access.Reason{access.OutsideHours, access.LeaseSuspended, access.LeaseNotStarted, access.LeaseEnded} {
+	for _, best := range []access.Reason{access.OutsideHours, access.LeaseSuspended, access.LeaseNotStarted,
+		access.LeaseEnded} {
 		for l := range p.book.Leases() {
 			if p.serves(l, m) && p.leaseOpens(l, d) && p.fails(l, d, t) == best {
 				return best, l.ID

@@ -20,7 +20,13 @@ type asked struct {
 }
 
 // grants are the reasons that open.
-var grants = map[access.Reason]bool{access.Egress: true, access.Staff: true, access.Lease: true, access.Pass: true, access.Event: true}
+var grants = map[access.Reason]bool{
+	access.Egress: true,
+	access.Staff:  true,
+	access.Lease:  true,
+	access.Pass:   true,
+	access.Event:  true,
+}
 
 func answerAll(t *testing.T, x *access.Index, cases []asked) {
 	t.Helper()
@@ -111,7 +117,10 @@ func TestAWindowInTheRepeatedHourOpensTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := x.Decide(access.Question{Credential: badge("erin"), Door: "metz-hall-door", Direction: catalogue.In, At: at}, nil)
+		got := x.Decide(
+			access.Question{Credential: badge("erin"), Door: "metz-hall-door", Direction: catalogue.In, At: at},
+			nil,
+		)
 		if got.Reason != want {
 			t.Errorf("%s: %s, want %s", utc, got.Reason, want)
 		}
@@ -128,11 +137,25 @@ func TestTheBestOfTheLeasesExplainsARefusal(t *testing.T) {
 	answerAll(t, compile(t), []asked{
 		{"outside-hours is best", "erin", "metz-hall-door", "2026-10-19 10:00:00", access.OutsideHours, "f-night"},
 		{"then suspended", "erin", "metz-office-door", "2026-10-19 10:00:00", access.LeaseSuspended, "f-suspended"},
-		{"then not started, before its status", "erin", "metz-studio-door", "2026-10-19 10:00:00", access.LeaseNotStarted, "f-later"},
+		{
+			"then not started, before its status",
+			"erin",
+			"metz-studio-door",
+			"2026-10-19 10:00:00",
+			access.LeaseNotStarted,
+			"f-later",
+		},
 		{"then ended", "erin", "metz-fablab-door", "2026-10-19 10:00:00", access.LeaseEnded, "f-ended"},
 		{"its last day is in", "erin", "metz-fablab-door", "2026-08-31 23:59:59.999", access.LeaseSuspended, "f-ended"},
 		{"the day after is not", "erin", "metz-fablab-door", "2026-09-01 00:00:00", access.LeaseEnded, "f-ended"},
-		{"the eve of its first day", "erin", "metz-studio-door", "2026-11-01 23:59:59.999", access.LeaseNotStarted, "f-later"},
+		{
+			"the eve of its first day",
+			"erin",
+			"metz-studio-door",
+			"2026-11-01 23:59:59.999",
+			access.LeaseNotStarted,
+			"f-later",
+		},
 		{"its first day", "erin", "metz-studio-door", "2026-11-02 00:00:00", access.LeaseSuspended, "f-later"},
 		{"no lease at all", "erin", "nancy-hall-door", "2026-10-19 10:00:00", access.NoRight, ""},
 	})
@@ -196,21 +219,81 @@ func TestTheFirstRuleThatAppliesAnswers(t *testing.T) {
 		want      access.Reason
 	}{
 		{"out, whoever", access.Question{Credential: badge("nobody"), Direction: catalogue.Out}, nil, access.Egress},
-		{"out of a locked site by a disabled, stale reader", access.Question{Credential: badge("lost"), Direction: catalogue.Out, Disabled: true, Received: at.Add(time.Hour)}, []tenancy.Lockdown{locked}, access.Egress},
-		{"disabled before stale", access.Question{Credential: badge("alice"), Disabled: true, Received: at.Add(time.Hour)}, nil, access.DeviceDisabled},
-		{"disabled, offline too", access.Question{Credential: badge("alice"), Disabled: true, Offline: true}, nil, access.DeviceDisabled},
-		{"ten seconds late are not stale", access.Question{Credential: badge("alice"), Received: at.Add(10 * time.Second)}, nil, access.Lease},
-		{"more are", access.Question{Credential: badge("alice"), Received: at.Add(10*time.Second + time.Millisecond)}, nil, access.Stale},
-		{"early is stale too", access.Question{Credential: badge("alice"), Received: at.Add(-10*time.Second - time.Millisecond)}, nil, access.Stale},
-		{"stale before unknown", access.Question{Credential: badge("nobody"), Received: at.Add(time.Minute)}, nil, access.Stale},
-		{"offline is never stale", access.Question{Credential: badge("alice"), Received: at.Add(7 * 24 * time.Hour), Offline: true}, nil, access.Lease},
-		{"unknown before lockdown", access.Question{Credential: badge("nobody")}, []tenancy.Lockdown{locked}, access.UnknownCredential},
-		{"lost before lockdown", access.Question{Credential: badge("lost")}, []tenancy.Lockdown{locked}, access.CredentialLost},
+		{
+			"out of a locked site by a disabled, stale reader",
+			access.Question{Credential: badge("lost"), Direction: catalogue.Out, Disabled: true, Received: at.Add(time.Hour)},
+			[]tenancy.Lockdown{locked},
+			access.Egress,
+		},
+		{
+			"disabled before stale",
+			access.Question{Credential: badge("alice"), Disabled: true, Received: at.Add(time.Hour)},
+			nil,
+			access.DeviceDisabled,
+		},
+		{
+			"disabled, offline too",
+			access.Question{Credential: badge("alice"), Disabled: true, Offline: true},
+			nil,
+			access.DeviceDisabled,
+		},
+		{
+			"ten seconds late are not stale",
+			access.Question{Credential: badge("alice"), Received: at.Add(10 * time.Second)},
+			nil,
+			access.Lease,
+		},
+		{
+			"more are",
+			access.Question{Credential: badge("alice"), Received: at.Add(10*time.Second + time.Millisecond)},
+			nil,
+			access.Stale,
+		},
+		{
+			"early is stale too",
+			access.Question{Credential: badge("alice"), Received: at.Add(-10*time.Second - time.Millisecond)},
+			nil,
+			access.Stale,
+		},
+		{
+			"stale before unknown",
+			access.Question{Credential: badge("nobody"), Received: at.Add(time.Minute)},
+			nil,
+			access.Stale,
+		},
+		{
+			"offline is never stale",
+			access.Question{Credential: badge("alice"), Received: at.Add(7 * 24 * time.Hour), Offline: true},
+			nil,
+			access.Lease,
+		},
+		{
+			"unknown before lockdown",
+			access.Question{Credential: badge("nobody")},
+			[]tenancy.Lockdown{locked},
+			access.UnknownCredential,
+		},
+		{
+			"lost before lockdown",
+			access.Question{Credential: badge("lost")},
+			[]tenancy.Lockdown{locked},
+			access.CredentialLost,
+		},
 		{"lockdown", access.Question{Credential: badge("alice")}, []tenancy.Lockdown{locked}, access.Lockdown},
 		{"lockdown for staff", access.Question{Credential: badge("stella")}, []tenancy.Lockdown{locked}, access.Lockdown},
 		{"lockdown before no right", access.Question{Credential: badge("dan")}, []tenancy.Lockdown{locked}, access.Lockdown},
-		{"a responder passes by their own right", access.Question{Credential: badge("remi")}, []tenancy.Lockdown{locked}, access.Lease},
-		{"another site's lockdown", access.Question{Credential: badge("alice")}, []tenancy.Lockdown{{Site: "nancy", From: at}}, access.Lease},
+		{
+			"a responder passes by their own right",
+			access.Question{Credential: badge("remi")},
+			[]tenancy.Lockdown{locked},
+			access.Lease,
+		},
+		{
+			"another site's lockdown",
+			access.Question{Credential: badge("alice")},
+			[]tenancy.Lockdown{{Site: "nancy", From: at}},
+			access.Lease,
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -248,7 +331,13 @@ func TestALockdownLocksNowAndExplainsThen(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			x := compile(t, tenancy.Lockdown{Site: "metz", From: began, To: c.to})
-			q := access.Question{Credential: badge("alice"), Door: "metz-hall-door", Direction: catalogue.In, At: c.at, Offline: c.offline}
+			q := access.Question{
+				Credential: badge("alice"),
+				Door:       "metz-hall-door",
+				Direction:  catalogue.In,
+				At:         c.at,
+				Offline:    c.offline,
+			}
 			if got := x.Decide(q, nil).Reason; (got == access.Lockdown) != c.locked {
 				t.Errorf("%s", got)
 			}
@@ -262,7 +351,12 @@ func TestAnAnswerSaysWhoseBadgeItWas(t *testing.T) {
 		"alice": {Member: "alice"}, "lost": {Member: "lost"}, "visitor": {Pass: "visitor"}, "gone-visitor": {Pass: "gone-visitor"}, "nobody": {},
 	} {
 		for _, direction := range []catalogue.Direction{catalogue.In, catalogue.Out} {
-			q := access.Question{Credential: badge(holder), Door: "metz-hall-door", Direction: direction, At: paris(t, "2026-10-19 12:00:00")}
+			q := access.Question{
+				Credential: badge(holder),
+				Door:       "metz-hall-door",
+				Direction:  direction,
+				At:         paris(t, "2026-10-19 12:00:00"),
+			}
 			if got := x.Decide(q, nil).Subject; got != want {
 				t.Errorf("%s %s: %+v, want %+v", holder, direction, got, want)
 			}

@@ -46,7 +46,20 @@ func towns(t testing.TB) *catalogue.Network {
 }
 
 // badges numbers the holders: the hash of a badge is its holder's number.
-var badges = []string{"alice", "bob", "carol", "dan", "erin", "remi", "stella", "visitor", "gone-visitor", "lost", "revoked", "dated"}
+var badges = []string{
+	"alice",
+	"bob",
+	"carol",
+	"dan",
+	"erin",
+	"remi",
+	"stella",
+	"visitor",
+	"gone-visitor",
+	"lost",
+	"revoked",
+	"dated",
+}
 
 func badge(holder string) (h tenancy.CredentialHash) {
 	h[0] = byte(1 + slices.Index(badges, holder))
@@ -80,15 +93,32 @@ func putPeople(t testing.TB, b *tenancy.Book) {
 	for _, id := range []tenancy.TenantID{"atelier", "nomads", "named", "fates"} {
 		check(t, b.PutTenant(tenancy.Tenant{ID: id, Name: "T", Site: "metz", Kind: "company"}))
 	}
-	tenants := map[string]tenancy.TenantID{"alice": "atelier", "bob": "nomads", "carol": "named", "dan": "named", "erin": "fates", "remi": "atelier",
-		"stella": "named", "lost": "atelier", "revoked": "atelier", "dated": "atelier"}
+	tenants := map[string]tenancy.TenantID{
+		"alice":   "atelier",
+		"bob":     "nomads",
+		"carol":   "named",
+		"dan":     "named",
+		"erin":    "fates",
+		"remi":    "atelier",
+		"stella":  "named",
+		"lost":    "atelier",
+		"revoked": "atelier",
+		"dated":   "atelier",
+	}
 	for _, who := range badges {
 		tenant, ok := tenants[who]
 		if !ok {
 			continue
 		}
 		m := tenancy.Member{ID: tenancy.MemberID(who), Tenant: tenant, Name: "M"}
-		c := tenancy.Credential{ID: tenancy.CredentialID(who), Member: m.ID, Kind: "card", Status: tenancy.Active, Lookup: badge(who), ForList: badge(who)}
+		c := tenancy.Credential{
+			ID:      tenancy.CredentialID(who),
+			Member:  m.ID,
+			Kind:    "card",
+			Status:  tenancy.Active,
+			Lookup:  badge(who),
+			ForList: badge(who),
+		}
 		switch who {
 		case "remi":
 			m.Roles = []tenancy.MemberRole{tenancy.Responder}
@@ -108,8 +138,29 @@ func putPeople(t testing.TB, b *tenancy.Book) {
 func putPlans(t testing.TB, b *tenancy.Book) {
 	t.Helper()
 	weekdays := []catalogue.Weekday{1, 2, 3, 4, 5}
-	check(t, b.PutSchedule(tenancy.Schedule{ID: "working", Holidays: "closed", Windows: catalogue.Week{{Days: weekdays, From: 8 * 60, To: 20 * 60}}}))
-	check(t, b.PutSchedule(tenancy.Schedule{ID: "nights", Holidays: "open", Windows: catalogue.Week{{Days: []catalogue.Weekday{0, 6}, From: 2 * 60, To: 3 * 60}, {Days: weekdays, From: 22 * 60, To: 24 * 60}}}))
+	check(
+		t,
+		b.PutSchedule(
+			tenancy.Schedule{
+				ID:       "working",
+				Holidays: "closed",
+				Windows:  catalogue.Week{{Days: weekdays, From: 8 * 60, To: 20 * 60}},
+			},
+		),
+	)
+	check(
+		t,
+		b.PutSchedule(
+			tenancy.Schedule{
+				ID:       "nights",
+				Holidays: "open",
+				Windows: catalogue.Week{
+					{Days: []catalogue.Weekday{0, 6}, From: 2 * 60, To: 3 * 60},
+					{Days: weekdays, From: 22 * 60, To: 24 * 60},
+				},
+			},
+		),
+	)
 	cowork := []catalogue.SpaceKind{catalogue.Coworking}
 	check(t, b.PutPlan(tenancy.Plan{ID: "office", Name: "P", Schedule: "working"}))
 	check(t, b.PutPlan(tenancy.Plan{ID: "roaming", Name: "P", Schedule: tenancy.Always, Includes: cowork, Roaming: true}))
@@ -142,15 +193,56 @@ func putLeases(t testing.TB, b *tenancy.Book) {
 
 func putVisitorsAndEvents(t testing.TB, b *tenancy.Book) {
 	t.Helper()
-	check(t, b.PutPass(tenancy.Pass{ID: "visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("visitor"), ForList: badge("visitor"),
-		ValidFrom: paris(t, "2026-10-19 09:00:00"), ValidTo: paris(t, "2026-10-19 18:00:00")}))
-	check(t, b.PutPass(tenancy.Pass{ID: "gone-visitor", Host: "alice", Name: "V", Spaces: []catalogue.SpaceID{"metz-coworking"}, Lookup: badge("gone-visitor"), ForList: badge("gone-visitor"),
-		ValidFrom: paris(t, "2026-10-19 09:00:00"), ValidTo: paris(t, "2026-10-19 18:00:00")}))
+	check(
+		t,
+		b.PutPass(
+			tenancy.Pass{
+				ID:        "visitor",
+				Host:      "alice",
+				Name:      "V",
+				Spaces:    []catalogue.SpaceID{"metz-coworking"},
+				Lookup:    badge("visitor"),
+				ForList:   badge("visitor"),
+				ValidFrom: paris(t, "2026-10-19 09:00:00"),
+				ValidTo:   paris(t, "2026-10-19 18:00:00"),
+			},
+		),
+	)
+	check(
+		t,
+		b.PutPass(
+			tenancy.Pass{
+				ID:        "gone-visitor",
+				Host:      "alice",
+				Name:      "V",
+				Spaces:    []catalogue.SpaceID{"metz-coworking"},
+				Lookup:    badge("gone-visitor"),
+				ForList:   badge("gone-visitor"),
+				ValidFrom: paris(t, "2026-10-19 09:00:00"),
+				ValidTo:   paris(t, "2026-10-19 18:00:00"),
+			},
+		),
+	)
 	check(t, b.DeletePass("gone-visitor"))
-	check(t, b.PutEvent(tenancy.Event{ID: "dinner", Title: "E", Spaces: []catalogue.SpaceID{"metz-studio"}, Audience: "invited", Invited: []tenancy.MemberID{"dan"},
-		StartsAt: paris(t, "2026-10-19 19:00:00"), EndsAt: paris(t, "2026-10-19 22:00:00")}))
-	check(t, b.PutEvent(tenancy.Event{ID: "fair", Title: "E", Spaces: []catalogue.SpaceID{"nancy-coworking"}, Audience: "public",
-		StartsAt: paris(t, "2026-10-20 10:00:00"), EndsAt: paris(t, "2026-10-20 17:00:00")}))
+	check(
+		t,
+		b.PutEvent(
+			tenancy.Event{
+				ID:       "dinner",
+				Title:    "E",
+				Spaces:   []catalogue.SpaceID{"metz-studio"},
+				Audience: "invited",
+				Invited:  []tenancy.MemberID{"dan"},
+				StartsAt: paris(t, "2026-10-19 19:00:00"),
+				EndsAt:   paris(t, "2026-10-19 22:00:00"),
+			},
+		),
+	)
+	check(
+		t,
+		b.PutEvent(tenancy.Event{ID: "fair", Title: "E", Spaces: []catalogue.SpaceID{"nancy-coworking"}, Audience: "public",
+			StartsAt: paris(t, "2026-10-20 10:00:00"), EndsAt: paris(t, "2026-10-20 17:00:00")}),
+	)
 }
 
 // paris reads a wall clock in the sites' zone.

@@ -2,6 +2,7 @@ package access
 
 import (
 	"math"
+	"slices"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/tenancy"
@@ -49,8 +50,8 @@ func (c *Compiler) pieces(book *tenancy.Book) []piece {
 func stretches[T any](zone *catalogue.Zone, versions []tenancy.Version[T]) []stretch[T] {
 	list := make([]stretch[T], 0, len(versions))
 	until := int64(math.MaxInt64)
-	for i := len(versions) - 1; i >= 0; i-- {
-		v, since := versions[i], int64(math.MinInt64)
+	for i, version := range slices.Backward(versions) {
+		v, since := version, int64(math.MinInt64)
 		if i > 0 {
 			since = max(zone.Start(v.From).UnixMilli(), v.At.UnixMilli())
 		}

@@ -12,7 +12,18 @@ import (
 )
 
 var (
-	days   = []string{"2026-03-29", "2026-04-03", "2026-04-06", "2026-10-25", "2026-11-01", "2026-11-11", "2026-12-25", "2026-12-26", "2027-03-28", "2026-10-21"}
+	days = []string{
+		"2026-03-29",
+		"2026-04-03",
+		"2026-04-06",
+		"2026-10-25",
+		"2026-11-01",
+		"2026-11-11",
+		"2026-12-25",
+		"2026-12-26",
+		"2027-03-28",
+		"2026-10-21",
+	}
 	clocks = []string{"00:00", "02:00", "03:00", "04:00", "08:00", "12:00", "18:00", "20:00", "24:00"}
 	kinds  = []catalogue.SpaceKind{catalogue.Common, catalogue.Coworking, catalogue.PrivateOffice, catalogue.FabLab}
 )
@@ -31,8 +42,17 @@ func drawNetwork(t *rapid.T) *catalogue.Network {
 		n.Buildings = append(n.Buildings, catalogue.Building{ID: b, Site: site})
 		var ids []catalogue.SpaceID
 		for i := range rapid.IntRange(1, 5).Draw(t, "spaces") {
-			sp := catalogue.Space{ID: catalogue.SpaceID(fmt.Sprintf("%s-%d", site, i)), Building: b, Kind: rapid.SampledFrom(kinds).Draw(t, "kind"),
-				AntiPassback: rapid.SampledFrom([]catalogue.AntiPassback{"", catalogue.Alert, catalogue.Enforce}).Draw(t, "anti-passback")}
+			sp := catalogue.Space{
+				ID:       catalogue.SpaceID(fmt.Sprintf("%s-%d", site, i)),
+				Building: b,
+				Kind:     rapid.SampledFrom(kinds).Draw(t, "kind"),
+				AntiPassback: rapid.SampledFrom(
+					[]catalogue.AntiPassback{"", catalogue.Alert, catalogue.Enforce},
+				).Draw(
+					t,
+					"anti-passback",
+				),
+			}
 			from := catalogue.Outside
 			if i > 0 {
 				if k := rapid.IntRange(-1, i-1).Draw(t, "parent"); k >= 0 {
@@ -59,7 +79,12 @@ func drawInstant(t *rapid.T, zone *catalogue.Zone) time.Time {
 		t.Fatal(err)
 	}
 	edge := zone.Instant(d, int(m)*60)
-	off := rapid.SampledFrom([]time.Duration{0, -time.Millisecond, time.Millisecond, -time.Second, time.Hour, -time.Hour, 37 * time.Minute}).Draw(t, "off")
+	off := rapid.SampledFrom(
+		[]time.Duration{0, -time.Millisecond, time.Millisecond, -time.Second, time.Hour, -time.Hour, 37 * time.Minute},
+	).Draw(
+		t,
+		"off",
+	)
 	return edge.Add(off)
 }
 
@@ -111,7 +136,15 @@ func (w *drawn) instant(t *rapid.T) time.Time {
 	if len(w.edges) == 0 || seldom(t, "any day") {
 		return drawInstant(t, w.n.Zone)
 	}
-	off := []time.Duration{0, time.Millisecond, -time.Millisecond, time.Second, time.Hour, 37 * time.Minute, 25 * time.Hour}
+	off := []time.Duration{
+		0,
+		time.Millisecond,
+		-time.Millisecond,
+		time.Second,
+		time.Hour,
+		37 * time.Minute,
+		25 * time.Hour,
+	}
 	return rapid.SampledFrom(w.edges).Draw(t, "edge").Add(rapid.SampledFrom(off).Draw(t, "off the edge"))
 }
 
@@ -131,10 +164,19 @@ func drawWorld(t *rapid.T) drawn {
 		spaces = append(spaces, s.ID)
 	}
 	for i := range 2 {
-		must(t, w.book.PutTenant(tenancy.Tenant{ID: tenancy.TenantID(fmt.Sprintf("t%d", i)), Name: "T", Site: "site-0", Kind: "company"}))
+		must(
+			t,
+			w.book.PutTenant(
+				tenancy.Tenant{ID: tenancy.TenantID(fmt.Sprintf("t%d", i)), Name: "T", Site: "site-0", Kind: "company"},
+			),
+		)
 	}
 	for i := range 4 {
-		m := tenancy.Member{ID: tenancy.MemberID(fmt.Sprintf("m%d", i)), Tenant: tenancy.TenantID(fmt.Sprintf("t%d", i%2)), Name: "M"}
+		m := tenancy.Member{
+			ID:     tenancy.MemberID(fmt.Sprintf("m%d", i)),
+			Tenant: tenancy.TenantID(fmt.Sprintf("t%d", i%2)),
+			Name:   "M",
+		}
 		if seldom(t, "staff") {
 			m.StaffSites = sites[:1]
 		}
@@ -143,8 +185,27 @@ func drawWorld(t *rapid.T) drawn {
 		}
 		must(t, w.book.PutMember(m))
 		w.people = append(w.people, m.ID)
-		c := tenancy.Credential{ID: tenancy.CredentialID(m.ID), Member: m.ID, Kind: "card", Lookup: hashOf(w.hashes), ForList: hashOf(w.hashes),
-			Status: rapid.SampledFrom([]tenancy.Status{tenancy.Active, tenancy.Active, tenancy.Active, tenancy.Active, tenancy.Active, tenancy.Lost, tenancy.Revoked}).Draw(t, "status")}
+		c := tenancy.Credential{
+			ID:      tenancy.CredentialID(m.ID),
+			Member:  m.ID,
+			Kind:    "card",
+			Lookup:  hashOf(w.hashes),
+			ForList: hashOf(w.hashes),
+			Status: rapid.SampledFrom(
+				[]tenancy.Status{
+					tenancy.Active,
+					tenancy.Active,
+					tenancy.Active,
+					tenancy.Active,
+					tenancy.Active,
+					tenancy.Lost,
+					tenancy.Revoked,
+				},
+			).Draw(
+				t,
+				"status",
+			),
+		}
 		if seldom(t, "bounded") {
 			from, to := w.span(t, 4000)
 			c.ValidFrom, c.ValidTo = &from, &to
@@ -173,7 +234,14 @@ func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalo
 			to := rapid.IntRange(from+1, 8).Draw(t, "to")
 			f, _ := catalogue.ParseMinute(clocks[from])
 			u, _ := catalogue.ParseMinute(clocks[to])
-			s.Windows = append(s.Windows, catalogue.Window{Days: []catalogue.Weekday{0, 1, 2, 3, 4, 5, 6}[rapid.IntRange(0, 3).Draw(t, "days"):], From: f, To: u})
+			s.Windows = append(
+				s.Windows,
+				catalogue.Window{
+					Days: []catalogue.Weekday{0, 1, 2, 3, 4, 5, 6}[rapid.IntRange(0, 3).Draw(t, "days"):],
+					From: f,
+					To:   u,
+				},
+			)
 		}
 		must(t, w.book.PutSchedule(s))
 	}
@@ -184,9 +252,19 @@ func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalo
 	for i := range rapid.IntRange(0, 4).Draw(t, "leases") {
 		start, err := catalogue.ParseDay(rapid.SampledFrom(days).Draw(t, "starts"))
 		must(t, err)
-		l := tenancy.Lease{ID: tenancy.LeaseID(fmt.Sprintf("l%d", i)), Tenant: tenancy.TenantID(fmt.Sprintf("t%d", i%2)), Site: rapid.SampledFrom(sites).Draw(t, "site"),
-			Spaces: sample(t, "space", spaces), Plan: tenancy.PlanID(fmt.Sprintf("p%d", rapid.IntRange(0, 2).Draw(t, "plan"))), StartsOn: start,
-			Status: rapid.SampledFrom([]tenancy.Status{tenancy.Active, tenancy.Active, tenancy.Suspended}).Draw(t, "status")}
+		l := tenancy.Lease{
+			ID:     tenancy.LeaseID(fmt.Sprintf("l%d", i)),
+			Tenant: tenancy.TenantID(fmt.Sprintf("t%d", i%2)),
+			Site:   rapid.SampledFrom(sites).Draw(t, "site"),
+			Spaces: sample(
+				t,
+				"space",
+				spaces,
+			),
+			Plan:     tenancy.PlanID(fmt.Sprintf("p%d", rapid.IntRange(0, 2).Draw(t, "plan"))),
+			StartsOn: start,
+			Status:   rapid.SampledFrom([]tenancy.Status{tenancy.Active, tenancy.Active, tenancy.Suspended}).Draw(t, "status"),
+		}
 		w.edges = append(w.edges, w.n.Zone.Start(start))
 		if seldom(t, "ends") {
 			end := start + catalogue.Day(rapid.IntRange(0, 300).Draw(t, "length"))
@@ -203,15 +281,36 @@ func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalo
 func (w *drawn) drawPassesAndEvents(t *rapid.T, spaces []catalogue.SpaceID) {
 	for i := range rapid.IntRange(0, 2).Draw(t, "passes") {
 		from, to := w.span(t, 5)
-		p := tenancy.Pass{ID: tenancy.PassID(fmt.Sprintf("v%d", i)), Host: "m0", Name: "V", Spaces: some(t, spaces), ValidFrom: from,
-			ValidTo: to, Lookup: hashOf(w.hashes), ForList: hashOf(w.hashes), Deleted: seldom(t, "deleted")}
+		p := tenancy.Pass{
+			ID:        tenancy.PassID(fmt.Sprintf("v%d", i)),
+			Host:      "m0",
+			Name:      "V",
+			Spaces:    some(t, spaces),
+			ValidFrom: from,
+			ValidTo:   to,
+			Lookup:    hashOf(w.hashes),
+			ForList:   hashOf(w.hashes),
+			Deleted:   seldom(t, "deleted"),
+		}
 		w.hashes++
 		must(t, w.book.PutPass(p))
 	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "events") {
 		from, to := w.span(t, 30)
-		e := tenancy.Event{ID: tenancy.EventID(fmt.Sprintf("e%d", i)), Title: "E", Spaces: some(t, spaces), StartsAt: from, EndsAt: to,
-			Audience: rapid.SampledFrom([]tenancy.Audience{tenancy.Public, tenancy.Invited}).Draw(t, "audience"), Invited: w.people[:2]}
+		e := tenancy.Event{
+			ID:       tenancy.EventID(fmt.Sprintf("e%d", i)),
+			Title:    "E",
+			Spaces:   some(t, spaces),
+			StartsAt: from,
+			EndsAt:   to,
+			Audience: rapid.SampledFrom(
+				[]tenancy.Audience{tenancy.Public, tenancy.Invited},
+			).Draw(
+				t,
+				"audience",
+			),
+			Invited: w.people[:2],
+		}
 		must(t, w.book.PutEvent(e))
 	}
 }
@@ -229,18 +328,53 @@ func (l lastRead) Last(tenancy.MemberID, time.Time) (access.Position, bool, erro
 func drawQuestion(t *rapid.T, w drawn) (access.Question, lastRead) {
 	at := w.instant(t)
 	d := rapid.SampledFrom(w.n.Doors).Draw(t, "door")
-	q := access.Question{Credential: hashOf(rapid.IntRange(0, w.hashes).Draw(t, "credential")), Door: d.ID, At: at,
-		Direction: rapid.SampledFrom([]catalogue.Direction{catalogue.In, catalogue.In, catalogue.In, catalogue.In, catalogue.In, catalogue.In, catalogue.Out}).Draw(t, "direction"),
-		Offline:   rapid.Bool().Draw(t, "offline"), Disabled: seldom(t, "disabled") && seldom(t, "indeed")}
+	q := access.Question{
+		Credential: hashOf(rapid.IntRange(0, w.hashes).Draw(t, "credential")),
+		Door:       d.ID,
+		At:         at,
+		Direction: rapid.SampledFrom(
+			[]catalogue.Direction{
+				catalogue.In,
+				catalogue.In,
+				catalogue.In,
+				catalogue.In,
+				catalogue.In,
+				catalogue.In,
+				catalogue.Out,
+			},
+		).Draw(
+			t,
+			"direction",
+		),
+		Offline:  rapid.Bool().Draw(t, "offline"),
+		Disabled: seldom(t, "disabled") && seldom(t, "indeed"),
+	}
 	if seldom(t, "received") {
-		q.Received = at.Add(rapid.SampledFrom([]time.Duration{0, 10 * time.Second, -10 * time.Second, 10001 * time.Millisecond, -10001 * time.Millisecond}).Draw(t, "late"))
+		q.Received = at.Add(
+			rapid.SampledFrom(
+				[]time.Duration{0, 10 * time.Second, -10 * time.Second, 10001 * time.Millisecond, -10001 * time.Millisecond},
+			).Draw(
+				t,
+				"late",
+			),
+		)
 	}
 	last := lastRead{ok: !seldom(t, "never seen before")}
 	in := d.To
 	if seldom(t, "elsewhere") {
 		in = rapid.SampledFrom(w.n.Spaces).Draw(t, "was in").ID
 	}
-	last.pos = access.Position{Space: in, Door: rapid.SampledFrom([]catalogue.DoorID{d.ID, "other"}).Draw(t, "was at"),
-		At: at.Add(-rapid.SampledFrom([]time.Duration{time.Hour, 0, 30 * time.Second, 30001 * time.Millisecond, 5 * time.Hour, 23 * time.Hour}).Draw(t, "ago"))}
+	last.pos = access.Position{
+		Space: in,
+		Door:  rapid.SampledFrom([]catalogue.DoorID{d.ID, "other"}).Draw(t, "was at"),
+		At: at.Add(
+			-rapid.SampledFrom(
+				[]time.Duration{time.Hour, 0, 30 * time.Second, 30001 * time.Millisecond, 5 * time.Hour, 23 * time.Hour},
+			).Draw(
+				t,
+				"ago",
+			),
+		),
+	}
 	return q, last
 }

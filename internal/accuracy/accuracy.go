@@ -86,8 +86,20 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 		defer cancel()
 		err = errors.Join(err, l.app.Close(stop))
 	}()
-	fmt.Fprintf(out, "%d days from %s, %d messages, seed %d; repeated %.0f %%, in disorder by up to %s, readers away %s a day, clocks off by %s a day and %s, %d %% of exits not badged.\n",
-		o.Days, l.from, l.messages, o.Seed, o.Faults.Repeat, o.Faults.Reorder, o.Faults.Offline, o.Faults.Drift, o.set(), o.Forget)
+	fmt.Fprintf(
+		out,
+		"%d days from %s, %d messages, seed %d; repeated %.0f %%, in disorder by up to %s, readers away %s a day, clocks off by %s a day and %s, %d %% of exits not badged.\n",
+		o.Days,
+		l.from,
+		l.messages,
+		o.Seed,
+		o.Faults.Repeat,
+		o.Faults.Reorder,
+		o.Faults.Offline,
+		o.Faults.Drift,
+		o.set(),
+		o.Forget,
+	)
 	if err := l.usage(ctx, out); err != nil {
 		return err
 	}
@@ -95,7 +107,11 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 }
 
 func live(ctx context.Context, dir string, o Options) (*lived, error) {
-	a, err := app.Start(ctx, app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0"}, app.Options{Log: slog.New(slog.DiscardHandler), Anonymous: true})
+	a, err := app.Start(
+		ctx,
+		app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0"},
+		app.Options{Log: slog.New(slog.DiscardHandler), Anonymous: true},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +133,16 @@ func (l *lived) sendHistory(ctx context.Context, o Options) error {
 	bar := progress.New(o.Bar, o.Days, "living")
 	defer bar.Finish()
 	var truth bytes.Buffer
-	s, err := sim.New(sim.Config{World: l.world, Seed: o.Seed, Faults: o.Faults, Truth: &truth, Forgetful: &o.Forget, Progress: func(days, _, _ int) { bar.Set(days) }})
+	s, err := sim.New(
+		sim.Config{
+			World:     l.world,
+			Seed:      o.Seed,
+			Faults:    o.Faults,
+			Truth:     &truth,
+			Forgetful: &o.Forget,
+			Progress:  func(days, _, _ int) { bar.Set(days) },
+		},
+	)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,10 @@ func (l *lived) trueVisits() map[tariff.Person][]tariff.Visit {
 					v.To = s.To
 					continue
 				}
-				out[who] = append(out[who], tariff.Visit{Member: id, Tenant: who.Tenant, Space: sp.ID, From: s.From, To: s.To, Ended: visit.Badge})
+				out[who] = append(
+					out[who],
+					tariff.Visit{Member: id, Tenant: who.Tenant, Space: sp.ID, From: s.From, To: s.To, Ended: visit.Badge},
+				)
 				v = &out[who][len(out[who])-1]
 			}
 		}
@@ -202,7 +205,12 @@ func (l *lived) compareHours(ctx context.Context) (map[string]*dayClass, map[ten
 }
 
 // statements adds what would be issued, and what would truly have been due.
-func (l *lived) statements(ctx context.Context, terms *tariff.Tariff, minutes map[tenancy.LeaseID]map[catalogue.Day]int64, of func(tenancy.TenantID) *perTenant) error {
+func (l *lived) statements(
+	ctx context.Context,
+	terms *tariff.Tariff,
+	minutes map[tenancy.LeaseID]map[catalogue.Day]int64,
+	of func(tenancy.TenantID) *perTenant,
+) error {
 	for _, m := range l.months() {
 		list, err := cli.Preview[owed](ctx, l.client, m.String())
 		if err != nil {
@@ -234,13 +242,29 @@ func showDays(out io.Writer, kinds map[string]*dayClass) error {
 	fmt.Fprintln(t, "the day's visits\tdays\texact to the second\tmeasured h\ttruly\terror\tmean off\tworst day\t")
 	var all dayClass
 	row := func(name string, k *dayClass) {
-		fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%s\t%s\t%s\t%s\t%s\t\n", name, k.days, 100*float64(k.exact)/float64(k.days), hoursOf(k.said), hoursOf(k.truly), off(float64(k.said), float64(k.truly)),
-			(time.Duration(k.total) * time.Second / time.Duration(k.days)).Round(time.Second), time.Duration(k.worst)*time.Second)
+		fmt.Fprintf(
+			t,
+			"%s\t%d\t%.1f %%\t%s\t%s\t%s\t%s\t%s\t\n",
+			name,
+			k.days,
+			100*float64(k.exact)/float64(k.days),
+			hoursOf(k.said),
+			hoursOf(k.truly),
+			off(float64(k.said), float64(k.truly)),
+			(time.Duration(k.total) * time.Second / time.Duration(k.days)).Round(
+				time.Second,
+			),
+			time.Duration(k.worst)*time.Second,
+		)
 	}
 	for _, name := range []string{badgedEnd, inferredEnd, unseen, notThere} {
 		if k := kinds[name]; k != nil {
 			row(name, k)
-			all.days, all.exact, all.said, all.truly, all.total, all.worst = all.days+k.days, all.exact+k.exact, all.said+k.said, all.truly+k.truly, all.total+k.total, max(all.worst, k.worst)
+			all.days, all.exact, all.said, all.truly, all.total, all.worst = all.days+k.days, all.exact+k.exact,
+				all.said+k.said, all.truly+k.truly, all.total+k.total, max(
+					all.worst,
+					k.worst,
+				)
 		}
 	}
 	if all.days > 0 {
@@ -258,13 +282,26 @@ func showTenants(out io.Writer, tenants map[tenancy.TenantID]*perTenant) error {
 	all := perTenant{id: "all"}
 	worst := 0.0
 	row := func(p *perTenant) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%.2f\t%s\t\n", p.id, hoursOf(p.said), hoursOf(p.truly), off(float64(p.said), float64(p.truly)), part(p.inferred, p.said), p.mins, p.minsTrue,
-			float64(p.net)/100, float64(p.netTruly)/100, off(float64(p.net), float64(p.netTruly)))
+		fmt.Fprintf(
+			t,
+			"%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%.2f\t%s\t\n",
+			p.id,
+			hoursOf(p.said),
+			hoursOf(p.truly),
+			off(float64(p.said), float64(p.truly)),
+			part(p.inferred, p.said),
+			p.mins,
+			p.minsTrue,
+			float64(p.net)/100,
+			float64(p.netTruly)/100,
+			off(float64(p.net), float64(p.netTruly)),
+		)
 	}
 	exact := 0
 	for _, p := range list {
 		row(p)
-		all.said, all.truly, all.inferred, all.mins, all.minsTrue = all.said+p.said, all.truly+p.truly, all.inferred+p.inferred, all.mins+p.mins, all.minsTrue+p.minsTrue
+		all.said, all.truly, all.inferred, all.mins, all.minsTrue = all.said+p.said, all.truly+p.truly,
+			all.inferred+p.inferred, all.mins+p.mins, all.minsTrue+p.minsTrue
 		all.net, all.netTruly = all.net+p.net, all.netTruly+p.netTruly
 		worst = max(worst, math.Abs(float64(p.net-p.netTruly))/100)
 		if p.net == p.netTruly {
@@ -275,7 +312,13 @@ func showTenants(out io.Writer, tenants map[tenancy.TenantID]*perTenant) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\nStatements exact to the cent: %d of %d tenants; the worst is %.2f € off.\n", exact, len(list), worst)
+	_, err := fmt.Fprintf(
+		out,
+		"\nStatements exact to the cent: %d of %d tenants; the worst is %.2f € off.\n",
+		exact,
+		len(list),
+		worst,
+	)
 	return err
 }
 

@@ -59,14 +59,28 @@ func (l *lived) usage(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "\nUse of spaces, by the best device they have:\n\n")
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "source\tspaces\tknown\toccupied h\ttruly\terror\tperson h\ttruly\terror\tworst space\t")
-	for _, k := range []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Reader, catalogue.Occupancy} {
+	for _, k := range []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Reader,
+		catalogue.Occupancy} {
 		if g := groups[k]; g != nil {
 			person, personT, personErr := fmt.Sprintf("%.0f", g.person), fmt.Sprintf("%.0f", g.personT), off(g.person, g.personT)
 			if k == catalogue.Occupancy { // one person is counted while a yes/no sensor says yes
 				person, personT, personErr = "–", "–", "–"
 			}
-			fmt.Fprintf(t, "%s\t%d\t%.1f %%\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%s %+.1f h\t\n", k, g.spaces, 100*g.known/g.hours, g.occupied, g.occupiedT, off(g.occupied, g.occupiedT),
-				person, personT, personErr, g.worstSpace, g.worst)
+			fmt.Fprintf(
+				t,
+				"%s\t%d\t%.1f %%\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%s %+.1f h\t\n",
+				k,
+				g.spaces,
+				100*g.known/g.hours,
+				g.occupied,
+				g.occupiedT,
+				off(g.occupied, g.occupiedT),
+				person,
+				personT,
+				personErr,
+				g.worstSpace,
+				g.worst,
+			)
 		}
 	}
 	if err := t.Flush(); err != nil {

@@ -120,7 +120,12 @@ func (e *export) newSecrets(ctx context.Context) error {
 	if err := keys.WriteSecret(e.NewSecrets, file.Bytes()); err != nil {
 		return fmt.Errorf("--new-secrets: %w", err)
 	}
-	fmt.Fprintf(e.out, "wrote %s: the new passwords of %d devices; they are stored nowhere else\n", e.NewSecrets, len(made))
+	fmt.Fprintf(
+		e.out,
+		"wrote %s: the new passwords of %d devices; they are stored nowhere else\n",
+		e.NewSecrets,
+		len(made),
+	)
 	return e.ledger.Write(ctx, func(tx *ledger.Tx) error {
 		for _, d := range e.network.Devices {
 			secret, ok := made[d.ID]
@@ -131,7 +136,15 @@ func (e *export) newSecrets(ctx context.Context) error {
 			if err := tx.PutDeviceSecret(d.ID, keys.HashSecret(secret), hashed, 0); err != nil {
 				return err
 			}
-			if err := tx.AddAct(&ingest.Act{At: time.Now().UTC(), Actor: "cli", Action: "secret", Target: "device/" + string(d.ID), Body: ledger.SecretAct(keys.HashSecret(secret), hashed)}); err != nil {
+			if err := tx.AddAct(
+				&ingest.Act{
+					At:     time.Now().UTC(),
+					Actor:  "cli",
+					Action: "secret",
+					Target: "device/" + string(d.ID),
+					Body:   ledger.SecretAct(keys.HashSecret(secret), hashed),
+				},
+			); err != nil {
 				return err
 			}
 		}
@@ -159,7 +172,11 @@ func (e *export) passwords(ctx context.Context) error {
 	}
 	hashes[mosquitto.User] = mosquitto.Hash(password)
 	if missing > 0 {
-		fmt.Fprintf(e.out, "%d devices have no password yet: POST /v1/devices/{id}/secret makes one, --new-secrets FILE all of them\n", missing)
+		fmt.Fprintf(
+			e.out,
+			"%d devices have no password yet: POST /v1/devices/{id}/secret makes one, --new-secrets FILE all of them\n",
+			missing,
+		)
 	}
 	return e.write("passwd", mosquitto.Passwords(hashes))
 }
@@ -191,11 +208,19 @@ func (e *export) certificates() error {
 		return nil
 	}
 	now := time.Now()
-	ca, err := e.pair("ca", func(have mosquitto.Pair) bool { return len(have.Cert) > 0 }, func() (mosquitto.Pair, error) { return mosquitto.NewAuthority(now) })
+	ca, err := e.pair(
+		"ca",
+		func(have mosquitto.Pair) bool { return len(have.Cert) > 0 },
+		func() (mosquitto.Pair, error) { return mosquitto.NewAuthority(now) },
+	)
 	if err != nil {
 		return err
 	}
-	_, err = e.pair("server", func(have mosquitto.Pair) bool { return mosquitto.Serves(have.Cert, e.Hosts, now) }, func() (mosquitto.Pair, error) { return mosquitto.NewServer(ca, e.Hosts, now) })
+	_, err = e.pair(
+		"server",
+		func(have mosquitto.Pair) bool { return mosquitto.Serves(have.Cert, e.Hosts, now) },
+		func() (mosquitto.Pair, error) { return mosquitto.NewServer(ca, e.Hosts, now) },
+	)
 	if err != nil {
 		return err
 	}
@@ -203,7 +228,11 @@ func (e *export) certificates() error {
 		if e.network.Device(catalogue.DeviceID(id)) == nil {
 			return fmt.Errorf("--client-certificate: the catalogue has no device %q", id)
 		}
-		if _, err := e.pair("client-"+id, func(mosquitto.Pair) bool { return false }, func() (mosquitto.Pair, error) { return mosquitto.NewClient(ca, id, now) }); err != nil {
+		if _, err := e.pair(
+			"client-"+id,
+			func(mosquitto.Pair) bool { return false },
+			func() (mosquitto.Pair, error) { return mosquitto.NewClient(ca, id, now) },
+		); err != nil {
 			return err
 		}
 	}
@@ -212,7 +241,11 @@ func (e *export) certificates() error {
 
 // pair reads a certificate and its key, and creates them where they are missing
 // or no longer valid.
-func (e *export) pair(name string, good func(mosquitto.Pair) bool, make func() (mosquitto.Pair, error)) (mosquitto.Pair, error) {
+func (e *export) pair(
+	name string,
+	good func(mosquitto.Pair) bool,
+	make func() (mosquitto.Pair, error),
+) (mosquitto.Pair, error) {
 	var have mosquitto.Pair
 	var errs [2]error
 	have.Cert, errs[0] = os.ReadFile(filepath.Join(e.Dir, name+".crt"))

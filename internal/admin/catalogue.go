@@ -66,11 +66,17 @@ func CatalogueAt(list []CatalogueVersion, t time.Time) *CatalogueVersion {
 }
 
 // ErrNoService is returned where no service has run with a data folder yet.
-var ErrNoService = errors.New("no service has run with this data folder yet, or only one of a version that did not record catalogues")
+var ErrNoService = errors.New(
+	"no service has run with this data folder yet, or only one of a version that did not record catalogues",
+)
 
 // CheckCatalogue reads a catalogue file and returns what it would change in a
 // data folder if it held from since on. It writes warnings to warn.
-func CheckCatalogue(ctx context.Context, cfg settings.Config, warn io.Writer) (n *catalogue.Network, out catalogues.Summary, err error) {
+func CheckCatalogue(
+	ctx context.Context,
+	cfg settings.Config,
+	warn io.Writer,
+) (n *catalogue.Network, out catalogues.Summary, err error) {
 	p, err := catalogues.FromFile(cfg.Catalogue, cfg.CatalogueSince)
 	if err != nil {
 		return nil, out, err

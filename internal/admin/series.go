@@ -50,7 +50,13 @@ func RebuildSeries(ctx context.Context, cfg settings.Config, from, to time.Time,
 		err = r.follow(ctx, bar)
 	}
 	if err == nil {
-		fmt.Fprintf(out, "The series was computed again for %d spaces, from %s to %s.\n", len(n.Spaces), r.from.Format(time.RFC3339), r.to.Format(time.RFC3339))
+		fmt.Fprintf(
+			out,
+			"The series was computed again for %d spaces, from %s to %s.\n",
+			len(n.Spaces),
+			r.from.Format(time.RFC3339),
+			r.to.Format(time.RFC3339),
+		)
 	}
 	return err
 }
@@ -102,7 +108,9 @@ func (r *rebuild) mark(ctx context.Context, from, to time.Time) error {
 func (r *rebuild) work(ctx context.Context, out io.Writer) error {
 	log := slog.New(slog.DiscardHandler)
 	bar := progress.New(out, int(r.minutes), "computing minutes")
-	maker := series.NewMaker(series.MakerConfig{History: r.history, Ledger: r.ledger, Outbox: r.cfg.InfluxURL != "", Now: time.Now, Log: log})
+	maker := series.NewMaker(
+		series.MakerConfig{History: r.history, Ledger: r.ledger, Outbox: r.cfg.InfluxURL != "", Now: time.Now, Log: log},
+	)
 	done := make(chan error, 1)
 	go func() { done <- maker.Catch(ctx) }()
 	for {
@@ -202,7 +210,14 @@ func CheckSeries(ctx context.Context, cfg settings.Config, from, to time.Time, o
 
 // Compare compares the days in InfluxDB with the ledger's, prints differences, and
 // returns how many days it compared and how many sums differ.
-func Compare(ctx context.Context, h catalogue.History, l *ledger.Ledger, influx *series.Influx, from, to time.Time, out io.Writer) (days, differ int, err error) {
+func Compare(
+	ctx context.Context,
+	h catalogue.History,
+	l *ledger.Ledger,
+	influx *series.Influx,
+	from, to time.Time,
+	out io.Writer,
+) (days, differ int, err error) {
 	first, err := l.FirstMessage(ctx)
 	if err != nil {
 		return 0, 0, err
@@ -218,7 +233,10 @@ func Compare(ctx context.Context, h catalogue.History, l *ledger.Ledger, influx 
 		if err != nil {
 			return days, differ, err
 		}
-		want, err := reader.Usage(ctx, series.UsageQuery{From: a, To: b, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }})
+		want, err := reader.Usage(
+			ctx,
+			series.UsageQuery{From: a, To: b, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }},
+		)
 		if err != nil {
 			return days, differ, err
 		}

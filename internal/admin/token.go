@@ -43,7 +43,13 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 	}
 	token = keys.NewSecret()
 	now := time.Now().UTC()
-	t := ledger.Token{ID: r.ID, Role: r.Role, Sites: r.Sites, Tenant: tenancy.TenantID(r.Tenant), Hash: keys.HashSecret(token)}
+	t := ledger.Token{
+		ID:     r.ID,
+		Role:   r.Role,
+		Sites:  r.Sites,
+		Tenant: tenancy.TenantID(r.Tenant),
+		Hash:   keys.HashSecret(token),
+	}
 	if r.Life > 0 {
 		end := now.Add(r.Life)
 		t.ExpiresAt = &end

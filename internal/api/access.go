@@ -62,8 +62,19 @@ type decided struct {
 
 func showRead(r *ingest.Read) read {
 	out := read{
-		ID: r.ID, At: instant(r.At), ReceivedAt: instant(r.ReceivedAt), Device: r.Device, Door: r.Door, Direction: r.Direction,
-		Member: orNil(r.Subject.Member), Pass: orNil(r.Subject.Pass), Granted: r.Granted, Reason: string(r.Reason), Lease: orNil(r.Lease),
+		ID:         r.ID,
+		At:         instant(r.At),
+		ReceivedAt: instant(r.ReceivedAt),
+		Device:     r.Device,
+		Door:       r.Door,
+		Direction:  r.Direction,
+		Member: orNil(
+			r.Subject.Member,
+		),
+		Pass:    orNil(r.Subject.Pass),
+		Granted: r.Granted,
+		Reason:  string(r.Reason),
+		Lease:   orNil(r.Lease),
 	}
 	if d := r.Reader; d != nil {
 		out.Offline, out.Granted, out.Reason = true, d.Granted, d.Reason
@@ -116,17 +127,48 @@ type lockdownOut struct {
 }
 
 func (s *server) access() {
-	huma.Register(s.api, operation("POST", "/v1/access/check", tagAccess, "Ask what would be decided; nothing is recorded.", Admin, Manager), s.check)
+	huma.Register(
+		s.api,
+		operation("POST", "/v1/access/check", tagAccess, "Ask what would be decided; nothing is recorded.", Admin, Manager),
+		s.check,
+	)
 	s.reasons()
-	huma.Register(s.api, operation("GET", "/v1/access/reads", tagAccess, "Reads with their decisions, oldest first.", Admin, Manager), s.reads)
-	huma.Register(s.api, with(operation("POST", "/v1/doors/{id}/unlock", tagAccess, "Open a door once; audited.", Admin, Manager), http.StatusConflict, http.StatusServiceUnavailable), s.unlock)
-	huma.Register(s.api, operation("PUT", "/v1/sites/{id}/lockdown", tagAccess, "Begin or end a lockdown, in which only responders may enter; audited.", Admin, Manager), s.lockdown)
-	huma.Register(s.api, operation("GET", "/v1/sites/{id}/lockdown", tagAccess, "Whether a site is in lockdown.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[lockdownOut], error) {
-		if err := s.ownSite(ctx, in.ID); err != nil {
-			return nil, err
-		}
-		return s.showLockdown(in.ID), nil
-	})
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/access/reads", tagAccess, "Reads with their decisions, oldest first.", Admin, Manager),
+		s.reads,
+	)
+	huma.Register(
+		s.api,
+		with(
+			operation("POST", "/v1/doors/{id}/unlock", tagAccess, "Open a door once; audited.", Admin, Manager),
+			http.StatusConflict,
+			http.StatusServiceUnavailable,
+		),
+		s.unlock,
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"PUT",
+			"/v1/sites/{id}/lockdown",
+			tagAccess,
+			"Begin or end a lockdown, in which only responders may enter; audited.",
+			Admin,
+			Manager,
+		),
+		s.lockdown,
+	)
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/sites/{id}/lockdown", tagAccess, "Whether a site is in lockdown.", Admin, Manager),
+		func(ctx context.Context, in *IDPath) (*one[lockdownOut], error) {
+			if err := s.ownSite(ctx, in.ID); err != nil {
+				return nil, err
+			}
+			return s.showLockdown(in.ID), nil
+		},
+	)
 }
 
 func (s *server) check(ctx context.Context, in *checkIn) (*checkOut, error) {
@@ -156,8 +198,16 @@ func (s *server) disabled(door catalogue.DoorID, direction catalogue.Direction) 
 
 func (s *server) reads(ctx context.Context, in *readsIn) (*pageOut[read], error) {
 	c := callerOf(ctx)
-	f := ledger.ReadFilter{Doors: s.doorsOf(c), Member: tenancy.MemberID(in.Member), Tenant: tenancy.TenantID(in.Tenant), Result: in.Result,
-		Newest: in.Order == "newest", From: in.From, To: in.To, Limit: in.Limit + 1}
+	f := ledger.ReadFilter{
+		Doors:  s.doorsOf(c),
+		Member: tenancy.MemberID(in.Member),
+		Tenant: tenancy.TenantID(in.Tenant),
+		Result: in.Result,
+		Newest: in.Order == "newest",
+		From:   in.From,
+		To:     in.To,
+		Limit:  in.Limit + 1,
+	}
 	if err := s.checkSite(in.Site); err != nil {
 		return nil, err
 	}
@@ -211,7 +261,9 @@ func (s *server) recordAct(ctx context.Context, action, target string, body any)
 		return err
 	}
 	return s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: action, Target: target, Body: data})
+		return tx.AddAct(
+			&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: action, Target: target, Body: data},
+		)
 	})
 }
 
@@ -257,7 +309,13 @@ func (s *server) lockdown(ctx context.Context, in *lockdownIn) (*one[lockdownOut
 	if in.Body.Active && strings.TrimSpace(in.Body.Reason) == "" {
 		return nil, invalid("body", "reason", "is missing or empty: a lockdown says why")
 	}
-	if err := s.cfg.Rights.SetLockdown(ctx, callerOf(ctx).id, catalogue.SiteID(in.ID), in.Body.Active, in.Body.Reason); err != nil {
+	if err := s.cfg.Rights.SetLockdown(
+		ctx,
+		callerOf(ctx).id,
+		catalogue.SiteID(in.ID),
+		in.Body.Active,
+		in.Body.Reason,
+	); err != nil {
 		return nil, s.fail(err)
 	}
 	return s.showLockdown(in.ID), nil

@@ -69,5 +69,9 @@ func (s *server) accounting(ctx context.Context, in *accountingIn) (*accountingO
 	if err := settings.FEC(&text, list, zone.Location()); err != nil {
 		return nil, s.fail(err)
 	}
-	return &accountingOut{"text/plain; charset=iso-8859-15", `attachment; filename="` + settings.FECName(zone.Start(end).In(zone.Location())) + `"`, text.Bytes()}, nil
+	return &accountingOut{
+		"text/plain; charset=iso-8859-15",
+		`attachment; filename="` + settings.FECName(zone.Start(end).In(zone.Location())) + `"`,
+		text.Bytes(),
+	}, nil
 }

@@ -131,7 +131,15 @@ const (
 
 // New makes the handler.
 func New(cfg Config) http.Handler {
-	s := &server{cfg: cfg, auth: &authenticator{ledger: cfg.Ledger, now: cfg.Now, known: map[string]knownToken{}, streams: map[string]map[*context.CancelFunc]bool{}}}
+	s := &server{
+		cfg: cfg,
+		auth: &authenticator{
+			ledger:  cfg.Ledger,
+			now:     cfg.Now,
+			known:   map[string]knownToken{},
+			streams: map[string]map[*context.CancelFunc]bool{},
+		},
+	}
 	s.ever = catalogue.Ever(cfg.Series.History)
 	s.calendars = map[catalogue.SiteID]catalogue.Calendar{}
 	for i := range cfg.Network.Sites {
@@ -153,7 +161,9 @@ func New(cfg Config) http.Handler {
 	onceForAll()
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
-	for _, register := range []func(){s.catalogue, s.catalogues, s.rentPaths, s.resources, s.enrolments, s.previews, s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours, s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
+	for _, register := range []func(){s.catalogue, s.catalogues, s.rentPaths, s.resources, s.enrolments, s.previews,
+		s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours,
+		s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
 		register()
 	}
 	tellNulls(s.api.OpenAPI().Components.Schemas)
@@ -180,8 +190,17 @@ func (s *server) openAPI() huma.Config {
 }
 
 func (s *server) documents(r chi.Router) {
-	docs := v5emb.NewWithConfig(swgui.Config{ShowTopBar: false, HideCurl: false, SettingsUI: map[string]string{"docExpansion": `"list"`, "defaultModelsExpandDepth": "-1"}})(
-		"Totem", "/openapi.json", docsPath)
+	docs := v5emb.NewWithConfig(
+		swgui.Config{
+			ShowTopBar: false,
+			HideCurl:   false,
+			SettingsUI: map[string]string{"docExpansion": `"list"`, "defaultModelsExpandDepth": "-1"},
+		},
+	)(
+		"Totem",
+		"/openapi.json",
+		docsPath,
+	)
 	r.Mount(docsPath, docs)
 	r.Method(http.MethodGet, docsPath, ownPolicy(docs))
 	r.Method(http.MethodGet, docsPath+"/", ownPolicy(docs))
@@ -201,7 +220,10 @@ func (s *server) page(r chi.Router) {
 }
 
 func (s *server) health(r chi.Router) {
-	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, map[string]bool{"ok": true}) })
+	r.Get(
+		"/healthz",
+		func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, map[string]bool{"ok": true}) },
+	)
 	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
@@ -256,9 +278,23 @@ func writeProblem(w http.ResponseWriter, status int, detail string) {
 // operation describes one endpoint and who may call it.
 func operation(method, path, tag, summary string, roles ...Role) huma.Operation {
 	op := huma.Operation{
-		OperationID: operationID(method, path), Method: method, Path: path, Summary: summary, Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Metadata: map[string]any{rolesKey: roles}, Security: []map[string][]string{{"token": {}}},
-		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
+		OperationID: operationID(
+			method,
+			path,
+		),
+		Method:       method,
+		Path:         path,
+		Summary:      summary,
+		Tags:         []string{tag},
+		MaxBodyBytes: maxBody,
+		Metadata:     map[string]any{rolesKey: roles},
+		Security:     []map[string][]string{{"token": {}}},
+		Errors: []int{
+			http.StatusUnauthorized,
+			http.StatusForbidden,
+			http.StatusUnprocessableEntity,
+			http.StatusTooManyRequests,
+		},
 	}
 	if strings.Contains(path, "{") {
 		op.Errors = append(op.Errors, http.StatusNotFound)

@@ -52,6 +52,8 @@ func (s *server) settled(ctx context.Context) error {
 	if err != nil || asOf.AsOf == nil {
 		return err
 	}
-	return huma.ErrorWithHeaders(problem(http.StatusServiceUnavailable, "late messages are still being processed; try again in a while"),
-		http.Header{"Retry-After": {"10"}})
+	return huma.ErrorWithHeaders(
+		problem(http.StatusServiceUnavailable, "late messages are still being processed; try again in a while"),
+		http.Header{"Retry-After": {"10"}},
+	)
 }

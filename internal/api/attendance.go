@@ -24,7 +24,18 @@ type attendance struct {
 }
 
 func (s *server) attendances() {
-	huma.Register(s.api, operation("GET", "/v1/events/{id}/attendance", tagUsage, "How many people were counted in an event's spaces while it ran, by site.", Admin, Manager), s.attendance)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/events/{id}/attendance",
+			tagUsage,
+			"How many people were counted in an event's spaces while it ran, by site.",
+			Admin,
+			Manager,
+		),
+		s.attendance,
+	)
 }
 
 type attendanceIn struct {
@@ -39,7 +50,10 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	}
 	c := callerOf(ctx)
 	its := func(sp *catalogue.Space) bool { return slices.Contains(e.Spaces, sp.ID) && c.reaches(sp.Site) }
-	if !slices.ContainsFunc(e.Spaces, func(id catalogue.SpaceID) bool { sp := s.ever.Space(id); return sp != nil && its(sp) }) {
+	if !slices.ContainsFunc(
+		e.Spaces,
+		func(id catalogue.SpaceID) bool { sp := s.ever.Space(id); return sp != nil && its(sp) },
+	) {
 		return nil, notFound("event " + in.ID)
 	}
 	asOf, err := s.minutesFollow(ctx)
@@ -60,6 +74,13 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	}
 	return pageOfAllAsOf(asOf, Tabular{Paging: in.Paging}, list, func(u series.Usage) attendance {
 		v := showUsage(u)
-		return attendance{Event: e.ID, Site: catalogue.SiteID(u.Key), Spaces: u.Spaces, KnownHours: v.KnownHours, PersonHours: v.PersonHours, Peak: v.Peak}
+		return attendance{
+			Event:       e.ID,
+			Site:        catalogue.SiteID(u.Key),
+			Spaces:      u.Spaces,
+			KnownHours:  v.KnownHours,
+			PersonHours: v.PersonHours,
+			Peak:        v.Peak,
+		}
 	})
 }

@@ -58,7 +58,7 @@ func (c *caller) bound() bool {
 
 // SitesOf returns the sites that a token is limited to; nil: all sites.
 func SitesOf(t ledger.Token) []catalogue.SiteID {
-	c := caller{role: Role(t.Role), sites: t.Sites}
+	c := caller{role: t.Role, sites: t.Sites}
 	if c.sites == nil {
 		c.sites = []catalogue.SiteID{}
 	}
@@ -210,7 +210,7 @@ func (a *authenticator) caller(ctx context.Context, token string) (*caller, erro
 }
 
 func callerBy(t ledger.Token) *caller {
-	return &caller{id: t.ID, role: Role(t.Role), sites: t.Sites, tenant: t.Tenant, until: t.ExpiresAt, hash: t.Hash}
+	return &caller{id: t.ID, role: t.Role, sites: t.Sites, tenant: t.Tenant, until: t.ExpiresAt, hash: t.Hash}
 }
 
 func (a *authenticator) know(key string, k knownToken) {
@@ -248,7 +248,8 @@ func (a *authenticator) callerOf(ctx huma.Context) (*caller, error) {
 	if err != nil || id.Value == "" {
 		return nil, errNobody
 	}
-	if m := ctx.Method(); m != http.MethodGet && m != http.MethodHead && !ofPage(ctx.Header("Sec-Fetch-Site"), ctx.Header("Origin"), ctx.Host()) {
+	if m := ctx.Method(); m != http.MethodGet && m != http.MethodHead &&
+		!ofPage(ctx.Header("Sec-Fetch-Site"), ctx.Header("Origin"), ctx.Host()) {
 		return nil, errElsewhere
 	}
 	return a.byCookie(ctx.Context(), id.Value)

@@ -23,6 +23,7 @@ const (
 // small to be shown.
 type spaceState = occupancy.Public
 
+// AvailabilityIn is a question for availability.
 type AvailabilityIn struct {
 	Site string `query:"site"`
 	Kind string `query:"kind"`
@@ -49,10 +50,22 @@ func (s *server) availability() {
 	all := []Role{Admin, Manager, Billing, Tenant, Display}
 	op := operation("GET", "/v1/availability", tagLive, "What is free now.", all...)
 	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[spaces](), true, "Availability")
-	op.Responses = map[string]*huma.Response{"200": {Description: "Every space.", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}}
+	op.Responses = map[string]*huma.Response{
+		"200": {Description: "Every space.", Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}},
+	}
 	huma.Register(s.api, op, s.writeAvailability)
-	op = operation("GET", "/v1/availability/stream", tagLive, "Availability as server-sent events, one for each change; resumes with Last-Event-ID.", all...)
-	op.Responses = map[string]*huma.Response{"200": {Description: "Each event is a space; its id is for Last-Event-ID.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
+	op = operation(
+		"GET",
+		"/v1/availability/stream",
+		tagLive,
+		"Availability as server-sent events, one for each change; resumes with Last-Event-ID.",
+		all...)
+	op.Responses = map[string]*huma.Response{
+		"200": {
+			Description: "Each event is a space; its id is for Last-Event-ID.",
+			Content:     map[string]*huma.MediaType{"text/event-stream": {}},
+		},
+	}
 	huma.Register(s.api, op, s.stream)
 }
 

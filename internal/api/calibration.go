@@ -36,7 +36,8 @@ func (in *calibrationIn) Resolve(ctx huma.Context) []error {
 		name  string
 		value *float64
 		to    **float64
-	}{{"target", &in.Target, &in.asked.Target}, {"elasticity", &in.Elasticity, &in.asked.Elasticity}, {"max_change", &in.MaxChange, &in.asked.MaxChange}} {
+	}{{"target", &in.Target, &in.asked.Target}, {"elasticity", &in.Elasticity, &in.asked.Elasticity}, {"max_change",
+		&in.MaxChange, &in.asked.MaxChange}} {
 		if math.IsNaN(*p.value) { // NaN and infinities, which no bound would refuse
 			return []error{&huma.ErrorDetail{Location: "query." + p.name, Message: "is not a number"}}
 		}

@@ -17,6 +17,7 @@ import (
 
 const tagCatalogue = "Catalogue"
 
+// SiteFilter asks for one site alone.
 type SiteFilter struct {
 	Paging
 	Site string `query:"site" doc:"Only of this site."`
@@ -120,6 +121,7 @@ type planOut struct {
 	Body        []byte
 }
 
+// IDPath is the path of one thing.
 type IDPath struct {
 	ID string `path:"id" maxLength:"64"`
 }
@@ -127,11 +129,32 @@ type IDPath struct {
 func (s *server) catalogue() {
 	n := s.cfg.Network
 	all := []Role{Admin, Manager, Billing, Tenant, Display}
-	list(s, "/v1/sites", "The sites.", all, func(n *catalogue.Network) []catalogue.Site { return n.Sites }, func(v catalogue.Site) string { return string(v.ID) }, func(v catalogue.Site) (catalogue.SiteID, string) { return v.ID, "" })
-	list(s, "/v1/buildings", "The buildings.", all, func(n *catalogue.Network) []catalogue.Building { return n.Buildings }, func(v catalogue.Building) string { return string(v.ID) },
-		func(v catalogue.Building) (catalogue.SiteID, string) { return v.Site, "" })
-	list(s, "/v1/spaces", "The spaces: a tree, each naming the parent one crosses to reach it. Rents are for admin, manager and billing.", all, func(n *catalogue.Network) []catalogue.Space { return n.Spaces },
-		func(v catalogue.Space) string { return string(v.ID) }, func(v catalogue.Space) (catalogue.SiteID, string) { return v.Site, string(v.Kind) },
+	list(
+		s,
+		"/v1/sites",
+		"The sites.",
+		all,
+		func(n *catalogue.Network) []catalogue.Site { return n.Sites },
+		func(v catalogue.Site) string { return string(v.ID) },
+		func(v catalogue.Site) (catalogue.SiteID, string) { return v.ID, "" },
+	)
+	list(
+		s,
+		"/v1/buildings",
+		"The buildings.",
+		all,
+		func(n *catalogue.Network) []catalogue.Building { return n.Buildings },
+		func(v catalogue.Building) string { return string(v.ID) },
+		func(v catalogue.Building) (catalogue.SiteID, string) { return v.Site, "" },
+	)
+	list(
+		s,
+		"/v1/spaces",
+		"The spaces: a tree, each naming the parent one crosses to reach it. Rents are for admin, manager and billing.",
+		all,
+		func(n *catalogue.Network) []catalogue.Space { return n.Spaces },
+		func(v catalogue.Space) string { return string(v.ID) },
+		func(v catalogue.Space) (catalogue.SiteID, string) { return v.Site, string(v.Kind) },
 		func(ctx context.Context, at time.Time) (func(*catalogue.Space), error) {
 			if c := callerOf(ctx); c.role == Tenant || c.role == Display {
 				return func(v *catalogue.Space) { v.RentCents = 0 }, nil
@@ -142,10 +165,28 @@ func (s *server) catalogue() {
 				day = s.networkAt(at).Zone.At(at).Day
 			}
 			return func(v *catalogue.Space) { v.RentCents = int(rents.On(s.cfg.Network.PresentName(v.ID), day)) }, err
-		})
-	list(s, "/v1/doors", "The doors.", []Role{Admin, Manager}, func(n *catalogue.Network) []catalogue.Door { return n.Doors }, func(v catalogue.Door) string { return string(v.ID) },
-		func(v catalogue.Door) (catalogue.SiteID, string) { return v.Site, "" })
-	huma.Register(s.api, file(operation("GET", "/v1/buildings/{id}/plan", tagCatalogue, "A building's plan, where the catalogue brings one: an SVG drawing whose ids are spaces.", all...), "image/svg+xml"),
+		},
+	)
+	list(
+		s,
+		"/v1/doors",
+		"The doors.",
+		[]Role{Admin, Manager},
+		func(n *catalogue.Network) []catalogue.Door { return n.Doors },
+		func(v catalogue.Door) string { return string(v.ID) },
+		func(v catalogue.Door) (catalogue.SiteID, string) { return v.Site, "" },
+	)
+	huma.Register(
+		s.api,
+		file(
+			operation(
+				"GET",
+				"/v1/buildings/{id}/plan",
+				tagCatalogue,
+				"A building's plan, where the catalogue brings one: an SVG drawing whose ids are spaces.",
+				all...),
+			"image/svg+xml",
+		),
 		func(ctx context.Context, in *IDPath) (*planOut, error) {
 			b := n.Building(catalogue.BuildingID(in.ID))
 			if b == nil || !callerOf(ctx).reaches(b.Site) {
@@ -156,8 +197,11 @@ func (s *server) catalogue() {
 				return nil, s.fail(err)
 			}
 			return &planOut{"image/svg+xml", []byte(svg)}, nil
-		})
-	huma.Register(s.api, operation("GET", "/v1/devices", tagCatalogue, "The devices, with what they last said of themselves.", Admin, Manager),
+		},
+	)
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/devices", tagCatalogue, "The devices, with what they last said of themselves.", Admin, Manager),
 		func(ctx context.Context, in *AtFilter) (*pageOut[deviceState], error) {
 			if err := s.checkSite(in.Site); err != nil {
 				return nil, err
@@ -176,22 +220,36 @@ func (s *server) catalogue() {
 			}
 			slices.SortFunc(list, func(a, b deviceState) int { return strings.Compare(string(a.ID), string(b.ID)) })
 			return pageByID(in.Paging, slices.Values(list), func(d deviceState) string { return string(d.ID) })
-		})
-	huma.Register(s.api, operation("GET", "/v1/sites/{id}/key", tagCatalogue, "The public key that the site's decisions, commands and allowlists are signed with.", all...),
+		},
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/sites/{id}/key",
+			tagCatalogue,
+			"The public key that the site's decisions, commands and allowlists are signed with.",
+			all...),
 		func(_ context.Context, in *IDPath) (*one[siteKey], error) {
 			key, ok := s.cfg.Keys.Site(catalogue.SiteID(in.ID))
 			if !ok || n.Site(catalogue.SiteID(in.ID)) == nil {
 				return nil, notFound("site " + in.ID)
 			}
 			return &one[siteKey]{siteKey{key.ID, "Ed25519", base64.RawURLEncoding.EncodeToString(key.Public())}}, nil
-		})
+		},
+	)
 }
 
 // showDevice returns a device with its current state.
 func (s *server) showDevice(d catalogue.Device, known map[catalogue.DeviceID]live.Device) deviceState {
 	out := withStatus(d, known[d.ID])
 	if sent, ok := s.cfg.Doors.Sent(d.ID); ok {
-		out.Command = &commandView{Kind: sent.Kind, OpenSeconds: int(sent.Open.Seconds()), SentAt: instant(sent.At), Confirms: sent.ID != uuid.Nil}
+		out.Command = &commandView{
+			Kind:        sent.Kind,
+			OpenSeconds: int(sent.Open.Seconds()),
+			SentAt:      instant(sent.At),
+			Confirms:    sent.ID != uuid.Nil,
+		}
 		if l := known[d.ID]; sent.ID != uuid.Nil && l.Obeyed == sent.ID {
 			out.Command.ConfirmedAt = instantOrNil(&l.ObeyedAt)
 		}
@@ -211,7 +269,16 @@ func withStatus(d catalogue.Device, l live.Device) deviceState {
 		out.LastSeenAt = &catalogue.Instant{Time: l.LastSeenAt}
 	}
 	if !l.StatusAt.IsZero() {
-		out.Status = &status{Online: l.Online, At: &catalogue.Instant{Time: l.StatusAt}, Firmware: l.Firmware, Battery: l.Battery, RSSI: l.RSSI, Uptime: l.Uptime, List: l.List, Keys: slices.Concat([]string{}, l.Keys)}
+		out.Status = &status{
+			Online:   l.Online,
+			At:       &catalogue.Instant{Time: l.StatusAt},
+			Firmware: l.Firmware,
+			Battery:  l.Battery,
+			RSSI:     l.RSSI,
+			Uptime:   l.Uptime,
+			List:     l.List,
+			Keys:     slices.Concat([]string{}, l.Keys),
+		}
 		if l.List != nil {
 			out.Status.ListSince = &catalogue.Instant{Time: l.ListSince}
 		}
@@ -221,39 +288,51 @@ func withStatus(d catalogue.Device, l live.Device) deviceState {
 
 // list registers a list of the catalogue, filtered by site and kind. shown
 // adapts each item to who asks and for when.
-func list[T any](s *server, path, summary string, roles []Role, all func(*catalogue.Network) []T, id func(T) string, of func(T) (catalogue.SiteID, string), shown ...func(ctx context.Context, at time.Time) (func(*T), error)) {
+func list[T any](
+	s *server,
+	path, summary string,
+	roles []Role,
+	all func(*catalogue.Network) []T,
+	id func(T) string,
+	of func(T) (catalogue.SiteID, string),
+	shown ...func(ctx context.Context, at time.Time) (func(*T), error),
+) {
 	byID := func(n *catalogue.Network) []T {
 		return slices.SortedFunc(slices.Values(all(n)), func(a, b T) int { return strings.Compare(id(a), id(b)) })
 	}
 	present := byID(s.cfg.Network)
-	huma.Register(s.api, operation("GET", path, tagCatalogue, summary, roles...), func(ctx context.Context, in *spaceFilter) (*pageOut[T], error) {
-		if err := s.checkSite(in.Site); err != nil {
-			return nil, err
-		}
-		if err := checkKind(in.Kind); err != nil {
-			return nil, err
-		}
-		sorted := present
-		if !in.At.IsZero() {
-			sorted = byID(s.networkAt(in.At))
-		}
-		var show []func(*T)
-		for _, f := range shown {
-			each, err := f(ctx, in.At)
-			if err != nil {
-				return nil, s.fail(err)
+	huma.Register(
+		s.api,
+		operation("GET", path, tagCatalogue, summary, roles...),
+		func(ctx context.Context, in *spaceFilter) (*pageOut[T], error) {
+			if err := s.checkSite(in.Site); err != nil {
+				return nil, err
 			}
-			show = append(show, each)
-		}
-		c := callerOf(ctx)
-		return pageByID(in.Paging, convert(only(slices.Values(sorted), func(v T) bool {
-			site, kind := of(v)
-			return c.reaches(site) && (in.Site == "" || string(site) == in.Site) && (in.Kind == "" || kind == in.Kind)
-		}), func(v T) T {
-			for _, f := range show {
-				f(&v)
+			if err := checkKind(in.Kind); err != nil {
+				return nil, err
 			}
-			return v
-		}), id)
-	})
+			sorted := present
+			if !in.At.IsZero() {
+				sorted = byID(s.networkAt(in.At))
+			}
+			var show []func(*T)
+			for _, f := range shown {
+				each, err := f(ctx, in.At)
+				if err != nil {
+					return nil, s.fail(err)
+				}
+				show = append(show, each)
+			}
+			c := callerOf(ctx)
+			return pageByID(in.Paging, convert(only(slices.Values(sorted), func(v T) bool {
+				site, kind := of(v)
+				return c.reaches(site) && (in.Site == "" || string(site) == in.Site) && (in.Kind == "" || kind == in.Kind)
+			}), func(v T) T {
+				for _, f := range show {
+					f(&v)
+				}
+				return v
+			}), id)
+		},
+	)
 }

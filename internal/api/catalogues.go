@@ -68,13 +68,18 @@ type catalogueTextOut struct {
 
 // catalogues are the endpoints of the catalogue as a whole.
 func (s *server) catalogues() {
-	put := operation("PUT", "/v1/catalogue", tagCatalogue, "Change the catalogue without a restart: from now, or from a day or instant before.", Admin)
+	put := operation(
+		"PUT",
+		"/v1/catalogue",
+		tagCatalogue,
+		"Change the catalogue without a restart: from now, or from a day or instant before.",
+		Admin,
+	)
 	put.MaxBodyBytes = maxCatalogue
 	huma.Register(s.api, put, func(ctx context.Context, in *putCatalogueIn) (*one[CatalogueChanged], error) {
 		in.Body.By = callerOf(ctx).id
 		out, err := s.cfg.ChangeCatalogue(ctx, in.Body, in.DryRun)
-		var fault *CatalogueFault
-		if errors.As(err, &fault) {
+		if fault, ok := errors.AsType[*CatalogueFault](err); ok {
 			return nil, catalogueProblem(fault)
 		}
 		if err != nil {
@@ -83,7 +88,15 @@ func (s *server) catalogues() {
 		out.Differences, out.Touches, out.Warnings = orEmpty(out.Differences), orEmpty(out.Touches), orEmpty(out.Warnings)
 		return &one[CatalogueChanged]{out}, nil
 	})
-	huma.Register(s.api, operation("GET", "/v1/catalogue/versions", tagCatalogue, "The catalogues that this service ran with, oldest first.", Admin),
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/catalogue/versions",
+			tagCatalogue,
+			"The catalogues that this service ran with, oldest first.",
+			Admin,
+		),
 		func(ctx context.Context, in *Paging) (*pageOut[catalogueVersion], error) {
 			list, err := s.cfg.Ledger.Catalogues(ctx)
 			if err != nil {
@@ -98,11 +111,23 @@ func (s *server) catalogues() {
 				shown = append(shown, v)
 			}
 			return pageOfAll(Tabular{Paging: *in}, shown, func(v catalogueVersion) catalogueVersion { return v })
-		})
+		},
+	)
 	type versionIn struct {
 		N string `path:"n" maxLength:"10"`
 	}
-	huma.Register(s.api, file(operation("GET", "/v1/catalogue/versions/{n}", tagCatalogue, "One of these catalogues, as its file was written.", Admin), "application/yaml"),
+	huma.Register(
+		s.api,
+		file(
+			operation(
+				"GET",
+				"/v1/catalogue/versions/{n}",
+				tagCatalogue,
+				"One of these catalogues, as its file was written.",
+				Admin,
+			),
+			"application/yaml",
+		),
 		func(ctx context.Context, in *versionIn) (*catalogueTextOut, error) {
 			list, err := s.cfg.Ledger.Catalogues(ctx)
 			if err != nil {
@@ -113,7 +138,8 @@ func (s *server) catalogues() {
 				return nil, notFound("catalogue " + in.N)
 			}
 			return &catalogueTextOut{"application/yaml", list[n-1].Text}, nil
-		})
+		},
+	)
 }
 
 // catalogueProblem returns a problem that names the line of each fault, where
@@ -123,7 +149,12 @@ func catalogueProblem(f *CatalogueFault) error {
 	if field == "" {
 		field = "text"
 	}
-	p := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnprocessableEntity), Status: http.StatusUnprocessableEntity, Detail: "the catalogue is not changed"}
+	p := &Problem{
+		Type:   "about:blank",
+		Title:  http.StatusText(http.StatusUnprocessableEntity),
+		Status: http.StatusUnprocessableEntity,
+		Detail: "the catalogue is not changed",
+	}
 	for line := range strings.SplitSeq(f.Error(), "\n") {
 		if len(p.Errors) == mostFaults {
 			p.Errors = append(p.Errors, FieldProblem{Field: field, Location: "body." + field, Message: "and more"})

@@ -43,7 +43,15 @@ func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], e
 		if !c.reaches(site.ID) {
 			continue
 		}
-		used, err := s.cfg.Series.Usage(ctx, series.UsageQuery{From: to.AddDate(0, 0, -7*charterWeeks), To: to, By: series.ByKind, Space: func(sp *catalogue.Space) bool { return sp.Site == site.ID }})
+		used, err := s.cfg.Series.Usage(
+			ctx,
+			series.UsageQuery{
+				From:  to.AddDate(0, 0, -7*charterWeeks),
+				To:    to,
+				By:    series.ByKind,
+				Space: func(sp *catalogue.Space) bool { return sp.Site == site.ID },
+			},
+		)
 		if err != nil {
 			return nil, s.fail(err)
 		}

@@ -26,7 +26,17 @@ func TestAStatementPrintsOnOneA4Page(t *testing.T) {
 		out := filepath.Join(dir, "page.pdf")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+dir, "--no-pdf-header-footer", "--print-to-pdf="+out, "file://"+page)
+		cmd := exec.CommandContext(
+			ctx,
+			"chromium",
+			"--headless",
+			"--no-sandbox",
+			"--disable-gpu",
+			"--user-data-dir="+dir,
+			"--no-pdf-header-footer",
+			"--print-to-pdf="+out,
+			"file://"+page,
+		)
 		if text, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -35,7 +45,13 @@ func TestAStatementPrintsOnOneA4Page(t *testing.T) {
 			t.Fatal(err)
 		}
 		// 595 × 842 points are 210 × 297 mm.
-		if boxes := regexp.MustCompile(`/MediaBox \[0 0 59[45][.\d]* 84[12][.\d]*\]`).FindAll(pdf, -1); len(boxes) != 1 || !bytes.Contains(pdf, []byte("/Count 1")) {
+		if boxes := regexp.MustCompile(
+			`/MediaBox \[0 0 59[45][.\d]* 84[12][.\d]*\]`,
+		).FindAll(
+			pdf,
+			-1,
+		); len(boxes) != 1 ||
+			!bytes.Contains(pdf, []byte("/Count 1")) {
 			t.Errorf("%s: %d pages of A4", name, len(boxes))
 		}
 	}

@@ -22,7 +22,14 @@ type Credential struct {
 }
 
 func (s *server) changeCredential(caller *caller, b *tenancy.Book, v Credential) (rights.Change, Credential, error) {
-	c := tenancy.Credential{ID: v.ID, Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: milliOrNil(v.ValidFrom), ValidTo: milliOrNil(v.ValidTo)}
+	c := tenancy.Credential{
+		ID:        v.ID,
+		Member:    v.Member,
+		Kind:      v.Kind,
+		Status:    v.Status,
+		ValidFrom: milliOrNil(v.ValidFrom),
+		ValidTo:   milliOrNil(v.ValidTo),
+	}
 	old, there := b.Credential(v.ID)
 	if there {
 		c.Lookup, c.ForList = old.Lookup, old.ForList

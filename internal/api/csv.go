@@ -28,7 +28,12 @@ func csvPaths() []string {
 // formats returns the encoders: JSON, CSV for tables, HTML for what is printed.
 func formats() map[string]huma.Format {
 	strict := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decodeStrictly}
-	return map[string]huma.Format{"application/json": strict, "json": strict, csvType: {Marshal: marshalCSV}, htmlType: {Marshal: marshalHTML}}
+	return map[string]huma.Format{
+		"application/json": strict,
+		"json":             strict,
+		csvType:            {Marshal: marshalCSV},
+		htmlType:           {Marshal: marshalHTML},
+	}
 }
 
 // printed is a body that can be written as a page.
@@ -129,11 +134,11 @@ func cell(v reflect.Value, french bool) string {
 		}
 		v = v.Elem()
 	}
-	if i, ok := v.Interface().(catalogue.Instant); ok {
+	if i, ok := reflect.TypeAssert[catalogue.Instant](v); ok {
 		b, _ := i.MarshalJSON() // an instant can always be encoded
 		return strings.Trim(string(b), `"`)
 	}
-	if text, ok := v.Interface().(fmt.Stringer); ok {
+	if text, ok := reflect.TypeAssert[fmt.Stringer](v); ok {
 		return text.String()
 	}
 	switch v.Kind() {

@@ -32,9 +32,29 @@ type unknownDevice struct {
 }
 
 func (s *server) devices() {
-	huma.Register(s.api, operation("GET", "/v1/devices/unknown", tagCatalogue, "Devices that publish and are not in the catalogue, with their last payloads.", Admin, Manager), s.unknown)
-	op := operation("GET", "/v1/devices/watch", tagCatalogue, "What arrives on the broker and from whom, decoded, and what is rejected and why, as server-sent events.", Admin, Manager)
-	op.Responses = map[string]*huma.Response{"200": {Description: "Each event is a message.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/devices/unknown",
+			tagCatalogue,
+			"Devices that publish and are not in the catalogue, with their last payloads.",
+			Admin,
+			Manager,
+		),
+		s.unknown,
+	)
+	op := operation(
+		"GET",
+		"/v1/devices/watch",
+		tagCatalogue,
+		"What arrives on the broker and from whom, decoded, and what is rejected and why, as server-sent events.",
+		Admin,
+		Manager,
+	)
+	op.Responses = map[string]*huma.Response{
+		"200": {Description: "Each event is a message.", Content: map[string]*huma.MediaType{"text/event-stream": {}}},
+	}
 	huma.Register(s.api, op, s.watch)
 }
 
@@ -69,10 +89,19 @@ func (s *server) ownTopics(ctx context.Context) []string {
 
 func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
 	r := showReject(ingest.Reject{Payload: u.Payload})
-	out := unknownDevice{Topic: u.Topic, Count: u.Count, FirstSeen: instant(u.First), LastSeen: instant(u.Last), Payload: r.Payload, Encoding: r.Encoding, Catalogue: []string{}}
+	out := unknownDevice{
+		Topic:     u.Topic,
+		Count:     u.Count,
+		FirstSeen: instant(u.First),
+		LastSeen:  instant(u.Last),
+		Payload:   r.Payload,
+		Encoding:  r.Encoding,
+		Catalogue: []string{},
+	}
 	if t, err := wire.ParseUp(u.Topic); err == nil {
 		for _, k := range catalogue.DeviceKinds() {
-			if t.What != wire.Status && t.What != wire.Air && wire.CanSend(k, t.What) || k == catalogue.Air && t.What == wire.Air {
+			if t.What != wire.Status && t.What != wire.Air && wire.CanSend(k, t.What) ||
+				k == catalogue.Air && t.What == wire.Air {
 				out.Catalogue = append(out.Catalogue, entry(string(t.Device), string(t.Site), k, ""))
 			}
 		}
@@ -84,7 +113,10 @@ func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
 	}
 	out.Adapter, out.Address = &found.Adapter, &found.Address
 	for _, k := range foreign.KindsOf(found.Adapter, found.Address, u.Topic, u.Payload, u.Last) {
-		out.Catalogue = append(out.Catalogue, entry(slugOf(found.Address), "SITE", k, fmt.Sprintf(", adapter: %s, address: %q", found.Adapter, found.Address)))
+		out.Catalogue = append(
+			out.Catalogue,
+			entry(slugOf(found.Address), "SITE", k, fmt.Sprintf(", adapter: %s, address: %q", found.Adapter, found.Address)),
+		)
 	}
 	return out
 }
@@ -137,8 +169,19 @@ type arrival struct {
 }
 
 func showArrival(a ingest.Arrival) arrival {
-	out := arrival{At: instant(a.At), Topic: a.Topic, From: orNil(a.From), Device: orNil(a.Device), Adapter: orNil(a.Adapter), What: orNil(a.What),
-		Said: instantOrNil(&a.Said), Values: a.Values, Granted: a.Granted, Outcome: a.Outcome, Reason: orNil(a.Reason)}
+	out := arrival{
+		At:      instant(a.At),
+		Topic:   a.Topic,
+		From:    orNil(a.From),
+		Device:  orNil(a.Device),
+		Adapter: orNil(a.Adapter),
+		What:    orNil(a.What),
+		Said:    instantOrNil(&a.Said),
+		Values:  a.Values,
+		Granted: a.Granted,
+		Outcome: a.Outcome,
+		Reason:  orNil(a.Reason),
+	}
 	if a.Payload != nil {
 		text := printable(a.Payload)
 		out.Payload = &text
@@ -166,7 +209,8 @@ func (s *server) watch(ctx context.Context, in *watchIn) (*huma.StreamResponse, 
 	}
 	own := s.ownTopics(ctx)
 	mine := func(a ingest.Arrival) bool {
-		if own != nil && !c.reaches(a.Site) && !slices.ContainsFunc(own, func(p string) bool { return strings.HasPrefix(a.Topic, p) }) {
+		if own != nil && !c.reaches(a.Site) &&
+			!slices.ContainsFunc(own, func(p string) bool { return strings.HasPrefix(a.Topic, p) }) {
 			return false
 		}
 		return (in.Device == "" || string(a.Device) == in.Device) && (!in.Rejected || a.Outcome == ingest.OutcomeRejected)

@@ -37,27 +37,45 @@ type enrolIn struct {
 
 func (s *server) enrolments() {
 	const path = "/v1/devices/{id}/enrolment"
-	op := with(operation("POST", path, tagRights, "Have a reader wait for a new badge, held to it twice; its UID is never shown.", Admin, Manager), http.StatusConflict)
+	op := with(
+		operation(
+			"POST",
+			path,
+			tagRights,
+			"Have a reader wait for a new badge, held to it twice; its UID is never shown.",
+			Admin,
+			Manager,
+		),
+		http.StatusConflict,
+	)
 	huma.Register(s.api, op, s.enrol)
-	huma.Register(s.api, operation("GET", path, tagRights, "The state of a reader's newest enrolment.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[enrolment], error) {
-		dev, err := s.ownReader(ctx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		e, ok := s.cfg.Enrolments.At(dev.ID, s.cfg.Now())
-		if book := s.cfg.Rights.InForce().Book; !ok || !s.mayPerson(callerOf(ctx), book, e.Member) {
-			return nil, notFound("enrolment at device " + in.ID)
-		}
-		return &one[enrolment]{showEnrolment(e)}, nil
-	})
-	huma.Register(s.api, operation("DELETE", path, tagRights, "Cancel a reader's enrolment.", Admin, Manager), func(ctx context.Context, in *IDPath) (*empty, error) {
-		dev, err := s.ownReader(ctx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		s.cfg.Enrolments.End(dev.ID)
-		return nil, nil
-	})
+	huma.Register(
+		s.api,
+		operation("GET", path, tagRights, "The state of a reader's newest enrolment.", Admin, Manager),
+		func(ctx context.Context, in *IDPath) (*one[enrolment], error) {
+			dev, err := s.ownReader(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			e, ok := s.cfg.Enrolments.At(dev.ID, s.cfg.Now())
+			if book := s.cfg.Rights.InForce().Book; !ok || !s.mayPerson(callerOf(ctx), book, e.Member) {
+				return nil, notFound("enrolment at device " + in.ID)
+			}
+			return &one[enrolment]{showEnrolment(e)}, nil
+		},
+	)
+	huma.Register(
+		s.api,
+		operation("DELETE", path, tagRights, "Cancel a reader's enrolment.", Admin, Manager),
+		func(ctx context.Context, in *IDPath) (*empty, error) {
+			dev, err := s.ownReader(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			s.cfg.Enrolments.End(dev.ID)
+			return nil, nil
+		},
+	)
 }
 
 // ownReader returns a reader at the caller's sites.

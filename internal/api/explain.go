@@ -156,7 +156,21 @@ func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 	for _, x := range d.Leases {
 		if terms, ok := terms.Terms(x.Lease, d.Day); ok {
 			p := terms.Plan
-			e.Leases = append(e.Leases, explainedShares{x.Lease, p.ID, x.Seconds, tariff.Rounded(p, x.Seconds), x.Minutes, p.GraceMinutes, p.RoundingMinutes, p.DailyCapMinutes, p.InferredCapMinutes, p.HourlyRateCents})
+			e.Leases = append(
+				e.Leases,
+				explainedShares{
+					x.Lease,
+					p.ID,
+					x.Seconds,
+					tariff.Rounded(p, x.Seconds),
+					x.Minutes,
+					p.GraceMinutes,
+					p.RoundingMinutes,
+					p.DailyCapMinutes,
+					p.InferredCapMinutes,
+					p.HourlyRateCents,
+				},
+			)
 		}
 	}
 }
@@ -164,7 +178,12 @@ func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 // explainable returns a member's visits of a day that the caller may see
 // explained: a tenant its own, a manager those of the tenants of its sites,
 // whoever the member belongs to now.
-func (s *server) explainable(ctx context.Context, b billing.Bills, id tenancy.MemberID, day catalogue.Day) ([]tariff.Visit, error) {
+func (s *server) explainable(
+	ctx context.Context,
+	b billing.Bills,
+	id tenancy.MemberID,
+	day catalogue.Day,
+) ([]tariff.Visit, error) {
 	c, book := callerOf(ctx), s.cfg.Rights.InForce().Book
 	mine := func(id tenancy.TenantID) bool { return c.ofTenant(book, id) }
 	visits, err := b.Visits(ctx, day, day, ledger.VisitFilter{Member: id})
@@ -201,12 +220,24 @@ func (s *server) explainVisit(ctx context.Context, v tariff.Visit) (explainedVis
 		return explainedVisit{}, err
 	}
 	x := explainedVisit{visitView: showVisit(list[0], s.cfg.Now()), Inferred: v.Ended != visit.Badge}
-	reads, err := s.cfg.Ledger.Reads(ctx, ledger.ReadFilter{Member: v.Member, From: v.From, To: v.To.Add(1_000_000), Limit: 1000})
+	reads, err := s.cfg.Ledger.Reads(
+		ctx,
+		ledger.ReadFilter{Member: v.Member, From: v.From, To: v.To.Add(1_000_000), Limit: 1000},
+	)
 	for _, r := range reads {
 		if !r.Moved() || !s.explains(callerOf(ctx), r.Door) {
 			continue
 		}
-		out := &readOut{r.ID, instant(r.At), instant(r.ReceivedAt), r.Door, r.Device, r.Direction, string(r.Reason), r.Reader != nil}
+		out := &readOut{
+			r.ID,
+			instant(r.At),
+			instant(r.ReceivedAt),
+			r.Door,
+			r.Device,
+			r.Direction,
+			string(r.Reason),
+			r.Reader != nil,
+		}
 		if visit.ID(s.cfg.Network.FirstName(v.Space), r.ID) == v.ID {
 			x.First = out
 		}

@@ -44,7 +44,11 @@ func (s *server) bills(k Known) (billing.Bills, error) {
 	}
 	switch {
 	case err != nil:
-		return billing.Bills{}, invalid("query", "as_known", "is not an instant like 2026-11-01T08:00:00Z or a day like 2026-11-01")
+		return billing.Bills{}, invalid(
+			"query",
+			"as_known",
+			"is not an instant like 2026-11-01T08:00:00Z or a day like 2026-11-01",
+		)
 	case at.After(s.cfg.Now()):
 		return billing.Bills{}, invalid("query", "as_known", "lies in the future")
 	}
@@ -75,8 +79,29 @@ func (v *hoursView) add(d *tariff.Day) {
 
 func (s *server) hours() {
 	who := []Role{Admin, Manager, Billing, Tenant}
-	huma.Register(s.api, operation("GET", "/v1/hours", tagBilling, "Measured hours of a month, by tenant, member or day; also as CSV.", who...), s.listHours)
-	huma.Register(s.api, with(operation("GET", "/v1/hours/explain", tagBilling, "How a member's day was computed: visits, reads, leases, plans.", who...), http.StatusNotFound), s.explain)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/hours",
+			tagBilling,
+			"Measured hours of a month, by tenant, member or day; also as CSV.",
+			who...),
+		s.listHours,
+	)
+	huma.Register(
+		s.api,
+		with(
+			operation(
+				"GET",
+				"/v1/hours/explain",
+				tagBilling,
+				"How a member's day was computed: visits, reads, leases, plans.",
+				who...),
+			http.StatusNotFound,
+		),
+		s.explain,
+	)
 }
 
 // ownTenant limits a request to the caller's tenant.

@@ -81,7 +81,10 @@ func filterOf(pairs ...string) string {
 // look records that the caller looks at a member's movements, of which n were
 // found; without a member, that it looks at a list.
 func (s *server) look(ctx context.Context, member tenancy.MemberID, n int, what, filter string) error {
-	if _, there := s.cfg.Rights.InForce().Book.Member(member); !there && n == 0 { // a mistyped id must not create a record of somebody
+	if _, there := s.cfg.Rights.InForce().Book.Member(
+		member,
+	); !there &&
+		n == 0 { // a mistyped id must not create a record of somebody
 		member = ""
 	}
 	if member == "" || ledger.Nameless(member) {
@@ -104,7 +107,9 @@ func (s *server) lookAtList(ctx context.Context, what, filter string) error {
 
 func (s *server) addLook(ctx context.Context, target string, body lookBody) error {
 	return s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: actLook, Target: target, Body: mustJSON(body)})
+		return tx.AddAct(
+			&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: actLook, Target: target, Body: mustJSON(body)},
+		)
 	})
 }
 
@@ -113,7 +118,14 @@ func (s *server) looks() {
 		Paging
 		Member string `query:"member" required:"true" minLength:"1" maxLength:"64"`
 	}
-	op := operation("GET", "/v1/looks", tagPersons, "Who looked at a person's movements, oldest first; for an admin and the person's tenant.", Admin, Tenant)
+	op := operation(
+		"GET",
+		"/v1/looks",
+		tagPersons,
+		"Who looked at a person's movements, oldest first; for an admin and the person's tenant.",
+		Admin,
+		Tenant,
+	)
 	op.Errors = append(op.Errors, 404)
 	huma.Register(s.api, op, func(ctx context.Context, in *looksIn) (*pageOut[look], error) {
 		m, err := s.person(ctx, in.Member)

@@ -32,7 +32,18 @@ type alarm struct {
 }
 
 func showAlarm(a ingest.Alarm) alarm {
-	return alarm{a.ID, a.Kind, a.Site, orNil(a.Device), orNil(a.Door), orNil(a.Space), a.Detail, instant(a.Since), instantOrNil(a.ClearedAt), orNil(a.AcknowledgedBy)}
+	return alarm{
+		a.ID,
+		a.Kind,
+		a.Site,
+		orNil(a.Device),
+		orNil(a.Door),
+		orNil(a.Space),
+		a.Detail,
+		instant(a.Since),
+		instantOrNil(a.ClearedAt),
+		orNil(a.AcknowledgedBy),
+	}
 }
 
 type alarmsIn struct {
@@ -93,31 +104,64 @@ type listKey struct {
 
 func (s *server) operations() {
 	huma.Register(s.api, operation("GET", "/v1/alarms", tagOperations, "Alarms, newest first.", Admin, Manager), s.alarms)
-	huma.Register(s.api, operation("PUT", "/v1/alarms/{id}/acknowledgement", tagOperations, "Acknowledge an alarm.", Admin, Manager), s.acknowledge)
-	huma.Register(s.api, operation("GET", "/v1/rejects", tagOperations, "Rejected messages, newest first.", Admin, Manager), s.rejects)
-	huma.Register(s.api, operation("GET", "/v1/audit/verify", tagOperations, "Check whether the ledger was altered: walk the audit chain, compare records with it, compute a sample of visits again.", Admin, Manager), func(ctx context.Context, _ *struct{}) (*one[verifyOut], error) {
-		a, err := s.cfg.Verify(ctx)
-		if err != nil {
-			return nil, s.fail(err)
-		}
-		out := verifyOut{OK: a.OK, Entries: a.Entries, Erased: a.Erased, Why: a.Why}
-		if !a.OK {
-			out.BrokenAt = &a.BrokenAt
-		}
-		return &one[verifyOut]{out}, nil
-	})
+	huma.Register(
+		s.api,
+		operation("PUT", "/v1/alarms/{id}/acknowledgement", tagOperations, "Acknowledge an alarm.", Admin, Manager),
+		s.acknowledge,
+	)
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/rejects", tagOperations, "Rejected messages, newest first.", Admin, Manager),
+		s.rejects,
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/audit/verify",
+			tagOperations,
+			"Check whether the ledger was altered: walk the audit chain, compare records with it, compute a sample of visits again.",
+			Admin,
+			Manager,
+		),
+		func(ctx context.Context, _ *struct{}) (*one[verifyOut], error) {
+			a, err := s.cfg.Verify(ctx)
+			if err != nil {
+				return nil, s.fail(err)
+			}
+			out := verifyOut{OK: a.OK, Entries: a.Entries, Erased: a.Erased, Why: a.Why}
+			if !a.OK {
+				out.BrokenAt = &a.BrokenAt
+			}
+			return &one[verifyOut]{out}, nil
+		},
+	)
 	type auditIn struct {
 		Paging
 		Target string `query:"target" required:"true" minLength:"1" doc:"kind/id, as lease/atelier-2026."`
 	}
-	huma.Register(s.api, operation("GET", "/v1/audit", tagOperations, "The acts on one thing, oldest first.", Admin), func(ctx context.Context, in *auditIn) (*pageOut[actView], error) {
-		acts, err := s.cfg.Ledger.Acts(ctx, in.Target)
-		if err != nil {
-			return nil, s.fail(err)
-		}
-		return pageOfAll(Tabular{Paging: in.Paging}, acts, showAct)
-	})
-	huma.Register(s.api, operation("POST", "/v1/devices/{id}/secret", tagOperations, "Give a device a new secret, shown once; the former one stops working.", Admin), s.secret)
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/audit", tagOperations, "The acts on one thing, oldest first.", Admin),
+		func(ctx context.Context, in *auditIn) (*pageOut[actView], error) {
+			acts, err := s.cfg.Ledger.Acts(ctx, in.Target)
+			if err != nil {
+				return nil, s.fail(err)
+			}
+			return pageOfAll(Tabular{Paging: in.Paging}, acts, showAct)
+		},
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"POST",
+			"/v1/devices/{id}/secret",
+			tagOperations,
+			"Give a device a new secret, shown once; the former one stops working.",
+			Admin,
+		),
+		s.secret,
+	)
 }
 
 func (s *server) alarms(ctx context.Context, in *alarmsIn) (*pageOut[alarm], error) {
@@ -144,7 +188,12 @@ func (s *server) alarms(ctx context.Context, in *alarmsIn) (*pageOut[alarm], err
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return pageOf(in.Limit, alarms, showAlarm, func(a ingest.Alarm) []string { return []string{strconv.FormatInt(a.Since.UnixMilli(), 10), a.ID} }), nil
+	return pageOf(
+		in.Limit,
+		alarms,
+		showAlarm,
+		func(a ingest.Alarm) []string { return []string{strconv.FormatInt(a.Since.UnixMilli(), 10), a.ID} },
+	), nil
 }
 
 type alarmPath struct {
@@ -164,7 +213,9 @@ func (s *server) acknowledge(ctx context.Context, in *alarmPath) (*one[alarm], e
 		if err := tx.AcknowledgeAlarm(in.ID, c.id); err != nil {
 			return err
 		}
-		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: c.id, Action: "acknowledge", Target: "alarm/" + in.ID, Body: []byte("{}")})
+		return tx.AddAct(
+			&ingest.Act{At: s.cfg.Now().UTC(), Actor: c.id, Action: "acknowledge", Target: "alarm/" + in.ID, Body: []byte("{}")},
+		)
 	})
 	if err != nil {
 		return nil, s.fail(err)
@@ -189,7 +240,12 @@ func (s *server) rejects(ctx context.Context, in *Paging) (*pageOut[reject], err
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return pageOf(in.Limit, list, showReject, func(r ingest.Reject) []string { return []string{strconv.FormatInt(r.Seq, 10)} }), nil
+	return pageOf(
+		in.Limit,
+		list,
+		showReject,
+		func(r ingest.Reject) []string { return []string{strconv.FormatInt(r.Seq, 10)} },
+	), nil
 }
 
 func showAct(a ingest.Act) actView {
@@ -211,7 +267,15 @@ func (s *server) secret(ctx context.Context, in *IDPath) (*one[secretOut], error
 		if err := tx.PutDeviceSecret(dev.ID, keys.HashSecret(password), hashed, len(listKeys)); err != nil {
 			return err
 		}
-		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "secret", Target: "device/" + in.ID, Body: ledger.SecretAct(keys.HashSecret(password), hashed)})
+		return tx.AddAct(
+			&ingest.Act{
+				At:     s.cfg.Now().UTC(),
+				Actor:  callerOf(ctx).id,
+				Action: "secret",
+				Target: "device/" + in.ID,
+				Body:   ledger.SecretAct(keys.HashSecret(password), hashed),
+			},
+		)
 	})
 	if err == nil {
 		err = s.cfg.Sessions.SecretChanged(ctx, dev.ID)
@@ -225,6 +289,15 @@ func (s *server) secret(ctx context.Context, in *IDPath) (*one[secretOut], error
 	for i, k := range listKeys {
 		list[i] = listKey{keys.ListKeyID(i + 1), b64.EncodeToString(k)}
 	}
-	return &one[secretOut]{secretOut{ListKeys: list, Username: in.ID, Password: password, SiteKey: b64.EncodeToString(key.Public()), SiteKeyID: key.ID,
-		ListKey: b64.EncodeToString(s.cfg.Keys.List()), ListKeyID: keys.ListKeyID(1)}}, nil
+	return &one[secretOut]{
+		secretOut{
+			ListKeys:  list,
+			Username:  in.ID,
+			Password:  password,
+			SiteKey:   b64.EncodeToString(key.Public()),
+			SiteKeyID: key.ID,
+			ListKey:   b64.EncodeToString(s.cfg.Keys.List()),
+			ListKeyID: keys.ListKeyID(1),
+		},
+	}, nil
 }

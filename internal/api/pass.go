@@ -25,7 +25,14 @@ type Pass struct {
 }
 
 func (s *server) changePass(c *caller, b *tenancy.Book, v Pass) (rights.Change, Pass, error) {
-	p := tenancy.Pass{ID: v.ID, Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: milli(v.ValidFrom), ValidTo: milli(v.ValidTo)}
+	p := tenancy.Pass{
+		ID:        v.ID,
+		Host:      v.Host,
+		Name:      v.Name,
+		Spaces:    v.Spaces,
+		ValidFrom: milli(v.ValidFrom),
+		ValidTo:   milli(v.ValidTo),
+	}
 	v.Token = ""
 	if c.role == Tenant {
 		if err := s.tenantsPass(c, b, v); err != nil {
@@ -55,7 +62,11 @@ const longestPass = 31 * 24 * time.Hour
 func (s *server) tenantsPass(c *caller, b *tenancy.Book, v Pass) error {
 	for i, id := range v.Spaces {
 		if s.cfg.Network.Space(id) != nil && !s.tenantHasSpace(b, c.tenant, id, milli(v.ValidFrom), milli(v.ValidTo)) {
-			return invalid("body", fmt.Sprintf("spaces[%d]", i), "a tenant's pass opens only what its own leases give while it lasts")
+			return invalid(
+				"body",
+				fmt.Sprintf("spaces[%d]", i),
+				"a tenant's pass opens only what its own leases give while it lasts",
+			)
 		}
 	}
 	if v.ValidTo.Sub(v.ValidFrom.Time) > longestPass {
@@ -78,7 +89,8 @@ func (s *server) tenantsPass(c *caller, b *tenancy.Book, v Pass) error {
 func (s *server) tenantHasSpace(b *tenancy.Book, t tenancy.TenantID, space catalogue.SpaceID, from, to time.Time) bool {
 	first, last := s.cfg.Network.Zone.At(from).Day, s.cfg.Network.Zone.At(to).Day
 	for l, plan := range b.During(first, last) {
-		if l.Tenant == t && l.Status == tenancy.Active && l.StartsOn <= last && (l.EndsOn == nil || *l.EndsOn >= first) && b.Gives(l, plan, space) {
+		if l.Tenant == t && l.Status == tenancy.Active && l.StartsOn <= last && (l.EndsOn == nil || *l.EndsOn >= first) &&
+			b.Gives(l, plan, space) {
 			return true
 		}
 	}

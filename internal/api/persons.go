@@ -27,30 +27,55 @@ type personData struct {
 }
 
 func (s *server) persons() {
-	huma.Register(s.api, operation("GET", "/v1/members/{id}/data", tagPersons, "Everything that is held on a person; for a manager only reads and visits at its sites.", Admin, Manager), func(ctx context.Context, in *IDPath) (*one[personData], error) {
-		m, err := s.person(ctx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		data, err := s.dataOf(ctx, m)
-		if err == nil {
-			err = s.look(ctx, m.ID, 1, "data", "")
-		}
-		if err != nil {
-			return nil, s.fail(err)
-		}
-		return &one[personData]{*data}, nil
-	})
-	huma.Register(s.api, with(operation("DELETE", "/v1/members/{id}/data", tagPersons, "Erase a person; what bills still need stays without a name.", Admin, Manager), http.StatusServiceUnavailable), func(ctx context.Context, in *IDPath) (*empty, error) {
-		m, err := s.person(ctx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		if err := s.settled(ctx); err != nil { // visits are computed before their reads lose their member
-			return nil, err
-		}
-		return nil, s.fail(s.cfg.Rights.Erase(ctx, callerOf(ctx).id, m.ID))
-	})
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/members/{id}/data",
+			tagPersons,
+			"Everything that is held on a person; for a manager only reads and visits at its sites.",
+			Admin,
+			Manager,
+		),
+		func(ctx context.Context, in *IDPath) (*one[personData], error) {
+			m, err := s.person(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			data, err := s.dataOf(ctx, m)
+			if err == nil {
+				err = s.look(ctx, m.ID, 1, "data", "")
+			}
+			if err != nil {
+				return nil, s.fail(err)
+			}
+			return &one[personData]{*data}, nil
+		},
+	)
+	huma.Register(
+		s.api,
+		with(
+			operation(
+				"DELETE",
+				"/v1/members/{id}/data",
+				tagPersons,
+				"Erase a person; what bills still need stays without a name.",
+				Admin,
+				Manager,
+			),
+			http.StatusServiceUnavailable,
+		),
+		func(ctx context.Context, in *IDPath) (*empty, error) {
+			m, err := s.person(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			if err := s.settled(ctx); err != nil { // visits are computed before their reads lose their member
+				return nil, err
+			}
+			return nil, s.fail(s.cfg.Rights.Erase(ctx, callerOf(ctx).id, m.ID))
+		},
+	)
 }
 
 // person returns a member or, for an admin, one whose record was deleted but
@@ -89,7 +114,17 @@ func (s *server) dataOf(ctx context.Context, m tenancy.Member) (*personData, err
 		return nil, err
 	}
 	book := s.cfg.Rights.InForce().Book
-	d := &personData{AsOf: asOf, Member: m, Credentials: []Credential{}, Passes: []Pass{}, Leases: []tenancy.LeaseID{}, Events: []Event{}, Reads: []read{}, Visits: []visitView{}, Acts: []actView{}}
+	d := &personData{
+		AsOf:        asOf,
+		Member:      m,
+		Credentials: []Credential{},
+		Passes:      []Pass{},
+		Leases:      []tenancy.LeaseID{},
+		Events:      []Event{},
+		Reads:       []read{},
+		Visits:      []visitView{},
+		Acts:        []actView{},
+	}
 	targets := []string{"member/" + string(m.ID)}
 	for c := range book.Credentials() {
 		if c.Member == m.ID {

@@ -45,13 +45,22 @@ type previewMonth struct {
 func (s *server) previews() {
 	type in struct{ Body Lease }
 	office := []Role{Admin, Manager, Billing}
-	huma.Register(s.api, operation("POST", "/v1/leases/preview", tagRights, "What a lease would open, when, for whom, and bill this month; nothing is saved.", office...), func(ctx context.Context, in *in) (*one[preview], error) {
-		out, err := s.preview(ctx, in.Body.Lease)
-		if err != nil {
-			return nil, s.fail(err)
-		}
-		return &one[preview]{*out}, nil
-	})
+	huma.Register(
+		s.api,
+		operation(
+			"POST",
+			"/v1/leases/preview",
+			tagRights,
+			"What a lease would open, when, for whom, and bill this month; nothing is saved.",
+			office...),
+		func(ctx context.Context, in *in) (*one[preview], error) {
+			out, err := s.preview(ctx, in.Body.Lease)
+			if err != nil {
+				return nil, s.fail(err)
+			}
+			return &one[preview]{*out}, nil
+		},
+	)
 }
 
 // previewID stands in for a lease that has no id yet; it sorts after all
@@ -73,9 +82,18 @@ func (s *server) preview(ctx context.Context, l tenancy.Lease) (*preview, error)
 	l, _ = book.Lease(l.ID)
 	plan, _ := book.Plan(l.Plan)
 	schedule, _ := book.Schedule(plan.Schedule)
-	out := &preview{Doors: []previewDoor{}, Spaces: []catalogue.SpaceID{}, Schedule: schedule, StartsOn: l.StartsOn, EndsOn: l.EndsOn, Opens: l.Status == tenancy.Active, Members: []tenancy.MemberID{}}
+	out := &preview{
+		Doors:    []previewDoor{},
+		Spaces:   []catalogue.SpaceID{},
+		Schedule: schedule,
+		StartsOn: l.StartsOn,
+		EndsOn:   l.EndsOn,
+		Opens:    l.Status == tenancy.Active,
+		Members:  []tenancy.MemberID{},
+	}
 	for _, sp := range n.Spaces {
-		if slices.Contains(l.Spaces, sp.ID) || slices.Contains(plan.Includes, sp.Kind) && (plan.Roaming || sp.Site == l.Site) {
+		if slices.Contains(l.Spaces, sp.ID) ||
+			slices.Contains(plan.Includes, sp.Kind) && (plan.Roaming || sp.Site == l.Site) {
 			out.Spaces = append(out.Spaces, sp.ID)
 		}
 	}

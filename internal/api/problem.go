@@ -86,7 +86,11 @@ func fieldOf(d *huma.ErrorDetail) string {
 
 // invalid returns a 422 that names a field of the body, query or path.
 func invalid(where, field, message string) huma.StatusError {
-	return problem(http.StatusUnprocessableEntity, "validation failed", &huma.ErrorDetail{Location: where + "." + field, Message: message})
+	return problem(
+		http.StatusUnprocessableEntity,
+		"validation failed",
+		&huma.ErrorDetail{Location: where + "." + field, Message: message},
+	)
 }
 
 func notFound(what string) huma.StatusError {
@@ -110,7 +114,11 @@ func (s *server) fail(err error) error {
 		if conflict.Field == "" {
 			return problem(http.StatusConflict, conflict.Msg)
 		}
-		return problem(http.StatusConflict, conflict.Error(), &huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg})
+		return problem(
+			http.StatusConflict,
+			conflict.Error(),
+			&huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg},
+		)
 	case errors.Is(err, tenancy.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return problem(http.StatusNotFound, "there is nothing by this id")
 	}

@@ -59,7 +59,12 @@ type programmeEvent struct {
 }
 
 func (s *server) programmes() {
-	op := operation("GET", "/v1/programme", tagLive, "Public events of all sites, and how lively each site is now; needs no token.")
+	op := operation(
+		"GET",
+		"/v1/programme",
+		tagLive,
+		"Public events of all sites, and how lively each site is now; needs no token.",
+	)
 	op.Security, op.Errors = nil, nil
 	huma.Register(s.api, op, func(_ context.Context, _ *struct{}) (*one[programme], error) {
 		return &one[programme]{s.programme()}, nil
@@ -135,7 +140,8 @@ func (s *server) mood(site catalogue.SiteID) *string {
 func (s *server) publicEvents(now time.Time) []programmeEvent {
 	list := []programmeEvent{}
 	for e := range s.cfg.Rights.InForce().Book.Events() {
-		if e.Audience != tenancy.Public || !e.EndsAt.After(now) || e.StartsAt.After(now.Add(programmeAhead)) || len(e.Spaces) == 0 {
+		if e.Audience != tenancy.Public || !e.EndsAt.After(now) || e.StartsAt.After(now.Add(programmeAhead)) ||
+			len(e.Spaces) == 0 {
 			continue
 		}
 		sp := s.cfg.Network.Space(e.Spaces[0])
@@ -143,7 +149,19 @@ func (s *server) publicEvents(now time.Time) []programmeEvent {
 			continue
 		}
 		site := s.cfg.Network.Site(sp.Site)
-		list = append(list, programmeEvent{ID: e.ID, Title: e.Title, Site: site.ID, City: site.City, Place: s.place(e.Spaces), StartsAt: instant(e.StartsAt), EndsAt: instant(e.EndsAt), Running: !e.StartsAt.After(now)})
+		list = append(
+			list,
+			programmeEvent{
+				ID:       e.ID,
+				Title:    e.Title,
+				Site:     site.ID,
+				City:     site.City,
+				Place:    s.place(e.Spaces),
+				StartsAt: instant(e.StartsAt),
+				EndsAt:   instant(e.EndsAt),
+				Running:  !e.StartsAt.After(now),
+			},
+		)
 	}
 	slices.SortFunc(list, func(a, b programmeEvent) int {
 		return cmp.Or(a.StartsAt.Compare(b.StartsAt.Time), cmp.Compare(a.ID, b.ID))

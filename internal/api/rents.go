@@ -48,8 +48,19 @@ type rentListIn struct {
 // rentPaths registers the endpoints of a space's rent.
 func (s *server) rentPaths() {
 	roles := []Role{Admin, Manager, Billing}
-	huma.Register(s.api, operation("PUT", "/v1/spaces/{id}/rent", tagBilling, "Set a space's rent per m² from a day on.", roles...), s.putRent)
-	huma.Register(s.api, operation("GET", "/v1/spaces/{id}/rent", tagBilling, "A space's rents per m², with the day from which each holds.", roles...),
+	huma.Register(
+		s.api,
+		operation("PUT", "/v1/spaces/{id}/rent", tagBilling, "Set a space's rent per m² from a day on.", roles...),
+		s.putRent,
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/spaces/{id}/rent",
+			tagBilling,
+			"A space's rents per m², with the day from which each holds.",
+			roles...),
 		func(ctx context.Context, in *rentListIn) (*pageOut[RentView], error) {
 			sp, err := s.ownSpace(ctx, in.ID)
 			if err != nil {
@@ -64,7 +75,8 @@ func (s *server) rentPaths() {
 				list = append(list, showRent(v.From, v.Value, v.At))
 			}
 			return pageOfAll(Tabular{Paging: in.Paging}, list, func(v RentView) RentView { return v })
-		})
+		},
+	)
 }
 
 func showRent(from catalogue.Day, r *tariff.Rent, at time.Time) RentView {
@@ -98,8 +110,12 @@ func (s *server) putRent(ctx context.Context, in *rentIn) (*one[rentSet], error)
 	if in.Body.From < 1 {
 		return nil, invalid("body", "from", "lies before 1970")
 	}
-	r := tariff.Revision{Space: s.cfg.Network.FirstName(sp.ID), From: in.Body.From, At: s.cfg.Now().UTC().Truncate(time.Millisecond),
-		Rent: tariff.Rent{Cents: in.Body.Cents, Reason: in.Body.Reason, By: callerOf(ctx).id}}
+	r := tariff.Revision{
+		Space: s.cfg.Network.FirstName(sp.ID),
+		From:  in.Body.From,
+		At:    s.cfg.Now().UTC().Truncate(time.Millisecond),
+		Rent:  tariff.Rent{Cents: in.Body.Cents, Reason: in.Body.Reason, By: callerOf(ctx).id},
+	}
 	had, err := s.rents(ctx)
 	if err == nil {
 		err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutRent(r) })
@@ -125,7 +141,8 @@ func (s *server) rents(ctx context.Context) (tariff.Rents, error) {
 	if err != nil {
 		return nil, err
 	}
-	if had := s.rentsMade.Load(); had != nil && had.revisions == len(list) { // revisions are never taken back: their number identifies the state
+	if had := s.rentsMade.Load(); had != nil &&
+		had.revisions == len(list) { // revisions are never taken back: their number identifies the state
 		return had.rents, nil
 	}
 	n := len(list)

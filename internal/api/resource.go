@@ -45,19 +45,35 @@ const tagRights = "Tenants and rights"
 // register registers a resource's endpoints.
 func register[T any](s *server, r resource[T]) {
 	path := r.path + "/{id}"
-	huma.Register(s.api, operation("GET", r.path, tagRights, "List "+r.noun+"s by id.", r.read...), func(ctx context.Context, in *Paging) (*pageOut[T], error) {
-		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
-		return pageByID(*in, only(r.all(book), func(v T) bool { return r.may(c, book, v) }), func(v T) string { return *r.id(&v) })
-	})
-	huma.Register(s.api, operation("GET", path, tagRights, "Show a "+r.noun+".", r.read...), func(ctx context.Context, in *IDPath) (*tagged[T], error) {
-		book := s.cfg.Rights.InForce().Book
-		v, ok := r.find(book, in.ID)
-		if !ok || !r.may(callerOf(ctx), book, v) {
-			return nil, notFound(r.noun + " " + in.ID)
-		}
-		return &tagged[T]{etag(v), v}, nil
-	})
-	put := with(operation("PUT", path, tagRights, "Make or change a "+r.noun+".", r.write...), http.StatusConflict, http.StatusPreconditionFailed)
+	huma.Register(
+		s.api,
+		operation("GET", r.path, tagRights, "List "+r.noun+"s by id.", r.read...),
+		func(ctx context.Context, in *Paging) (*pageOut[T], error) {
+			book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
+			return pageByID(
+				*in,
+				only(r.all(book), func(v T) bool { return r.may(c, book, v) }),
+				func(v T) string { return *r.id(&v) },
+			)
+		},
+	)
+	huma.Register(
+		s.api,
+		operation("GET", path, tagRights, "Show a "+r.noun+".", r.read...),
+		func(ctx context.Context, in *IDPath) (*tagged[T], error) {
+			book := s.cfg.Rights.InForce().Book
+			v, ok := r.find(book, in.ID)
+			if !ok || !r.may(callerOf(ctx), book, v) {
+				return nil, notFound(r.noun + " " + in.ID)
+			}
+			return &tagged[T]{etag(v), v}, nil
+		},
+	)
+	put := with(
+		operation("PUT", path, tagRights, "Make or change a "+r.noun+".", r.write...),
+		http.StatusConflict,
+		http.StatusPreconditionFailed,
+	)
 	if r.would != nil {
 		huma.Register(s.api, put, func(ctx context.Context, in *putDryIn[T]) (*tagged[T], error) {
 			return putResource(ctx, s, r, &putIn[T]{in.MatchPath, in.Body}, in.DryRun)
@@ -67,17 +83,27 @@ func register[T any](s *server, r resource[T]) {
 			return putResource(ctx, s, r, in, false)
 		})
 	}
-	huma.Register(s.api, with(operation("DELETE", path, tagRights, "Delete a "+r.noun+" that nothing refers to.", r.write...), http.StatusConflict, http.StatusPreconditionFailed), func(ctx context.Context, in *MatchPath) (*empty, error) {
-		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
-		v, ok := r.find(book, in.ID)
-		if !ok || !r.may(c, book, v) {
-			return nil, notFound(r.noun + " " + in.ID)
-		}
-		if r.owns != nil && !r.owns(c, v) {
-			return nil, forbidden(r.noun + " " + in.ID)
-		}
-		return nil, s.fail(s.cfg.Rights.Apply(ctx, c.id, rights.Change{Delete: &rights.Key{Kind: r.kind, ID: in.ID}, Expect: r.expect(in)}))
-	})
+	huma.Register(
+		s.api,
+		with(
+			operation("DELETE", path, tagRights, "Delete a "+r.noun+" that nothing refers to.", r.write...),
+			http.StatusConflict,
+			http.StatusPreconditionFailed,
+		),
+		func(ctx context.Context, in *MatchPath) (*empty, error) {
+			book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
+			v, ok := r.find(book, in.ID)
+			if !ok || !r.may(c, book, v) {
+				return nil, notFound(r.noun + " " + in.ID)
+			}
+			if r.owns != nil && !r.owns(c, v) {
+				return nil, forbidden(r.noun + " " + in.ID)
+			}
+			return nil, s.fail(
+				s.cfg.Rights.Apply(ctx, c.id, rights.Change{Delete: &rights.Key{Kind: r.kind, ID: in.ID}, Expect: r.expect(in)}),
+			)
+		},
+	)
 }
 
 // putDryIn is the input of a PUT of what has versions.

@@ -44,7 +44,14 @@ type rollCount struct {
 }
 
 func (s *server) rollcalls() {
-	op := operation("GET", "/v1/buildings/{id}/rollcall", tagAccess, "Who is in a building now by the badges, beside each space's count by its sensors; audited by building.", Admin, Manager)
+	op := operation(
+		"GET",
+		"/v1/buildings/{id}/rollcall",
+		tagAccess,
+		"Who is in a building now by the badges, beside each space's count by its sensors; audited by building.",
+		Admin,
+		Manager,
+	)
 	huma.Register(s.api, op, func(ctx context.Context, in *IDPath) (*one[rollcall], error) {
 		b := s.cfg.Network.Building(catalogue.BuildingID(in.ID))
 		if b == nil || !callerOf(ctx).reaches(b.Site) {
@@ -84,7 +91,10 @@ func (s *server) rollcall(ctx context.Context, b *catalogue.Building) (*rollcall
 		}
 		out.People = append(out.People, one)
 	}
-	slices.SortFunc(out.People, func(a, b present) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.Since.Compare(b.Since.Time)) })
+	slices.SortFunc(
+		out.People,
+		func(a, b present) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.Since.Compare(b.Since.Time)) },
+	)
 	for _, a := range s.cfg.Live.Availability() {
 		if a.Building != b.ID {
 			continue
@@ -112,7 +122,10 @@ func (s *server) rollcallEntry(ctx context.Context, p ledger.Presence) (present,
 			one.Tenant = &host.Tenant
 		}
 	}
-	last, err := s.cfg.Ledger.Reads(ctx, ledger.ReadFilter{Member: p.Subject.Member, Pass: p.Subject.Pass, Newest: true, Limit: 5})
+	last, err := s.cfg.Ledger.Reads(
+		ctx,
+		ledger.ReadFilter{Member: p.Subject.Member, Pass: p.Subject.Pass, Newest: true, Limit: 5},
+	)
 	if err != nil {
 		return one, err
 	}

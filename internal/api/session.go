@@ -35,7 +35,13 @@ type me struct {
 }
 
 func showMe(c *caller) me {
-	return me{ID: c.id, Role: c.role, Sites: append([]catalogue.SiteID{}, c.sites...), Tenant: orNil(c.tenant), ExpiresAt: instantOrNil(c.until)}
+	return me{
+		ID:        c.id,
+		Role:      c.role,
+		Sites:     append([]catalogue.SiteID{}, c.sites...),
+		Tenant:    orNil(c.tenant),
+		ExpiresAt: instantOrNil(c.until),
+	}
 }
 
 type signInIn struct {
@@ -82,13 +88,22 @@ func ofPage(fetchSite, origin, host string) bool {
 
 func (s *server) sessions() {
 	all := []Role{Admin, Manager, Billing, Tenant, Display}
-	op := operation("POST", "/v1/session", tagSession, "Sign a browser in with a token: the answer sets a cookie that holds an id of its own.")
+	op := operation(
+		"POST",
+		"/v1/session",
+		tagSession,
+		"Sign a browser in with a token: the answer sets a cookie that holds an id of its own.",
+	)
 	op.Security, op.DefaultStatus = nil, http.StatusOK
 	huma.Register(s.api, op, s.signIn)
 	huma.Register(s.api, operation("DELETE", "/v1/session", tagSession, "Sign out: the session ends.", all...), s.signOut)
-	huma.Register(s.api, operation("GET", "/v1/me", tagSession, "Who is asking: the token's id, role, sites, tenant and expiry.", all...), func(ctx context.Context, _ *struct{}) (*one[me], error) {
-		return &one[me]{showMe(callerOf(ctx))}, nil
-	})
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/me", tagSession, "Who is asking: the token's id, role, sites, tenant and expiry.", all...),
+		func(ctx context.Context, _ *struct{}) (*one[me], error) {
+			return &one[me]{showMe(callerOf(ctx))}, nil
+		},
+	)
 }
 
 func (s *server) signIn(ctx context.Context, in *signInIn) (*signInOut, error) {
@@ -98,7 +113,10 @@ func (s *server) signIn(ctx context.Context, in *signInIn) (*signInOut, error) {
 	c, err := s.auth.caller(ctx, in.Body.Token)
 	if errors.Is(err, errToken) {
 		if s.auth.guesses.Wrong(in.address, s.cfg.Now()) > 0 {
-			return nil, huma.ErrorWithHeaders(problem(http.StatusTooManyRequests, "too many wrong tokens from this address"), http.Header{"Retry-After": {"60"}})
+			return nil, huma.ErrorWithHeaders(
+				problem(http.StatusTooManyRequests, "too many wrong tokens from this address"),
+				http.Header{"Retry-After": {"60"}},
+			)
 		}
 		return nil, problem(http.StatusUnauthorized, "the token is unknown or has expired")
 	}
@@ -107,7 +125,10 @@ func (s *server) signIn(ctx context.Context, in *signInIn) (*signInOut, error) {
 	}
 	now, id := s.cfg.Now(), keys.NewSecret()
 	err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		return tx.PutSession(ledger.Session{Hash: keys.HashSecret(id), Token: ledger.Token{ID: c.id, Hash: c.hash}, UsedAt: now}, now.Add(-sessionIdle))
+		return tx.PutSession(
+			ledger.Session{Hash: keys.HashSecret(id), Token: ledger.Token{ID: c.id, Hash: c.hash}, UsedAt: now},
+			now.Add(-sessionIdle),
+		)
 	})
 	if err != nil {
 		return nil, s.fail(err)
@@ -127,7 +148,15 @@ func (s *server) signOut(ctx context.Context, in *struct{ Browser }) (*signOutOu
 }
 
 func cookie(id string, tls bool, maxAge int) string {
-	c := http.Cookie{Name: sessionCookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: tls, MaxAge: maxAge}
+	c := http.Cookie{
+		Name:     sessionCookie,
+		Value:    id,
+		Path:     "/",
+		HttpOnly: true,
+		SameSite: http.SameSiteStrictMode,
+		Secure:   tls,
+		MaxAge:   maxAge,
+	}
 	return c.String()
 }
 
@@ -145,7 +174,8 @@ func (a *authenticator) byCookie(ctx context.Context, id string) (*caller, error
 	a.mu.Unlock()
 	if !ok || now.After(k.until) {
 		found, err := a.ledger.Session(ctx, hash)
-		if errors.Is(err, ledger.ErrNotFound) || err == nil && found.Token.Role != Display && now.Sub(found.UsedAt) > sessionIdle {
+		if errors.Is(err, ledger.ErrNotFound) ||
+			err == nil && found.Token.Role != Display && now.Sub(found.UsedAt) > sessionIdle {
 			return nil, errToken
 		}
 		if err != nil {

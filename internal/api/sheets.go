@@ -34,11 +34,30 @@ type exportOut struct {
 
 // sheets registers the endpoints for spreadsheets.
 func (s *server) sheets() {
-	in := operation("POST", "/v1/import", tagRights, "Import a CSV file, or a zip of them as an export writes it: all of it or nothing.", Admin)
+	in := operation(
+		"POST",
+		"/v1/import",
+		tagRights,
+		"Import a CSV file, or a zip of them as an export writes it: all of it or nothing.",
+		Admin,
+	)
 	in.MaxBodyBytes = maxImport
 	in.Errors = append(in.Errors, http.StatusConflict)
 	huma.Register(s.api, in, s.importSheets)
-	huma.Register(s.api, file(operation("GET", "/v1/export", tagRights, "All tenants, members, badges (as hashes), schedules, plans, leases, passes and events as CSV files in a zip.", Admin), "application/zip"), s.exportSheets)
+	huma.Register(
+		s.api,
+		file(
+			operation(
+				"GET",
+				"/v1/export",
+				tagRights,
+				"All tenants, members, badges (as hashes), schedules, plans, leases, passes and events as CSV files in a zip.",
+				Admin,
+			),
+			"application/zip",
+		),
+		s.exportSheets,
+	)
 }
 
 // importReport is what an import changes.
@@ -50,16 +69,27 @@ type importReport struct {
 func (s *server) importSheets(ctx context.Context, in *importIn) (*one[importReport], error) {
 	before := s.cfg.Rights.InForce().Book
 	draft := s.cfg.Rights.Draft()
-	report, err := sheets.Import(ctx, s.cfg.Network, s.cfg.Keys, draft, in.Name, in.RawBody, sheets.Options{Kind: in.Kind, Tenant: tenancy.TenantID(in.Tenant)})
-	var fault sheets.Fault
-	if errors.As(err, &fault) {
+	report, err := sheets.Import(
+		ctx,
+		s.cfg.Network,
+		s.cfg.Keys,
+		draft,
+		in.Name,
+		in.RawBody,
+		sheets.Options{Kind: in.Kind, Tenant: tenancy.TenantID(in.Tenant)},
+	)
+	if fault, ok := errors.AsType[sheets.Fault](err); ok {
 		report = &sheets.Report{Faults: []sheets.Fault{fault}}
 	} else if err != nil {
 		return nil, s.fail(err)
 	}
 	if len(report.Faults) > 0 {
-		p := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnprocessableEntity), Status: http.StatusUnprocessableEntity,
-			Detail: fmt.Sprintf("nothing was imported; faults: %d", len(report.Faults))}
+		p := &Problem{
+			Type:   "about:blank",
+			Title:  http.StatusText(http.StatusUnprocessableEntity),
+			Status: http.StatusUnprocessableEntity,
+			Detail: fmt.Sprintf("nothing was imported; faults: %d", len(report.Faults)),
+		}
 		for _, f := range report.Faults {
 			place := f.File
 			if f.Line > 0 {
@@ -70,10 +100,24 @@ func (s *server) importSheets(ctx context.Context, in *importIn) (*one[importRep
 		return nil, p
 	}
 	if len(report.Warnings) > 0 && in.Accept == "" && !in.DryRun {
-		p := &Problem{Type: "about:blank", Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict,
-			Detail: fmt.Sprintf("nothing was imported; warnings: %d: accept them (accept=warnings), or correct the file", len(report.Warnings))}
+		p := &Problem{
+			Type:   "about:blank",
+			Title:  http.StatusText(http.StatusConflict),
+			Status: http.StatusConflict,
+			Detail: fmt.Sprintf(
+				"nothing was imported; warnings: %d: accept them (accept=warnings), or correct the file",
+				len(report.Warnings),
+			),
+		}
 		for _, w := range report.Warnings {
-			p.Errors = append(p.Errors, FieldProblem{Field: w.Column, Location: fmt.Sprintf("%s:%d", w.File, w.Line), Message: fmt.Sprintf("%q %s", w.Value, w.Text)})
+			p.Errors = append(
+				p.Errors,
+				FieldProblem{
+					Field:    w.Column,
+					Location: fmt.Sprintf("%s:%d", w.File, w.Line),
+					Message:  fmt.Sprintf("%q %s", w.Value, w.Text),
+				},
+			)
 		}
 		p.Warnings = report.Warnings
 		return nil, p

@@ -29,13 +29,35 @@ func instantOrNil(t *time.Time) *catalogue.Instant {
 }
 
 func showCredential(v tenancy.Credential) Credential {
-	return Credential{ID: v.ID, Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: instantOrNil(v.ValidFrom), ValidTo: instantOrNil(v.ValidTo)}
+	return Credential{
+		ID:        v.ID,
+		Member:    v.Member,
+		Kind:      v.Kind,
+		Status:    v.Status,
+		ValidFrom: instantOrNil(v.ValidFrom),
+		ValidTo:   instantOrNil(v.ValidTo),
+	}
 }
 
 func showPass(v tenancy.Pass) Pass {
-	return Pass{ID: v.ID, Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: instant(v.ValidFrom), ValidTo: instant(v.ValidTo)}
+	return Pass{
+		ID:        v.ID,
+		Host:      v.Host,
+		Name:      v.Name,
+		Spaces:    v.Spaces,
+		ValidFrom: instant(v.ValidFrom),
+		ValidTo:   instant(v.ValidTo),
+	}
 }
 
 func showEvent(v tenancy.Event) Event {
-	return Event{ID: v.ID, Title: v.Title, Spaces: v.Spaces, StartsAt: instant(v.StartsAt), EndsAt: instant(v.EndsAt), Audience: v.Audience, Invited: v.Invited}
+	return Event{
+		ID:       v.ID,
+		Title:    v.Title,
+		Spaces:   v.Spaces,
+		StartsAt: instant(v.StartsAt),
+		EndsAt:   instant(v.EndsAt),
+		Audience: v.Audience,
+		Invited:  v.Invited,
+	}
 }

@@ -41,8 +41,23 @@ type ligne struct {
 
 // inFrench writes a line in French words.
 func inFrench(l statementLine) ligne {
-	nature := map[string]string{billing.LineRent: "loyer", billing.LineOverage: "dépassement", billing.LineCorrection: "correction", "vat": "TVA", "total": "total"}[l.Kind]
-	return ligne{l.Statement, l.Month, l.Tenant, l.Lease, nature, l.Of, l.Minutes, (*euros)(l.Net), (*euros)(l.Vat), (*euros)(l.Total), l.VatPct, billing.French.Cause(l.Cause), l.Days}
+	nature := map[string]string{billing.LineRent: "loyer", billing.LineOverage: "dépassement",
+		billing.LineCorrection: "correction", "vat": "TVA", "total": "total"}[l.Kind]
+	return ligne{
+		l.Statement,
+		l.Month,
+		l.Tenant,
+		l.Lease,
+		nature,
+		l.Of,
+		l.Minutes,
+		(*euros)(l.Net),
+		(*euros)(l.Vat),
+		(*euros)(l.Total),
+		l.VatPct,
+		billing.French.Cause(l.Cause),
+		l.Days,
+	}
 }
 
 type statementLine struct {
@@ -79,7 +94,24 @@ func linesOf(list []billing.Statement, french bool) any {
 			if len(rates) == 1 {
 				pct = &rates[0].VatPct
 			}
-			out = append(out, statementLine{s.ID, s.Month, string(s.Tenant), string(s.Lease), l.Kind, l.Month, l.Minutes, net, vat, total, pct, l.Cause, strings.Join(days, ", ")})
+			out = append(
+				out,
+				statementLine{
+					s.ID,
+					s.Month,
+					string(s.Tenant),
+					string(s.Lease),
+					l.Kind,
+					l.Month,
+					l.Minutes,
+					net,
+					vat,
+					total,
+					pct,
+					l.Cause,
+					strings.Join(days, ", "),
+				},
+			)
 		}
 		for _, l := range s.Lines {
 			if l.Kind != billing.LineCorrection {
@@ -92,7 +124,13 @@ func linesOf(list []billing.Statement, french bool) any {
 		for i := range own {
 			line(billing.Line{Kind: "vat", Month: s.Month}, own[i:i+1], &own[i].NetCents, &own[i].VatCents, nil)
 		}
-		line(billing.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes}, s.Taxes(), &s.NetCents, &s.VatCents, &s.TotalCents)
+		line(
+			billing.Line{Kind: "total", Month: s.Month, Minutes: s.BillableMinutes},
+			s.Taxes(),
+			&s.NetCents,
+			&s.VatCents,
+			&s.TotalCents,
+		)
 	}
 	if !french {
 		return out

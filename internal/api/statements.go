@@ -89,29 +89,125 @@ func localeOf(named, accepted string) billing.Locale {
 }
 
 func (s *server) statements() {
-	huma.Register(s.api, with(operation("POST", "/v1/statements", tagBilling, "Issue a month's statements; a dry run only shows them.", Admin, Billing), http.StatusConflict, http.StatusServiceUnavailable), s.issue)
+	huma.Register(
+		s.api,
+		with(
+			operation(
+				"POST",
+				"/v1/statements",
+				tagBilling,
+				"Issue a month's statements; a dry run only shows them.",
+				Admin,
+				Billing,
+			),
+			http.StatusConflict,
+			http.StatusServiceUnavailable,
+		),
+		s.issue,
+	)
 	type forecastIn struct {
 		Paging
 		Month string `query:"month" required:"true" doc:"As 2026-11."`
 	}
-	huma.Register(s.api, with(operation("GET", "/v1/forecast", tagBilling, "What a month's statements would come to as of now; for a tenant its own.", Admin, Billing, Tenant), http.StatusServiceUnavailable), func(ctx context.Context, in *forecastIn) (*one[statementsBody], error) {
-		dry := &issueIn{}
-		dry.Body.Month, dry.Body.DryRun = in.Month, true
-		out, err := s.issue(ctx, dry)
-		if err != nil {
-			return nil, err
-		}
-		page, err := pageOfAll(Tabular{Paging: in.Paging}, out.Body.Items, func(x billing.Statement) billing.Statement { return x })
-		if err != nil {
-			return nil, err
-		}
-		return &one[statementsBody]{statementsBody{page.Body}}, nil
-	})
-	huma.Register(s.api, operation("GET", "/v1/statements", tagBilling, "Issued statements, by number; also as CSV, all their lines.", Admin, Billing, Tenant), s.listStatements)
-	huma.Register(s.api, operation("GET", "/v1/statements/{id}", tagBilling, "An issued statement; also as CSV, and as HTML that prints on A4.", Admin, Billing, Tenant), s.statement)
-	huma.Register(s.api, file(operation("GET", "/v1/accounting", tagBilling, "Issued statements as the entries of a sales journal: the 18 columns of a FEC, as French accounting packages import it.", Admin, Billing), "text/plain"), s.accounting)
-	huma.Register(s.api, operation("GET", "/v1/calibration", tagBilling, "What rents the use of spaces suggests, with every input; also as CSV.", Admin, Manager, Billing), s.calibration)
-	huma.Register(s.api, operation("GET", "/v1/charter", tagBilling, "Which spaces and services of the charter each site offers, how they are used, and what is missing.", Admin, Manager, Billing), s.charter)
+	huma.Register(
+		s.api,
+		with(
+			operation(
+				"GET",
+				"/v1/forecast",
+				tagBilling,
+				"What a month's statements would come to as of now; for a tenant its own.",
+				Admin,
+				Billing,
+				Tenant,
+			),
+			http.StatusServiceUnavailable,
+		),
+		func(ctx context.Context, in *forecastIn) (*one[statementsBody], error) {
+			dry := &issueIn{}
+			dry.Body.Month, dry.Body.DryRun = in.Month, true
+			out, err := s.issue(ctx, dry)
+			if err != nil {
+				return nil, err
+			}
+			page, err := pageOfAll(
+				Tabular{Paging: in.Paging},
+				out.Body.Items,
+				func(x billing.Statement) billing.Statement { return x },
+			)
+			if err != nil {
+				return nil, err
+			}
+			return &one[statementsBody]{statementsBody{page.Body}}, nil
+		},
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/statements",
+			tagBilling,
+			"Issued statements, by number; also as CSV, all their lines.",
+			Admin,
+			Billing,
+			Tenant,
+		),
+		s.listStatements,
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/statements/{id}",
+			tagBilling,
+			"An issued statement; also as CSV, and as HTML that prints on A4.",
+			Admin,
+			Billing,
+			Tenant,
+		),
+		s.statement,
+	)
+	huma.Register(
+		s.api,
+		file(
+			operation(
+				"GET",
+				"/v1/accounting",
+				tagBilling,
+				"Issued statements as the entries of a sales journal: the 18 columns of a FEC, as French accounting packages import it.",
+				Admin,
+				Billing,
+			),
+			"text/plain",
+		),
+		s.accounting,
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/calibration",
+			tagBilling,
+			"What rents the use of spaces suggests, with every input; also as CSV.",
+			Admin,
+			Manager,
+			Billing,
+		),
+		s.calibration,
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/charter",
+			tagBilling,
+			"Which spaces and services of the charter each site offers, how they are used, and what is missing.",
+			Admin,
+			Manager,
+			Billing,
+		),
+		s.charter,
+	)
 }
 
 func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], error) {
@@ -133,7 +229,13 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 	if t := in.Body.Tenant; t != "" && !c.ofTenant(book, tenancy.TenantID(t)) {
 		return nil, invalid("body", "tenant", "there is no such tenant")
 	}
-	r := billing.Request{Month: m, Tenant: tenancy.TenantID(in.Body.Tenant), Of: c.tenants(book), DryRun: in.Body.DryRun, Actor: c.id}
+	r := billing.Request{
+		Month:  m,
+		Tenant: tenancy.TenantID(in.Body.Tenant),
+		Of:     c.tenants(book),
+		DryRun: in.Body.DryRun,
+		Actor:  c.id,
+	}
 	list, err := of.Issue(ctx, r)
 	switch {
 	case errors.Is(err, billing.ErrIssued):
@@ -164,7 +266,13 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 	if err != nil {
 		return nil, err
 	}
-	f := ledger.StatementFilter{Month: in.Month, Tenant: tenant, Of: callerOf(ctx).tenants(s.cfg.Rights.InForce().Book), After: after, Limit: in.Limit + 1}
+	f := ledger.StatementFilter{
+		Month:  in.Month,
+		Tenant: tenant,
+		Of:     callerOf(ctx).tenants(s.cfg.Rights.InForce().Book),
+		After:  after,
+		Limit:  in.Limit + 1,
+	}
 	if wantsCSV(in.Accept) {
 		in.Limit, f.Limit = 0, 0
 	}
@@ -178,7 +286,12 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 			return nil, s.fail(err)
 		}
 	}
-	p := pageOf(in.Limit, shown, func(x billing.Statement) billing.Statement { return x }, func(x billing.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} })
+	p := pageOf(
+		in.Limit,
+		shown,
+		func(x billing.Statement) billing.Statement { return x },
+		func(x billing.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} },
+	)
 	p.Body.fr = in.Locale == "fr"
 	return &one[statementsBody]{statementsBody{p.Body}}, nil
 }
@@ -198,6 +311,13 @@ func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut,
 	if !callerOf(ctx).ofTenant(s.cfg.Rights.InForce().Book, list[0].Tenant) {
 		return nil, notFound("statement " + in.ID)
 	}
-	out := &statementOut{Policy: paperPolicy(), Body: statementBody{fr: in.Locale == "fr", lang: localeOf(in.Locale, in.Language), zone: s.cfg.Network.Zone.Location()}}
+	out := &statementOut{
+		Policy: paperPolicy(),
+		Body: statementBody{
+			fr:   in.Locale == "fr",
+			lang: localeOf(in.Locale, in.Language),
+			zone: s.cfg.Network.Zone.Location(),
+		},
+	}
 	return out, s.fail(json.Unmarshal(list[0].Body, &out.Body.Statement))
 }

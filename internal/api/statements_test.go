@@ -40,13 +40,58 @@ func issued(t *testing.T) billing.Statement {
 	t.Helper()
 	at := time.Date(2026, 11, 3, 8, 15, 0, 0, time.UTC)
 	day := func(d int) catalogue.Day { return catalogue.Date(2026, 10, d) }
-	return billing.Statement{ID: "s-000012", Number: 12, Month: "2026-10", Lease: "atelier-lease", Tenant: "atelier", Plan: "cowork", TenantName: "Atelier <Épinal> & Fils", PlanName: "Coworking nomade",
-		Issuer:   billing.Issuer{Name: "LORnTECH", Address: []string{"1 rue de l'Exemple", "57000 Metz"}, Siren: "732829320", VatID: "FR00732829320", Terms: "Payable à trente jours."},
-		IssuedAt: &at, Currency: "EUR", BillableMinutes: 1470, IncludedMinutes: 1200, OverageMinutes: 270, RentCents: 123_456, OverageCents: 1350, HourlyCents: 300, VatPct: 20,
-		Lines: []billing.Line{{Kind: billing.LineRent, Month: "2026-10", NetCents: 123_456}, {Kind: billing.LineOverage, Month: "2026-10", Minutes: 270, NetCents: 1350},
-			{Kind: billing.LineCorrection, Month: "2026-09", Minutes: 75, NetCents: 375, VatCents: 75, Cause: billing.CauseLate + ", " + billing.CauseCorrected, Days: []billing.Used{{Day: catalogue.Date(2026, 9, 7), Minutes: -15}, {Day: catalogue.Date(2026, 9, 21), Minutes: 90}}},
-			{Kind: billing.LineCorrection, Month: "2026-08", NetCents: -500, VatCents: -100, Cause: billing.CauseTerms}},
-		Days: []billing.Used{{Day: day(6), Minutes: 540}, {Day: day(7), Minutes: 480}, {Day: day(25), Minutes: 450}}, NetCents: 124_681, VatCents: 24_936, TotalCents: 149_617, Entry: 7}
+	return billing.Statement{
+		ID:         "s-000012",
+		Number:     12,
+		Month:      "2026-10",
+		Lease:      "atelier-lease",
+		Tenant:     "atelier",
+		Plan:       "cowork",
+		TenantName: "Atelier <Épinal> & Fils",
+		PlanName:   "Coworking nomade",
+		Issuer: billing.Issuer{
+			Name:    "LORnTECH",
+			Address: []string{"1 rue de l'Exemple", "57000 Metz"},
+			Siren:   "732829320",
+			VatID:   "FR00732829320",
+			Terms:   "Payable à trente jours.",
+		},
+		IssuedAt:        &at,
+		Currency:        "EUR",
+		BillableMinutes: 1470,
+		IncludedMinutes: 1200,
+		OverageMinutes:  270,
+		RentCents:       123_456,
+		OverageCents:    1350,
+		HourlyCents:     300,
+		VatPct:          20,
+		Lines: []billing.Line{
+			{Kind: billing.LineRent, Month: "2026-10", NetCents: 123_456},
+			{Kind: billing.LineOverage, Month: "2026-10", Minutes: 270, NetCents: 1350},
+			{
+				Kind:     billing.LineCorrection,
+				Month:    "2026-09",
+				Minutes:  75,
+				NetCents: 375,
+				VatCents: 75,
+				Cause:    billing.CauseLate + ", " + billing.CauseCorrected,
+				Days: []billing.Used{
+					{Day: catalogue.Date(2026, 9, 7), Minutes: -15},
+					{Day: catalogue.Date(2026, 9, 21), Minutes: 90},
+				},
+			},
+			{Kind: billing.LineCorrection, Month: "2026-08", NetCents: -500, VatCents: -100, Cause: billing.CauseTerms},
+		},
+		Days: []billing.Used{
+			{Day: day(6), Minutes: 540},
+			{Day: day(7), Minutes: 480},
+			{Day: day(25), Minutes: 450},
+		},
+		NetCents:   124_681,
+		VatCents:   24_936,
+		TotalCents: 149_617,
+		Entry:      7,
+	}
 }
 
 func paris(t *testing.T) *time.Location {
@@ -91,9 +136,33 @@ var legal = []struct {
 	name string
 	form *regexp.Regexp
 }{
-	{"JournalCode", filled}, {"JournalLib", filled}, {"EcritureNum", filled}, {"EcritureDate", date}, {"CompteNum", regexp.MustCompile(`^\d{3}\w*$`)}, {"CompteLib", filled},
-	{"CompAuxNum", any1}, {"CompAuxLib", any1}, {"PieceRef", filled}, {"PieceDate", date}, {"EcritureLib", filled}, {"Debit", amount}, {"Credit", amount},
-	{"EcritureLet", any1}, {"DateLet", regexp.MustCompile(`^(\d{8})?$`)}, {"ValidDate", date}, {"Montantdevise", regexp.MustCompile(`^(-?\d+,\d{2})?$`)}, {"Idevise", any1},
+	{
+		"JournalCode",
+		filled,
+	},
+	{"JournalLib", filled},
+	{"EcritureNum", filled},
+	{"EcritureDate", date},
+	{"CompteNum", regexp.MustCompile(`^\d{3}\w*$`)},
+	{"CompteLib", filled},
+	{
+		"CompAuxNum",
+		any1,
+	},
+	{"CompAuxLib", any1},
+	{"PieceRef", filled},
+	{"PieceDate", date},
+	{"EcritureLib", filled},
+	{"Debit", amount},
+	{"Credit", amount},
+	{
+		"EcritureLet",
+		any1,
+	},
+	{"DateLet", regexp.MustCompile(`^(\d{8})?$`)},
+	{"ValidDate", date},
+	{"Montantdevise", regexp.MustCompile(`^(-?\d+,\d{2})?$`)},
+	{"Idevise", any1},
 }
 
 var (

@@ -23,8 +23,23 @@ type pageStreamIn struct {
 }
 
 func (s *server) streams() {
-	op := operation("GET", "/v1/stream", tagLive, "Changes as server-sent events: the event is the topic, the data is the item as its GET answers it; resumes with Last-Event-ID.", Admin, Manager, Billing, Tenant, Display)
-	op.Responses = map[string]*huma.Response{"200": {Description: "event: the topic, data: the item.", Content: map[string]*huma.MediaType{"text/event-stream": {}}}}
+	op := operation(
+		"GET",
+		"/v1/stream",
+		tagLive,
+		"Changes as server-sent events: the event is the topic, the data is the item as its GET answers it; resumes with Last-Event-ID.",
+		Admin,
+		Manager,
+		Billing,
+		Tenant,
+		Display,
+	)
+	op.Responses = map[string]*huma.Response{
+		"200": {
+			Description: "event: the topic, data: the item.",
+			Content:     map[string]*huma.MediaType{"text/event-stream": {}},
+		},
+	}
 	huma.Register(s.api, op, s.pageStream)
 }
 

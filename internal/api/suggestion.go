@@ -22,8 +22,27 @@ type calibrating struct {
 
 func (s *server) calibrate(a tariff.Adjustment, sp *catalogue.Space, u series.Usage, q calibrating) calibrated {
 	v := showUsage(u)
-	c := calibrated{Space: sp.ID, Site: sp.Site, Kind: sp.Kind, AreaM2: sp.AreaM2, Capacity: sp.Capacity, Status: "insufficient-data", Measure: "utilisation", Use: v.Utilisation,
-		Utilisation: v.Utilisation, Fill: v.Fill, OpenHours: v.OpenHours, KnownOpen: v.KnownOpenHours, Target: a.Target, Elasticity: a.Elasticity, MaxChange: a.MaxChange, IndexCap: a.IndexCap, Floor: a.Floor, Rent: q.rents.On(sp.ID, q.today), LeasesRent: s.leasesRent(sp, q.today)}
+	c := calibrated{
+		Space:       sp.ID,
+		Site:        sp.Site,
+		Kind:        sp.Kind,
+		AreaM2:      sp.AreaM2,
+		Capacity:    sp.Capacity,
+		Status:      "insufficient-data",
+		Measure:     "utilisation",
+		Use:         v.Utilisation,
+		Utilisation: v.Utilisation,
+		Fill:        v.Fill,
+		OpenHours:   v.OpenHours,
+		KnownOpen:   v.KnownOpenHours,
+		Target:      a.Target,
+		Elasticity:  a.Elasticity,
+		MaxChange:   a.MaxChange,
+		IndexCap:    a.IndexCap,
+		Floor:       a.Floor,
+		Rent:        q.rents.On(sp.ID, q.today),
+		LeasesRent:  s.leasesRent(sp, q.today),
+	}
 	if sp.Kind.Shared() {
 		c.Measure, c.Use = "fill", v.Fill
 	}
@@ -43,7 +62,17 @@ func (s *server) calibrate(a tariff.Adjustment, sp *catalogue.Space, u series.Us
 	}
 	if c.Status != "not-let" && c.KnownShare >= tariff.LeastKnown && c.Use != nil {
 		is := a.Suggest(c.Rent, *c.Use)
-		change, would, bound := float64(is.Rent)/float64(c.Rent)-1, s.income(sp.ID, q, func(catalogue.Day) int64 { return is.Rent }), string(is.Bound)
+		change, would, bound := float64(
+			is.Rent,
+		)/float64(
+			c.Rent,
+		)-1, s.income(
+			sp.ID,
+			q,
+			func(catalogue.Day) int64 { return is.Rent },
+		), string(
+			is.Bound,
+		)
 		c.Status, c.Suggested, c.Change, c.Would, c.Factor, c.Bound = "ok", &is.Rent, &change, &would, &is.Factor, &bound
 		if c.Revised != nil {
 			c.Status = "revised"

@@ -125,9 +125,20 @@ func jsonNames[T any](fields []string) []string {
 }
 
 // versions registers the endpoints that list and take back versions of a kind.
-func versions[T, V any](s *server, r resource[T], terms func(*tenancy.Book, string) tenancy.Terms[V], list func(tenancy.Terms[V]) []tenancy.Version[V], show func(V) T) {
+func versions[T, V any](
+	s *server,
+	r resource[T],
+	terms func(*tenancy.Book, string) tenancy.Terms[V],
+	list func(tenancy.Terms[V]) []tenancy.Version[V],
+	show func(V) T,
+) {
 	path := r.path + "/{id}/versions"
-	op := operation("GET", path, tagRights, "What a "+r.noun+" was, is and is to be, by local day, with who recorded it when.", r.read...)
+	op := operation(
+		"GET",
+		path,
+		tagRights,
+		"What a "+r.noun+" was, is and is to be, by local day, with who recorded it when.",
+		r.read...)
 	huma.Register(s.api, op, func(ctx context.Context, in *struct {
 		IDPath
 		Paging
@@ -145,7 +156,11 @@ func versions[T, V any](s *server, r resource[T], terms func(*tenancy.Book, stri
 			}
 		}, version[T].order)
 	})
-	op = with(operation("DELETE", path+"/{n}", tagRights, "Take back a version of a "+r.noun+" that has not begun.", r.write...), http.StatusConflict, http.StatusPreconditionFailed)
+	op = with(
+		operation("DELETE", path+"/{n}", tagRights, "Take back a version of a "+r.noun+" that has not begun.", r.write...),
+		http.StatusConflict,
+		http.StatusPreconditionFailed,
+	)
 	huma.Register(s.api, op, func(ctx context.Context, in *versionPath) (*empty, error) {
 		book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
 		v, ok := r.find(book, in.ID)
@@ -168,7 +183,13 @@ func shownVersions[T, V any](s *server, h tenancy.Terms[V], list []tenancy.Versi
 	}
 	out := make([]version[T], len(list))
 	for i, v := range list {
-		out[i] = version[T]{N: v.N, EffectiveFrom: tenancy.WriteDay(v.From), RecordedAt: instant(v.At), By: by[v.N], Begun: v.From <= today}
+		out[i] = version[T]{
+			N:             v.N,
+			EffectiveFrom: tenancy.WriteDay(v.From),
+			RecordedAt:    instant(v.At),
+			By:            by[v.N],
+			Begun:         v.From <= today,
+		}
 		if until, ok := h.Until(i); ok {
 			out[i].Until = &until
 		}

@@ -32,39 +32,69 @@ func showToken(t ledger.Token) tokenView {
 	if sites == nil {
 		sites = []catalogue.SiteID{}
 	}
-	return tokenView{ID: t.ID, Role: Role(t.Role), Sites: sites, Tenant: orNil(t.Tenant), ExpiresAt: instantOrNil(t.ExpiresAt)}
+	return tokenView{
+		ID:        t.ID,
+		Role:      t.Role,
+		Sites:     sites,
+		Tenant:    orNil(t.Tenant),
+		ExpiresAt: instantOrNil(t.ExpiresAt),
+	}
 }
 
 func (s *server) tokens() {
-	huma.Register(s.api, operation("GET", "/v1/tokens", tagTokens, "List tokens; the secrets are not shown.", Admin), func(ctx context.Context, in *Paging) (*pageOut[tokenView], error) {
-		all, err := s.cfg.Ledger.Tokens(ctx)
-		if err != nil {
-			return nil, s.fail(err)
-		}
-		return pageByID(*in, convert(slices.Values(all), showToken), func(t tokenView) string { return t.ID })
-	})
-	huma.Register(s.api, operation("GET", "/v1/tokens/{id}", tagTokens, "Show a token; the secret is not shown.", Admin), func(ctx context.Context, in *IDPath) (*one[tokenView], error) {
-		t, err := s.cfg.Ledger.Token(ctx, in.ID)
-		if err != nil {
-			return nil, s.fail(err)
-		}
-		return &one[tokenView]{showToken(t)}, nil
-	})
-	huma.Register(s.api, operation("PUT", "/v1/tokens/{id}", tagTokens, "Create or replace a token; the secret is shown once.", Admin), s.putToken)
-	huma.Register(s.api, operation("DELETE", "/v1/tokens/{id}", tagTokens, "Withdraw a token.", Admin), func(ctx context.Context, in *IDPath) (*empty, error) {
-		if in.ID == callerOf(ctx).id {
-			return nil, problem(409, "a token cannot withdraw itself")
-		}
-		err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-			if err := tx.DeleteToken(in.ID); err != nil {
-				return err
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/tokens", tagTokens, "List tokens; the secrets are not shown.", Admin),
+		func(ctx context.Context, in *Paging) (*pageOut[tokenView], error) {
+			all, err := s.cfg.Ledger.Tokens(ctx)
+			if err != nil {
+				return nil, s.fail(err)
 			}
-			return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "delete", Target: "token/" + in.ID, Body: []byte("{}")})
-		})
-		s.auth.changed(in.ID)
-		s.cfg.Sessions.TokenChanged(in.ID)
-		return nil, s.fail(err)
-	})
+			return pageByID(*in, convert(slices.Values(all), showToken), func(t tokenView) string { return t.ID })
+		},
+	)
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/tokens/{id}", tagTokens, "Show a token; the secret is not shown.", Admin),
+		func(ctx context.Context, in *IDPath) (*one[tokenView], error) {
+			t, err := s.cfg.Ledger.Token(ctx, in.ID)
+			if err != nil {
+				return nil, s.fail(err)
+			}
+			return &one[tokenView]{showToken(t)}, nil
+		},
+	)
+	huma.Register(
+		s.api,
+		operation("PUT", "/v1/tokens/{id}", tagTokens, "Create or replace a token; the secret is shown once.", Admin),
+		s.putToken,
+	)
+	huma.Register(
+		s.api,
+		operation("DELETE", "/v1/tokens/{id}", tagTokens, "Withdraw a token.", Admin),
+		func(ctx context.Context, in *IDPath) (*empty, error) {
+			if in.ID == callerOf(ctx).id {
+				return nil, problem(409, "a token cannot withdraw itself")
+			}
+			err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+				if err := tx.DeleteToken(in.ID); err != nil {
+					return err
+				}
+				return tx.AddAct(
+					&ingest.Act{
+						At:     s.cfg.Now().UTC(),
+						Actor:  callerOf(ctx).id,
+						Action: "delete",
+						Target: "token/" + in.ID,
+						Body:   []byte("{}"),
+					},
+				)
+			})
+			s.auth.changed(in.ID)
+			s.cfg.Sessions.TokenChanged(in.ID)
+			return nil, s.fail(err)
+		},
+	)
 }
 
 // check returns what is wrong with a token's fields.
@@ -101,7 +131,13 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 		return nil, err
 	}
 	token := keys.NewSecret()
-	t := ledger.Token{ID: v.ID, Role: v.Role, Sites: v.Sites, Hash: keys.HashSecret(token), ExpiresAt: milliOrNil(v.ExpiresAt)}
+	t := ledger.Token{
+		ID:        v.ID,
+		Role:      v.Role,
+		Sites:     v.Sites,
+		Hash:      keys.HashSecret(token),
+		ExpiresAt: milliOrNil(v.ExpiresAt),
+	}
 	if v.Tenant != nil {
 		t.Tenant = *v.Tenant
 	}
@@ -120,7 +156,9 @@ func (s *server) putToken(ctx context.Context, in *putIn[tokenView]) (*one[token
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
-		return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "put", Target: "token/" + v.ID, Body: t.Terms()})
+		return tx.AddAct(
+			&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "put", Target: "token/" + v.ID, Body: t.Terms()},
+		)
 	})
 	if err != nil {
 		return nil, s.fail(err)

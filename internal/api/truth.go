@@ -19,7 +19,12 @@ func with(op huma.Operation, errors ...int) huma.Operation {
 
 // file describes an operation that answers with a file.
 func file(op huma.Operation, mediaType string) huma.Operation {
-	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{mediaType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}
+	op.Responses = map[string]*huma.Response{
+		"200": {
+			Description: "OK",
+			Content:     map[string]*huma.MediaType{mediaType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+		},
+	}
 	return op
 }
 
@@ -38,10 +43,14 @@ func tellNulls(r huma.Registry) {
 		for _, f := range reflect.VisibleFields(t) {
 			key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 			of := schema.Properties[key]
-			if of == nil || of.Ref == "" || f.Type.Kind() != reflect.Pointer || f.Type.Elem() == reflect.TypeFor[time.Time]() || strings.Contains(options, "omitempty") {
+			if of == nil || of.Ref == "" || f.Type.Kind() != reflect.Pointer || f.Type.Elem() == reflect.TypeFor[time.Time]() ||
+				strings.Contains(options, "omitempty") {
 				continue
 			}
-			schema.Properties[key] = &huma.Schema{Description: f.Tag.Get("doc"), AnyOf: []*huma.Schema{{Ref: of.Ref}, {Type: "null"}}}
+			schema.Properties[key] = &huma.Schema{
+				Description: f.Tag.Get("doc"),
+				AnyOf:       []*huma.Schema{{Ref: of.Ref}, {Type: "null"}},
+			}
 		}
 	}
 }

@@ -78,8 +78,19 @@ type usageView struct {
 func hours(ms int64) float64 { return float64(ms) / 3_600_000 }
 
 func showUsage(u series.Usage) usageView {
-	v := usageView{Key: u.Key, Spaces: u.Spaces, KnownHours: hours(u.Known), OccupiedHours: hours(u.Occupied), PersonHours: hours(u.Person),
-		OpenHours: hours(u.Open), KnownOpenHours: hours(u.KnownOpen), OccupiedOpenHours: hours(u.OccupiedOpen), PersonOpenHours: hours(u.PersonOpen)}
+	v := usageView{
+		Key:           u.Key,
+		Spaces:        u.Spaces,
+		KnownHours:    hours(u.Known),
+		OccupiedHours: hours(u.Occupied),
+		PersonHours:   hours(u.Person),
+		OpenHours: hours(
+			u.Open,
+		),
+		KnownOpenHours:    hours(u.KnownOpen),
+		OccupiedOpenHours: hours(u.OccupiedOpen),
+		PersonOpenHours:   hours(u.PersonOpen),
+	}
 	if u.Known > 0 {
 		v.Peak = &u.Peak
 	}
@@ -110,7 +121,13 @@ type bucket struct {
 }
 
 func showBucket(b series.Bucket) bucket {
-	v := bucket{From: instant(b.From), To: instant(b.To), Occupied: seconds(b.Sum.Occupied), Person: seconds(b.Sum.Person), Known: seconds(b.Sum.Known)}
+	v := bucket{
+		From:     instant(b.From),
+		To:       instant(b.To),
+		Occupied: seconds(b.Sum.Occupied),
+		Person:   seconds(b.Sum.Person),
+		Known:    seconds(b.Sum.Known),
+	}
 	if b.Sum.Known > 0 {
 		v.Peak = &b.Sum.Peak
 	}
@@ -120,8 +137,23 @@ func showBucket(b series.Bucket) bucket {
 func seconds(ms int64) float64 { return float64(ms) / 1000 }
 
 func (s *server) usage() {
-	huma.Register(s.api, operation("GET", "/v1/usage", tagUsage, "What was used, by space, kind, building, site or hour of the week; also as CSV.", Admin, Manager), s.usageOf)
-	huma.Register(s.api, operation("GET", "/v1/occupancy", tagUsage, "A space's series in buckets; also as CSV.", Admin, Manager), s.buckets)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/usage",
+			tagUsage,
+			"What was used, by space, kind, building, site or hour of the week; also as CSV.",
+			Admin,
+			Manager,
+		),
+		s.usageOf,
+	)
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/occupancy", tagUsage, "A space's series in buckets; also as CSV.", Admin, Manager),
+		s.buckets,
+	)
 }
 
 func (s *server) usageOf(ctx context.Context, in *usageIn) (*pageOut[usageView], error) {

@@ -48,7 +48,15 @@ func named(m tenancy.MemberID) tenancy.MemberID {
 
 func showVisit(v ledger.Visit, now time.Time) visitView {
 	open := visit.Visit{From: v.From, To: v.To, Ended: v.Ended}.AsOf(now)
-	out := visitView{ID: v.ID, Member: orNil(named(v.Member)), Tenant: v.Tenant, Space: v.Space, From: instant(v.From), To: instantOrNil(&open.To), Ended: orNil(open.Ended)}
+	out := visitView{
+		ID:     v.ID,
+		Member: orNil(named(v.Member)),
+		Tenant: v.Tenant,
+		Space:  v.Space,
+		From:   instant(v.From),
+		To:     instantOrNil(&open.To),
+		Ended:  orNil(open.Ended),
+	}
 	if c := v.Correction; c != nil {
 		out.Correction = &correction{instant(c.From), instant(c.To), c.Reason, c.Author, instant(c.At)}
 	}
@@ -64,6 +72,7 @@ type visitsIn struct {
 	To     time.Time `query:"to" doc:"Visits that begin before this instant."`
 }
 
+// VisitPath is the path of one visit.
 type VisitPath struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
@@ -78,19 +87,46 @@ type correctionIn struct {
 }
 
 func (s *server) visits() {
-	huma.Register(s.api, operation("GET", "/v1/visits", tagVisits, "Visits, sorted by their start.", Admin, Manager, Billing, Tenant), s.listVisits)
-	huma.Register(s.api, operation("PUT", "/v1/visits/{id}/correction", tagVisits, "Correct a visit; what was measured is kept.", Admin, Manager), s.correct)
-	huma.Register(s.api, operation("DELETE", "/v1/visits/{id}/correction", tagVisits, "Undo a correction.", Admin, Manager), func(ctx context.Context, in *VisitPath) (*empty, error) {
-		if _, err := s.visit(ctx, in.ID); err != nil {
-			return nil, err
-		}
-		return nil, s.fail(s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-			if err := tx.DeleteCorrection(in.ID); err != nil {
-				return err
+	huma.Register(
+		s.api,
+		operation("GET", "/v1/visits", tagVisits, "Visits, sorted by their start.", Admin, Manager, Billing, Tenant),
+		s.listVisits,
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"PUT",
+			"/v1/visits/{id}/correction",
+			tagVisits,
+			"Correct a visit; what was measured is kept.",
+			Admin,
+			Manager,
+		),
+		s.correct,
+	)
+	huma.Register(
+		s.api,
+		operation("DELETE", "/v1/visits/{id}/correction", tagVisits, "Undo a correction.", Admin, Manager),
+		func(ctx context.Context, in *VisitPath) (*empty, error) {
+			if _, err := s.visit(ctx, in.ID); err != nil {
+				return nil, err
 			}
-			return tx.AddAct(&ingest.Act{At: s.cfg.Now().UTC(), Actor: callerOf(ctx).id, Action: "delete", Target: ledger.CorrectionTarget(in.ID), Body: []byte("{}")})
-		}))
-	})
+			return nil, s.fail(s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+				if err := tx.DeleteCorrection(in.ID); err != nil {
+					return err
+				}
+				return tx.AddAct(
+					&ingest.Act{
+						At:     s.cfg.Now().UTC(),
+						Actor:  callerOf(ctx).id,
+						Action: "delete",
+						Target: ledger.CorrectionTarget(in.ID),
+						Body:   []byte("{}"),
+					},
+				)
+			}))
+		},
+	)
 }
 
 func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitView], error) {
@@ -110,9 +146,14 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 		return nil, s.fail(err)
 	}
 	now := s.cfg.Now()
-	out := pageOf(in.Limit, visits, func(v ledger.Visit) visitView { return showVisit(v, now) }, func(v ledger.Visit) []string {
-		return []string{strconv.FormatInt(v.From.UnixMilli(), 10), v.ID.String()}
-	})
+	out := pageOf(
+		in.Limit,
+		visits,
+		func(v ledger.Visit) visitView { return showVisit(v, now) },
+		func(v ledger.Visit) []string {
+			return []string{strconv.FormatInt(v.From.UnixMilli(), 10), v.ID.String()}
+		},
+	)
 	out.Body.AsOf = asOf
 	return out, nil
 }
@@ -120,7 +161,13 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 // visitFilter limits the request to what the caller may see.
 func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFilter, error) {
 	c := callerOf(ctx)
-	f := ledger.VisitFilter{Member: tenancy.MemberID(in.Member), Tenant: tenancy.TenantID(in.Tenant), From: in.From, To: in.To, Limit: in.Limit + 1}
+	f := ledger.VisitFilter{
+		Member: tenancy.MemberID(in.Member),
+		Tenant: tenancy.TenantID(in.Tenant),
+		From:   in.From,
+		To:     in.To,
+		Limit:  in.Limit + 1,
+	}
 	if c.role == Tenant {
 		if in.Tenant != "" && f.Tenant != c.tenant {
 			return f, notFound("tenant " + in.Tenant)
@@ -206,13 +253,21 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 		return nil, invalid("body", "reason", "is empty")
 	}
 	now := s.cfg.Now().UTC()
-	v.Correction = &ledger.Correction{From: from, To: to, Reason: in.Body.Reason, Author: callerOf(ctx).id, At: now.Truncate(time.Millisecond)}
+	v.Correction = &ledger.Correction{
+		From:   from,
+		To:     to,
+		Reason: in.Body.Reason,
+		Author: callerOf(ctx).id,
+		At:     now.Truncate(time.Millisecond),
+	}
 	err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
 		if err := tx.PutCorrection(v.ID, *v.Correction); err != nil {
 			return err
 		}
 		body := mustJSON(showVisit(v, now).Correction)
-		return tx.AddAct(&ingest.Act{At: now, Actor: v.Correction.Author, Action: "put", Target: ledger.CorrectionTarget(v.ID), Body: body})
+		return tx.AddAct(
+			&ingest.Act{At: now, Actor: v.Correction.Author, Action: "put", Target: ledger.CorrectionTarget(v.ID), Body: body},
+		)
 	})
 	if err != nil {
 		return nil, s.fail(err)

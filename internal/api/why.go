@@ -51,14 +51,37 @@ func showTried(list []access.Tried) []tried {
 	return out
 }
 
+// ReadPath is the path of one read.
 type ReadPath struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
 // reasons registers the endpoints that explain decisions.
 func (s *server) reasons() {
-	huma.Register(s.api, operation("POST", "/v1/access/explain", tagAccess, "Ask what would be decided, by which rule, and each right that is tried; nothing is recorded.", Admin, Manager), s.explainCheck)
-	huma.Register(s.api, operation("GET", "/v1/access/reads/{id}/explain", tagAccess, "Explain why a read was decided as it was, by the rights of that time.", Admin, Manager), s.explainRead)
+	huma.Register(
+		s.api,
+		operation(
+			"POST",
+			"/v1/access/explain",
+			tagAccess,
+			"Ask what would be decided, by which rule, and each right that is tried; nothing is recorded.",
+			Admin,
+			Manager,
+		),
+		s.explainCheck,
+	)
+	huma.Register(
+		s.api,
+		operation(
+			"GET",
+			"/v1/access/reads/{id}/explain",
+			tagAccess,
+			"Explain why a read was decided as it was, by the rights of that time.",
+			Admin,
+			Manager,
+		),
+		s.explainRead,
+	)
 }
 
 func (s *server) explainCheck(ctx context.Context, in *checkIn) (*one[why], error) {
@@ -69,8 +92,16 @@ func (s *server) explainCheck(ctx context.Context, in *checkIn) (*one[why], erro
 	f := s.cfg.Rights.InForce()
 	index := f.IndexAt(q.At)
 	a := index.Decide(q, s.cfg.Whereabouts(ctx))
-	out := why{Granted: a.Granted, Reason: a.Reason, Rule: access.RuleOf(a.Reason), Lease: orNil(a.Lease), Member: orNil(a.Subject.Member), Pass: orNil(a.Subject.Pass),
-		Tried: showTried(index.Explain(f.Book, q)), Kept: true}
+	out := why{
+		Granted: a.Granted,
+		Reason:  a.Reason,
+		Rule:    access.RuleOf(a.Reason),
+		Lease:   orNil(a.Lease),
+		Member:  orNil(a.Subject.Member),
+		Pass:    orNil(a.Subject.Pass),
+		Tried:   showTried(index.Explain(f.Book, q)),
+		Kept:    true,
+	}
 	return &one[why]{out}, nil
 }
 
@@ -91,10 +122,24 @@ func (s *server) explainRead(ctx context.Context, in *ReadPath) (*one[why], erro
 		return nil, s.fail(err)
 	}
 	shown := showRead(r)
-	out := why{Granted: r.Granted, Reason: r.Reason, Rule: access.RuleOf(r.Reason), Lease: orNil(r.Lease), Member: orNil(r.Subject.Member), Pass: orNil(r.Subject.Pass),
-		Tried: []tried{}, Kept: s.kept(r, then), Read: &shown}
+	out := why{
+		Granted: r.Granted,
+		Reason:  r.Reason,
+		Rule:    access.RuleOf(r.Reason),
+		Lease:   orNil(r.Lease),
+		Member:  orNil(r.Subject.Member),
+		Pass:    orNil(r.Subject.Pass),
+		Tried:   []tried{},
+		Kept:    s.kept(r, then),
+		Read:    &shown,
+	}
 	if out.Kept {
-		q := access.Question{Credential: then.Badge(s.credentialOf(r), r.Subject), Door: r.Door, Direction: r.Direction, At: r.At}
+		q := access.Question{
+			Credential: then.Badge(s.credentialOf(r), r.Subject),
+			Door:       r.Door,
+			Direction:  r.Direction,
+			At:         r.At,
+		}
 		out.Tried = showTried(then.Index.Explain(then.Book, q))
 	}
 	return &one[why]{out}, nil
@@ -122,7 +167,8 @@ func (s *server) kept(r *ingest.Read, then *rights.Then) bool {
 		return ok
 	}
 	// nobody's: it was unknown then, or its holder was erased since
-	return access.RuleOf(r.Reason) == access.RuleCredential || r.Reason == access.DeviceDisabled || r.Direction == catalogue.Out && then.Forgotten == 0
+	return access.RuleOf(r.Reason) == access.RuleCredential || r.Reason == access.DeviceDisabled ||
+		r.Direction == catalogue.Out && then.Forgotten == 0
 }
 
 // badgeAsked returns the credential of a question: as read by a reader, or by
@@ -166,5 +212,11 @@ func (s *server) question(ctx context.Context, in *checkIn) (q access.Question, 
 	if !callerOf(ctx).reaches(door.Site) {
 		return q, forbidden("door " + string(door.ID))
 	}
-	return access.Question{Credential: hash, Door: door.ID, Direction: in.Body.Direction, At: at, Disabled: s.disabled(door.ID, in.Body.Direction)}, nil
+	return access.Question{
+		Credential: hash,
+		Door:       door.ID,
+		Direction:  in.Body.Direction,
+		At:         at,
+		Disabled:   s.disabled(door.ID, in.Body.Direction),
+	}, nil
 }

@@ -56,7 +56,11 @@ func (s *server) wouldChange(ctx context.Context, before, after *tenancy.Book) (
 		if was.Shares(is) {
 			continue
 		}
-		if day, differs := dated.Differs(was, is, func(_ catalogue.Day, x, y *tenancy.Plan) bool { return reflect.DeepEqual(x, y) }); differs {
+		if day, differs := dated.Differs(
+			was,
+			is,
+			func(_ catalogue.Day, x, y *tenancy.Plan) bool { return reflect.DeepEqual(x, y) },
+		); differs {
 			plans[id], since = is, min(since, day)
 		}
 	}
@@ -65,9 +69,10 @@ func (s *server) wouldChange(ctx context.Context, before, after *tenancy.Book) (
 	}
 	ids := slices.Collect(maps.Keys(leases))
 	for id, t := range before.AllLeaseTerms() {
-		if _, listed := leases[id]; !listed && len(plans) > 0 && slices.ContainsFunc(t.Versions(), func(v tenancy.Version[tenancy.Lease]) bool {
-			return v.Value != nil && plans[v.Value.Plan].Versions() != nil
-		}) {
+		if _, listed := leases[id]; !listed && len(plans) > 0 &&
+			slices.ContainsFunc(t.Versions(), func(v tenancy.Version[tenancy.Lease]) bool {
+				return v.Value != nil && plans[v.Value.Plan].Versions() != nil
+			}) {
 			ids = append(ids, id)
 		}
 	}
@@ -85,7 +90,13 @@ func noChange() *would {
 
 // would compares what some leases open and cost before and after a change that
 // holds from a day on.
-func (s *server) would(ctx context.Context, was, is *tariff.Tariff, since catalogue.Day, ids []tenancy.LeaseID, before, after *tenancy.Book) (*would, error) {
+func (s *server) would(
+	ctx context.Context,
+	was, is *tariff.Tariff,
+	since catalogue.Day,
+	ids []tenancy.LeaseID,
+	before, after *tenancy.Book,
+) (*would, error) {
 	out, day := noChange(), max(since, s.cfg.Network.Zone.At(s.cfg.Now()).Day)
 	var tenants []tenancy.TenantID
 	starts := day
@@ -140,5 +151,8 @@ func (s *server) opens(b *tenancy.Book, id tenancy.LeaseID, day catalogue.Day) [
 
 // difference returns the elements of a that are not in b.
 func difference(a, b []catalogue.DoorID) []catalogue.DoorID {
-	return slices.DeleteFunc(slices.Concat([]catalogue.DoorID{}, a), func(d catalogue.DoorID) bool { return slices.Contains(b, d) })
+	return slices.DeleteFunc(
+		slices.Concat([]catalogue.DoorID{}, a),
+		func(d catalogue.DoorID) bool { return slices.Contains(b, d) },
+	)
 }

@@ -103,11 +103,26 @@ func TestRolesMayWhatTheContractSays(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	settle(t, a)
 	c := clientOf(t, a)
-	clients := map[string]client{"admin": c, "manager": c.as("manager", `,"sites":["metz"]`), "elsewhere": {}, "billing": c.as("billing", ""),
-		"tenant": c.as("tenant", `,"tenant":"atelier"`), "display": c.as("display", ""), "nobody": {t, c.base, ""}, "stranger": {t, c.base, "not-a-token"}}
+	clients := map[string]client{
+		"admin":     c,
+		"manager":   c.as("manager", `,"sites":["metz"]`),
+		"elsewhere": {},
+		"billing":   c.as("billing", ""),
+		"tenant": c.as(
+			"tenant",
+			`,"tenant":"atelier"`,
+		),
+		"display":  c.as("display", ""),
+		"nobody":   {t, c.base, ""},
+		"stranger": {t, c.base, "not-a-token"},
+	}
 	other := c
 	other.must("PUT", "/v1/tokens/other", `{"role":"manager","sites":["nancy"]}`)
-	clients["elsewhere"] = client{t, c.base, other.must("PUT", "/v1/tokens/other", `{"role":"manager","sites":["nancy"]}`)["token"].(string)}
+	clients["elsewhere"] = client{
+		t,
+		c.base,
+		other.must("PUT", "/v1/tokens/other", `{"role":"manager","sites":["nancy"]}`)["token"].(string),
+	}
 	const all = "admin manager elsewhere billing tenant display"
 	for _, x := range []struct{ method, path, body, may string }{
 		{"GET", "/v1/sites", "", all}, {"GET", "/v1/spaces", "", all}, {"GET", "/v1/sites/metz/key", "", all}, {"GET", "/v1/availability", "", all},
@@ -271,9 +286,17 @@ func TestStreamTellsOfChangesAndResumes(t *testing.T) {
 		})
 	}
 	holds(5)
-	id, _ := c.follow(t, "", func(string, any) bool { return true }) // the last of the whole state: the only one with an id
+	id, _ := c.follow(
+		t,
+		"",
+		func(string, any) bool { return true },
+	) // the last of the whole state: the only one with an id
 	holds(6)
-	if _, others := c.follow(t, id, func(space string, count any) bool { return space == "metz-coworking" && count == 6.0 }); others != 0 {
+	if _, others := c.follow(
+		t,
+		id,
+		func(space string, count any) bool { return space == "metz-coworking" && count == 6.0 },
+	); others != 0 {
 		t.Errorf("%d events of other spaces came before what was missed", others)
 	}
 }
@@ -282,7 +305,7 @@ func TestStreamTellsOfChangesAndResumes(t *testing.T) {
 // id and how many events of spaces other than the coworking came before it.
 func (c client) follow(t *testing.T, lastID string, fits func(space string, count any) bool) (id string, others int) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", c.base+"/v1/availability/stream?site=metz", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+"/v1/availability/stream?site=metz", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,7 +467,14 @@ func TestDeletedPassOutlivesItsHostWithoutNames(t *testing.T) {
 	stopApp(t, a)
 
 	b := startApp(t, cfg)
-	if got := openDoor(t, b, b.MQTT.String()).badge(badgeNow(uuid.New(), "qr:"+token)); got.Granted || got.Reason != "credential-revoked" {
+	if got := openDoor(
+		t,
+		b,
+		b.MQTT.String(),
+	).badge(
+		badgeNow(uuid.New(), "qr:"+token),
+	); got.Granted ||
+		got.Reason != "credential-revoked" {
 		t.Errorf("%+v", got)
 	}
 	err = b.ledger.Records(t.Context(), func(r ledger.Record) error {

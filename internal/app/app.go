@@ -144,7 +144,13 @@ func (a *App) Close(ctx context.Context) error {
 	if n := len(a.ways); n > 1 { // no request is answered by a part that is being closed
 		listener, a.ways = a.ways[1:], a.ways[:1]
 	}
-	err := errors.Join(listener.close(ctx), a.followers.close(ctx), a.ways.close(ctx), a.core.close(ctx), a.closes.close(ctx))
+	err := errors.Join(
+		listener.close(ctx),
+		a.followers.close(ctx),
+		a.ways.close(ctx),
+		a.core.close(ctx),
+		a.closes.close(ctx),
+	)
 	a.cancel()
 	return err
 }

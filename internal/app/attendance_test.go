@@ -13,9 +13,19 @@ import (
 func TestAttendanceOfAnEventCountsWithoutNames(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	begin := time.Date(2026, 11, 18, 17, 0, 0, 0, time.UTC)
-	clientOf(t, a).must("PUT", "/v1/events/talk", `{"title":"Talk","spaces":["metz-auditorium","metz-cafe"],"starts_at":"2026-11-18T17:00:00Z","ends_at":"2026-11-18T19:00:00Z","audience":"public","invited":[]}`)
+	clientOf(
+		t,
+		a,
+	).must(
+		"PUT",
+		"/v1/events/talk",
+		`{"title":"Talk","spaces":["metz-auditorium","metz-cafe"],"starts_at":"2026-11-18T17:00:00Z","ends_at":"2026-11-18T19:00:00Z","audience":"public","invited":[]}`,
+	)
 	say := func(device string, at time.Time, count int) sent {
-		return sent{topic: "totem/v1/metz/" + device + "/count", payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"count":%d}`, uuid.New(), wire.FormatTime(at), count)}
+		return sent{
+			topic:   "totem/v1/metz/" + device + "/count",
+			payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"count":%d}`, uuid.New(), wire.FormatTime(at), count),
+		}
 	}
 	var all []sent
 	for m := -30; m < 150; m += 15 { // 40 in the auditorium, 5 in the café; before and after nobody

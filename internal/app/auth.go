@@ -106,7 +106,15 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
-		return tx.AddAct(&ingest.Act{At: time.Now().UTC(), Actor: "settings", Action: "put", Target: "token/" + adminTokenID, Body: t.Terms()})
+		return tx.AddAct(
+			&ingest.Act{
+				At:     time.Now().UTC(),
+				Actor:  "settings",
+				Action: "put",
+				Target: "token/" + adminTokenID,
+				Body:   t.Terms(),
+			},
+		)
 	})
 }
 

@@ -58,7 +58,13 @@ func openDoor(t *testing.T, a *App, addr string) *door {
 	}
 	t.Cleanup(func() { c.Close() })
 	site, _ := a.Keys.Site("metz")
-	d := &door{t: t, c: c, key: site.Public(), decisions: make(chan wire.DecisionBody, 100), lists: make(chan wire.List, 100)}
+	d := &door{
+		t:         t,
+		c:         c,
+		key:       site.Public(),
+		decisions: make(chan wire.DecisionBody, 100),
+		lists:     make(chan wire.List, 100),
+	}
 	base := "totem/v1/metz/" + string(reader)
 	err = c.Subscribe(t.Context(), base+"/decision", func(_ string, p []byte) {
 		body, err := wire.VerifyDecision(d.key, reader, p)
@@ -163,7 +169,15 @@ func TestOfflineReadIsKeptWithoutAnAnswer(t *testing.T) {
 	overBrokers(t, func(t *testing.T, a *App, d *door) {
 		id := uuid.New()
 		at := wire.FormatTime(time.Now().Add(-2 * time.Hour))
-		d.silent(fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, id, at, bobUID))
+		d.silent(
+			fmt.Appendf(
+				nil,
+				`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+				id,
+				at,
+				bobUID,
+			),
+		)
 		r, err := a.ledger.ReadByID(t.Context(), id)
 		if err != nil || r.Reader == nil || !r.Reader.Granted || r.Granted || !r.Moved() {
 			t.Fatalf("read: %+v, %v", r, err)
@@ -178,7 +192,9 @@ func TestOfflineReadIsKeptWithoutAnAnswer(t *testing.T) {
 func TestStaleReadNeverOpens(t *testing.T) {
 	overBrokers(t, func(t *testing.T, a *App, d *door) {
 		id := uuid.New()
-		got := d.badge(fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q}`, id, wire.FormatTime(time.Now().Add(-time.Minute)), aliceUID))
+		got := d.badge(
+			fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q}`, id, wire.FormatTime(time.Now().Add(-time.Minute)), aliceUID),
+		)
 		if got.Granted || got.Reason != "stale" {
 			t.Errorf("got %+v", got)
 		}

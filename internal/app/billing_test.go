@@ -87,22 +87,50 @@ func TestTwoMonthsIssuedAtOnceCorrectAThirdOnce(t *testing.T) {
 func TestADeletedLeaseNeverWas(t *testing.T) {
 	a, now := startAt(t, time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC))
 	rent := func(id tenancy.LeaseID) tenancy.Lease {
-		return tenancy.Lease{ID: id, Tenant: "old", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 8, 1), Status: tenancy.Active, RentCentsMonth: 3100}
+		return tenancy.Lease{
+			ID:             id,
+			Tenant:         "old",
+			Site:           "metz",
+			Plan:           "p",
+			StartsOn:       catalogue.Date(2026, 8, 1),
+			Status:         tenancy.Active,
+			RentCentsMonth: 3100,
+		}
 	}
-	if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: "old", Name: "Old & Sons", Site: "metz", Kind: "company"}),
-		change(tenancy.Plan{ID: "p", Name: "Plan P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, VatPct: 20}), change(rent("l")), change(rent("slip"))); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		change(tenancy.Tenant{ID: "old", Name: "Old & Sons", Site: "metz", Kind: "company"}),
+		change(
+			tenancy.Plan{
+				ID:       "p",
+				Name:     "Plan P",
+				Includes: []catalogue.SpaceKind{catalogue.Coworking},
+				Schedule: tenancy.Always,
+				VatPct:   20,
+			},
+		),
+		change(rent("l")),
+		change(rent("slip")),
+	); err != nil {
 		t.Fatal(err)
 	}
 	c := clientOf(t, a)
 	c.must("PUT", "/v1/tenants/other", `{"name":"Other","site":"metz","kind":"company"}`)
-	if status, body := c.ask("PUT", "/v1/leases/l", `{"tenant":"other","site":"metz","spaces":[],"plan":"p","starts_on":"2026-09-01","status":"active","rent_cents_month":3100}`); status != 422 {
+	if status, body := c.ask(
+		"PUT",
+		"/v1/leases/l",
+		`{"tenant":"other","site":"metz","spaces":[],"plan":"p","starts_on":"2026-09-01","status":"active","rent_cents_month":3100}`,
+	); status != 422 {
 		t.Errorf("a lease passed to another tenant: %d %v", status, body)
 	}
 	if status, _ := c.ask("DELETE", "/v1/leases/slip", ""); status != 204 {
 		t.Errorf("a lease on no statement: %d", status)
 	}
 	items := c.must("POST", "/v1/statements", `{"month":"2026-09","tenant":"old"}`)["items"].([]any)
-	if len(items) != 1 || items[0].(map[string]any)["lease"] != "l" || items[0].(map[string]any)["plan_name"] != "Plan P" || items[0].(map[string]any)["rent_cents"] != 3100.0 {
+	if len(items) != 1 || items[0].(map[string]any)["lease"] != "l" ||
+		items[0].(map[string]any)["plan_name"] != "Plan P" ||
+		items[0].(map[string]any)["rent_cents"] != 3100.0 {
 		t.Errorf("%v", items)
 	}
 	now.set(time.Date(2026, 10, 20, 8, 0, 0, 0, time.UTC))
@@ -111,7 +139,11 @@ func TestADeletedLeaseNeverWas(t *testing.T) {
 			t.Errorf("%s, which is on a statement: %d %v", path, status, body)
 		}
 	}
-	c.must("PUT", "/v1/leases/l", `{"tenant":"old","site":"metz","spaces":[],"plan":"p","starts_on":"2026-08-01","ends_on":"2026-10-19","status":"active","rent_cents_month":3100}`)
+	c.must(
+		"PUT",
+		"/v1/leases/l",
+		`{"tenant":"old","site":"metz","spaces":[],"plan":"p","starts_on":"2026-08-01","ends_on":"2026-10-19","status":"active","rent_cents_month":3100}`,
+	)
 	now.set(time.Date(2026, 11, 5, 8, 0, 0, 0, time.UTC))
 	if s := c.must("POST", "/v1/statements", `{"month":"2026-10","tenant":"old"}`)["items"].([]any)[0].(map[string]any); s["rent_cents"] != 1900.0 {
 		t.Errorf("ended on the 19th: %v", s)
@@ -131,7 +163,11 @@ func TestAnExplanationShowsEachWhatIsTheirs(t *testing.T) {
 	}
 	publish(t, a, []sent{at("metz-coworking-in", "09:00:00"), at("metz-bureau-101-in", "11:00:00")})
 	admin := clientOf(t, a)
-	clients := map[string]client{"admin": admin, "tenant": admin.as("tenant", `,"tenant":"atelier"`), "billing": admin.as("billing", "")}
+	clients := map[string]client{
+		"admin":   admin,
+		"tenant":  admin.as("tenant", `,"tenant":"atelier"`),
+		"billing": admin.as("billing", ""),
+	}
 	ask := func(c client) (visits, reads int, status int) {
 		var e struct {
 			Visits []struct {
@@ -167,11 +203,20 @@ func TestAnExplanationShowsEachWhatIsTheirs(t *testing.T) {
 		}
 	}
 	// She goes to another company: what was is the first's.
-	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Delete: &rights.Key{Kind: rights.KindLease, ID: "atelier-lease"}}, change(tenancy.Tenant{ID: "zinc", Name: "Zinc", Site: "nancy", Kind: "company"}),
-		change(tenancy.Member{ID: "alice", Tenant: "zinc", Name: "Alice"})); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		rights.Change{Delete: &rights.Key{Kind: rights.KindLease, ID: "atelier-lease"}},
+		change(tenancy.Tenant{ID: "zinc", Name: "Zinc", Site: "nancy", Kind: "company"}),
+		change(tenancy.Member{ID: "alice", Tenant: "zinc", Name: "Alice"}),
+	); err != nil {
 		t.Fatal(err)
 	}
-	clients["zinc"] = client{t, admin.base, admin.must("PUT", "/v1/tokens/zinc", `{"role":"tenant","tenant":"zinc"}`)["token"].(string)}
+	clients["zinc"] = client{
+		t,
+		admin.base,
+		admin.must("PUT", "/v1/tokens/zinc", `{"role":"tenant","tenant":"zinc"}`)["token"].(string),
+	}
 	clients["nancy"] = admin.as("manager", `,"sites":["nancy"]`)
 	for who, want := range map[string]int{"tenant": 1, "zinc": 0, "nancy": 0, "admin": 1} {
 		if visits, _, status := ask(clients[who]); status != 200 || visits != want {
@@ -190,7 +235,12 @@ func TestADeletedMemberCanStillBeErased(t *testing.T) {
 			t.Fatalf("%s: %d %v", path, status, body)
 		}
 	}
-	if data := c.must("GET", "/v1/members/alice/data", ""); len(data["reads"].([]any)) != 2 || len(data["visits"].([]any)) == 0 {
+	if data := c.must(
+		"GET",
+		"/v1/members/alice/data",
+		"",
+	); len(data["reads"].([]any)) != 2 ||
+		len(data["visits"].([]any)) == 0 {
 		t.Errorf("%v", data)
 	}
 	if status, body := c.ask("DELETE", "/v1/members/alice/data", ""); status != 204 {
@@ -209,20 +259,35 @@ func TestWhatBillingAsksForInOtherForms(t *testing.T) {
 	priced(t, a)
 	c := clientOf(t, a)
 	for _, q := range []string{"target=NaN", "elasticity=NaN", "max_change=NaN", "index_cap=NaN", "index_cap=x"} {
-		if status, body := c.raw("GET", "/v1/calibration?from=2026-10-01T00:00:00Z&to=2026-10-02T00:00:00Z&"+q, ""); status != 422 {
+		if status, body := c.raw(
+			"GET",
+			"/v1/calibration?from=2026-10-01T00:00:00Z&to=2026-10-02T00:00:00Z&"+q,
+			"",
+		); status != 422 {
 			t.Errorf("%s: %d %s", q, status, body)
 		}
 	}
 	_, _, table := c.in("POST", "/v1/statements?locale=fr", `{"month":"2026-09"}`, "text/csv")
 	body := string(table)
-	if want := "s-000001;2026-09;atelier;atelier-lease;total;2026-09;0;10,00;2,00;12,00;20;;"; !slices.Contains(strings.Split(body, "\r\n"), want) {
+	if want := "s-000001;2026-09;atelier;atelier-lease;total;2026-09;0;10,00;2,00;12,00;20;;"; !slices.Contains(
+		strings.Split(body, "\r\n"),
+		want,
+	) {
 		t.Errorf("issued as CSV:\n%s", body)
 	}
 	if status, body := c.raw("GET", "/v1/accounting?from=2026-11-30&to=2026-11-01", ""); status != 422 {
 		t.Errorf("a period the wrong way round: %d %s", status, body)
 	}
 	for query, name := range map[string]string{"month=2026-09": "SANS-SIREN-FEC" + time.Now().In(a.Network.Zone.Location()).Format("20060102") + ".txt", "to=2026-10-31": "SANS-SIREN-FEC20261031.txt"} {
-		if _, header, _ := c.in("GET", "/v1/accounting?"+query, "", ""); !strings.Contains(header.Get("Content-Disposition"), name) {
+		if _, header, _ := c.in(
+			"GET",
+			"/v1/accounting?"+query,
+			"",
+			"",
+		); !strings.Contains(
+			header.Get("Content-Disposition"),
+			name,
+		) {
 			t.Errorf("%s is called %s", query, header.Get("Content-Disposition"))
 		}
 	}
@@ -248,8 +313,18 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 	for n := range rounds {
 		seed := uint64(time.Now().UnixNano())
 		rng := rand.New(rand.NewPCG(seed, 2))
-		plan := tenancy.Plan{ID: tenancy.PlanID(fmt.Sprintf("plan-%d", n)), Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, HourlyRateCents: 1 + rng.IntN(500),
-			IncludedMinutes: rng.IntN(700), RoundingMinutes: []int{0, 7, 15}[rng.IntN(3)], VatPct: []float64{20, 5.5}[rng.IntN(2)]}
+		plan := tenancy.Plan{
+			ID:              tenancy.PlanID(fmt.Sprintf("plan-%d", n)),
+			Name:            "P",
+			Includes:        []catalogue.SpaceKind{catalogue.Coworking},
+			Schedule:        tenancy.Always,
+			HourlyRateCents: 1 + rng.IntN(500),
+			IncludedMinutes: rng.IntN(
+				700,
+			),
+			RoundingMinutes: []int{0, 7, 15}[rng.IntN(3)],
+			VatPct:          []float64{20, 5.5}[rng.IntN(2)],
+		}
 		type stayed struct{ from, to time.Time }
 		var stays []stayed
 		for range 3 + rng.IntN(10) {
@@ -261,13 +336,51 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 		for twin := range sums {
 			id := fmt.Sprintf("twin-%d-%d", n, twin)
 			uid := fmt.Sprintf("0%d%06X", twin+1, n)
-			if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: tenancy.TenantID(id), Name: "T", Site: "metz", Kind: "company"}), change(tenancy.Member{ID: tenancy.MemberID(id), Tenant: tenancy.TenantID(id), Name: "M"}),
-				credential(t, a.Keys, id, tenancy.MemberID(id), uid), change(plan), change(tenancy.Lease{ID: tenancy.LeaseID(id), Tenant: tenancy.TenantID(id), Site: "metz", Plan: plan.ID, StartsOn: catalogue.Date(2026, 7, 10), Status: tenancy.Active, RentCentsMonth: 1003})); err != nil {
+			if err := a.Rights.Apply(
+				t.Context(),
+				"test",
+				change(tenancy.Tenant{ID: tenancy.TenantID(id), Name: "T", Site: "metz", Kind: "company"}),
+				change(tenancy.Member{ID: tenancy.MemberID(id), Tenant: tenancy.TenantID(id), Name: "M"}),
+				credential(
+					t,
+					a.Keys,
+					id,
+					tenancy.MemberID(id),
+					uid,
+				),
+				change(plan),
+				change(
+					tenancy.Lease{
+						ID:             tenancy.LeaseID(id),
+						Tenant:         tenancy.TenantID(id),
+						Site:           "metz",
+						Plan:           plan.ID,
+						StartsOn:       catalogue.Date(2026, 7, 10),
+						Status:         tenancy.Active,
+						RentCentsMonth: 1003,
+					},
+				),
+			); err != nil {
 				t.Fatal(err)
 			}
 			badge := func(device catalogue.DeviceID, at time.Time) func() {
 				return func() {
-					publish(t, a, []sent{{topic: badgeTopic(device), payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, uuid.NewString(), wire.FormatTime(at), uid)}})
+					publish(
+						t,
+						a,
+						[]sent{
+							{
+								topic: badgeTopic(device),
+								payload: fmt.Appendf(
+									nil,
+									`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+									uuid.NewString(),
+									wire.FormatTime(at),
+									uid,
+								),
+							},
+						},
+					)
 				}
 			}
 			var steps, months []func()
@@ -282,7 +395,15 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 				get(t, c, "/v1/visits?limit=1000&space=metz-coworking&member="+id, 200, &page)
 				for _, v := range page.Items {
 					if v.From == wire.FormatTime(stays[corrected].from) {
-						c.must("PUT", "/v1/visits/"+v.ID+"/correction", fmt.Sprintf(`{"from":%q,"to":%q,"reason":"r"}`, wire.FormatTime(stays[corrected].from), wire.FormatTime(stays[corrected].from.Add(42*time.Minute))))
+						c.must(
+							"PUT",
+							"/v1/visits/"+v.ID+"/correction",
+							fmt.Sprintf(
+								`{"from":%q,"to":%q,"reason":"r"}`,
+								wire.FormatTime(stays[corrected].from),
+								wire.FormatTime(stays[corrected].from.Add(42*time.Minute)),
+							),
+						)
 					}
 				}
 			}
@@ -299,7 +420,8 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 			var page struct{ Items []statement }
 			get(t, c, "/v1/statements?limit=1000&tenant="+id, 200, &page)
 			for _, s := range page.Items {
-				sums[twin].net, sums[twin].vat, sums[twin].minutes = sums[twin].net+s.Net, sums[twin].vat+s.Vat, sums[twin].minutes+s.Minutes
+				sums[twin].net, sums[twin].vat, sums[twin].minutes = sums[twin].net+s.Net, sums[twin].vat+s.Vat,
+					sums[twin].minutes+s.Minutes
 				for _, l := range s.Lines {
 					if l.Kind == "correction" {
 						sums[twin].minutes += l.Minutes

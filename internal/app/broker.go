@@ -27,7 +27,16 @@ func (a *house) startBroker() error {
 		a.gate.through(func(h *house) { h.pipeline.Handle(a.ctx, ingest.Delivery(d)) })
 	}
 	if a.cfg.MQTTURL != "" {
-		out, err := broker.NewOutside(broker.OutsideConfig{URL: a.cfg.MQTTURL, ClientID: a.Keys.ClientID(), Foreign: a.foreign.Filters(), Handler: handle, OnUp: func() { a.gate.through((*house).brokerUp) }, Log: a.opt.Log})
+		out, err := broker.NewOutside(
+			broker.OutsideConfig{
+				URL:      a.cfg.MQTTURL,
+				ClientID: a.Keys.ClientID(),
+				Foreign:  a.foreign.Filters(),
+				Handler:  handle,
+				OnUp:     func() { a.gate.through((*house).brokerUp) },
+				Log:      a.opt.Log,
+			},
+		)
 		if err != nil {
 			return err
 		}
@@ -35,9 +44,15 @@ func (a *house) startBroker() error {
 		return out.Start(a.ctx)
 	}
 	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
-		Listen: a.cfg.MQTTListen, Network: a.Network, Foreign: a.foreign, Auth: a.auth, AllowAnonymous: a.opt.Anonymous, Handler: handle, Log: a.opt.Log,
-		OnListenerEnd: func(err error) { a.endService(fmt.Errorf("the MQTT listener has ended: %w", err)) },
-		OnSubscribe:   func(filter string) { a.gate.through(func(h *house) { h.subscribed(filter) }) },
+		Listen:         a.cfg.MQTTListen,
+		Network:        a.Network,
+		Foreign:        a.foreign,
+		Auth:           a.auth,
+		AllowAnonymous: a.opt.Anonymous,
+		Handler:        handle,
+		Log:            a.opt.Log,
+		OnListenerEnd:  func(err error) { a.endService(fmt.Errorf("the MQTT listener has ended: %w", err)) },
+		OnSubscribe:    func(filter string) { a.gate.through(func(h *house) { h.subscribed(filter) }) },
 		Denied: func(d broker.Delivery, reason string) {
 			a.gate.through(func(h *house) { h.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) })
 		},
@@ -57,7 +72,8 @@ func (a *house) startBroker() error {
 func (a *house) subscribed(filter string) {
 	for i := range a.Network.Devices {
 		d := &a.Network.Devices[i]
-		if d.Kind == catalogue.Reader && foreign.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
+		if d.Kind == catalogue.Reader &&
+			foreign.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
 			a.down.Connected(d.ID)
 		}
 	}

@@ -40,7 +40,11 @@ func (a *house) adoptFile(ctx context.Context, t catalogues.Proposal) error {
 			err = a.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutPlans(t.Plans) })
 		}
 	case last != nil && string(seen.Body) == file:
-		a.opt.Log.Warn("the catalogue in force was applied to the running service and differs from the file of the settings, which has not changed since; totem catalogue show prints it", "file", t.Name)
+		a.opt.Log.Warn(
+			"the catalogue in force was applied to the running service and differs from the file of the settings, which has not changed since; totem catalogue show prints it",
+			"file",
+			t.Name,
+		)
 		return a.useLatest(before)
 	default:
 		var after catalogue.Chronicle
@@ -69,7 +73,11 @@ func (a *house) useLatest(c catalogue.Chronicle) (err error) {
 // record records a catalogue that holds from now, or from the given instant; a
 // ledger's first from the beginning. What it changes in the past is marked for
 // recomputation.
-func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t catalogues.Proposal) (catalogue.Chronicle, error) {
+func (a *shell) record(
+	ctx context.Context,
+	before catalogue.Chronicle,
+	t catalogues.Proposal,
+) (catalogue.Chronicle, error) {
 	now := a.opt.Now().UTC().Truncate(time.Millisecond)
 	since, err := t.StartsAt(now)
 	if err != nil {
@@ -92,7 +100,19 @@ func (a *shell) record(ctx context.Context, before catalogue.Chronicle, t catalo
 	} else {
 		effects = catalogue.EffectsOf(change.Before.Told, change.After.Told)
 		differences := catalogue.Differences(*before.Recorded.Last(), t.Network)
-		a.opt.Log.Info("the catalogue has changed", "since", since, "file", t.Name, "by", t.By, "changes", len(differences), "first", differences[:min(5, len(differences))])
+		a.opt.Log.Info(
+			"the catalogue has changed",
+			"since",
+			since,
+			"file",
+			t.Name,
+			"by",
+			t.By,
+			"changes",
+			len(differences),
+			"first",
+			differences[:min(5, len(differences))],
+		)
 	}
 	c := ledger.Catalogue{N: len(change.After.Told.Changes()), Since: since, At: now, Name: t.Name, By: t.By, Text: t.Text}
 	err = a.ledger.Write(ctx, func(tx *ledger.Tx) error {

@@ -35,7 +35,13 @@ const counterLine = "{id: metz-coworking-count, site: metz, kind: people-counter
 func counted(day time.Time, people int) (list []sent) {
 	for i := range 6 {
 		at := day.Add(10*time.Hour + time.Duration(i)*20*time.Minute)
-		list = append(list, sent{topic: "totem/v1/metz/metz-coworking-count/count", payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":%d}`, uuid.New(), wire.FormatTime(at), people))})
+		list = append(
+			list,
+			sent{
+				topic:   "totem/v1/metz/metz-coworking-count/count",
+				payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":%d}`, uuid.New(), wire.FormatTime(at), people)),
+			},
+		)
 	}
 	return list
 }
@@ -72,7 +78,11 @@ func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
 	}
 	stopApp(t, a)
 
-	cfg.Catalogue = changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1))
+	cfg.Catalogue = changedCatalogue(
+		t,
+		counterLine,
+		strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1),
+	)
 	cfg.CatalogueSince = moved.Format(time.DateOnly)
 	a = startApp(t, cfg)
 	check := func(when string) {
@@ -87,7 +97,16 @@ func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
 	check("told of the move")
 	// What arrives late counts where it hung then.
 	late := before.Add(15 * time.Hour)
-	publish(t, a, []sent{{topic: "totem/v1/metz/metz-coworking-count/count", payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":6}`, uuid.New(), wire.FormatTime(late)))}})
+	publish(
+		t,
+		a,
+		[]sent{
+			{
+				topic:   "totem/v1/metz/metz-coworking-count/count",
+				payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":6}`, uuid.New(), wire.FormatTime(late))),
+			},
+		},
+	)
 	if got := personHours(t, a, before); got != "metz-accueil 0.00 0.00; metz-coworking 2.67 24.67; " {
 		t.Errorf("with what came late: %s", got)
 	}
@@ -96,7 +115,8 @@ func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
 	}
 	stopApp(t, a)
 	list, err := admin.CatalogueHistory(t.Context(), cfg.Data)
-	if err != nil || len(list) != 2 || list[0].Since.Unix() != 0 || !list[1].Since.Equal(list[1].Network.Zone.Start(catalogue.Date(moved.Year(), moved.Month(), moved.Day()))) {
+	if err != nil || len(list) != 2 || list[0].Since.Unix() != 0 ||
+		!list[1].Since.Equal(list[1].Network.Zone.Start(catalogue.Date(moved.Year(), moved.Month(), moved.Day()))) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	// A rebuild from nothing comes to the same.
@@ -119,7 +139,11 @@ func (discardOut) Write(b []byte) (int, error) { return len(b), nil }
 func TestACatalogueSinceADayToComeIsRefused(t *testing.T) {
 	cfg := testConfig(t)
 	stopApp(t, startApp(t, cfg))
-	cfg.Catalogue = changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1))
+	cfg.Catalogue = changedCatalogue(
+		t,
+		counterLine,
+		strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1),
+	)
 	for since, says := range map[string]string{"2099-01-01": "lies in the future", "soon": "is not a day"} {
 		cfg.CatalogueSince = since
 		if _, err := Start(t.Context(), cfg, Options{Log: discard()}); err == nil || !strings.Contains(err.Error(), says) {
@@ -175,12 +199,17 @@ func TestTheCatalogueOfTheServiceHoldsNow(t *testing.T) {
 	stopApp(t, startApp(t, cfg))
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for i, space := range []string{"metz-accueil", "metz-hall"} {
-		cfg.Catalogue = changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: "+space, 1))
+		cfg.Catalogue = changedCatalogue(
+			t,
+			counterLine,
+			strings.Replace(counterLine, "space: metz-coworking", "space: "+space, 1),
+		)
 		cfg.CatalogueSince = today.AddDate(0, 0, -2-i).Format(time.DateOnly) // the second from before the first
 		for range 2 {
 			a := startApp(t, cfg)
 			versions := a.catalogues.Versions()
-			if last := versions[len(versions)-1]; len(versions) != 2 || (*last.Value).Device("metz-coworking-count").Space != catalogue.SpaceID(space) {
+			if last := versions[len(versions)-1]; len(versions) != 2 ||
+				(*last.Value).Device("metz-coworking-count").Space != catalogue.SpaceID(space) {
 				t.Errorf("%s: %d versions hold", space, len(versions))
 			}
 			stopApp(t, a)
@@ -211,8 +240,18 @@ func TestThePastGoesByTheCatalogueOfItsTime(t *testing.T) {
 	// From November on Metz closes at six, the coworking is a meeting room that holds
 	// ten, and its door leads to the café.
 	cfg.Catalogue = changedCatalogue(t, `to: "20:00"}`, `to: "18:00"}`)
-	edit(t, cfg.Catalogue, "name: Coworking, kind: coworking, parent: metz-hall, capacity: 40", "name: Coworking, kind: meeting-room, parent: metz-hall, capacity: 10")
-	edit(t, cfg.Catalogue, "{id: metz-fablab-door, from: metz-hall, to: metz-fablab}", "{id: metz-fablab-door, from: metz-cafe, to: metz-fablab}")
+	edit(
+		t,
+		cfg.Catalogue,
+		"name: Coworking, kind: coworking, parent: metz-hall, capacity: 40",
+		"name: Coworking, kind: meeting-room, parent: metz-hall, capacity: 10",
+	)
+	edit(
+		t,
+		cfg.Catalogue,
+		"{id: metz-fablab-door, from: metz-hall, to: metz-fablab}",
+		"{id: metz-fablab-door, from: metz-cafe, to: metz-fablab}",
+	)
 	cfg.CatalogueSince = "2026-11-01"
 	a = startApp(t, cfg)
 	if got := visits(); got != "2026-10-06T07:00:00.000Z 2026-10-06T18:00:00.000Z closing; 2026-11-03T08:00:00.000Z 2026-11-03T17:00:00.000Z closing; " {

@@ -50,7 +50,15 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 	paused := time.Now()
 	err = a.replace(context.WithoutCancel(ctx), p)
 	if err == nil {
-		a.opt.Log.Info("the changed catalogue is in force", "n", out.N, "doors_waited_ms", time.Since(paused).Milliseconds(), "requests_waited_ms", time.Since(began).Milliseconds())
+		a.opt.Log.Info(
+			"the changed catalogue is in force",
+			"n",
+			out.N,
+			"doors_waited_ms",
+			time.Since(paused).Milliseconds(),
+			"requests_waited_ms",
+			time.Since(began).Milliseconds(),
+		)
 	}
 	return out, err
 }
@@ -58,7 +66,13 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 // propose parses a catalogue that was sent, and checks everything that can be
 // wrong with it.
 func (a *App) propose(c api.NewCatalogue) (p catalogues.Proposal, err error) {
-	p = catalogues.Proposal{Name: c.Name, Text: []byte(c.Text), Plans: map[catalogue.BuildingID]string{}, Since: c.Since, By: c.By}
+	p = catalogues.Proposal{
+		Name:  c.Name,
+		Text:  []byte(c.Text),
+		Plans: map[catalogue.BuildingID]string{},
+		Since: c.Since,
+		By:    c.By,
+	}
 	if p.Network, err = catalogues.Parse(c.Name, p.Text); err != nil {
 		return p, err
 	}
@@ -171,7 +185,8 @@ func goneTopics(h catalogue.History, now *catalogue.Network) (list []string) {
 		for _, d := range (*v.Value).Devices {
 			is := now.Device(d.ID)
 			there := is != nil && is.Site == d.Site
-			for what, stays := range map[wire.What]bool{wire.Status: there, wire.Allowlist: there && is.Kind == catalogue.Reader} {
+			for what, stays := range map[wire.What]bool{wire.Status: there, wire.Allowlist: there &&
+				is.Kind == catalogue.Reader} {
 				topic := wire.Topic{Site: d.Site, Device: d.ID, What: what}.String()
 				if !stays && (what == wire.Status || d.Kind == catalogue.Reader) && !slices.Contains(list, topic) {
 					list = append(list, topic)

@@ -46,7 +46,11 @@ func TestTheCatalogueChangesWithoutARestart(t *testing.T) {
 	door := openDoor(t, a, a.MQTT.String())
 	c := clientOf(t, a)
 	file := changedCatalogue(t, "name: Accueil", "name: Réception")
-	sensors, err := mqttclient.DialOptions(t.Context(), a.MQTT.String(), mqttclient.Options{ClientID: "sensors", Window: 200})
+	sensors, err := mqttclient.DialOptions(
+		t.Context(),
+		a.MQTT.String(),
+		mqttclient.Options{ClientID: "sensors", Window: 200},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +101,16 @@ func TestTheCatalogueChangesWithoutARestart(t *testing.T) {
 		t.Errorf("%d messages were acknowledged, %d are kept", n, kept)
 	}
 	list := c.must("GET", "/v1/catalogue/versions", "")["items"].([]any)
-	if last := list[len(list)-1].(map[string]any); len(list) != 5 || last["by"] != "admin" || list[0].(map[string]any)["since"] != nil {
+	if last := list[len(list)-1].(map[string]any); len(list) != 5 || last["by"] != "admin" ||
+		list[0].(map[string]any)["since"] != nil {
 		t.Errorf("%v", list)
 	}
-	if status, text := c.raw("GET", "/v1/catalogue/versions/3", ""); status != 200 || !strings.Contains(string(text), "name: Accueil A") {
+	if status, text := c.raw(
+		"GET",
+		"/v1/catalogue/versions/3",
+		"",
+	); status != 200 ||
+		!strings.Contains(string(text), "name: Accueil A") {
 		t.Errorf("%d %.200s", status, text)
 	}
 	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
@@ -133,7 +143,8 @@ func TestACatalogueThatCannotBeChangesNothing(t *testing.T) {
 		}
 	}
 	dry := c.must("PUT", "/v1/catalogue?dry_run=true", good)
-	if len(dry["differences"].([]any)) != 1 || len(a.catalogues.Changes()) != 1 || a.Network.Space("metz-accueil").Name != "Accueil" {
+	if len(dry["differences"].([]any)) != 1 || len(a.catalogues.Changes()) != 1 ||
+		a.Network.Space("metz-accueil").Name != "Accueil" {
 		t.Errorf("a dry run: %v, %d", dry, len(a.catalogues.Changes()))
 	}
 	if status, _ := c.as("billing", "").ask("PUT", "/v1/catalogue", good); status != 403 {
@@ -154,7 +165,13 @@ func TestWhatIsNoLongerThereLeaves(t *testing.T) {
 	c := clientOf(t, a)
 	secret := c.must("POST", "/v1/devices/metz-coworking-count/secret", "")
 	dial := func() (*mqttclient.Client, error) {
-		return mqttclient.Dial(t.Context(), a.MQTT.String(), "metz-coworking-count", secret["username"].(string), secret["password"].(string))
+		return mqttclient.Dial(
+			t.Context(),
+			a.MQTT.String(),
+			"metz-coworking-count",
+			secret["username"].(string),
+			secret["password"].(string),
+		)
 	}
 	sensor, err := dial()
 	if err != nil {
@@ -187,7 +204,11 @@ func TestWhatIsNoLongerThereLeaves(t *testing.T) {
 	}
 	body, _ := json.Marshal(map[string]string{"name": "less.yaml", "text": strings.Join(lines, "")})
 	out := c.must("PUT", "/v1/catalogue", string(body))
-	if got := fmt.Sprint(out["differences"], out["touches"]); !strings.Contains(got, "device metz-coworking-count: removed") || !strings.Contains(got, "minutes of metz-coworking") {
+	if got := fmt.Sprint(
+		out["differences"],
+		out["touches"],
+	); !strings.Contains(got, "device metz-coworking-count: removed") ||
+		!strings.Contains(got, "minutes of metz-coworking") {
 		t.Errorf("said: %s", got)
 	}
 	for end := time.Now().Add(20 * time.Second); alarms() != 0; time.Sleep(20 * time.Millisecond) {
@@ -214,8 +235,16 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 	a := startApp(t, cfg)
 	priced(t, a)
 	c := clientOf(t, a)
-	c.must("PUT", "/v1/plans/bureau", `{"id":"bureau","name":"Bureau","includes":[],"schedule":"always","included_minutes":0,"hourly_rate_cents":200,"rounding_minutes":0,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20}`)
-	c.must("PUT", "/v1/leases/by-name", `{"id":"by-name","tenant":"atelier","site":"metz","spaces":["metz-coworking"],"plan":"bureau","starts_on":"2020-01-01","status":"active","members":["alice"],"rent_cents_month":0}`)
+	c.must(
+		"PUT",
+		"/v1/plans/bureau",
+		`{"id":"bureau","name":"Bureau","includes":[],"schedule":"always","included_minutes":0,"hourly_rate_cents":200,"rounding_minutes":0,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20}`,
+	)
+	c.must(
+		"PUT",
+		"/v1/leases/by-name",
+		`{"id":"by-name","tenant":"atelier","site":"metz","spaces":["metz-coworking"],"plan":"bureau","starts_on":"2020-01-01","status":"active","members":["alice"],"rent_cents_month":0}`,
+	)
 	publish(t, a, append(stay("2026-10-06", "09:00:00", "12:00:00"), stay("2026-11-03", "09:00:00", "11:00:00")...))
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	publish(t, a, counted(today.AddDate(0, 0, -3), 10))
@@ -223,7 +252,11 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 		return c.must("GET", "/v1/visits?member=alice&space="+space, "")["items"].([]any)
 	}
 	first := visits("metz-coworking")[0].(map[string]any)
-	c.must("PUT", "/v1/visits/"+first["id"].(string)+"/correction", `{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T11:00:00Z","reason":"stayed for lunch"}`)
+	c.must(
+		"PUT",
+		"/v1/visits/"+first["id"].(string)+"/correction",
+		`{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T11:00:00Z","reason":"stayed for lunch"}`,
+	)
 	used := func(key string) (hours any) {
 		from, to := today.AddDate(0, 0, -10).Format(time.RFC3339), today.Format(time.RFC3339)
 		for _, u := range c.must("GET", "/v1/usage?by=space&site=metz&limit=1000&from="+from+"&to="+to, "")["items"].([]any) {
@@ -256,7 +289,10 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 	}
 	before := time.Now()
 	out := c.must("PUT", "/v1/catalogue", proposalOf(t, file, ""))
-	if d := fmt.Sprint(out["differences"]); d != "[space metz-plateau: renamed, was metz-coworking]" || len(out["touches"].([]any)) != 0 {
+	if d := fmt.Sprint(
+		out["differences"],
+	); d != "[space metz-plateau: renamed, was metz-coworking]" ||
+		len(out["touches"].([]any)) != 0 {
 		t.Errorf("said: %s, %v", d, out["touches"])
 	}
 	check := func(when string) {
@@ -285,7 +321,11 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 		t.Errorf("made again: %v", got)
 	}
 	// The lease opens the door of the renamed space, and what it gives can be put back.
-	opens := c.must("POST", "/v1/access/check", `{"credential":"`+aliceUID+`","door":"metz-coworking-door","direction":"in","at":"2026-11-26T10:00:00Z"}`)
+	opens := c.must(
+		"POST",
+		"/v1/access/check",
+		`{"credential":"`+aliceUID+`","door":"metz-coworking-door","direction":"in","at":"2026-11-26T10:00:00Z"}`,
+	)
 	if opens["granted"] != true {
 		t.Errorf("check: %v", opens)
 	}
@@ -295,7 +335,12 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 		t.Errorf("put back as it is, it has %d versions", len(v))
 	}
 	// The old catalogue still says what it said.
-	if status, body := c.raw("GET", "/v1/spaces?site=metz&limit=1000&at="+before.UTC().Format(time.RFC3339Nano), ""); status != 200 || !strings.Contains(string(body), `"metz-coworking"`) {
+	if status, body := c.raw(
+		"GET",
+		"/v1/spaces?site=metz&limit=1000&at="+before.UTC().Format(time.RFC3339Nano),
+		"",
+	); status != 200 ||
+		!strings.Contains(string(body), `"metz-coworking"`) {
 		t.Errorf("as it was: %d", status)
 	}
 	stopApp(t, a)
@@ -307,12 +352,26 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 	}
 	// The old name belongs to that space.
 	edit(t, file, "{id: metz-plateau, was: metz-coworking,", "{id: metz-plateau,")
-	edit(t, file, "{id: metz-cafe, building: metz-blida", "{id: metz-coworking, building: metz-blida, floor: 0, name: New, kind: cafe, capacity: 3, area_m2: 5}\n  - {id: metz-cafe, building: metz-blida")
-	if status, answer := c.ask("PUT", "/v1/catalogue", proposalOf(t, file, "")); status != 422 || !strings.Contains(fmt.Sprint(answer["errors"]), "is a former name of metz-plateau") {
+	edit(
+		t,
+		file,
+		"{id: metz-cafe, building: metz-blida",
+		"{id: metz-coworking, building: metz-blida, floor: 0, name: New, kind: cafe, capacity: 3, area_m2: 5}\n  - {id: metz-cafe, building: metz-blida",
+	)
+	if status, answer := c.ask(
+		"PUT",
+		"/v1/catalogue",
+		proposalOf(t, file, ""),
+	); status != 422 ||
+		!strings.Contains(fmt.Sprint(answer["errors"]), "is a former name of metz-plateau") {
 		t.Errorf("a new space with the old name: %d %v", status, answer)
 	}
 	// It can have it back.
-	text = strings.ReplaceAll(string(must(os.ReadFile(changedCatalogue(t, "{id: metz-coworking,", "{id: metz-coworking, was: metz-plateau,")))), "\r", "")
+	text = strings.ReplaceAll(
+		string(must(os.ReadFile(changedCatalogue(t, "{id: metz-coworking,", "{id: metz-coworking, was: metz-plateau,")))),
+		"\r",
+		"",
+	)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +411,11 @@ func TestInfluxDBIsToldOfAPastThatChanged(t *testing.T) {
 		}
 	}
 	same("at first")
-	file := changedCatalogue(t, counterLine, strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1))
+	file := changedCatalogue(
+		t,
+		counterLine,
+		strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1),
+	)
 	edit(t, file, `to: "20:00"}`, `to: "17:00"}`)
 	c.must("PUT", "/v1/catalogue", proposalOf(t, file, today.AddDate(0, 0, -5).Format(time.DateOnly)))
 	same("moved five days ago, and closed earlier since")
@@ -380,8 +443,22 @@ func TestAReHungDoorTellsWhereItsPeopleAre(t *testing.T) {
 	settle(t, a)
 	c := clientOf(t, a)
 	now := time.Now().UTC()
-	publish(t, a, []sent{{topic: "totem/v1/metz/metz-coworking-in/badge", payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
-		uuid.New(), wire.FormatTime(now.Add(-time.Minute)), aliceUID)}})
+	publish(
+		t,
+		a,
+		[]sent{
+			{
+				topic: "totem/v1/metz/metz-coworking-in/badge",
+				payload: fmt.Appendf(
+					nil,
+					`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+					uuid.New(),
+					wire.FormatTime(now.Add(-time.Minute)),
+					aliceUID,
+				),
+			},
+		},
+	)
 	in := func(space string) bool {
 		for _, p := range c.must("GET", "/v1/buildings/metz-blida/rollcall", "")["people"].([]any) {
 			if p := p.(map[string]any); p["member"] == "alice" {
@@ -391,7 +468,11 @@ func TestAReHungDoorTellsWhereItsPeopleAre(t *testing.T) {
 		return false
 	}
 	eventually(t, "Alice in the coworking", func() bool { return in("metz-coworking") })
-	file := changedCatalogue(t, "{id: metz-coworking-door, from: metz-hall, to: metz-coworking}", "{id: metz-coworking-door, from: metz-hall, to: metz-cafe}")
+	file := changedCatalogue(
+		t,
+		"{id: metz-coworking-door, from: metz-hall, to: metz-coworking}",
+		"{id: metz-coworking-door, from: metz-hall, to: metz-cafe}",
+	)
 	edit(t, file, "anti_passback: alert}", "}") // which needs a reader out of it
 	c.must("PUT", "/v1/catalogue", proposalOf(t, file, now.Add(-time.Hour).Format(time.RFC3339)))
 	eventually(t, "Alice in the café", func() bool { return in("metz-cafe") })
@@ -421,14 +502,29 @@ func TestASpaceGoesOnceNothingGivesIt(t *testing.T) {
 	settle(t, a)
 	c := clientOf(t, a)
 	lease := func(more string) {
-		c.must("PUT", "/v1/leases/atelier-bureau", `{"id":"atelier-bureau","tenant":"atelier","site":"epinal","spaces":["epinal-coworking"],"plan":"cowork","starts_on":"2026-01-01","status":"active","members":null,"rent_cents_month":1000`+more+`}`)
+		c.must(
+			"PUT",
+			"/v1/leases/atelier-bureau",
+			`{"id":"atelier-bureau","tenant":"atelier","site":"epinal","spaces":["epinal-coworking"],"plan":"cowork","starts_on":"2026-01-01","status":"active","members":null,"rent_cents_month":1000`+more+`}`,
+		)
 	}
 	lease("")
-	c.must("PUT", "/v1/events/fete", fmt.Sprintf(`{"id":"fete","title":"F","spaces":["epinal-coworking"],"starts_at":%q,"ends_at":%q,"audience":"public","invited":[]}`, time.Now().Add(-time.Hour).Format(time.RFC3339), time.Now().Add(time.Hour).Format(time.RFC3339)))
+	c.must(
+		"PUT",
+		"/v1/events/fete",
+		fmt.Sprintf(
+			`{"id":"fete","title":"F","spaces":["epinal-coworking"],"starts_at":%q,"ends_at":%q,"audience":"public","invited":[]}`,
+			time.Now().Add(-time.Hour).Format(time.RFC3339),
+			time.Now().Add(time.Hour).Format(time.RFC3339),
+		),
+	)
 	less := without(t, "epinal-coworking")
 	for _, q := range []string{"", "?dry_run=true"} {
 		status, answer := c.ask("PUT", "/v1/catalogue"+q, less)
-		if got := fmt.Sprint(answer["errors"]); status != 422 || !strings.Contains(got, "lease atelier-bureau gives epinal-coworking") || !strings.Contains(got, "event fete gives epinal-coworking") {
+		if got := fmt.Sprint(
+			answer["errors"],
+		); status != 422 || !strings.Contains(got, "lease atelier-bureau gives epinal-coworking") ||
+			!strings.Contains(got, "event fete gives epinal-coworking") {
 			t.Errorf("%s: %d %v", q, status, answer)
 		}
 	}
@@ -443,7 +539,11 @@ func TestASpaceGoesOnceNothingGivesIt(t *testing.T) {
 		t.Errorf("%v", put)
 	}
 	c.must("PUT", "/v1/leases/atelier-bureau", string(must(json.Marshal(put))))
-	if status, _ := c.ask("PUT", "/v1/leases/another", strings.Replace(string(must(json.Marshal(put))), "atelier-bureau", "another", 1)); status != 422 {
+	if status, _ := c.ask(
+		"PUT",
+		"/v1/leases/another",
+		strings.Replace(string(must(json.Marshal(put))), "atelier-bureau", "another", 1),
+	); status != 422 {
 		t.Errorf("a new lease of a space that is gone: %d", status)
 	}
 	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
@@ -480,7 +580,11 @@ func TestRequestsAreAnsweredWhileTheCatalogueChanges(t *testing.T) {
 				}
 				status, answer := c.ask("GET", "/v1/spaces?site=metz", "")
 				if i%2 == 0 {
-					status, answer = c.ask("PUT", fmt.Sprintf("/v1/tenants/t-%d", i), fmt.Sprintf(`{"id":"t-%d","name":"N%d","site":"metz","kind":"company"}`, i, n))
+					status, answer = c.ask(
+						"PUT",
+						fmt.Sprintf("/v1/tenants/t-%d", i),
+						fmt.Sprintf(`{"id":"t-%d","name":"N%d","site":"metz","kind":"company"}`, i, n),
+					)
 				}
 				if asked.Add(1); status != 200 {
 					t.Errorf("%d %v", status, answer)
@@ -534,7 +638,16 @@ func TestARemovedReadersPastIsNotLost(t *testing.T) {
 	c := clientOf(t, a)
 	now := time.Now().UTC()
 	badge := func(device string, at time.Time) sent {
-		return sent{topic: "totem/v1/epinal/" + device + "/badge", payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, uuid.New(), wire.FormatTime(at), aliceUID)}
+		return sent{
+			topic: "totem/v1/epinal/" + device + "/badge",
+			payload: fmt.Appendf(
+				nil,
+				`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+				uuid.New(),
+				wire.FormatTime(at),
+				aliceUID,
+			),
+		}
 	}
 	publish(t, a, []sent{badge("epinal-coworking-in", now.Add(-time.Minute))})
 	in := func() any {
@@ -556,7 +669,14 @@ func TestARemovedReadersPastIsNotLost(t *testing.T) {
 	}
 	rejects := func() int { return len(c.must("GET", "/v1/rejects", "")["items"].([]any)) }
 	before := rejects()
-	publish(t, a, []sent{badge("epinal-coworking-in", time.Now()), {topic: "totem/v1/epinal/epinal-coworking-in/status", payload: []byte(`{"online":false}`)}})
+	publish(
+		t,
+		a,
+		[]sent{
+			badge("epinal-coworking-in", time.Now()),
+			{topic: "totem/v1/epinal/epinal-coworking-in/status", payload: []byte(`{"online":false}`)},
+		},
+	)
 	eventually(t, "what it says now is rejected", func() bool { return rejects() == before+2 })
 	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
 		t.Errorf("verify: %v", v)
@@ -652,7 +772,10 @@ func TestAnOutsideBrokerKeepsNothingOfWhatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.PublishRetained(reader+"status", fmt.Appendf(nil, `{"id":%q,"at":%q,"online":true}`, uuid.New(), wire.FormatTime(time.Now()))); err != nil {
+	if err := c.PublishRetained(
+		reader+"status",
+		fmt.Appendf(nil, `{"id":%q,"at":%q,"online":true}`, uuid.New(), wire.FormatTime(time.Now())),
+	); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "status and list retained", func() bool { return len(retained()) == 2 })

@@ -108,8 +108,21 @@ func TestComposeFileHoldsNoSecretAndListensAtHome(t *testing.T) {
 			t.Errorf(".env.example does not name %s, or gives it a value", m[1])
 		}
 	}
-	if path, err := exec.LookPath("docker"); err == nil && exec.CommandContext(t.Context(), path, "compose", "version").Run() == nil {
-		cmd := exec.CommandContext(t.Context(), path, "compose", "--env-file", "/dev/stdin", "-f", "../../docker-compose.yml", "config", "--quiet")
+	if path, err := exec.LookPath(
+		"docker",
+	); err == nil &&
+		exec.CommandContext(t.Context(), path, "compose", "version").Run() == nil {
+		cmd := exec.CommandContext(
+			t.Context(),
+			path,
+			"compose",
+			"--env-file",
+			"/dev/stdin",
+			"-f",
+			"../../docker-compose.yml",
+			"config",
+			"--quiet",
+		)
 		cmd.Stdin = strings.NewReader(regexp.MustCompile(`(?m)=$`).ReplaceAllString(string(example), "=x"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("docker compose config: %v\n%s", err, out)
@@ -127,7 +140,13 @@ func brokerOf(t *testing.T, data string) (m *mosquittotest.Server, dir string, s
 		t.Skip("not run: needs Mosquitto; set " + mosquittotest.Variable + "=1 (.ci/run and make integration do)")
 	}
 	dir = t.TempDir()
-	x := admin.BrokerExport{Dir: dir, Hosts: []string{"127.0.0.1", "localhost"}, TotemPassword: "totems-own-password", NewSecrets: filepath.Join(t.TempDir(), "secrets.csv"), Certificates: []string{"metz-entrance-out"}}
+	x := admin.BrokerExport{
+		Dir:           dir,
+		Hosts:         []string{"127.0.0.1", "localhost"},
+		TotemPassword: "totems-own-password",
+		NewSecrets:    filepath.Join(t.TempDir(), "secrets.csv"),
+		Certificates:  []string{"metz-entrance-out"},
+	}
 	if err := admin.ExportBroker(t.Context(), Config{Data: data}, x, io.Discard); err != nil {
 		t.Fatal(err)
 	}
@@ -166,11 +185,19 @@ func tlsClient(t *testing.T, m *mosquittotest.Server, dir, user, password string
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
-	conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS12}}).DialContext(t.Context(), "tcp", m.Addr)
+	conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS12}}).DialContext(
+		t.Context(),
+		"tcp",
+		m.Addr,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mqttclient.Connect(t.Context(), conn, mqttclient.Options{ClientID: user + "-x", Username: user, Password: password})
+	return mqttclient.Connect(
+		t.Context(),
+		conn,
+		mqttclient.Options{ClientID: user + "-x", Username: user, Password: password},
+	)
 }
 
 func TestExportedBrokerHoldsTheContractsRules(t *testing.T) {
@@ -178,7 +205,15 @@ func TestExportedBrokerHoldsTheContractsRules(t *testing.T) {
 	m, dir, secrets := brokerOf(t, data)
 	cfg := testConfig(t)
 	cfg.Data = data
-	cfg.MQTTURL = "mqtts://totem:totems-own-password@" + strings.Replace(m.Addr, "127.0.0.1", "localhost", 1) + "?ca=" + filepath.Join(dir, "ca.crt")
+	cfg.MQTTURL = "mqtts://totem:totems-own-password@" + strings.Replace(
+		m.Addr,
+		"127.0.0.1",
+		"localhost",
+		1,
+	) + "?ca=" + filepath.Join(
+		dir,
+		"ca.crt",
+	)
 	a := startApp(t, cfg)
 	settle(t, a)
 	waitReady(t, a)
@@ -194,7 +229,11 @@ func TestExportedBrokerHoldsTheContractsRules(t *testing.T) {
 	}
 	defer reader.Close()
 	answers := make(chan []byte, 10)
-	if err := reader.Subscribe(t.Context(), "totem/v1/metz/metz-entrance-in/decision", func(_ string, p []byte) { answers <- p }); err != nil {
+	if err := reader.Subscribe(
+		t.Context(),
+		"totem/v1/metz/metz-entrance-in/decision",
+		func(_ string, p []byte) { answers <- p },
+	); err != nil {
 		t.Fatal(err)
 	}
 	id := uuid.New()
@@ -251,7 +290,11 @@ func TestCertificatesNameTheirDevice(t *testing.T) {
 	config = strings.Replace(config, "listener 8883", "listener "+port+" 127.0.0.1", 1)
 	config = strings.Replace(config, "# require_certificate", "require_certificate", 1)
 	config = strings.Replace(config, "# use_identity", "use_identity", 1)
-	m = mosquittotest.StartConfig(t, m.Addr, strings.Replace(config, "log_dest stdout", "log_dest stderr\nlog_type all\nuser root", 1))
+	m = mosquittotest.StartConfig(
+		t,
+		m.Addr,
+		strings.Replace(config, "log_dest stdout", "log_dest stderr\nlog_type all\nuser root", 1),
+	)
 	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
 	if err != nil {
 		t.Fatal(err)
@@ -259,13 +302,20 @@ func TestCertificatesNameTheirDevice(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
 	dial := func(with []tls.Certificate) (*mqttclient.Client, error) {
-		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "localhost", Certificates: with, MinVersion: tls.VersionTLS12}}).DialContext(t.Context(), "tcp", m.Addr)
+		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "localhost", Certificates: with, MinVersion: tls.VersionTLS12}}).DialContext(
+			t.Context(),
+			"tcp",
+			m.Addr,
+		)
 		if err != nil {
 			return nil, err
 		}
 		return mqttclient.Connect(t.Context(), conn, mqttclient.Options{ClientID: "cert"})
 	}
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "client-metz-entrance-out.crt"), filepath.Join(dir, "client-metz-entrance-out.key"))
+	pair, err := tls.LoadX509KeyPair(
+		filepath.Join(dir, "client-metz-entrance-out.crt"),
+		filepath.Join(dir, "client-metz-entrance-out.key"),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +324,11 @@ func TestCertificatesNameTheirDevice(t *testing.T) {
 		t.Fatalf("the device's certificate is refused: %v", err)
 	}
 	defer client.Close()
-	if err := client.Subscribe(t.Context(), "totem/v1/metz/metz-entrance-out/decision", func(string, []byte) {}); err != nil {
+	if err := client.Subscribe(
+		t.Context(),
+		"totem/v1/metz/metz-entrance-out/decision",
+		func(string, []byte) {},
+	); err != nil {
 		t.Error(err)
 	}
 	if _, err := dial(nil); err == nil {

@@ -37,7 +37,8 @@ func TestAReaderConfirmsTheCommandItObeyed(t *testing.T) {
 	c.must("POST", "/v1/doors/metz-entrance/unlock", `{"seconds":7,"reason":"delivery"}`)
 	var told wire.CommandBody
 	await(t, commands, func(b wire.CommandBody) bool { told = b; return b.Kind == "unlock" })
-	if k := command(); k["kind"] != "unlock" || k["open_seconds"] != 7.0 || k["confirmed_at"] != nil || k["confirms"] != true {
+	if k := command(); k["kind"] != "unlock" || k["open_seconds"] != 7.0 || k["confirmed_at"] != nil ||
+		k["confirms"] != true {
 		t.Errorf("before the reader has said anything: %v", k)
 	}
 	status(uuid.New()) // of another command: it confirms nothing

@@ -30,7 +30,11 @@ func TestKillingTotemOrMosquittoLosesNothingThatWasAcknowledged(t *testing.T) {
 	_, kill := k.serve(t, dir)
 	time.Sleep(time.Second) // it subscribes; from then on its session is kept
 	for round := range 8 {
-		c, err := mqttclient.DialOptions(t.Context(), m.Addr, mqttclient.Options{ClientID: fmt.Sprintf("crash-%d", round), Window: 1})
+		c, err := mqttclient.DialOptions(
+			t.Context(),
+			m.Addr,
+			mqttclient.Options{ClientID: fmt.Sprintf("crash-%d", round), Window: 1},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

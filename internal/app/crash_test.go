@@ -39,7 +39,11 @@ func TestMain(m *testing.M) {
 
 // serveForCrash runs the service as another process, says where it listens, and never ends by itself.
 func serveForCrash(dir string) {
-	a, err := Start(context.Background(), Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT)}, Options{Log: discard(), Anonymous: true})
+	a, err := Start(
+		context.Background(),
+		Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT)},
+		Options{Log: discard(), Anonymous: true},
+	)
 	if err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)
@@ -73,7 +77,11 @@ func TestKillNeverLosesWhatWasAcknowledged(t *testing.T) {
 	site, _ := a.Keys.Site("metz")
 	stopApp(t, a)
 
-	known := &crashed{sent: map[uuid.UUID][]byte{}, acked: map[uuid.UUID]bool{}, decided: map[uuid.UUID]wire.DecisionBody{}}
+	known := &crashed{
+		sent:    map[uuid.UUID][]byte{},
+		acked:   map[uuid.UUID]bool{},
+		decided: map[uuid.UUID]wire.DecisionBody{},
+	}
 	for range crashRounds {
 		known.round(t, dir, site.Public())
 	}
@@ -126,7 +134,11 @@ func (k *crashed) serve(t *testing.T, dir string) (addr string, kill func()) {
 // load badges until the service is gone. Acknowledgements come in order of
 // sending on one connection, which tells which message they are for.
 func (k *crashed) load(t *testing.T, addr string, key ed25519.PublicKey, i int) {
-	c, err := mqttclient.DialOptions(t.Context(), addr, mqttclient.Options{ClientID: fmt.Sprintf("crash-%d-%s", i, uuid.NewString()), Window: 1})
+	c, err := mqttclient.DialOptions(
+		t.Context(),
+		addr,
+		mqttclient.Options{ClientID: fmt.Sprintf("crash-%d-%s", i, uuid.NewString()), Window: 1},
+	)
 	if err != nil {
 		return // killed already
 	}
@@ -213,7 +225,14 @@ func (k *crashed) check(t *testing.T, dir string) {
 	}
 	for id, d := range k.decided {
 		if times[id] != 1 || granted[id] != fmt.Sprint(d.Granted, d.Reason) {
-			t.Errorf("read %s was decided %t %s; the ledger has it %d times: %s", id, d.Granted, d.Reason, times[id], granted[id])
+			t.Errorf(
+				"read %s was decided %t %s; the ledger has it %d times: %s",
+				id,
+				d.Granted,
+				d.Reason,
+				times[id],
+				granted[id],
+			)
 		}
 	}
 	audit, err := l.Verify(t.Context())
@@ -223,5 +242,12 @@ func (k *crashed) check(t *testing.T, dir string) {
 	if len(k.acked) < crashRounds*10 || len(k.decided) < crashRounds {
 		t.Errorf("only %d reads acknowledged and %d decided: too few to prove anything", len(k.acked), len(k.decided))
 	}
-	t.Logf("%d kills, %d reads sent, %d acknowledged, %d decisions heard, %d in the ledger", crashRounds, len(k.sent), len(k.acked), len(k.decided), len(times))
+	t.Logf(
+		"%d kills, %d reads sent, %d acknowledged, %d decisions heard, %d in the ledger",
+		crashRounds,
+		len(k.sent),
+		len(k.acked),
+		len(k.decided),
+		len(times),
+	)
 }

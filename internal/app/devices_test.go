@@ -122,7 +122,11 @@ func (c *deviceCase) run(t *testing.T) {
 	var mu sync.Mutex
 	if c.OpenTopic != "" {
 		reader := dialDevice(t, a, a.foreign.Commanded(c.OpenTopic)[0].ID)
-		if err := reader.Subscribe(t.Context(), c.OpenTopic, func(string, []byte) { mu.Lock(); opens++; mu.Unlock() }); err != nil {
+		if err := reader.Subscribe(
+			t.Context(),
+			c.OpenTopic,
+			func(string, []byte) { mu.Lock(); opens++; mu.Unlock() },
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,7 +205,8 @@ func (c *deviceCase) wrong(t *testing.T, a *App, heard []ingest.Arrival, opens i
 		for i, want := range c.WantReads {
 			r := reads[i]
 			age := time.Since(r.At).Seconds()
-			if string(r.Subject.Member) != want.Member || r.Moved() != want.Granted || want.Offline != nil && *want.Offline != (r.Reader != nil) ||
+			if string(r.Subject.Member) != want.Member || r.Moved() != want.Granted ||
+				want.Offline != nil && *want.Offline != (r.Reader != nil) ||
 				want.AgeS != nil && (age < *want.AgeS-1 || age > *want.AgeS+10) {
 				return fmt.Sprintf("read %d is %+v, want %+v", i, r, want)
 			}
@@ -223,7 +228,8 @@ func (c *deviceCase) wrong(t *testing.T, a *App, heard []ingest.Arrival, opens i
 			return "the watch does not show " + want + ": " + string(shown)
 		}
 	}
-	if c.WantTold != "" && !slices.ContainsFunc(heard, func(v ingest.Arrival) bool { return string(v.Device) == c.WantTold }) {
+	if c.WantTold != "" &&
+		!slices.ContainsFunc(heard, func(v ingest.Arrival) bool { return string(v.Device) == c.WantTold }) {
 		return "nothing names " + c.WantTold
 	}
 	if c.WantOpens != nil && opens != *c.WantOpens {
@@ -236,11 +242,26 @@ func (c *deviceCase) wrong(t *testing.T, a *App, heard []ingest.Arrival, opens i
 func (c *deviceCase) settle(t *testing.T, a *App) {
 	changes := []rights.Change{
 		change(tenancy.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}),
-		change(tenancy.Plan{ID: "p", Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always}),
-		change(tenancy.Lease{ID: "l", Tenant: "t", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2020, 1, 1), Status: tenancy.Active}),
+		change(
+			tenancy.Plan{ID: "p", Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always},
+		),
+		change(
+			tenancy.Lease{
+				ID:       "l",
+				Tenant:   "t",
+				Site:     "metz",
+				Plan:     "p",
+				StartsOn: catalogue.Date(2020, 1, 1),
+				Status:   tenancy.Active,
+			},
+		),
 	}
 	for name, uid := range c.Cards {
-		changes = append(changes, change(tenancy.Member{ID: tenancy.MemberID(name), Tenant: "t", Name: name}), credential(t, a.Keys, name+"-card", tenancy.MemberID(name), uid))
+		changes = append(
+			changes,
+			change(tenancy.Member{ID: tenancy.MemberID(name), Tenant: "t", Name: name}),
+			credential(t, a.Keys, name+"-card", tenancy.MemberID(name), uid),
+		)
 	}
 	if err := a.Rights.Apply(t.Context(), "test", changes...); err != nil {
 		t.Fatal(err)

@@ -22,22 +22,44 @@ func TestNothingOfAPersonIsLeftInAnyFile(t *testing.T) {
 	priced(t, a)
 	c := clientOf(t, a)
 	const uid = "04D7E15A9B3C80"
-	c.must("PUT", "/v1/members/needle-member", `{"tenant":"atelier","name":"Needle Hayworth","email":"needle@hay.example"}`)
-	c.must("PUT", "/v1/members/needle-member", `{"tenant":"atelier","name":"Needle Haystack","email":"needle@hay.example"}`)
-	c.must("PUT", "/v1/credentials/card-of-hers", `{"member":"needle-member","kind":"card","uid":"`+uid+`","status":"active"}`)
-	c.must("PUT", "/v1/credentials/former-card", `{"member":"needle-member","kind":"card","uid":"04D7E15A9B3C81","status":"active"}`)
+	c.must(
+		"PUT",
+		"/v1/members/needle-member",
+		`{"tenant":"atelier","name":"Needle Hayworth","email":"needle@hay.example"}`,
+	)
+	c.must(
+		"PUT",
+		"/v1/members/needle-member",
+		`{"tenant":"atelier","name":"Needle Haystack","email":"needle@hay.example"}`,
+	)
+	c.must(
+		"PUT",
+		"/v1/credentials/card-of-hers",
+		`{"member":"needle-member","kind":"card","uid":"`+uid+`","status":"active"}`,
+	)
+	c.must(
+		"PUT",
+		"/v1/credentials/former-card",
+		`{"member":"needle-member","kind":"card","uid":"04D7E15A9B3C81","status":"active"}`,
+	)
 	c.must("DELETE", "/v1/credentials/former-card", "")
 	const l = `{"tenant":"atelier","site":"metz","spaces":[],"plan":"cowork","starts_on":"2020-01-01","status":"active","rent_cents_month":0,"members":`
 	c.must("PUT", "/v1/leases/hers", l+`["needle-member"]}`)
 	c.must("PUT", "/v1/leases/hers", l+`["alice"]}`) // no longer hers
 	c.must("PUT", "/v1/leases/hers", l+`["alice","needle-member"]}`)
-	c.must("PUT", "/v1/passes/guest", `{"host":"needle-member","name":"Needle Guest","spaces":["metz-coworking"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-01-02T00:00:00Z"}`)
+	c.must(
+		"PUT",
+		"/v1/passes/guest",
+		`{"host":"needle-member","name":"Needle Guest","spaces":["metz-coworking"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-01-02T00:00:00Z"}`,
+	)
 	c.must("DELETE", "/v1/passes/guest", "")
 	stays := stay("2026-10-06", "09:00:00", "12:00:00")
 	for i := range stays {
 		stays[i].payload = []byte(strings.Replace(string(stays[i].payload), aliceUID, uid, 1))
 	}
-	ahead := `{"id":"` + uuid.NewString() + `","at":"` + wire.FormatTime(time.Now().Add(time.Hour)) + `","credential":"` + uid + `"}`
+	ahead := `{"id":"` + uuid.NewString() + `","at":"` + wire.FormatTime(
+		time.Now().Add(time.Hour),
+	) + `","credential":"` + uid + `"}`
 	publish(t, a, append(stays, sent{topic: badgeTopic("metz-coworking-in"), payload: []byte(ahead)},
 		sent{topic: badgeTopic("metz-coworking-in"), payload: []byte(`{"credential":"` + uid + `"`)},
 		sent{topic: badgeTopic("metz-unheard-of"), payload: []byte(`{"uid":"04-D7-E1-5A-9B-3C-80"}`)}))
@@ -46,7 +68,11 @@ func TestNothingOfAPersonIsLeftInAnyFile(t *testing.T) {
 	if len(visits.Items) == 0 {
 		t.Fatalf("%d visits", len(visits.Items))
 	}
-	c.must("PUT", "/v1/visits/"+visits.Items[0].ID+"/correction", `{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T09:00:00Z","reason":"Needle forgot her badge"}`)
+	c.must(
+		"PUT",
+		"/v1/visits/"+visits.Items[0].ID+"/correction",
+		`{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T09:00:00Z","reason":"Needle forgot her badge"}`,
+	)
 	_, rejects := c.raw("GET", "/v1/rejects", "")
 	for _, said := range []string{"04D7", "04-D7"} {
 		if strings.Contains(string(rejects), said) || !strings.Contains(string(rejects), "[masked]") {
@@ -56,7 +82,11 @@ func TestNothingOfAPersonIsLeftInAnyFile(t *testing.T) {
 	c.must("DELETE", "/v1/members/needle-member/data", "")
 	// One who was deleted before they ever badged is held in acts alone.
 	c.must("PUT", "/v1/members/needle-second", `{"tenant":"atelier","name":"Needle Second","email":"second@hay.example"}`)
-	c.must("PUT", "/v1/credentials/second-card", `{"member":"needle-second","kind":"card","uid":"04D7E15A9B3C82","status":"active"}`)
+	c.must(
+		"PUT",
+		"/v1/credentials/second-card",
+		`{"member":"needle-second","kind":"card","uid":"04D7E15A9B3C82","status":"active"}`,
+	)
 	c.must("DELETE", "/v1/credentials/second-card", "")
 	c.must("DELETE", "/v1/members/needle-second", "")
 	c.must("GET", "/v1/members/needle-second/data", "")

@@ -37,7 +37,16 @@ func TestPublicEventHoldsItsDoorsOpenUntilItEnds(t *testing.T) {
 	commands := d.commands(t)
 	now := time.Now().UTC()
 	event := func(starts, ends time.Time) rights.Change {
-		return change(tenancy.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: starts, EndsAt: ends, Audience: "public"})
+		return change(
+			tenancy.Event{
+				ID:       "fete",
+				Title:    "Fête",
+				Spaces:   []catalogue.SpaceID{"metz-auditorium"},
+				StartsAt: starts,
+				EndsAt:   ends,
+				Audience: "public",
+			},
+		)
 	}
 	if err := a.Rights.Apply(t.Context(), "test", event(now.Add(300*time.Millisecond), now.Add(time.Hour))); err != nil {
 		t.Fatal(err)
@@ -60,7 +69,11 @@ func TestPublicEventHoldsItsDoorsOpenUntilItEnds(t *testing.T) {
 			await(t, commands, func(c wire.CommandBody) bool { return c.Kind == "unlock" })
 		}
 	}
-	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Delete: &rights.Key{Kind: rights.KindEvent, ID: "fete"}}); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		rights.Change{Delete: &rights.Key{Kind: rights.KindEvent, ID: "fete"}},
+	); err != nil {
 		t.Fatal(err)
 	}
 	await(t, commands, func(c wire.CommandBody) bool { return c.Kind == "release" })
@@ -68,7 +81,11 @@ func TestPublicEventHoldsItsDoorsOpenUntilItEnds(t *testing.T) {
 		t.Errorf("after it: %+v", got)
 	}
 	now = time.Now().UTC()
-	if err := a.Rights.Apply(t.Context(), "test", event(now.Add(-time.Minute), now.Add(700*time.Millisecond))); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		event(now.Add(-time.Minute), now.Add(700*time.Millisecond)),
+	); err != nil {
 		t.Fatal(err)
 	}
 	await(t, commands, func(c wire.CommandBody) bool { return c.Kind == "unlock" && c.OpenMS <= 700 })
@@ -90,8 +107,24 @@ func TestCorrectionStandsBesideWhatWasMeasured(t *testing.T) {
 	}
 	path := "/v1/visits/" + v["id"].(string) + "/correction"
 	from := time.Now().Add(-3 * time.Hour)
-	got := c.must("PUT", path, fmt.Sprintf(`{"from":%q,"to":%q,"reason":"forgot to badge out"}`, wire.FormatTime(from), wire.FormatTime(from.Add(90*time.Minute))))
-	if status, _ := c.ask("PUT", path, fmt.Sprintf(`{"from":%q,"to":%q,"reason":"a slip"}`, wire.FormatTime(from.AddDate(-1, 0, 0)), wire.FormatTime(from.AddDate(-1, 0, 0)))); status != 422 {
+	got := c.must(
+		"PUT",
+		path,
+		fmt.Sprintf(
+			`{"from":%q,"to":%q,"reason":"forgot to badge out"}`,
+			wire.FormatTime(from),
+			wire.FormatTime(from.Add(90*time.Minute)),
+		),
+	)
+	if status, _ := c.ask(
+		"PUT",
+		path,
+		fmt.Sprintf(
+			`{"from":%q,"to":%q,"reason":"a slip"}`,
+			wire.FormatTime(from.AddDate(-1, 0, 0)),
+			wire.FormatTime(from.AddDate(-1, 0, 0)),
+		),
+	); status != 422 {
 		t.Errorf("a visit moved by a year: %d", status)
 	}
 	if got["from"] != v["from"] {

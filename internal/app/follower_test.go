@@ -27,7 +27,11 @@ func startAt(t *testing.T, now time.Time) (*App, *clock) {
 	t.Helper()
 	c := &clock{}
 	c.set(now)
-	a, err := Start(t.Context(), testConfig(t), Options{Log: discard(), Anonymous: true, Now: func() time.Time { return *c.Load() }})
+	a, err := Start(
+		t.Context(),
+		testConfig(t),
+		Options{Log: discard(), Anonymous: true, Now: func() time.Time { return *c.Load() }},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,14 +51,36 @@ func TestVisitsDoNotDependOnTheOrderInWhichReadsCome(t *testing.T) {
 	begin := time.Date(2026, 10, 1, 9, 0, 0, 0, zone)
 	a, now := startAt(t, begin)
 	priced(t, a)
-	devices := []catalogue.DeviceID{"metz-entrance-in", "metz-entrance-out", "metz-coworking-in", "metz-coworking-out", "metz-coworking-silence-in", "metz-coworking-silence-out"}
+	devices := []catalogue.DeviceID{
+		"metz-entrance-in",
+		"metz-entrance-out",
+		"metz-coworking-in",
+		"metz-coworking-out",
+		"metz-coworking-silence-in",
+		"metz-coworking-silence-out",
+	}
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for n := range people {
 		member, uid := tenancy.MemberID(fmt.Sprintf("m%d", n)), fmt.Sprintf("04AA%04X", n)
 		now.set(begin)
-		if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Member{ID: member, Tenant: "atelier", Name: "M"}), credential(t, a.Keys, string(member), member, uid),
-			change(tenancy.Lease{ID: tenancy.LeaseID(member), Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: tenancy.Active, Members: []tenancy.MemberID{member}})); err != nil {
+		if err := a.Rights.Apply(
+			t.Context(),
+			"test",
+			change(tenancy.Member{ID: member, Tenant: "atelier", Name: "M"}),
+			credential(t, a.Keys, string(member), member, uid),
+			change(
+				tenancy.Lease{
+					ID:       tenancy.LeaseID(member),
+					Tenant:   "atelier",
+					Site:     "metz",
+					Plan:     "cowork",
+					StartsOn: catalogue.Date(2020, 1, 1),
+					Status:   tenancy.Active,
+					Members:  []tenancy.MemberID{member},
+				},
+			),
+		); err != nil {
 			t.Fatal(err)
 		}
 		at := begin.Add(22 * time.Hour)
@@ -65,7 +91,10 @@ func TestVisitsDoNotDependOnTheOrderInWhichReadsCome(t *testing.T) {
 			d := a.Network.Device(devices[rng.IntN(len(devices))])
 			id := uuid.Must(uuid.NewRandomFromReader(&bytesOf{rng}))
 			badge := func(offline string) sent {
-				return sent{topic: badgeTopic(d.ID), payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q%s}`, id, wire.FormatTime(at), uid, offline)}
+				return sent{
+					topic:   badgeTopic(d.ID),
+					payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q%s}`, id, wire.FormatTime(at), uid, offline),
+				}
 			}
 			did := func(granted bool) sent {
 				return badge(fmt.Sprintf(`,"offline":{"granted":%t,"reason":"lease","list":"1"}`, granted))

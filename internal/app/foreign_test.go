@@ -84,7 +84,10 @@ func overBothBrokers(t *testing.T, test func(t *testing.T, a *App, c *mqttclient
 func TestRealDevicesTellOfTheirSpaces(t *testing.T) {
 	overBothBrokers(t, func(t *testing.T, a *App, c *mqttclient.Client) {
 		now := time.Now().UTC()
-		up := fmt.Sprintf(`{"deduplicationId":"3ac7e3c4-4401-4b8d-9386-a5c902f9202d","time":%q,"object":{"people_count_all":7.0,"co2":640.0}}`, now.Format(time.RFC3339Nano))
+		up := fmt.Sprintf(
+			`{"deduplicationId":"3ac7e3c4-4401-4b8d-9386-a5c902f9202d","time":%q,"object":{"people_count_all":7.0,"co2":640.0}}`,
+			now.Format(time.RFC3339Nano),
+		)
 		for topic, payload := range map[string]string{
 			"zigbee2mqtt/ room pir":    `{"occupancy":true,"battery":12}`,
 			"zigbee2mqtt/bridge/state": `{"state":"online"}`,
@@ -131,8 +134,12 @@ func TestRealDevicesTellOfTheirSpaces(t *testing.T) {
 			return len(unknown.Items) == 1 && unknown.Items[0].Count == 2
 		})
 		u := unknown.Items[0]
-		if u.Topic != "zigbee2mqtt/new sensor" || u.Adapter != "zigbee2mqtt" || u.LastPayload != `{"occupancy":false}` || len(u.Catalogue) != 2 ||
-			!strings.Contains(u.Catalogue[0], `kind: occupancy, space: SPACE, adapter: zigbee2mqtt, address: "zigbee2mqtt/new sensor"`) {
+		if u.Topic != "zigbee2mqtt/new sensor" || u.Adapter != "zigbee2mqtt" || u.LastPayload != `{"occupancy":false}` ||
+			len(u.Catalogue) != 2 ||
+			!strings.Contains(
+				u.Catalogue[0],
+				`kind: occupancy, space: SPACE, adapter: zigbee2mqtt, address: "zigbee2mqtt/new sensor"`,
+			) {
 			t.Errorf("%+v", u)
 		}
 		list, err := a.ledger.ObservationsPage(t.Context(), 0, 100)
@@ -155,14 +162,22 @@ func TestReaderThatAsksIsOpenedByItsOwnMessage(t *testing.T) {
 	overBothBrokers(t, func(t *testing.T, a *App, c *mqttclient.Client) {
 		h := clientOf(t, a)
 		h.must("PUT", "/v1/tenants/atelier", `{"name":"Atelier","site":"metz","kind":"company"}`)
-		h.must("PUT", "/v1/members/alice", `{"tenant":"atelier","name":"Alice","email":"a@example.org","staff_sites":["metz"]}`)
+		h.must(
+			"PUT",
+			"/v1/members/alice",
+			`{"tenant":"atelier","name":"Alice","email":"a@example.org","staff_sites":["metz"]}`,
+		)
 		h.must("PUT", "/v1/credentials/card", `{"member":"alice","kind":"card","uid":"04A1B2C3","status":"active"}`)
 		opened := make(chan string, 4)
 		if err := c.Subscribe(t.Context(), "lock/cmd", func(_ string, p []byte) { opened <- string(p) }); err != nil {
 			t.Fatal(err)
 		}
 		ask := func(uid string) {
-			payload := fmt.Sprintf(`{"type":"access","time":%d,"isKnown":"false","access":"Denied","username":"Unknown","uid":%q,"hostname":"lock"}`, time.Now().Unix(), uid)
+			payload := fmt.Sprintf(
+				`{"type":"access","time":%d,"isKnown":"false","access":"Denied","username":"Unknown","uid":%q,"hostname":"lock"}`,
+				time.Now().Unix(),
+				uid,
+			)
 			if err := c.Publish("lock/send", []byte(payload)); err != nil {
 				t.Fatal(err)
 			}

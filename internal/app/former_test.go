@@ -68,7 +68,8 @@ func TestAFolderOfBeforeDatedTruthOpensAsItWas(t *testing.T) {
 	if len(list) != 1 || list[0].(map[string]any)["since"] != nil {
 		t.Errorf("catalogues: %v", list)
 	}
-	if v := c.must("GET", "/v1/leases/l/versions", "")["items"].([]any); len(v) == 0 || v[0].(map[string]any)["effective_from"] != "beginning" {
+	if v := c.must("GET", "/v1/leases/l/versions", "")["items"].([]any); len(v) == 0 ||
+		v[0].(map[string]any)["effective_from"] != "beginning" {
 		t.Errorf("versions: %v", v)
 	}
 }

@@ -26,7 +26,8 @@ func lived(t *testing.T, a *App) (from, to time.Time) {
 	hash := func(c wire.Credential) people.Hashes {
 		return people.Hashes{Lookup: wire.HashCredential(a.Keys.Lookup(), c), ForList: wire.HashCredential(a.Keys.List(), c)}
 	}
-	for _, v := range world.Entities(func(uid []byte) people.Hashes { return hash(wire.Credential{Bytes: uid}) }, func(token string) people.Hashes { return hash(wire.Credential{QR: true, Bytes: []byte(token)}) }) {
+	for _, v := range world.Entities(func(uid []byte) people.Hashes { return hash(wire.Credential{Bytes: uid}) },
+		func(token string) people.Hashes { return hash(wire.Credential{QR: true, Bytes: []byte(token)}) }) {
 		if err := a.Rights.Apply(t.Context(), "demo", rights.Change{Put: v}); err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +89,16 @@ func TestEveryGrafanaQueryReturnsRows(t *testing.T) {
 	}
 	// InfluxDB 1.8 takes a point at the very end of a range into it, 2.x does not:
 	// the day that begins then, today, has open hours once the sites have opened.
-	queries, err := grafana.Queries(grafana.Choice{Bucket: influxtest.Bucket, From: from, To: to.Add(-time.Second), Site: "(metz|nancy)", Building: ".*", Space: "(metz-coworking|metz-hall|nancy-hall)"})
+	queries, err := grafana.Queries(
+		grafana.Choice{
+			Bucket:   influxtest.Bucket,
+			From:     from,
+			To:       to.Add(-time.Second),
+			Site:     "(metz|nancy)",
+			Building: ".*",
+			Space:    "(metz-coworking|metz-hall|nancy-hall)",
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +131,13 @@ func compareUtilisation(t *testing.T, a *App, client influxdb2.Client, from, to 
 			Utilisation *float64
 		}
 	}
-	get(t, clientOf(t, a), "/v1/usage?by=site&from="+from.UTC().Format(time.RFC3339)+"&to="+to.UTC().Format(time.RFC3339), 200, &page)
+	get(
+		t,
+		clientOf(t, a),
+		"/v1/usage?by=site&from="+from.UTC().Format(time.RFC3339)+"&to="+to.UTC().Format(time.RFC3339),
+		200,
+		&page,
+	)
 	want := map[string]float64{}
 	for _, it := range page.Items {
 		if it.Utilisation != nil {

@@ -22,8 +22,17 @@ func offlineAt(t *testing.T, a *App, uid string, at time.Time) string {
 	t.Helper()
 	id := uuid.New()
 	var acked atomic.Bool
-	payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, id, wire.FormatTime(at), uid)
-	a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: badgeTopic(reader), Payload: payload, Ack: func() { acked.Store(true) }})
+	payload := fmt.Appendf(
+		nil,
+		`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+		id,
+		wire.FormatTime(at),
+		uid,
+	)
+	a.pipeline.Handle(
+		t.Context(),
+		ingest.Delivery{Topic: badgeTopic(reader), Payload: payload, Ack: func() { acked.Store(true) }},
+	)
 	eventually(t, "the read", acked.Load)
 	r, err := a.ledger.ReadByID(t.Context(), id)
 	if err != nil {
@@ -91,7 +100,10 @@ func TestReadsAreDecidedByTheActsBeforeThemInTheChain(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: badgeTopic(reader), Payload: badgeNow(uuid.New(), aliceUID), Ack: func() {}})
+					a.pipeline.Handle(
+						t.Context(),
+						ingest.Delivery{Topic: badgeTopic(reader), Payload: badgeNow(uuid.New(), aliceUID), Ack: func() {}},
+					)
 					time.Sleep(time.Millisecond)
 				}
 			}
@@ -161,7 +173,14 @@ func TestAServiceWhoseClockIsBehindDecidesAndRejectsNothing(t *testing.T) {
 	})
 	var acked atomic.Bool
 	payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"count":2}`, uuid.New(), wire.FormatTime(time.Now()))
-	a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: "totem/v1/metz/metz-coworking-count/count", Payload: payload, Ack: func() { acked.Store(true) }})
+	a.pipeline.Handle(
+		t.Context(),
+		ingest.Delivery{
+			Topic:   "totem/v1/metz/metz-coworking-count/count",
+			Payload: payload,
+			Ack:     func() { acked.Store(true) },
+		},
+	)
 	// A badge by a reader whose clock is as wrong is decided as ever.
 	id := uuid.New()
 	var decided atomic.Bool

@@ -19,13 +19,36 @@ import (
 
 func (a *house) apiConfig() api.Config {
 	return api.Config{
-		Network: a.Network, Recorded: a.chronicle.Recorded, Rights: a.Rights, Ledger: a.ledger, Keys: a.Keys, Live: a.live, Doors: a.down, Sessions: sessions{a},
-		Whereabouts: func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
-		Series:      series.Reader{History: a.catalogues, Ledger: a.ledger}, SeriesCaughtUp: a.seriesCaughtUp,
-		Bills:   a.bills(),
-		Foreign: a.foreign, Watch: a.pipeline.Watch, NotUnderstood: a.pipeline.NotUnderstood, Enrolments: a.enrolments,
-		Verify: func(ctx context.Context) (ledger.Audit, error) { return admin.Verify(ctx, a.catalogues, a.ledger) }, Most: api.Most{Members: a.cfg.TenantMembers, Credentials: a.cfg.TenantCredentials, Passes: a.cfg.TenantPasses}, Degraded: a.degraded,
-		ChangeCatalogue: a.change, CaughtUp: a.follower.CaughtUp, Ready: a.ready, Metrics: a.metrics.handler(), Version: Version(), Now: a.opt.Now, Log: a.opt.Log,
+		Network:        a.Network,
+		Recorded:       a.chronicle.Recorded,
+		Rights:         a.Rights,
+		Ledger:         a.ledger,
+		Keys:           a.Keys,
+		Live:           a.live,
+		Doors:          a.down,
+		Sessions:       sessions{a},
+		Whereabouts:    func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
+		Series:         series.Reader{History: a.catalogues, Ledger: a.ledger},
+		SeriesCaughtUp: a.seriesCaughtUp,
+		Bills:          a.bills(),
+		Foreign:        a.foreign,
+		Watch:          a.pipeline.Watch,
+		NotUnderstood:  a.pipeline.NotUnderstood,
+		Enrolments:     a.enrolments,
+		Verify:         func(ctx context.Context) (ledger.Audit, error) { return admin.Verify(ctx, a.catalogues, a.ledger) },
+		Most: api.Most{
+			Members:     a.cfg.TenantMembers,
+			Credentials: a.cfg.TenantCredentials,
+			Passes:      a.cfg.TenantPasses,
+		},
+		Degraded:        a.degraded,
+		ChangeCatalogue: a.change,
+		CaughtUp:        a.follower.CaughtUp,
+		Ready:           a.ready,
+		Metrics:         a.metrics.handler(),
+		Version:         Version(),
+		Now:             a.opt.Now,
+		Log:             a.opt.Log,
 	}
 }
 
@@ -57,7 +80,13 @@ func (a *house) ready(ctx context.Context) []string {
 func (a *house) degraded() []string {
 	list := append(append([]string{}, a.follower.Faults()...), a.maker.Faults()...)
 	if behind := a.pipeline.Behind(); behind > 0 {
-		list = append(list, fmt.Sprintf("clock: this machine's clock is %s behind the newest message of its ledger; messages with a later time wait at their devices", behind.Round(time.Second)))
+		list = append(
+			list,
+			fmt.Sprintf(
+				"clock: this machine's clock is %s behind the newest message of its ledger; messages with a later time wait at their devices",
+				behind.Round(time.Second),
+			),
+		)
 	}
 	if a.shipper != nil {
 		if owed, fault := a.shipper.Status(); fault != nil {

@@ -16,16 +16,42 @@ const module = "github.com/lorntech/totem/"
 // allowed is what each package of the domain may import beside the standard
 // library; packages that are not named here are technology and wiring.
 var allowed = map[string][]string{
-	"internal/catalogue": {module + "internal/dated", module + "internal/yamldoc", "github.com/goccy/go-yaml", "github.com/rickar/cal"},
-	"internal/yamldoc":   {"github.com/goccy/go-yaml"},
-	"internal/dated":     {},
-	"internal/tenancy":   {module + "internal/catalogue", module + "internal/dated", "github.com/google/uuid"},
-	"internal/visit":     {module + "internal/catalogue", module + "internal/tenancy", "github.com/google/uuid"},
-	"internal/access":    {module + "internal/catalogue", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
-	"internal/tariff":    {module + "internal/catalogue", module + "internal/dated", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
-	"internal/occupancy": {module + "internal/catalogue", module + "internal/tenancy", module + "internal/visit", "github.com/google/uuid"},
-	"internal/foreign":   {module + "internal/catalogue", module + "internal/occupancy", module + "internal/wire", "github.com/google/uuid"},
-	"internal/wire":      {module + "internal/catalogue", module + "internal/occupancy", "github.com/google/uuid"},
+	"internal/catalogue": {
+		module + "internal/dated",
+		module + "internal/yamldoc",
+		"github.com/goccy/go-yaml",
+		"github.com/rickar/cal",
+	},
+	"internal/yamldoc": {"github.com/goccy/go-yaml"},
+	"internal/dated":   {},
+	"internal/tenancy": {module + "internal/catalogue", module + "internal/dated", "github.com/google/uuid"},
+	"internal/visit":   {module + "internal/catalogue", module + "internal/tenancy", "github.com/google/uuid"},
+	"internal/access": {
+		module + "internal/catalogue",
+		module + "internal/tenancy",
+		module + "internal/visit",
+		"github.com/google/uuid",
+	},
+	"internal/tariff": {
+		module + "internal/catalogue",
+		module + "internal/dated",
+		module + "internal/tenancy",
+		module + "internal/visit",
+		"github.com/google/uuid",
+	},
+	"internal/occupancy": {
+		module + "internal/catalogue",
+		module + "internal/tenancy",
+		module + "internal/visit",
+		"github.com/google/uuid",
+	},
+	"internal/foreign": {
+		module + "internal/catalogue",
+		module + "internal/occupancy",
+		module + "internal/wire",
+		"github.com/google/uuid",
+	},
+	"internal/wire": {module + "internal/catalogue", module + "internal/occupancy", "github.com/google/uuid"},
 }
 
 // adapters are technologies: none of them imports another.
@@ -65,7 +91,10 @@ func TestOnlyAppAndCommandsWire(t *testing.T) {
 		t.Fatalf("found %d packages: %v", len(dirs), err)
 	}
 	for _, dir := range dirs {
-		if b := filepath.Base(dir); b == "app" || b == "bench" || b == "accuracy" || b == "demo" { // those start whole services
+		if b := filepath.Base(
+			dir,
+		); b == "app" || b == "bench" || b == "accuracy" ||
+			b == "demo" { // those start whole services
 			continue
 		}
 		pkg, err := filepath.Rel(root, dir)
@@ -85,7 +114,9 @@ func TestOnlyAppAndCommandsWire(t *testing.T) {
 func TestAppWiresNoSimulation(t *testing.T) {
 	for file, imports := range importsOf(t, "internal/app") {
 		for _, imp := range imports {
-			if strings.HasPrefix(imp, module+"firmware-sim") || imp == module+"internal/mqttclient" || imp == module+"internal/people" || imp == module+"internal/demo" {
+			if strings.HasPrefix(imp, module+"firmware-sim") || imp == module+"internal/mqttclient" ||
+				imp == module+"internal/people" ||
+				imp == module+"internal/demo" {
 				t.Errorf("%s imports %s", file, imp)
 			}
 		}
@@ -127,7 +158,8 @@ func TestWhatIsProbablyASlipMustBeAccepted(t *testing.T) {
 	if len(warnings) != 1 {
 		t.Fatalf("%v", dry)
 	}
-	if w := warnings[0].(map[string]any); w["line"] != 2.0 || w["column"] != "TVA" || w["value"] != "0,2" || w["text"] == "" {
+	if w := warnings[0].(map[string]any); w["line"] != 2.0 || w["column"] != "TVA" || w["value"] != "0,2" ||
+		w["text"] == "" {
 		t.Errorf("%v", w)
 	}
 	if status, body := c.raw("POST", path, file); status != 409 || !strings.Contains(string(body), "0,2") {
@@ -155,11 +187,15 @@ func TestADryRunOfAnImportSaysWhatItsLeasesDo(t *testing.T) {
 		t.Fatalf("%v", r)
 	}
 	doors := would["doors"].([]any)
-	if len(doors) != 2 || !strings.Contains(fmt.Sprint(doors[0]), "metz-bureau-102-door") || !strings.Contains(fmt.Sprint(doors[1]), "metz-coworking-door") {
+	if len(doors) != 2 || !strings.Contains(fmt.Sprint(doors[0]), "metz-bureau-102-door") ||
+		!strings.Contains(fmt.Sprint(doors[1]), "metz-coworking-door") {
 		t.Errorf("doors: %v", doors)
 	}
 	// The changed rent holds from today, the 2nd of July; the new lease from June on.
-	if got := fmt.Sprint(would["months"], would["corrections"]); got != "[map[month:2026-06 net_cents_after:5500 net_cents_before:4500] map[month:2026-07 net_cents_after:5984 net_cents_before:4500]] []" {
+	if got := fmt.Sprint(
+		would["months"],
+		would["corrections"],
+	); got != "[map[month:2026-06 net_cents_after:5500 net_cents_before:4500] map[month:2026-07 net_cents_after:5984 net_cents_before:4500]] []" {
 		t.Errorf("months: %v", got)
 	}
 	if status, _ := c.ask("GET", "/v1/leases/new", ""); status != 404 {

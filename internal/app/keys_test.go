@@ -30,7 +30,18 @@ func TestASitesKeyIsReplacedUnderItsReaders(t *testing.T) {
 	readers, held, refused := map[string]*firmware.Reader{}, true, 0
 	for _, d := range a.Network.Devices {
 		if d.Site == "metz" && d.Kind == catalogue.Reader {
-			readers[string(d.ID)] = firmware.New(firmware.Config{Device: d.ID, Site: d.Site, Door: d.Door, Direction: d.Direction, SiteKey: was.Public(), ListKey: a.Keys.List(), Boot: uuid.New(), NewID: uuid.New})
+			readers[string(d.ID)] = firmware.New(
+				firmware.Config{
+					Device:    d.ID,
+					Site:      d.Site,
+					Door:      d.Door,
+					Direction: d.Direction,
+					SiteKey:   was.Public(),
+					ListKey:   a.Keys.List(),
+					Boot:      uuid.New(),
+					NewID:     uuid.New,
+				},
+			)
 		}
 	}
 	c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), "test-"+uuid.NewString(), "", "")
@@ -209,7 +220,19 @@ func TestAListKeyIsALayer(t *testing.T) {
 	}
 	for id, layers := range map[catalogue.DeviceID][][]byte{"metz-entrance-in": {over}, "metz-coworking-in": nil} {
 		d := a.Network.Device(id)
-		r := firmware.New(firmware.Config{Device: id, Site: "metz", Door: d.Door, Direction: d.Direction, SiteKey: site.Public(), ListKey: a.Keys.List(), ListOver: layers, Boot: uuid.New(), NewID: uuid.New})
+		r := firmware.New(
+			firmware.Config{
+				Device:    id,
+				Site:      "metz",
+				Door:      d.Door,
+				Direction: d.Direction,
+				SiteKey:   site.Public(),
+				ListKey:   a.Keys.List(),
+				ListOver:  layers,
+				Boot:      uuid.New(),
+				NewID:     uuid.New,
+			},
+		)
 		eventually(t, "a list that "+string(id)+" opens by", func() bool {
 			mu.Lock()
 			defer mu.Unlock()
@@ -229,7 +252,11 @@ func TestAListKeyIsALayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopApp(t, a)
-	if err := os.WriteFile(kept, []byte(strings.Replace(string(data), "list_layers", "lost_layers", 1)), 0o600); err != nil {
+	if err := os.WriteFile(
+		kept,
+		[]byte(strings.Replace(string(data), "list_layers", "lost_layers", 1)),
+		0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := Start(t.Context(), cfg, Options{Log: discard(), Anonymous: true}); err == nil {

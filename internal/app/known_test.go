@@ -14,10 +14,23 @@ func TestFiguresCanBeAskedForAsTheyWereKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := func(id string, rate, included int) {
-		c.must("PUT", "/v1/plans/"+id, fmt.Sprintf(`{"id":%q,"name":"Q","includes":["coworking"],"schedule":"always","included_minutes":%d,"hourly_rate_cents":%d,"rounding_minutes":15,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20,"effective_from":"beginning"}`, id, included, rate))
+		c.must(
+			"PUT",
+			"/v1/plans/"+id,
+			fmt.Sprintf(
+				`{"id":%q,"name":"Q","includes":["coworking"],"schedule":"always","included_minutes":%d,"hourly_rate_cents":%d,"rounding_minutes":15,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20,"effective_from":"beginning"}`,
+				id,
+				included,
+				rate,
+			),
+		)
 	}
 	put := func(c client, rent int, more string) {
-		c.must("PUT", "/v1/leases/l", strings.Replace(fmt.Sprintf(`{%s,"rent_cents_month":%d%s}`, rented, rent, more), `"plan":"p"`, `"plan":"q"`, 1))
+		c.must(
+			"PUT",
+			"/v1/leases/l",
+			strings.Replace(fmt.Sprintf(`{%s,"rent_cents_month":%d%s}`, rented, rent, more), `"plan":"p"`, `"plan":"q"`, 1),
+		)
 	}
 	plan("q", 200, 0)
 	put(c, 4500, "")
@@ -65,7 +78,10 @@ func TestFiguresCanBeAskedForAsTheyWereKnown(t *testing.T) {
 		}
 	}
 	// A day is asked for by its end, and the first knows no lease.
-	if hours, _ := figures("2026-06-30"); !strings.Contains(hours, `"billable_minutes":0`) || strings.Contains(hours, `"unleased_seconds":0`) {
+	if hours, _ := figures(
+		"2026-06-30",
+	); !strings.Contains(hours, `"billable_minutes":0`) ||
+		strings.Contains(hours, `"unleased_seconds":0`) {
 		t.Errorf("before there was a lease: %s", hours)
 	}
 	for q, status := range map[string]int{"as_known=soon": 422, "as_known=2099-01-01": 422} {

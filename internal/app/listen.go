@@ -16,8 +16,13 @@ func (a *App) listen() error {
 		return fmt.Errorf("--http (TOTEM_HTTP): %w", err)
 	}
 	a.HTTP, a.listener = l.Addr(), l
-	srv := &http.Server{Handler: &a.front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(a.opt.Log.Handler(), slog.LevelDebug)}
+	srv := &http.Server{
+		Handler:           &a.front,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.opt.Log.Handler(), slog.LevelDebug),
+	}
 	var serving stack
 	serving.run(a.ctx, "http server", func(context.Context) {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -66,7 +66,9 @@ func TestCounterShowsInTheRetainedLiveTopic(t *testing.T) {
 				Capacity int    `json:"capacity"`
 				Free     *int   `json:"free"`
 			}
-			return json.Unmarshal([]byte(p), &s) == nil && s.Count != nil && *s.Count == 17 && s.Source == "people-counter" && s.Free != nil && *s.Free == s.Capacity-17
+			return json.Unmarshal([]byte(p), &s) == nil && s.Count != nil && *s.Count == 17 && s.Source == "people-counter" &&
+				s.Free != nil &&
+				*s.Free == s.Capacity-17
 		})
 	})
 }
@@ -82,7 +84,8 @@ func TestHoleInTheNumbersIsAnAlarmUntilItCloses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, al := range alarms {
-			if al.Kind != ingest.AlarmGap || al.Device != "metz-coworking-count" || al.Space != "metz-coworking" || al.Site != "metz" {
+			if al.Kind != ingest.AlarmGap || al.Device != "metz-coworking-count" || al.Space != "metz-coworking" ||
+				al.Site != "metz" {
 				t.Errorf("alarm %+v", al)
 			}
 			all++
@@ -140,7 +143,14 @@ func TestWhatIsRefusedIsKeptWithItsReason(t *testing.T) {
 				rejects, err = a.ledger.Rejects(t.Context(), nil, 0, 1)
 				return err == nil && len(rejects) == 1 && strings.HasPrefix(rejects[0].Reason, c.reason)
 			})
-			if r := rejects[0]; r.Topic != c.topic || !bytes.Equal(r.Payload, wire.Conceal([]byte(c.payload[:min(len(c.payload), wire.MaxPayload)]), a.Network.Device(catalogue.DeviceID(c.device())))) {
+			if r := rejects[0]; r.Topic != c.topic ||
+				!bytes.Equal(
+					r.Payload,
+					wire.Conceal(
+						[]byte(c.payload[:min(len(c.payload), wire.MaxPayload)]),
+						a.Network.Device(catalogue.DeviceID(c.device())),
+					),
+				) {
 				t.Errorf("%s: kept as %s %.40s", c.reason, r.Topic, r.Payload)
 			}
 		}
@@ -185,7 +195,11 @@ func TestOfficesHaveNoLiveTopic(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	d := openDoor(t, a, a.MQTT.String())
 	var topics = make(chan string, 1000)
-	if err := d.c.Subscribe(t.Context(), "totem/v1/metz/live/#", func(topic string, _ []byte) { topics <- topic }); err != nil {
+	if err := d.c.Subscribe(
+		t.Context(),
+		"totem/v1/metz/live/#",
+		func(topic string, _ []byte) { topics <- topic },
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range a.Network.Spaces {

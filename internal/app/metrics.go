@@ -33,19 +33,36 @@ func newMetrics() *metrics {
 	r := prometheus.NewRegistry()
 	f := factory{r}
 	m := &metrics{
-		registry:     r,
-		messages:     f.counter("totem_messages_committed_total", "Messages committed to the ledger."),
-		commits:      f.histogram("totem_commit_seconds", "Time of one durable commit.", prometheus.ExponentialBuckets(0.0001, 2, 14)),
-		commitFails:  f.counter("totem_commit_failures_total", "Commits that failed and were tried again."),
-		decisionTime: f.histogram("totem_decision_seconds", "Time from a badge's arrival to its decision's publication.", prometheus.ExponentialBuckets(0.0001, 2, 14)),
-		repeats:      f.counter("totem_messages_repeated_total", "Messages that were repeats of committed ones."),
-		ignored:      f.counter("totem_messages_ignored_total", "Messages that were ignored: old, or of no concern to Totem."),
+		registry: r,
+		messages: f.counter("totem_messages_committed_total", "Messages committed to the ledger."),
+		commits: f.histogram(
+			"totem_commit_seconds",
+			"Time of one durable commit.",
+			prometheus.ExponentialBuckets(0.0001, 2, 14),
+		),
+		commitFails: f.counter("totem_commit_failures_total", "Commits that failed and were tried again."),
+		decisionTime: f.histogram(
+			"totem_decision_seconds",
+			"Time from a badge's arrival to its decision's publication.",
+			prometheus.ExponentialBuckets(0.0001, 2, 14),
+		),
+		repeats: f.counter("totem_messages_repeated_total", "Messages that were repeats of committed ones."),
+		ignored: f.counter(
+			"totem_messages_ignored_total",
+			"Messages that were ignored: old, or of no concern to Totem.",
+		),
 		lists: &listWatch{
 			waiting: map[catalogue.DeviceID]issuedList{},
-			lag: f.histogram("totem_allowlist_propagation_seconds", "Time from a change of rights to a reader's report of having applied its list.",
-				prometheus.ExponentialBuckets(0.05, 2, 16)),
+			lag: f.histogram(
+				"totem_allowlist_propagation_seconds",
+				"Time from a change of rights to a reader's report of having applied its list.",
+				prometheus.ExponentialBuckets(0.05, 2, 16),
+			),
 			outdated: f.gauge("totem_allowlists_outdated", "Readers that have not reported their newest list."),
-			oldest:   f.gauge("totem_allowlist_oldest_change_timestamp_seconds", "Time of the oldest change of rights that some reader has not reported; 0: none."),
+			oldest: f.gauge(
+				"totem_allowlist_oldest_change_timestamp_seconds",
+				"Time of the oldest change of rights that some reader has not reported; 0: none.",
+			),
 		},
 		decisions: f.counterVec("totem_decisions_total", "Decisions by reason.", "reason", "granted"),
 		rejects:   f.counterVec("totem_rejects_total", "Rejected messages by code.", "code"),

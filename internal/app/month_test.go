@@ -25,7 +25,13 @@ type pass struct {
 
 // The doors of the plain reading: whether a read shows its badger in the coworking before it, and after.
 var doorsOfMonth = map[catalogue.DeviceID]struct{ before, after bool }{
-	"metz-entrance-in": {false, false}, "metz-entrance-out": {false, false}, "metz-coworking-in": {false, true}, "metz-coworking-out": {true, false},
+	"metz-entrance-in": {
+		false,
+		false,
+	},
+	"metz-entrance-out":  {false, false},
+	"metz-coworking-in":  {false, true},
+	"metz-coworking-out": {true, false},
 }
 
 // The months of 2026 in which clocks change, and the day on which they do.
@@ -38,7 +44,10 @@ func aMonth(rng *rand.Rand, m time.Month, zone *time.Location) []pass {
 	missed := []int{2, 4, 20}[rng.IntN(3)]
 	badge := func(at time.Time, device catalogue.DeviceID, granted bool) {
 		if rng.IntN(missed) > 0 || !granted {
-			list = append(list, pass{uuid.Must(uuid.NewRandomFromReader(&bytesOf{rng})), at.UTC().Truncate(time.Millisecond), device, granted})
+			list = append(
+				list,
+				pass{uuid.Must(uuid.NewRandomFromReader(&bytesOf{rng})), at.UTC().Truncate(time.Millisecond), device, granted},
+			)
 		}
 	}
 	for day := 1; day <= 31; day++ {
@@ -99,7 +108,17 @@ func plainVisits(list []pass, zone *time.Location) []spell {
 		from := list[i].at
 		l := from.In(zone)
 		limit := time.Date(l.Year(), l.Month(), l.Day()+1, 0, 0, 0, 0, zone)
-		if closing := time.Date(l.Year(), l.Month(), l.Day(), 20, 0, 0, 0, zone); l.Weekday() != time.Saturday && l.Weekday() != time.Sunday && closing.After(from) {
+		if closing := time.Date(
+			l.Year(),
+			l.Month(),
+			l.Day(),
+			20,
+			0,
+			0,
+			0,
+			zone,
+		); l.Weekday() != time.Saturday && l.Weekday() != time.Sunday &&
+			closing.After(from) {
 			limit = closing
 		}
 		if longest := from.Add(16 * time.Hour); longest.Before(limit) {
@@ -132,7 +151,14 @@ type reckoned struct {
 }
 
 // plainMonth prices visits under plans: the second holds from the day change on.
-func plainMonth(visits []spell, l tenancy.Lease, plans [2]tenancy.Plan, change int, m time.Month, zone *time.Location) reckoned {
+func plainMonth(
+	visits []spell,
+	l tenancy.Lease,
+	plans [2]tenancy.Plan,
+	change int,
+	m time.Month,
+	zone *time.Location,
+) reckoned {
 	var out reckoned
 	type part struct{ days, minutes int64 }
 	type price struct {
@@ -146,7 +172,8 @@ func plainMonth(visits []spell, l tenancy.Lease, plans [2]tenancy.Plan, change i
 		if day >= change {
 			plan = plans[1]
 		}
-		covered := catalogue.Date(2026, m, day) >= l.StartsOn && (l.EndsOn == nil || catalogue.Date(2026, m, day) <= *l.EndsOn)
+		covered := catalogue.Date(2026, m, day) >= l.StartsOn &&
+			(l.EndsOn == nil || catalogue.Date(2026, m, day) <= *l.EndsOn)
 		var measured, badged, billed time.Duration
 		for _, v := range visits {
 			within := func(from, to time.Time) time.Duration {
@@ -163,7 +190,10 @@ func plainMonth(visits []spell, l tenancy.Lease, plans [2]tenancy.Plan, change i
 				badged += within(v.from, v.to)
 			}
 			to := v.to
-			if limit := v.from.Add(time.Duration(plan.InferredCapMinutes) * time.Minute); covered && v.inferred && plan.InferredCapMinutes > 0 && limit.Before(to) {
+			if limit := v.from.Add(
+				time.Duration(plan.InferredCapMinutes) * time.Minute,
+			); covered && v.inferred && plan.InferredCapMinutes > 0 &&
+				limit.Before(to) {
 				to = limit
 			}
 			billed += within(v.from, to)
@@ -242,20 +272,51 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 		plan := func() tenancy.Plan {
-			return tenancy.Plan{ID: tenancy.PlanID(fmt.Sprintf("p%d", i)), Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, IncludedMinutes: pick(0, 601, 3000), HourlyRateCents: pick(0, 250, 333),
-				RoundingMinutes: pick(0, 1, 15, 60), GraceMinutes: pick(0, 5, 90), DailyCapMinutes: pick(0, 240), InferredCapMinutes: pick(0, 30, 600), VatPct: []float64{20, 5.5}[rng.IntN(2)]}
+			return tenancy.Plan{
+				ID:              tenancy.PlanID(fmt.Sprintf("p%d", i)),
+				Name:            "P",
+				Includes:        []catalogue.SpaceKind{catalogue.Coworking},
+				Schedule:        tenancy.Always,
+				IncludedMinutes: pick(0, 601, 3000),
+				HourlyRateCents: pick(0, 250, 333),
+				RoundingMinutes: pick(
+					0,
+					1,
+					15,
+					60,
+				),
+				GraceMinutes:       pick(0, 5, 90),
+				DailyCapMinutes:    pick(0, 240),
+				InferredCapMinutes: pick(0, 30, 600),
+				VatPct:             []float64{20, 5.5}[rng.IntN(2)],
+			}
 		}
 		plans, second := [2]tenancy.Plan{plan(), plan()}, 2+rng.IntN(30)
 		id := fmt.Sprintf("t%d", i)
-		l := tenancy.Lease{ID: tenancy.LeaseID(id), Tenant: tenancy.TenantID(id), Site: "metz", Plan: plans[0].ID, StartsOn: catalogue.Date(2026, m, pick(1, 1, 7)), Status: tenancy.Active, RentCentsMonth: pick(0, 10_001, 55_555)}
+		l := tenancy.Lease{
+			ID:             tenancy.LeaseID(id),
+			Tenant:         tenancy.TenantID(id),
+			Site:           "metz",
+			Plan:           plans[0].ID,
+			StartsOn:       catalogue.Date(2026, m, pick(1, 1, 7)),
+			Status:         tenancy.Active,
+			RentCentsMonth: pick(0, 10_001, 55_555),
+		}
 		if rng.IntN(3) == 0 {
 			end := catalogue.Date(2026, m, 20+rng.IntN(11))
 			l.EndsOn = &end
 		}
 		uid := fmt.Sprintf("04%06X", i+1)
 		now.set(time.Date(2026, m, 1, 9, 0, 0, 0, zone))
-		if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: l.Tenant, Name: "T", Site: "metz", Kind: "company"}), change(tenancy.Member{ID: tenancy.MemberID(id), Tenant: l.Tenant, Name: "M"}),
-			credential(t, a.Keys, id, tenancy.MemberID(id), uid), change(plans[0]), change(l)); err != nil {
+		if err := a.Rights.Apply(
+			t.Context(),
+			"test",
+			change(tenancy.Tenant{ID: l.Tenant, Name: "T", Site: "metz", Kind: "company"}),
+			change(tenancy.Member{ID: tenancy.MemberID(id), Tenant: l.Tenant, Name: "M"}),
+			credential(t, a.Keys, id, tenancy.MemberID(id), uid),
+			change(plans[0]),
+			change(l),
+		); err != nil {
 			t.Fatal(err)
 		}
 		now.set(time.Date(2026, m, second, 9, 0, 0, 0, zone))
@@ -266,7 +327,17 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 		passes := aMonth(rng, m, zone)
 		var messages []sent
 		for _, p := range passes {
-			m := sent{topic: badgeTopic(p.device), payload: fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":%t,"reason":"lease","list":"1"}}`, p.id, wire.FormatTime(p.at), uid, p.granted)}
+			m := sent{
+				topic: badgeTopic(p.device),
+				payload: fmt.Appendf(
+					nil,
+					`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":%t,"reason":"lease","list":"1"}}`,
+					p.id,
+					wire.FormatTime(p.at),
+					uid,
+					p.granted,
+				),
+			}
 			for range 1 + rng.IntN(10)/9 {
 				messages = append(messages, m)
 			}
@@ -296,7 +367,8 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 		if got != want {
 			t.Errorf("%s, seed %d: %+v, plainly %+v (plans %+v, the second from %d on)", name, seed, got, want, plans, second)
 		}
-		total.Measured, total.Inferred, total.Net = total.Measured+want.Measured, total.Inferred+want.Inferred, total.Net+want.Net
+		total.Measured, total.Inferred, total.Net = total.Measured+want.Measured, total.Inferred+want.Inferred,
+			total.Net+want.Net
 	}
 	if total.Inferred == 0 || total.Net == 0 || total.Inferred == total.Measured {
 		t.Errorf("the months tell nothing: %+v", total)

@@ -30,7 +30,16 @@ func say(t *testing.T, a *App, device, what, body string, will bool) {
 		payload = fmt.Appendf(nil, `{"id":%q,%s}`, uuid.New(), body)
 	}
 	var acked atomic.Bool
-	a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: "totem/v1/metz/" + device + "/" + what, Payload: payload, Will: will, From: device, Ack: func() { acked.Store(true) }})
+	a.pipeline.Handle(
+		t.Context(),
+		ingest.Delivery{
+			Topic:   "totem/v1/metz/" + device + "/" + what,
+			Payload: payload,
+			Will:    will,
+			From:    device,
+			Ack:     func() { acked.Store(true) },
+		},
+	)
 	eventually(t, "the commit of "+what, acked.Load)
 }
 
@@ -58,7 +67,11 @@ func TestADayOfTheSeriesThatCannotBeReadIsMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := time.Now().UTC().Truncate(time.Minute)
-	path := fmt.Sprintf("/v1/usage?by=space&site=metz&from=%s&to=%s", to.Add(-15*time.Minute).Format(time.RFC3339), to.Format(time.RFC3339))
+	path := fmt.Sprintf(
+		"/v1/usage?by=space&site=metz&from=%s&to=%s",
+		to.Add(-15*time.Minute).Format(time.RFC3339),
+		to.Format(time.RFC3339),
+	)
 	known := func() float64 {
 		_, got := clientOf(t, a).ask("GET", path, "")
 		for _, item := range got["items"].([]any) {
@@ -92,7 +105,12 @@ func TestASpaceThatCannotBeMadeIsNamedAndTheOthersGoOn(t *testing.T) {
 	if !strings.Contains(faults, "metz-coworking ") {
 		t.Errorf("degraded: %q does not name the space", faults)
 	}
-	minutes, err := a.apiConfig().Series.Minutes(t.Context(), "metz-fablab", occupancy.MinuteOf(time.Now().Add(-10*time.Minute)), occupancy.MinuteOf(time.Now().Add(-5*time.Minute)))
+	minutes, err := a.apiConfig().Series.Minutes(
+		t.Context(),
+		"metz-fablab",
+		occupancy.MinuteOf(time.Now().Add(-10*time.Minute)),
+		occupancy.MinuteOf(time.Now().Add(-5*time.Minute)),
+	)
 	if err != nil || len(minutes) == 0 || minutes[0].Peak != 2 {
 		t.Errorf("the other space: %+v, %v", minutes, err)
 	}
@@ -123,7 +141,16 @@ func TestAnAnswerSaysUpToWhenItHoldsWhileVisitsCannotBeMade(t *testing.T) {
 	if there, err := a.ledger.Presences(t.Context(), time.Now()); err != nil || len(there) != 2 {
 		t.Errorf("where people are is known at once: %+v, %v", there, err)
 	}
-	if status, header, _ := clientOf(t, a).in("POST", "/v1/statements", `{"month":"2026-01"}`, ""); status != 503 || header.Get("Retry-After") == "" {
+	if status, header, _ := clientOf(
+		t,
+		a,
+	).in(
+		"POST",
+		"/v1/statements",
+		`{"month":"2026-01"}`,
+		"",
+	); status != 503 ||
+		header.Get("Retry-After") == "" {
 		t.Errorf("issuing on less than everything: %d, Retry-After %q", status, header.Get("Retry-After"))
 	}
 	if got := strings.Join(a.degraded(), " "); !strings.Contains(got, "visits") || strings.Contains(got, "alice") {
@@ -145,8 +172,17 @@ func TestVisitsOfManyLateReadsAreMadeInOnePass(t *testing.T) {
 	monday := time.Now().Add(-7 * 24 * time.Hour)
 	for i := range 2000 { // in and in again: nothing ever shows that she left
 		at := wire.FormatTime(monday.Add(time.Duration(i) * 5 * time.Minute))
-		payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, uuid.New(), at, aliceUID)
-		a.pipeline.Handle(t.Context(), ingest.Delivery{Topic: badgeTopic(reader), Payload: payload, From: "g", Ack: func() {}})
+		payload := fmt.Appendf(
+			nil,
+			`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+			uuid.New(),
+			at,
+			aliceUID,
+		)
+		a.pipeline.Handle(
+			t.Context(),
+			ingest.Delivery{Topic: badgeTopic(reader), Payload: payload, From: "g", Ack: func() {}},
+		)
 	}
 	openDoor(t, a, a.MQTT.String()).badge(badgeNow(uuid.New(), remiUID))
 	eventually(t, "Rémi is there", func() bool {
@@ -178,7 +214,12 @@ func TestTheLastStatusOrWillThatArrivedCounts(t *testing.T) {
 	if _, err := a.seriesCaughtUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, silent, err := a.ledger.Readers(t.Context(), []catalogue.DeviceID{reader}, time.Now().Add(-time.Hour), time.Now().Add(time.Minute))
+	_, silent, err := a.ledger.Readers(
+		t.Context(),
+		[]catalogue.DeviceID{reader},
+		time.Now().Add(-time.Hour),
+		time.Now().Add(time.Minute),
+	)
 	if err != nil || len(silent) != 0 && silent[len(silent)-1].To.IsZero() {
 		t.Errorf("to the series it is silent for ever: %+v, %v", silent, err)
 	}
@@ -221,7 +262,15 @@ func TestAlarmsOfWhatLeftTheCatalogueAreClosed(t *testing.T) {
 	cfg := testConfig(t)
 	a := startApp(t, cfg)
 	err := a.ledger.Write(t.Context(), func(tx *ledger.Tx) error {
-		return tx.PutAlarm(ingest.Alarm{ID: "silent-gone-1", Kind: ingest.AlarmSilent, Site: "metz", Device: "gone", Since: time.Now().Add(-time.Hour)})
+		return tx.PutAlarm(
+			ingest.Alarm{
+				ID:     "silent-gone-1",
+				Kind:   ingest.AlarmSilent,
+				Site:   "metz",
+				Device: "gone",
+				Since:  time.Now().Add(-time.Hour),
+			},
+		)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +279,8 @@ func TestAlarmsOfWhatLeftTheCatalogueAreClosed(t *testing.T) {
 	a = startApp(t, cfg)
 	eventually(t, "it is closed", func() bool {
 		list, err := a.ledger.Alarms(t.Context(), ledger.AlarmFilter{ID: "silent-gone-1", Limit: 1})
-		return err == nil && len(list) == 1 && list[0].ClearedAt != nil && strings.Contains(list[0].Detail, "left the catalogue")
+		return err == nil && len(list) == 1 && list[0].ClearedAt != nil &&
+			strings.Contains(list[0].Detail, "left the catalogue")
 	})
 }
 
@@ -299,13 +349,13 @@ func drained(lines <-chan string) <-chan struct{} {
 // openStream reads a stream's lines until it or the test ends.
 func openStream(t *testing.T, a *App, token, path string) <-chan string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+a.HTTP.String()+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.HTTP.String()+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := http.DefaultClient.Do(req)
-	if err != nil || res.StatusCode != 200 {
+	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatal(err, res)
 	}
 	t.Cleanup(func() { res.Body.Close() })

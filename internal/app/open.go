@@ -64,13 +64,29 @@ func (a *house) openCore(ctx context.Context) (err error) {
 		OnList:    a.metrics.lists.issued,
 		OnCommand: func(d catalogue.DeviceID) { a.live.DeviceChanged(d) },
 		OnSize: func(d *catalogue.Device, size int) {
-			a.live.DeviceAlarm(ingest.AlarmListTooLarge, d, size > a.cfg.ListMaxBytes, fmt.Sprintf("its allowlist has %d bytes, more than the settings allow (%d): do so many badges need to open this door?", size, a.cfg.ListMaxBytes))
+			a.live.DeviceAlarm(
+				ingest.AlarmListTooLarge,
+				d,
+				size > a.cfg.ListMaxBytes,
+				fmt.Sprintf(
+					"its allowlist has %d bytes, more than the settings allow (%d): do so many badges need to open this door?",
+					size,
+					a.cfg.ListMaxBytes,
+				),
+			)
 		},
 	}); err != nil {
 		return err
 	}
 	if a.live, err = live.Open(ctx, live.Config{
-		Network: a.Network, Store: a.ledger, Publish: publish, Online: a.down.Returned, Lists: a.down.SetForm, Applied: func(d catalogue.DeviceID, v string) { a.metrics.lists.applied(d, v, a.opt.Now()) }, Now: a.opt.Now, Log: a.opt.Log,
+		Network: a.Network,
+		Store:   a.ledger,
+		Publish: publish,
+		Online:  a.down.Returned,
+		Lists:   a.down.SetForm,
+		Applied: func(d catalogue.DeviceID, v string) { a.metrics.lists.applied(d, v, a.opt.Now()) },
+		Now:     a.opt.Now,
+		Log:     a.opt.Log,
 	}); err != nil {
 		return err
 	}
@@ -83,9 +99,22 @@ func (a *house) openCore(ctx context.Context) (err error) {
 	}
 	a.enrolments = ingest.NewEnrolments(a.Keys)
 	a.pipeline = ingest.New(ingest.Config{
-		Network: a.Network, Keys: a.Keys, Store: store{a.ledger}, Foreign: a.foreign, Enrolments: a.enrolments, Moves: moves(a.catalogues, a.ledger), Newest: newest,
-		Rights: func() ingest.Rights { return a.Rights.InForce() }, DeviceAt: a.deviceAt, Former: a.formerDevice, LeftIn: a.leftIn(),
-		Publish: publish, OnCommit: a.committed, Now: a.opt.Now, Log: a.opt.Log, Metrics: measured{a.metrics, a.waits},
+		Network:    a.Network,
+		Keys:       a.Keys,
+		Store:      store{a.ledger},
+		Foreign:    a.foreign,
+		Enrolments: a.enrolments,
+		Moves:      moves(a.catalogues, a.ledger),
+		Newest:     newest,
+		Rights:     func() ingest.Rights { return a.Rights.InForce() },
+		DeviceAt:   a.deviceAt,
+		Former:     a.formerDevice,
+		LeftIn:     a.leftIn(),
+		Publish:    publish,
+		OnCommit:   a.committed,
+		Now:        a.opt.Now,
+		Log:        a.opt.Log,
+		Metrics:    measured{a.metrics, a.waits},
 	})
 	a.core.run(a.ctx, "pipeline", a.pipeline.Run) // closed after the broker: what was handed over is committed first
 	return nil

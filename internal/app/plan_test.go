@@ -18,7 +18,12 @@ func withPlan(t *testing.T, svg string) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Replace(string(whole), "{id: metz-blida, site: metz, name: TCRM-Blida}", "{id: metz-blida, site: metz, name: TCRM-Blida, plan: blida.svg}", 1)
+	text := strings.Replace(
+		string(whole),
+		"{id: metz-blida, site: metz, name: TCRM-Blida}",
+		"{id: metz-blida, site: metz, name: TCRM-Blida, plan: blida.svg}",
+		1,
+	)
 	for name, data := range map[string]string{"buildings.yaml": text, "blida.svg": svg} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
 			t.Fatal(err)
@@ -32,7 +37,8 @@ func TestABuildingBringsItsOwnPlan(t *testing.T) {
 	a := startApp(t, withPlan(t, svg))
 	c := clientOf(t, a)
 	status, header, got := c.in("GET", "/v1/buildings/metz-blida/plan", "", "image/svg+xml")
-	if status != 200 || string(got) != svg || header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
+	if status != 200 || string(got) != svg || header.Get("Content-Type") != "image/svg+xml" ||
+		!strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("%d %v %s", status, header, got)
 	}
 	if status, _ := c.ask("GET", "/v1/buildings/nancy-source/plan", ""); status != http.StatusNotFound {
@@ -48,7 +54,7 @@ func TestThePageIsServedWithItsPolicy(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	base := "http://" + a.HTTP.String()
 	for path, want := range map[string]int{"/": 200, "/site/metz": 200, "/portes": 200, "/hall/metz": 200, "/icon.svg": 200, "/totem.webmanifest": 200, "/assets/none.js": 404, "/elsewhere": 404} {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", base+path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

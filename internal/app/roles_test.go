@@ -41,12 +41,46 @@ func metzAndNancy(t *testing.T, a *App) (ids map[string]string) {
 	settle(t, a)
 	metz, from := catalogue.SiteID("metz"), catalogue.Instant{Time: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	always := tenancy.Schedule{ID: "metz-hours", Site: &metz, Holidays: "open"}
-	err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: "orme", Name: "Orme", Site: "nancy", Kind: "company"}),
+	err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		change(tenancy.Tenant{ID: "orme", Name: "Orme", Site: "nancy", Kind: "company"}),
 		change(tenancy.Member{ID: "nadia", Tenant: "orme", Name: "Nadia"}),
-		change(tenancy.Lease{ID: "zinc-lease", Tenant: "zinc", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: tenancy.Active, RentCentsMonth: 77_700}),
-		change(always), change(tenancy.Plan{ID: "metz-plan", Site: &metz, Name: "Metz", Schedule: "metz-hours", VatPct: 20}),
-		change(tenancy.Pass{ID: "bob-pass", Host: "bob", Name: "Visitor", Spaces: []catalogue.SpaceID{"metz-coworking"}, ValidFrom: from.Time, ValidTo: from.AddDate(0, 0, 7)}),
-		change(tenancy.Event{ID: "metz-event", Title: "Soirée", Spaces: []catalogue.SpaceID{"metz-coworking"}, StartsAt: from.Time, EndsAt: from.Add(time.Hour), Audience: "invited", Invited: []tenancy.MemberID{"bob"}}))
+		change(
+			tenancy.Lease{
+				ID:             "zinc-lease",
+				Tenant:         "zinc",
+				Site:           "metz",
+				Plan:           "cowork",
+				StartsOn:       catalogue.Date(2020, 1, 1),
+				Status:         tenancy.Active,
+				RentCentsMonth: 77_700,
+			},
+		),
+		change(always),
+		change(tenancy.Plan{ID: "metz-plan", Site: &metz, Name: "Metz", Schedule: "metz-hours", VatPct: 20}),
+		change(
+			tenancy.Pass{
+				ID:        "bob-pass",
+				Host:      "bob",
+				Name:      "Visitor",
+				Spaces:    []catalogue.SpaceID{"metz-coworking"},
+				ValidFrom: from.Time,
+				ValidTo:   from.AddDate(0, 0, 7),
+			},
+		),
+		change(
+			tenancy.Event{
+				ID:       "metz-event",
+				Title:    "Soirée",
+				Spaces:   []catalogue.SpaceID{"metz-coworking"},
+				StartsAt: from.Time,
+				EndsAt:   from.Add(time.Hour),
+				Audience: "invited",
+				Invited:  []tenancy.MemberID{"bob"},
+			},
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,9 +90,24 @@ func metzAndNancy(t *testing.T, a *App) (ids map[string]string) {
 	for i := range stays {
 		stays[i].payload = []byte(strings.Replace(string(stays[i].payload), aliceUID, bobUID, 1))
 	}
-	publish(t, a, append(stays, sent{topic: "totem/v1/metz/metz-entrance-in/badge", payload: []byte(`{"id":"` + uuid.NewString() + `","at":"` + wire.FormatTime(time.Now()) + `","credential":"04DEAD01"}`)},
-		sent{topic: "totem/v1/metz/metz-entrance-in/status", payload: []byte(`{"at":"` + wire.FormatTime(time.Now()) + `","online":false}`)},
-		sent{topic: "totem/v1/metz/metz-entrance-in/badge", payload: []byte(`{"id":7}`)}))
+	publish(
+		t,
+		a,
+		append(
+			stays,
+			sent{
+				topic: "totem/v1/metz/metz-entrance-in/badge",
+				payload: []byte(
+					`{"id":"` + uuid.NewString() + `","at":"` + wire.FormatTime(time.Now()) + `","credential":"04DEAD01"}`,
+				),
+			},
+			sent{
+				topic:   "totem/v1/metz/metz-entrance-in/status",
+				payload: []byte(`{"at":"` + wire.FormatTime(time.Now()) + `","online":false}`),
+			},
+			sent{topic: "totem/v1/metz/metz-entrance-in/badge", payload: []byte(`{"id":7}`)},
+		),
+	)
 	admin := clientOf(t, a)
 	issued := admin.must("POST", "/v1/statements", `{"month":"`+last.Format("2006-01")+`","tenant":"zinc"}`)
 	var visits struct{ Items []struct{ ID string } }
@@ -66,9 +115,25 @@ func metzAndNancy(t *testing.T, a *App) (ids map[string]string) {
 	if len(visits.Items) == 0 {
 		t.Fatal("bob has no visit")
 	}
-	ids = map[string]string{"tenants": "zinc", "members": "bob", "credentials": "bob-card", "plans": "metz-plan", "schedules": "metz-hours", "leases": "zinc-lease",
-		"passes": "bob-pass", "events": "metz-event", "tokens": "t-manager", "sites": "metz", "devices": "metz-entrance-in", "doors": "metz-entrance",
-		"visits": visits.Items[0].ID, "statements": issued["items"].([]any)[0].(map[string]any)["id"].(string), "alarms": uuid.NewString(), "day": day, "month": last.Format("2006-01")}
+	ids = map[string]string{
+		"tenants":     "zinc",
+		"members":     "bob",
+		"credentials": "bob-card",
+		"plans":       "metz-plan",
+		"schedules":   "metz-hours",
+		"leases":      "zinc-lease",
+		"passes":      "bob-pass",
+		"events":      "metz-event",
+		"tokens":      "t-manager",
+		"sites":       "metz",
+		"devices":     "metz-entrance-in",
+		"doors":       "metz-entrance",
+		"visits":      visits.Items[0].ID,
+		"statements":  issued["items"].([]any)[0].(map[string]any)["id"].(string),
+		"alarms":      uuid.NewString(),
+		"day":         day,
+		"month":       last.Format("2006-01"),
+	}
 	var reads struct{ Items []struct{ ID string } }
 	get(t, admin, "/v1/access/reads?member=bob", 200, &reads)
 	ids["buildings"], ids["spaces"], ids["reads"] = "metz-blida", "metz-coworking", reads.Items[0].ID
@@ -87,22 +152,65 @@ func TestNobodySeesOrChangesWhatIsOthers(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	ids := metzAndNancy(t, a)
 	admin := clientOf(t, a)
-	metz := []string{`"atelier"`, "atelier-lease", "zinc", "alice", "bob", "Soirée", "metz", "77700", ids["visits"], ids["statements"]}
-	people := []string{"zinc", "bob", "orme", "nadia", "Nadia", "Soirée", "77700", ids["visits"], "metz-coworking-in", "metz-entrance-in"}
+	metz := []string{
+		`"atelier"`,
+		"atelier-lease",
+		"zinc",
+		"alice",
+		"bob",
+		"Soirée",
+		"metz",
+		"77700",
+		ids["visits"],
+		ids["statements"],
+	}
+	people := []string{
+		"zinc",
+		"bob",
+		"orme",
+		"nadia",
+		"Nadia",
+		"Soirée",
+		"77700",
+		ids["visits"],
+		"metz-coworking-in",
+		"metz-entrance-in",
+	}
 	roles := map[string]struct {
 		client
 		secrets []string
 	}{
-		"manager of Nancy":  {admin.as("manager", `,"sites":["nancy"]`), metz},
-		"billing of Nancy":  {admin.as("billing", `,"sites":["nancy"]`), metz},
-		"display of Nancy":  {admin.as("display", `,"sites":["nancy"]`), metz},
-		"tenant atelier":    {admin.as("tenant", `,"tenant":"atelier"`), people},
-		"manager of no one": {client{t, admin.base, admin.must("PUT", "/v1/tokens/none", `{"role":"manager","sites":[]}`)["token"].(string)}, append(metz, "orme", "nadia", "nancy")},
+		"manager of Nancy": {admin.as("manager", `,"sites":["nancy"]`), metz},
+		"billing of Nancy": {admin.as("billing", `,"sites":["nancy"]`), metz},
+		"display of Nancy": {admin.as("display", `,"sites":["nancy"]`), metz},
+		"tenant atelier":   {admin.as("tenant", `,"tenant":"atelier"`), people},
+		"manager of no one": {
+			client{t, admin.base, admin.must("PUT", "/v1/tokens/none", `{"role":"manager","sites":[]}`)["token"].(string)},
+			append(metz, "orme", "nadia", "nancy"),
+		},
 	}
-	open := map[string]string{"/v1/sites/{id}/key": "keys are public", "/v1/programme": "is for everybody", "/v1/audit/verify": "says of the whole whether it stands"}
+	open := map[string]string{
+		"/v1/sites/{id}/key": "keys are public",
+		"/v1/programme":      "is for everybody",
+		"/v1/audit/verify":   "says of the whole whether it stands",
+	}
 	ids["kind"] = "tenants"
-	values := map[string]string{"member": "bob", "tenant": "zinc", "space": "metz-coworking", "site": "metz", "door": "metz-entrance", "month": ids["month"], "day": ids["day"],
-		"from": ids["day"] + "T00:00:00Z", "to": ids["day"] + "T23:00:00Z", "by": "site", "every": "1h", "device": "metz-entrance-in", "target": "lease/zinc-lease", "limit": "1000"}
+	values := map[string]string{
+		"member": "bob",
+		"tenant": "zinc",
+		"space":  "metz-coworking",
+		"site":   "metz",
+		"door":   "metz-entrance",
+		"month":  ids["month"],
+		"day":    ids["day"],
+		"from":   ids["day"] + "T00:00:00Z",
+		"to":     ids["day"] + "T23:00:00Z",
+		"by":     "site",
+		"every":  "1h",
+		"device": "metz-entrance-in",
+		"target": "lease/zinc-lease",
+		"limit":  "1000",
+	}
 	before := everything(t, admin)
 	for path, ops := range operationsOf(t, admin) {
 		for method, op := range ops {
@@ -234,7 +342,12 @@ func TestAnAnswerIsWrittenOverOnlyAsItWasRead(t *testing.T) {
 		t.Fatal("no ETag")
 	}
 	put := func(method, tag, name string) int {
-		return c.with(method, "/v1/tenants/atelier", `{"name":"`+name+`","site":"metz","kind":"company"}`, http.Header{"If-Match": {tag}}).StatusCode
+		return c.with(
+			method,
+			"/v1/tenants/atelier",
+			`{"name":"`+name+`","site":"metz","kind":"company"}`,
+			http.Header{"If-Match": {tag}},
+		).StatusCode
 	}
 	if s := put("PUT", first, "New"); s != 200 {
 		t.Errorf("the state that was read: %d", s)
@@ -247,10 +360,21 @@ func TestAnAnswerIsWrittenOverOnlyAsItWasRead(t *testing.T) {
 	if got := c.must("GET", "/v1/tenants/atelier", "")["name"]; got != "New" {
 		t.Errorf("the name is %v", got)
 	}
-	if s := c.with("PUT", "/v1/tenants/unheard", `{"name":"X","site":"metz","kind":"company"}`, http.Header{"If-Match": {first}}).StatusCode; s != 412 {
+	if s := c.with(
+		"PUT",
+		"/v1/tenants/unheard",
+		`{"name":"X","site":"metz","kind":"company"}`,
+		http.Header{"If-Match": {first}},
+	).StatusCode; s != 412 {
 		t.Errorf("what is not there: %d", s)
 	}
-	if got := c.with("PATCH", "/v1/tenants/atelier", "", nil); got.StatusCode != 405 || got.Header.Get("Allow") != "GET, PUT, DELETE" {
+	if got := c.with(
+		"PATCH",
+		"/v1/tenants/atelier",
+		"",
+		nil,
+	); got.StatusCode != http.StatusMethodNotAllowed ||
+		got.Header.Get("Allow") != "GET, PUT, DELETE" {
 		t.Errorf("PATCH: %d, Allow %q", got.StatusCode, got.Header.Get("Allow"))
 	}
 }
@@ -300,7 +424,12 @@ func TestOfTwoWhoHaveReadTheSameOneIsTold(t *testing.T) {
 		for i := range 6 {
 			all.Go(func() {
 				body := fmt.Sprintf(`{"name":"Round %d of %d","site":"metz","kind":"company"}`, round, i)
-				if c.with("PUT", "/v1/tenants/atelier", body, http.Header{"If-Match": {header.Get("ETag")}}).StatusCode == 200 {
+				if c.with(
+					"PUT",
+					"/v1/tenants/atelier",
+					body,
+					http.Header{"If-Match": {header.Get("ETag")}},
+				).StatusCode == http.StatusOK {
 					taken.Add(1)
 				}
 			})

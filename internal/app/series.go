@@ -30,7 +30,9 @@ func (a *house) openSeries(ctx context.Context) error {
 		a.core.add("InfluxDB", func(context.Context) error { influx.Close(); return nil })
 		a.shipper = series.NewShipper(a.catalogues, a.ledger, influx, a.opt.Now, a.opt.Log)
 	}
-	a.maker = series.NewMaker(series.MakerConfig{History: a.catalogues, Ledger: a.ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log})
+	a.maker = series.NewMaker(
+		series.MakerConfig{History: a.catalogues, Ledger: a.ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log},
+	)
 	a.waits = &decisionWaits{sites: map[catalogue.SiteID]*siteWaits{}}
 	return nil
 }
@@ -132,7 +134,19 @@ func (w *decisionWaits) take(minute int64) []ledger.DecisionTime {
 	for site, s := range w.sites {
 		slices.Sort(s.waits)
 		at := func(part float64) time.Duration { return s.waits[int(part*float64(len(s.waits)-1)+0.5)] }
-		out = append(out, ledger.DecisionTime{Minute: minute, Site: site, Count: s.count, Refused: s.refused, Mean: s.sum / time.Duration(s.count), P50: at(0.5), P99: at(0.99), Max: at(1)})
+		out = append(
+			out,
+			ledger.DecisionTime{
+				Minute:  minute,
+				Site:    site,
+				Count:   s.count,
+				Refused: s.refused,
+				Mean:    s.sum / time.Duration(s.count),
+				P50:     at(0.5),
+				P99:     at(0.99),
+				Max:     at(1),
+			},
+		)
 	}
 	clear(w.sites)
 	slices.SortFunc(out, func(a, b ledger.DecisionTime) int { return cmp.Compare(a.Site, b.Site) })

@@ -34,7 +34,8 @@ type sent struct {
 func weeks(t *testing.T, n *catalogue.Network) (all []sent, spans []catalogue.Interval) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(25, 10))
-	for _, days := range [][2]catalogue.Day{{catalogue.Date(2026, 10, 24), catalogue.Date(2026, 10, 27)}, {catalogue.Date(2026, 11, 10), catalogue.Date(2026, 11, 13)}} {
+	for _, days := range [][2]catalogue.Day{{catalogue.Date(2026, 10, 24), catalogue.Date(2026, 10, 27)},
+		{catalogue.Date(2026, 11, 10), catalogue.Date(2026, 11, 13)}} {
 		from, to := n.Zone.Start(days[0]), n.Zone.Start(days[1])
 		spans = append(spans, catalogue.Interval{From: from, To: to})
 		add := func(device catalogue.DeviceID, what wire.What, every int, fill func(*wire.Message)) {
@@ -53,7 +54,12 @@ func weeks(t *testing.T, n *catalogue.Network) (all []sent, spans []catalogue.In
 		add("metz-verlaine-occupancy", wire.Occupancy, 100, func(m *wire.Message) { m.Occupied = rng.IntN(2) == 0 })
 		add("metz-hall-flow", wire.Flow, 40, func(m *wire.Message) { m.In, m.Out = rng.IntN(5), rng.IntN(4) })
 		add("metz-desk-1", wire.Occupancy, 50, func(m *wire.Message) { m.Occupied = rng.IntN(2) == 0 })
-		add("metz-entrance-in", wire.Status, 900, func(m *wire.Message) { m.Status = &wire.StatusBody{Online: rng.IntN(4) > 0} })
+		add(
+			"metz-entrance-in",
+			wire.Status,
+			900,
+			func(m *wire.Message) { m.Status = &wire.StatusBody{Online: rng.IntN(4) > 0} },
+		)
 		for i, uid := range []string{aliceUID, remiUID} {
 			c, err := wire.ParseCredential(uid)
 			if err != nil {
@@ -83,7 +89,11 @@ func randomID(rng *rand.Rand) (id uuid.UUID) {
 // publish sends messages through the broker and waits until all are acknowledged.
 func publish(t *testing.T, a *App, all []sent) {
 	t.Helper()
-	c, err := mqttclient.DialOptions(t.Context(), a.MQTT.String(), mqttclient.Options{ClientID: "test-" + uuid.NewString(), Window: 500})
+	c, err := mqttclient.DialOptions(
+		t.Context(),
+		a.MQTT.String(),
+		mqttclient.Options{ClientID: "test-" + uuid.NewString(), Window: 500},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +117,15 @@ func minutesOf(t *testing.T, a *App, spans []catalogue.Interval) map[string][]oc
 	out := map[string][]occupancy.Run{}
 	for _, sp := range a.Network.Spaces {
 		for _, s := range spans {
-			runs, err := series.Reader{History: a.catalogues, Ledger: a.ledger}.Minutes(t.Context(), sp.ID, occupancy.MinuteOf(s.From), occupancy.MinuteOf(s.To))
+			runs, err := series.Reader{
+				History: a.catalogues,
+				Ledger:  a.ledger,
+			}.Minutes(
+				t.Context(),
+				sp.ID,
+				occupancy.MinuteOf(s.From),
+				occupancy.MinuteOf(s.To),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +168,15 @@ func TestShuffledAndRepeatedWeeksGiveTheExactIntegrals(t *testing.T) {
 }
 
 // exact holds a space with one sensor to a plain reading of its messages, which come at whole minutes.
-func exact(t *testing.T, n *catalogue.Network, all []sent, s catalogue.Interval, got map[string][]occupancy.Run, device catalogue.DeviceID, value func(*wire.Message) int) {
+func exact(
+	t *testing.T,
+	n *catalogue.Network,
+	all []sent,
+	s catalogue.Interval,
+	got map[string][]occupancy.Run,
+	device catalogue.DeviceID,
+	value func(*wire.Message) int,
+) {
 	t.Helper()
 	d := n.Device(device)
 	hold := occupancy.TimingOf(d).Hold
@@ -271,7 +297,13 @@ func TestUsageOverHTTP(t *testing.T) {
 		}
 	}
 	// 24 to 26 October: 24 + 25 + 24 hours; open on Monday only.
-	get(t, h, "/v1/usage?from=2026-10-24T00:00:00%2B02:00&to=2026-10-27T00:00:00%2B01:00&by=space&kind=meeting-room&site=metz&limit=1000", 200, &page)
+	get(
+		t,
+		h,
+		"/v1/usage?from=2026-10-24T00:00:00%2B02:00&to=2026-10-27T00:00:00%2B01:00&by=space&kind=meeting-room&site=metz&limit=1000",
+		200,
+		&page,
+	)
 	monday := a.Network.Site("metz").Opening
 	if len(page.Items) == 0 || len(monday) == 0 {
 		t.Fatalf("%+v", page)
@@ -288,7 +320,11 @@ func TestUsageOverHTTP(t *testing.T) {
 		get(t, h, "/v1/usage?"+bad, 422, nil)
 	}
 	body := getCSV(t, h, "/v1/usage?from=2026-10-24T00:00:00Z&to=2026-10-27T00:00:00Z&by=hour-of-week")
-	if lines := bytes.Count(body, []byte("\r\n")); lines != 169 || !bytes.HasPrefix(body, []byte("key,spaces,known_hours,")) || !bytes.Contains(body, []byte("\r\nmon-08,")) {
+	if lines := bytes.Count(
+		body,
+		[]byte("\r\n"),
+	); lines != 169 || !bytes.HasPrefix(body, []byte("key,spaces,known_hours,")) ||
+		!bytes.Contains(body, []byte("\r\nmon-08,")) {
 		t.Errorf("%d lines of CSV: %.200s", lines, body)
 	}
 	var buckets struct {
@@ -297,7 +333,13 @@ func TestUsageOverHTTP(t *testing.T) {
 			Known    float64 `json:"known_seconds"`
 		}
 	}
-	get(t, h, "/v1/occupancy?space=metz-verlaine&from=2026-10-24T00:00:00%2B02:00&to=2026-10-27T00:00:00%2B01:00&every=1d", 200, &buckets)
+	get(
+		t,
+		h,
+		"/v1/occupancy?space=metz-verlaine&from=2026-10-24T00:00:00%2B02:00&to=2026-10-27T00:00:00%2B01:00&every=1d",
+		200,
+		&buckets,
+	)
 	if len(buckets.Items) != 3 || buckets.Items[1].To.Sub(buckets.Items[1].From) != 25*time.Hour {
 		t.Errorf("days: %+v", buckets.Items)
 	}

@@ -35,7 +35,15 @@ func (a *App) wait(ctx context.Context) error {
 
 func (a *App) logStart() {
 	log := a.opt.Log
-	log.Info("totem is ready", "http", "http://"+a.HTTP.String(), "docs", "http://"+a.HTTP.String()+"/docs", "data", a.cfg.Data)
+	log.Info(
+		"totem is ready",
+		"http",
+		"http://"+a.HTTP.String(),
+		"docs",
+		"http://"+a.HTTP.String()+"/docs",
+		"data",
+		a.cfg.Data,
+	)
 	if a.MQTT != nil {
 		log.Info("embedded broker listens", "mqtt", a.MQTT.String())
 	} else {
@@ -45,7 +53,11 @@ func (a *App) logStart() {
 	case n == 0:
 		log.Info("the admin token is in a file", "file", a.cfg.AdminTokenFile())
 	case n < shortToken:
-		log.Warn("the admin token is short enough to be guessed; use one like the output of openssl rand -hex 32", "setting", "TOTEM_ADMIN_TOKEN")
+		log.Warn(
+			"the admin token is short enough to be guessed; use one like the output of openssl rand -hex 32",
+			"setting",
+			"TOTEM_ADMIN_TOKEN",
+		)
 	}
 }
 

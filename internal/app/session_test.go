@@ -47,7 +47,8 @@ func signIn(t *testing.T, c client) browser {
 	b := browser{t: t, base: c.base}
 	status, header := b.ask("POST", "/v1/session", `{"token":"`+c.token+`"}`, "same-origin")
 	cookie, rest, _ := strings.Cut(header.Get("Set-Cookie"), ";")
-	if status != 200 || !strings.Contains(rest, "HttpOnly") || !strings.Contains(rest, "SameSite=Strict") || strings.Contains(cookie, c.token) {
+	if status != 200 || !strings.Contains(rest, "HttpOnly") || !strings.Contains(rest, "SameSite=Strict") ||
+		strings.Contains(cookie, c.token) {
 		t.Fatalf("signing in: %d, %q", status, header.Get("Set-Cookie"))
 	}
 	b.cookie = cookie
@@ -80,7 +81,13 @@ func TestASessionIsItsTokensAndEndsWithIt(t *testing.T) {
 	if status, _ := manager.ask("GET", "/v1/me", "", ""); status != 401 {
 		t.Errorf("a session whose token was replaced: %d", status)
 	}
-	if status, header := other.ask("DELETE", "/v1/session", "", "same-origin"); status != 204 || !strings.Contains(header.Get("Set-Cookie"), "Max-Age=0") {
+	if status, header := other.ask(
+		"DELETE",
+		"/v1/session",
+		"",
+		"same-origin",
+	); status != 204 ||
+		!strings.Contains(header.Get("Set-Cookie"), "Max-Age=0") {
 		t.Errorf("signing out: %d, %q", status, header.Get("Set-Cookie"))
 	}
 	if status, _ := other.ask("GET", "/v1/me", "", ""); status != 401 {
@@ -90,7 +97,15 @@ func TestASessionIsItsTokensAndEndsWithIt(t *testing.T) {
 
 func TestASessionThatNobodyUsesEnds(t *testing.T) {
 	var ahead atomic.Int64 // how far the service's clock is ahead
-	a, err := Start(t.Context(), testConfig(t), Options{Log: discard(), Anonymous: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	a, err := Start(
+		t.Context(),
+		testConfig(t),
+		Options{
+			Log:       discard(),
+			Anonymous: true,
+			Now:       func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +148,12 @@ func TestTheStreamTellsReadsAlarmsAndDevicesAsTheyChange(t *testing.T) {
 		status, _ := m["status"].(map[string]any)
 		return m["id"] == "metz-entrance-in" && status["online"] == false
 	})
-	again, _ := streamOf(t, clientOf(t, a), "/v1/stream?topics=reads,alarms", e.id) // devices change as readers are told things
+	again, _ := streamOf(
+		t,
+		clientOf(t, a),
+		"/v1/stream?topics=reads,alarms",
+		e.id,
+	) // devices change as readers are told things
 	if first := <-again; first.topic != "alarms" || first.data["device"] != "metz-fablab-count" {
 		t.Errorf("resumed after the read: %+v", first)
 	}
@@ -156,13 +176,13 @@ type told struct {
 // first is what was said before.
 func streamOf(t *testing.T, c client, path, lastID string) (events <-chan told, first func() string) {
 	t.Helper()
-	req, _ := http.NewRequestWithContext(t.Context(), "GET", c.base+path, nil)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+path, nil)
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)
 	}
 	res, err := http.DefaultClient.Do(req)
-	if err != nil || res.StatusCode != 200 {
+	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %v, %v", path, res, err)
 	}
 	t.Cleanup(func() { res.Body.Close() })

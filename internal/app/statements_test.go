@@ -27,8 +27,13 @@ func stay(day string, from, to string) []sent {
 		return t
 	}
 	badge := func(device, clock string) sent {
-		payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
-			uuid.NewSHA1(uuid.Nil, []byte(device+day+clock)), wire.FormatTime(at(clock)), aliceUID)
+		payload := fmt.Appendf(
+			nil,
+			`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+			uuid.NewSHA1(uuid.Nil, []byte(device+day+clock)),
+			wire.FormatTime(at(clock)),
+			aliceUID,
+		)
 		return sent{topic: "totem/v1/metz/" + device + "/badge", payload: payload}
 	}
 	return []sent{badge("metz-coworking-in", from), badge("metz-coworking-out", to)}
@@ -37,12 +42,37 @@ func stay(day string, from, to string) []sent {
 // priced makes Alice's company with a plan that has included minutes, and a rent.
 func priced(t *testing.T, a *App) {
 	t.Helper()
-	err := a.Rights.Apply(t.Context(), "test",
+	err := a.Rights.Apply(
+		t.Context(),
+		"test",
 		rights.Change{Put: tenancy.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"}},
 		rights.Change{Put: tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org"}},
 		credential(t, a.Keys, "alice-card", "alice", aliceUID),
-		rights.Change{Put: tenancy.Plan{ID: "cowork", Name: "Coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, HourlyRateCents: 250, IncludedMinutes: 60, RoundingMinutes: 15, VatPct: 20}},
-		rights.Change{Put: tenancy.Lease{ID: "atelier-lease", Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: catalogue.Date(2020, 1, 1), Status: tenancy.Active, Members: []tenancy.MemberID{"alice"}, RentCentsMonth: 1000}})
+		rights.Change{
+			Put: tenancy.Plan{
+				ID:              "cowork",
+				Name:            "Coworking",
+				Includes:        []catalogue.SpaceKind{catalogue.Coworking},
+				Schedule:        tenancy.Always,
+				HourlyRateCents: 250,
+				IncludedMinutes: 60,
+				RoundingMinutes: 15,
+				VatPct:          20,
+			},
+		},
+		rights.Change{
+			Put: tenancy.Lease{
+				ID:             "atelier-lease",
+				Tenant:         "atelier",
+				Site:           "metz",
+				Plan:           "cowork",
+				StartsOn:       catalogue.Date(2020, 1, 1),
+				Status:         tenancy.Active,
+				Members:        []tenancy.MemberID{"alice"},
+				RentCentsMonth: 1000,
+			},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +110,19 @@ func issue(t *testing.T, a *App, month string) statement {
 }
 
 func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
-	first, late, next := stay("2026-09-07", "09:00:00", "11:30:00"), stay("2026-09-21", "14:00:00", "15:00:01"), stay("2026-10-25", "01:30:00", "04:00:00")
+	first, late, next := stay(
+		"2026-09-07",
+		"09:00:00",
+		"11:30:00",
+	), stay(
+		"2026-09-21",
+		"14:00:00",
+		"15:00:01",
+	), stay(
+		"2026-10-25",
+		"01:30:00",
+		"04:00:00",
+	)
 
 	a := startApp(t, testConfig(t))
 	priced(t, a)
@@ -175,7 +217,12 @@ func TestACorrectionOfAVisitIsBilledAndUndone(t *testing.T) {
 	}
 	for _, wrong := range []string{`"from":"2026-10-06T07:00:00Z","to":"2026-11-06T08:00:00Z"`, `"from":"2026-10-06T08:00:00Z","to":"2026-10-06T07:00:00Z"`,
 		`"from":"2099-10-06T07:00:00Z","to":"2099-10-06T08:00:00Z"`, `"from":"2026-10-06T07:00:00Z","to":"2026-10-06T08:00:00Z","reason":"  "`} {
-		if code, answer := c.ask("PUT", path, `{`+wrong+`,"reason":"a slip"}`); code != 422 && !strings.Contains(wrong, "reason") {
+		if code, answer := c.ask(
+			"PUT",
+			path,
+			`{`+wrong+`,"reason":"a slip"}`,
+		); code != 422 &&
+			!strings.Contains(wrong, "reason") {
 			t.Errorf("%s: %d %v", wrong, code, answer)
 		}
 		if code, answer := c.ask("PUT", path, `{`+wrong+`}`); code != 422 {
@@ -256,11 +303,35 @@ func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
 	publish(t, a, stay("2026-09-21", "14:00:00", "15:00:00"))
 	expect("late", "atelier-lease 2026-09: 60 min, "+billing.CauseLate+" [{2026-09-21 60}]")
 	c.must("PUT", path, `{"from":"2026-09-07T07:00:00Z","to":"2026-09-07T08:00:00Z","reason":"left at ten"}`)
-	expect("both", "atelier-lease 2026-09: -60 min, "+billing.CauseLate+", "+billing.CauseCorrected+" [{2026-09-07 -120} {2026-09-21 60}]")
+	expect(
+		"both",
+		"atelier-lease 2026-09: -60 min, "+billing.CauseLate+", "+billing.CauseCorrected+" [{2026-09-07 -120} {2026-09-21 60}]",
+	)
 	issue(t, a, "2026-10")
 
-	if err := a.Rights.Apply(t.Context(), "test", rights.Change{Put: tenancy.Plan{ID: "free", Name: "Free", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, VatPct: 20}},
-		rights.Change{Put: tenancy.Lease{ID: "gift", Tenant: "atelier", Site: "metz", Plan: "free", StartsOn: catalogue.Date(2026, 9, 20), Status: tenancy.Active}}); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		rights.Change{
+			Put: tenancy.Plan{
+				ID:       "free",
+				Name:     "Free",
+				Includes: []catalogue.SpaceKind{catalogue.Coworking},
+				Schedule: tenancy.Always,
+				VatPct:   20,
+			},
+		},
+		rights.Change{
+			Put: tenancy.Lease{
+				ID:       "gift",
+				Tenant:   "atelier",
+				Site:     "metz",
+				Plan:     "free",
+				StartsOn: catalogue.Date(2026, 9, 20),
+				Status:   tenancy.Active,
+			},
+		},
+	); err != nil {
 		t.Fatal(err)
 	}
 	var page struct{ Items []statement }
@@ -268,7 +339,11 @@ func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
 	if err := json.Unmarshal(body, &page); err != nil {
 		t.Fatal(err)
 	}
-	if i := slices.IndexFunc(page.Items, func(s statement) bool { return s.Lease == "atelier-lease" }); i < 0 || len(page.Items[i].Lines) != 3 || page.Items[i].Lines[2].Cause != billing.CauseTerms || page.Items[i].Lines[2].Minutes != -60 {
+	if i := slices.IndexFunc(
+		page.Items,
+		func(s statement) bool { return s.Lease == "atelier-lease" },
+	); i < 0 || len(page.Items[i].Lines) != 3 || page.Items[i].Lines[2].Cause != billing.CauseTerms ||
+		page.Items[i].Lines[2].Minutes != -60 {
 		t.Errorf("a lease that takes its hours over: %s", body)
 	}
 }
@@ -289,7 +364,15 @@ func TestHoursOutliveTheirReads(t *testing.T) {
 	if err := a.purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if reads := clientOf(t, a).must("GET", "/v1/access/reads", ""); len(reads["items"].([]any)) != 0 || visits() != "["+made+"]" {
+	if reads := clientOf(
+		t,
+		a,
+	).must(
+		"GET",
+		"/v1/access/reads",
+		"",
+	); len(reads["items"].([]any)) != 0 ||
+		visits() != "["+made+"]" {
 		t.Errorf("after three months: %v, visits %s", reads, visits())
 	}
 	// Late ones add what there was not, in whatever order they come.
@@ -308,7 +391,14 @@ func TestAPlansChangePricesOnlyTheDaysFromItsOwnOn(t *testing.T) {
 	publish(t, a, stay("2026-10-06", "09:00:00", "12:00:00"))
 	now.set(time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC))
 	before := clientOf(t, a).must("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier","dry_run":true}`)
-	clientOf(t, a).must("PUT", "/v1/plans/cowork", `{"name":"Coworking","includes":["coworking"],"roaming":false,"schedule":"always","included_minutes":0,"hourly_rate_cents":9900,"rounding_minutes":60,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20}`)
+	clientOf(
+		t,
+		a,
+	).must(
+		"PUT",
+		"/v1/plans/cowork",
+		`{"name":"Coworking","includes":["coworking"],"roaming":false,"schedule":"always","included_minutes":0,"hourly_rate_cents":9900,"rounding_minutes":60,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20}`,
+	)
 	after := clientOf(t, a).must("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier","dry_run":true}`)
 	if fmt.Sprint(before) != fmt.Sprint(after) {
 		t.Errorf("a change of today priced October:\n%v\n%v", before, after)

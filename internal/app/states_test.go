@@ -47,7 +47,14 @@ func heard(t *testing.T, commands chan wire.CommandBody, kind wire.CommandKind) 
 }
 
 func publicEvent(from, to time.Time) tenancy.Event {
-	return tenancy.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: from, EndsAt: to, Audience: "public"}
+	return tenancy.Event{
+		ID:       "fete",
+		Title:    "Fête",
+		Spaces:   []catalogue.SpaceID{"metz-auditorium"},
+		StartsAt: from,
+		EndsAt:   to,
+		Audience: "public",
+	}
 }
 
 func TestAReaderThatWasAwayHearsTheEndOfWhatItWasTold(t *testing.T) {
@@ -57,13 +64,21 @@ func TestAReaderThatWasAwayHearsTheEndOfWhatItWasTold(t *testing.T) {
 	commands, c := connect(t, a)
 	heard(t, commands, "release") // of before this start nobody knows
 	now := time.Now().UTC()
-	if err := a.Rights.Apply(t.Context(), "test", change(publicEvent(now.Add(-time.Minute), now.Add(8*time.Hour)))); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		change(publicEvent(now.Add(-time.Minute), now.Add(8*time.Hour))),
+	); err != nil {
 		t.Fatal(err)
 	}
 	heard(t, commands, "unlock")
 	c.Close()
 	deleteEvent(t, a)
-	eventually(t, "the reader that is away is told", func() bool { sent, _ := a.down.Sent(reader); return sent.Kind == "release" })
+	eventually(
+		t,
+		"the reader that is away is told",
+		func() bool { sent, _ := a.down.Sent(reader); return sent.Kind == "release" },
+	)
 	commands, c = connect(t, a)
 	if got := heard(t, commands, "release"); slices.Contains(got, "unlock") {
 		t.Errorf("after the event was cancelled: %v", got)
@@ -109,7 +124,11 @@ func TestAShortUnlockDoesNotEndAnEventsHold(t *testing.T) {
 	settle(t, a)
 	commands, _ := connect(t, a)
 	now := time.Now().UTC()
-	if err := a.Rights.Apply(t.Context(), "test", change(publicEvent(now.Add(-time.Minute), now.Add(time.Hour)))); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		change(publicEvent(now.Add(-time.Minute), now.Add(time.Hour))),
+	); err != nil {
 		t.Fatal(err)
 	}
 	await(t, commands, func(c wire.CommandBody) bool { return c.Kind == "unlock" && c.OpenMS > 3_500_000 })
@@ -142,10 +161,24 @@ func TestAStatusAloneIsNoGreeting(t *testing.T) {
 func TestADoorThatNobodyCanTellIsAConflict(t *testing.T) {
 	cfg := withRealDevices(t)
 	a := startApp(t, cfg)
-	if status, _ := clientOf(t, a).ask("POST", "/v1/doors/room-door/unlock", `{"seconds":5,"reason":"test"}`); status != 409 {
+	if status, _ := clientOf(
+		t,
+		a,
+	).ask(
+		"POST",
+		"/v1/doors/room-door/unlock",
+		`{"seconds":5,"reason":"test"}`,
+	); status != 409 {
 		t.Errorf("a door without a reader answers %d", status)
 	}
-	if status, body := clientOf(t, a).ask("POST", "/v1/doors/street/unlock", `{"seconds":5,"reason":"test"}`); status != 204 {
+	if status, body := clientOf(
+		t,
+		a,
+	).ask(
+		"POST",
+		"/v1/doors/street/unlock",
+		`{"seconds":5,"reason":"test"}`,
+	); status != 204 {
 		t.Errorf("a door that is opened by its own message answers %d: %v", status, body)
 	}
 }

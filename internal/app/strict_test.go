@@ -96,7 +96,11 @@ func TestAManagerActsInItsSites(t *testing.T) {
 		return fmt.Sprintf(`{"name":"P","site":%s,"includes":["coworking"],"schedule":"always",%s%s}`, site, terms, more)
 	}
 	lease := func(site, plan string) string {
-		return fmt.Sprintf(`{"tenant":"atelier","site":%q,"spaces":[],"plan":%q,"starts_on":"2026-01-01","status":"active","rent_cents_month":0}`, site, plan)
+		return fmt.Sprintf(
+			`{"tenant":"atelier","site":%q,"spaces":[],"plan":%q,"starts_on":"2026-01-01","status":"active","rent_cents_month":0}`,
+			site,
+			plan,
+		)
 	}
 	for _, x := range []struct {
 		who        client

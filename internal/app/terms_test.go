@@ -16,10 +16,22 @@ const rented = `"tenant":"t","site":"metz","spaces":["metz-bureau-101"],"plan":"
 func landlord(t *testing.T) (*App, *clock, client) {
 	t.Helper()
 	a, now := startAt(t, time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC))
-	if err := a.Rights.Apply(t.Context(), "test", change(tenancy.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}),
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		change(tenancy.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}),
 		change(tenancy.Member{ID: "m", Tenant: "t", Name: "M"}),
 		change(tenancy.Plan{ID: "p", Name: "Office", Schedule: tenancy.Always, VatPct: 20}),
-		change(tenancy.Plan{ID: "q", Name: "Offices and coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, VatPct: 20})); err != nil {
+		change(
+			tenancy.Plan{
+				ID:       "q",
+				Name:     "Offices and coworking",
+				Includes: []catalogue.SpaceKind{catalogue.Coworking},
+				Schedule: tenancy.Always,
+				VatPct:   20,
+			},
+		),
+	); err != nil {
 		t.Fatal(err)
 	}
 	return a, now, clientOf(t, a)
@@ -113,7 +125,8 @@ func TestAChangeToComeIsCarriedListedAndTakenBack(t *testing.T) {
 		t.Errorf("carried: %v", got["carried_into"])
 	}
 	answer := c.must("GET", "/v1/leases/l", "")
-	if answer["effective_from"] != nil || answer["carried_into"] != nil || answer["status"] != "suspended" || answer["rent_cents_month"] != 4500.0 {
+	if answer["effective_from"] != nil || answer["carried_into"] != nil || answer["status"] != "suspended" ||
+		answer["rent_cents_month"] != 4500.0 {
 		t.Errorf("as it is today: %v", answer)
 	}
 	list := func() string {
@@ -121,7 +134,22 @@ func TestAChangeToComeIsCarriedListedAndTakenBack(t *testing.T) {
 		for _, v := range c.must("GET", "/v1/leases/l/versions", "")["items"].([]any) {
 			v := v.(map[string]any)
 			value := v["value"].(map[string]any)
-			out += fmt.Sprint(v["n"], " ", v["effective_from"], "–", v["until"], " ", value["rent_cents_month"], " ", value["status"], " ", v["by"], " ", v["begun"], "; ")
+			out += fmt.Sprint(
+				v["n"],
+				" ",
+				v["effective_from"],
+				"–",
+				v["until"],
+				" ",
+				value["rent_cents_month"],
+				" ",
+				value["status"],
+				" ",
+				v["by"],
+				" ",
+				v["begun"],
+				"; ",
+			)
 		}
 		return out
 	}
@@ -145,7 +173,11 @@ func TestAChangeToComeIsCarriedListedAndTakenBack(t *testing.T) {
 	if got := list(); got != "1 beginning–2026-07-20 4500 active admin true; 3 2026-07-20–<nil> 4500 suspended admin true; " {
 		t.Errorf("after the second was taken back: %s", got)
 	}
-	if status, body := c.ask("PUT", "/v1/leases/l", `{`+rented+`,"rent_cents_month":1,"effective_from":"soon"}`); status != 422 {
+	if status, body := c.ask(
+		"PUT",
+		"/v1/leases/l",
+		`{`+rented+`,"rent_cents_month":1,"effective_from":"soon"}`,
+	); status != 422 {
 		t.Errorf("from soon on: %d %v", status, body)
 	}
 	if v := c.must("GET", "/v1/audit/verify", ""); v["ok"] != true {
@@ -158,17 +190,29 @@ func TestDoorsGoByWhatHoldsAtTheReadsInstant(t *testing.T) {
 	put(c, 4500, "")
 	c.must("PUT", "/v1/credentials/card", `{"member":"m","kind":"card","status":"active","uid":"04CAFE01"}`)
 	now.set(time.Date(2026, 7, 10, 8, 0, 0, 0, time.UTC))
-	c.must("PUT", "/v1/leases/l", `{"tenant":"t","site":"metz","spaces":[],"plan":"q","starts_on":"2026-01-01","status":"active","rent_cents_month":0,"effective_from":"2026-08-01"}`)
+	c.must(
+		"PUT",
+		"/v1/leases/l",
+		`{"tenant":"t","site":"metz","spaces":[],"plan":"q","starts_on":"2026-01-01","status":"active","rent_cents_month":0,"effective_from":"2026-08-01"}`,
+	)
 	now.set(time.Date(2026, 7, 20, 9, 0, 0, 0, time.UTC))
 	// Told on the 20th of the 15th: doors go by it from the 20th on.
-	c.must("PUT", "/v1/leases/l", `{`+rented[:len(rented)-len(`"active"`)]+`"suspended","rent_cents_month":4500,"effective_from":"2026-07-15"}`)
+	c.must(
+		"PUT",
+		"/v1/leases/l",
+		`{`+rented[:len(rented)-len(`"active"`)]+`"suspended","rent_cents_month":4500,"effective_from":"2026-07-15"}`,
+	)
 	for at, want := range map[string]string{
 		"metz-bureau-101-door 2026-07-05T09:00:00Z": "lease", "metz-bureau-101-door 2026-07-16T09:00:00Z": "lease", "metz-bureau-101-door 2026-07-20T10:00:00Z": "lease-suspended",
 		"metz-coworking-door 2026-07-20T10:00:00Z": "no-right", "metz-coworking-door 2026-08-01T00:00:00Z": "lease-suspended", "metz-bureau-101-door 2026-08-01T00:00:00Z": "no-right",
 	} {
 		var door, when string
 		_, _ = fmt.Sscan(at, &door, &when)
-		if got := c.must("POST", "/v1/access/check", `{"credential":"04CAFE01","door":"`+door+`","direction":"in","at":"`+when+`"}`); got["reason"] != want {
+		if got := c.must(
+			"POST",
+			"/v1/access/check",
+			`{"credential":"04CAFE01","door":"`+door+`","direction":"in","at":"`+when+`"}`,
+		); got["reason"] != want {
 			t.Errorf("%s: %v, want %s", at, got, want)
 		}
 	}
@@ -185,7 +229,11 @@ func TestATermsHistoryOutlivesARestart(t *testing.T) {
 	a := startApp(t, cfg)
 	settle(t, a)
 	c := clientOf(t, a)
-	c.must("PUT", "/v1/plans/cowork", `{"name":"Coworking","includes":["coworking"],"schedule":"always","included_minutes":0,"hourly_rate_cents":300,"rounding_minutes":0,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20,"effective_from":"2099-01-01"}`)
+	c.must(
+		"PUT",
+		"/v1/plans/cowork",
+		`{"name":"Coworking","includes":["coworking"],"schedule":"always","included_minutes":0,"hourly_rate_cents":300,"rounding_minutes":0,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20,"effective_from":"2099-01-01"}`,
+	)
 	before := c.must("GET", "/v1/plans/cowork/versions", "")
 	stopApp(t, a)
 	c = clientOf(t, startApp(t, cfg))
@@ -223,7 +271,11 @@ func TestALeaseThatNamedWhoWasErasedCanBePutBack(t *testing.T) {
 	settle(t, a)
 	c := clientOf(t, a)
 	c.must("PUT", "/v1/members/gone", `{"tenant":"atelier","name":"Gone","email":""}`)
-	c.must("PUT", "/v1/leases/atelier-lease", `{"tenant":"atelier","site":"metz","spaces":[],"plan":"cowork","starts_on":"2020-01-01","status":"active","rent_cents_month":0,"members":["alice","gone"]}`)
+	c.must(
+		"PUT",
+		"/v1/leases/atelier-lease",
+		`{"tenant":"atelier","site":"metz","spaces":[],"plan":"cowork","starts_on":"2020-01-01","status":"active","rent_cents_month":0,"members":["alice","gone"]}`,
+	)
 	c.must("DELETE", "/v1/members/gone/data", "")
 	before := fmt.Sprint(c.must("GET", "/v1/leases/atelier-lease", ""))
 	stopApp(t, a)

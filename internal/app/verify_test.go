@@ -18,19 +18,36 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 	a := startApp(t, cfg)
 	ids := metzAndNancy(t, a)
 	c := clientOf(t, a)
-	c.must("PUT", "/v1/visits/"+ids["visits"]+"/correction", `{"from":"`+ids["day"]+`T07:00:00Z","to":"`+ids["day"]+`T09:00:00Z","reason":"she said so"}`)
+	c.must(
+		"PUT",
+		"/v1/visits/"+ids["visits"]+"/correction",
+		`{"from":"`+ids["day"]+`T07:00:00Z","to":"`+ids["day"]+`T09:00:00Z","reason":"she said so"}`,
+	)
 	c.must("PUT", "/v1/tokens/m", `{"role":"manager","sites":["metz"]}`)
 	c.must("POST", "/v1/devices/metz-entrance-in/secret", "")
 	c.must("PUT", "/v1/sites/epinal/lockdown", `{"active":true,"reason":"x"}`)
 	c.must("PUT", "/v1/tenants/gone", `{"name":"G","site":"metz","kind":"company"}`)
 	c.must("DELETE", "/v1/tenants/gone", "")
 	c.must("PUT", "/v1/members/ghost", `{"tenant":"zinc","name":"Ghost","email":""}`)
-	c.must("PUT", "/v1/passes/of-ghost", `{"host":"ghost","name":"V","spaces":["metz-coworking"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-01-02T00:00:00Z"}`)
+	c.must(
+		"PUT",
+		"/v1/passes/of-ghost",
+		`{"host":"ghost","name":"V","spaces":["metz-coworking"],"valid_from":"2026-01-01T00:00:00Z","valid_to":"2026-01-02T00:00:00Z"}`,
+	)
 	c.must("DELETE", "/v1/passes/of-ghost", "")
 	c.must("DELETE", "/v1/members/ghost", "")
 	c.must("PUT", "/v1/members/erased", `{"tenant":"zinc","name":"Erased","email":""}`)
 	c.must("DELETE", "/v1/members/erased/data", "")
-	c.must("PUT", "/v1/plans/cowork", `{"name":"Coworking","includes":["coworking"],"schedule":"always",`+strings.Replace(terms, `"hourly_rate_cents":1`, `"hourly_rate_cents":300`, 1)+`,"effective_from":"2099-01-01"}`)
+	c.must(
+		"PUT",
+		"/v1/plans/cowork",
+		`{"name":"Coworking","includes":["coworking"],"schedule":"always",`+strings.Replace(
+			terms,
+			`"hourly_rate_cents":1`,
+			`"hourly_rate_cents":300`,
+			1,
+		)+`,"effective_from":"2099-01-01"}`,
+	)
 	if answer := c.must("GET", "/v1/audit/verify", ""); answer["ok"] != true {
 		t.Fatalf("nothing was touched: %v", answer)
 	}

@@ -72,7 +72,12 @@ func TestADecisionIsExplainedByEachRightThatWasTried(t *testing.T) {
 		}
 	}
 	for body, field := range map[string]string{`{"door":"metz-entrance","direction":"in"}`: "credential", `{"credential_id":"none","door":"metz-entrance","direction":"in"}`: "credential_id"} {
-		if status, data := c.raw("POST", "/v1/access/explain", body); status != 422 || !strings.Contains(string(data), `"field":"`+field+`"`) {
+		if status, data := c.raw(
+			"POST",
+			"/v1/access/explain",
+			body,
+		); status != 422 ||
+			!strings.Contains(string(data), `"field":"`+field+`"`) {
 			t.Errorf("%s: %d %s", body, status, data)
 		}
 	}
@@ -89,7 +94,8 @@ func TestAReadIsExplainedByTheRightsOfThen(t *testing.T) {
 	d.badge(badgeNow(ids["bob"], bobUID))
 	d.badge(badgeNow(ids["unknown"], "04DEAD01"))
 	was := map[string]string{
-		"alice": "true lease by right; lease atelier-lease via metz-coworking: -", "bob": "false lease-suspended by no-right; lease zinc-lease via metz-coworking: lease-suspended",
+		"alice":   "true lease by right; lease atelier-lease via metz-coworking: -",
+		"bob":     "false lease-suspended by no-right; lease zinc-lease via metz-coworking: lease-suspended",
 		"unknown": "false unknown-credential by credential",
 	}
 	check := func(when string) {
@@ -105,7 +111,13 @@ func TestAReadIsExplainedByTheRightsOfThen(t *testing.T) {
 	lease1.Status = tenancy.Suspended
 	bobs, _ := a.Rights.InForce().Book.Lease("zinc-lease")
 	bobs.Status = tenancy.Active
-	if err := a.Rights.Apply(t.Context(), "test", change(lease1), change(bobs), credential(t, a.Keys, "zoe-card", "alice", "04DEAD01")); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		change(lease1),
+		change(bobs),
+		credential(t, a.Keys, "zoe-card", "alice", "04DEAD01"),
+	); err != nil {
 		t.Fatal(err)
 	}
 	check("after everything has changed")
@@ -116,10 +128,24 @@ func TestAReadIsExplainedByTheRightsOfThen(t *testing.T) {
 	if status, _ := c.ask("DELETE", "/v1/members/alice/data", ""); status != 204 {
 		t.Fatalf("erasing: %d", status)
 	}
-	if got := ask(t, c, "GET", "/v1/access/reads/"+ids["alice"].String()+"/explain", ""); got.Kept || len(got.Tried) != 0 || !got.Granted {
+	if got := ask(
+		t,
+		c,
+		"GET",
+		"/v1/access/reads/"+ids["alice"].String()+"/explain",
+		"",
+	); got.Kept || len(got.Tried) != 0 ||
+		!got.Granted {
 		t.Errorf("of somebody who was erased: %+v", got)
 	}
-	if status, _ := c.as("manager", `,"sites":["nancy"]`).ask("GET", "/v1/access/reads/"+ids["bob"].String()+"/explain", ""); status != 404 {
+	if status, _ := c.as(
+		"manager",
+		`,"sites":["nancy"]`,
+	).ask(
+		"GET",
+		"/v1/access/reads/"+ids["bob"].String()+"/explain",
+		"",
+	); status != 404 {
 		t.Errorf("a manager of another site: %d", status)
 	}
 }
@@ -130,9 +156,14 @@ func TestALeaseIsPreviewedBeforeItIsSaved(t *testing.T) {
 	c := clientOf(t, a)
 	before := everything(t, c)
 	first := time.Now().UTC().Format("2006-01") + "-01"
-	got := c.must("POST", "/v1/leases/preview", `{"tenant":"atelier","site":"metz","spaces":["metz-bureau-102"],"plan":"cowork","starts_on":"`+first+`","status":"active","rent_cents_month":30000}`)
+	got := c.must(
+		"POST",
+		"/v1/leases/preview",
+		`{"tenant":"atelier","site":"metz","spaces":["metz-bureau-102"],"plan":"cowork","starts_on":"`+first+`","status":"active","rent_cents_month":30000}`,
+	)
 	doors := fmt.Sprint(got["doors"])
-	if !strings.Contains(doors, "metz-entrance") || strings.Contains(doors, "metz-bureau-101") || !strings.Contains(fmt.Sprint(got["spaces"]), "metz-bureau-102") {
+	if !strings.Contains(doors, "metz-entrance") || strings.Contains(doors, "metz-bureau-101") ||
+		!strings.Contains(fmt.Sprint(got["spaces"]), "metz-bureau-102") {
 		t.Errorf("doors %v, spaces %v", doors, got["spaces"])
 	}
 	if members := fmt.Sprint(got["members"]); members != "[alice remi]" {
@@ -141,7 +172,12 @@ func TestALeaseIsPreviewedBeforeItIsSaved(t *testing.T) {
 	if m := got["month"].(map[string]any); m["rent_cents"] != 30000.0 || m["total_cents"].(float64) < 30000 {
 		t.Errorf("this month: %v", m)
 	}
-	if status, data := c.raw("POST", "/v1/leases/preview", `{"tenant":"none","site":"metz","spaces":[],"plan":"cowork","starts_on":"`+first+`","status":"active","rent_cents_month":0}`); status != 422 || !strings.Contains(string(data), `"field":"tenant"`) {
+	if status, data := c.raw(
+		"POST",
+		"/v1/leases/preview",
+		`{"tenant":"none","site":"metz","spaces":[],"plan":"cowork","starts_on":"`+first+`","status":"active","rent_cents_month":0}`,
+	); status != 422 ||
+		!strings.Contains(string(data), `"field":"tenant"`) {
 		t.Errorf("a tenant that is not there: %d %s", status, data)
 	}
 	if after := everything(t, c); after != before {
@@ -206,7 +242,11 @@ func TestABadgeIsEnrolledByHoldingItTwiceToAReader(t *testing.T) {
 	}
 	begin := func() string { return c.must("POST", path, `{"member":"alice","kind":"card"}`)["id"].(string) }
 	put := func(id, member string) int {
-		status, _ := c.ask("PUT", "/v1/credentials/alice-new", `{"member":"`+member+`","kind":"card","status":"active","enrolment":"`+id+`"}`)
+		status, _ := c.ask(
+			"PUT",
+			"/v1/credentials/alice-new",
+			`{"member":"`+member+`","kind":"card","status":"active","enrolment":"`+id+`"}`,
+		)
 		return status
 	}
 	begin()
@@ -237,14 +277,27 @@ func TestABadgeIsEnrolledByHoldingItTwiceToAReader(t *testing.T) {
 	if status := put(id, "alice"); status != 200 {
 		t.Errorf("for its member: %d", status)
 	}
-	if w := ask(t, c, "POST", "/v1/access/explain", `{"credential":"04FEED03","door":"metz-entrance","direction":"in"}`); !w.Granted {
+	if w := ask(
+		t,
+		c,
+		"POST",
+		"/v1/access/explain",
+		`{"credential":"04FEED03","door":"metz-entrance","direction":"in"}`,
+	); !w.Granted {
 		t.Errorf("the new badge: %+v", w)
 	}
 	_, got := c.raw("GET", "/v1/credentials/alice-new", "")
 	if strings.Contains(strings.ToUpper(string(got)), "FEED") || strings.Contains(string(got), "enrolment") {
 		t.Errorf("what is shown of it: %s", got)
 	}
-	if status, _ := c.as("manager", `,"sites":["nancy"]`).ask("POST", path, `{"member":"alice","kind":"card"}`); status != 404 {
+	if status, _ := c.as(
+		"manager",
+		`,"sites":["nancy"]`,
+	).ask(
+		"POST",
+		path,
+		`{"member":"alice","kind":"card"}`,
+	); status != 404 {
 		t.Errorf("a manager of another site: %d", status)
 	}
 }
@@ -254,10 +307,25 @@ func TestTheProgrammeIsForEverybodyAndCountsNobody(t *testing.T) {
 	settle(t, a)
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	event := func(id string, audience tenancy.Audience, title string, from, to time.Duration) tenancy.Event {
-		return tenancy.Event{ID: tenancy.EventID(id), Title: title, Spaces: []catalogue.SpaceID{"metz-auditorium"}, StartsAt: now.Add(from), EndsAt: now.Add(to), Audience: audience, Invited: []tenancy.MemberID{}}
+		return tenancy.Event{
+			ID:       tenancy.EventID(id),
+			Title:    title,
+			Spaces:   []catalogue.SpaceID{"metz-auditorium"},
+			StartsAt: now.Add(from),
+			EndsAt:   now.Add(to),
+			Audience: audience,
+			Invited:  []tenancy.MemberID{},
+		}
 	}
-	if err := a.Rights.Apply(t.Context(), "test", change(event("night", "public", "Nuit de la création, numérique; et après", -time.Hour, time.Hour)),
-		change(event("secret", "invited", "Comité", -time.Hour, time.Hour)), change(event("over", "public", "Hier", -30*time.Hour, -26*time.Hour))); err != nil {
+	if err := a.Rights.Apply(
+		t.Context(),
+		"test",
+		change(event("night", "public", "Nuit de la création, numérique; et après", -time.Hour, time.Hour)),
+		change(
+			event("secret", "invited", "Comité", -time.Hour, time.Hour),
+		),
+		change(event("over", "public", "Hier", -30*time.Hour, -26*time.Hour)),
+	); err != nil {
 		t.Fatal(err)
 	}
 	say(t, a, "metz-auditorium-count", "count", atNow(time.Second)+`,"count":30`, false)
@@ -267,7 +335,10 @@ func TestTheProgrammeIsForEverybodyAndCountsNobody(t *testing.T) {
 		return strings.Contains(string(got), `"mood":"quiet"`)
 	})
 	_, data := anybody.raw("GET", "/v1/programme", "")
-	if text := string(data); !strings.Contains(text, "Nuit de la création") || strings.Contains(text, "Comité") || strings.Contains(text, "Hier") || strings.Contains(text, "30") && strings.Contains(text, `"count"`) {
+	if text := string(
+		data,
+	); !strings.Contains(text, "Nuit de la création") || strings.Contains(text, "Comité") || strings.Contains(text, "Hier") ||
+		strings.Contains(text, "30") && strings.Contains(text, `"count"`) {
 		t.Errorf("programme: %s", text)
 	}
 	// The night's event opens its room, whatever the hour.

@@ -25,7 +25,12 @@ const (
 
 func testConfig(t *testing.T) Config {
 	t.Helper()
-	return Config{Data: t.TempDir(), HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", AdminToken: "an-admin-token-for-tests"}
+	return Config{
+		Data:       t.TempDir(),
+		HTTP:       "127.0.0.1:0",
+		MQTTListen: "127.0.0.1:0",
+		AdminToken: "an-admin-token-for-tests",
+	}
 }
 
 func startApp(t *testing.T, cfg Config) *App {
@@ -53,8 +58,10 @@ func credential(t *testing.T, k *keys.Ring, id string, m tenancy.MemberID, uid s
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rights.Change{Put: tenancy.Credential{ID: tenancy.CredentialID(id), Member: m, Kind: "card", Status: tenancy.Active,
-		Lookup: wire.HashCredential(k.Lookup(), c), ForList: wire.HashCredential(k.List(), c)}}
+	return rights.Change{
+		Put: tenancy.Credential{ID: tenancy.CredentialID(id), Member: m, Kind: "card", Status: tenancy.Active,
+			Lookup: wire.HashCredential(k.Lookup(), c), ForList: wire.HashCredential(k.List(), c)},
+	}
 }
 
 func settle(t *testing.T, a *App) {
@@ -65,13 +72,50 @@ func settle(t *testing.T, a *App) {
 		{Put: tenancy.Tenant{ID: "zinc", Name: "Zinc", Site: "metz", Kind: "company"}},
 		{Put: tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org"}},
 		{Put: tenancy.Member{ID: "bob", Tenant: "zinc", Name: "Bob", Email: "bob@example.org"}},
-		{Put: tenancy.Member{ID: "remi", Tenant: "atelier", Name: "Rémi", Email: "remi@example.org", Roles: []tenancy.MemberRole{tenancy.Responder}, StaffSites: []catalogue.SiteID{"metz"}}},
+		{
+			Put: tenancy.Member{
+				ID:         "remi",
+				Tenant:     "atelier",
+				Name:       "Rémi",
+				Email:      "remi@example.org",
+				Roles:      []tenancy.MemberRole{tenancy.Responder},
+				StaffSites: []catalogue.SiteID{"metz"},
+			},
+		},
 		credential(t, a.Keys, "alice-card", "alice", aliceUID),
 		credential(t, a.Keys, "bob-card", "bob", bobUID),
 		credential(t, a.Keys, "remi-card", "remi", remiUID),
-		{Put: tenancy.Plan{ID: "cowork", Name: "Coworking", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, HourlyRateCents: 250, VatPct: 20}},
-		{Put: tenancy.Lease{ID: "atelier-lease", Tenant: "atelier", Site: "metz", Plan: "cowork", StartsOn: day, Status: tenancy.Active, Members: []tenancy.MemberID{"alice"}}},
-		{Put: tenancy.Lease{ID: "zinc-lease", Tenant: "zinc", Site: "metz", Plan: "cowork", StartsOn: day, Status: tenancy.Suspended}},
+		{
+			Put: tenancy.Plan{
+				ID:              "cowork",
+				Name:            "Coworking",
+				Includes:        []catalogue.SpaceKind{catalogue.Coworking},
+				Schedule:        tenancy.Always,
+				HourlyRateCents: 250,
+				VatPct:          20,
+			},
+		},
+		{
+			Put: tenancy.Lease{
+				ID:       "atelier-lease",
+				Tenant:   "atelier",
+				Site:     "metz",
+				Plan:     "cowork",
+				StartsOn: day,
+				Status:   tenancy.Active,
+				Members:  []tenancy.MemberID{"alice"},
+			},
+		},
+		{
+			Put: tenancy.Lease{
+				ID:       "zinc-lease",
+				Tenant:   "zinc",
+				Site:     "metz",
+				Plan:     "cowork",
+				StartsOn: day,
+				Status:   tenancy.Suspended,
+			},
+		},
 	}
 	if err := a.Rights.Apply(t.Context(), "test", changes...); err != nil {
 		t.Fatal(err)

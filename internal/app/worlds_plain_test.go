@@ -232,7 +232,17 @@ func (w *world) checkHours(member tenancy.MemberID, measured, corrected map[stri
 				billable += l.Minutes
 			}
 			if d.Measured != was || d.Corrected != is || billable != minutes {
-				w.t.Errorf("%s on %s: plainly %d s measured, %d s corrected, %d minutes; made %d, %d, %d", member, day, was, is, minutes, d.Measured, d.Corrected, billable)
+				w.t.Errorf(
+					"%s on %s: plainly %d s measured, %d s corrected, %d minutes; made %d, %d, %d",
+					member,
+					day,
+					was,
+					is,
+					minutes,
+					d.Measured,
+					d.Corrected,
+					billable,
+				)
 			}
 		}
 	}

@@ -139,7 +139,12 @@ func (nobody) Ready() error                       { return nil }
 
 // openWorld starts a house without ways in.
 func (w *world) openWorld() {
-	sh := &shell{cfg: Config{Data: w.t.TempDir()}, opt: Options{Log: discard(), Now: func() time.Time { return w.now }}, metrics: newMetrics(), broker: nobody{}}
+	sh := &shell{
+		cfg:     Config{Data: w.t.TempDir()},
+		opt:     Options{Log: discard(), Now: func() time.Time { return w.now }},
+		metrics: newMetrics(),
+		broker:  nobody{},
+	}
 	sh.ctx, sh.cancel = context.WithCancel(context.Background())
 	w.house = &house{shell: sh}
 	w.check(w.openData(sh.ctx))
@@ -182,7 +187,8 @@ func (w *world) change() {
 	next := toldLayout{w.told[len(w.told)-1].layout, w.now, w.now}
 	switch w.rng.IntN(8) {
 	case 0:
-		next.kind = map[catalogue.SpaceKind]catalogue.SpaceKind{catalogue.Coworking: catalogue.MeetingRoom, catalogue.MeetingRoom: catalogue.Coworking}[next.kind]
+		next.kind = map[catalogue.SpaceKind]catalogue.SpaceKind{catalogue.Coworking: catalogue.MeetingRoom,
+			catalogue.MeetingRoom: catalogue.Coworking}[next.kind]
 	case 1:
 		next.name = fmt.Sprintf("plateau-%d", len(w.told))
 	case 2:
@@ -199,7 +205,13 @@ func (w *world) change() {
 		next.places = 5 + w.rng.IntN(20)
 	}
 	if w.rng.IntN(2) == 0 {
-		next.since = w.now.Add(-time.Duration(w.rng.IntN(12*24)) * time.Hour).Truncate(time.Minute).Add(time.Duration(w.rng.IntN(60_000)) * time.Millisecond)
+		next.since = w.now.Add(
+			-time.Duration(w.rng.IntN(12*24)) * time.Hour,
+		).Truncate(
+			time.Minute,
+		).Add(
+			time.Duration(w.rng.IntN(60_000)) * time.Millisecond,
+		)
 		if next.since.After(w.now) {
 			next.since = w.now
 		}
@@ -215,15 +227,30 @@ func (w *world) tellLayout(next toldLayout) {
 	text := next.text(was)
 	network, err := catalogue.Parse("world.yaml", []byte(text))
 	w.check(err)
-	p := catalogues.Proposal{Name: "world.yaml", Text: []byte(text), Network: network, Since: next.since.UTC().Format(time.RFC3339Nano), By: "test"}
+	p := catalogues.Proposal{
+		Name:    "world.yaml",
+		Text:    []byte(text),
+		Network: network,
+		Since:   next.since.UTC().Format(time.RFC3339Nano),
+		By:      "test",
+	}
 	w.told = append(w.told, next)
 	w.do(func(x *world) { x.tell(p) })
 }
 
 // plan changes the plan, from some day on.
 func (w *world) plan() {
-	v := tenancy.Plan{ID: "p", Name: "P", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always, HourlyRateCents: 100 * (1 + w.rng.IntN(5)), IncludedMinutes: 60 * w.rng.IntN(4),
-		RoundingMinutes: []int{1, 15, 60}[w.rng.IntN(3)], GraceMinutes: 10 * w.rng.IntN(2), VatPct: 20}
+	v := tenancy.Plan{
+		ID:              "p",
+		Name:            "P",
+		Includes:        []catalogue.SpaceKind{catalogue.Coworking},
+		Schedule:        tenancy.Always,
+		HourlyRateCents: 100 * (1 + w.rng.IntN(5)),
+		IncludedMinutes: 60 * w.rng.IntN(4),
+		RoundingMinutes: []int{1, 15, 60}[w.rng.IntN(3)],
+		GraceMinutes:    10 * w.rng.IntN(2),
+		VatPct:          20,
+	}
 	from := w.Network.Zone.At(w.now).Day - catalogue.Day(w.rng.IntN(12)) + 2
 	if len(w.terms) == 0 || w.rng.IntN(5) == 0 {
 		from = 0
@@ -239,15 +266,39 @@ func (w *world) settleWorld() {
 	w.do(func(x *world) {
 		list := []rights.Change{{Put: tenancy.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}}}
 		for id, uid := range worldMembers {
-			list = append(list, rights.Change{Put: tenancy.Member{ID: tenancy.MemberID(id), Tenant: "t", Name: id}}, credential(x.t, x.Keys, id+"-card", tenancy.MemberID(id), uid))
+			list = append(
+				list,
+				rights.Change{Put: tenancy.Member{ID: tenancy.MemberID(id), Tenant: "t", Name: id}},
+				credential(x.t, x.Keys, id+"-card", tenancy.MemberID(id), uid),
+			)
 		}
-		list = append(list, rights.Change{Put: tenancy.Lease{ID: "l", Tenant: "t", Site: "metz", Plan: "p", StartsOn: catalogue.Date(2026, 10, 12), Status: tenancy.Active, RentCentsMonth: 31_000}})
+		list = append(
+			list,
+			rights.Change{
+				Put: tenancy.Lease{
+					ID:             "l",
+					Tenant:         "t",
+					Site:           "metz",
+					Plan:           "p",
+					StartsOn:       catalogue.Date(2026, 10, 12),
+					Status:         tenancy.Active,
+					RentCentsMonth: 31_000,
+				},
+			},
+		)
 		x.check(x.Rights.Apply(x.ctx, "test", list...))
 	})
 }
 
 func (w *world) id() uuid.UUID {
-	return uuid.UUID{0: byte(w.rng.Uint32()), 1: byte(w.rng.Uint32()), 6: 0x40, 8: 0x80, 14: byte(len(w.reads)), 15: byte(len(w.said))}
+	return uuid.UUID{
+		0:  byte(w.rng.Uint32()),
+		1:  byte(w.rng.Uint32()),
+		6:  0x40,
+		8:  0x80,
+		14: byte(len(w.reads)),
+		15: byte(len(w.said)),
+	}
 }
 
 // before returns an instant of the last days: messages come late.
@@ -267,7 +318,12 @@ func (r worldRead) message() (topic, payload string) {
 	if r.in {
 		dir = "in"
 	}
-	return "totem/v1/metz/" + r.door + "-" + dir + "/badge", fmt.Sprintf(`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`, r.id, wire.FormatTime(r.at), worldMembers[r.member])
+	return "totem/v1/metz/" + r.door + "-" + dir + "/badge", fmt.Sprintf(
+		`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
+		r.id,
+		wire.FormatTime(r.at),
+		worldMembers[r.member],
+	)
 }
 
 func (w *world) count() {
@@ -304,24 +360,43 @@ func (w *world) correct() {
 		return
 	}
 	v := visits[w.rng.IntN(len(visits))]
-	c := ledger.Correction{From: v.From.Add(-time.Duration(w.rng.IntN(60)) * time.Minute), To: v.From.Add(time.Duration(1+w.rng.IntN(120)) * time.Minute), Reason: "r", Author: "a", At: w.now}
+	c := ledger.Correction{
+		From:   v.From.Add(-time.Duration(w.rng.IntN(60)) * time.Minute),
+		To:     v.From.Add(time.Duration(1+w.rng.IntN(120)) * time.Minute),
+		Reason: "r",
+		Author: "a",
+		At:     w.now,
+	}
 	put := func(x *world) error {
 		return x.ledger.Write(x.ctx, func(tx *ledger.Tx) error {
 			if err := tx.PutCorrection(v.ID, c); err != nil {
 				return err
 			}
-			body, err := json.Marshal(map[string]any{"from": wire.FormatTime(c.From), "to": wire.FormatTime(c.To), "reason": c.Reason, "author": c.Author, "at": wire.FormatTime(c.At)})
+			body, err := json.Marshal(
+				map[string]any{
+					"from":   wire.FormatTime(c.From),
+					"to":     wire.FormatTime(c.To),
+					"reason": c.Reason,
+					"author": c.Author,
+					"at":     wire.FormatTime(c.At),
+				},
+			)
 			if err != nil {
 				return err
 			}
-			return tx.AddAct(&ingest.Act{At: c.At, Actor: c.Author, Action: "put", Target: ledger.CorrectionTarget(v.ID), Body: body})
+			return tx.AddAct(
+				&ingest.Act{At: c.At, Actor: c.Author, Action: "put", Target: ledger.CorrectionTarget(v.ID), Body: body},
+			)
 		})
 	}
 	w.check(put(w))
 	at := w.now
 	w.late = append(w.late, func(x *world) {
 		x.now = at
-		if err := put(x); err != nil && !errors.Is(err, ledger.ErrNotFound) { // reads that came later may have taken its visit away
+		if err := put(
+			x,
+		); err != nil &&
+			!errors.Is(err, ledger.ErrNotFound) { // reads that came later may have taken its visit away
 			x.check(err)
 		}
 	})
@@ -347,10 +422,14 @@ func (w *world) issue() {
 				if err != nil {
 					return err
 				}
-				if err := tx.AddStatement(ledger.Statement{Number: s.Number, Month: s.Month, Lease: s.Lease, Tenant: s.Tenant, IssuedAt: at, Body: body}); err != nil {
+				if err := tx.AddStatement(
+					ledger.Statement{Number: s.Number, Month: s.Month, Lease: s.Lease, Tenant: s.Tenant, IssuedAt: at, Body: body},
+				); err != nil {
 					return err
 				}
-				if err := tx.AddAct(&ingest.Act{At: at, Actor: "test", Action: "issue", Target: "statement/" + s.ID, Body: body}); err != nil {
+				if err := tx.AddAct(
+					&ingest.Act{At: at, Actor: "test", Action: "issue", Target: "statement/" + s.ID, Body: body},
+				); err != nil {
 					return err
 				}
 			}
@@ -366,7 +445,17 @@ func (w *world) everything() string {
 	visits, err := w.ledger.Visits(w.ctx, ledger.VisitFilter{Limit: 1 << 20})
 	w.check(err)
 	for _, v := range visits {
-		fmt.Fprintln(&out, "visit", v.ID, v.Member, v.Space, wire.FormatTime(v.From), wire.FormatTime(v.To), v.Ended, v.Correction != nil)
+		fmt.Fprintln(
+			&out,
+			"visit",
+			v.ID,
+			v.Member,
+			v.Space,
+			wire.FormatTime(v.From),
+			wire.FormatTime(v.To),
+			v.Ended,
+			v.Correction != nil,
+		)
 	}
 	from, to := occupancy.MinuteOf(worldBegins.AddDate(0, 0, -6)), occupancy.MinuteOf(w.now)
 	reader := series.Reader{History: w.catalogues, Ledger: w.ledger}
@@ -382,7 +471,15 @@ func (w *world) everything() string {
 		}
 	}
 	for _, by := range []series.By{series.BySpace, series.ByKind, series.ByHourOfWeek} {
-		usage, err := reader.Usage(w.ctx, series.UsageQuery{From: occupancy.MinuteTime(from), To: occupancy.MinuteTime(to), By: by, Space: func(*catalogue.Space) bool { return true }})
+		usage, err := reader.Usage(
+			w.ctx,
+			series.UsageQuery{
+				From:  occupancy.MinuteTime(from),
+				To:    occupancy.MinuteTime(to),
+				By:    by,
+				Space: func(*catalogue.Space) bool { return true },
+			},
+		)
 		w.check(err)
 		for _, u := range usage {
 			fmt.Fprintln(&out, "usage", u)
@@ -414,7 +511,13 @@ var worldBegins = time.Date(2026, 10, 19, 7, 0, 0, 0, time.UTC)
 
 // live lets a world go on for some steps.
 func (w *world) live(steps int) {
-	w.tellLayout(toldLayout{layout{kind: catalogue.Coworking, name: "plateau", counter: "plateau", closes: 20, places: 10}, w.now, w.now})
+	w.tellLayout(
+		toldLayout{
+			layout{kind: catalogue.Coworking, name: "plateau", counter: "plateau", closes: 20, places: 10},
+			w.now,
+			w.now,
+		},
+	)
 	w.settleWorld()
 	for range steps {
 		w.now = w.now.Add(time.Duration(1 + w.rng.Int64N(int64(40*time.Hour)))).Truncate(time.Millisecond)

@@ -71,16 +71,21 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 		what, method, path, body, target string
 		times                            int
 	}{
-		{fmt.Sprintf("hours of a month, %d members, by tenant", billedMembers), "GET", "/v1/hours?month=" + month.String() + "&limit=1000", "", "≤ 20 ms", 5},
+		{fmt.Sprintf("hours of a month, %d members, by tenant", billedMembers), "GET",
+			"/v1/hours?month=" + month.String() + "&limit=1000", "", "≤ 20 ms", 5},
 		{"the same by day, a page", "GET", "/v1/hours?by=day&month=" + month.String(), "", "", 5},
-		{"explaining one day", "GET", "/v1/hours/explain?member=bench-7&day=" + (first + (last-first)/2).String(), "", "≤ 5 ms", 5},
+		{"explaining one day", "GET", "/v1/hours/explain?member=bench-7&day=" + (first + (last-first)/2).String(), "",
+			"≤ 5 ms", 5},
 		{fmt.Sprintf("issuing a month for %d tenants, %d reads in the ledger", billedTenants, billedReads), "POST", "/v1/statements", `{"month":"` + tariff.MonthAt(month.Index()-1).String() + `"}`, "≤ 2 s", 1},
 	} {
 		got, err := best(q.times, ask(q.method, q.path, q.body))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", q.what, err)
 		}
-		rows = append(rows, Row{q.what, micro(got), "listing a plan " + micro(floor), float64(got) / float64(floor), q.target})
+		rows = append(
+			rows,
+			Row{q.what, micro(got), "listing a plan " + micro(floor), float64(got) / float64(floor), q.target},
+		)
 	}
 	if err := correct(ctx, a, tariff.MonthAt(month.Index()-1)); err != nil {
 		return nil, err
@@ -89,7 +94,16 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(rows, Row{"issuing the next, each with a correction, its cause and days", micro(got), "listing a plan " + micro(floor), float64(got) / float64(floor), "≤ 2 s"}), nil
+	return append(
+		rows,
+		Row{
+			"issuing the next, each with a correction, its cause and days",
+			micro(got),
+			"listing a plan " + micro(floor),
+			float64(got) / float64(floor),
+			"≤ 2 s",
+		},
+	), nil
 }
 
 // correct corrects the first visit of each tenant's first member in a month.
@@ -100,7 +114,12 @@ func correct(ctx context.Context, a *app.App, m tariff.Month) error {
 		var page struct {
 			Items []struct{ ID, From string }
 		}
-		q := url.Values{"member": {string(benchMember(i))}, "from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}, "limit": {"1"}}
+		q := url.Values{
+			"member": {string(benchMember(i))},
+			"from":   {from.Format(time.RFC3339)},
+			"to":     {to.Format(time.RFC3339)},
+			"limit":  {"1"},
+		}
 		if err := asked(ctx, a, http.MethodGet, "/v1/visits?"+q.Encode(), "", &page); err != nil {
 			return err
 		}
@@ -108,7 +127,14 @@ func correct(ctx context.Context, a *app.App, m tariff.Month) error {
 			return fmt.Errorf("%s has no visits in %s", benchMember(i), m)
 		}
 		v := page.Items[0]
-		if err := asked(ctx, a, http.MethodPut, "/v1/visits/"+v.ID+"/correction", fmt.Sprintf(`{"from":%q,"to":%q,"reason":"bench"}`, v.From, v.From), nil); err != nil {
+		if err := asked(
+			ctx,
+			a,
+			http.MethodPut,
+			"/v1/visits/"+v.ID+"/correction",
+			fmt.Sprintf(`{"from":%q,"to":%q,"reason":"bench"}`, v.From, v.From),
+			nil,
+		); err != nil {
 			return err
 		}
 	}
@@ -151,15 +177,51 @@ func asked(ctx context.Context, a *app.App, method, path, body string, into any)
 // billed creates tenants of five members each, with a lease.
 func billed(m tariff.Month) []rights.Change {
 	first, _ := m.Days()
-	list := []rights.Change{{Put: tenancy.Plan{ID: "bench", Name: "Bench", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: tenancy.Always,
-		HourlyRateCents: 300, IncludedMinutes: 1200, RoundingMinutes: 15, GraceMinutes: 5, VatPct: 20}}}
+	list := []rights.Change{
+		{
+			Put: tenancy.Plan{
+				ID:              "bench",
+				Name:            "Bench",
+				Includes:        []catalogue.SpaceKind{catalogue.Coworking},
+				Schedule:        tenancy.Always,
+				HourlyRateCents: 300,
+				IncludedMinutes: 1200,
+				RoundingMinutes: 15,
+				GraceMinutes:    5,
+				VatPct:          20,
+			},
+		},
+	}
 	for i := range billedTenants {
 		t := tenancy.TenantID(fmt.Sprintf("bench-%d", i))
-		list = append(list, rights.Change{Put: tenancy.Tenant{ID: t, Name: "Bench", Site: "metz", Kind: tenancy.Company}},
-			rights.Change{Put: tenancy.Lease{ID: tenancy.LeaseID(t), Tenant: t, Site: "metz", Plan: "bench", StartsOn: first - 400, Status: tenancy.Active, RentCentsMonth: 10_000}})
+		list = append(
+			list,
+			rights.Change{Put: tenancy.Tenant{ID: t, Name: "Bench", Site: "metz", Kind: tenancy.Company}},
+			rights.Change{
+				Put: tenancy.Lease{
+					ID:             tenancy.LeaseID(t),
+					Tenant:         t,
+					Site:           "metz",
+					Plan:           "bench",
+					StartsOn:       first - 400,
+					Status:         tenancy.Active,
+					RentCentsMonth: 10_000,
+				},
+			},
+		)
 	}
 	for i := range billedMembers {
-		list = append(list, rights.Change{Put: tenancy.Member{ID: benchMember(i), Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)), Name: "Bench", Email: "bench@example.org"}})
+		list = append(
+			list,
+			rights.Change{
+				Put: tenancy.Member{
+					ID:     benchMember(i),
+					Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)),
+					Name:   "Bench",
+					Email:  "bench@example.org",
+				},
+			},
+		)
 	}
 	return list
 }
@@ -183,8 +245,17 @@ func fillVisits(ctx context.Context, dir string, n *catalogue.Network, m tariff.
 				continue
 			}
 			begin := n.Zone.Instant(day, 8*3600+(i*97+int(day)*31)%7200)
-			list = append(list, ledger.Visit{ID: uuid.Must(uuid.NewV7()), Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)), Space: "metz-coworking",
-				From: begin, To: begin.Add(time.Duration(3600+(i*61+int(day)*17)%20_000) * time.Second), Ended: visit.Badge})
+			list = append(
+				list,
+				ledger.Visit{
+					ID:     uuid.Must(uuid.NewV7()),
+					Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)),
+					Space:  "metz-coworking",
+					From:   begin,
+					To:     begin.Add(time.Duration(3600+(i*61+int(day)*17)%20_000) * time.Second),
+					Ended:  visit.Badge,
+				},
+			)
 		}
 		visits += len(list)
 		err := l.Write(ctx, func(tx *ledger.Tx) error {

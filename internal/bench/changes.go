@@ -88,10 +88,27 @@ func movedRows(ctx context.Context, e *env) (rows []Row, err error) {
 	}
 	all := time.Since(began)
 	return []Row{
-		{"changing the catalogue of a running service", micro(told), "listing a plan " + micro(floor), float64(told) / float64(floor), ""},
-		{fmt.Sprintf("minutes computed again for %d sensors moved a week ago", movedSensors), fmt.Sprint(made), fmt.Sprintf("a week of the %d affected spaces %d", spaces, int64(spaces)*week),
-			float64(made) / float64(int64(spaces)*week), "minutes affected"},
-		{"the same in time", micro(took), fmt.Sprintf("the week of all %d spaces %s", len(n.Spaces), micro(all)), float64(took) / float64(all), ""},
+		{
+			"changing the catalogue of a running service",
+			micro(told),
+			"listing a plan " + micro(floor),
+			float64(told) / float64(floor),
+			"",
+		},
+		{
+			fmt.Sprintf("minutes computed again for %d sensors moved a week ago", movedSensors),
+			fmt.Sprint(made),
+			fmt.Sprintf("a week of the %d affected spaces %d", spaces, int64(spaces)*week),
+			float64(made) / float64(int64(spaces)*week),
+			"minutes affected",
+		},
+		{
+			"the same in time",
+			micro(took),
+			fmt.Sprintf("the week of all %d spaces %s", len(n.Spaces), micro(all)),
+			float64(took) / float64(all),
+			"",
+		},
 	}, nil
 }
 
@@ -119,7 +136,10 @@ func fillWeek(ctx context.Context, dir string, n *catalogue.Network, from time.T
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	bodies := map[catalogue.DeviceKind][2]string{catalogue.PeopleCounter: {"count", `{"count":%d}`}, catalogue.FlowCounter: {"flow", `{"in":%d,"out":1}`}}
+	bodies := map[catalogue.DeviceKind][2]string{
+		catalogue.PeopleCounter: {"count", `{"count":%d}`},
+		catalogue.FlowCounter:   {"flow", `{"in":%d,"out":1}`},
+	}
 	for i := range n.Devices {
 		d := &n.Devices[i]
 		b, counts := bodies[d.Kind]
@@ -128,7 +148,14 @@ func fillWeek(ctx context.Context, dir string, n *catalogue.Network, from time.T
 		}
 		err := l.Write(ctx, func(tx *ledger.Tx) error {
 			for k, at := 0, from; at.Before(time.Now()); k, at = k+1, at.Add(sensorsEvery) {
-				o := &ingest.Observation{ID: uuid.Must(uuid.NewV7()), At: at, ReceivedAt: at.Add(time.Second), Device: d.ID, What: wire.What(b[0]), Body: fmt.Sprintf(b[1], k%7)}
+				o := &ingest.Observation{
+					ID:         uuid.Must(uuid.NewV7()),
+					At:         at,
+					ReceivedAt: at.Add(time.Second),
+					Device:     d.ID,
+					What:       wire.What(b[0]),
+					Body:       fmt.Sprintf(b[1], k%7),
+				}
 				if err := tx.AddObservation(o); err != nil {
 					return err
 				}
@@ -178,7 +205,10 @@ func hang(text string, id catalogue.DeviceID, from, to catalogue.SpaceID) string
 
 // caughtUp waits until the series includes everything committed.
 func caughtUp(ctx context.Context, a *app.App) error {
-	q := url.Values{"from": {time.Now().UTC().Add(-time.Hour).Truncate(time.Hour).Format(time.RFC3339)}, "to": {time.Now().UTC().Truncate(time.Hour).Format(time.RFC3339)}}
+	q := url.Values{
+		"from": {time.Now().UTC().Add(-time.Hour).Truncate(time.Hour).Format(time.RFC3339)},
+		"to":   {time.Now().UTC().Truncate(time.Hour).Format(time.RFC3339)},
+	}
 	for {
 		var answer struct {
 			AsOf *string `json:"as_of"`
@@ -233,12 +263,29 @@ func planRow(ctx context.Context, e *env) (row Row, err error) {
 	rate := 300
 	changed, err := best(3, func() error {
 		rate++
-		if err := asked(ctx, a, http.MethodPut, "/v1/plans/bench", fmt.Sprintf(`{"id":"bench","name":"Bench","includes":["coworking"],"schedule":"always","included_minutes":1200,"hourly_rate_cents":%d,"rounding_minutes":15,"grace_minutes":5,"daily_cap_minutes":0,"vat_pct":20,"effective_from":%q}`, rate, day), nil); err != nil {
+		if err := asked(
+			ctx,
+			a,
+			http.MethodPut,
+			"/v1/plans/bench",
+			fmt.Sprintf(
+				`{"id":"bench","name":"Bench","includes":["coworking"],"schedule":"always","included_minutes":1200,"hourly_rate_cents":%d,"rounding_minutes":15,"grace_minutes":5,"daily_cap_minutes":0,"vat_pct":20,"effective_from":%q}`,
+				rate,
+				day,
+			),
+			nil,
+		); err != nil {
 			return err
 		}
 		return months()
 	})
-	return Row{fmt.Sprintf("a plan of %d leases changed a year back, and their hours of 12 months asked for", billedTenants), micro(changed), "the same hours, as they were kept " + micro(kept), float64(changed) / float64(kept), "≤ 1 s"}, err
+	return Row{
+		fmt.Sprintf("a plan of %d leases changed a year back, and their hours of 12 months asked for", billedTenants),
+		micro(changed),
+		"the same hours, as they were kept " + micro(kept),
+		float64(changed) / float64(kept),
+		"≤ 1 s",
+	}, err
 }
 
 // fillYear gives a member of each lease a visit on every weekday.
@@ -257,8 +304,17 @@ func fillYear(ctx context.Context, dir string, n *catalogue.Network, first, last
 				continue
 			}
 			begin := n.Zone.Instant(day, 8*3600+(i*97+int(day)*31)%7200)
-			list = append(list, ledger.Visit{ID: uuid.Must(uuid.NewV7()), Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i)), Space: "metz-coworking",
-				From: begin, To: begin.Add(time.Duration(3600+(i*61+int(day)*17)%20_000) * time.Second), Ended: visit.Badge})
+			list = append(
+				list,
+				ledger.Visit{
+					ID:     uuid.Must(uuid.NewV7()),
+					Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i)),
+					Space:  "metz-coworking",
+					From:   begin,
+					To:     begin.Add(time.Duration(3600+(i*61+int(day)*17)%20_000) * time.Second),
+					Ended:  visit.Badge,
+				},
+			)
 		}
 		err := l.Write(ctx, func(tx *ledger.Tx) error {
 			return tx.ReplaceVisits(benchMember(i), n.Zone.Start(from), n.Zone.Start(to+1), list)

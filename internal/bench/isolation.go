@@ -65,7 +65,12 @@ func isolation(ctx context.Context, e *env) (rows []Row, err error) {
 }
 
 // during measures decisions while a load runs.
-func (e *env) during(ctx context.Context, a *app.App, n *catalogue.Network, load func(context.Context, *app.App, *catalogue.Network) error) (p99, p50 time.Duration, err error) {
+func (e *env) during(
+	ctx context.Context,
+	a *app.App,
+	n *catalogue.Network,
+	load func(context.Context, *app.App, *catalogue.Network) error,
+) (p99, p50 time.Duration, err error) {
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
@@ -102,7 +107,8 @@ func flood(ctx context.Context, a *app.App, n *catalogue.Network) error {
 func late(ctx context.Context, a *app.App, n *catalogue.Network) error {
 	var devices []catalogue.Device
 	for _, d := range n.Devices {
-		if d.Kind == catalogue.PeopleCounter || d.Kind == catalogue.Occupancy || d.Kind == catalogue.Reader && d.Direction == catalogue.In {
+		if d.Kind == catalogue.PeopleCounter || d.Kind == catalogue.Occupancy ||
+			d.Kind == catalogue.Reader && d.Direction == catalogue.In {
 			devices = append(devices, d)
 		}
 	}
@@ -130,7 +136,13 @@ func late(ctx context.Context, a *app.App, n *catalogue.Network) error {
 	return errors.Join(errs...)
 }
 
-func publishAll(ctx context.Context, a *app.App, name string, count int, make func(i int) (topic string, payload []byte)) error {
+func publishAll(
+	ctx context.Context,
+	a *app.App,
+	name string,
+	count int,
+	make func(i int) (topic string, payload []byte),
+) error {
 	c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "bench-" + name, Window: 1000})
 	if err != nil {
 		return err
@@ -151,9 +163,14 @@ func publishAll(ctx context.Context, a *app.App, name string, count int, make fu
 // askYears asks for a year of every space, by hour of the week, without end.
 func askYears(ctx context.Context, a *app.App, n *catalogue.Network) error {
 	to := time.Now().UTC().Truncate(time.Hour)
-	url := fmt.Sprintf("http://%s/v1/usage?by=hour-of-week&from=%s&to=%s", a.HTTP, to.AddDate(-1, 0, 0).Format(time.RFC3339), to.Format(time.RFC3339))
+	url := fmt.Sprintf(
+		"http://%s/v1/usage?by=hour-of-week&from=%s&to=%s",
+		a.HTTP,
+		to.AddDate(-1, 0, 0).Format(time.RFC3339),
+		to.Format(time.RFC3339),
+	)
 	for ctx.Err() == nil {
-		req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}

@@ -47,8 +47,16 @@ func live(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rows = append(rows, Row{fmt.Sprintf("availability of the whole network at %d/s, p99", askRate), micro(quantile(got, 0.99)), "an empty answer " + micro(quantile(floor, 0.99)),
-		float64(quantile(got, 0.99)) / float64(quantile(floor, 0.99)), "≤ 2 ms"})
+	rows = append(
+		rows,
+		Row{
+			fmt.Sprintf("availability of the whole network at %d/s, p99", askRate),
+			micro(quantile(got, 0.99)),
+			"an empty answer " + micro(quantile(floor, 0.99)),
+			float64(quantile(got, 0.99)) / float64(quantile(floor, 0.99)),
+			"≤ 2 ms",
+		},
+	)
 	one, err := spread(ctx, a, 1)
 	if err != nil {
 		return nil, err
@@ -57,7 +65,16 @@ func live(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(rows, Row{fmt.Sprintf("a change reaches the last of %d stream clients, worst of %d", streamClients, streamRounds), micro(all), "the only client " + micro(one), float64(all) / float64(one), "≤ 100 ms"}), nil
+	return append(
+		rows,
+		Row{
+			fmt.Sprintf("a change reaches the last of %d stream clients, worst of %d", streamClients, streamRounds),
+			micro(all),
+			"the only client " + micro(one),
+			float64(all) / float64(one),
+			"≤ 100 ms",
+		},
+	), nil
 }
 
 // steady asks at a steady rate over keep-alive connections and times the answers.
@@ -166,7 +183,12 @@ func spread(ctx context.Context, a *app.App, clients int) (worst time.Duration, 
 func publishCount(c *mqttclient.Client, n *catalogue.Network, space string, count int) error {
 	for _, d := range n.Devices {
 		if d.Kind == catalogue.PeopleCounter && string(d.Space) == space {
-			m := &wire.Message{Topic: wire.Topic{Site: d.Site, Device: d.ID, What: wire.Count}, ID: uuid.Must(uuid.NewV7()), At: time.Now(), Count: count}
+			m := &wire.Message{
+				Topic: wire.Topic{Site: d.Site, Device: d.ID, What: wire.Count},
+				ID:    uuid.Must(uuid.NewV7()),
+				At:    time.Now(),
+				Count: count,
+			}
 			p, err := m.Encode()
 			if err == nil {
 				err = c.Publish(m.Topic.String(), p)

@@ -63,8 +63,17 @@ func latency(ctx context.Context, e *env) ([]Row, error) {
 	}
 	row := func(name string, q, most float64) Row {
 		floor := quantile(echo, q) + sync
-		return Row{fmt.Sprintf("publish → decision at the reader, %d/s over %d readers, %s", latencyRate, latencyReaders, name), micro(quantile(got, q)),
-			fmt.Sprintf("echo %s + fsync %s", micro(quantile(echo, q)), micro(sync)), float64(quantile(got, q)) / float64(floor), fmt.Sprintf("≤ %g ×", most)}
+		return Row{
+			fmt.Sprintf("publish → decision at the reader, %d/s over %d readers, %s", latencyRate, latencyReaders, name),
+			micro(quantile(got, q)),
+			fmt.Sprintf(
+				"echo %s + fsync %s",
+				micro(quantile(echo, q)),
+				micro(sync),
+			),
+			float64(quantile(got, q)) / float64(floor),
+			fmt.Sprintf("≤ %g ×", most),
+		}
 	}
 	return []Row{row("p50", 0.5, 2), row("p99", 0.99, 4)}, nil
 }
@@ -73,17 +82,19 @@ func latency(ctx context.Context, e *env) ([]Row, error) {
 // stores nothing.
 func echoTimes(ctx context.Context, e *env, n *catalogue.Network) ([]time.Duration, error) {
 	var b *broker.Embedded
-	b, err := broker.NewEmbedded(broker.EmbeddedConfig{Listen: "127.0.0.1:0", Network: n, Auth: everyone{}, AllowAnonymous: true, Log: e.log,
-		Handler: func(d broker.Delivery) {
-			t, err := wire.ParseUp(d.Topic)
-			if err == nil {
-				t.What = wire.Decision
-				err = b.Publish(t.String(), d.Payload, false)
-			}
-			if err == nil {
-				d.Ack()
-			}
-		}})
+	b, err := broker.NewEmbedded(
+		broker.EmbeddedConfig{Listen: "127.0.0.1:0", Network: n, Auth: everyone{}, AllowAnonymous: true, Log: e.log,
+			Handler: func(d broker.Delivery) {
+				t, err := wire.ParseUp(d.Topic)
+				if err == nil {
+					t.What = wire.Decision
+					err = b.Publish(t.String(), d.Payload, false)
+				}
+				if err == nil {
+					d.Ack()
+				}
+			}},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +107,13 @@ func echoTimes(ctx context.Context, e *env, n *catalogue.Network) ([]time.Durati
 
 // roundTrips badges at a steady rate from many readers and measures the
 // answers.
-func roundTrips(ctx context.Context, addr string, n *catalogue.Network, length time.Duration, name string) ([]time.Duration, error) {
+func roundTrips(
+	ctx context.Context,
+	addr string,
+	n *catalogue.Network,
+	length time.Duration,
+	name string,
+) ([]time.Duration, error) {
 	var mu sync.Mutex
 	sent, times := map[uuid.UUID]time.Time{}, []time.Duration(nil)
 	type reader struct {
@@ -212,8 +229,10 @@ func throughput(ctx context.Context, e *env) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	bare, err := broker.NewEmbedded(broker.EmbeddedConfig{Listen: "127.0.0.1:0", Network: n, Auth: everyone{}, AllowAnonymous: true, Log: e.log,
-		Handler: func(d broker.Delivery) { d.Ack() }})
+	bare, err := broker.NewEmbedded(
+		broker.EmbeddedConfig{Listen: "127.0.0.1:0", Network: n, Auth: everyone{}, AllowAnonymous: true, Log: e.log,
+			Handler: func(d broker.Delivery) { d.Ack() }},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -239,8 +258,16 @@ func throughput(ctx context.Context, e *env) ([]Row, error) {
 		if err := errors.Join(err, a.Close(ctx)); err != nil {
 			return nil, err
 		}
-		rows = append(rows, Row{fmt.Sprintf("messages committed a second, %d connection(s), %d in flight", conns, windowOne), fmt.Sprintf("%.0f", got),
-			fmt.Sprintf("acknowledged uncommitted %.0f", floor), got / floor, "≥ 10,000"})
+		rows = append(
+			rows,
+			Row{
+				fmt.Sprintf("messages committed a second, %d connection(s), %d in flight", conns, windowOne),
+				fmt.Sprintf("%.0f", got),
+				fmt.Sprintf("acknowledged uncommitted %.0f", floor),
+				got / floor,
+				"≥ 10,000",
+			},
+		)
 	}
 	return rows, nil
 }
@@ -262,7 +289,11 @@ func acked(ctx context.Context, addr string, n *catalogue.Network, conns int, le
 }
 
 func send(ctx context.Context, addr string, n *catalogue.Network, i, window int, length time.Duration) (uint64, error) {
-	c, err := mqttclient.DialOptions(ctx, addr, mqttclient.Options{ClientID: fmt.Sprintf("bench-load-%d-%s", i, uuid.NewString()), Window: window})
+	c, err := mqttclient.DialOptions(
+		ctx,
+		addr,
+		mqttclient.Options{ClientID: fmt.Sprintf("bench-load-%d-%s", i, uuid.NewString()), Window: window},
+	)
 	if err != nil {
 		return 0, err
 	}

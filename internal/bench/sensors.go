@@ -27,8 +27,10 @@ func sensors(ctx context.Context, e *env) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	bare, err := broker.NewEmbedded(broker.EmbeddedConfig{Listen: "127.0.0.1:0", Network: n, Auth: everyone{}, AllowAnonymous: true, Log: e.log,
-		Handler: func(d broker.Delivery) { d.Ack() }})
+	bare, err := broker.NewEmbedded(
+		broker.EmbeddedConfig{Listen: "127.0.0.1:0", Network: n, Auth: everyone{}, AllowAnonymous: true, Log: e.log,
+			Handler: func(d broker.Delivery) { d.Ack() }},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +53,15 @@ func sensors(ctx context.Context, e *env) ([]Row, error) {
 	if err := errors.Join(err, a.Close(ctx)); err != nil {
 		return nil, err
 	}
-	return []Row{{"CPU of a sensor message, decode to committed", micro(got - floor), fmt.Sprintf("sent, received and acknowledged uncommitted %s", micro(floor)),
-		float64(got-floor) / float64(floor), "≤ 25 µs"}}, nil
+	return []Row{
+		{
+			"CPU of a sensor message, decode to committed",
+			micro(got - floor),
+			fmt.Sprintf("sent, received and acknowledged uncommitted %s", micro(floor)),
+			float64(got-floor) / float64(floor),
+			"≤ 25 µs",
+		},
+	}, nil
 }
 
 // sensorCPU sends counts of the last hours and returns the process' CPU for each.
@@ -90,7 +99,12 @@ func sensorLoad(n *catalogue.Network, messages int) (topics []string, payloads [
 	start := time.Now().Add(-2 * time.Hour)
 	for i := range messages {
 		d := counters[i%len(counters)]
-		m := &wire.Message{Topic: wire.Topic{Site: d.Site, Device: d.ID, What: wire.Count}, ID: uuid.Must(uuid.NewV7()), At: start.Add(time.Duration(i) * 50 * time.Millisecond), Count: rng.IntN(20)}
+		m := &wire.Message{
+			Topic: wire.Topic{Site: d.Site, Device: d.ID, What: wire.Count},
+			ID:    uuid.Must(uuid.NewV7()),
+			At:    start.Add(time.Duration(i) * 50 * time.Millisecond),
+			Count: rng.IntN(20),
+		}
 		p, err := m.Encode()
 		if err != nil {
 			return nil, nil, err

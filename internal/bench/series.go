@@ -42,8 +42,11 @@ func usage(ctx context.Context, e *env) (rows []Row, err error) {
 		return nil, err
 	}
 	plain := len(n.Spaces) * 525_600 * 32
-	rows = append(rows, Row{What: "a year of the series, every space and minute", Got: fmt.Sprintf("%.1f MB", float64(size)/(1<<20)),
-		Floor: fmt.Sprintf("four numbers of 8 bytes a minute %d MB", plain>>20), Ratio: float64(size) / float64(plain)})
+	rows = append(
+		rows,
+		Row{What: "a year of the series, every space and minute", Got: fmt.Sprintf("%.1f MB", float64(size)/(1<<20)),
+			Floor: fmt.Sprintf("four numbers of 8 bytes a minute %d MB", plain>>20), Ratio: float64(size) / float64(plain)},
+	)
 	for _, q := range []struct {
 		name, target string
 		days         int
@@ -63,9 +66,20 @@ func usage(ctx context.Context, e *env) (rows []Row, err error) {
 	return append(rows, late), err
 }
 
-func seriesSize(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, today catalogue.Day) (bytes int, err error) {
+func seriesSize(
+	ctx context.Context,
+	l *ledger.Ledger,
+	n *catalogue.Network,
+	today catalogue.Day,
+) (bytes int, err error) {
 	for _, sp := range n.Spaces {
-		err := l.SeriesDays(ctx, sp.ID, int64(today)-365, int64(today), func(_ int64, body []byte) error { bytes += len(body) + len(sp.ID) + 8; return nil })
+		err := l.SeriesDays(
+			ctx,
+			sp.ID,
+			int64(today)-365,
+			int64(today),
+			func(_ int64, body []byte) error { bytes += len(body) + len(sp.ID) + 8; return nil },
+		)
 		if err != nil {
 			return 0, err
 		}
@@ -74,11 +88,21 @@ func seriesSize(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, tod
 }
 
 // ask measures one request, the best of five, beside reading its rows alone.
-func ask(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, today catalogue.Day, days int, by series.By) (Row, error) {
+func ask(
+	ctx context.Context,
+	l *ledger.Ledger,
+	n *catalogue.Network,
+	today catalogue.Day,
+	days int,
+	by series.By,
+) (Row, error) {
 	from, to := n.Zone.Start(today-catalogue.Day(days)), n.Zone.Start(today)
 	reader := series.Reader{History: catalogue.Always(n), Ledger: l}
 	got, err := best(5, func() error {
-		_, err := reader.Usage(ctx, series.UsageQuery{From: from, To: to, By: by, Space: func(*catalogue.Space) bool { return true }})
+		_, err := reader.Usage(
+			ctx,
+			series.UsageQuery{From: from, To: to, By: by, Space: func(*catalogue.Space) bool { return true }},
+		)
 		return err
 	})
 	if err != nil {
@@ -87,13 +111,23 @@ func ask(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, today cata
 	bytes := 0
 	floor, err := best(5, func() error {
 		for _, sp := range n.Spaces {
-			if err := l.SeriesDays(ctx, sp.ID, occupancy.MinuteOf(from)/1440, occupancy.MinuteOf(to)/1440+1, func(_ int64, body []byte) error { bytes += len(body); return nil }); err != nil {
+			if err := l.SeriesDays(
+				ctx,
+				sp.ID,
+				occupancy.MinuteOf(from)/1440,
+				occupancy.MinuteOf(to)/1440+1,
+				func(_ int64, body []byte) error { bytes += len(body); return nil },
+			); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return Row{Got: micro(got), Floor: "reading the same rows one after another " + micro(floor), Ratio: float64(got) / float64(floor)}, err
+	return Row{
+		Got:   micro(got),
+		Floor: "reading the same rows one after another " + micro(floor),
+		Ratio: float64(got) / float64(floor),
+	}, err
 }
 
 func best(times int, f func() error) (time.Duration, error) {
@@ -144,7 +178,10 @@ func dayRuns(rng *rand.Rand, day catalogue.Day) []occupancy.Run {
 		}
 		part := m
 		part.Person, part.Occupied = part.Person/3, part.Occupied/2
-		runs = occupancy.AppendRun(occupancy.AppendRun(runs, occupancy.Run{Minutes: n - 1, Minute: m}), occupancy.Run{Minutes: 1, Minute: part})
+		runs = occupancy.AppendRun(
+			occupancy.AppendRun(runs, occupancy.Run{Minutes: n - 1, Minute: m}),
+			occupancy.Run{Minutes: 1, Minute: part},
+		)
 	}
 	return occupancy.AppendRun(runs, occupancy.Run{Minutes: 270, Minute: still})
 }
@@ -167,7 +204,14 @@ func lateUpload(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, tod
 	const messages = 60
 	err := l.Write(ctx, func(tx *ledger.Tx) error {
 		for i := range messages {
-			o := &ingest.Observation{ID: uuid.Must(uuid.NewV7()), At: start.Add(time.Duration(i) * 5 * time.Minute), ReceivedAt: time.Now(), Device: d.ID, What: wire.Count, Body: `{"count":3}`}
+			o := &ingest.Observation{
+				ID:         uuid.Must(uuid.NewV7()),
+				At:         start.Add(time.Duration(i) * 5 * time.Minute),
+				ReceivedAt: time.Now(),
+				Device:     d.ID,
+				What:       wire.Count,
+				Body:       `{"count":3}`,
+			}
 			if err := tx.AddObservation(o); err != nil {
 				return err
 			}
@@ -183,6 +227,14 @@ func lateUpload(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, tod
 	}
 	took, made := time.Since(began), maker.Made()-before
 	touched := int64(messages*5-5) + int64(occupancy.TimingOf(d).Hold.Minutes())
-	return Row{fmt.Sprintf("minutes computed again for %d messages that are a week late (%s)", messages, micro(took)), fmt.Sprint(made),
-		fmt.Sprintf("minutes that they reach %d, of 5 million in a month", touched), float64(made) / float64(touched), "minutes affected"}, nil
+	return Row{
+		fmt.Sprintf("minutes computed again for %d messages that are a week late (%s)", messages, micro(took)),
+		fmt.Sprint(made),
+		fmt.Sprintf(
+			"minutes that they reach %d, of 5 million in a month",
+			touched,
+		),
+		float64(made) / float64(touched),
+		"minutes affected",
+	}, nil
 }

@@ -47,8 +47,15 @@ func coldStart(ctx context.Context, e *env) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Row{{fmt.Sprintf("ready from cold, %d reads in the ledger (%d MB resident)", e.Reads, rss>>20), micro(got), "empty ledger " + micro(floor),
-		float64(got) / float64(floor), "≤ 500 ms"}}, nil
+	return []Row{
+		{
+			fmt.Sprintf("ready from cold, %d reads in the ledger (%d MB resident)", e.Reads, rss>>20),
+			micro(got),
+			"empty ledger " + micro(floor),
+			float64(got) / float64(floor),
+			"≤ 500 ms",
+		},
+	}, nil
 }
 
 const year = 365 * 24 * time.Hour
@@ -100,7 +107,18 @@ func addRead(tx *ledger.Tx, d catalogue.Device, at time.Time, i int) error {
 	if _, err := tx.See(id, [16]byte{byte(i)}, true); err != nil {
 		return err
 	}
-	r := &ingest.Read{ID: id, At: at, ReceivedAt: at, Device: d.ID, Door: d.Door, Direction: d.Direction, Granted: true, Reason: "lease", OpenMS: 5000, NotAfter: at}
+	r := &ingest.Read{
+		ID:         id,
+		At:         at,
+		ReceivedAt: at,
+		Device:     d.ID,
+		Door:       d.Door,
+		Direction:  d.Direction,
+		Granted:    true,
+		Reason:     "lease",
+		OpenMS:     5000,
+		NotAfter:   at,
+	}
 	r.Subject.Member = "bench"
 	return tx.AddRead(r)
 }

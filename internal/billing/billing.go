@@ -211,14 +211,34 @@ func (p *pricing) minutes(ctx context.Context, id tenancy.LeaseID, m tariff.Mont
 
 // statement returns a lease's month with the corrections of the months before
 // it.
-func (p *pricing) statement(ctx context.Context, id tenancy.LeaseID, l *tenancy.Lease, m tariff.Month, before history) (Statement, bool, error) {
+func (p *pricing) statement(
+	ctx context.Context,
+	id tenancy.LeaseID,
+	l *tenancy.Lease,
+	m tariff.Month,
+	before history,
+) (Statement, bool, error) {
 	minutes, err := p.minutes(ctx, id, m)
 	if err != nil {
 		return Statement{}, false, err
 	}
 	a, any := p.tariff.Amounts(id, m, minutes)
-	s := Statement{Month: m.String(), Lease: id, Tenant: l.Tenant, Plan: l.Plan, Currency: "EUR", Lines: []Line{},
-		BillableMinutes: a.Minutes, IncludedMinutes: a.Included, OverageMinutes: a.Over, RentCents: a.Rent, OverageCents: a.Overage, NetCents: a.Net, VatCents: a.Vat, Vat: slices.Clone(a.ByRate)}
+	s := Statement{
+		Month:           m.String(),
+		Lease:           id,
+		Tenant:          l.Tenant,
+		Plan:            l.Plan,
+		Currency:        "EUR",
+		Lines:           []Line{},
+		BillableMinutes: a.Minutes,
+		IncludedMinutes: a.Included,
+		OverageMinutes:  a.Over,
+		RentCents:       a.Rent,
+		OverageCents:    a.Overage,
+		NetCents:        a.Net,
+		VatCents:        a.Vat,
+		Vat:             slices.Clone(a.ByRate),
+	}
 	_, last := m.Days()
 	s.Days = byDay(m, minutes)
 	if x, ok := p.lastTerms(id, m); ok {
@@ -236,7 +256,11 @@ func (p *pricing) statement(ctx context.Context, id tenancy.LeaseID, l *tenancy.
 		s.PlanName = x.Name
 	}
 	if any {
-		s.Lines = append(s.Lines, Line{Kind: LineRent, Month: s.Month, NetCents: a.Rent}, Line{Kind: LineOverage, Month: s.Month, Minutes: s.OverageMinutes, NetCents: a.Overage})
+		s.Lines = append(
+			s.Lines,
+			Line{Kind: LineRent, Month: s.Month, NetCents: a.Rent},
+			Line{Kind: LineOverage, Month: s.Month, Minutes: s.OverageMinutes, NetCents: a.Overage},
+		)
 	}
 	for _, earlier := range before {
 		em, err := tariff.ParseMonth(earlier.Month)
@@ -299,10 +323,14 @@ func (b Bills) commit(ctx context.Context, list, before []Statement, actor strin
 			if err != nil {
 				return err
 			}
-			if err := tx.AddStatement(ledger.Statement{Number: s.Number, Month: s.Month, Lease: s.Lease, Tenant: s.Tenant, IssuedAt: now, Body: body}); err != nil {
+			if err := tx.AddStatement(
+				ledger.Statement{Number: s.Number, Month: s.Month, Lease: s.Lease, Tenant: s.Tenant, IssuedAt: now, Body: body},
+			); err != nil {
 				return err
 			}
-			if err := tx.AddAct(&ingest.Act{At: now, Actor: actor, Action: "issue", Target: "statement/" + s.ID, Body: body}); err != nil {
+			if err := tx.AddAct(
+				&ingest.Act{At: now, Actor: actor, Action: "issue", Target: "statement/" + s.ID, Body: body},
+			); err != nil {
 				return err
 			}
 		}

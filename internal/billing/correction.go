@@ -69,7 +69,12 @@ func (h history) of(m tariff.Month) charged {
 }
 
 // correction returns an earlier month's re-made total less what was issued so far.
-func (p *pricing) correction(ctx context.Context, l *tenancy.Lease, m tariff.Month, before history) (line Line, differs bool, err error) {
+func (p *pricing) correction(
+	ctx context.Context,
+	l *tenancy.Lease,
+	m tariff.Month,
+	before history,
+) (line Line, differs bool, err error) {
 	minutes, err := p.minutes(ctx, l.ID, m)
 	if err != nil {
 		return line, false, err
@@ -83,7 +88,13 @@ func (p *pricing) correction(ctx context.Context, l *tenancy.Lease, m tariff.Mon
 	for day, n := range had.minutes {
 		changed[day] -= n
 	}
-	line = Line{Kind: LineCorrection, Month: m.String(), NetCents: now.Net - had.net, VatCents: now.Vat - had.vat, Days: byDay(m, changed)}
+	line = Line{
+		Kind:     LineCorrection,
+		Month:    m.String(),
+		NetCents: now.Net - had.net,
+		VatCents: now.Vat - had.vat,
+		Days:     byDay(m, changed),
+	}
 	for _, t := range addTaxes(slices.Clone(now.ByRate), had.byRate, -1) {
 		if t.NetCents != 0 || t.VatCents != 0 {
 			line.Vat = append(line.Vat, t)
@@ -99,7 +110,13 @@ func (p *pricing) correction(ctx context.Context, l *tenancy.Lease, m tariff.Mon
 }
 
 // cause finds what happened since an instant that can have changed those days.
-func (p *pricing) cause(ctx context.Context, l *tenancy.Lease, m tariff.Month, days []Used, since time.Time) (string, error) {
+func (p *pricing) cause(
+	ctx context.Context,
+	l *tenancy.Lease,
+	m tariff.Month,
+	days []Used,
+	since time.Time,
+) (string, error) {
 	first, last := m.Days()
 	if len(days) > 0 {
 		first, last = days[0].Day, days[len(days)-1].Day
@@ -184,7 +201,8 @@ func (p *pricing) visitsCorrected(ctx context.Context, e evidence) (bool, error)
 		if c := v.Correction; c != nil && c.To.After(end) {
 			end = c.To
 		}
-		if p.corrections.when[i].After(e.since) && begin.Before(to) && end.After(from) && slices.Contains(e.members, v.Member) {
+		if p.corrections.when[i].After(e.since) && begin.Before(to) && end.After(from) &&
+			slices.Contains(e.members, v.Member) {
 			return true, nil
 		}
 	}

@@ -15,8 +15,26 @@ import (
 
 // FECColumns are the columns of a fichier des écritures comptables, in the
 // order of article A47 A-1 of the Livre des procédures fiscales.
-var FECColumns = []string{"JournalCode", "JournalLib", "EcritureNum", "EcritureDate", "CompteNum", "CompteLib", "CompAuxNum", "CompAuxLib", "PieceRef",
-	"PieceDate", "EcritureLib", "Debit", "Credit", "EcritureLet", "DateLet", "ValidDate", "Montantdevise", "Idevise"}
+var FECColumns = []string{
+	"JournalCode",
+	"JournalLib",
+	"EcritureNum",
+	"EcritureDate",
+	"CompteNum",
+	"CompteLib",
+	"CompAuxNum",
+	"CompAuxLib",
+	"PieceRef",
+	"PieceDate",
+	"EcritureLib",
+	"Debit",
+	"Credit",
+	"EcritureLet",
+	"DateLet",
+	"ValidDate",
+	"Montantdevise",
+	"Idevise",
+}
 
 // FECName returns the name of such a file: SIREN, FEC, the last day.
 func (s *Settings) FECName(end time.Time) string {
@@ -143,20 +161,75 @@ func (f *fec) statement(s *Statement) {
 		}
 		debit, credit := max(0, -b.cents), max(0, b.cents)
 		what := strings.TrimSpace(fmt.Sprintf("Relevé %s %s %s %s", s.ID, s.Month, name, b.of))
-		f.line(a.Journal, a.JournalLabel, fmt.Sprint(s.Entry), day, b.account, f.settings.label(b.account), aux, auxName, s.ID, day, what,
-			decimal(debit), decimal(credit), "", "", day, "", "")
+		f.line(
+			a.Journal,
+			a.JournalLabel,
+			fmt.Sprint(s.Entry),
+			day,
+			b.account,
+			f.settings.label(b.account),
+			aux,
+			auxName,
+			s.ID,
+			day,
+			what,
+			decimal(debit),
+			decimal(credit),
+			"",
+			"",
+			day,
+			"",
+			"",
+		)
 	}
 }
 
 // latin replaces letters that ISO 8859-15 lacks and that do not decompose into
 // one that it has and a mark.
-var latin = map[rune]string{'’': "'", '‘': "'", '‚': "'", '“': "\"", '”': "\"", '„': "\"", '–': "-", '—': "-", '‐': "-", '‑': "-", '−': "-", '…': "...", '•': "-", '′': "'",
-	'Ł': "L", 'ł': "l", 'Đ': "D", 'đ': "d", 'ı': "i", 'Ħ': "H", 'ħ': "h", 'Ŧ': "T", 'ŧ': "t", 'Ŋ': "N", 'ŋ': "n", 'ſ': "s", 'ẞ': "SS", '‹': "<", '›': ">", '™': "TM", '½': "1/2", '¼': "1/4", '¾': "3/4", '⁄': "/"}
+var latin = map[rune]string{
+	'’': "'",
+	'‘': "'",
+	'‚': "'",
+	'“': "\"",
+	'”': "\"",
+	'„': "\"",
+	'–': "-",
+	'—': "-",
+	'‐': "-",
+	'‑': "-",
+	'−': "-",
+	'…': "...",
+	'•': "-",
+	'′': "'",
+	'Ł': "L",
+	'ł': "l",
+	'Đ': "D",
+	'đ': "d",
+	'ı': "i",
+	'Ħ': "H",
+	'ħ': "h",
+	'Ŧ': "T",
+	'ŧ': "t",
+	'Ŋ': "N",
+	'ŋ': "n",
+	'ſ': "s",
+	'ẞ': "SS",
+	'‹': "<",
+	'›': ">",
+	'™': "TM",
+	'½': "1/2",
+	'¼': "1/4",
+	'¾': "3/4",
+	'⁄': "/",
+}
 
 // word returns a text that fits one field, in letters that ISO 8859-15 has.
 func word(s string) string {
 	var b strings.Builder
-	for _, r := range strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ") {
+	for _, r := range strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) ||
+			unicode.IsControl(r)
+	}), " ") {
 		b.WriteString(transliterated(r))
 	}
 	return strings.ReplaceAll(b.String(), "|", "/") // the other separator that the law names

@@ -13,10 +13,27 @@ import (
 	"github.com/lorntech/totem/internal/tariff"
 )
 
-func issuedOn(year int, month time.Month, number int64, name string, rent int64, taxes ...tariff.Taxed) billing.Statement {
+func issuedOn(
+	year int,
+	month time.Month,
+	number int64,
+	name string,
+	rent int64,
+	taxes ...tariff.Taxed,
+) billing.Statement {
 	at := time.Date(year, month, 3, 9, 0, 0, 0, time.UTC)
-	s := billing.Statement{ID: billing.StatementID(number), Number: number, Month: "2026-10", Lease: "l", Tenant: "t", TenantName: name, IssuedAt: &at, Vat: taxes,
-		Lines: []billing.Line{{Kind: billing.LineRent, NetCents: rent}, {Kind: billing.LineOverage}}, NetCents: rent}
+	s := billing.Statement{
+		ID:         billing.StatementID(number),
+		Number:     number,
+		Month:      "2026-10",
+		Lease:      "l",
+		Tenant:     "t",
+		TenantName: name,
+		IssuedAt:   &at,
+		Vat:        taxes,
+		Lines:      []billing.Line{{Kind: billing.LineRent, NetCents: rent}, {Kind: billing.LineOverage}},
+		NetCents:   rent,
+	}
 	for _, t := range taxes {
 		s.VatCents += t.VatCents
 	}
@@ -27,14 +44,32 @@ func issuedOn(year int, month time.Month, number int64, name string, rent int64,
 func TestTheSalesJournalIsOneThatAccountantsImport(t *testing.T) {
 	list := []billing.Statement{
 		issuedOn(2026, 11, 1, "Nothing", 0),
-		issuedOn(2026, 11, 2, "L’Orme – Śródmieście\u200b | Ω", 30_000, tariff.Taxed{VatPct: 20, NetCents: 24_000, VatCents: 4800}, tariff.Taxed{VatPct: 5.5, NetCents: 6000, VatCents: 330}),
+		issuedOn(
+			2026,
+			11,
+			2,
+			"L’Orme – Śródmieście\u200b | Ω",
+			30_000,
+			tariff.Taxed{VatPct: 20, NetCents: 24_000, VatCents: 4800},
+			tariff.Taxed{VatPct: 5.5, NetCents: 6000, VatCents: 330},
+		),
 		issuedOn(2026, 12, 3, "Fine\tTabs", 1000, tariff.Taxed{VatPct: 20, NetCents: 1000, VatCents: 200}),
 		issuedOn(2027, 1, 4, "Next year", 1000, tariff.Taxed{VatPct: 20, NetCents: 1000, VatCents: 200}),
 	}
-	list[2].Lines = append(list[2].Lines, billing.Line{Kind: billing.LineOverage, NetCents: 500}, billing.Line{Kind: billing.LineCorrection, NetCents: -500})
+	list[2].Lines = append(
+		list[2].Lines,
+		billing.Line{Kind: billing.LineOverage, NetCents: 500},
+		billing.Line{Kind: billing.LineCorrection, NetCents: -500},
+	)
 	settings := billing.Defaults(&catalogue.Network{Name: "n"})
 	settings.Number(list, time.UTC)
-	if got := []int64{list[0].Entry, list[1].Entry, list[2].Entry, list[3].Entry}; got[0] != 0 || got[1] != 1 || got[2] != 2 || got[3] != 1 {
+	if got := []int64{
+		list[0].Entry,
+		list[1].Entry,
+		list[2].Entry,
+		list[3].Entry,
+	}; got[0] != 0 || got[1] != 1 || got[2] != 2 ||
+		got[3] != 1 {
 		t.Errorf("entries %v, want none for what comes to nothing, no hole, and 1 again in the next year", got)
 	}
 	var file bytes.Buffer

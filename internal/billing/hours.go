@@ -26,7 +26,11 @@ func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 
 // visits also returns when the visits that go on end, unless a read says
 // otherwise.
-func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.VisitFilter) ([]tariff.Visit, map[uuid.UUID]time.Time, error) {
+func (b Bills) visits(
+	ctx context.Context,
+	from, to catalogue.Day,
+	f ledger.VisitFilter,
+) ([]tariff.Visit, map[uuid.UUID]time.Time, error) {
 	zone, now := b.zone(from), b.now()
 	f.From, f.To, f.Corrected = zone.Start(from), zone.Start(to+1), true
 	f.Spaces = b.billable()
@@ -39,7 +43,15 @@ func (b Bills) visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 	}
 	out, ends := make([]tariff.Visit, 0, len(list)), map[uuid.UUID]time.Time{}
 	for _, v := range list {
-		x := tariff.Visit{ID: v.ID, Member: v.Member, Tenant: v.Tenant, Space: v.Space, From: v.From, To: v.To, Ended: v.Ended}
+		x := tariff.Visit{
+			ID:     v.ID,
+			Member: v.Member,
+			Tenant: v.Tenant,
+			Space:  v.Space,
+			From:   v.From,
+			To:     v.To,
+			Ended:  v.Ended,
+		}
 		if x.To.After(now) {
 			ends[v.ID] = v.To
 			x.To, x.Ended = now, visit.Open
@@ -83,7 +95,11 @@ func (b Bills) basis(m tariff.Month) int64 {
 // Hours returns everybody's days of a month; tenant may be empty. They are
 // summed from stored days: only what changed since is computed from visits
 // again.
-func (b Bills) Hours(ctx context.Context, m tariff.Month, tenant tenancy.TenantID) (map[tariff.Person][]tariff.Day, error) {
+func (b Bills) Hours(
+	ctx context.Context,
+	m tariff.Month,
+	tenant tenancy.TenantID,
+) (map[tariff.Person][]tariff.Day, error) {
 	if !b.known.IsZero() {
 		return b.hoursAsKnown(ctx, m, tenant)
 	}
@@ -125,7 +141,12 @@ func (b Bills) Hours(ctx context.Context, m tariff.Month, tenant tenancy.TenantI
 
 // remake computes and stores the days of those whose stored days are stale, and
 // the days since then of those who are still inside.
-func (b Bills) remake(ctx context.Context, m tariff.Month, stale map[tariff.Person]*ledger.MonthHours, open map[tariff.Person]catalogue.Day) (map[tariff.Person][]tariff.Day, error) {
+func (b Bills) remake(
+	ctx context.Context,
+	m tariff.Month,
+	stale map[tariff.Person]*ledger.MonthHours,
+	open map[tariff.Person]catalogue.Day,
+) (map[tariff.Person][]tariff.Day, error) {
 	terms, err := b.Tariff(ctx)
 	if err != nil {
 		return nil, err
@@ -162,7 +183,12 @@ func (b Bills) remake(ctx context.Context, m tariff.Month, stale map[tariff.Pers
 }
 
 // byPerson loads the visits of the people in a map.
-func byPerson[T any](ctx context.Context, b Bills, from, to catalogue.Day, of map[tariff.Person]T) (map[tariff.Person][]tariff.Visit, map[uuid.UUID]time.Time, error) {
+func byPerson[T any](
+	ctx context.Context,
+	b Bills,
+	from, to catalogue.Day,
+	of map[tariff.Person]T,
+) (map[tariff.Person][]tariff.Visit, map[uuid.UUID]time.Time, error) {
 	members := []tenancy.MemberID{}
 	for who := range of {
 		members = append(members, who.Member)

@@ -49,8 +49,14 @@ func (o *office) comeAndGo() {
 	var list []ledger.Visit
 	for range rapid.IntRange(0, 3).Draw(o.T, "visits") {
 		begin := from.Add(time.Duration(rapid.IntRange(0, 47*6).Draw(o.T, "begin")) * 10 * time.Minute)
-		v := ledger.Visit{ID: uuid.UUID([]byte(rapid.StringOfN(rapid.RuneFrom([]rune("abc")), 16, 16, 16).Draw(o.T, "id"))), Tenant: rapid.SampledFrom([]tenancy.TenantID{"t", "u"}).Draw(o.T, "tenant"),
-			Space: "cowork", From: begin, To: begin.Add(time.Duration(rapid.IntRange(1, 96).Draw(o.T, "long")) * 10 * time.Minute), Ended: rapid.SampledFrom([]visit.Ended{visit.Badge, visit.Closing}).Draw(o.T, "ended")}
+		v := ledger.Visit{
+			ID:     uuid.UUID([]byte(rapid.StringOfN(rapid.RuneFrom([]rune("abc")), 16, 16, 16).Draw(o.T, "id"))),
+			Tenant: rapid.SampledFrom([]tenancy.TenantID{"t", "u"}).Draw(o.T, "tenant"),
+			Space:  "cowork",
+			From:   begin,
+			To:     begin.Add(time.Duration(rapid.IntRange(1, 96).Draw(o.T, "long")) * 10 * time.Minute),
+			Ended:  rapid.SampledFrom([]visit.Ended{visit.Badge, visit.Closing}).Draw(o.T, "ended"),
+		}
 		list = append(list, v)
 		o.visits = append(o.visits, v.ID)
 	}
@@ -69,7 +75,10 @@ func (o *office) correct() {
 			_ = tx.DeleteCorrection(id) // it may have none
 			return nil
 		}
-		err := tx.PutCorrection(id, ledger.Correction{From: from, To: from.Add(time.Hour), Reason: "r", Author: "a", At: o.clock})
+		err := tx.PutCorrection(
+			id,
+			ledger.Correction{From: from, To: from.Add(time.Hour), Reason: "r", Author: "a", At: o.clock},
+		)
 		if errors.Is(err, ledger.ErrNotFound) { // it was replaced meanwhile
 			return nil
 		}
@@ -79,10 +88,23 @@ func (o *office) correct() {
 
 func (o *office) rent() {
 	kind := rapid.SampledFrom([]string{"plan", "lease"}).Draw(o.T, "kind")
-	body := fmt.Sprintf(`{"id":"p","includes":["coworking"],"hourly_rate_cents":100,"rounding_minutes":%d}`, rapid.SampledFrom([]int{1, 15, 60}).Draw(o.T, "rounding"))
+	body := fmt.Sprintf(
+		`{"id":"p","includes":["coworking"],"hourly_rate_cents":100,"rounding_minutes":%d}`,
+		rapid.SampledFrom([]int{1, 15, 60}).Draw(o.T, "rounding"),
+	)
 	if kind == "lease" {
-		body = fmt.Sprintf(`{"id":"l","tenant":%q,"site":"metz","plan":"p","starts_on":"2026-10-%d","members":%s}`, rapid.SampledFrom([]string{"t", "u"}).Draw(o.T, "tenant"),
-			rapid.IntRange(10, 31).Draw(o.T, "starts"), rapid.SampledFrom([]string{"null", `["ann"]`, `["bob","cyd"]`}).Draw(o.T, "members"))
+		body = fmt.Sprintf(
+			`{"id":"l","tenant":%q,"site":"metz","plan":"p","starts_on":"2026-10-%d","members":%s}`,
+			rapid.SampledFrom([]string{"t", "u"}).Draw(o.T, "tenant"),
+			rapid.IntRange(
+				10,
+				31,
+			).Draw(
+				o.T,
+				"starts",
+			),
+			rapid.SampledFrom([]string{"null", `["ann"]`, `["bob","cyd"]`}).Draw(o.T, "members"),
+		)
 	}
 	day := catalogue.Date(2026, 10, rapid.IntRange(15, 40).Draw(o.T, "day"))
 	o.write(func(tx *ledger.Tx) error {
@@ -140,8 +162,15 @@ func TestKeptHoursAreThoseOfAllVisits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := catalogue.New(catalogue.Network{Name: "n", Zone: zone, Sites: []catalogue.Site{{ID: "metz"}}, Buildings: []catalogue.Building{{ID: "b", Site: "metz"}},
-		Spaces: []catalogue.Space{{ID: "cowork", Building: "b", Kind: catalogue.Coworking}}})
+	n := catalogue.New(
+		catalogue.Network{
+			Name:      "n",
+			Zone:      zone,
+			Sites:     []catalogue.Site{{ID: "metz"}},
+			Buildings: []catalogue.Building{{ID: "b", Site: "metz"}},
+			Spaces:    []catalogue.Space{{ID: "cowork", Building: "b", Kind: catalogue.Coworking}},
+		},
+	)
 	rapid.Check(t, func(rt *rapid.T) {
 		l, err := ledger.Open(context.Background(), t.TempDir())
 		if err != nil {
@@ -153,10 +182,18 @@ func TestKeptHoursAreThoseOfAllVisits(t *testing.T) {
 		// A lease's plan is there before it.
 		o.write(func(tx *ledger.Tx) error {
 			o.recorded++
-			return tx.PutTerms(ledger.Terms{Kind: "plan", ID: "p", N: 1, Body: []byte(`{"id":"p","includes":["coworking"]}`), At: o.clock}, nil)
+			return tx.PutTerms(
+				ledger.Terms{Kind: "plan", ID: "p", N: 1, Body: []byte(`{"id":"p","includes":["coworking"]}`), At: o.clock},
+				nil,
+			)
 		})
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			rapid.SampledFrom([]func(){o.comeAndGo, o.comeAndGo, o.correct, o.rent, o.erase, func() { o.clock = o.clock.Add(7 * time.Hour) }}).Draw(rt, "step")()
+			rapid.SampledFrom(
+				[]func(){o.comeAndGo, o.comeAndGo, o.correct, o.rent, o.erase, func() { o.clock = o.clock.Add(7 * time.Hour) }},
+			).Draw(
+				rt,
+				"step",
+			)()
 			o.check()
 		}
 	})

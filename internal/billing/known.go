@@ -38,7 +38,11 @@ func asKnown[K comparable, T any](b Bills, all map[K]tenancy.Terms[T]) map[K]ten
 
 // correctedAsKnown applies to visits the corrections that were recorded by
 // then, and adds visits that such a correction moves into [from, to).
-func (b Bills) correctedAsKnown(ctx context.Context, list []ledger.Visit, f ledger.VisitFilter) ([]ledger.Visit, error) {
+func (b Bills) correctedAsKnown(
+	ctx context.Context,
+	list []ledger.Visit,
+	f ledger.VisitFilter,
+) ([]ledger.Visit, error) {
 	known, err := b.Ledger.CorrectionsAsKnown(ctx, b.known)
 	if err != nil {
 		return nil, err
@@ -68,7 +72,11 @@ func (b Bills) correctedAsKnown(ctx context.Context, list []ledger.Visit, f ledg
 }
 
 // hoursAsKnown returns everybody's days of a month and stores none of them.
-func (b Bills) hoursAsKnown(ctx context.Context, m tariff.Month, tenant tenancy.TenantID) (map[tariff.Person][]tariff.Day, error) {
+func (b Bills) hoursAsKnown(
+	ctx context.Context,
+	m tariff.Month,
+	tenant tenancy.TenantID,
+) (map[tariff.Person][]tariff.Day, error) {
 	terms, err := b.Tariff(ctx)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,11 @@ import (
 // Preview returns the amounts of a lease that is not saved yet for a month:
 // with the hours that its tenant's members have used so far, priced as if the
 // lease existed. covered is false where it covers no day of the month.
-func (b Bills) Preview(ctx context.Context, l tenancy.Lease, m tariff.Month) (a tariff.Amounts, covered bool, err error) {
+func (b Bills) Preview(
+	ctx context.Context,
+	l tenancy.Lease,
+	m tariff.Month,
+) (a tariff.Amounts, covered bool, err error) {
 	t, err := b.Tariff(ctx)
 	if err != nil {
 		return a, false, err

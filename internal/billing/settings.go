@@ -64,7 +64,19 @@ type Calibration struct {
 // accounts has 411 for customers, 7083 for rents, 706 for services, 44571 for
 // VAT collected.
 func Defaults(n *catalogue.Network) Settings {
-	return Settings{Issuer: Issuer{Name: n.Name}, Accounts: Accounts{Journal: "VE", JournalLabel: "Ventes", Customers: "411000", Rent: "708300", Hours: "706000", Corrections: "706000", Vat: "445710", YearBegins: yearBegins}}
+	return Settings{
+		Issuer: Issuer{Name: n.Name},
+		Accounts: Accounts{
+			Journal:      "VE",
+			JournalLabel: "Ventes",
+			Customers:    "411000",
+			Rent:         "708300",
+			Hours:        "706000",
+			Corrections:  "706000",
+			Vat:          "445710",
+			YearBegins:   yearBegins,
+		},
+	}
 }
 
 // LoadSettings reads a file of settings; an empty name means no file.
@@ -85,7 +97,11 @@ func ParseSettings(n *catalogue.Network, file string, data []byte) (Settings, er
 	d := yamldoc.New(file)
 	d.MayBeEmpty = true
 	s := Defaults(n)
-	if root := d.Root(data, "a file of billing settings", []string{"issuer", "accounts", "calibration", "ilat"}); root != nil {
+	if root := d.Root(
+		data,
+		"a file of billing settings",
+		[]string{"issuer", "accounts", "calibration", "ilat"},
+	); root != nil {
 		s.readIssuer(root.Mapping("issuer", "an issuer", []string{"name", "address", "siren", "vat_id", "terms"}))
 		s.readAccounts(root)
 		s.readCalibration(root.Mapping("calibration", "calibration", nil))
@@ -128,7 +144,8 @@ func (s *Settings) readAccounts(root *yamldoc.Object) {
 	numbers := []struct {
 		name string
 		into *string
-	}{{"customers", &a.Customers}, {"rent", &a.Rent}, {"hours", &a.Hours}, {"corrections", &a.Corrections}, {"vat", &a.Vat}}
+	}{{"customers", &a.Customers}, {"rent", &a.Rent}, {"hours", &a.Hours}, {"corrections", &a.Corrections}, {"vat",
+		&a.Vat}}
 	known := []string{"journal", "journal_label", "year_begins"}
 	for _, n := range numbers {
 		known = append(known, n.name)
@@ -154,7 +171,12 @@ func (s *Settings) readCalibration(o *yamldoc.Object) {
 			continue
 		}
 		k := o.Mapping(name, "a kind", []string{"target", "elasticity", "max_change", "index_cap", "floor"})
-		c := Calibration{Target: k.Number("target"), Elasticity: k.Number("elasticity"), MaxChange: k.Number("max_change"), IndexCap: k.Number("index_cap")}
+		c := Calibration{
+			Target:     k.Number("target"),
+			Elasticity: k.Number("elasticity"),
+			MaxChange:  k.Number("max_change"),
+			IndexCap:   k.Number("index_cap"),
+		}
 		within := func(field string, v *float64, least, most float64) {
 			if v != nil && !(*v >= least && *v <= most) { // not a number is outside too
 				k.Fail(field, "must be from %g to %g", least, most)
@@ -260,8 +282,11 @@ func (s *Settings) Adjustment(kind catalogue.SpaceKind, asked Calibration, index
 		}
 		return otherwise
 	}
-	a := tariff.Adjustment{Target: pick(asked.Target, own.Target, tariff.DefaultTarget), Elasticity: pick(asked.Elasticity, own.Elasticity, tariff.DefaultElasticity),
-		MaxChange: pick(asked.MaxChange, own.MaxChange, tariff.DefaultMaxChange)}
+	a := tariff.Adjustment{
+		Target:     pick(asked.Target, own.Target, tariff.DefaultTarget),
+		Elasticity: pick(asked.Elasticity, own.Elasticity, tariff.DefaultElasticity),
+		MaxChange:  pick(asked.MaxChange, own.MaxChange, tariff.DefaultMaxChange),
+	}
 	for _, c := range []*float64{asked.IndexCap, own.IndexCap, index} {
 		if c != nil {
 			a.IndexCap = c

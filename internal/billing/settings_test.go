@@ -46,7 +46,9 @@ func TestSettingsAreReadAndAskedInTheirOrder(t *testing.T) {
 	a := s.Adjustment(catalogue.Coworking, billing.Calibration{Target: &x}, &index)
 	b := s.Adjustment(catalogue.PrivateOffice, billing.Calibration{}, &index)
 	c := s.Adjustment(catalogue.Studio, billing.Calibration{}, nil)
-	if a.Target != 0.7 || *a.IndexCap != 0.01 || b.Elasticity != 1 || b.Target != 0.6 || *b.IndexCap != 0.025 || c.IndexCap != nil || c.MaxChange != 0.1 {
+	if a.Target != 0.7 || *a.IndexCap != 0.01 || b.Elasticity != 1 || b.Target != 0.6 || *b.IndexCap != 0.025 ||
+		c.IndexCap != nil ||
+		c.MaxChange != 0.1 {
 		t.Errorf("%+v %+v %+v", a, b, c)
 	}
 	if s.FECName(time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)) != "732829320FEC20261231.txt" {
@@ -75,7 +77,12 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		}
 	}
 	for _, empty := range []string{"", "\n", "# nothing yet\n"} {
-		if s, err := billing.ParseSettings(lorntech, "billing.yaml", []byte(empty)); err != nil || s.Issuer.Name != "LORnTECH" {
+		if s, err := billing.ParseSettings(
+			lorntech,
+			"billing.yaml",
+			[]byte(empty),
+		); err != nil ||
+			s.Issuer.Name != "LORnTECH" {
 			t.Errorf("%q is all defaults: %+v %v", empty, s, err)
 		}
 	}

@@ -26,7 +26,12 @@ const mostMonths = 120
 
 // Compare prices the months from a day to now, of some tenants (sorted), by two
 // tariffs. It leaves out months in which nothing differs.
-func (b Bills) Compare(ctx context.Context, before, after *tariff.Tariff, tenants []tenancy.TenantID, since catalogue.Day) ([]MonthChange, error) {
+func (b Bills) Compare(
+	ctx context.Context,
+	before, after *tariff.Tariff,
+	tenants []tenancy.TenantID,
+	since catalogue.Day,
+) ([]MonthChange, error) {
 	had, err := b.issued(ctx)
 	if err != nil {
 		return nil, err
@@ -35,14 +40,17 @@ func (b Bills) Compare(ctx context.Context, before, after *tariff.Tariff, tenant
 	for _, s := range had {
 		issued[s.Lease] = append(issued[s.Lease], s)
 	}
-	leases := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(append(before.Leases(), after.Leases()...)))), func(id tenancy.LeaseID) bool {
-		l := before.Last(id)
-		if l == nil {
-			l = after.Last(id)
-		}
-		_, its := slices.BinarySearch(tenants, l.Tenant)
-		return !its
-	})
+	leases := slices.DeleteFunc(
+		slices.Compact(slices.Sorted(slices.Values(append(before.Leases(), after.Leases()...)))),
+		func(id tenancy.LeaseID) bool {
+			l := before.Last(id)
+			if l == nil {
+				l = after.Last(id)
+			}
+			_, its := slices.BinarySearch(tenants, l.Tenant)
+			return !its
+		},
+	)
 	today := b.Network.Zone.At(b.Now()).Day
 	first, last := monthOf(since), monthOf(max(today, since)) // if it begins in the future, the month in which it begins
 	var list []MonthChange
@@ -64,7 +72,14 @@ func monthOf(day catalogue.Day) tariff.Month {
 	return tariff.Month{Year: year, Month: month}
 }
 
-func (b Bills) compareMonth(ctx context.Context, before, after *tariff.Tariff, m tariff.Month, tenants []tenancy.TenantID, leases []tenancy.LeaseID, issued map[tenancy.LeaseID]history) (MonthChange, error) {
+func (b Bills) compareMonth(
+	ctx context.Context,
+	before, after *tariff.Tariff,
+	m tariff.Month,
+	tenants []tenancy.TenantID,
+	leases []tenancy.LeaseID,
+	issued map[tenancy.LeaseID]history,
+) (MonthChange, error) {
 	c := MonthChange{Month: m}
 	visits, err := b.visitsOf(ctx, m, tenants)
 	if err != nil {
@@ -88,7 +103,11 @@ const fewTenants = 20
 
 // visitsOf returns the visits of a month of some tenants' members; tenants are
 // sorted.
-func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []tenancy.TenantID) (map[tariff.Person][]tariff.Visit, error) {
+func (b Bills) visitsOf(
+	ctx context.Context,
+	m tariff.Month,
+	tenants []tenancy.TenantID,
+) (map[tariff.Person][]tariff.Visit, error) {
 	first, last := m.Days()
 	all := map[tariff.Person][]tariff.Visit{}
 	if len(tenants) > fewTenants {
@@ -115,7 +134,11 @@ func (b Bills) visitsOf(ctx context.Context, m tariff.Month, tenants []tenancy.T
 }
 
 // minutesBy returns leases' billable minutes of a month, by day, by a tariff.
-func (b Bills) minutesBy(t *tariff.Tariff, m tariff.Month, visits map[tariff.Person][]tariff.Visit) map[tenancy.LeaseID]map[catalogue.Day]int64 {
+func (b Bills) minutesBy(
+	t *tariff.Tariff,
+	m tariff.Month,
+	visits map[tariff.Person][]tariff.Visit,
+) map[tenancy.LeaseID]map[catalogue.Day]int64 {
 	first, last := m.Days()
 	all := map[tenancy.LeaseID]map[catalogue.Day]int64{}
 	for _, own := range visits {

@@ -17,7 +17,13 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 		epoch := e.epoch.Load()
 		p, ok := e.authenticate(s, pk)
 		if !ok {
-			e.logSometimes("mqtt connection refused", "reason", "wrong username or password", "remote", s.conn.RemoteAddr().String())
+			e.logSometimes(
+				"mqtt connection refused",
+				"reason",
+				"wrong username or password",
+				"remote",
+				s.conn.RemoteAddr().String(),
+			)
 			if wait := e.guesses.Wrong(s.address, time.Now()); wait > 0 { // a client that guesses waits for each answer
 				select {
 				case <-time.After(wait):
@@ -31,8 +37,17 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 			s.clientID = ownID(p, s.username)
 		}
 		if !e.rules.Load().mayUseID(p, s.username, s.clientID) {
-			e.logSometimes("mqtt connection refused", "reason", "the client id is neither the username nor the username and a colon before anything",
-				"principal", p.Name, "client", printable(s.clientID), "remote", s.conn.RemoteAddr().String())
+			e.logSometimes(
+				"mqtt connection refused",
+				"reason",
+				"the client id is neither the username nor the username and a colon before anything",
+				"principal",
+				p.Name,
+				"client",
+				printable(s.clientID),
+				"remote",
+				s.conn.RemoteAddr().String(),
+			)
 			return connackIdentifier
 		}
 		code, again := e.enter(s, epoch)
@@ -46,7 +61,13 @@ func (e *Embedded) admit(s *session, cl *mqtt.Client, pk packets.Packet) byte {
 	}
 	if !s.waitForPrevious() {
 		e.leave(s)
-		e.cfg.Log.Warn("mqtt connection refused", "reason", "the former connection has not ended", "principal", s.principal.Name)
+		e.cfg.Log.Warn(
+			"mqtt connection refused",
+			"reason",
+			"the former connection has not ended",
+			"principal",
+			s.principal.Name,
+		)
 		return connackUnavailable
 	}
 	if cl.Properties.Will.Flag == 1 {

@@ -136,7 +136,11 @@ func (f fainting) Authenticate(user string, password []byte) (Principal, bool) {
 
 func TestHandlerThatPanicsLeavesNothingBehind(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.Handler = func(Delivery) { panic("a bug") } })
-	c := r.dial(t, "metz-in", func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	c := r.dial(
+		t,
+		"metz-in",
+		func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") },
+	)
 	if err := c.Publish("totem/v1/metz/metz-in/badge", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +211,11 @@ func TestWillIsHandedOverByTheRulesAndNeverRouted(t *testing.T) {
 
 func TestWillIsDroppedWhenTheClientSaysGoodbye(t *testing.T) {
 	r := start(t)
-	c := r.dial(t, "metz-in", func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	c := r.dial(
+		t,
+		"metz-in",
+		func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") },
+	)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +249,13 @@ func TestNobodyTakesOverAnothersSession(t *testing.T) {
 		},
 	} {
 		var refused *mqttclient.ConnectError
-		if _, err := r.tryDial(t, "metz-out", persistent, change); !errors.As(err, &refused) || refused.Code != connackIdentifier {
+		if _, err := r.tryDial(
+			t,
+			"metz-out",
+			persistent,
+			change,
+		); !errors.As(err, &refused) ||
+			refused.Code != connackIdentifier {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

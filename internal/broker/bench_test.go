@@ -11,7 +11,9 @@ import (
 	"github.com/lorntech/totem/internal/mqttclient"
 )
 
-var badge = []byte(`{"id":"0192f0c1-2222-7333-8444-555566667777","at":"2026-11-02T08:15:00.000Z","credential":"04A1B2C3D4E5F6","seq":1234,"boot":"0192f0c1-1111-7333-8444-555566667777"}`)
+var badge = []byte(
+	`{"id":"0192f0c1-2222-7333-8444-555566667777","at":"2026-11-02T08:15:00.000Z","credential":"04A1B2C3D4E5F6","seq":1234,"boot":"0192f0c1-1111-7333-8444-555566667777"}`,
+)
 
 // atOnce acknowledges what it is handed, as a ledger without a disk would.
 func atOnce(c *EmbeddedConfig) { c.Handler = func(d Delivery) { d.Ack() } }
@@ -41,7 +43,10 @@ func BenchmarkAcknowledgedFiftyConnections(b *testing.B) {
 	r := start(b, atOnce, unlimited)
 	var clients []*mqttclient.Client
 	for i := range 50 {
-		clients = append(clients, r.dial(b, "metz-in", named(fmt.Sprintf("metz-in:%d", i)), func(o *mqttclient.Options) { o.Window = 20 }))
+		clients = append(
+			clients,
+			r.dial(b, "metz-in", named(fmt.Sprintf("metz-in:%d", i)), func(o *mqttclient.Options) { o.Window = 20 }),
+		)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -76,7 +81,11 @@ func BenchmarkEcho(b *testing.B) {
 	})
 	c := r.dial(b, "metz-in")
 	answered := make(chan struct{}, 1)
-	if err := c.Subscribe(soon(b), "totem/v1/metz/metz-in/decision", func(string, []byte) { answered <- struct{}{} }); err != nil {
+	if err := c.Subscribe(
+		soon(b),
+		"totem/v1/metz/metz-in/decision",
+		func(string, []byte) { answered <- struct{}{} },
+	); err != nil {
 		b.Fatal(err)
 	}
 	worst := time.Duration(0)

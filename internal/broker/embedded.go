@@ -91,10 +91,17 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	if cfg.Network == nil || cfg.Auth == nil || cfg.Handler == nil || cfg.Log == nil {
 		return nil, errors.New("embedded broker: a network, an authenticator, a handler and a log are needed")
 	}
-	e := &Embedded{cfg: cfg, limits: cfg.Limits.withDefaults(),
-		seldom:   rate.Sometimes{First: 10, Interval: 10 * time.Second},
-		retained: map[string][]byte{}, waiting: map[*session]struct{}{}, live: map[string]*session{}, perPrincipal: map[owner]int{}, accounts: map[owner]*account{},
-		settled: make(chan struct{})}
+	e := &Embedded{
+		cfg:          cfg,
+		limits:       cfg.Limits.withDefaults(),
+		seldom:       rate.Sometimes{First: 10, Interval: 10 * time.Second},
+		retained:     map[string][]byte{},
+		waiting:      map[*session]struct{}{},
+		live:         map[string]*session{},
+		perPrincipal: map[owner]int{},
+		accounts:     map[owner]*account{},
+		settled:      make(chan struct{}),
+	}
 	e.SetRules(cfg.Network, cfg.Foreign)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.server = mqtt.New(e.options())

@@ -17,7 +17,8 @@ func TestPubackComesOnlyAfterAckIsCalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := next(t, r.deliver)
-	if d.Topic != "totem/v1/metz/metz-in/badge" || string(d.Payload) != "one" || d.From != "metz-in" || d.Will || d.Retained {
+	if d.Topic != "totem/v1/metz/metz-in/badge" || string(d.Payload) != "one" || d.From != "metz-in" || d.Will ||
+		d.Retained {
 		t.Fatalf("%+v", d)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -52,8 +52,17 @@ func (g *guard) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	}
 	if pk.ProtocolVersion != 4 {
 		g.broker.stats.refused.Add(1)
-		g.broker.logSometimes("mqtt connection refused", "reason", "the client does not speak MQTT 3.1.1", "protocol", pk.ProtocolVersion,
-			"client", printable(pk.Connect.ClientIdentifier), "remote", s.conn.RemoteAddr().String())
+		g.broker.logSometimes(
+			"mqtt connection refused",
+			"reason",
+			"the client does not speak MQTT 3.1.1",
+			"protocol",
+			pk.ProtocolVersion,
+			"client",
+			printable(pk.Connect.ClientIdentifier),
+			"remote",
+			s.conn.RemoteAddr().String(),
+		)
 		_ = cl.WritePacket(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Connack},
 			ReasonCode: packets.ErrUnsupportedProtocolVersion.Code})
 		return errRefused
@@ -98,7 +107,15 @@ func (g *guard) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet
 		return pk, nil
 	}
 	if len(pk.Filters) > g.broker.limits.Filters {
-		g.broker.logSometimes("mqtt connection ended", "principal", s.principal.Name, "reason", "a SUBSCRIBE of too many filters", "filters", len(pk.Filters))
+		g.broker.logSometimes(
+			"mqtt connection ended",
+			"principal",
+			s.principal.Name,
+			"reason",
+			"a SUBSCRIBE of too many filters",
+			"filters",
+			len(pk.Filters),
+		)
 		return pk, packets.ErrRejectPacket
 	}
 	for range max(1, len(pk.Filters)) { // each filter costs as much as a packet

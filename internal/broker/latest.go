@@ -133,8 +133,13 @@ func (s *session) sendNext(cl *mqtt.Client) bool {
 		e.deliver.Unlock()
 		return false
 	}
-	pk := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qosOf(cl, p.topic), Retain: p.retain}, TopicName: p.topic, Payload: p.payload,
-		Created: e.nextOrder(), Origin: mqtt.InlineClientId}
+	pk := packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qosOf(cl, p.topic), Retain: p.retain},
+		TopicName:   p.topic,
+		Payload:     p.payload,
+		Created:     e.nextOrder(),
+		Origin:      mqtt.InlineClientId,
+	}
 	if pk.FixedHeader.Qos > 0 {
 		id, err := cl.NextPacketID()
 		if err != nil { // it acknowledges nothing: what waits is sent when it reconnects

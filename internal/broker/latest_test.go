@@ -16,7 +16,10 @@ func TestRetainedMessagesAreWrittenAsTheNetworkTakesThem(t *testing.T) {
 		c.Limits.PendingBytes = 128 << 10
 		n := *network()
 		for i := range 60 {
-			n.Devices = append(n.Devices, catalogue.Device{ID: catalogue.DeviceID(fmt.Sprintf("reader-%d", i)), Site: "metz", Kind: catalogue.Reader})
+			n.Devices = append(
+				n.Devices,
+				catalogue.Device{ID: catalogue.DeviceID(fmt.Sprintf("reader-%d", i)), Site: "metz", Kind: catalogue.Reader},
+			)
 		}
 		c.Network = catalogue.New(n)
 	})
@@ -62,7 +65,10 @@ func TestRetainedMessagesAreWrittenAsTheNetworkTakesThem(t *testing.T) {
 }
 
 func TestAMillionChangesOfOneTopicAreOneMessageForWhoDoesNotRead(t *testing.T) {
-	r := start(t, func(c *EmbeddedConfig) { c.Limits.WriteTimeout = 10 * time.Minute }) // it stays, however long this takes
+	r := start(
+		t,
+		func(c *EmbeddedConfig) { c.Limits.WriteTimeout = 10 * time.Minute },
+	) // it stays, however long this takes
 	lazy := r.raw(t)
 	lazy.send(t, loginMetzIn)
 	lazy.expect(t, "20 02 00 00")

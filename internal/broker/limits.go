@@ -9,13 +9,14 @@ import (
 
 // Limits bounds what clients may cost. A zero field takes its default.
 type Limits struct {
-	Clients          int           // live connections; default 2000
-	PerPrincipal     int           // live connections of one secret or API token, the anonymous excepted; default 16
-	Unauthenticated  int           // connections that are not authenticated yet; the oldest goes first; default 512
-	PerAddress       int           // the same for one address; default 256
-	ConnectTimeout   time.Duration // from accepting to a complete CONNECT; default 10 s
-	PacketBytes      int           // a larger packet ends its connection; default 1 MiB + 64 KiB
-	DeviceRate       float64       // packets a second that a device may send on all its connections, each filter of a SUBSCRIBE counted; default 2000
+	Clients         int           // live connections; default 2000
+	PerPrincipal    int           // live connections of one secret or API token, the anonymous excepted; default 16
+	Unauthenticated int           // connections that are not authenticated yet; the oldest goes first; default 512
+	PerAddress      int           // the same for one address; default 256
+	ConnectTimeout  time.Duration // from accepting to a complete CONNECT; default 10 s
+	PacketBytes     int           // a larger packet ends its connection; default 1 MiB + 64 KiB
+	// Packets a second that a device may send on all its connections, each filter of a SUBSCRIBE counted; default 2000.
+	DeviceRate       float64
 	GatewayRate      float64       // the same for a gateway or an anonymous client; default 50,000
 	Filters          int           // filters of one SUBSCRIBE; more ends its connection; default 1024
 	DeviceUnacked    int           // bytes delivered and not acknowledged yet, plus 1 KiB for each message; default 1 MiB
@@ -71,7 +72,11 @@ func (l *Limits) newAccount(p Principal) *account {
 	if p.Gateway || p.Anonymous {
 		perSecond, unacked = l.GatewayRate, int64(l.GatewayUnacked)
 	}
-	return &account{rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))), semaphore.NewWeighted(unacked), unacked}
+	return &account{
+		rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))),
+		semaphore.NewWeighted(unacked),
+		unacked,
+	}
 }
 
 // accountOf returns the account of a principal while any of its connections

@@ -126,7 +126,9 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetConnectRetry(true).
 		SetConnectRetryInterval(2*time.Second + o.jitter).
 		SetMaxReconnectInterval(outsideReconnect + o.jitter).
-		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { o.inbox.put(o.ctx, m, len(m.Payload())+len(m.Topic())+256) }).
+		SetDefaultPublishHandler(
+			func(_ mqtt.Client, m mqtt.Message) { o.inbox.put(o.ctx, m, len(m.Payload())+len(m.Topic())+256) },
+		).
 		SetOnConnectHandler(func(mqtt.Client) { o.connected() }).
 		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.backOff() }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { o.lost(err) }).

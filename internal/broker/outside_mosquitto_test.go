@@ -196,12 +196,37 @@ func TestMosquittosOwnClientsAreServed(t *testing.T) {
 	if err := r.Publish("totem/v1/metz/metz-in/allowlist", []byte("list"), true); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := run("mosquitto_sub", "-P", "s-in", "-i", "metz-in:sub", "-q", "1", "-C", "1", "-t", "totem/v1/metz/metz-in/+"); err != nil || out != "list" {
+	if out, err := run(
+		"mosquitto_sub",
+		"-P",
+		"s-in",
+		"-i",
+		"metz-in:sub",
+		"-q",
+		"1",
+		"-C",
+		"1",
+		"-t",
+		"totem/v1/metz/metz-in/+",
+	); err != nil ||
+		out != "list" {
 		t.Fatalf("%s %v", out, err)
 	}
 	published := make(chan string, 1)
 	go func() {
-		out, err := run("mosquitto_pub", "-P", "s-in", "-i", "metz-in", "-q", "1", "-t", "totem/v1/metz/metz-in/badge", "-m", "{}")
+		out, err := run(
+			"mosquitto_pub",
+			"-P",
+			"s-in",
+			"-i",
+			"metz-in",
+			"-q",
+			"1",
+			"-t",
+			"totem/v1/metz/metz-in/badge",
+			"-m",
+			"{}",
+		)
 		published <- fmt.Sprint(out, err)
 	}()
 	d := next(t, r.deliver)

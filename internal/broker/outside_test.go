@@ -63,7 +63,14 @@ func TestRefusalsOfAnOutsideBrokerAreNamedInTheLog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := newLogged()
-			o, err := NewOutside(OutsideConfig{URL: c.url, ClientID: "metz-in", Handler: func(Delivery) {}, Log: slog.New(slog.NewTextHandler(log, nil))})
+			o, err := NewOutside(
+				OutsideConfig{
+					URL:      c.url,
+					ClientID: "metz-in",
+					Handler:  func(Delivery) {},
+					Log:      slog.New(slog.NewTextHandler(log, nil)),
+				},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +126,14 @@ func TestOutsideBrokerOverTLSIsTrustedByItsAuthority(t *testing.T) {
 		t.Fatal("not connected")
 	}
 	log := newLogged()
-	stranger, err := NewOutside(OutsideConfig{URL: "mqtts://" + r.Addr().String(), ClientID: "other", Handler: func(Delivery) {}, Log: slog.New(slog.NewTextHandler(log, nil))})
+	stranger, err := NewOutside(
+		OutsideConfig{
+			URL:      "mqtts://" + r.Addr().String(),
+			ClientID: "other",
+			Handler:  func(Delivery) {},
+			Log:      slog.New(slog.NewTextHandler(log, nil)),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,7 +123,12 @@ func TestReaderThatReconnectsInAHurryGetsEverythingInOrder(t *testing.T) {
 	}
 	for i := range rounds {
 		turn <- struct{}{}
-		c := r.dial(t, "metz-in", persistent, func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{topic: handle} })
+		c := r.dial(
+			t,
+			"metz-in",
+			persistent,
+			func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{topic: handle} },
+		)
 		if !c.SessionPresent() {
 			t.Fatal("the session is lost")
 		}
@@ -173,8 +178,14 @@ func TestADayOfKeepAlivesAndASilentClientInsideABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(c *EmbeddedConfig) { c.Listen = "" })
 		connect := func(user string, keepAlive time.Duration) *mqttclient.Client {
-			c, err := mqttclient.Connect(t.Context(), r.EstablishPipe(), mqttclient.Options{ClientID: user, Username: user,
-				Password: r.auth.pass[user], KeepAlive: keepAlive, WillTopic: "totem/v1/metz/" + user + "/status", Will: []byte("gone")})
+			c, err := mqttclient.Connect(t.Context(), r.EstablishPipe(), mqttclient.Options{
+				ClientID:  user,
+				Username:  user,
+				Password:  r.auth.pass[user],
+				KeepAlive: keepAlive,
+				WillTopic: "totem/v1/metz/" + user + "/status",
+				Will:      []byte("gone"),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +227,11 @@ func TestSessionOfAClientThatIsAwayIsForgottenInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, func(c *EmbeddedConfig) { c.Listen = ""; c.Limits.OfflineRetention = time.Hour })
 		connect := func() *mqttclient.Client {
-			c, err := mqttclient.Connect(t.Context(), r.EstablishPipe(), mqttclient.Options{ClientID: "metz-in", Username: "metz-in", Password: "s-in", Persistent: true})
+			c, err := mqttclient.Connect(
+				t.Context(),
+				r.EstablishPipe(),
+				mqttclient.Options{ClientID: "metz-in", Username: "metz-in", Password: "s-in", Persistent: true},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

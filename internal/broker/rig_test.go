@@ -74,8 +74,14 @@ type rig struct {
 
 func start(t testing.TB, change ...func(*EmbeddedConfig)) *rig {
 	t.Helper()
-	r := &rig{auth: &secrets{pass: map[string]string{"metz-in": "s-in", "metz-out": "s-out", "metz-gateway": "s-gw", "nancy-in": "s-nancy"}},
-		deliver: make(chan Delivery, 10_000), denied: make(chan refusal, 1000), presences: make(chan bool, 1000)}
+	r := &rig{
+		auth: &secrets{
+			pass: map[string]string{"metz-in": "s-in", "metz-out": "s-out", "metz-gateway": "s-gw", "nancy-in": "s-nancy"},
+		},
+		deliver:   make(chan Delivery, 10_000),
+		denied:    make(chan refusal, 1000),
+		presences: make(chan bool, 1000),
+	}
 	cfg := EmbeddedConfig{Listen: "127.0.0.1:0", Network: network(), Auth: r.auth,
 		Handler:    func(d Delivery) { r.deliver <- d },
 		Denied:     func(d Delivery, reason string) { d.Ack(); r.denied <- refusal{d, reason} },
@@ -161,6 +167,11 @@ func sink() (mqttclient.Message, chan string) {
 func resume(t testing.TB, r *rig, user, filter string) (*mqttclient.Client, chan string) {
 	t.Helper()
 	handle, got := sink()
-	c := r.dial(t, user, persistent, func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{filter: handle} })
+	c := r.dial(
+		t,
+		user,
+		persistent,
+		func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{filter: handle} },
+	)
 	return c, got
 }

@@ -99,7 +99,8 @@ func (r rules) read(p Principal, filter string) bool {
 	case !ok:
 		return r.foreign != nil && p.Device != "" && r.ownsAny(p, r.foreign.Commanded(filter))
 	case p.Token:
-		return device == wire.Live && r.live(site, what) && (p.Sites == nil || site == "+" || slices.Contains(p.Sites, catalogue.SiteID(site)))
+		return device == wire.Live && r.live(site, what) &&
+			(p.Sites == nil || site == "+" || slices.Contains(p.Sites, catalogue.SiteID(site)))
 	case site != string(p.Site):
 		return false
 	case p.Gateway:

@@ -124,13 +124,36 @@ func TestWhoMayReadWhat(t *testing.T) {
 // only: whatever it covers besides is not delivered.
 func TestFilterNeverLetsThroughWhatIsNotAllowedByItself(t *testing.T) {
 	r := rules{network: network()}
-	segment := rapid.SampledFrom([]string{"totem", "v1", "metz", "nancy", "metz-in", "metz-out", "nancy-in", "metz-gateway", "live", "decision", "command", "allowlist", "badge", "metz-hall", "+", "#", "", "$SYS", "x"})
+	segment := rapid.SampledFrom(
+		[]string{
+			"totem",
+			"v1",
+			"metz",
+			"nancy",
+			"metz-in",
+			"metz-out",
+			"nancy-in",
+			"metz-gateway",
+			"live",
+			"decision",
+			"command",
+			"allowlist",
+			"badge",
+			"metz-hall",
+			"+",
+			"#",
+			"",
+			"$SYS",
+			"x",
+		},
+	)
 	rapid.Check(t, func(t *rapid.T) {
 		tail := strings.Join(rapid.SliceOfN(segment, 1, 5).Draw(t, "segments"), "/")
 		topic := rapid.SampledFrom([]string{root, ""}).Draw(t, "root") + tail
 		site, device, what, ok := wire.SplitTopic(topic)
 		for _, p := range []Principal{reader, gateway, token, nobody} {
-			if r.publish(p, topic) == "" && (!ok || site != string(p.Site) || !wire.IsUp(what) || !p.Gateway && device != string(p.Device)) {
+			if r.publish(p, topic) == "" &&
+				(!ok || site != string(p.Site) || !wire.IsUp(what) || !p.Gateway && device != string(p.Device)) {
 				t.Fatalf("%+v may publish on %q", p, topic)
 			}
 			if r.read(p, topic) && (!ok || p.Device != "" && site != string(p.Site) || p.Token != (device == "live")) {

@@ -45,7 +45,15 @@ type session struct {
 }
 
 func newSession(e *Embedded, nc net.Conn, local bool) *session {
-	s := &session{broker: e, local: local, address: addressOf(nc), done: make(chan struct{}), resumed: make(chan struct{}), resuming: true, latest: newLatest()}
+	s := &session{
+		broker:   e,
+		local:    local,
+		address:  addressOf(nc),
+		done:     make(chan struct{}),
+		resumed:  make(chan struct{}),
+		resuming: true,
+		latest:   newLatest(),
+	}
 	s.ctx, s.stop = context.WithCancel(e.ctx)
 	s.conn = newConn(nc, e.limits)
 	s.conn.session = s

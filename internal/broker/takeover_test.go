@@ -14,7 +14,11 @@ func TestWillOfAReplacedConnectionIsHandledBeforeTheNewOneBegins(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) {
 		c.Handler = func(d Delivery) { close(entered); <-gate; d.Ack() }
 	})
-	first := r.dial(t, "metz-in", func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") })
+	first := r.dial(
+		t,
+		"metz-in",
+		func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") },
+	)
 	second := make(chan error, 1)
 	go func() {
 		_, err := r.tryDial(t, "metz-in")
@@ -105,7 +109,12 @@ func TestNewCommandsComeBehindThoseThatWaited(t *testing.T) {
 			_, _ = fmt.Sscan(string(payload), &i)
 			got <- i
 		}
-		c = r.dial(t, "metz-in", persistent, func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{topic: handle} })
+		c = r.dial(
+			t,
+			"metz-in",
+			persistent,
+			func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{topic: handle} },
+		)
 		<-done
 		n = to
 		for last := from - 1001; last < to-1; {

@@ -12,13 +12,18 @@ import (
 	"time"
 )
 
-// Identifiers are slugs [a-z0-9][a-z0-9-]{0,63}; "live" is reserved.
+// Identifiers have the form of [Slug]; some words are reserved (rules 1.4).
 type (
-	SiteID     string
+	// SiteID identifies a site.
+	SiteID string
+	// BuildingID identifies a building.
 	BuildingID string
-	SpaceID    string
-	DoorID     string
-	DeviceID   string
+	// SpaceID identifies a space.
+	SpaceID string
+	// DoorID identifies a door.
+	DoorID string
+	// DeviceID identifies a device.
+	DeviceID string
 )
 
 // Outside is the side of a door that is not a space: the street.
@@ -100,7 +105,17 @@ func (k DeviceKind) OnDoor() bool { return k == Reader || k == DoorContact }
 
 // Adapters lists the adapters for payloads of real devices.
 func Adapters() []string {
-	return []string{"zigbee2mqtt", "chirpstack-v4", "ttn-v3", "shelly-gen2", "tasmota", "esphome", "esp-rfid", "uhppoted", AdapterJSON}
+	return []string{
+		"zigbee2mqtt",
+		"chirpstack-v4",
+		"ttn-v3",
+		"shelly-gen2",
+		"tasmota",
+		"esphome",
+		"esp-rfid",
+		"uhppoted",
+		AdapterJSON,
+	}
 }
 
 // AdapterJSON is the adapter for payloads described by Device.Map.

@@ -173,7 +173,10 @@ func (s *source) checkSpace(n *Network, o *yamldoc.Object, sp *Space) {
 		o.Fail("parent", "an office may not lie below a coworking: its hours would be billed as coworking")
 	}
 	if sp.AntiPassback != NoAntiPassback && !s.hasExit(sp.ID) {
-		o.Fail("anti_passback", "needs a reader of direction out on a door into this space: otherwise nobody could be seen to leave")
+		o.Fail(
+			"anti_passback",
+			"needs a reader of direction out on a door into this space: otherwise nobody could be seen to leave",
+		)
 	}
 }
 

@@ -52,10 +52,14 @@ func TestTheDefaultIsTheLORnTECHNetwork(t *testing.T) {
 
 func TestTheContractsIdsAreInTheDefault(t *testing.T) {
 	n := lorn(t)
-	ok := n.Space("metz-hall") != nil && n.Space("metz-coworking").Kind == Coworking && n.Space("metz-coworking").AntiPassback == Alert &&
-		n.Door("metz-entrance").From == Outside && n.Door("metz-coworking-door").To == "metz-coworking" &&
-		n.Device("metz-entrance-in").Direction == In && n.Device("metz-entrance-out").Direction == Out &&
-		n.Device("metz-coworking-count").HoldSeconds == 1800 && n.Device("metz-gateway").Kind == Gateway &&
+	ok := n.Space("metz-hall") != nil && n.Space("metz-coworking").Kind == Coworking &&
+		n.Space("metz-coworking").AntiPassback == Alert &&
+		n.Door("metz-entrance").From == Outside &&
+		n.Door("metz-coworking-door").To == "metz-coworking" &&
+		n.Device("metz-entrance-in").Direction == In &&
+		n.Device("metz-entrance-out").Direction == Out &&
+		n.Device("metz-coworking-count").HoldSeconds == 1800 &&
+		n.Device("metz-gateway").Kind == Gateway &&
 		n.Device("metz-desk-7").Kind == Desk
 	if !ok {
 		t.Error("an id that the README and the documents use is missing or different")
@@ -73,7 +77,8 @@ func TestEverySiteOffersWhatTheCharterAsks(t *testing.T) {
 		have[offer{s.Site, s.Kind}]++
 	}
 	for _, s := range n.Sites {
-		for kind, least := range map[SpaceKind]int{Common: 2, Coworking: 1, MeetingRoom: 2, AssociationsOffice: 1, Demo: 1, PrivateOffice: 4} {
+		for kind, least := range map[SpaceKind]int{Common: 2, Coworking: 1, MeetingRoom: 2, AssociationsOffice: 1, Demo: 1,
+			PrivateOffice: 4} {
 			if have[offer{s.ID, kind}] < least {
 				t.Errorf("%s has %d spaces of kind %s, not %d", s.ID, have[offer{s.ID, kind}], kind, least)
 			}

@@ -13,8 +13,9 @@ import (
 type Effects struct {
 	Minutes map[SpaceID]time.Time // spaces whose devices differ
 	Sums    map[SpaceID]time.Time // spaces whose site's opening hours, or whose places, differ
-	Visits  map[SiteID]time.Time  // sites whose doors lead elsewhere, whose spaces lie elsewhere, or which close at another time
-	Hours   map[SpaceID]time.Time // spaces that changed kind or lie elsewhere, so that hours are billed or not
+	// Sites whose doors lead elsewhere, whose spaces lie elsewhere, or which close at another time.
+	Visits map[SiteID]time.Time
+	Hours  map[SpaceID]time.Time // spaces that changed kind or lie elsewhere, so that hours are billed or not
 }
 
 // EffectsOf finds what differs between two histories.
@@ -23,11 +24,17 @@ func EffectsOf(a, b History) Effects {
 	// The common beginning of both is the same; only its last catalogue matters
 	// for what follows.
 	same := 0
-	for same < min(len(before), len(after)) && before[same].From == after[same].From && *before[same].Value == *after[same].Value {
+	for same < min(len(before), len(after)) && before[same].From == after[same].From &&
+		*before[same].Value == *after[same].Value {
 		same++
 	}
 	before, after = before[max(0, same-1):], after[max(0, same-1):]
-	e := Effects{Minutes: map[SpaceID]time.Time{}, Sums: map[SpaceID]time.Time{}, Visits: map[SiteID]time.Time{}, Hours: map[SpaceID]time.Time{}}
+	e := Effects{
+		Minutes: map[SpaceID]time.Time{},
+		Sums:    map[SpaceID]time.Time{},
+		Visits:  map[SiteID]time.Time{},
+		Hours:   map[SpaceID]time.Time{},
+	}
 	differing(placements(before), placements(after), sameDevice, func(_ DeviceID, from time.Time, of []*Device) {
 		for _, d := range of {
 			earliest(e.Minutes, d.Space, from)
@@ -38,8 +45,18 @@ func EffectsOf(a, b History) Effects {
 			earliest(e.Minutes, space, from)
 		}
 	})
-	differing(places(before), places(after), deepEqual[place], func(id SpaceID, from time.Time, _ []place) { earliest(e.Sums, id, from) })
-	differing(layouts(before), layouts(after), deepEqual[layout], func(id SiteID, from time.Time, _ []layout) { earliest(e.Visits, id, from) })
+	differing(
+		places(before),
+		places(after),
+		deepEqual[place],
+		func(id SpaceID, from time.Time, _ []place) { earliest(e.Sums, id, from) },
+	)
+	differing(
+		layouts(before),
+		layouts(after),
+		deepEqual[layout],
+		func(id SiteID, from time.Time, _ []layout) { earliest(e.Visits, id, from) },
+	)
 	differing(coworkings(before), coworkings(after), equal[coworking], func(id SpaceID, from time.Time, of []coworking) {
 		if slices.ContainsFunc(of, func(c coworking) bool { return c.outermost != "" }) {
 			earliest(e.Hours, id, from)
@@ -68,9 +85,14 @@ func deepEqual[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 // sameDevice compares two devices; it is called for every device of every
 // catalogue that there ever was.
 func sameDevice(a, b *Device) bool {
-	return a.ID == b.ID && a.Site == b.Site && a.Kind == b.Kind && a.Door == b.Door && a.Direction == b.Direction && a.Space == b.Space &&
-		a.HoldSeconds == b.HoldSeconds && a.Disabled == b.Disabled && a.Adapter == b.Adapter && a.Address == b.Address &&
-		maps.Equal(a.Settings, b.Settings) && maps.Equal(a.Map, b.Map)
+	return a.ID == b.ID && a.Site == b.Site && a.Kind == b.Kind && a.Door == b.Door && a.Direction == b.Direction &&
+		a.Space == b.Space &&
+		a.HoldSeconds == b.HoldSeconds &&
+		a.Disabled == b.Disabled &&
+		a.Adapter == b.Adapter &&
+		a.Address == b.Address &&
+		maps.Equal(a.Settings, b.Settings) &&
+		maps.Equal(a.Map, b.Map)
 }
 
 // place holds what a space's sums of use depend on.
@@ -147,12 +169,20 @@ func coworkings(h []version) map[SpaceID][]Held[coworking] {
 }
 
 func zones(h []version) map[string][]Held[string] {
-	return over(h, func(n *Network, yield func(string, string)) { yield("zone", n.Zone.Location().String()) }, equal[string])
+	return over(
+		h,
+		func(n *Network, yield func(string, string)) { yield("zone", n.Zone.Location().String()) },
+		equal[string],
+	)
 }
 
 // differing calls yield for everything in which two histories differ: with the
 // first instant from which they do, and the versions of both from then on.
-func differing[K cmp.Ordered, T any](before, after map[K][]Held[T], same func(a, b T) bool, yield func(K, time.Time, []T)) {
+func differing[K cmp.Ordered, T any](
+	before, after map[K][]Held[T],
+	same func(a, b T) bool,
+	yield func(K, time.Time, []T),
+) {
 	keys := map[K]bool{}
 	for _, m := range []map[K][]Held[T]{before, after} {
 		for key := range m {

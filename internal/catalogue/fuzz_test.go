@@ -11,7 +11,9 @@ import (
 // without fault is whole.
 func FuzzParse(f *testing.F) {
 	f.Add(example)
-	f.Add("network: A\ntimezone: UTC\nsites: [{id: a, name: A, city: A, holidays: fr, opening: &w [{days: [mon], from: 00:00, to: 24:00}]}]\n")
+	f.Add(
+		"network: A\ntimezone: UTC\nsites: [{id: a, name: A, city: A, holidays: fr, opening: &w [{days: [mon], from: 00:00, to: 24:00}]}]\n",
+	)
 	f.Add("a: &a [*a, *b]\n? {x: y}\n: |\n  text\n--- !!map {<<: *a}\n...")
 	f.Add("{network: [], timezone: .inf, sites: {}, spaces: -1, devices: [{settings: {a: 1}, map: {b: true}}]}")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -44,7 +46,8 @@ func whole(t *testing.T, n *Network) {
 	t.Helper()
 	for _, s := range n.Spaces {
 		chain := n.Chain(s.ID)
-		if n.Building(s.Building) == nil || n.Site(s.Site) == nil || !s.Kind.Valid() || s.Capacity < 1 || !ValidID(string(s.ID)) {
+		if n.Building(s.Building) == nil || n.Site(s.Site) == nil || !s.Kind.Valid() || s.Capacity < 1 ||
+			!ValidID(string(s.ID)) {
 			t.Fatalf("space %+v", s)
 		}
 		if top := n.Space(chain[len(chain)-1]); top == nil || top.Parent != "" {
@@ -58,7 +61,8 @@ func whole(t *testing.T, n *Network) {
 	}
 	for _, d := range n.Devices {
 		onDoor, inSpace := n.Door(d.Door) != nil, n.Space(d.Space) != nil
-		if onDoor != d.Kind.OnDoor() || inSpace == (onDoor || d.Kind == Gateway) || !d.Kind.Valid() || (d.Kind == Reader) != (d.Direction != "") {
+		if onDoor != d.Kind.OnDoor() || inSpace == (onDoor || d.Kind == Gateway) || !d.Kind.Valid() ||
+			(d.Kind == Reader) != (d.Direction != "") {
 			t.Fatalf("device %+v", d)
 		}
 		if d.Adapter != "" && (d.Address == "" || !slices.Contains(Adapters(), d.Adapter)) {

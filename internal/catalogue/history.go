@@ -71,7 +71,9 @@ func DecidesSince(h History) time.Time {
 		for _, s := range n.Sites {
 			holidays[s.ID] = s.Holidays
 		}
-		text, _ := json.Marshal([]any{n.Zone.Location().String(), holidays, spaces, n.Doors}) // these values were read from text and can be written as text
+		text, _ := json.Marshal(
+			[]any{n.Zone.Location().String(), holidays, spaces, n.Doors},
+		) // these values were read from text and can be written as text
 		return text
 	}
 	last := len(versions) - 1
@@ -146,7 +148,11 @@ func Over[K comparable, T any](h History, each func(*Network, func(K, T)), same 
 
 type version = dated.Version[int64, *Network]
 
-func over[K comparable, T any](versions []version, each func(*Network, func(K, T)), same func(a, b T) bool) map[K][]Held[T] {
+func over[K comparable, T any](
+	versions []version,
+	each func(*Network, func(K, T)),
+	same func(a, b T) bool,
+) map[K][]Held[T] {
 	all := map[K][]Held[T]{}
 	for i, v := range versions {
 		from, to := time.Time{}, time.Time{}

@@ -40,7 +40,10 @@ func TestPlacementsAreWhereDevicesHungWhen(t *testing.T) {
 	h := add(add(before, monday, moved), friday, renamed)
 	places := catalogue.Placements(h)
 	list := places["metz-coworking-count"]
-	if len(list) != 3 || list[0].Value.Space != "metz-coworking" || list[1].Value.Space != "metz-accueil" || !list[1].From.Equal(monday) || !list[1].To.Equal(friday) || !list[2].To.IsZero() {
+	if len(list) != 3 || list[0].Value.Space != "metz-coworking" || list[1].Value.Space != "metz-accueil" ||
+		!list[1].From.Equal(monday) ||
+		!list[1].To.Equal(friday) ||
+		!list[2].To.IsZero() {
 		t.Errorf("%+v", list)
 	}
 	if at := monday.Add(-time.Millisecond); !list[0].At(at) || list[1].At(at) || !list[1].At(monday) {
@@ -51,10 +54,17 @@ func TestPlacementsAreWhereDevicesHungWhen(t *testing.T) {
 	}
 	effects := catalogue.EffectsOf(before, add(before, monday, moved))
 	touched := effects.Minutes
-	if len(effects.Sums)+len(effects.Visits) != 0 || len(touched) != 2 || !touched["metz-coworking"].Equal(monday) || !touched["metz-accueil"].Equal(monday) {
+	if len(effects.Sums)+len(effects.Visits) != 0 || len(touched) != 2 || !touched["metz-coworking"].Equal(monday) ||
+		!touched["metz-accueil"].Equal(monday) {
 		t.Errorf("touched: %v", touched)
 	}
-	if got := catalogue.Differences(first, moved); !slices.Equal(got, []string{"device metz-coworking-count: space metz-coworking → metz-accueil"}) {
+	if got := catalogue.Differences(
+		first,
+		moved,
+	); !slices.Equal(
+		got,
+		[]string{"device metz-coworking-count: space metz-coworking → metz-accueil"},
+	) {
 		t.Errorf("%q", got)
 	}
 	if !catalogue.Same(first, first) || catalogue.Same(first, renamed) {
@@ -85,7 +95,12 @@ func TestADeviceIsTheSameOnlyWhereAllOfItIs(t *testing.T) {
 			t.Fatalf("%s: a test for a %s is missing", is.Field(i).Name, f.Kind())
 		}
 		n := catalogue.New(other)
-		h := catalogue.Always(first).Put(dated.Change[int64, *catalogue.Network]{From: 1000, Value: &n, At: time.Unix(1, 0)}, nil)
+		h := catalogue.Always(
+			first,
+		).Put(
+			dated.Change[int64, *catalogue.Network]{From: 1000, Value: &n, At: time.Unix(1, 0)},
+			nil,
+		)
 		same := true
 		for _, list := range catalogue.Placements(h) {
 			same = same && len(list) == 1 && list[0].To.IsZero()

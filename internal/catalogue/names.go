@@ -166,7 +166,10 @@ func (c Chronicle) Put(since, at time.Time, n *Network) (Change, error) {
 	is := named(n)
 	add := func(h History, n *Network) History {
 		from := since.UnixMilli()
-		return h.Put(dated.Change[int64, *Network]{From: from, Value: &n, At: at}, func(c *dated.Change[int64, *Network]) bool { return c.From >= from })
+		return h.Put(
+			dated.Change[int64, *Network]{From: from, Value: &n, At: at},
+			func(c *dated.Change[int64, *Network]) bool { return c.From >= from },
+		)
 	}
 	out.Before = Chronicle{Recorded: c.Recorded, Told: told, names: names}
 	out.After = Chronicle{Recorded: add(c.Recorded, n), Told: add(out.Before.Told, is), names: names}
@@ -183,7 +186,10 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 	var faults []*Error
 	fail := func(id SpaceID, field, msg string, args ...any) {
 		at := n.from[id]
-		faults = append(faults, &Error{File: at.file, Line: at.line, Field: at.field + "." + field, Msg: fmt.Sprintf(msg, args...)})
+		faults = append(
+			faults,
+			&Error{File: at.file, Line: at.line, Field: at.field + "." + field, Msg: fmt.Sprintf(msg, args...)},
+		)
 	}
 	former := func(id SpaceID) (SpaceID, bool) {
 		if c.names == nil {
@@ -207,7 +213,14 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 		old, isRenamed := came[sp.ID]
 		switch {
 		case was && (!isRenamed || old != present):
-			fail(sp.ID, "id", "%q is a former name of %s: measurements would be mixed up; add was: %s if the space takes the name back", string(sp.ID), present, present)
+			fail(
+				sp.ID,
+				"id",
+				"%q is a former name of %s: measurements would be mixed up; add was: %s if the space takes the name back",
+				string(sp.ID),
+				present,
+				present,
+			)
 		case isRenamed && !was && c.held(sp.ID):
 			fail(sp.ID, "id", "%q was another space: a renamed space needs an id that no space had", string(sp.ID))
 		}
@@ -224,9 +237,17 @@ func (c Chronicle) wasWithoutEffect(last *Network, sp *Space, renamed bool) stri
 	was := string(sp.Was)
 	switch {
 	case last.Space(sp.ID) != nil && last.Space(sp.Was) != nil:
-		return fmt.Sprintf("%q cannot become %q, which exists already: a renamed space needs an id that no space had", was, string(sp.ID))
+		return fmt.Sprintf(
+			"%q cannot become %q, which exists already: a renamed space needs an id that no space had",
+			was,
+			string(sp.ID),
+		)
 	case last.Space(sp.ID) != nil && c.held(sp.Was):
-		return fmt.Sprintf("%q comes too late: %q already exists as another space; put the former catalogue in force from that time on (--since), and then this one", was, string(sp.ID))
+		return fmt.Sprintf(
+			"%q comes too late: %q already exists as another space; put the former catalogue in force from that time on (--since), and then this one",
+			was,
+			string(sp.ID),
+		)
 	}
 	return fmt.Sprintf("the catalogue before has no space %q", was)
 }

@@ -15,7 +15,11 @@ type Error = yamldoc.Error
 // reported at once, and a network is returned only where there is none.
 func Parse(file string, data []byte) (*Network, error) {
 	d := yamldoc.New(file)
-	root := d.Root(data, "a catalogue", []string{"network", "timezone", "sites", "buildings", "spaces", "doors", "devices"})
+	root := d.Root(
+		data,
+		"a catalogue",
+		[]string{"network", "timezone", "sites", "buildings", "spaces", "doors", "devices"},
+	)
 	if root == nil {
 		return nil, yamldoc.Report(file, d.Faults)
 	}
@@ -69,23 +73,56 @@ func zone(root *yamldoc.Object) *Zone {
 
 // read parses all parts in the order in which they are written.
 func (s *source) read(root *yamldoc.Object) {
-	s.sites = each(root, "sites", "a site", []string{"id", "name", "city", "holidays", "opening"}, func(o *yamldoc.Object) {
-		s.net.Sites = append(s.net.Sites, Site{ID: SiteID(o.Text("id")), Name: o.Text("name"), City: o.Text("city"),
-			Holidays: required(o, "holidays", []Holidays{French, Moselle}), Opening: opening(o)})
-	})
+	s.sites = each(
+		root,
+		"sites",
+		"a site",
+		[]string{"id", "name", "city", "holidays", "opening"},
+		func(o *yamldoc.Object) {
+			s.net.Sites = append(s.net.Sites, Site{ID: SiteID(o.Text("id")), Name: o.Text("name"), City: o.Text("city"),
+				Holidays: required(o, "holidays", []Holidays{French, Moselle}), Opening: opening(o)})
+		},
+	)
 	s.buildings = each(root, "buildings", "a building", []string{"id", "site", "name", "plan"}, func(o *yamldoc.Object) {
-		s.net.Buildings = append(s.net.Buildings, Building{ID: BuildingID(o.Text("id")), Site: SiteID(o.Text("site")), Name: o.Text("name"), Plan: o.Optional("plan")})
+		s.net.Buildings = append(
+			s.net.Buildings,
+			Building{ID: BuildingID(o.Text("id")), Site: SiteID(o.Text("site")), Name: o.Text("name"), Plan: o.Optional("plan")},
+		)
 	})
 	s.spaces = each(root, "spaces", "a space", []string{
-		"id", "building", "floor", "name", "kind", "parent", "capacity", "area_m2", "rent_cents_m2_month", "anti_passback", "was",
+		"id",
+		"building",
+		"floor",
+		"name",
+		"kind",
+		"parent",
+		"capacity",
+		"area_m2",
+		"rent_cents_m2_month",
+		"anti_passback",
+		"was",
 	}, func(o *yamldoc.Object) {
 		s.net.Spaces = append(s.net.Spaces, space(o))
 	})
 	s.doors = each(root, "doors", "a door", []string{"id", "from", "to"}, func(o *yamldoc.Object) {
-		s.net.Doors = append(s.net.Doors, Door{ID: DoorID(o.Text("id")), From: SpaceID(o.Text("from")), To: SpaceID(o.Text("to"))})
+		s.net.Doors = append(
+			s.net.Doors,
+			Door{ID: DoorID(o.Text("id")), From: SpaceID(o.Text("from")), To: SpaceID(o.Text("to"))},
+		)
 	})
 	s.devices = each(root, "devices", "a device", []string{
-		"id", "site", "kind", "door", "direction", "space", "hold_seconds", "disabled", "adapter", "address", "settings", "map",
+		"id",
+		"site",
+		"kind",
+		"door",
+		"direction",
+		"space",
+		"hold_seconds",
+		"disabled",
+		"adapter",
+		"address",
+		"settings",
+		"map",
 	}, func(o *yamldoc.Object) {
 		s.net.Devices = append(s.net.Devices, device(o))
 	})
@@ -114,21 +151,43 @@ func required[T ~string](o *yamldoc.Object, name string, known []T) T {
 
 func space(o *yamldoc.Object) Space {
 	return Space{
-		ID: SpaceID(o.Text("id")), Building: BuildingID(o.Text("building")), Floor: o.Whole("floor", deepest, highest), Name: o.Text("name"),
-		Kind: required(o, "kind", SpaceKinds()), Parent: SpaceID(o.Optional("parent")),
-		Capacity: o.Whole("capacity", 1, maxCapacity), AreaM2: o.Positive("area_m2", maxArea),
-		RentCents: o.WholeOr("rent_cents_m2_month", 0, maxRent, 0), AntiPassback: yamldoc.Pick(o, "anti_passback", []AntiPassback{Alert, Enforce}),
-		Was: SpaceID(o.Optional("was")),
+		ID: SpaceID(
+			o.Text("id"),
+		),
+		Building: BuildingID(o.Text("building")),
+		Floor:    o.Whole("floor", deepest, highest),
+		Name:     o.Text("name"),
+		Kind:     required(o, "kind", SpaceKinds()),
+		Parent:   SpaceID(o.Optional("parent")),
+		Capacity: o.Whole("capacity", 1, maxCapacity),
+		AreaM2:   o.Positive("area_m2", maxArea),
+		RentCents: o.WholeOr(
+			"rent_cents_m2_month",
+			0,
+			maxRent,
+			0,
+		),
+		AntiPassback: yamldoc.Pick(o, "anti_passback", []AntiPassback{Alert, Enforce}),
+		Was:          SpaceID(o.Optional("was")),
 	}
 }
 
 func device(o *yamldoc.Object) Device {
 	return Device{
-		ID: DeviceID(o.Text("id")), Site: SiteID(o.Text("site")), Kind: required(o, "kind", DeviceKinds()),
-		Door: DoorID(o.Optional("door")), Direction: yamldoc.Pick(o, "direction", []Direction{In, Out}), Space: SpaceID(o.Optional("space")),
-		HoldSeconds: o.WholeOr("hold_seconds", 1, maxHold, 0), Disabled: o.Flag("disabled"),
-		Adapter: yamldoc.Pick(o, "adapter", Adapters()), Address: o.Optional("address"),
-		Settings: o.Texts("settings"), Map: o.Texts("map"),
+		ID:   DeviceID(o.Text("id")),
+		Site: SiteID(o.Text("site")),
+		Kind: required(o, "kind", DeviceKinds()),
+		Door: DoorID(
+			o.Optional("door"),
+		),
+		Direction:   yamldoc.Pick(o, "direction", []Direction{In, Out}),
+		Space:       SpaceID(o.Optional("space")),
+		HoldSeconds: o.WholeOr("hold_seconds", 1, maxHold, 0),
+		Disabled:    o.Flag("disabled"),
+		Adapter:     yamldoc.Pick(o, "adapter", Adapters()),
+		Address:     o.Optional("address"),
+		Settings:    o.Texts("settings"),
+		Map:         o.Texts("map"),
 	}
 }
 

@@ -46,24 +46,45 @@ func TestTheContractsExampleIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	hall, cowork := n.Space("metz-hall"), n.Space("metz-coworking")
-	if diff := cmp.Diff(&Space{ID: "metz-coworking", Building: "metz-blida", Site: "metz", Name: "Coworking", Kind: Coworking, Parent: "metz-hall",
-		Capacity: 40, AreaM2: 220, RentCents: 1150, AntiPassback: Alert}, cowork); diff != "" {
+	if diff := cmp.Diff(
+		&Space{
+			ID:           "metz-coworking",
+			Building:     "metz-blida",
+			Site:         "metz",
+			Name:         "Coworking",
+			Kind:         Coworking,
+			Parent:       "metz-hall",
+			Capacity:     40,
+			AreaM2:       220,
+			RentCents:    1150,
+			AntiPassback: Alert,
+		},
+		cowork,
+	); diff != "" {
 		t.Error(diff)
 	}
 	if hall.Parent != "" || n.Door("metz-entrance").From != Outside || n.Door("metz-entrance").Site != "metz" {
 		t.Error("the hall is not reached from outside")
 	}
-	if diff := cmp.Diff(Week{{Days: []Weekday{1, 2, 3, 4, 5}, From: 8 * 60, To: 20 * 60}}, n.Site("metz").Opening); diff != "" {
+	if diff := cmp.Diff(
+		Week{{Days: []Weekday{1, 2, 3, 4, 5}, From: 8 * 60, To: 20 * 60}},
+		n.Site("metz").Opening,
+	); diff != "" {
 		t.Error(diff)
 	}
 	desk := n.Device("metz-desk-7")
-	if desk.Adapter != "zigbee2mqtt" || desk.Address != "zigbee2mqtt/metz desk 7" || n.Device("metz-coworking-count").HoldSeconds != 1800 {
+	if desk.Adapter != "zigbee2mqtt" || desk.Address != "zigbee2mqtt/metz desk 7" ||
+		n.Device("metz-coworking-count").HoldSeconds != 1800 {
 		t.Errorf("desk %+v", desk)
 	}
-	if !n.Billable("metz-coworking") || n.Billable("metz-hall") || !n.Within("metz-coworking", "metz-hall") || n.Within("metz-hall", Outside) {
+	if !n.Billable("metz-coworking") || n.Billable("metz-hall") || !n.Within("metz-coworking", "metz-hall") ||
+		n.Within("metz-hall", Outside) {
 		t.Error("the tree is wrong")
 	}
-	want := []SummaryRow{{Site: "metz", Buildings: 1, Spaces: 2, Doors: 2, Devices: 6, AreaM2: 400, LettableM2: 220}, {Site: "nancy", Buildings: 1, Spaces: 1, AreaM2: 180.5}}
+	want := []SummaryRow{
+		{Site: "metz", Buildings: 1, Spaces: 2, Doors: 2, Devices: 6, AreaM2: 400, LettableM2: 220},
+		{Site: "nancy", Buildings: 1, Spaces: 1, AreaM2: 180.5},
+	}
 	if diff := cmp.Diff(want, n.Summary()); diff != "" {
 		t.Error(diff)
 	}

@@ -17,8 +17,10 @@ const PlanMost = 512 << 10
 // that runs, loads or styles.
 var (
 	planElements = strings.Fields("svg g path rect circle ellipse line polyline polygon text tspan title desc")
-	planSettings = strings.Fields("id viewBox width height x y x1 y1 x2 y2 dx dy r rx ry cx cy d points transform fill fill-rule fill-opacity stroke stroke-width " +
-		"stroke-linecap stroke-linejoin stroke-dasharray opacity font-size font-family font-weight text-anchor version preserveAspectRatio")
+	planSettings = strings.Fields(
+		"id viewBox width height x y x1 y1 x2 y2 dx dy r rx ry cx cy d points transform fill fill-rule fill-opacity stroke stroke-width " +
+			"stroke-linecap stroke-linejoin stroke-dasharray opacity font-size font-family font-weight text-anchor version preserveAspectRatio",
+	)
 )
 
 // CheckPlan returns what is wrong with a building's plan, an SVG drawing: an
@@ -80,7 +82,10 @@ func (n *Network) checkElement(b BuildingID, e xml.StartElement, depth int) erro
 		if a.Name.Space != "" || !slices.Contains(planSettings, a.Name.Local) {
 			return fmt.Errorf("a plan must not contain <%s %s>", name, a.Name.Local)
 		}
-		if v := strings.ToLower(a.Value); strings.Contains(v, "url(") || strings.Contains(v, "javascript:") || strings.Contains(v, "//") {
+		if v := strings.ToLower(
+			a.Value,
+		); strings.Contains(v, "url(") || strings.Contains(v, "javascript:") ||
+			strings.Contains(v, "//") {
 			return fmt.Errorf("<%s %s> refers to something outside the plan", name, a.Name.Local)
 		}
 		if a.Name.Local == "id" {

@@ -39,7 +39,8 @@ func FuzzPlan(f *testing.F) {
 			return
 		}
 		for _, word := range []string{"<script", "<style", "<image", "<use", "<foreignobject", "<!doctype"} {
-			if strings.Contains(strings.ToLower(string(svg)), word) && !strings.Contains(string(svg), "<!--") && !strings.Contains(string(svg), "CDATA") {
+			if strings.Contains(strings.ToLower(string(svg)), word) && !strings.Contains(string(svg), "<!--") &&
+				!strings.Contains(string(svg), "CDATA") {
 				t.Fatalf("taken: %s", svg)
 			}
 		}

@@ -18,8 +18,10 @@ func TestAWindowHoldsItsStartButNotItsEnd(t *testing.T) {
 		second int32
 		want   bool
 	}{
-		{time.Monday, 8*3600 - 1, false}, {time.Monday, 8 * 3600, true}, {time.Monday, 20*3600 - 1, true}, {time.Monday, 20 * 3600, false},
-		{time.Tuesday, 22 * 3600, true}, {time.Tuesday, 86399, true}, {time.Wednesday, 0, false}, {time.Wednesday, 12 * 3600, false},
+		{time.Monday, 8*3600 - 1, false}, {time.Monday, 8 * 3600, true}, {time.Monday, 20*3600 - 1, true}, {time.Monday,
+			20 * 3600, false},
+		{time.Tuesday, 22 * 3600, true}, {time.Tuesday, 86399, true}, {time.Wednesday, 0, false}, {time.Wednesday,
+			12 * 3600, false},
 		{time.Saturday, 86399, true}, {time.Sunday, 0, false},
 	} {
 		if got := w.Contains(c.day, c.second); got != c.want {
@@ -55,8 +57,17 @@ func TestAWeekIsWrittenAndReadBack(t *testing.T) {
 		for range rapid.IntRange(0, 4).Draw(t, "windows") {
 			from := Minute(rapid.IntRange(0, 1439).Draw(t, "from"))
 			w = append(w, Window{
-				Days: rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) Weekday { return Weekday(rapid.IntRange(0, 6).Draw(t, "d")) }), 1, 7, func(d Weekday) Weekday { return d }).Draw(t, "days"),
-				From: from, To: Minute(rapid.IntRange(int(from)+1, 1440).Draw(t, "to")),
+				Days: rapid.SliceOfNDistinct(
+					rapid.Custom(func(t *rapid.T) Weekday { return Weekday(rapid.IntRange(0, 6).Draw(t, "d")) }),
+					1,
+					7,
+					func(d Weekday) Weekday { return d },
+				).Draw(
+					t,
+					"days",
+				),
+				From: from,
+				To:   Minute(rapid.IntRange(int(from)+1, 1440).Draw(t, "to")),
 			})
 		}
 		text, err := json.Marshal(w)

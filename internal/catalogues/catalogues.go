@@ -67,7 +67,9 @@ func Digest(n *catalogue.Network) string {
 
 // VisitBasis names everything in the catalogue that visits depend on.
 func VisitBasis(n *catalogue.Network) string {
-	text, _ := json.Marshal([]any{n.Sites, n.Spaces, n.Doors}) // these values were read from text and can be written as text
+	text, _ := json.Marshal(
+		[]any{n.Sites, n.Spaces, n.Doors},
+	) // these values were read from text and can be written as text
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

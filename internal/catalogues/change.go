@@ -26,16 +26,35 @@ type Summary struct {
 }
 
 // Summarize describes a change that holds from since on.
-func Summarize(before catalogue.Chronicle, change catalogue.Change, n *catalogue.Network, since, now time.Time) Summary {
+func Summarize(
+	before catalogue.Chronicle,
+	change catalogue.Change,
+	n *catalogue.Network,
+	since, now time.Time,
+) Summary {
 	last := *before.Recorded.Last()
-	out := Summary{N: len(before.Told.Changes()), Since: catalogue.Instant{Time: since}, Differences: catalogue.Differences(last, n), Touches: touches(change), Unchanged: true}
+	out := Summary{
+		N:           len(before.Told.Changes()),
+		Since:       catalogue.Instant{Time: since},
+		Differences: catalogue.Differences(last, n),
+		Touches:     touches(change),
+		Unchanged:   true,
+	}
 	for _, p := range catalogue.Pieces(before.Recorded, since, now.Add(time.Millisecond)) {
 		out.Unchanged = out.Unchanged && catalogue.Same(p.Network, n)
 	}
 	local := func(t time.Time) string { return t.In(n.Zone.Location()).Format("2006-01-02 15:04") }
 	for _, v := range before.Recorded.Versions() {
 		if from := time.UnixMilli(v.From); v.From > dated.Beginning && from.After(since) && !catalogue.Same(*v.Value, n) {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("catalogue %d, from %s, no longer holds: this one replaces it from %s on", v.N, local(from), local(since)))
+			out.Warnings = append(
+				out.Warnings,
+				fmt.Sprintf(
+					"catalogue %d, from %s, no longer holds: this one replaces it from %s on",
+					v.N,
+					local(from),
+					local(since),
+				),
+			)
 		}
 	}
 	if then := catalogue.At(before.Recorded, since); !catalogue.Same(then, last) {
@@ -49,7 +68,15 @@ func Summarize(before catalogue.Chronicle, change catalogue.Change, n *catalogue
 		}
 		for _, is := range n.Spaces {
 			if last.Space(is.ID) == nil && is.Was == "" && is.Building == gone.Building {
-				out.Warnings = append(out.Warnings, fmt.Sprintf("%s disappears and %s is new: if it was renamed, add was: %s to it, or its past stays under the former name", gone.ID, is.ID, gone.ID))
+				out.Warnings = append(
+					out.Warnings,
+					fmt.Sprintf(
+						"%s disappears and %s is new: if it was renamed, add was: %s to it, or its past stays under the former name",
+						gone.ID,
+						is.ID,
+						gone.ID,
+					),
+				)
 			}
 		}
 	}
@@ -76,7 +103,14 @@ func touches(c catalogue.Change) (list []string) {
 		list = append(list, fmt.Sprintf("visits and hours at %s, from %s", id, when(e.Visits[id])))
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.Hours)) {
-		list = append(list, fmt.Sprintf("billed hours of %s, from %s: issued months are corrected on the next statements", id, when(e.Hours[id])))
+		list = append(
+			list,
+			fmt.Sprintf(
+				"billed hours of %s, from %s: issued months are corrected on the next statements",
+				id,
+				when(e.Hours[id]),
+			),
+		)
 	}
 	return list
 }
@@ -95,7 +129,16 @@ func CheckReferences(ctx context.Context, l *ledger.Ledger, change catalogue.Cha
 	gone := func(what, id string, spaces []catalogue.SpaceID) {
 		for _, sp := range spaces {
 			if n.Space(sp) == nil {
-				faults = append(faults, fmt.Errorf("%s %s gives %s, which the new catalogue does not have: end or change it first; if the space was renamed, add was: %s to it", what, id, sp, sp))
+				faults = append(
+					faults,
+					fmt.Errorf(
+						"%s %s gives %s, which the new catalogue does not have: end or change it first; if the space was renamed, add was: %s to it",
+						what,
+						id,
+						sp,
+						sp,
+					),
+				)
 			}
 		}
 	}
@@ -105,7 +148,10 @@ func CheckReferences(ctx context.Context, l *ledger.Ledger, change catalogue.Cha
 			continue
 		}
 		if n.Site(l.Site) == nil {
-			faults = append(faults, fmt.Errorf("lease %s belongs to site %s, which the new catalogue does not have: end it first", l.ID, l.Site))
+			faults = append(
+				faults,
+				fmt.Errorf("lease %s belongs to site %s, which the new catalogue does not have: end it first", l.ID, l.Site),
+			)
 		}
 		gone("lease", string(l.ID), l.Spaces)
 	}

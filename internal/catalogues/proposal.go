@@ -83,7 +83,10 @@ func since(text string, n *catalogue.Network, now time.Time) (time.Time, error) 
 		t, err = time.Parse(time.RFC3339, text)
 	}
 	if err != nil {
-		return t, fmt.Errorf("%q is not a day like 2026-11-23, a local time like 2026-11-23 08:00, or an instant like 2026-11-23T08:00:00Z", text)
+		return t, fmt.Errorf(
+			"%q is not a day like 2026-11-23, a local time like 2026-11-23 08:00, or an instant like 2026-11-23T08:00:00Z",
+			text,
+		)
 	}
 	return t.UTC().Truncate(time.Millisecond), nil
 }
@@ -117,7 +120,10 @@ func (p *Proposal) Antedates(before catalogue.Chronicle, now time.Time) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("--catalogue-since (TOTEM_CATALOGUE_SINCE): %w", err)
 	}
-	return slices.ContainsFunc(catalogue.Pieces(before.Recorded, from, now), func(piece catalogue.Piece) bool { return !catalogue.Same(piece.Network, p.Network) }), nil
+	return slices.ContainsFunc(
+		catalogue.Pieces(before.Recorded, from, now),
+		func(piece catalogue.Piece) bool { return !catalogue.Same(piece.Network, p.Network) },
+	), nil
 }
 
 // StartsAt returns the instant from which a proposed catalogue holds.

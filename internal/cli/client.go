@@ -74,7 +74,12 @@ func (c Client) send(ctx context.Context, method, path string, body, into any) e
 
 // upload sends a file and decodes the answer.
 func (c Client) upload(ctx context.Context, path string, q url.Values, data []byte, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(), bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodPost,
+		strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(),
+		bytes.NewReader(data),
+	)
 	if err != nil {
 		return fmt.Errorf("--url: %w", err)
 	}
@@ -101,8 +106,7 @@ func (c Client) ask(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) {
+		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}
 		return nil, fmt.Errorf("no service answers at %s (see --url; is totem serve or totem demo running?): %w", c.URL, err)
@@ -125,11 +129,12 @@ type Refused struct {
 
 // Error returns the refusal on one line.
 func (r *Refused) Error() string {
-	msg := r.Status + ": " + r.Detail
+	var msg strings.Builder
+	msg.WriteString(r.Status + ": " + r.Detail)
 	for _, e := range r.Errors {
-		msg += fmt.Sprintf("; %s %s", e.Field, e.Message)
+		fmt.Fprintf(&msg, "; %s %s", e.Field, e.Message)
 	}
-	return msg
+	return msg.String()
 }
 
 // List fetches all pages of a list.

@@ -37,13 +37,22 @@ func Hours(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	t := newTable(append(names, "measured", "corrected", "billable", "unleased", "inferred")...)
 	row := func(h hoursRow) {
 		cells := []string{h.Tenant, orDash(h.Member), orDash(h.Day)}[:len(names)]
-		t.row(append(cells, clock(h.Measured), clock(h.Corrected), fmt.Sprintf("%d min", h.Billable), clock(h.Unleased), clock(h.Inferred))...)
+		t.row(
+			append(
+				cells,
+				clock(h.Measured),
+				clock(h.Corrected),
+				fmt.Sprintf("%d min", h.Billable),
+				clock(h.Unleased),
+				clock(h.Inferred),
+			)...)
 	}
 	nothing := ""
 	all := hoursRow{Tenant: "all", Member: &nothing, Day: &nothing}
 	for _, h := range list {
 		row(h)
-		all.Measured, all.Corrected, all.Billable, all.Unleased, all.Inferred = all.Measured+h.Measured, all.Corrected+h.Corrected, all.Billable+h.Billable, all.Unleased+h.Unleased, all.Inferred+h.Inferred
+		all.Measured, all.Corrected, all.Billable, all.Unleased, all.Inferred = all.Measured+h.Measured,
+			all.Corrected+h.Corrected, all.Billable+h.Billable, all.Unleased+h.Unleased, all.Inferred+h.Inferred
 	}
 	row(all)
 	return t.write(w)
@@ -118,7 +127,16 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day, known stri
 	if err := c.get(ctx, HoursPath+"/explain", q, &e); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n", member, day, clock(e.Measured), clock(e.Corrected), clock(e.Unleased), clock(e.Inferred))
+	fmt.Fprintf(
+		w,
+		"%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n",
+		member,
+		day,
+		clock(e.Measured),
+		clock(e.Corrected),
+		clock(e.Unleased),
+		clock(e.Inferred),
+	)
 	at := func(t time.Time) string { // with its date where it is another day
 		if t = t.In(zone); t.Format(time.DateOnly) != day {
 			return t.Format("2006-01-02 15:04:05.000")
@@ -179,7 +197,12 @@ func minutes(n int) string {
 }
 
 // endings name how visits ended; all but badge are inferred.
-var endings = map[string]string{"badge": "badged out", "elsewhere": "end inferred: seen elsewhere", "closing": "end inferred: closing time", "max": "end inferred: 16 hours"}
+var endings = map[string]string{
+	"badge":     "badged out",
+	"elsewhere": "end inferred: seen elsewhere",
+	"closing":   "end inferred: closing time",
+	"max":       "end inferred: 16 hours",
+}
 
 // late is how long after its badge a read must arrive for the delay to be
 // shown.

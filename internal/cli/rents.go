@@ -59,12 +59,45 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	var t *table
 	groups := map[string][]calibratedGroup{"kind": r.Kinds, "site": r.Sites}[q.Get("by")]
 	if groups != nil {
-		t = newTable("<"+q.Get("by"), "spaces", "too little known", "median use", "mean rent", "suggested", "income", "would be", "change")
+		t = newTable(
+			"<"+q.Get("by"),
+			"spaces",
+			"too little known",
+			"median use",
+			"mean rent",
+			"suggested",
+			"income",
+			"would be",
+			"change",
+		)
 		for _, g := range groups {
-			t.row(g.Key, fmt.Sprint(g.Spaces), fmt.Sprint(g.Insufficient), percent(g.MedianUse), decimal(g.MeanRent/100), decimal(g.MeanWould/100), euros(g.Income), euros(g.Would), signed(g.Change))
+			t.row(
+				g.Key,
+				fmt.Sprint(g.Spaces),
+				fmt.Sprint(g.Insufficient),
+				percent(g.MedianUse),
+				decimal(g.MeanRent/100),
+				decimal(g.MeanWould/100),
+				euros(g.Income),
+				euros(g.Would),
+				signed(g.Change),
+			)
 		}
 	} else {
-		t = newTable("<space", "<kind", "use", "<", "known", "rent", "suggested", "change", "<bound", "median of the kind", "income", "would be")
+		t = newTable(
+			"<space",
+			"<kind",
+			"use",
+			"<",
+			"known",
+			"rent",
+			"suggested",
+			"change",
+			"<bound",
+			"median of the kind",
+			"income",
+			"would be",
+		)
 		for _, x := range r.Items {
 			suggested, would, bound := strings.ReplaceAll(x.Status, "-", " "), "", ""
 			if x.Suggested != nil && x.Would != nil {
@@ -76,13 +109,30 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 			if x.Revised != nil {
 				bound = strings.TrimPrefix(bound+", revised "+*x.Revised, ", ")
 			}
-			t.row(x.Space, x.Kind, percent(x.Use), x.Measure, percent(&x.KnownShare), euros(x.Rent), suggested, signed(x.Change), bound, decimal(x.Median/100), euros(x.Income), would)
+			t.row(
+				x.Space,
+				x.Kind,
+				percent(x.Use),
+				x.Measure,
+				percent(&x.KnownShare),
+				euros(x.Rent),
+				suggested,
+				signed(x.Change),
+				bound,
+				decimal(x.Median/100),
+				euros(x.Income),
+				would,
+			)
 		}
 	}
 	if err := t.write(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nRents in € per m² and month; income in € over the period of %.2f months, if everything were let.", r.Months)
+	fmt.Fprintf(
+		w,
+		"\nRents in € per m² and month; income in € over the period of %.2f months, if everything were let.",
+		r.Months,
+	)
 	if r.ILAT != nil {
 		fmt.Fprintf(w, " ILAT %s to %s: %s.", r.ILAT.From, r.ILAT.To, signed(&r.ILAT.Change))
 	}
@@ -181,7 +231,14 @@ func (r *RentSet) Show(w io.Writer, space string) {
 	if r.Before != nil {
 		before = euros(*r.Before) + " €"
 	}
-	fmt.Fprintf(w, "%s costs %s € per m² and month from %s on; on the day before it is %s.\n", space, euros(r.Cents), r.From, before)
+	fmt.Fprintf(
+		w,
+		"%s costs %s € per m² and month from %s on; on the day before it is %s.\n",
+		space,
+		euros(r.Cents),
+		r.From,
+		before,
+	)
 	for _, x := range r.Replaced {
 		if x.From != nil {
 			fmt.Fprintf(w, "Replaced: %s € from %s on.\n", euros(x.Cents), *x.From)

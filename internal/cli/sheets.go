@@ -101,7 +101,14 @@ func (r *importReport) show(w io.Writer, dry bool) error {
 			said += fmt.Sprintf("; to import in spite of %d warnings add --accept-warnings", n)
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d new, %d changed, %d unchanged: %s.\n", count["create"], count["change"], count["keep"], said)
+	_, err := fmt.Fprintf(
+		w,
+		"%d new, %d changed, %d unchanged: %s.\n",
+		count["create"],
+		count["change"],
+		count["keep"],
+		said,
+	)
 	return err
 }
 
@@ -119,7 +126,11 @@ func Export(ctx context.Context, c Client, w io.Writer, file string) (err error)
 	if err := os.Rename(tmp.Name(), file); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s contains names and hashes of badges: protect it like the ledger. totem import reads it back.\n", file)
+	_, err = fmt.Fprintf(
+		w,
+		"%s contains names and hashes of badges: protect it like the ledger. totem import reads it back.\n",
+		file,
+	)
 	return err
 }
 

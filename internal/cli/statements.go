@@ -54,7 +54,10 @@ func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
 	}
 	said := "Issued: " + several(len(list), "statement") + "."
 	if r.DryRun {
-		said = "A dry run of " + several(len(list), "statement") + ": nothing was issued. Once the month is over, issue them without --dry-run; that cannot be undone."
+		said = "A dry run of " + several(
+			len(list),
+			"statement",
+		) + ": nothing was issued. Once the month is over, issue them without --dry-run; that cannot be undone."
 	}
 	_, err = fmt.Fprintf(w, "\n%s\n", said)
 	return err
@@ -78,7 +81,17 @@ func showStatements(w io.Writer, list []statement) error {
 				corrects = append(corrects, l.Month)
 			}
 		}
-		t.row(s.ID, s.Month, s.Tenant, s.Lease, fmt.Sprint(s.Minutes), euros(s.Net), euros(s.Vat), euros(s.Total), strings.Join(corrects, " "))
+		t.row(
+			s.ID,
+			s.Month,
+			s.Tenant,
+			s.Lease,
+			fmt.Sprint(s.Minutes),
+			euros(s.Net),
+			euros(s.Vat),
+			euros(s.Total),
+			strings.Join(corrects, " "),
+		)
 		net, vat, total = net+s.Net, vat+s.Vat, total+s.Total
 	}
 	t.row("", "", "", fmt.Sprintf("%d in all", len(list)), "", euros(net), euros(vat), euros(total))

@@ -71,7 +71,10 @@ func Usage(ctx context.Context, c Client, w io.Writer, q UsageQuery) error {
 	if err := t.write(w); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nUtilisation and fill cover the known part of the opening hours; ? means unknown, which never counts as vacant.")
+	fmt.Fprintln(
+		w,
+		"\nUtilisation and fill cover the known part of the opening hours; ? means unknown, which never counts as vacant.",
+	)
 	return nil
 }
 
@@ -128,7 +131,10 @@ func heat(w io.Writer, list []usage) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, "\nFraction of the opening hours that was occupied:   ░░ to 25 %  ▒▒ to 50 %  ▓▓ to 75 %  ██ above  ·· unknown; blank: closed or vacant.")
+	fmt.Fprintln(
+		w,
+		"\nFraction of the opening hours that was occupied:   ░░ to 25 %  ▒▒ to 50 %  ▓▓ to 75 %  ██ above  ·· unknown; blank: closed or vacant.",
+	)
 }
 
 func cell(u usage) string {

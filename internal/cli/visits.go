@@ -52,7 +52,13 @@ func (v *visited) cells(zone *time.Location) []string {
 		to, ended = span(v.From, *v.To, zone), *v.Ended
 	}
 	if x := v.Correction; x != nil {
-		corrected = fmt.Sprintf("%s – %s by %s: %s", x.From.In(zone).Format(time.DateTime), span(x.From, x.To, zone), x.Author, x.Reason)
+		corrected = fmt.Sprintf(
+			"%s – %s by %s: %s",
+			x.From.In(zone).Format(time.DateTime),
+			span(x.From, x.To, zone),
+			x.Author,
+			x.Reason,
+		)
 	}
 	return []string{v.ID, orDash(v.Member), v.Space, v.From.In(zone).Format(time.DateTime), to, ended, corrected}
 }

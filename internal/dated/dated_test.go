@@ -50,7 +50,10 @@ func TestAChangeIsCarriedWhereNothingElseWasSaid(t *testing.T) {
 
 func TestWhatIsReplacedNeverWas(t *testing.T) {
 	h := put(put(history{}, 0, 45, 3, 1), 30, 50, 3, 1)
-	h = h.Put(dated.Change[int, terms]{From: 5, Value: &terms{450, 3}, At: at(1)}, func(c *dated.Change[int, terms]) bool { return c.N == 1 })
+	h = h.Put(
+		dated.Change[int, terms]{From: 5, Value: &terms{450, 3}, At: at(1)},
+		func(c *dated.Change[int, terms]) bool { return c.N == 1 },
+	)
 	// The rent that was to rise on the 30th was set otherwise: it stays. The first is mended for all days.
 	want(t, h, map[int]terms{1: {450, 3}, 29: {450, 3}, 30: {50, 3}})
 	h = put(h, 5, 450, 6, 2)
@@ -59,7 +62,10 @@ func TestWhatIsReplacedNeverWas(t *testing.T) {
 
 func TestWhatIsReplacedAtTheBeginningLeavesWhatWasThereBefore(t *testing.T) {
 	h := put(put(history{}, 0, 45, 3, 1), 0, 450, 3, 2) // mended from the beginning
-	h = h.Put(dated.Change[int, terms]{From: 20, Value: &terms{500, 3}, At: at(2)}, func(c *dated.Change[int, terms]) bool { return c.At.Equal(at(2)) })
+	h = h.Put(
+		dated.Change[int, terms]{From: 20, Value: &terms{500, 3}, At: at(2)},
+		func(c *dated.Change[int, terms]) bool { return c.At.Equal(at(2)) },
+	)
 	want(t, h, map[int]terms{0: {45, 3}, 19: {45, 3}, 20: {500, 3}})
 }
 

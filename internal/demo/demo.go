@@ -114,7 +114,14 @@ func Settle(ctx context.Context, a *app.App, w *people.World) error {
 
 // simulate sends the history, with a progress bar, and returns the simulation
 // so that it can go on live.
-func simulate(ctx context.Context, a *app.App, w *people.World, today catalogue.Day, now time.Time, o Options) (*sim.Sim, error) {
+func simulate(
+	ctx context.Context,
+	a *app.App,
+	w *people.World,
+	today catalogue.Day,
+	now time.Time,
+	o Options,
+) (*sim.Sim, error) {
 	bar := progress.New(o.Bar, o.Days+1, "simulating the last weeks")
 	defer bar.Finish()
 	s, err := sim.New(sim.Config{World: w, Seed: o.Seed, Progress: func(days, _, _ int) { bar.Set(days) }})
@@ -147,13 +154,19 @@ func liveConfig(a *app.App, log *slog.Logger) sim.LiveConfig {
 			keys[site.ID] = k.Public()
 		}
 	}
-	return sim.LiveConfig{SiteKeys: keys, ListKey: a.Keys.List(), Now: time.Now, Log: log, Connect: func(ctx context.Context) (sim.Link, error) {
-		c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "demo-live", Window: window})
-		if err != nil {
-			return nil, err
-		}
-		return sim.Dialled{Client: c}, nil
-	}}
+	return sim.LiveConfig{
+		SiteKeys: keys,
+		ListKey:  a.Keys.List(),
+		Now:      time.Now,
+		Log:      log,
+		Connect: func(ctx context.Context) (sim.Link, error) {
+			c, err := mqttclient.DialOptions(ctx, a.MQTT.String(), mqttclient.Options{ClientID: "demo-live", Window: window})
+			if err != nil {
+				return nil, err
+			}
+			return sim.Dialled{Client: c}, nil
+		},
+	}
 }
 
 // introduceRoles prints a link to the page for each role.
@@ -181,7 +194,10 @@ func introduceRoles(out io.Writer, a *app.App, log *slog.Logger, url string, w *
 // payer returns a tenant who pays by the hour, whose bill is worth explaining.
 func payer(w *people.World) tenancy.Tenant {
 	for _, l := range w.Leases {
-		byTheHour := slices.ContainsFunc(w.Plans, func(p tenancy.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 })
+		byTheHour := slices.ContainsFunc(
+			w.Plans,
+			func(p tenancy.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 },
+		)
 		i := slices.IndexFunc(w.Tenants, func(t tenancy.Tenant) bool { return t.ID == l.Tenant })
 		if byTheHour && l.Status == tenancy.Active && l.EndsOn == nil && i >= 0 {
 			return w.Tenants[i]
@@ -192,7 +208,11 @@ func payer(w *people.World) tenancy.Tenant {
 
 // createToken creates a token as an admin would.
 func createToken(a *app.App, url, role, more string) (string, error) {
-	req, err := http.NewRequest(http.MethodPut, url+"/v1/tokens/demo-"+role, strings.NewReader(fmt.Sprintf(`{"role":%q%s}`, role, more)))
+	req, err := http.NewRequest(
+		http.MethodPut,
+		url+"/v1/tokens/demo-"+role,
+		strings.NewReader(fmt.Sprintf(`{"role":%q%s}`, role, more)),
+	)
 	if err != nil {
 		return "", err
 	}
@@ -223,7 +243,17 @@ func introduce(out io.Writer, a *app.App, data string, log *slog.Logger, w *peop
 		}
 	}
 	url := "http://" + a.HTTP.String()
-	fmt.Fprintf(out, "\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n  shell  export TOTEM_URL=%s TOTEM_TOKEN=%s TOTEM_DATA=%s\n", url, a.Admin, a.Admin, data, url, a.Admin, data)
+	fmt.Fprintf(
+		out,
+		"\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n  shell  export TOTEM_URL=%s TOTEM_TOKEN=%s TOTEM_DATA=%s\n",
+		url,
+		a.Admin,
+		a.Admin,
+		data,
+		url,
+		a.Admin,
+		data,
+	)
 	introduceRoles(out, a, log, url, w)
 	for _, site := range a.Network.Sites {
 		opens, refused := w.Examples(site.ID)
@@ -231,15 +261,53 @@ func introduce(out io.Writer, a *app.App, data string, log *slog.Logger, w *peop
 			continue
 		}
 		badge := func(x people.Example, node string) string {
-			return fmt.Sprintf(`  mosquitto_pub -h %s -p %s -q 1 -t totem/v1/%s/%s/badge -m '{"id":"'$(printf 00000000-0000-4000-%s-%%012d $(date +%%s))'","at":"'$(date -u +%%FT%%TZ)'","credential":"%s"}'`,
-				host, port, site.ID, x.Device, node, x.UID)
+			return fmt.Sprintf(
+				`  mosquitto_pub -h %s -p %s -q 1 -t totem/v1/%s/%s/badge -m '{"id":"'$(printf 00000000-0000-4000-%s-%%012d $(date +%%s))'","at":"'$(date -u +%%FT%%TZ)'","credential":"%s"}'`,
+				host,
+				port,
+				site.ID,
+				x.Device,
+				node,
+				x.UID,
+			)
 		}
-		fmt.Fprintf(out, "\nA badge that opens: %s.\n%s\n\nOne that is refused: %s.\n%s\n\nWhat is free now in %s:\n  curl -s -H 'Authorization: Bearer %s' '%s/v1/availability?site=%s'\n",
-			opens.Why, badge(opens, "8000"), refused.Why, badge(refused, "8001"), site.City, a.Admin, url, site.ID)
-		fmt.Fprintf(out, "\nWhat was used in the last week:\n  go run ./cmd/totem usage --url %s --token %s --by kind\n", url, a.Admin)
-		fmt.Fprintf(out, "\nThe same badges without Mosquitto's tools:\n  go run ./firmware-sim badge --broker %s %s %s %s\n  go run ./firmware-sim badge --broker %s %s %s %s\n",
-			a.MQTT, site.ID, opens.Device, opens.UID, a.MQTT, site.ID, refused.Device, refused.UID)
-		fmt.Fprintf(out, "\nThe readers' answers (in another terminal):\n  mosquitto_sub -h %s -p %s -v -t 'totem/v1/%s/+/decision'\n\n", host, port, site.ID)
+		fmt.Fprintf(
+			out,
+			"\nA badge that opens: %s.\n%s\n\nOne that is refused: %s.\n%s\n\nWhat is free now in %s:\n  curl -s -H 'Authorization: Bearer %s' '%s/v1/availability?site=%s'\n",
+			opens.Why,
+			badge(opens, "8000"),
+			refused.Why,
+			badge(refused, "8001"),
+			site.City,
+			a.Admin,
+			url,
+			site.ID,
+		)
+		fmt.Fprintf(
+			out,
+			"\nWhat was used in the last week:\n  go run ./cmd/totem usage --url %s --token %s --by kind\n",
+			url,
+			a.Admin,
+		)
+		fmt.Fprintf(
+			out,
+			"\nThe same badges without Mosquitto's tools:\n  go run ./firmware-sim badge --broker %s %s %s %s\n  go run ./firmware-sim badge --broker %s %s %s %s\n",
+			a.MQTT,
+			site.ID,
+			opens.Device,
+			opens.UID,
+			a.MQTT,
+			site.ID,
+			refused.Device,
+			refused.UID,
+		)
+		fmt.Fprintf(
+			out,
+			"\nThe readers' answers (in another terminal):\n  mosquitto_sub -h %s -p %s -v -t 'totem/v1/%s/+/decision'\n\n",
+			host,
+			port,
+			site.ID,
+		)
 		return
 	}
 }

@@ -18,7 +18,14 @@ func chirpstackV4() adapter {
 		everyone:  []string{"application/+/device/+/event/+"},
 		addresses: chirpstackAddresses,
 		settings:  loraSettings(),
-		kinds:     []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
+		kinds: []catalogue.DeviceKind{
+			catalogue.PeopleCounter,
+			catalogue.FlowCounter,
+			catalogue.Occupancy,
+			catalogue.Desk,
+			catalogue.Air,
+			catalogue.DoorContact,
+		},
 		check: func(d *catalogue.Device) error {
 			if len(d.Address) != 16 || strings.Trim(d.Address, "0123456789abcdef") != "" {
 				return fieldError("address", "must be the DevEUI: 16 hex digits in lower case")
@@ -81,7 +88,13 @@ func chirpstackKey(l loose, event string, at time.Time) string {
 	}
 	bytes, _ := json.Marshal([]any{l.fields["data"], l.fields["object"]}) // parsed JSON can always be encoded
 	sum := sha256.Sum256(bytes)
-	return fmt.Sprintf("frame %s %d %x %d", address, orZero(l.secondary().total("fCnt")), sum[:12], at.Unix()/int64(frameMemory.Seconds()))
+	return fmt.Sprintf(
+		"frame %s %d %x %d",
+		address,
+		orZero(l.secondary().total("fCnt")),
+		sum[:12],
+		at.Unix()/int64(frameMemory.Seconds()),
+	)
 }
 
 // frameMemory is for how long the same frame counts as a copy.

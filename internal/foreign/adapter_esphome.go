@@ -26,8 +26,15 @@ func esphome() adapter {
 		},
 		addresses: esphomeAddresses,
 		chatter:   esphomeChatter,
-		kinds:     []catalogue.DeviceKind{catalogue.Reader, catalogue.PeopleCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
-		settings:  []string{settingValue},
+		kinds: []catalogue.DeviceKind{
+			catalogue.Reader,
+			catalogue.PeopleCounter,
+			catalogue.Occupancy,
+			catalogue.Desk,
+			catalogue.Air,
+			catalogue.DoorContact,
+		},
+		settings: []string{settingValue},
 		check: func(d *catalogue.Device) error {
 			switch v := d.Settings[settingValue]; {
 			case d.Kind == catalogue.Air && v == "":
@@ -65,7 +72,8 @@ func readESPHome(d *catalogue.Device, topic string, payload []byte, _ time.Time)
 	switch {
 	case strings.HasSuffix(topic, "/status"):
 		return onlineWord(word)
-	case word == "" || strings.EqualFold(word, "nan") || strings.EqualFold(word, "unavailable") || strings.EqualFold(word, "unknown"):
+	case word == "" || strings.EqualFold(word, "nan") || strings.EqualFold(word, "unavailable") ||
+		strings.EqualFold(word, "unknown"):
 		return nil, nil // the state is unknown
 	}
 	switch d.Kind {

@@ -48,9 +48,17 @@ func jsonAdapter() adapter {
 		filters:   func(address string) []string { return []string{address} },
 		addresses: func(topic string) []string { return []string{topic} },
 		settings:  settings,
-		kinds:     []catalogue.DeviceKind{catalogue.Reader, catalogue.DoorContact, catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air},
-		check:     checkMap,
-		read:      readJSON,
+		kinds: []catalogue.DeviceKind{
+			catalogue.Reader,
+			catalogue.DoorContact,
+			catalogue.PeopleCounter,
+			catalogue.FlowCounter,
+			catalogue.Occupancy,
+			catalogue.Desk,
+			catalogue.Air,
+		},
+		check: checkMap,
+		read:  readJSON,
 	}
 }
 
@@ -143,13 +151,31 @@ func bareWord(payload []byte) string {
 // quotes.
 func numeric(key string) bool {
 	switch key {
-	case "count", "in", "out", "total_in", "total_out", "co2_ppm", "temperature_c", "humidity_pct", "noise_db", "battery_pct", "rssi_dbm", "uptime_s":
+	case "count",
+		"in",
+		"out",
+		"total_in",
+		"total_out",
+		"co2_ppm",
+		"temperature_c",
+		"humidity_pct",
+		"noise_db",
+		"battery_pct",
+		"rssi_dbm",
+		"uptime_s":
 		return true
 	}
 	return false
 }
 
-func readRecord(d *catalogue.Device, v any, record int, bare string, payload []byte, received time.Time) (Reading, error) {
+func readRecord(
+	d *catalogue.Device,
+	v any,
+	record int,
+	bare string,
+	payload []byte,
+	received time.Time,
+) (Reading, error) {
 	l := loose{fields: map[string]any{}, err: new(error)}
 	for key, path := range d.Map {
 		found := follow(v, path, record)
@@ -166,9 +192,27 @@ func readRecord(d *catalogue.Device, v any, record int, bare string, payload []b
 		l.fields[key] = found
 	}
 	air, beside := l.air(d), l.secondary()
-	r := Reading{At: mappedTime(d, l), Count: l.count("count"), In: l.count("in"), Out: l.count("out"),
-		Occupied: meaning(d, l, "occupied"), Online: meaning(d, beside, "online"), Battery: beside.percent("battery_pct"), RSSI: beside.number("rssi_dbm"), Uptime: beside.number("uptime_s"),
-		Air: wire.AirBody{CO2: air.number("co2_ppm"), Temperature: air.number("temperature_c"), Humidity: air.number("humidity_pct"), Noise: air.number("noise_db")}}
+	r := Reading{
+		At:    mappedTime(d, l),
+		Count: l.count("count"),
+		In:    l.count("in"),
+		Out:   l.count("out"),
+		Occupied: meaning(
+			d,
+			l,
+			"occupied",
+		),
+		Online:  meaning(d, beside, "online"),
+		Battery: beside.percent("battery_pct"),
+		RSSI:    beside.number("rssi_dbm"),
+		Uptime:  beside.number("uptime_s"),
+		Air: wire.AirBody{
+			CO2:         air.number("co2_ppm"),
+			Temperature: air.number("temperature_c"),
+			Humidity:    air.number("humidity_pct"),
+			Noise:       air.number("noise_db"),
+		},
+	}
 	r.Key, r.KeyHasClock = mappedKey(l, r.At, record, payload, received)
 	if l.any("total_in", "total_out") {
 		r.Totals = totals(l, "total_in", "total_out")
@@ -252,7 +296,11 @@ func meaning(d *catalogue.Device, l loose, key string) *bool {
 }
 
 func among(word, list string) bool {
-	return list != "" && slices.ContainsFunc(strings.Split(list, ","), func(w string) bool { return strings.EqualFold(strings.TrimSpace(w), word) })
+	return list != "" &&
+		slices.ContainsFunc(
+			strings.Split(list, ","),
+			func(w string) bool { return strings.EqualFold(strings.TrimSpace(w), word) },
+		)
 }
 
 func mappedDoor(d *catalogue.Device, l loose) wire.DoorState {

@@ -31,7 +31,12 @@ func loraSettings() []string {
 func loraReadings(d *catalogue.Device, o loose, head Reading) ([]Reading, error) {
 	r := head
 	air := o.air(d)
-	r.Air = wire.AirBody{CO2: air.number("co2"), Temperature: air.number("temperature"), Humidity: air.number("humidity"), Noise: air.number("LAeq")}
+	r.Air = wire.AirBody{
+		CO2:         air.number("co2"),
+		Temperature: air.number("temperature"),
+		Humidity:    air.number("humidity"),
+		Noise:       air.number("LAeq"),
+	}
 	if !browan(o) { // its battery is in volts
 		r.Battery = o.secondary().percent("battery")
 	}
@@ -96,7 +101,8 @@ func loraOccupied(d *catalogue.Device, o loose) *bool {
 	if browan(o) {
 		return new(orZero(o.total("status")) == 1) // a zero is left out
 	}
-	if d.Adapter == adapterTTN && d.Settings[settingOccupied] != "" && o.any("motion", "light", "vdd", "co2", "temperature", "humidity") {
+	if d.Adapter == adapterTTN && d.Settings[settingOccupied] != "" &&
+		o.any("motion", "light", "vdd", "co2", "temperature", "humidity") {
 		return new(meansOccupied(d, 0)) // an Elsys whose 0 is left out
 	}
 	return nil

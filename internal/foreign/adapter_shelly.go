@@ -26,7 +26,13 @@ func shellyGen2() adapter {
 		everyone:  []string{"+/events/rpc"},
 		addresses: shellyAddresses,
 		chatter:   func(address, topic string) bool { return strings.HasPrefix(topic, address+"/") || isDiscovery(topic) },
-		kinds:     []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
+		kinds: []catalogue.DeviceKind{
+			catalogue.PeopleCounter,
+			catalogue.Occupancy,
+			catalogue.Desk,
+			catalogue.Air,
+			catalogue.DoorContact,
+		},
 		check: func(d *catalogue.Device) error {
 			if d.Kind == catalogue.DoorContact && !strings.HasPrefix(d.Settings[settingComponent], shellyBLU) {
 				return fieldError("settings.component", "is missing: which sensor behind the gateway, as "+shellyBLU+"202")

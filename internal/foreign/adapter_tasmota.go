@@ -22,15 +22,28 @@ const (
 func tasmota() adapter {
 	return adapter{
 		filters: func(address string) []string {
-			return []string{"tele/" + address + "/SENSOR", "tele/" + address + "/LWT", "stat/" + address + "/MOTION", "stat/" + address + "/RESULT"}
+			return []string{
+				"tele/" + address + "/SENSOR",
+				"tele/" + address + "/LWT",
+				"stat/" + address + "/MOTION",
+				"stat/" + address + "/RESULT",
+			}
 		},
 		everyone:  []string{"tele/+/SENSOR"},
 		addresses: tasmotaAddresses,
 		chatter: func(address, topic string) bool {
-			return strings.HasPrefix(topic, "tele/"+address+"/") || strings.HasPrefix(topic, "stat/"+address+"/") || strings.HasPrefix(topic, "cmnd/"+address+"/") ||
-				strings.HasPrefix(topic, "tasmota/discovery/") || isDiscovery(topic)
+			return strings.HasPrefix(topic, "tele/"+address+"/") || strings.HasPrefix(topic, "stat/"+address+"/") ||
+				strings.HasPrefix(topic, "cmnd/"+address+"/") ||
+				strings.HasPrefix(topic, "tasmota/discovery/") ||
+				isDiscovery(topic)
 		},
-		kinds:    []catalogue.DeviceKind{catalogue.Reader, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
+		kinds: []catalogue.DeviceKind{
+			catalogue.Reader,
+			catalogue.Occupancy,
+			catalogue.Desk,
+			catalogue.Air,
+			catalogue.DoorContact,
+		},
 		settings: []string{settingSwitch, settingDevice, settingSensor},
 		read:     readTasmota,
 	}
@@ -215,7 +228,8 @@ func tasmotaAir(d *catalogue.Device, l loose) wire.AirBody {
 		if _, is := v.(map[string]any); !is || name == "ZbReceived" {
 			continue
 		}
-		if want := d.Settings[settingSensor]; (want == "" || want == name) && l.object(name).any("Temperature", "Humidity", "CarbonDioxide", "eCO2") {
+		if want := d.Settings[settingSensor]; (want == "" || want == name) &&
+			l.object(name).any("Temperature", "Humidity", "CarbonDioxide", "eCO2") {
 			drivers = append(drivers, name)
 		}
 	}
@@ -227,7 +241,11 @@ func tasmotaAir(d *catalogue.Device, l loose) wire.AirBody {
 	}
 	o := l.object(drivers[0])
 	o = o.air(d)
-	air := wire.AirBody{Temperature: o.number("Temperature"), Humidity: o.number("Humidity"), CO2: o.number("CarbonDioxide")}
+	air := wire.AirBody{
+		Temperature: o.number("Temperature"),
+		Humidity:    o.number("Humidity"),
+		CO2:         o.number("CarbonDioxide"),
+	}
 	if air.CO2 == nil {
 		air.CO2 = o.number("eCO2")
 	}

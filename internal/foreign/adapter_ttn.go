@@ -23,8 +23,15 @@ func ttnV3() adapter {
 		everyone:  []string{"v3/+/devices/+/+"},
 		addresses: ttnAddresses,
 		settings:  loraSettings(),
-		kinds:     []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
-		read:      readTTN,
+		kinds: []catalogue.DeviceKind{
+			catalogue.PeopleCounter,
+			catalogue.FlowCounter,
+			catalogue.Occupancy,
+			catalogue.Desk,
+			catalogue.Air,
+			catalogue.DoorContact,
+		},
+		read: readTTN,
 	}
 }
 

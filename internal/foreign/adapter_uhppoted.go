@@ -60,7 +60,10 @@ func checkUhppoted(d *catalogue.Device) error {
 	case d.Settings[settingCard] == cardHex:
 		return fieldError("settings."+settingCard, "must be little or big: a controller sends cards as numbers")
 	case d.Settings[SettingTimezone] == "":
-		return fieldError("settings."+SettingTimezone, "is missing: the controller's clock has no zone, and its events may arrive hours late")
+		return fieldError(
+			"settings."+SettingTimezone,
+			"is missing: the controller's clock has no zone, and its events may arrive hours late",
+		)
 	}
 	return nil
 }
@@ -103,7 +106,11 @@ func readUhppoted(d *catalogue.Device, topic string, payload []byte, _ time.Time
 	// The controller's numbers begin again when its memory is cleared, so the
 	// clock's time is part of the key.
 	stamp, _ := e.word("timestamp")
-	r := Reading{At: wallClock(d, e, "timestamp"), Key: spelled(e, "device-id") + " " + spelled(e, "event-id") + " " + stamp, Live: strings.HasSuffix(topic, "/live")}
+	r := Reading{
+		At:   wallClock(d, e, "timestamp"),
+		Key:  spelled(e, "device-id") + " " + spelled(e, "event-id") + " " + stamp,
+		Live: strings.HasSuffix(topic, "/live"),
+	}
 	if !e.has("event-id") {
 		r.Key = ""
 	}
@@ -168,7 +175,10 @@ func uhppotedBadge(d *catalogue.Device, e loose, card uint64) *wire.BadgeBody {
 	if d.Settings[settingCard] == cardBig {
 		slices.Reverse(c)
 	}
-	return &wire.BadgeBody{Credential: wire.Credential{Bytes: c}, Offline: &wire.Offline{Granted: *granted, Reason: "uhppoted-" + spelled(e, "event-reason")}}
+	return &wire.BadgeBody{
+		Credential: wire.Credential{Bytes: c},
+		Offline:    &wire.Offline{Granted: *granted, Reason: "uhppoted-" + spelled(e, "event-reason")},
+	}
 }
 
 // uhppotedSwipe reports whether an event is a card at a reader.

@@ -22,7 +22,13 @@ func zigbee2mqtt() adapter {
 			return strings.HasPrefix(topic, zigbeeBase+"bridge/") || topic == zigbeeBase+"bridge" || isDiscovery(topic) ||
 				strings.HasPrefix(topic, zigbeeBase) && (strings.HasSuffix(topic, "/set") || strings.HasSuffix(topic, "/get"))
 		},
-		kinds: []catalogue.DeviceKind{catalogue.PeopleCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact},
+		kinds: []catalogue.DeviceKind{
+			catalogue.PeopleCounter,
+			catalogue.Occupancy,
+			catalogue.Desk,
+			catalogue.Air,
+			catalogue.DoorContact,
+		},
 		check: func(d *catalogue.Device) error {
 			if !strings.HasPrefix(d.Address, zigbeeBase) {
 				return fieldError("address", "must be the device's whole topic, as zigbee2mqtt/metz desk 7")
@@ -36,7 +42,8 @@ func zigbee2mqtt() adapter {
 // zigbeeAddresses: names may contain spaces, even leading ones, and slashes.
 func zigbeeAddresses(topic string) []string {
 	name, ok := strings.CutPrefix(topic, zigbeeBase)
-	if !ok || name == "" || name == "bridge" || strings.HasPrefix(name, "bridge/") || strings.HasSuffix(name, "/set") || strings.HasSuffix(name, "/get") {
+	if !ok || name == "" || name == "bridge" || strings.HasPrefix(name, "bridge/") || strings.HasSuffix(name, "/set") ||
+		strings.HasSuffix(name, "/get") {
 		return nil
 	}
 	return []string{strings.TrimSuffix(topic, "/availability")}

@@ -61,7 +61,11 @@ func (l loose) textCard(d *catalogue.Device, key, uid string) *wire.BadgeBody {
 func (l loose) decimalCard(d *catalogue.Device, key, digits string) *wire.BadgeBody {
 	order := d.Settings[settingCard]
 	if order != cardLittle && order != cardBig {
-		l.needs(key, settingCard, CardSpelling+": its digits may be hex or a decimal number; set card in the catalogue to how this reader writes them (hex, little or big)")
+		l.needs(
+			key,
+			settingCard,
+			CardSpelling+": its digits may be hex or a decimal number; set card in the catalogue to how this reader writes them (hex, little or big)",
+		)
 		return nil
 	}
 	trimmed := strings.TrimLeft(digits, "0")

@@ -45,10 +45,15 @@ func New(n *catalogue.Network) (*Devices, error) {
 		}
 		fam := f.family(d.Adapter, a)
 		if other := taker(d, fam.devices[d.Address]); other != "" {
-			return nil, fmt.Errorf("device %s: address: device %s takes the same messages; distinguish them by a setting", d.ID, other)
+			return nil, fmt.Errorf(
+				"device %s: address: device %s takes the same messages; distinguish them by a setting",
+				d.ID,
+				other,
+			)
 		}
 		fam.devices[d.Address] = append(fam.devices[d.Address], d)
-		if controller := d.Address + "\x00" + d.Settings[settingController]; d.Adapter == adapterUhppoted && !controllers[controller] {
+		if controller := d.Address + "\x00" + d.Settings[settingController]; d.Adapter == adapterUhppoted &&
+			!controllers[controller] {
 			controllers[controller], f.counting[d] = true, true
 		}
 	}
@@ -97,7 +102,13 @@ func Warnings(n *catalogue.Network) []string {
 	for i := range n.Devices {
 		d := &n.Devices[i]
 		if d.Kind == catalogue.Reader && d.Adapter != "" && d.Adapter != adapterUhppoted && d.Settings[settingCard] == "" {
-			list = append(list, fmt.Sprintf("device %s: settings.card: is missing: cards that this reader writes in digits alone will be rejected, since they may be hex or decimal; set hex, little or big", d.ID))
+			list = append(
+				list,
+				fmt.Sprintf(
+					"device %s: settings.card: is missing: cards that this reader writes in digits alone will be rejected, since they may be hex or decimal; set hex, little or big",
+					d.ID,
+				),
+			)
 		}
 	}
 	return list

@@ -20,7 +20,14 @@ import (
 var arrived = time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)
 
 func device(kind catalogue.DeviceKind, adapter, address string, settings ...string) *catalogue.Device {
-	d := &catalogue.Device{ID: "d", Site: "metz", Kind: kind, Adapter: adapter, Address: address, Settings: map[string]string{}}
+	d := &catalogue.Device{
+		ID:       "d",
+		Site:     "metz",
+		Kind:     kind,
+		Adapter:  adapter,
+		Address:  address,
+		Settings: map[string]string{},
+	}
 	if kind == catalogue.Reader {
 		d.Direction = catalogue.In
 	}
@@ -96,8 +103,9 @@ func ttn(payload string) string {
 
 func TestRealDevicesPayloads(t *testing.T) {
 	const (
-		pc, fc, oc, desk, air, dc = catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk, catalogue.Air, catalogue.DoorContact
-		rd                        = catalogue.Reader
+		pc, fc, oc, desk, air, dc = catalogue.PeopleCounter, catalogue.FlowCounter, catalogue.Occupancy, catalogue.Desk,
+			catalogue.Air, catalogue.DoorContact
+		rd = catalogue.Reader
 	)
 	for _, c := range []struct {
 		name    string
@@ -249,7 +257,17 @@ func TestUhppoteEvents(t *testing.T) {
 	settings := []string{"controller", "405419896", "door", "1", "hmac_key", "k", "timezone", "Europe/Paris"}
 	reader := device(catalogue.Reader, "uhppoted", "uhppoted", settings...)
 	contact := device(catalogue.DoorContact, "uhppoted", "uhppoted", settings...)
-	plain := device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "405419896", "door", "1", "timezone", "Europe/Paris")
+	plain := device(
+		catalogue.Reader,
+		"uhppoted",
+		"uhppoted",
+		"controller",
+		"405419896",
+		"door",
+		"1",
+		"timezone",
+		"Europe/Paris",
+	)
 	other := device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "1", "door", "1")
 	for _, c := range []struct {
 		name    string
@@ -274,7 +292,8 @@ func TestUhppoteEvents(t *testing.T) {
 		{"a contact closes", contact, event("k", `"event-type":2,"card-number":9,"access-granted":true`), []string{"door closed @09:29:58"}, ""},
 	} {
 		got, err := says(t, c.d, "uhppoted/events", c.payload)
-		if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) || c.err == "" && (err != nil || !slices.Equal(got, c.want)) {
+		if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) ||
+			c.err == "" && (err != nil || !slices.Equal(got, c.want)) {
 			t.Errorf("%s: %q, %v, want %q %s", c.name, got, err, c.want, c.err)
 		}
 	}
@@ -296,7 +315,17 @@ func TestRepeatsHaveOneIDAndNothingElseHas(t *testing.T) {
 	if a, b := id(up, ttnUp, frame), id(up, ttnUp, strings.Replace(frame, "AX1", "AX2", 1)); a == b {
 		t.Error("after a join, the same frame count is taken for a repeat")
 	}
-	reader := device(catalogue.Reader, "uhppoted", "uhppoted", "controller", "405419896", "door", "1", "timezone", "Europe/Paris")
+	reader := device(
+		catalogue.Reader,
+		"uhppoted",
+		"uhppoted",
+		"controller",
+		"405419896",
+		"door",
+		"1",
+		"timezone",
+		"Europe/Paris",
+	)
 	card := event("k", `"event-type":1,"card-number":3283263748,"access-granted":true`)
 	if a, b := id(reader, "uhppoted/events", card), id(reader, "uhppoted/events/live", card); a != b {
 		t.Error("one event on two topics is two messages")
@@ -309,7 +338,9 @@ func TestRepeatsHaveOneIDAndNothingElseHas(t *testing.T) {
 
 func TestForeignTopicsFindTheirDevices(t *testing.T) {
 	n := catalogue.New(catalogue.Network{Devices: []catalogue.Device{
-		*device(catalogue.Desk, "zigbee2mqtt", "zigbee2mqtt/ desk/7"), *device(catalogue.PeopleCounter, "chirpstack-v4", eui), *device(catalogue.FlowCounter, "chirpstack-v4", eui),
+		*device(catalogue.Desk, "zigbee2mqtt", "zigbee2mqtt/ desk/7"),
+		*device(catalogue.PeopleCounter, "chirpstack-v4", eui),
+		*device(catalogue.FlowCounter, "chirpstack-v4", eui),
 		*device(catalogue.PeopleCounter, "ttn-v3", "lorn/vs133-door"),
 	}})
 	f, err := foreign.New(n)
@@ -338,7 +369,15 @@ func TestForeignTopicsFindTheirDevices(t *testing.T) {
 			t.Errorf("%s: %+v %t", c.topic, found, ok)
 		}
 	}
-	want := []string{"application/+/device/" + eui + "/event/+", "application/+/device/+/event/+", "v3/+/devices/+/+", "v3/lorn/devices/vs133-door/+", "zigbee2mqtt/ desk/7", "zigbee2mqtt/ desk/7/availability", "zigbee2mqtt/#"}
+	want := []string{
+		"application/+/device/" + eui + "/event/+",
+		"application/+/device/+/event/+",
+		"v3/+/devices/+/+",
+		"v3/lorn/devices/vs133-door/+",
+		"zigbee2mqtt/ desk/7",
+		"zigbee2mqtt/ desk/7/availability",
+		"zigbee2mqtt/#",
+	}
 	slices.Sort(want)
 	if got := f.Filters(); !reflect.DeepEqual(got, want) {
 		t.Errorf("filters %q", got)
@@ -377,12 +416,18 @@ func adapters() map[string][]string {
 		"zigbee2mqtt":   {z2m, `{"occupancy":true,"people":2,"contact":false}`, `online`},
 		"chirpstack-v4": {csUp, cs(`{"people_count_all":3,"occupancy":"vacant","history":[{"timestamp":1,"period_in":2}]}`)},
 		"ttn-v3":        {ttnUp, ttn(`{"line_1_total_in":3,"status":1,"time":2,"count":4}`)},
-		"shelly-gen2":   {"lobby/events/rpc", `{"method":"NotifyEvent","params":{"events":[{"component":"presencezone:200","event":"presence","value":true,"ts":1.5}]}}`},
-		"tasmota":       {"tele/hall/SENSOR", `{"Time":"2026-11-20T10:29:58","PN532":{"UID":"04A1B2C3"},"Switch1":"ON"}`},
-		"esphome":       {"lobby/sensor/co2/state", `ON`, `12.5`},
-		"esp-rfid":      {"lock/send", `{"type":"access","time":1795166998,"isKnown":"true","access":["Always"],"username":"Zoé","uid":"04a1b2c3"}`},
-		"uhppoted":      {"uhppoted/events", event("k", `"event-type":1,"card-number":3283263748,"access-granted":true`)},
-		"json":          {"t", `{"n":5,"o":"yes","t":"2026-11-20T10:29:58Z"}`},
+		"shelly-gen2": {
+			"lobby/events/rpc",
+			`{"method":"NotifyEvent","params":{"events":[{"component":"presencezone:200","event":"presence","value":true,"ts":1.5}]}}`,
+		},
+		"tasmota": {"tele/hall/SENSOR", `{"Time":"2026-11-20T10:29:58","PN532":{"UID":"04A1B2C3"},"Switch1":"ON"}`},
+		"esphome": {"lobby/sensor/co2/state", `ON`, `12.5`},
+		"esp-rfid": {
+			"lock/send",
+			`{"type":"access","time":1795166998,"isKnown":"true","access":["Always"],"username":"Zoé","uid":"04a1b2c3"}`,
+		},
+		"uhppoted": {"uhppoted/events", event("k", `"event-type":1,"card-number":3283263748,"access-granted":true`)},
+		"json":     {"t", `{"n":5,"o":"yes","t":"2026-11-20T10:29:58Z"}`},
 	}
 }
 
@@ -399,7 +444,19 @@ func FuzzForeign(f *testing.F) {
 	kinds := catalogue.DeviceKinds()
 	f.Fuzz(func(t *testing.T, adapter int, kind uint8, topic string, payload []byte) {
 		name := names[((adapter%len(names))+len(names))%len(names)]
-		d := device(kinds[int(kind)%len(kinds)], name, "a", "controller", "405419896", "door", "1", "timezone", "Europe/Paris", "value", "co2")
+		d := device(
+			kinds[int(kind)%len(kinds)],
+			name,
+			"a",
+			"controller",
+			"405419896",
+			"door",
+			"1",
+			"timezone",
+			"Europe/Paris",
+			"value",
+			"co2",
+		)
 		if name == "json" {
 			mapped(d, "count", "$.n", "occupied", "$.o", "at", "$.t", "in", "$.a.b[0]", "credential", "$['c']")
 		}

@@ -115,7 +115,13 @@ func (r *Reading) status() *wire.StatusBody {
 	if r.Online == nil && r.Battery == nil && r.RSSI == nil && r.Uptime == nil && r.Firmware == nil {
 		return nil
 	}
-	return &wire.StatusBody{Online: r.Online == nil || *r.Online, Battery: r.Battery, RSSI: r.RSSI, Uptime: r.Uptime, Firmware: r.Firmware}
+	return &wire.StatusBody{
+		Online:   r.Online == nil || *r.Online,
+		Battery:  r.Battery,
+		RSSI:     r.RSSI,
+		Uptime:   r.Uptime,
+		Firmware: r.Firmware,
+	}
 }
 
 // clockAhead is how far a message's clock may be ahead of its arrival (rules

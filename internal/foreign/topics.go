@@ -126,7 +126,14 @@ func (f *Devices) Commanded(topic string) []*catalogue.Device {
 func KindsOf(adapter, address, topic string, payload []byte, received time.Time) []catalogue.DeviceKind {
 	var out []catalogue.DeviceKind
 	for _, k := range catalogue.DeviceKinds() {
-		d := &catalogue.Device{ID: "unknown", Site: "unknown", Kind: k, Direction: catalogue.In, Adapter: adapter, Address: address}
+		d := &catalogue.Device{
+			ID:        "unknown",
+			Site:      "unknown",
+			Kind:      k,
+			Direction: catalogue.In,
+			Adapter:   adapter,
+			Address:   address,
+		}
 		messages, err := Read(d, topic, payload, received)
 		_, needsSetting := errors.AsType[*SettingError](err)
 		tells := slices.ContainsFunc(messages, func(m *wire.Message) bool {

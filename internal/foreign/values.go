@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,12 +81,7 @@ func (l loose) has(key string) bool { return l.fields[key] != nil }
 
 // any reports whether any of the keys is there.
 func (l loose) any(keys ...string) bool {
-	for _, k := range keys {
-		if l.has(k) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keys, l.has)
 }
 
 // object returns the object at a key; an empty one where there is none.

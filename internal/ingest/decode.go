@@ -61,7 +61,9 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	}
 	if tooLarge {
 		it.Payload = d.Payload[:wire.MaxPayload]
-		return it.refuse(fmt.Sprintf("%s: has %d bytes, more than 64 KiB; only its beginning is kept", rejectTooLarge, len(d.Payload))).alone()
+		return it.refuse(
+			fmt.Sprintf("%s: has %d bytes, more than 64 KiB; only its beginning is kept", rejectTooLarge, len(d.Payload)),
+		).alone()
 	}
 	topic, err := wire.ParseUp(d.Topic)
 	if err != nil {
@@ -96,7 +98,9 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 		}
 		if it.device == nil || it.urgent() || !wire.CanSend(it.device.Kind, topic.What) {
 			it.device, it.msg = nil, nil
-			return it.refuse(RejectUnknownDevice + ": the catalogue has no such device at this site, and had none at that time").alone()
+			return it.refuse(
+				RejectUnknownDevice + ": the catalogue has no such device at this site, and had none at that time",
+			).alone()
 		}
 	}
 	return p.complete(it).alone()

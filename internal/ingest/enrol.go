@@ -66,13 +66,25 @@ func NewEnrolments(k *keys.Ring) *Enrolments {
 
 // Begin makes a reader wait for a new badge; ErrEnrolling where it waits for
 // another.
-func (e *Enrolments) Begin(device catalogue.DeviceID, m tenancy.MemberID, kind tenancy.CredentialKind, now time.Time) (Enrolment, error) {
+func (e *Enrolments) Begin(
+	device catalogue.DeviceID,
+	m tenancy.MemberID,
+	kind tenancy.CredentialKind,
+	now time.Time,
+) (Enrolment, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if old := e.byRead[device]; old != nil && old.State != EnrolmentEnded && now.Before(old.Expires) {
 		return Enrolment{}, ErrEnrolling
 	}
-	x := &Enrolment{ID: uuid.New(), Device: device, Member: m, Kind: kind, Expires: now.Add(EnrolmentTime), State: EnrolmentWaiting}
+	x := &Enrolment{
+		ID:      uuid.New(),
+		Device:  device,
+		Member:  m,
+		Kind:    kind,
+		Expires: now.Add(EnrolmentTime),
+		State:   EnrolmentWaiting,
+	}
 	e.byRead[device] = x
 	e.n.Store(int32(len(e.byRead)))
 	return *x, nil
@@ -102,7 +114,10 @@ func (e *Enrolments) End(device catalogue.DeviceID) {
 
 // Hashes returns the hashes of the enrolled badge; ErrNoEnrolment unless it was
 // shown twice in time.
-func (e *Enrolments) Hashes(id uuid.UUID, now time.Time) (x Enrolment, lookup, forList tenancy.CredentialHash, err error) {
+func (e *Enrolments) Hashes(
+	id uuid.UUID,
+	now time.Time,
+) (x Enrolment, lookup, forList tenancy.CredentialHash, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, x := range e.byRead {
@@ -121,7 +136,9 @@ func (e *Enrolments) noteBadge(r *Read, badge wire.Credential) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	x := e.byRead[r.Device]
-	if x == nil || !r.ReceivedAt.Before(x.Expires) || r.Reason != access.UnknownCredential && r.Direction == catalogue.In || r.Subject != (visit.Subject{}) {
+	if x == nil || !r.ReceivedAt.Before(x.Expires) ||
+		r.Reason != access.UnknownCredential && r.Direction == catalogue.In ||
+		r.Subject != (visit.Subject{}) {
 		return
 	}
 	if badge.QR || badge.CheckEntry() != nil {

@@ -98,7 +98,13 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, store: &flaky{Ledger: l}, acked: map[string]int{}}
 	index := access.NewCompiler(n).Compile(tenancy.NewBook(n), nil)
 	r.p = ingest.New(ingest.Config{
-		Network: n, Keys: k, Store: r.store, Rights: func() ingest.Rights { return only{index} }, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: &r.counts,
+		Network: n,
+		Keys:    k,
+		Store:   r.store,
+		Rights:  func() ingest.Rights { return only{index} },
+		Now:     time.Now,
+		Log:     slog.New(slog.DiscardHandler),
+		Metrics: &r.counts,
 		Moves: func(context.Context, tenancy.MemberID, time.Time, time.Time) ([]ingest.Move, error) {
 			return nil, nil
 		},
@@ -120,11 +126,14 @@ func newRig(t *testing.T) *rig {
 func (r *rig) badge(retained bool) uuid.UUID {
 	id := uuid.New()
 	payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"credential":"04A1B2C3"}`, id, wire.FormatTime(time.Now()))
-	r.p.Handle(r.t.Context(), ingest.Delivery{Topic: "totem/v1/metz/metz-entrance-in/badge", Payload: payload, Retained: retained, Ack: func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.acked[id.String()]++
-	}})
+	r.p.Handle(
+		r.t.Context(),
+		ingest.Delivery{Topic: "totem/v1/metz/metz-entrance-in/badge", Payload: payload, Retained: retained, Ack: func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.acked[id.String()]++
+		}},
+	)
 	return id
 }
 
@@ -200,7 +209,10 @@ func TestRepeatsWithinOneCommitAreOne(t *testing.T) {
 	payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"count":3}`, id, wire.FormatTime(time.Now()))
 	var acks atomic.Int64
 	for range 50 {
-		r.p.Handle(t.Context(), ingest.Delivery{Topic: "totem/v1/metz/metz-coworking-count/count", Payload: payload, Ack: func() { acks.Add(1) }})
+		r.p.Handle(
+			t.Context(),
+			ingest.Delivery{Topic: "totem/v1/metz/metz-coworking-count/count", Payload: payload, Ack: func() { acks.Add(1) }},
+		)
 	}
 	r.await("all acknowledged", func() bool { return acks.Load() == 50 })
 	n := 0
@@ -214,7 +226,10 @@ func TestRepeatsWithinOneCommitAreOne(t *testing.T) {
 func (r *rig) count(device string) (acked *atomic.Bool) {
 	acked = &atomic.Bool{}
 	payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"count":3}`, uuid.New(), wire.FormatTime(time.Now()))
-	r.p.Handle(r.t.Context(), ingest.Delivery{Topic: "totem/v1/metz/" + device + "/count", Payload: payload, Ack: func() { acked.Store(true) }})
+	r.p.Handle(
+		r.t.Context(),
+		ingest.Delivery{Topic: "totem/v1/metz/" + device + "/count", Payload: payload, Ack: func() { acked.Store(true) }},
+	)
 	return acked
 }
 
@@ -226,7 +241,10 @@ func TestABatchNeverFailsForOneOfItsMessages(t *testing.T) {
 			r.store.panics.Store(panics)
 			poison := r.count("metz-coworking-count")
 			door := r.badge(false)
-			r.await("the badge behind it is answered", func() bool { acked, sent := r.state(door); return acked == 1 && sent == 1 })
+			r.await(
+				"the badge behind it is answered",
+				func() bool { acked, sent := r.state(door); return acked == 1 && sent == 1 },
+			)
 			if poison.Load() {
 				t.Fatal("the poison is acknowledged although nothing of its kind was committed: the ledger may be at fault")
 			}
@@ -238,7 +256,8 @@ func TestABatchNeverFailsForOneOfItsMessages(t *testing.T) {
 				t.Errorf("rejects: %+v, %v", rejects, err)
 			}
 			alarms, err := r.store.Alarms(t.Context(), ledger.AlarmFilter{Limit: 10})
-			if err != nil || len(alarms) != 1 || alarms[0].Kind != ingest.AlarmUnstorable || alarms[0].Device != "metz-coworking-count" {
+			if err != nil || len(alarms) != 1 || alarms[0].Kind != ingest.AlarmUnstorable ||
+				alarms[0].Device != "metz-coworking-count" {
 				t.Errorf("alarms: %+v, %v", alarms, err)
 			}
 		})
@@ -267,13 +286,25 @@ func TestARepeatOfAPurgedReadIsARepeat(t *testing.T) {
 	id := uuid.New()
 	send := func() (acked *atomic.Bool) {
 		acked = &atomic.Bool{}
-		payload := fmt.Appendf(nil, `{"id":%q,"at":"2026-01-05T07:00:00Z","credential":"04A1B2C3","offline":{"granted":true,"reason":"lease","list":"1"}}`, id)
-		r.p.Handle(t.Context(), ingest.Delivery{Topic: "totem/v1/metz/metz-entrance-in/badge", Payload: payload, Ack: func() { acked.Store(true) }})
+		payload := fmt.Appendf(
+			nil,
+			`{"id":%q,"at":"2026-01-05T07:00:00Z","credential":"04A1B2C3","offline":{"granted":true,"reason":"lease","list":"1"}}`,
+			id,
+		)
+		r.p.Handle(
+			t.Context(),
+			ingest.Delivery{Topic: "totem/v1/metz/metz-entrance-in/badge", Payload: payload, Ack: func() { acked.Store(true) }},
+		)
 		return acked
 	}
 	r.await("the offline read", send().Load)
 	err := r.store.Write(t.Context(), func(tx *ledger.Tx) error {
-		_, err := tx.Purge(time.Now().Add(200*24*time.Hour), ledger.Retention{Reads: 90 * 24 * time.Hour, Rejects: time.Hour, Observations: time.Hour}, nil, 100)
+		_, err := tx.Purge(
+			time.Now().Add(200*24*time.Hour),
+			ledger.Retention{Reads: 90 * 24 * time.Hour, Rejects: time.Hour, Observations: time.Hour},
+			nil,
+			100,
+		)
 		return err
 	})
 	if err != nil {

@@ -83,7 +83,15 @@ func (e *faultError) Unwrap() error { return ErrUnstorable }
 func (b *work) guarded(it *item) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			b.p.cfg.Log.Error("fault while a message was processed", "topic", it.Topic, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			b.p.cfg.Log.Error(
+				"fault while a message was processed",
+				"topic",
+				it.Topic,
+				"panic",
+				fmt.Sprint(r),
+				"stack",
+				string(debug.Stack()),
+			)
 			err = &faultError{r}
 		}
 	}()

@@ -40,7 +40,11 @@ type share struct {
 }
 
 func newLanes() *lanes {
-	return &lanes{doors: lane{shares: map[string]*share{}}, others: lane{shares: map[string]*share{}}, filled: make(chan struct{}, 1)}
+	return &lanes{
+		doors:  lane{shares: map[string]*share{}},
+		others: lane{shares: map[string]*share{}},
+		filled: make(chan struct{}, 1),
+	}
 }
 
 // put queues an item. It blocks while its sender's share is full; it returns

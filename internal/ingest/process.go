@@ -56,7 +56,9 @@ func (b *work) reject(it *item, reason string) error {
 			return err
 		}
 	}
-	return b.tx.AddReject(&Reject{ReceivedAt: it.received, Topic: it.Topic, Payload: wire.Conceal(it.Payload, it.device), Reason: reason})
+	return b.tx.AddReject(
+		&Reject{ReceivedAt: it.received, Topic: it.Topic, Payload: wire.Conceal(it.Payload, it.device), Reason: reason},
+	)
 }
 
 func (b *work) observe(it *item) error {
@@ -79,7 +81,14 @@ func (b *work) observe(it *item) error {
 			return nil
 		}
 	}
-	o := &Observation{ID: it.msg.ID, At: it.msg.At, ReceivedAt: it.received, Device: it.device.ID, What: it.msg.Topic.What, Body: it.body}
+	o := &Observation{
+		ID:         it.msg.ID,
+		At:         it.msg.At,
+		ReceivedAt: it.received,
+		Device:     it.device.ID,
+		What:       it.msg.Topic.What,
+		Body:       it.body,
+	}
 	if err := b.tx.AddObservation(o); err != nil {
 		return err
 	}
@@ -214,7 +223,13 @@ func (b *work) move(r *Read) {
 }
 
 func (b *work) mismatch(r *Read) error {
-	return b.raise(b.alarm(AlarmOfflineMismatch, r, fmt.Sprintf("the reader decided granted=%t, totem granted=%t (%s)", r.Reader.Granted, r.Granted, r.Reason)))
+	return b.raise(
+		b.alarm(
+			AlarmOfflineMismatch,
+			r,
+			fmt.Sprintf("the reader decided granted=%t, totem granted=%t (%s)", r.Reader.Granted, r.Granted, r.Reason),
+		),
+	)
 }
 
 func (b *work) passback(r *Read) error {
@@ -228,7 +243,14 @@ func (b *work) raise(a Alarm) error {
 
 func (b *work) alarm(kind AlarmKind, r *Read, detail string) Alarm {
 	door := b.p.cfg.Network.Door(r.Door)
-	a := Alarm{ID: string(kind) + "-" + r.ID.String(), Kind: kind, Device: r.Device, Door: r.Door, Detail: detail, Since: r.At}
+	a := Alarm{
+		ID:     string(kind) + "-" + r.ID.String(),
+		Kind:   kind,
+		Device: r.Device,
+		Door:   r.Door,
+		Detail: detail,
+		Since:  r.At,
+	}
 	if door != nil {
 		a.Site, a.Space = door.Site, door.To
 	}
@@ -302,7 +324,12 @@ func (p *Pipeline) answer(a *answer) {
 	}
 	p.open(a.read)
 	if !a.received.IsZero() {
-		p.cfg.Metrics.Decided(p.cfg.Network.Device(a.read.Device).Site, a.read.Reason, a.read.Granted, p.cfg.Now().Sub(a.received))
+		p.cfg.Metrics.Decided(
+			p.cfg.Network.Device(a.read.Device).Site,
+			a.read.Reason,
+			a.read.Granted,
+			p.cfg.Now().Sub(a.received),
+		)
 	}
 }
 

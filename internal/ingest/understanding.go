@@ -41,7 +41,12 @@ func (u *understanding) note(it *item, d *catalogue.Device, understood bool) {
 		if u.list == nil {
 			u.list = map[catalogue.DeviceID]NotUnderstood{}
 		}
-		u.list[d.ID] = NotUnderstood{Count: u.list[d.ID].Count + 1, Last: it.received, Topic: it.Topic, Body: payloadShown(it.Payload, d)}
+		u.list[d.ID] = NotUnderstood{
+			Count: u.list[d.ID].Count + 1,
+			Last:  it.received,
+			Topic: it.Topic,
+			Body:  payloadShown(it.Payload, d),
+		}
 	}
 	u.n.Store(int32(len(u.list)))
 }

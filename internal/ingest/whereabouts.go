@@ -139,8 +139,8 @@ func (a asking) Last(m tenancy.MemberID, t time.Time) (access.Position, bool, er
 			return access.Position{}, false, err
 		}
 	}
-	for i := len(tr.moves) - 1; i >= 0; i-- {
-		if mv := tr.moves[i]; !mv.gone && !mv.pos.At.After(t) {
+	for _, v := range slices.Backward(tr.moves) {
+		if mv := v; !mv.gone && !mv.pos.At.After(t) {
 			return mv.pos, true, nil
 		}
 	}

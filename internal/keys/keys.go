@@ -70,7 +70,9 @@ func Open(path string, sites []catalogue.Site, known *Checks, used bool) (*Ring,
 	case known != nil:
 		err = known.holds(&f)
 	case used && !there:
-		err = errors.New("the file is missing, but the ledger beside it is in use: restore keys.json from the backup that belongs to the ledger. With other keys no badge would be known, and no reader would obey")
+		err = errors.New(
+			"the file is missing, but the ledger beside it is in use: restore keys.json from the backup that belongs to the ledger. With other keys no badge would be known, and no reader would obey",
+		)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keys %s: %w", path, err)

@@ -57,13 +57,20 @@ func load(path string) (f file, there bool, err error) {
 	}
 	for _, key := range f.Layers {
 		if len(key) != sha256.Size {
-			return f, true, fmt.Errorf("keys %s: a list key does not have 32 bytes: the file is damaged; restore it from a backup", path)
+			return f, true, fmt.Errorf(
+				"keys %s: a list key does not have 32 bytes: the file is damaged; restore it from a backup",
+				path,
+			)
 		}
 	}
 	for _, seeds := range []map[string][]byte{f.Sites, f.Next} {
 		for site, seed := range seeds {
 			if len(seed) != ed25519.SeedSize {
-				return f, true, fmt.Errorf("keys %s: a key of %s does not have 32 bytes: the file is damaged; restore it from a backup", path, site)
+				return f, true, fmt.Errorf(
+					"keys %s: a key of %s does not have 32 bytes: the file is damaged; restore it from a backup",
+					path,
+					site,
+				)
 			}
 		}
 	}
@@ -205,7 +212,12 @@ func check(key []byte) string {
 
 // Checks returns the check values of the ring's keys.
 func (r *Ring) Checks() Checks {
-	c := Checks{Lookup: check(r.lookup), List: check(r.list), Digest: check(r.digest), Sites: map[catalogue.SiteID][]string{}}
+	c := Checks{
+		Lookup: check(r.lookup),
+		List:   check(r.list),
+		Digest: check(r.digest),
+		Sites:  map[catalogue.SiteID][]string{},
+	}
 	for _, key := range *r.layers.Load() {
 		c.Layers = append(c.Layers, check(key))
 	}
@@ -222,12 +234,16 @@ func (r *Ring) Checks() Checks {
 // holds returns which keys of a file are not those that a ledger was made with.
 func (c *Checks) holds(f *file) error {
 	wrong := func(what string) error {
-		return fmt.Errorf("the %s is missing, or is not the one that this ledger was made with: restore keys.json from the backup that belongs to the ledger. With other keys no badge would be known, and no reader would obey", what)
+		return fmt.Errorf(
+			"the %s is missing, or is not the one that this ledger was made with: restore keys.json from the backup that belongs to the ledger. With other keys no badge would be known, and no reader would obey",
+			what,
+		)
 	}
 	for _, k := range []struct {
 		name, want string
 		key        []byte
-	}{{"key that hashes badges", c.Lookup, f.Lookup}, {"key of the allowlists", c.List, f.List}, {"key of messages' digests", c.Digest, f.Digest}} {
+	}{{"key that hashes badges", c.Lookup, f.Lookup}, {"key of the allowlists", c.List, f.List},
+		{"key of messages' digests", c.Digest, f.Digest}} {
 		if k.want != "" && (len(k.key) == 0 || check(k.key) != k.want) {
 			return wrong(k.name)
 		}

@@ -18,9 +18,19 @@ func (tx *Tx) PutAlarm(a ingest.Alarm) error {
 	if a.ClearedAt != nil {
 		cleared = ms(*a.ClearedAt)
 	}
-	err := tx.run(`INSERT INTO alarms (id, kind, site, device, door, space, detail, since, cleared_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	err := tx.run(
+		`INSERT INTO alarms (id, kind, site, device, door, space, detail, since, cleared_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET cleared_at = excluded.cleared_at, detail = excluded.detail`,
-		a.ID, string(a.Kind), string(a.Site), string(a.Device), string(a.Door), string(a.Space), a.Detail, ms(a.Since), cleared)
+		a.ID,
+		string(a.Kind),
+		string(a.Site),
+		string(a.Device),
+		string(a.Door),
+		string(a.Space),
+		a.Detail,
+		ms(a.Since),
+		cleared,
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: put alarm %s: %w", a.ID, err)
 	}

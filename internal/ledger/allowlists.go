@@ -21,10 +21,18 @@ type Allowlist struct {
 
 // PutAllowlist writes a reader's list in place of the one before.
 func (tx *Tx) PutAllowlist(a Allowlist) error {
-	err := tx.run(`INSERT INTO allowlists (device, version, digest, issued_at, expires_at, payload) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (device) DO UPDATE SET version = excluded.version, digest = excluded.digest, issued_at = excluded.issued_at,
+	err := tx.run(
+		`INSERT INTO allowlists (device, version, digest, issued_at, expires_at, payload) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (device) DO UPDATE SET version = excluded.version, digest = excluded.digest, issued_at =
+		excluded.issued_at,
 			expires_at = excluded.expires_at, payload = excluded.payload`,
-		string(a.Device), a.Version, a.Digest, ms(a.IssuedAt), ms(a.ExpiresAt), a.Payload)
+		string(a.Device),
+		a.Version,
+		a.Digest,
+		ms(a.IssuedAt),
+		ms(a.ExpiresAt),
+		a.Payload,
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: put allowlist of %s: %w", a.Device, err)
 	}
@@ -34,7 +42,10 @@ func (tx *Tx) PutAllowlist(a Allowlist) error {
 // Allowlists returns every reader's last list.
 func (l *Ledger) Allowlists(ctx context.Context) ([]Allowlist, error) {
 	var list []Allowlist
-	rows, err := l.reads.QueryContext(ctx, "SELECT device, version, digest, issued_at, expires_at, payload FROM allowlists ORDER BY device")
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT device, version, digest, issued_at, expires_at, payload FROM allowlists ORDER BY device",
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a Allowlist
 		var issued, expires int64

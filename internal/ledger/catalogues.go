@@ -65,7 +65,16 @@ func (tx *Tx) PutCatalogue(c Catalogue) error {
 	if err := tx.AddAct(&act); err != nil {
 		return err
 	}
-	err = tx.run("INSERT INTO catalogues (n, since, at, name, actor, entry, body) VALUES (?, ?, ?, ?, ?, ?, ?)", c.N, ms(c.Since), ms(c.At), c.Name, c.By, act.Seq, string(c.Text))
+	err = tx.run(
+		"INSERT INTO catalogues (n, since, at, name, actor, entry, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		c.N,
+		ms(c.Since),
+		ms(c.At),
+		c.Name,
+		c.By,
+		act.Seq,
+		string(c.Text),
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: put catalogue: %w", err)
 	}
@@ -81,7 +90,13 @@ func (l *Ledger) KeptUnder(ctx context.Context, names []catalogue.SpaceID) (what
 	}
 	for _, table := range []string{"visits", "stays", "presence", "series_days"} {
 		var name string
-		err := l.reads.QueryRowContext(ctx, "SELECT space FROM "+table+" WHERE space IN (SELECT value FROM json_each(?)) LIMIT 1", string(list)).Scan(&name)
+		err := l.reads.QueryRowContext(
+			ctx,
+			"SELECT space FROM "+table+" WHERE space IN (SELECT value FROM json_each(?)) LIMIT 1",
+			string(list),
+		).Scan(
+			&name,
+		)
 		if err == nil {
 			return table + " of " + name, nil
 		}

@@ -27,7 +27,16 @@ func open10(t *testing.T) *Ledger {
 		return errors.Join(
 			tx.AddReaderDecision(3, &ingest.ReaderDecision{Granted: true, Reason: "lease", List: "7", ReceivedAt: time.Now()}),
 			tx.PutRecord(Record{Kind: "member", ID: "alice", Body: []byte(`{"name":"Alice"}`)}),
-			tx.AddAct(&ingest.Act{At: time.Now(), Actor: "admin", Action: "put", Target: "member/alice", Body: []byte(`{"name":"Alice"}`)}))
+			tx.AddAct(
+				&ingest.Act{
+					At:     time.Now(),
+					Actor:  "admin",
+					Action: "put",
+					Target: "member/alice",
+					Body:   []byte(`{"name":"Alice"}`),
+				},
+			),
+		)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +92,15 @@ func TestErasureForgetsAndKeepsTheChain(t *testing.T) {
 		if err := tx.DeleteRecord("member", "alice"); err != nil {
 			return err
 		}
-		return tx.Erase(Erasure{Actor: "admin", At: time.Now(), Member: "alice", Targets: []string{"member/alice"}, Keep: []catalogue.SpaceID{}})
+		return tx.Erase(
+			Erasure{
+				Actor:   "admin",
+				At:      time.Now(),
+				Member:  "alice",
+				Targets: []string{"member/alice"},
+				Keep:    []catalogue.SpaceID{},
+			},
+		)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +113,13 @@ func TestErasureForgetsAndKeepsTheChain(t *testing.T) {
 		var n int
 		query := map[string]string{"reads": "member = 'alice' OR credential IS NOT NULL", "acts": "target LIKE '%alice%' OR body LIKE '%lice%'",
 			"visits": "member = 'alice'", "presence": "subject = 'm:alice'"}[table]
-		if err := l.reads.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE "+query).Scan(&n); err != nil || n != 0 {
+		if err := l.reads.QueryRowContext(
+			t.Context(),
+			"SELECT count(*) FROM "+table+" WHERE "+query,
+		).Scan(
+			&n,
+		); err != nil ||
+			n != 0 {
 			t.Errorf("%d rows of %s still tell of her: %v", n, table, err)
 		}
 	}
@@ -106,12 +129,22 @@ func TestRetentionPurgesOldReadsAndKeepsTheChain(t *testing.T) {
 	l := open10(t)
 	later := time.Now().AddDate(0, 3, 1)
 	err := l.Write(t.Context(), func(tx *Tx) error {
-		more, err := tx.Purge(later, Retention{Reads: 90 * 24 * time.Hour, Rejects: 30 * 24 * time.Hour}, []catalogue.SpaceID{}, 5)
+		more, err := tx.Purge(
+			later,
+			Retention{Reads: 90 * 24 * time.Hour, Rejects: 30 * 24 * time.Hour},
+			[]catalogue.SpaceID{},
+			5,
+		)
 		if err == nil && !more {
 			err = errors.New("8 reads were purged with a limit of 5")
 		}
 		if err == nil {
-			_, err = tx.Purge(later, Retention{Reads: 90 * 24 * time.Hour, Rejects: 30 * 24 * time.Hour}, []catalogue.SpaceID{}, 5)
+			_, err = tx.Purge(
+				later,
+				Retention{Reads: 90 * 24 * time.Hour, Rejects: 30 * 24 * time.Hour},
+				[]catalogue.SpaceID{},
+				5,
+			)
 		}
 		return err
 	})

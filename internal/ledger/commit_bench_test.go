@@ -33,8 +33,18 @@ func BenchmarkCommit(b *testing.B) {
 func addReads(tx *Tx, n int) error {
 	now := time.Now()
 	for range n {
-		r := &ingest.Read{ID: uuid.New(), At: now, ReceivedAt: now, Device: "metz-entrance-in", Door: "metz-entrance", Direction: "in",
-			Granted: true, Reason: "lease", OpenMS: 5000, NotAfter: now}
+		r := &ingest.Read{
+			ID:         uuid.New(),
+			At:         now,
+			ReceivedAt: now,
+			Device:     "metz-entrance-in",
+			Door:       "metz-entrance",
+			Direction:  "in",
+			Granted:    true,
+			Reason:     "lease",
+			OpenMS:     5000,
+			NotAfter:   now,
+		}
 		r.Subject.Member = "alice"
 		if _, err := tx.See(r.ID, [16]byte{1}, true); err != nil {
 			return err

@@ -32,7 +32,11 @@ func CorrectionTarget(visit uuid.UUID) string { return correctionKind + "/" + vi
 // with its person, the correction is as it is now.
 func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[uuid.UUID]*Correction, error) {
 	list := map[uuid.UUID]*Correction{}
-	rows, err := l.reads.QueryContext(ctx, "SELECT visit, from_at, to_at, reason, author, at FROM corrections WHERE at <= ?", ms(known))
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT visit, from_at, to_at, reason, author, at FROM corrections WHERE at <= ?",
+		ms(known),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var id []byte
 		var c Correction
@@ -46,8 +50,13 @@ func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[u
 		return nil, fmt.Errorf("load corrections: %w", err)
 	}
 	// Within a group SQLite returns the row with the greatest seq.
-	rows, err = l.reads.QueryContext(ctx, "SELECT max(seq), target, action, actor, at, body FROM acts WHERE target > ? AND target < ? AND at <= ? GROUP BY target",
-		correctionKind+"/", correctionKind+"0", ms(known))
+	rows, err = l.reads.QueryContext(
+		ctx,
+		"SELECT max(seq), target, action, actor, at, body FROM acts WHERE target > ? AND target < ? AND at <= ? GROUP BY target",
+		correctionKind+"/",
+		correctionKind+"0",
+		ms(known),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var seq, made int64
 		var target, action string

@@ -23,5 +23,9 @@ func (l *Ledger) Cursor(ctx context.Context, name string) (seq int64, err error)
 
 // SetCursor stores a follower's progress.
 func (tx *Tx) SetCursor(name string, seq int64) error {
-	return tx.run("INSERT INTO cursors (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", name, seq)
+	return tx.run(
+		"INSERT INTO cursors (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq",
+		name,
+		seq,
+	)
 }

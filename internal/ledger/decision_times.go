@@ -19,8 +19,17 @@ type DecisionTime struct {
 
 // AddDecisionTime stores one.
 func (tx *Tx) AddDecisionTime(d DecisionTime) error {
-	err := tx.run(`INSERT INTO decision_times (minute, site, count, refused, mean_us, p50_us, p99_us, max_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		d.Minute, string(d.Site), d.Count, d.Refused, d.Mean.Microseconds(), d.P50.Microseconds(), d.P99.Microseconds(), d.Max.Microseconds())
+	err := tx.run(
+		`INSERT INTO decision_times (minute, site, count, refused, mean_us, p50_us, p99_us, max_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		d.Minute,
+		string(d.Site),
+		d.Count,
+		d.Refused,
+		d.Mean.Microseconds(),
+		d.P50.Microseconds(),
+		d.P99.Microseconds(),
+		d.Max.Microseconds(),
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: decision times: %w", err)
 	}
@@ -30,8 +39,13 @@ func (tx *Tx) AddDecisionTime(d DecisionTime) error {
 // DecisionTimes lists those after a minute: whole minutes, about n of them.
 func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]DecisionTime, error) {
 	var list []DecisionTime
-	rows, err := l.reads.QueryContext(ctx, `SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
-		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1 << 40) ORDER BY minute`, after, n)
+	rows, err := l.reads.QueryContext(
+		ctx,
+		`SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
+		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1 << 40) ORDER BY minute`,
+		after,
+		n,
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var d DecisionTime
 		var mean, p50, p99, most int64

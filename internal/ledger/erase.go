@@ -33,7 +33,10 @@ func (tx *Tx) Erase(e Erasure) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.run("UPDATE reads SET member = NULL, credential = NULL, nonce = NULL WHERE member = ?", string(e.Member)); err != nil {
+	if err := tx.run(
+		"UPDATE reads SET member = NULL, credential = NULL, nonce = NULL WHERE member = ?",
+		string(e.Member),
+	); err != nil {
 		return fmt.Errorf("ledger: erase reads: %w", err)
 	}
 	forgotten := reads
@@ -62,7 +65,11 @@ func (tx *Tx) Erase(e Erasure) error {
 	tx.AfterCommit(tx.l.requestTruncation)
 	slices.Sort(forgotten)
 	// The act names nobody: the person's id would identify them.
-	return tx.addErasure(ingest.Act{At: e.At, Actor: e.Actor, Action: "erase", Target: "member"}, "erasure", slices.Compact(forgotten))
+	return tx.addErasure(
+		ingest.Act{At: e.At, Actor: e.Actor, Action: "erase", Target: "member"},
+		"erasure",
+		slices.Compact(forgotten),
+	)
 }
 
 // actsOn returns the acts that mention a person: on their records, on
@@ -76,7 +83,8 @@ func (tx *Tx) actsOn(e Erasure) ([]int64, error) {
 	m := string(e.Member)
 	list, err := tx.seqs(`SELECT a.seq FROM acts a JOIN chain c ON c.seq = a.seq WHERE c.kind = 'act' AND (
 		a.target IN (SELECT value FROM json_each(?1))
-		OR a.body IS NOT NULL AND json_valid(a.body) AND (json_extract(a.body, '$.member') = ?2 OR json_extract(a.body, '$.host') = ?2
+		OR a.body IS NOT NULL AND json_valid(a.body) AND (json_extract(a.body, '$.member') = ?2 OR json_extract(a.body,
+		'$.host') = ?2
 			OR EXISTS (SELECT 1 FROM json_each(a.body, '$.members') WHERE value = ?2) OR EXISTS (SELECT 1 FROM json_each(a.body, '$.invited') WHERE value = ?2)))`, string(targets), m)
 	if err != nil {
 		return nil, err
@@ -95,7 +103,10 @@ func (tx *Tx) actsOn(e Erasure) ([]int64, error) {
 		return nil, fmt.Errorf("ledger: erase acts: %w", err)
 	}
 	for _, id := range visits {
-		acts, err := tx.seqs("SELECT a.seq FROM acts a JOIN chain c ON c.seq = a.seq WHERE a.target = ? AND c.kind = 'act'", CorrectionTarget(id))
+		acts, err := tx.seqs(
+			"SELECT a.seq FROM acts a JOIN chain c ON c.seq = a.seq WHERE a.target = ? AND c.kind = 'act'",
+			CorrectionTarget(id),
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +122,11 @@ func (tx *Tx) eraseVisits(e Erasure) error {
 		return err
 	}
 	gone := "member = ? AND space NOT IN (SELECT value FROM json_each(?))"
-	if err := tx.run("DELETE FROM corrections WHERE visit IN (SELECT id FROM visits WHERE "+gone+")", string(e.Member), string(keep)); err != nil {
+	if err := tx.run(
+		"DELETE FROM corrections WHERE visit IN (SELECT id FROM visits WHERE "+gone+")",
+		string(e.Member),
+		string(keep),
+	); err != nil {
 		return fmt.Errorf("ledger: erase corrections: %w", err)
 	}
 	if err := tx.run("DELETE FROM visits WHERE "+gone, string(e.Member), string(keep)); err != nil {
@@ -119,7 +134,10 @@ func (tx *Tx) eraseVisits(e Erasure) error {
 	}
 	// The corrected times stay as they were billed; the reason is personal
 	// data.
-	if err := tx.run("UPDATE corrections SET reason = '' WHERE visit IN (SELECT id FROM visits WHERE member = ?)", string(e.Member)); err != nil {
+	if err := tx.run(
+		"UPDATE corrections SET reason = '' WHERE visit IN (SELECT id FROM visits WHERE member = ?)",
+		string(e.Member),
+	); err != nil {
 		return fmt.Errorf("ledger: erase reasons: %w", err)
 	}
 	return tx.loseName(e.Member)
@@ -158,7 +176,12 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 	if err := tx.run("DELETE FROM rejects WHERE received_at < ?", ms(now.Add(-r.Rejects))); err != nil {
 		return false, fmt.Errorf("ledger: purge rejects: %w", err)
 	}
-	reads, err := tx.seqs("SELECT seq FROM reads WHERE at < ? AND received_at < ? ORDER BY at LIMIT ?", before, before, limit)
+	reads, err := tx.seqs(
+		"SELECT seq FROM reads WHERE at < ? AND received_at < ? ORDER BY at LIMIT ?",
+		before,
+		before,
+		limit,
+	)
 	if err != nil {
 		return false, err
 	}
@@ -194,7 +217,11 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 	if len(forgotten) > 0 {
 		tx.AfterCommit(tx.l.requestTruncation)
 		slices.Sort(forgotten)
-		if err := tx.addErasure(ingest.Act{At: now, Actor: "totem", Action: "purge", Target: "reads"}, "retention", forgotten); err != nil {
+		if err := tx.addErasure(
+			ingest.Act{At: now, Actor: "totem", Action: "purge", Target: "reads"},
+			"retention",
+			forgotten,
+		); err != nil {
 			return false, err
 		}
 	}
@@ -214,9 +241,15 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 	// They arrived in the order of seq: where the first are recent, all are.
 	// The newest stays whatever its age: SQLite would reuse its seq, and
 	// followers would miss the new message.
-	seqs, err := tx.seqs(`SELECT seq FROM (SELECT seq, at, received_at FROM observations WHERE seq < (SELECT max(seq) FROM observations) ORDER BY seq LIMIT ?)
+	seqs, err := tx.seqs(
+		`SELECT seq FROM (SELECT seq, at, received_at FROM observations WHERE seq < (SELECT max(seq) FROM observations) ORDER BY seq LIMIT ?)
 		WHERE received_at < ? AND at < ?
-		AND seq <= CASE WHEN ? THEN coalesce((SELECT seq FROM cursors WHERE name = 'influx-observations'), 0) ELSE seq END`, limit, before, before, flag(r.Shipped))
+		AND seq <= CASE WHEN ? THEN coalesce((SELECT seq FROM cursors WHERE name = 'influx-observations'), 0) ELSE seq END`,
+		limit,
+		before,
+		before,
+		flag(r.Shipped),
+	)
 	if err != nil || len(seqs) == 0 {
 		return false, err
 	}
@@ -231,7 +264,11 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 	// A day's flows and the longest visit reach over the boundary.
 	final := before/60_000 + 2*dayMinutes
 	have := int64(0)
-	if err := tx.row("SELECT coalesce(max(seq), 0) FROM cursors WHERE name = ?", []any{cursorEvidence}, &have); err != nil {
+	if err := tx.row(
+		"SELECT coalesce(max(seq), 0) FROM cursors WHERE name = ?",
+		[]any{cursorEvidence},
+		&have,
+	); err != nil {
 		return false, fmt.Errorf("ledger: %w", err)
 	}
 	if final > have {

@@ -48,7 +48,12 @@ func (marks hoursMarks) add(tenant, member string, from, to time.Time) {
 
 func (tx *Tx) markHours(marks hoursMarks) error {
 	for r := range marks {
-		err := tx.run("INSERT INTO hours (month, tenant, member, marked) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET marked = marked + 1", r.month, r.tenant, r.member)
+		err := tx.run(
+			"INSERT INTO hours (month, tenant, member, marked) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET marked = marked + 1",
+			r.month,
+			r.tenant,
+			r.member,
+		)
 		if err != nil {
 			return fmt.Errorf("ledger: mark hours: %w", err)
 		}
@@ -62,7 +67,16 @@ func (tx *Tx) correctedHours(marks hoursMarks, id []byte) error {
 	var tenant string
 	var member sql.NullString
 	var from, to, begin, end int64
-	err := tx.row("SELECT v.tenant, v.member, v.from_at, v.to_at, c.from_at, c.to_at FROM corrections c JOIN visits v ON v.id = c.visit WHERE c.visit = ?", []any{id}, &tenant, &member, &from, &to, &begin, &end)
+	err := tx.row(
+		"SELECT v.tenant, v.member, v.from_at, v.to_at, c.from_at, c.to_at FROM corrections c JOIN visits v ON v.id = c.visit WHERE c.visit = ?",
+		[]any{id},
+		&tenant,
+		&member,
+		&from,
+		&to,
+		&begin,
+		&end,
+	)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -115,7 +129,11 @@ func (l *Ledger) Hours(ctx context.Context, month int, tenant tenancy.TenantID, 
 // HoursToMake lists the months with rows to compute: because something changed,
 // or because a visit has ended by now.
 func (l *Ledger) HoursToMake(ctx context.Context, now time.Time) (months []int, err error) {
-	rows, err := l.reads.QueryContext(ctx, "SELECT month FROM hours WHERE marked <> made UNION SELECT month FROM hours WHERE due <= ?", ms(now))
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT month FROM hours WHERE marked <> made UNION SELECT month FROM hours WHERE due <= ?",
+		ms(now),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var m int
 		err := rows.Scan(&m)
@@ -131,8 +149,18 @@ func (tx *Tx) PutHours(r *MonthHours) error {
 	if !r.Due.IsZero() {
 		due = ms(r.Due)
 	}
-	err := tx.run("UPDATE hours SET made = ?, basis = ?, open = ?, due = ?, body = ? WHERE month = ? AND tenant = ? AND member = ? AND marked = ?",
-		r.Marked, r.Basis, int64(r.Open), due, r.Body, r.Month, string(r.Tenant), string(r.Member), r.Marked)
+	err := tx.run(
+		"UPDATE hours SET made = ?, basis = ?, open = ?, due = ?, body = ? WHERE month = ? AND tenant = ? AND member = ? AND marked = ?",
+		r.Marked,
+		r.Basis,
+		int64(r.Open),
+		due,
+		r.Body,
+		r.Month,
+		string(r.Tenant),
+		string(r.Member),
+		r.Marked,
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: put hours: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	// also registers the database/sql driver "sqlite"
+	// also registers the database/sql driver "sqlite".
 )
 
 // FileName is the ledger's file in the data directory.
@@ -29,7 +29,9 @@ const FileName = "ledger.db"
 
 // ErrInUse is returned by Lock when another process uses the same data
 // directory.
-var ErrInUse = errors.New("another totem is running on this data directory; stop it first, or give this one another --data")
+var ErrInUse = errors.New(
+	"another totem is running on this data directory; stop it first, or give this one another --data",
+)
 
 // ErrNotFound is returned where a row is asked for by its id and does not
 // exist.
@@ -132,7 +134,12 @@ func flag(b bool) int {
 // read: badges, messages.
 func (l *Ledger) Used(ctx context.Context) (bool, error) {
 	var used bool
-	err := l.reads.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM records WHERE kind IN ('credential', 'pass')) OR EXISTS (SELECT 1 FROM reads) OR EXISTS (SELECT 1 FROM observations)").Scan(&used)
+	err := l.reads.QueryRowContext(
+		ctx,
+		"SELECT EXISTS (SELECT 1 FROM records WHERE kind IN ('credential', 'pass')) OR EXISTS (SELECT 1 FROM reads) OR EXISTS (SELECT 1 FROM observations)",
+	).Scan(
+		&used,
+	)
 	if err != nil {
 		return false, fmt.Errorf("ledger: %w", err)
 	}

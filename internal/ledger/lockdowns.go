@@ -23,7 +23,11 @@ func (tx *Tx) SetLockdown(site catalogue.SiteID, active bool, now time.Time) err
 // Lockdowns lists the lockdowns that are on or ended at or after since.
 func (l *Ledger) Lockdowns(ctx context.Context, since time.Time) ([]tenancy.Lockdown, error) {
 	var list []tenancy.Lockdown
-	rows, err := l.reads.QueryContext(ctx, "SELECT site, from_at, to_at FROM lockdowns WHERE to_at IS NULL OR to_at >= ? ORDER BY seq", ms(since))
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT site, from_at, to_at FROM lockdowns WHERE to_at IS NULL OR to_at >= ? ORDER BY seq",
+		ms(since),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var k tenancy.Lockdown
 		var from int64

@@ -22,7 +22,12 @@ func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
 	if read {
 		seq = tx.head.seq + 1
 	}
-	res, err := tx.exec("INSERT INTO seen (id, digest, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", id[:], digest[:], seq)
+	res, err := tx.exec(
+		"INSERT INTO seen (id, digest, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		id[:],
+		digest[:],
+		seq,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: see message: %w", err)
 	}

@@ -67,7 +67,12 @@ func FlowsInto(add func(occupancy.FlowSaid)) YieldValues {
 
 // SensorSaid returns the values that a sensor sent in [from, to), and for
 // totals the one before.
-func (l *Ledger) SensorSaid(ctx context.Context, device catalogue.DeviceID, from, to time.Time, yield YieldValues) error {
+func (l *Ledger) SensorSaid(
+	ctx context.Context,
+	device catalogue.DeviceID,
+	from, to time.Time,
+	yield YieldValues,
+) error {
 	rows, err := l.reads.QueryContext(ctx, `SELECT id, at, body FROM observations
 		WHERE what IN ('count', 'occupancy', 'flow') AND device = ?1 AND at >= ?2 AND at < ?3`, string(device), ms(from), ms(to))
 	return each(rows, err, func(rows *sql.Rows) error { return yieldValue(rows, yield) })
@@ -103,7 +108,11 @@ func fastValues(body []byte) (*ingest.Values, error) {
 // NextSaid returns the instant of a sensor's first value after t; zero: none.
 func (tx *Tx) NextSaid(device catalogue.DeviceID, t time.Time) (time.Time, error) {
 	var next sql.NullInt64
-	err := tx.row("SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at > ?", []any{string(device), ms(t)}, &next)
+	err := tx.row(
+		"SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at > ?",
+		[]any{string(device), ms(t)},
+		&next,
+	)
 	if err != nil || !next.Valid {
 		return time.Time{}, err
 	}
@@ -126,8 +135,16 @@ func (tx *Tx) AddObservation(o *ingest.Observation) error {
 
 // ToldAlready reports whether a device sent the same values for about the same
 // time before.
-func (tx *Tx) ToldAlready(device catalogue.DeviceID, t time.Time, within time.Duration, body string) (told bool, err error) {
-	err = tx.row("SELECT EXISTS (SELECT 1 FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at >= ? AND at <= ? AND body = ?)",
-		[]any{string(device), ms(t.Add(-within)), ms(t.Add(within)), body}, &told)
+func (tx *Tx) ToldAlready(
+	device catalogue.DeviceID,
+	t time.Time,
+	within time.Duration,
+	body string,
+) (told bool, err error) {
+	err = tx.row(
+		"SELECT EXISTS (SELECT 1 FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND device = ? AND at >= ? AND at <= ? AND body = ?)",
+		[]any{string(device), ms(t.Add(-within)), ms(t.Add(within)), body},
+		&told,
+	)
 	return told, err
 }

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/pressly/goose/v3"
-	// also registers the database/sql driver "sqlite"
+	// also registers the database/sql driver "sqlite".
 )
 
 //go:embed migrations/*.sql

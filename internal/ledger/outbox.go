@@ -10,7 +10,11 @@ import (
 
 // ToOutbox queues an hour of a space for an outside database.
 func (tx *Tx) ToOutbox(space catalogue.SpaceID, hour int64) error {
-	err := tx.run("INSERT INTO series_outbox (space, hour, version) VALUES (?, ?, 1) ON CONFLICT (space, hour) DO UPDATE SET version = version + 1", string(space), hour)
+	err := tx.run(
+		"INSERT INTO series_outbox (space, hour, version) VALUES (?, ?, 1) ON CONFLICT (space, hour) DO UPDATE SET version = version + 1",
+		string(space),
+		hour,
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: outbox: %w", err)
 	}
@@ -29,7 +33,11 @@ func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err e
 	if err := l.reads.QueryRowContext(ctx, "SELECT count(*) FROM series_outbox").Scan(&all); err != nil {
 		return nil, 0, fmt.Errorf("count the outbox: %w", err)
 	}
-	rows, err := l.reads.QueryContext(ctx, "SELECT space, hour, version FROM series_outbox ORDER BY space, hour LIMIT ?", n)
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT space, hour, version FROM series_outbox ORDER BY space, hour LIMIT ?",
+		n,
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var o Owed
 		err := rows.Scan(&o.Space, &o.Hour, &o.Version)
@@ -45,7 +53,12 @@ func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err e
 // Delivered removes hours from the outbox, except those that changed since.
 func (tx *Tx) Delivered(list []Owed) error {
 	for _, o := range list {
-		if err := tx.run("DELETE FROM series_outbox WHERE space = ? AND hour = ? AND version = ?", string(o.Space), o.Hour, o.Version); err != nil {
+		if err := tx.run(
+			"DELETE FROM series_outbox WHERE space = ? AND hour = ? AND version = ?",
+			string(o.Space),
+			o.Hour,
+			o.Version,
+		); err != nil {
 			return fmt.Errorf("ledger: outbox: %w", err)
 		}
 	}
@@ -54,7 +67,12 @@ func (tx *Tx) Delivered(list []Owed) error {
 
 // AllToOutbox queues all hours of a space's series in the minutes [from, to).
 func (tx *Tx) AllToOutbox(space catalogue.SpaceID, from, to int64) error {
-	days, err := tx.seqs("SELECT day FROM series_days WHERE space = ? AND day >= ? AND day * 1440 < ?", string(space), from/dayMinutes, to)
+	days, err := tx.seqs(
+		"SELECT day FROM series_days WHERE space = ? AND day >= ? AND day * 1440 < ?",
+		string(space),
+		from/dayMinutes,
+		to,
+	)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,13 @@ func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []H
 	if upTo = min(head, seq+n); err != nil || upTo <= seq {
 		return nil, seq, err
 	}
-	rows, err := l.reads.QueryContext(ctx, `SELECT r.device, r.at, d.read_seq IS NULL FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq
-		WHERE r.seq > ? AND r.seq <= ?`, seq, upTo)
+	rows, err := l.reads.QueryContext(
+		ctx,
+		`SELECT r.device, r.at, d.read_seq IS NULL FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq
+		WHERE r.seq > ? AND r.seq <= ?`,
+		seq,
+		upTo,
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var h Heard
 		var t int64
@@ -55,7 +60,11 @@ func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, u
 		}
 		until = at(have)
 	}
-	err = tx.run("INSERT INTO first_heard (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = excluded.at", string(reader), ms(t))
+	err = tx.run(
+		"INSERT INTO first_heard (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = excluded.at",
+		string(reader),
+		ms(t),
+	)
 	return true, until, err
 }
 
@@ -63,13 +72,21 @@ func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, u
 // showed that it was not (a badge for which it asked, status false). Of two at
 // one instant, being alive counts. changed reports that this makes a
 // difference, and until when: the reader's next report (zero: none yet).
-func (tx *Tx) NoteLife(reader catalogue.DeviceID, t time.Time, alive, status bool) (changed bool, until time.Time, err error) {
+func (tx *Tx) NoteLife(
+	reader catalogue.DeviceID,
+	t time.Time,
+	alive, status bool,
+) (changed bool, until time.Time, err error) {
 	before, err := tx.lifeBefore(reader, t)
 	if err != nil || !status && before {
 		return false, until, err
 	}
-	err = tx.run("INSERT INTO reader_life (device, at, alive) VALUES (?, ?, ?) ON CONFLICT (device, at) DO UPDATE SET alive = max(alive, excluded.alive)",
-		string(reader), ms(t), flag(alive))
+	err = tx.run(
+		"INSERT INTO reader_life (device, at, alive) VALUES (?, ?, ?) ON CONFLICT (device, at) DO UPDATE SET alive = max(alive, excluded.alive)",
+		string(reader),
+		ms(t),
+		flag(alive),
+	)
 	if err != nil {
 		return false, until, fmt.Errorf("ledger: reader's life: %w", err)
 	}
@@ -82,7 +99,11 @@ func (tx *Tx) NoteLife(reader catalogue.DeviceID, t time.Time, alive, status boo
 		}
 	}
 	var next sql.NullInt64
-	if err := tx.row("SELECT min(at) FROM reader_life WHERE device = ? AND at > ?", []any{string(reader), ms(t)}, &next); err != nil {
+	if err := tx.row(
+		"SELECT min(at) FROM reader_life WHERE device = ? AND at > ?",
+		[]any{string(reader), ms(t)},
+		&next,
+	); err != nil {
 		return false, until, fmt.Errorf("ledger: reader's life: %w", err)
 	}
 	if next.Valid {
@@ -93,7 +114,11 @@ func (tx *Tx) NoteLife(reader catalogue.DeviceID, t time.Time, alive, status boo
 
 // NoteWill stores when a reader's last will arrived.
 func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
-	err := tx.run("INSERT INTO reader_wills (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = max(at, excluded.at)", string(reader), ms(arrived))
+	err := tx.run(
+		"INSERT INTO reader_wills (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = max(at, excluded.at)",
+		string(reader),
+		ms(arrived),
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: reader's will: %w", err)
 	}
@@ -113,7 +138,11 @@ func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
 // lifeBefore reports whether the reader was not silent just before t.
 func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, err error) {
 	var v int
-	err = tx.row("SELECT alive FROM reader_life WHERE device = ? AND at <= ? ORDER BY at DESC LIMIT 1", []any{string(reader), ms(t)}, &v)
+	err = tx.row(
+		"SELECT alive FROM reader_life WHERE device = ? AND at <= ? ORDER BY at DESC LIMIT 1",
+		[]any{string(reader), ms(t)},
+		&v,
+	)
 	if errors.Is(err, sql.ErrNoRows) {
 		return true, nil
 	}
@@ -124,7 +153,8 @@ func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, er
 // silent, where that badge arrived before the report of its silence.
 func (tx *Tx) revived(reader catalogue.DeviceID, t time.Time) error {
 	err := tx.run(`INSERT INTO reader_life (device, at, alive)
-		SELECT device, at, 1 FROM reads r WHERE r.device = ? AND r.at > ? AND NOT EXISTS (SELECT 1 FROM reader_decisions d WHERE d.read_seq = r.seq)
+		SELECT device, at, 1 FROM reads r WHERE r.device = ? AND r.at > ? AND NOT EXISTS (SELECT 1 FROM reader_decisions d
+		WHERE d.read_seq = r.seq)
 		ORDER BY r.at LIMIT 1 ON CONFLICT (device, at) DO UPDATE SET alive = 1`, string(reader), ms(t))
 	if err != nil {
 		return fmt.Errorf("ledger: reader's life: %w", err)
@@ -134,7 +164,11 @@ func (tx *Tx) revived(reader catalogue.DeviceID, t time.Time) error {
 
 // Readers returns when the first of the readers sent something (zero: never),
 // and when any of them was silent between from and to.
-func (l *Ledger) Readers(ctx context.Context, readers []catalogue.DeviceID, from, to time.Time) (known time.Time, silent []catalogue.Interval, err error) {
+func (l *Ledger) Readers(
+	ctx context.Context,
+	readers []catalogue.DeviceID,
+	from, to time.Time,
+) (known time.Time, silent []catalogue.Interval, err error) {
 	for _, id := range readers {
 		var first int64
 		err := l.reads.QueryRowContext(ctx, "SELECT at FROM first_heard WHERE device = ?", string(id)).Scan(&first)
@@ -156,7 +190,11 @@ func (l *Ledger) Readers(ctx context.Context, readers []catalogue.DeviceID, from
 	return known, silent, nil
 }
 
-func (l *Ledger) silences(ctx context.Context, reader catalogue.DeviceID, from, to time.Time) ([]catalogue.Interval, error) {
+func (l *Ledger) silences(
+	ctx context.Context,
+	reader catalogue.DeviceID,
+	from, to time.Time,
+) ([]catalogue.Interval, error) {
 	var list []catalogue.Interval
 	var open *catalogue.Interval
 	rows, err := l.reads.QueryContext(ctx, `SELECT at, alive FROM reader_life WHERE device = ?1 AND at < ?3

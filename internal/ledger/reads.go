@@ -40,8 +40,14 @@ func (l *Ledger) Moves(ctx context.Context, s visit.Subject, from, to time.Time)
 		column, id = "pass", string(s.Pass)
 	}
 	var list []visit.Read
-	rows, err := l.reads.QueryContext(ctx, "SELECT r.id, r.at, r.device, r.door, r.direction FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq WHERE r."+
-		column+" = ? AND r.at >= ? AND r.at <= ? AND coalesce(d.granted, r.granted) = 1 ORDER BY r.at, r.id", id, ms(from), ms(to))
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT r.id, r.at, r.device, r.door, r.direction FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq WHERE r."+
+			column+" = ? AND r.at >= ? AND r.at <= ? AND coalesce(d.granted, r.granted) = 1 ORDER BY r.at, r.id",
+		id,
+		ms(from),
+		ms(to),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var r visit.Read
 		var rid []byte
@@ -87,11 +93,31 @@ func (tx *Tx) AddRead(r *ingest.Read) error {
 	if n := r.Numbered; n != nil {
 		boot, counter = n.Boot[:], int64(n.Seq)
 	}
-	err = tx.run(`INSERT INTO reads (seq, id, at, received_at, device, door, direction, credential, member, pass,
+	err = tx.run(
+		`INSERT INTO reads (seq, id, at, received_at, device, door, direction, credential, member, pass,
 			granted, reason, lease, open_ms, not_after, boot, counter, nonce)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		seq, r.ID[:], ms(r.At), ms(r.ReceivedAt), string(r.Device), string(r.Door), string(r.Direction), r.Credential[:],
-		null(r.Subject.Member), null(r.Subject.Pass), flag(r.Granted), string(r.Reason), null(r.Lease), r.OpenMS, ms(r.NotAfter), boot, counter, nonce)
+		seq,
+		r.ID[:],
+		ms(r.At),
+		ms(r.ReceivedAt),
+		string(r.Device),
+		string(r.Door),
+		string(r.Direction),
+		r.Credential[:],
+		null(
+			r.Subject.Member,
+		),
+		null(r.Subject.Pass),
+		flag(r.Granted),
+		string(r.Reason),
+		null(r.Lease),
+		r.OpenMS,
+		ms(r.NotAfter),
+		boot,
+		counter,
+		nonce,
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: add read %s: %w", r.ID, err)
 	}
@@ -107,8 +133,16 @@ func (tx *Tx) AddReaderDecision(readSeq int64, d *ingest.ReaderDecision) error {
 	if err != nil {
 		return err
 	}
-	err = tx.run("INSERT INTO reader_decisions (read_seq, seq, granted, reason, list, received_at, nonce) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		readSeq, seq, flag(d.Granted), d.Reason, d.List, ms(d.ReceivedAt), nonce)
+	err = tx.run(
+		"INSERT INTO reader_decisions (read_seq, seq, granted, reason, list, received_at, nonce) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		readSeq,
+		seq,
+		flag(d.Granted),
+		d.Reason,
+		d.List,
+		ms(d.ReceivedAt),
+		nonce,
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: add reader's decision: %w", err)
 	}
@@ -159,10 +193,19 @@ func scanRead(row scanner) (*ingest.Read, error) {
 
 func (r *readRow) read() *ingest.Read {
 	read := &ingest.Read{
-		At: at(r.at.Int64), ReceivedAt: at(r.receivedAt.Int64), NotAfter: at(r.notAfter.Int64),
-		Device: catalogue.DeviceID(r.device.String), Door: catalogue.DoorID(r.door.String), Direction: catalogue.Direction(r.direction.String),
-		Subject: visit.Subject{Member: tenancy.MemberID(r.member.String), Pass: tenancy.PassID(r.pass.String)},
-		Granted: r.granted.Int64 != 0, Reason: access.Reason(r.reason.String), Lease: tenancy.LeaseID(r.leaseID.String), OpenMS: int(r.openMS.Int64),
+		At:         at(r.at.Int64),
+		ReceivedAt: at(r.receivedAt.Int64),
+		NotAfter:   at(r.notAfter.Int64),
+		Device: catalogue.DeviceID(
+			r.device.String,
+		),
+		Door:      catalogue.DoorID(r.door.String),
+		Direction: catalogue.Direction(r.direction.String),
+		Subject:   visit.Subject{Member: tenancy.MemberID(r.member.String), Pass: tenancy.PassID(r.pass.String)},
+		Granted:   r.granted.Int64 != 0,
+		Reason:    access.Reason(r.reason.String),
+		Lease:     tenancy.LeaseID(r.leaseID.String),
+		OpenMS:    int(r.openMS.Int64),
 	}
 	copy(read.ID[:], r.id)
 	copy(read.Credential[:], r.credential)

@@ -16,8 +16,12 @@ type Record struct {
 
 // PutRecord writes a record in place of the one before.
 func (tx *Tx) PutRecord(r Record) error {
-	err := tx.run("INSERT INTO records (kind, id, body) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
-		r.Kind, r.ID, string(r.Body))
+	err := tx.run(
+		"INSERT INTO records (kind, id, body) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+		r.Kind,
+		r.ID,
+		string(r.Body),
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: put %s %s: %w", r.Kind, r.ID, err)
 	}

@@ -10,7 +10,13 @@ import (
 
 // AddReject stores a rejected message.
 func (tx *Tx) AddReject(r *ingest.Reject) error {
-	err := tx.run("INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)", ms(r.ReceivedAt), r.Topic, r.Payload, r.Reason)
+	err := tx.run(
+		"INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)",
+		ms(r.ReceivedAt),
+		r.Topic,
+		r.Payload,
+		r.Reason,
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: add reject: %w", err)
 	}
@@ -19,7 +25,12 @@ func (tx *Tx) AddReject(r *ingest.Reject) error {
 
 // Rejects lists rejected messages, newest first, those before a seq where one
 // is given.
-func (l *Ledger) Rejects(ctx context.Context, topicPrefixes []string, before int64, limit int) ([]ingest.Reject, error) {
+func (l *Ledger) Rejects(
+	ctx context.Context,
+	topicPrefixes []string,
+	before int64,
+	limit int,
+) ([]ingest.Reject, error) {
 	q := where{query: "SELECT seq, received_at, topic, payload, reason FROM rejects"}
 	if before > 0 {
 		q.and("seq < ?", before)

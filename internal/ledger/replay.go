@@ -51,7 +51,8 @@ func (v *verifier) compareState() error {
 		return err
 	}
 	there := map[string]bool{}
-	for _, check := range []func(map[string]lastAct, map[string]bool) error{v.records, v.tokens, v.secrets, v.corrections, v.statements, v.lockdowns, v.catalogues, v.rents} {
+	for _, check := range []func(map[string]lastAct, map[string]bool) error{v.records, v.tokens, v.secrets,
+		v.corrections, v.statements, v.lockdowns, v.catalogues, v.rents} {
 		if err := check(acts, there); err != nil {
 			return err
 		}
@@ -96,7 +97,8 @@ func (v *verifier) records(acts map[string]lastAct, there map[string]bool) error
 		there[target] = true
 		now, seal := withoutHashes(body)
 		a, ok := acts[target]
-		if kind == "pass" && now["deleted"] == true { // a deleted pass stays to be refused, and loses its host with the person
+		if kind == "pass" &&
+			now["deleted"] == true { // a deleted pass stays to be refused, and loses its host with the person
 			return nil
 		}
 		then, sealed := withoutHashes(a.body)
@@ -140,7 +142,8 @@ func (v *verifier) tokens(acts map[string]lastAct, there map[string]bool) error 
 		there[target] = true
 		var then, now tokenTerms
 		a, ok := acts[target]
-		if !ok || a.action != "put" || json.Unmarshal(a.body, &then) != nil || json.Unmarshal(t.Terms(), &now) != nil || then.Role != now.Role {
+		if !ok || a.action != "put" || json.Unmarshal(a.body, &then) != nil || json.Unmarshal(t.Terms(), &now) != nil ||
+			then.Role != now.Role {
 			return v.differs(acts, target)
 		}
 		// Acts recorded before tokens were sealed have fewer fields.
@@ -152,7 +155,10 @@ func (v *verifier) tokens(acts map[string]lastAct, there map[string]bool) error 
 }
 
 func (v *verifier) secrets(acts map[string]lastAct, there map[string]bool) error {
-	rows, err := v.tx.QueryContext(v.ctx, "SELECT device, hash, coalesce(mosquitto, '') FROM device_secrets ORDER BY device")
+	rows, err := v.tx.QueryContext(
+		v.ctx,
+		"SELECT device, hash, coalesce(mosquitto, '') FROM device_secrets ORDER BY device",
+	)
 	return each(rows, err, func(rows *sql.Rows) error {
 		var device, mosquitto string
 		var hash []byte
@@ -163,7 +169,8 @@ func (v *verifier) secrets(acts map[string]lastAct, there map[string]bool) error
 		there[target] = true
 		var then tokenTerms
 		a, ok := acts[target]
-		if !ok || a.action != "secret" || json.Unmarshal(a.body, &then) != nil || then.Seal != "" && then.Seal != Seal(hash, []byte(mosquitto)) {
+		if !ok || a.action != "secret" || json.Unmarshal(a.body, &then) != nil ||
+			then.Seal != "" && then.Seal != Seal(hash, []byte(mosquitto)) {
 			return v.differs(acts, target)
 		}
 		return nil
@@ -171,7 +178,10 @@ func (v *verifier) secrets(acts map[string]lastAct, there map[string]bool) error
 }
 
 func (v *verifier) corrections(acts map[string]lastAct, there map[string]bool) error {
-	rows, err := v.tx.QueryContext(v.ctx, "SELECT c.visit, c.from_at, c.to_at, c.reason, c.author, v.member FROM corrections c LEFT JOIN visits v ON v.id = c.visit")
+	rows, err := v.tx.QueryContext(
+		v.ctx,
+		"SELECT c.visit, c.from_at, c.to_at, c.reason, c.author, v.member FROM corrections c LEFT JOIN visits v ON v.id = c.visit",
+	)
 	return each(rows, err, func(rows *sql.Rows) error {
 		var id []byte
 		var from, to int64
@@ -190,7 +200,9 @@ func (v *verifier) corrections(acts map[string]lastAct, there map[string]bool) e
 			From, To       time.Time
 			Reason, Author string
 		}
-		if !ok || a.action != "put" || json.Unmarshal(a.body, &then) != nil || ms(then.From) != from || ms(then.To) != to || then.Reason != reason || then.Author != author {
+		if !ok || a.action != "put" || json.Unmarshal(a.body, &then) != nil || ms(then.From) != from || ms(then.To) != to ||
+			then.Reason != reason ||
+			then.Author != author {
 			return v.differs(acts, target)
 		}
 		return nil
@@ -199,7 +211,13 @@ func (v *verifier) corrections(acts map[string]lastAct, there map[string]bool) e
 
 func (v *verifier) visitIsGone(id string) (gone bool, err error) {
 	var n int
-	err = v.tx.QueryRowContext(v.ctx, "SELECT count(*) FROM visits WHERE lower(hex(id)) = replace(?, '-', '')", id).Scan(&n)
+	err = v.tx.QueryRowContext(
+		v.ctx,
+		"SELECT count(*) FROM visits WHERE lower(hex(id)) = replace(?, '-', '')",
+		id,
+	).Scan(
+		&n,
+	)
 	return n == 0, err
 }
 

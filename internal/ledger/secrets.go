@@ -11,9 +11,14 @@ import (
 // PutDeviceSecret sets a device's secret: its hash for Totem, its hash for
 // Mosquitto, and how many list keys the device gets with it (0: none now).
 func (tx *Tx) PutDeviceSecret(device catalogue.DeviceID, hash []byte, mosquitto string, listKeys int) error {
-	return tx.run(`INSERT INTO device_secrets (device, hash, mosquitto, list_layers) VALUES (?1, ?2, ?3, max(?4, 1)) ON CONFLICT (device) DO UPDATE
+	return tx.run(
+		`INSERT INTO device_secrets (device, hash, mosquitto, list_layers) VALUES (?1, ?2, ?3, max(?4, 1)) ON CONFLICT (device) DO UPDATE
 		SET hash = excluded.hash, mosquitto = excluded.mosquitto, list_layers = CASE WHEN ?4 > 0 THEN ?4 ELSE list_layers END`,
-		string(device), hash, mosquitto, listKeys)
+		string(device),
+		hash,
+		mosquitto,
+		listKeys,
+	)
 }
 
 // ListKeys returns how many list keys each device got with its secret.

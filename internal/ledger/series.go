@@ -29,7 +29,12 @@ func (l *Ledger) Final(ctx context.Context) (int64, error) { return l.Cursor(ctx
 
 // MarkDirty marks a space's minutes in [from, to) to be computed again.
 func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
-	err := tx.run("INSERT INTO series_dirty (space, from_minute, to_minute) VALUES (?, ?, ?)", string(space), occupancy.MinuteOf(from), occupancy.MinuteAfter(to))
+	err := tx.run(
+		"INSERT INTO series_dirty (space, from_minute, to_minute) VALUES (?, ?, ?)",
+		string(space),
+		occupancy.MinuteOf(from),
+		occupancy.MinuteAfter(to),
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: mark minutes: %w", err)
 	}
@@ -39,7 +44,11 @@ func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
 // DirtyMinutes lists what is marked, the oldest mark first.
 func (l *Ledger) DirtyMinutes(ctx context.Context, limit int) ([]Dirty, error) {
 	var list []Dirty
-	rows, err := l.reads.QueryContext(ctx, "SELECT id, space, from_minute, to_minute FROM series_dirty ORDER BY id LIMIT ?", limit)
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT id, space, from_minute, to_minute FROM series_dirty ORDER BY id LIMIT ?",
+		limit,
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var d Dirty
 		err := rows.Scan(&d.ID, &d.Space, &d.From, &d.To)
@@ -58,8 +67,19 @@ func (tx *Tx) ClearDirty(upTo int64) error {
 }
 
 // SeriesDays reads a space's days [from, to), oldest first.
-func (l *Ledger) SeriesDays(ctx context.Context, space catalogue.SpaceID, from, to int64, yield func(day int64, body []byte) error) error {
-	rows, err := l.reads.QueryContext(ctx, "SELECT day, body FROM series_days WHERE space = ? AND day >= ? AND day < ? ORDER BY day", string(space), from, to)
+func (l *Ledger) SeriesDays(
+	ctx context.Context,
+	space catalogue.SpaceID,
+	from, to int64,
+	yield func(day int64, body []byte) error,
+) error {
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT day, body FROM series_days WHERE space = ? AND day >= ? AND day < ? ORDER BY day",
+		string(space),
+		from,
+		to,
+	)
 	n := 0
 	err = each(rows, err, func(rows *sql.Rows) error {
 		if n++; n%8 == 0 {
@@ -82,7 +102,13 @@ func (l *Ledger) SeriesDays(ctx context.Context, space catalogue.SpaceID, from, 
 // Where keep is set the caller may keep the runs, else they are valid until
 // yield returns. A day that cannot be decoded is left out, and noted to be
 // computed again (Damaged).
-func (l *Ledger) SeriesRuns(ctx context.Context, space catalogue.SpaceID, from, to int64, keep bool, yield func(day int64, runs []occupancy.Run)) error {
+func (l *Ledger) SeriesRuns(
+	ctx context.Context,
+	space catalogue.SpaceID,
+	from, to int64,
+	keep bool,
+	yield func(day int64, runs []occupancy.Run),
+) error {
 	var buffer []occupancy.Run
 	return l.SeriesDays(ctx, space, from, to, func(day int64, body []byte) error {
 		if keep {
@@ -186,8 +212,12 @@ func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupanc
 			}
 		}
 	}
-	return tx.run("INSERT INTO series_days (space, day, body) VALUES (?, ?, ?) ON CONFLICT (space, day) DO UPDATE SET body = excluded.body",
-		string(space), day, occupancy.AppendRuns(nil, next))
+	return tx.run(
+		"INSERT INTO series_days (space, day, body) VALUES (?, ?, ?) ON CONFLICT (space, day) DO UPDATE SET body = excluded.body",
+		string(space),
+		day,
+		occupancy.AppendRuns(nil, next),
+	)
 }
 
 // FirstMessage returns the earliest instant of which the ledger has messages;

@@ -19,9 +19,18 @@ type Session struct {
 // idle.
 func (tx *Tx) PutSession(s Session, idle time.Time) error {
 	// A display's session lives as long as its token does.
-	err := tx.run("DELETE FROM sessions WHERE used_at < ? AND token NOT IN (SELECT id FROM tokens WHERE role = 'display')", ms(idle))
+	err := tx.run(
+		"DELETE FROM sessions WHERE used_at < ? AND token NOT IN (SELECT id FROM tokens WHERE role = 'display')",
+		ms(idle),
+	)
 	if err == nil {
-		err = tx.run("INSERT INTO sessions (hash, token, token_hash, used_at) VALUES (?, ?, ?, ?)", s.Hash, s.Token.ID, s.Token.Hash, ms(s.UsedAt))
+		err = tx.run(
+			"INSERT INTO sessions (hash, token, token_hash, used_at) VALUES (?, ?, ?, ?)",
+			s.Hash,
+			s.Token.ID,
+			s.Token.Hash,
+			ms(s.UsedAt),
+		)
 	}
 	if err != nil {
 		return fmt.Errorf("ledger: put session: %w", err)
@@ -45,7 +54,15 @@ func (l *Ledger) Session(ctx context.Context, hash []byte) (Session, error) {
 	s := Session{Hash: hash}
 	var used int64
 	var tokenHash []byte
-	err := l.reads.QueryRowContext(ctx, "SELECT token, token_hash, used_at FROM sessions WHERE hash = ?", hash).Scan(&s.Token.ID, &tokenHash, &used)
+	err := l.reads.QueryRowContext(
+		ctx,
+		"SELECT token, token_hash, used_at FROM sessions WHERE hash = ?",
+		hash,
+	).Scan(
+		&s.Token.ID,
+		&tokenHash,
+		&used,
+	)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, ErrNotFound
 	}

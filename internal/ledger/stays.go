@@ -19,7 +19,12 @@ func (tx *Tx) ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.
 	}
 	old := map[row]int64{}
 	key := subjectKey(who)
-	rows, err := tx.query("SELECT id, space, from_at, to_at FROM stays WHERE subject = ? AND from_at >= ? AND from_at < ?", key, ms(from), ms(to))
+	rows, err := tx.query(
+		"SELECT id, space, from_at, to_at FROM stays WHERE subject = ? AND from_at >= ? AND from_at < ?",
+		key,
+		ms(from),
+		ms(to),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var r row
 		var id int64
@@ -36,7 +41,13 @@ func (tx *Tx) ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.
 			delete(old, r)
 			continue
 		}
-		if err := tx.run("INSERT INTO stays (subject, space, from_at, to_at) VALUES (?, ?, ?, ?)", key, string(r.space), r.from, r.to); err != nil {
+		if err := tx.run(
+			"INSERT INTO stays (subject, space, from_at, to_at) VALUES (?, ?, ?, ?)",
+			key,
+			string(r.space),
+			r.from,
+			r.to,
+		); err != nil {
 			return fmt.Errorf("ledger: put stay: %w", err)
 		}
 		if err := tx.MarkDirty(s.Space, s.From, s.To); err != nil {
@@ -58,8 +69,14 @@ func (tx *Tx) ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.
 func (l *Ledger) Stays(ctx context.Context, space catalogue.SpaceID, from, to time.Time) ([]catalogue.Interval, error) {
 	var list []catalogue.Interval
 	// No stay is longer than a visit's 16 h.
-	rows, err := l.reads.QueryContext(ctx, "SELECT from_at, to_at FROM stays WHERE space = ? AND from_at > ? AND from_at < ? AND to_at > ?",
-		string(space), ms(from.Add(-visit.Longest-time.Hour)), ms(to), ms(from))
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT from_at, to_at FROM stays WHERE space = ? AND from_at > ? AND from_at < ? AND to_at > ?",
+		string(space),
+		ms(from.Add(-visit.Longest-time.Hour)),
+		ms(to),
+		ms(from),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a, b int64
 		err := rows.Scan(&a, &b)

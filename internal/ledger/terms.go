@@ -82,7 +82,11 @@ func TermsOf[K ~string, T any](ctx context.Context, l TermsStore, kind string) (
 }
 
 // LeaseTermsOf returns all leases' histories, with the present names of spaces.
-func LeaseTermsOf(ctx context.Context, l TermsStore, n *catalogue.Network) (map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease], error) {
+func LeaseTermsOf(
+	ctx context.Context,
+	l TermsStore,
+	n *catalogue.Network,
+) (map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease], error) {
 	return termsNamed[tenancy.LeaseID](ctx, l, "lease", func(v *tenancy.Lease) {
 		for i := range v.Spaces {
 			v.Spaces[i] = n.PresentName(v.Spaces[i])
@@ -90,7 +94,12 @@ func LeaseTermsOf(ctx context.Context, l TermsStore, n *catalogue.Network) (map[
 	})
 }
 
-func termsNamed[K ~string, T any](ctx context.Context, l TermsStore, kind string, named func(*T)) (map[K]tenancy.Terms[T], error) {
+func termsNamed[K ~string, T any](
+	ctx context.Context,
+	l TermsStore,
+	kind string,
+	named func(*T),
+) (map[K]tenancy.Terms[T], error) {
 	changes := map[K][]tenancy.Change[T]{}
 	err := l.Terms(ctx, kind, "", func(t Terms) error {
 		c, err := changeOf[T](t)
@@ -130,7 +139,14 @@ func (tx *Tx) PutTerms(t Terms, taken []int) error {
 		return err
 	}
 	for _, n := range taken {
-		if err := tx.run("UPDATE terms SET gone_at = ?, gone_entry = ? WHERE kind = ? AND id = ? AND n = ?", ms(t.At), t.Entry, t.Kind, t.ID, n); err != nil {
+		if err := tx.run(
+			"UPDATE terms SET gone_at = ?, gone_entry = ? WHERE kind = ? AND id = ? AND n = ?",
+			ms(t.At),
+			t.Entry,
+			t.Kind,
+			t.ID,
+			n,
+		); err != nil {
 			return fmt.Errorf("ledger: take back terms %d of %s %s: %w", n, t.Kind, t.ID, err)
 		}
 	}
@@ -139,7 +155,17 @@ func (tx *Tx) PutTerms(t Terms, taken []int) error {
 		if t.Body != nil {
 			body = string(t.Body)
 		}
-		err := tx.run("INSERT INTO terms (kind, id, n, day, body, at, actor, entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", t.Kind, t.ID, t.N, int64(t.From), body, ms(t.At), t.By, t.Entry)
+		err := tx.run(
+			"INSERT INTO terms (kind, id, n, day, body, at, actor, entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			t.Kind,
+			t.ID,
+			t.N,
+			int64(t.From),
+			body,
+			ms(t.At),
+			t.By,
+			t.Entry,
+		)
 		if err != nil {
 			return fmt.Errorf("ledger: put terms of %s %s: %w", t.Kind, t.ID, err)
 		}
@@ -191,7 +217,8 @@ func (tx *Tx) markTerms(kind, id string, before, after []Terms) error {
 			return nil
 		}
 		return tx.run(`UPDATE hours SET marked = marked + 1 WHERE month >= ? AND (
-			tenant IN (SELECT json_extract(body, '$.tenant') FROM terms WHERE kind = 'lease' AND json_extract(body, '$.plan') = ?) OR
+			tenant IN (SELECT json_extract(body, '$.tenant') FROM terms WHERE kind = 'lease' AND json_extract(body, '$.plan')
+			= ?) OR
 			member IN (SELECT value FROM terms, json_each(terms.body, '$.members') WHERE kind = 'lease' AND json_extract(body, '$.plan') = ?))`,
 			firstMonth(day), id, id)
 	case "lease":
@@ -244,8 +271,12 @@ func (tx *Tx) markServed(day catalogue.Day, tenants []tenancy.TenantID, members 
 	if err != nil {
 		return err
 	}
-	return tx.run("UPDATE hours SET marked = marked + 1 WHERE month >= ? AND (tenant IN (SELECT value FROM json_each(?)) OR member IN (SELECT value FROM json_each(?)))",
-		firstMonth(day), string(ts), string(ms))
+	return tx.run(
+		"UPDATE hours SET marked = marked + 1 WHERE month >= ? AND (tenant IN (SELECT value FROM json_each(?)) OR member IN (SELECT value FROM json_each(?)))",
+		firstMonth(day),
+		string(ts),
+		string(ms),
+	)
 }
 
 func firstMonth(day catalogue.Day) int {
@@ -288,7 +319,12 @@ func (tx *Tx) forgetInTerms(m tenancy.MemberID, name string) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.run("UPDATE terms SET body = ? WHERE kind = 'lease' AND id = ? AND n = ?", string(body), v.id, v.n); err != nil {
+		if err := tx.run(
+			"UPDATE terms SET body = ? WHERE kind = 'lease' AND id = ? AND n = ?",
+			string(body),
+			v.id,
+			v.n,
+		); err != nil {
 			return fmt.Errorf("ledger: erase terms: %w", err)
 		}
 	}

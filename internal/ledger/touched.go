@@ -34,7 +34,8 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 	rows, err := l.reads.QueryContext(ctx, `SELECT member, pass, min(at), max(at), min(received_at) FROM (
 			SELECT member, pass, at, received_at FROM reads WHERE seq > ? AND seq <= ? AND granted = 1
 			UNION ALL
-			SELECT r.member, r.pass, r.at, d.received_at FROM chain c JOIN reader_decisions d ON d.seq = c.seq JOIN reads r ON r.seq = d.read_seq
+			SELECT r.member, r.pass, r.at, d.received_at FROM chain c JOIN reader_decisions d ON d.seq = c.seq JOIN reads r ON
+			r.seq = d.read_seq
 				WHERE c.seq > ? AND c.seq <= ? AND c.kind = 'reader'
 		) WHERE member IS NOT NULL OR pass IS NOT NULL GROUP BY member, pass`, seq, upTo, seq, upTo)
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -55,9 +56,14 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 
 // Touch marks a subject's visits to be computed again.
 func (tx *Tx) Touch(t Touched) error {
-	err := tx.run(`INSERT INTO touched (subject, from_at, to_at, received_at, marked) VALUES (?, ?, ?, ?, 1) ON CONFLICT (subject) DO UPDATE SET
+	err := tx.run(
+		`INSERT INTO touched (subject, from_at, to_at, received_at, marked) VALUES (?, ?, ?, ?, 1) ON CONFLICT (subject) DO UPDATE SET
 		from_at = min(from_at, excluded.from_at), to_at = max(to_at, excluded.to_at), received_at = min(received_at, excluded.received_at), marked = marked + 1`,
-		subjectKey(t.Subject), ms(t.From), ms(t.To), ms(t.Received))
+		subjectKey(t.Subject),
+		ms(t.From),
+		ms(t.To),
+		ms(t.Received),
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: touch: %w", err)
 	}
@@ -73,7 +79,8 @@ func (tx *Tx) TouchDoors(doors []catalogue.DoorID, since, now time.Time) error {
 	}
 	for _, who := range []string{"member", "pass"} {
 		err := tx.run(fmt.Sprintf(`INSERT INTO touched (subject, from_at, to_at, received_at, marked)
-			SELECT '%c:' || %[2]s, min(at), max(at), ?, 1 FROM reads WHERE %[2]s IS NOT NULL AND at >= ? AND door IN (SELECT value FROM json_each(?)) GROUP BY %[2]s
+			SELECT '%c:' || %[2]s, min(at), max(at), ?, 1 FROM reads WHERE %[2]s IS NOT NULL AND at >= ? AND door IN (SELECT
+			value FROM json_each(?)) GROUP BY %[2]s
 			ON CONFLICT (subject) DO UPDATE SET from_at = min(from_at, excluded.from_at), to_at = max(to_at, excluded.to_at), marked = marked + 1`, who[0], who), ms(now), ms(since), string(list))
 		if err != nil {
 			return fmt.Errorf("ledger: touch doors: %w", err)
@@ -94,7 +101,11 @@ func (tx *Tx) Made(t Touched) error {
 // whoever badges now goes before what arrived late.
 func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
 	var list []Touched
-	rows, err := l.reads.QueryContext(ctx, "SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?", limit(n))
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?",
+		limit(n),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var t Touched
 		var subject string

@@ -19,13 +19,23 @@ type Unknown struct {
 // Unknowns lists the topics whose messages were rejected for a reason that
 // begins with a code, by topic, after a given one, and with one of the prefixes
 // where given.
-func (l *Ledger) Unknowns(ctx context.Context, code string, prefixes []string, after string, limit int) ([]Unknown, error) {
-	q := where{query: "SELECT topic, max(reason) AS reason, count(*), min(received_at), max(received_at), max(seq) AS seq FROM rejects"}
+func (l *Ledger) Unknowns(
+	ctx context.Context,
+	code string,
+	prefixes []string,
+	after string,
+	limit int,
+) ([]Unknown, error) {
+	q := where{
+		query: "SELECT topic, max(reason) AS reason, count(*), min(received_at), max(received_at), max(seq) AS seq FROM rejects",
+	}
 	q.and("substr(reason, 1, ?) = ?", len(code), code)
 	q.and("topic > ?", after)
 	q.prefixes("topic", prefixes)
 	var list []Unknown
-	rows, err := l.reads.QueryContext(ctx, "SELECT u.*, r.payload FROM ("+q.sql()+" GROUP BY topic ORDER BY topic LIMIT ?) u JOIN rejects r ON r.seq = u.seq ORDER BY u.topic",
+	rows, err := l.reads.QueryContext(
+		ctx,
+		"SELECT u.*, r.payload FROM ("+q.sql()+" GROUP BY topic ORDER BY topic LIMIT ?) u JOIN rejects r ON r.seq = u.seq ORDER BY u.topic",
 		append(q.args, limit)...)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var u Unknown

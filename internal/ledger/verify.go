@@ -144,8 +144,13 @@ func (v *verifier) strays() error {
 		"reads": "'read'", "reader_decisions": "'reader'", "acts": "'act', 'erase'",
 	} {
 		var seq int64
-		err := v.tx.QueryRowContext(v.ctx, "SELECT t.seq FROM "+table+" t LEFT JOIN chain c ON c.seq = t.seq AND c.kind IN ("+kinds+
-			") WHERE c.seq IS NULL LIMIT 1").Scan(&seq)
+		err := v.tx.QueryRowContext(
+			v.ctx,
+			"SELECT t.seq FROM "+table+" t LEFT JOIN chain c ON c.seq = t.seq AND c.kind IN ("+kinds+
+				") WHERE c.seq IS NULL LIMIT 1",
+		).Scan(
+			&seq,
+		)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
@@ -185,7 +190,12 @@ func (d *readerRow) dest() []any {
 }
 
 func (d *readerRow) decision() *ingest.ReaderDecision {
-	return &ingest.ReaderDecision{Granted: d.granted.Int64 != 0, Reason: d.reason.String, List: d.list.String, ReceivedAt: at(d.receivedAt.Int64)}
+	return &ingest.ReaderDecision{
+		Granted:    d.granted.Int64 != 0,
+		Reason:     d.reason.String,
+		List:       d.list.String,
+		ReceivedAt: at(d.receivedAt.Int64),
+	}
 }
 
 func (d *readerRow) content() []byte { return readerContent(d.readSeq.Int64, d.decision()) }
@@ -202,5 +212,13 @@ func (a *actRow) dest() []any {
 }
 
 func (a *actRow) content() []byte {
-	return actContent(&ingest.Act{At: at(a.at.Int64), Actor: a.actor.String, Action: a.action.String, Target: a.target.String, Body: []byte(a.body.String)})
+	return actContent(
+		&ingest.Act{
+			At:     at(a.at.Int64),
+			Actor:  a.actor.String,
+			Action: a.action.String,
+			Target: a.target.String,
+			Body:   []byte(a.body.String),
+		},
+	)
 }

@@ -13,10 +13,14 @@ import (
 // some act on the thing. Acts on a lease are erased with the people whom it
 // named.
 func (v *verifier) terms(acts map[string]lastAct) error {
-	rows, err := v.tx.QueryContext(v.ctx, `SELECT t.kind, t.id, t.day, t.body, t.entry, coalesce(a.target, ''), coalesce(a.body, ''), coalesce(g.target, ''),
+	rows, err := v.tx.QueryContext(
+		v.ctx,
+		`SELECT t.kind, t.id, t.day, t.body, t.entry, coalesce(a.target, ''), coalesce(a.body, ''), coalesce(g.target, ''),
 		t.gone_at IS NOT NULL AND t.gone_entry <> 0,
-		t.entry = 0 AND EXISTS (SELECT 1 FROM acts o WHERE o.target = t.kind || '/' || t.id AND o.action = 'put' AND o.body = t.body)
-		FROM terms t LEFT JOIN acts a ON a.seq = t.entry AND t.entry <> 0 LEFT JOIN acts g ON g.seq = t.gone_entry AND t.gone_entry <> 0 ORDER BY t.kind, t.id, t.n`)
+		t.entry = 0 AND EXISTS (SELECT 1 FROM acts o WHERE o.target = t.kind || '/' || t.id AND o.action = 'put' AND o.body
+		= t.body)
+		FROM terms t LEFT JOIN acts a ON a.seq = t.entry AND t.entry <> 0 LEFT JOIN acts g ON g.seq = t.gone_entry AND t.gone_entry <> 0 ORDER BY t.kind, t.id, t.n`,
+	)
 	return each(rows, err, func(rows *sql.Rows) error {
 		var kind, id, by, act, goneBy string
 		var day, entry int64
@@ -44,13 +48,18 @@ func (v *verifier) terms(acts map[string]lastAct) error {
 // missing, a change that was taken back but still stands, a deleted thing that
 // still stands.
 func (v *verifier) lostTerms() error {
-	rows, err := v.tx.QueryContext(v.ctx, `WITH said AS (SELECT seq, action, target, body, substr(target, 1, instr(target, '/') - 1) AS kind, substr(target, instr(target, '/') + 1) AS id
+	rows, err := v.tx.QueryContext(
+		v.ctx,
+		`WITH said AS (SELECT seq, action, target, body, substr(target, 1, instr(target, '/') - 1) AS kind, substr(target, instr(target, '/') + 1) AS id
 			FROM acts WHERE target LIKE 'lease/%' OR target LIKE 'plan/%')
-		SELECT seq, target FROM said WHERE action = 'put' AND json_extract(body, '$.effective_from') IS NOT NULL AND NOT EXISTS (SELECT 1 FROM terms t WHERE t.entry = said.seq)
+		SELECT seq, target FROM said WHERE action = 'put' AND json_extract(body, '$.effective_from') IS NOT NULL AND NOT
+		EXISTS (SELECT 1 FROM terms t WHERE t.entry = said.seq)
 		UNION ALL SELECT seq, target FROM said, json_each(said.body, '$.takes_back') n WHERE action = 'put'
-			AND NOT EXISTS (SELECT 1 FROM terms t WHERE t.kind = said.kind AND t.id = said.id AND t.n = n.value AND t.gone_entry = said.seq)
+			AND NOT EXISTS (SELECT 1 FROM terms t WHERE t.kind = said.kind AND t.id = said.id AND t.n = n.value AND
+			t.gone_entry = said.seq)
 		UNION ALL SELECT said.seq, target FROM said JOIN terms t ON t.kind = said.kind AND t.id = said.id
-			WHERE action = 'delete' AND t.entry <> 0 AND t.entry < said.seq AND t.gone_at IS NULL ORDER BY 1 LIMIT 1`)
+			WHERE action = 'delete' AND t.entry <> 0 AND t.entry < said.seq AND t.gone_at IS NULL ORDER BY 1 LIMIT 1`,
+	)
 	return each(rows, err, func(rows *sql.Rows) error {
 		var seq int64
 		var target string

@@ -38,7 +38,10 @@ func (tx *Tx) ReplaceVisits(m tenancy.MemberID, from, to time.Time, visits []Vis
 		return err
 	}
 	visits = slices.DeleteFunc(slices.Clone(visits), func(v Visit) bool {
-		return slices.ContainsFunc(settled, func(r visitRow) bool { return r.space == string(v.Space) && r.from < ms(v.To) && ms(v.From) < r.to })
+		return slices.ContainsFunc(
+			settled,
+			func(r visitRow) bool { return r.space == string(v.Space) && r.from < ms(v.To) && ms(v.From) < r.to },
+		)
 	})
 	marks := hoursMarks{}
 	mark := func(r visitRow) error {
@@ -46,7 +49,14 @@ func (tx *Tx) ReplaceVisits(m tenancy.MemberID, from, to time.Time, visits []Vis
 		return tx.correctedHours(marks, []byte(r.id))
 	}
 	for _, v := range visits {
-		r := visitRow{id: string(v.ID[:]), tenant: string(v.Tenant), space: string(v.Space), from: ms(v.From), to: ms(v.To), ended: string(v.Ended)}
+		r := visitRow{
+			id:     string(v.ID[:]),
+			tenant: string(v.Tenant),
+			space:  string(v.Space),
+			from:   ms(v.From),
+			to:     ms(v.To),
+			ended:  string(v.Ended),
+		}
 		was, there := old[r.id]
 		delete(old, r.id)
 		if there {
@@ -89,10 +99,17 @@ type visitRow struct {
 
 // visitsOf loads a member's visits that began in [from, to) and, of those that
 // reach into it, the settled ones.
-func (tx *Tx) visitsOf(m tenancy.MemberID, from, to time.Time) (old map[string]visitRow, settled []visitRow, err error) {
+func (tx *Tx) visitsOf(
+	m tenancy.MemberID,
+	from, to time.Time,
+) (old map[string]visitRow, settled []visitRow, err error) {
 	old = map[string]visitRow{}
-	rows, err := tx.query("SELECT id, tenant, space, from_at, to_at, ended, settled FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?",
-		string(m), ms(from.Add(-visit.Longest)), ms(to))
+	rows, err := tx.query(
+		"SELECT id, tenant, space, from_at, to_at, ended, settled FROM visits WHERE member = ? AND from_at >= ? AND from_at < ?",
+		string(m),
+		ms(from.Add(-visit.Longest)),
+		ms(to),
+	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var r visitRow
 		var id []byte
@@ -148,8 +165,10 @@ type VisitFilter struct {
 
 // Visits lists visits in order of From, then id.
 func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
-	q := where{query: `SELECT v.id, v.member, v.tenant, v.space, v.from_at, v.to_at, v.ended, c.from_at, c.to_at, c.reason, c.author, c.at
-		FROM visits v LEFT JOIN corrections c ON c.visit = v.id`}
+	q := where{
+		query: `SELECT v.id, v.member, v.tenant, v.space, v.from_at, v.to_at, v.ended, c.from_at, c.to_at, c.reason, c.author, c.at
+		FROM visits v LEFT JOIN corrections c ON c.visit = v.id`,
+	}
 	if f.ID != uuid.Nil {
 		q.and("v.id = ?", f.ID[:])
 	}
@@ -172,7 +191,10 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 		if err != nil {
 			return nil, err
 		}
-		q.and("EXISTS (SELECT 1 FROM json_each(?) s WHERE v.space = s.value->>0 AND v.from_at >= s.value->>1 AND v.from_at < s.value->>2)", string(list))
+		q.and(
+			"EXISTS (SELECT 1 FROM json_each(?) s WHERE v.space = s.value->>0 AND v.from_at >= s.value->>1 AND v.from_at < s.value->>2)",
+			string(list),
+		)
 	}
 	if f.Spaces != nil {
 		q.in("v.space", strs(f.Spaces))
@@ -183,10 +205,23 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 	if f.Corrected {
 		from, to, early := ms(f.From), ms(f.To), ms(f.From.Add(-(visit.Longest + time.Hour)))
 		if f.Member != "" { // a member has few visits
-			q.and("(v.to_at > ? AND v.from_at > ? AND v.from_at < ? OR c.to_at > ? AND c.from_at < ?)", from, early, to, from, to)
+			q.and(
+				"(v.to_at > ? AND v.from_at > ? AND v.from_at < ? OR c.to_at > ? AND c.from_at < ?)",
+				from,
+				early,
+				to,
+				from,
+				to,
+			)
 		} else {
-			q.and(`v.id IN (SELECT id FROM visits WHERE to_at > ? AND from_at > ? AND from_at < ? UNION ALL SELECT visit FROM corrections WHERE to_at > ? AND from_at < ?)`,
-				from, early, to, from, to)
+			q.and(
+				`v.id IN (SELECT id FROM visits WHERE to_at > ? AND from_at > ? AND from_at < ? UNION ALL SELECT visit FROM corrections WHERE to_at > ? AND from_at < ?)`,
+				from,
+				early,
+				to,
+				from,
+				to,
+			)
 		}
 		f.From, f.To = time.Time{}, time.Time{}
 	}
@@ -224,7 +259,13 @@ func scanVisit(rows *sql.Rows) (Visit, error) {
 	copy(v.ID[:], id)
 	v.Member, v.From, v.To = tenancy.MemberID(member.String), at(from), at(to)
 	if reason.Valid {
-		v.Correction = &Correction{From: at(cfrom.Int64), To: at(cto.Int64), Reason: reason.String, Author: author.String, At: at(cat.Int64)}
+		v.Correction = &Correction{
+			From:   at(cfrom.Int64),
+			To:     at(cto.Int64),
+			Reason: reason.String,
+			Author: author.String,
+			At:     at(cat.Int64),
+		}
 	}
 	return v, err
 }

@@ -93,9 +93,17 @@ const (
 // where.
 func Open(ctx context.Context, cfg Config) (*State, error) {
 	s := &State{
-		cfg: cfg, occ: occupancy.New(cfg.Network), devices: map[catalogue.DeviceID]*Device{}, alarms: map[string]ingest.Alarm{},
-		opened: map[string]ingest.Alarm{}, standing: map[string]string{},
-		unsent: map[string][]byte{}, sent: map[string]string{}, topics: map[string]bool{}, renewed: map[catalogue.DeviceID]bool{}, kick: make(chan struct{}, 1),
+		cfg:      cfg,
+		occ:      occupancy.New(cfg.Network),
+		devices:  map[catalogue.DeviceID]*Device{},
+		alarms:   map[string]ingest.Alarm{},
+		opened:   map[string]ingest.Alarm{},
+		standing: map[string]string{},
+		unsent:   map[string][]byte{},
+		sent:     map[string]string{},
+		topics:   map[string]bool{},
+		renewed:  map[catalogue.DeviceID]bool{},
+		kick:     make(chan struct{}, 1),
 	}
 	s.hub = newHub(cfg.Now().UnixMilli(), s.Availability)
 	if err := s.restore(ctx); err != nil {

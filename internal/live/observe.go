@@ -40,7 +40,12 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 		}
 	case wire.Flow:
 		if s.occ.AddFlow(dev.ID, v.Flow(o.At, o.ID)) {
-			s.raiseAlarm(ingest.AlarmCounterReset, dev, o.At, "its totals went back or jumped: nobody is counted for the time between")
+			s.raiseAlarm(
+				ingest.AlarmCounterReset,
+				dev,
+				o.At,
+				"its totals went back or jumped: nobody is counted for the time between",
+			)
 		} else {
 			s.clearAlarm(ingest.AlarmCounterReset, dev, o.ReceivedAt)
 		}
@@ -61,7 +66,13 @@ func (d *Device) noteAir(v ingest.Values, at time.Time) (fresh bool) {
 	if old == nil {
 		old = &Air{}
 	}
-	d.Air = &Air{At: at, CO2: either(v.CO2, old.CO2), Temperature: either(v.Temperature, old.Temperature), Humidity: either(v.Humidity, old.Humidity), Noise: either(v.Noise, old.Noise)}
+	d.Air = &Air{
+		At:          at,
+		CO2:         either(v.CO2, old.CO2),
+		Temperature: either(v.Temperature, old.Temperature),
+		Humidity:    either(v.Humidity, old.Humidity),
+		Noise:       either(v.Noise, old.Noise),
+	}
 	return true
 }
 
@@ -80,11 +91,17 @@ func (s *State) read(r *ingest.Read) {
 	}
 	tells := r.Reader == nil || r.Live // it was sent at once, so that its clock can be compared
 	if tells && r.ReceivedAt.Sub(r.At).Abs() > clockLimit {
-		s.raiseAlarm(ingest.AlarmClock, dev, r.ReceivedAt, fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)))
+		s.raiseAlarm(
+			ingest.AlarmClock,
+			dev,
+			r.ReceivedAt,
+			fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)),
+		)
 	} else if tells {
 		s.clearAlarm(ingest.AlarmClock, dev, r.ReceivedAt)
 	}
-	if r.Reader == nil && d.Online != nil && !*d.Online && !r.ReceivedAt.Before(d.StatusIn) { // it asked for an answer, so it is online
+	if r.Reader == nil && d.Online != nil && !*d.Online &&
+		!r.ReceivedAt.Before(d.StatusIn) { // it asked for an answer, so it is online
 		here := true
 		d.Online = &here
 		s.occ.SetSilent(dev.ID, false)
@@ -121,7 +138,8 @@ func (s *State) door(dev *catalogue.Device, d *Device, state string, o *ingest.O
 		return
 	}
 	d.DoorAt, d.DoorID = o.At, o.ID
-	for kind, now := range map[ingest.AlarmKind]bool{ingest.AlarmDoorForced: state == "forced", ingest.AlarmDoorHeld: state == "held"} {
+	for kind, now := range map[ingest.AlarmKind]bool{ingest.AlarmDoorForced: state == "forced",
+		ingest.AlarmDoorHeld: state == "held"} {
 		if now {
 			s.raiseAlarm(kind, dev, o.At, "the door is "+state)
 		} else {
@@ -147,7 +165,19 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ing
 		d.Boot = *v.Boot
 	}
 	s.battery(dev, v.Battery, at, o.ReceivedAt)
-	d.Firmware, d.Battery, d.RSSI, d.Uptime = either(v.Firmware, d.Firmware), either(v.Battery, d.Battery), either(v.RSSI, d.RSSI), either(v.Uptime, d.Uptime)
+	d.Firmware, d.Battery, d.RSSI, d.Uptime = either(
+		v.Firmware,
+		d.Firmware,
+	), either(
+		v.Battery,
+		d.Battery,
+	), either(
+		v.RSSI,
+		d.RSSI,
+	), either(
+		v.Uptime,
+		d.Uptime,
+	)
 	online := v.Online != nil && *v.Online
 	if dev.Kind != catalogue.Reader {
 		return
@@ -236,8 +266,19 @@ func (s *State) close(key string, at time.Time) {
 // so that replaying a message after a start gives the same alarm.
 func (s *State) alarm(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time, detail string) ingest.Alarm {
 	a := ingest.Alarm{
-		ID: fmt.Sprintf("%s-%s-%d", kind, dev.ID, at.UnixMilli()), Kind: kind, Site: dev.Site, Device: dev.ID, Door: dev.Door, Space: dev.Space,
-		Detail: detail, Since: at,
+		ID: fmt.Sprintf(
+			"%s-%s-%d",
+			kind,
+			dev.ID,
+			at.UnixMilli(),
+		),
+		Kind:   kind,
+		Site:   dev.Site,
+		Device: dev.ID,
+		Door:   dev.Door,
+		Space:  dev.Space,
+		Detail: detail,
+		Since:  at,
 	}
 	if door := s.cfg.Network.Door(dev.Door); door != nil {
 		a.Space = door.To
@@ -287,7 +328,9 @@ func (s *State) save(ctx context.Context) {
 		s.mu.Unlock()
 		return
 	}
-	body, err := json.Marshal(memory{Devices: s.devices, Occupancy: s.occ.Snapshot(), Opened: s.opened, Standing: s.standing, Topics: s.topics})
+	body, err := json.Marshal(
+		memory{Devices: s.devices, Occupancy: s.occ.Snapshot(), Opened: s.opened, Standing: s.standing, Topics: s.topics},
+	)
 	snap := ledger.Snapshot{ObservationSeq: s.seen.ObservationSeq, ReadSeq: s.seen.ReadSeq, Body: body}
 	s.pending = 0
 	s.mu.Unlock()

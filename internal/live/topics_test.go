@@ -45,7 +45,10 @@ func TestNoLiveTopicIsLeftOfASpaceThatIsGoneOrBecameAnOffice(t *testing.T) {
 	k := &kept{topics: map[string]string{}}
 	run := func(n *catalogue.Network, until func() bool) {
 		t.Helper()
-		s, err := live.Open(t.Context(), live.Config{Network: n, Store: l, Publish: k.publish, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		s, err := live.Open(
+			t.Context(),
+			live.Config{Network: n, Store: l, Publish: k.publish, Now: time.Now, Log: slog.New(slog.DiscardHandler)},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,12 @@ func (s *State) value(dev *catalogue.Device, d *Device, said occupancy.Said, rec
 
 func (s *State) stuck(dev *catalogue.Device, d *Device, received time.Time) {
 	if d.Value > 0 && d.ValueAt.Sub(d.ValueSince) >= stuckAfter {
-		s.raiseAlarm(ingest.AlarmStuck, dev, d.ValueSince.Add(stuckAfter), "it has reported the same for a day, while occupied")
+		s.raiseAlarm(
+			ingest.AlarmStuck,
+			dev,
+			d.ValueSince.Add(stuckAfter),
+			"it has reported the same for a day, while occupied",
+		)
 	} else {
 		s.clearAlarm(ingest.AlarmStuck, dev, received)
 	}
@@ -153,7 +158,11 @@ func (s *State) ServiceAlarm(kind ingest.AlarmKind, on bool, detail string) {
 
 // DeviceAlarm raises or clears an alarm that the service finds about a device.
 func (s *State) DeviceAlarm(kind ingest.AlarmKind, dev *catalogue.Device, on bool, detail string) {
-	s.found(string(kind)+"-"+string(dev.ID), on, ingest.Alarm{Kind: kind, Site: dev.Site, Device: dev.ID, Door: dev.Door, Detail: detail})
+	s.found(
+		string(kind)+"-"+string(dev.ID),
+		on,
+		ingest.Alarm{Kind: kind, Site: dev.Site, Device: dev.ID, Door: dev.Door, Detail: detail},
+	)
 }
 
 func (s *State) found(key string, on bool, a ingest.Alarm) {
@@ -186,7 +195,8 @@ func (s *State) closeGone(ctx context.Context) error {
 		}
 		for _, a := range list {
 			f.AfterSince, f.AfterID = a.Since, a.ID
-			spelled := a.Kind == ingest.AlarmCardSpelling && s.cfg.Network.Device(a.Device) != nil && s.cfg.Network.Device(a.Device).Settings["card"] != ""
+			spelled := a.Kind == ingest.AlarmCardSpelling && s.cfg.Network.Device(a.Device) != nil &&
+				s.cfg.Network.Device(a.Device).Settings["card"] != ""
 			if !gone(&a) && !spelled {
 				continue
 			}

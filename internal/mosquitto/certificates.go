@@ -79,7 +79,12 @@ func template(name string, now time.Time, life time.Duration) *x509.Certificate 
 	if err != nil {
 		panic(err) // the system's randomness does not fail
 	}
-	return &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(life)}
+	return &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.Add(life),
+	}
 }
 
 // sign creates a key and its certificate, signed by ca or by itself.

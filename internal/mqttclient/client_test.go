@@ -44,15 +44,28 @@ func TestPacketsAreAsMQTTSays(t *testing.T) {
 		}
 		return pk
 	}
-	o := Options{ClientID: "id", Username: "user", Password: "pass", WillTopic: "t/w", Will: []byte("gone"), KeepAlive: 90 * time.Second, Persistent: true}
+	o := Options{
+		ClientID:   "id",
+		Username:   "user",
+		Password:   "pass",
+		WillTopic:  "t/w",
+		Will:       []byte("gone"),
+		KeepAlive:  90 * time.Second,
+		Persistent: true,
+	}
 	c := decode(connect(&o), (*packets.Packet).ConnectDecode).Connect
-	if c.ClientIdentifier != "id" || string(c.Username) != "user" || string(c.Password) != "pass" || c.WillTopic != "t/w" ||
-		string(c.WillPayload) != "gone" || c.WillQos != 1 || c.Keepalive != 90 || c.Clean {
+	if c.ClientIdentifier != "id" || string(c.Username) != "user" || string(c.Password) != "pass" ||
+		c.WillTopic != "t/w" ||
+		string(c.WillPayload) != "gone" ||
+		c.WillQos != 1 ||
+		c.Keepalive != 90 ||
+		c.Clean {
 		t.Errorf("CONNECT %+v", c)
 	}
 	big := bytes.Repeat([]byte("x"), 70_000)
 	p := decode(appendPublish(nil, 0x33, 515, "a/b", big), (*packets.Packet).PublishDecode)
-	if p.TopicName != "a/b" || p.PacketID != 515 || !bytes.Equal(p.Payload, big) || p.FixedHeader.Qos != 1 || !p.FixedHeader.Retain {
+	if p.TopicName != "a/b" || p.PacketID != 515 || !bytes.Equal(p.Payload, big) || p.FixedHeader.Qos != 1 ||
+		!p.FixedHeader.Retain {
 		t.Errorf("PUBLISH %+v", p.FixedHeader)
 	}
 	s := decode(appendSubscribe(nil, 7, "a/+"), (*packets.Packet).SubscribeDecode)
@@ -153,7 +166,11 @@ func FuzzBrokerAnswers(f *testing.F) {
 			}
 			_ = far.Close()
 		}()
-		c, err := Connect(context.Background(), nc, Options{Window: 2, Routes: map[string]Message{"#": func(string, []byte) {}}})
+		c, err := Connect(
+			context.Background(),
+			nc,
+			Options{Window: 2, Routes: map[string]Message{"#": func(string, []byte) {}}},
+		)
 		if err != nil {
 			return
 		}

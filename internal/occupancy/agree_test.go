@@ -16,8 +16,17 @@ func TestLiveStateAgreesWithTheSeries(t *testing.T) {
 	n := site(t)
 	rapid.Check(t, func(t *rapid.T) {
 		s := occupancy.New(n)
-		e := occupancy.Evidence{Counters: make([]occupancy.Sensor, 2), YesNo: make([]occupancy.Sensor, 2), Flows: make([]occupancy.FlowSensor, 1)}
-		sensors := map[catalogue.DeviceID]*occupancy.Sensor{"count-1": &e.Counters[0], "count-2": &e.Counters[1], "pir-1": &e.YesNo[0], "pir-2": &e.YesNo[1]}
+		e := occupancy.Evidence{
+			Counters: make([]occupancy.Sensor, 2),
+			YesNo:    make([]occupancy.Sensor, 2),
+			Flows:    make([]occupancy.FlowSensor, 1),
+		}
+		sensors := map[catalogue.DeviceID]*occupancy.Sensor{
+			"count-1": &e.Counters[0],
+			"count-2": &e.Counters[1],
+			"pir-1":   &e.YesNo[0],
+			"pir-2":   &e.YesNo[1],
+		}
 		for id, sensor := range sensors {
 			sensor.Timing = occupancy.TimingOf(n.Device(id))
 		}
@@ -28,7 +37,12 @@ func TestLiveStateAgreesWithTheSeries(t *testing.T) {
 			at := now.Add(-time.Duration(rapid.IntRange(0, 40_000).Draw(t, "ago")) * time.Second)
 			id := uuid.UUID{byte(rapid.IntRange(0, 255).Draw(t, "id")), byte(rapid.IntRange(0, 255).Draw(t, "id")), 1}
 			if rapid.IntRange(0, 3).Draw(t, "what") == 0 {
-				f := occupancy.FlowSaid{At: at, ID: id, In: rapid.IntRange(0, 4).Draw(t, "in"), Out: rapid.IntRange(0, 3).Draw(t, "out")}
+				f := occupancy.FlowSaid{
+					At:  at,
+					ID:  id,
+					In:  rapid.IntRange(0, 4).Draw(t, "in"),
+					Out: rapid.IntRange(0, 3).Draw(t, "out"),
+				}
 				s.AddFlow("gate", f)
 				e.Flows[0].Said = append(e.Flows[0].Said, f)
 				continue

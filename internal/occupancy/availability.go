@@ -70,7 +70,9 @@ func (a SpaceAvailability) ForLive() (v Public, ok bool) {
 	if a.Kind.Shared() {
 		return a.ForDisplay()
 	}
-	v = Public{SpaceAvailability: a} // whether a meeting room is in use: no count, and nothing that reveals when it changes
+	v = Public{
+		SpaceAvailability: a,
+	} // whether a meeting room is in use: no count, and nothing that reveals when it changes
 	v.Count, v.Since, v.UpdatedAt = nil, nil, nil
 	return v, true
 }
@@ -150,7 +152,14 @@ func (s *State) All() []SpaceAvailability {
 }
 
 func (sp *space) availability(r reading, known, open bool) SpaceAvailability {
-	a := SpaceAvailability{Space: sp.ID, Site: sp.Site, Building: sp.Building, Kind: sp.Kind, Capacity: sp.Capacity, State: Unknown}
+	a := SpaceAvailability{
+		Space:    sp.ID,
+		Site:     sp.Site,
+		Building: sp.Building,
+		Kind:     sp.Kind,
+		Capacity: sp.Capacity,
+		State:    Unknown,
+	}
 	if known {
 		conf := confidence[r.source]
 		a.Count, a.Occupied, a.Source, a.Confidence = r.count, &r.occupied, &r.source, &conf

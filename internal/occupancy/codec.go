@@ -83,7 +83,10 @@ func ReadRuns(runs []Run, b []byte) ([]Run, error) {
 		if f&personsOfPeak == 0 {
 			r.Person = number()
 		}
-		if bad || f >= oneMinute<<1 || r.Minutes <= 0 || r.Minutes > 1<<20 || r.Known < 0 || r.Known > MinuteMS || r.Occupied < 0 || r.Occupied > r.Known || r.Peak < 0 {
+		if bad || f >= oneMinute<<1 || r.Minutes <= 0 || r.Minutes > 1<<20 || r.Known < 0 || r.Known > MinuteMS ||
+			r.Occupied < 0 ||
+			r.Occupied > r.Known ||
+			r.Peak < 0 {
 			return nil, errRuns
 		}
 		runs = append(runs, r)

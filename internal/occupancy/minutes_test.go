@@ -44,7 +44,15 @@ func drawEvidence(t *rapid.T, zone *catalogue.Zone) (*occupancy.Evidence, time.T
 	for range rapid.IntRange(0, 2).Draw(t, "flows") {
 		f := occupancy.FlowSensor{Timing: occupancy.Timing{Hold: timing().Hold}}
 		for range rapid.IntRange(0, 6).Draw(t, "messages") {
-			f.Said = append(f.Said, occupancy.FlowSaid{At: at(), ID: id(), In: rapid.IntRange(0, 3).Draw(t, "in"), Out: rapid.IntRange(0, 3).Draw(t, "out")})
+			f.Said = append(
+				f.Said,
+				occupancy.FlowSaid{
+					At:  at(),
+					ID:  id(),
+					In:  rapid.IntRange(0, 3).Draw(t, "in"),
+					Out: rapid.IntRange(0, 3).Draw(t, "out"),
+				},
+			)
 		}
 		e.Flows = append(e.Flows, f)
 	}
@@ -53,11 +61,17 @@ func drawEvidence(t *rapid.T, zone *catalogue.Zone) (*occupancy.Evidence, time.T
 		e.Badges.Known = at()
 		for range rapid.IntRange(0, 4).Draw(t, "stays") {
 			from := at()
-			e.Badges.Stays = append(e.Badges.Stays, catalogue.Interval{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "stay")) * grid)})
+			e.Badges.Stays = append(
+				e.Badges.Stays,
+				catalogue.Interval{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "stay")) * grid)},
+			)
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "silences") {
 			from := at()
-			e.Badges.Silent = append(e.Badges.Silent, catalogue.Interval{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "silence")) * grid)})
+			e.Badges.Silent = append(
+				e.Badges.Silent,
+				catalogue.Interval{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "silence")) * grid)},
+			)
 		}
 	}
 	return e, start.Truncate(time.Minute)
@@ -69,7 +83,8 @@ func state(e *occupancy.Evidence, t time.Time) (n int, known bool) {
 		var last *occupancy.Said
 		for i := range s.Said {
 			v := &s.Said[i]
-			if !v.At.After(t) && (last == nil || v.At.After(last.At) || v.At.Equal(last.At) && slices.Compare(v.ID[:], last.ID[:]) > 0) {
+			if !v.At.After(t) &&
+				(last == nil || v.At.After(last.At) || v.At.Equal(last.At) && slices.Compare(v.ID[:], last.ID[:]) > 0) {
 				last = v
 			}
 		}
@@ -95,7 +110,8 @@ func state(e *occupancy.Evidence, t time.Time) (n int, known bool) {
 	if n, ok := flows(e, t); ok {
 		return n, true
 	}
-	if b := e.Badges; !b.Known.IsZero() && !t.Before(b.Known) && !slices.ContainsFunc(b.Silent, func(s catalogue.Interval) bool { return within(s, t) }) {
+	if b := e.Badges; !b.Known.IsZero() && !t.Before(b.Known) &&
+		!slices.ContainsFunc(b.Silent, func(s catalogue.Interval) bool { return within(s, t) }) {
 		for _, s := range b.Stays {
 			if within(s, t) {
 				n++
@@ -273,7 +289,10 @@ func TestRunsAreReadAsWrittenAndSplicedLikeArrays(t *testing.T) {
 	draw := func(t *rapid.T, name string) []occupancy.Run {
 		var runs []occupancy.Run
 		for range rapid.IntRange(0, 8).Draw(t, name) {
-			m := occupancy.Minute{Known: int32(rapid.SampledFrom([]int{0, 1, 59_999, 60_000}).Draw(t, "known")), Peak: int32(rapid.IntRange(0, 300).Draw(t, "peak"))}
+			m := occupancy.Minute{
+				Known: int32(rapid.SampledFrom([]int{0, 1, 59_999, 60_000}).Draw(t, "known")),
+				Peak:  int32(rapid.IntRange(0, 300).Draw(t, "peak")),
+			}
 			m.Occupied = int32(rapid.IntRange(0, int(m.Known)).Draw(t, "occupied"))
 			m.Person = int64(rapid.SampledFrom([]int{0, 17, int(m.Peak) * 60_000}).Draw(t, "person"))
 			runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: rapid.IntRange(1, 700).Draw(t, "minutes"), Minute: m})
@@ -307,7 +326,12 @@ func TestRunsAreReadAsWrittenAndSplicedLikeArrays(t *testing.T) {
 }
 
 func FuzzReadRuns(f *testing.F) {
-	f.Add(occupancy.AppendRuns(nil, []occupancy.Run{{Minutes: 3, Minute: occupancy.Minute{Known: 60_000, Occupied: 5, Person: 7, Peak: 2}}}))
+	f.Add(
+		occupancy.AppendRuns(
+			nil,
+			[]occupancy.Run{{Minutes: 3, Minute: occupancy.Minute{Known: 60_000, Occupied: 5, Person: 7, Peak: 2}}},
+		),
+	)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		runs, err := occupancy.ReadRuns(nil, b)
 		if err != nil {

@@ -24,19 +24,62 @@ func site(t interface{ Fatal(...any) }) *catalogue.Network {
 		return catalogue.Device{ID: catalogue.DeviceID(id), Site: "metz", Kind: kind, Space: space, HoldSeconds: hold}
 	}
 	return catalogue.New(catalogue.Network{
-		Name: "n", Zone: zone,
-		Sites:     []catalogue.Site{{ID: "metz", Holidays: catalogue.French, Opening: catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 8 * 60, To: 20 * 60}}}},
+		Name: "n",
+		Zone: zone,
+		Sites: []catalogue.Site{
+			{
+				ID:       "metz",
+				Holidays: catalogue.French,
+				Opening:  catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 8 * 60, To: 20 * 60}},
+			},
+		},
 		Buildings: []catalogue.Building{{ID: "b", Site: "metz"}},
 		Spaces: []catalogue.Space{
-			{ID: "hall", Building: "b", Kind: catalogue.Common, Capacity: 10}, {ID: "cowork", Building: "b", Kind: catalogue.Coworking, Parent: "hall", Capacity: 4},
-			{ID: "room", Building: "b", Kind: catalogue.MeetingRoom, Parent: "hall", Capacity: 8}, {ID: "flow", Building: "b", Kind: catalogue.Cafe, Parent: "hall", Capacity: 20},
+			{
+				ID:       "hall",
+				Building: "b",
+				Kind:     catalogue.Common,
+				Capacity: 10,
+			},
+			{ID: "cowork", Building: "b", Kind: catalogue.Coworking, Parent: "hall", Capacity: 4},
+			{
+				ID:       "room",
+				Building: "b",
+				Kind:     catalogue.MeetingRoom,
+				Parent:   "hall",
+				Capacity: 8,
+			},
+			{ID: "flow", Building: "b", Kind: catalogue.Cafe, Parent: "hall", Capacity: 20},
 		},
-		Doors: []catalogue.Door{{ID: "street", From: catalogue.Outside, To: "hall"}, {ID: "glass", From: "hall", To: "cowork"}},
+		Doors: []catalogue.Door{
+			{ID: "street", From: catalogue.Outside, To: "hall"},
+			{ID: "glass", From: "hall", To: "cowork"},
+		},
 		Devices: []catalogue.Device{
-			{ID: "street-in", Site: "metz", Kind: catalogue.Reader, Door: "street", Direction: "in"}, {ID: "street-out", Site: "metz", Kind: catalogue.Reader, Door: "street", Direction: "out"},
+			{
+				ID:        "street-in",
+				Site:      "metz",
+				Kind:      catalogue.Reader,
+				Door:      "street",
+				Direction: "in",
+			},
+			{ID: "street-out", Site: "metz", Kind: catalogue.Reader, Door: "street", Direction: "out"},
 			{ID: "glass-in", Site: "metz", Kind: catalogue.Reader, Door: "glass", Direction: "in"},
-			sensor("count-1", catalogue.PeopleCounter, "cowork", 1800), sensor("count-2", catalogue.PeopleCounter, "cowork", 1800),
-			sensor("pir-1", catalogue.Occupancy, "room", 0), sensor("pir-2", catalogue.Occupancy, "room", 0), sensor("gate", catalogue.FlowCounter, "flow", 0),
+			sensor(
+				"count-1",
+				catalogue.PeopleCounter,
+				"cowork",
+				1800,
+			),
+			sensor("count-2", catalogue.PeopleCounter, "cowork", 1800),
+			sensor(
+				"pir-1",
+				catalogue.Occupancy,
+				"room",
+				0,
+			),
+			sensor("pir-2", catalogue.Occupancy, "room", 0),
+			sensor("gate", catalogue.FlowCounter, "flow", 0),
 		},
 	})
 }
@@ -64,7 +107,13 @@ func in(t *testing.T, s *occupancy.State, space catalogue.SpaceID, now time.Time
 func TestUnknownIsNotVacant(t *testing.T) {
 	s := occupancy.New(site(t))
 	for _, id := range []catalogue.SpaceID{"hall", "cowork", "room", "flow"} {
-		if a := in(t, s, id, noon); a.State != occupancy.Unknown || a.Count != nil || a.Occupied != nil || a.Free != nil || a.Source != nil {
+		if a := in(
+			t,
+			s,
+			id,
+			noon,
+		); a.State != occupancy.Unknown || a.Count != nil || a.Occupied != nil || a.Free != nil ||
+			a.Source != nil {
 			t.Errorf("%s: %+v", id, a)
 		}
 	}
@@ -77,7 +126,13 @@ func TestCountersAddUpAndAreKnownTogether(t *testing.T) {
 		t.Errorf("one of two counters: %+v", a)
 	}
 	s.SetValue("count-2", said(noon, 1))
-	if a := in(t, s, "cowork", noon); *a.Count != 3 || *a.Free != 1 || a.State != occupancy.Free || *a.Source != occupancy.FromPeopleCounter {
+	if a := in(
+		t,
+		s,
+		"cowork",
+		noon,
+	); *a.Count != 3 || *a.Free != 1 || a.State != occupancy.Free ||
+		*a.Source != occupancy.FromPeopleCounter {
 		t.Errorf("both: %+v", a)
 	}
 	s.SetValue("count-2", said(noon.Add(-time.Minute), 9))
@@ -212,7 +267,10 @@ func TestStateIsWhatItsSnapshotSays(t *testing.T) {
 			at := noon.Add(time.Duration(rapid.IntRange(-7200, 0).Draw(t, "ago")) * time.Second)
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
-				s.SetValue(rapid.SampledFrom([]catalogue.DeviceID{"count-1", "count-2", "pir-1", "pir-2"}).Draw(t, "sensor"), said(at, rapid.IntRange(0, 1).Draw(t, "value")))
+				s.SetValue(
+					rapid.SampledFrom([]catalogue.DeviceID{"count-1", "count-2", "pir-1", "pir-2"}).Draw(t, "sensor"),
+					said(at, rapid.IntRange(0, 1).Draw(t, "value")),
+				)
 			case 1:
 				flows = append(flows, flow(at, rapid.IntRange(0, 5).Draw(t, "in"), rapid.IntRange(0, 5).Draw(t, "out")))
 				s.AddFlow("gate", flows[len(flows)-1])

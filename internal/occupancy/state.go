@@ -90,8 +90,13 @@ type presence struct {
 // New returns the state of a network in which nothing is known.
 func New(n *catalogue.Network) *State {
 	s := &State{
-		network: n, calendars: map[catalogue.SiteID]catalogue.Calendar{}, byID: map[catalogue.SpaceID]*space{},
-		sensors: map[catalogue.DeviceID]*sensor{}, flows: map[catalogue.DeviceID]*flowSensor{}, people: map[visit.Subject]*presence{}, readers: map[catalogue.DeviceID][]*space{},
+		network:   n,
+		calendars: map[catalogue.SiteID]catalogue.Calendar{},
+		byID:      map[catalogue.SpaceID]*space{},
+		sensors:   map[catalogue.DeviceID]*sensor{},
+		flows:     map[catalogue.DeviceID]*flowSensor{},
+		people:    map[visit.Subject]*presence{},
+		readers:   map[catalogue.DeviceID][]*space{},
 	}
 	for i := range n.Sites {
 		s.calendars[n.Sites[i].ID] = n.Calendar(&n.Sites[i])

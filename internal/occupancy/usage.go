@@ -2,6 +2,7 @@ package occupancy
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"time"
 
@@ -95,7 +96,7 @@ func Slots(c catalogue.Calendar, from, to int64, hours, days bool) []Slot {
 			add(MinuteTime(m))
 		}
 	}
-	sort.Slice(cuts, func(i, j int) bool { return cuts[i] < cuts[j] })
+	slices.Sort(cuts)
 	var out []Slot
 	for i := 1; i < len(cuts); i++ {
 		if cuts[i] == cuts[i-1] {

@@ -24,14 +24,36 @@ func (w *World) Entities(uid func([]byte) Hashes, token func(string) Hashes) []a
 	}
 	for _, c := range w.Cards {
 		h := uid(c.UID)
-		add(tenancy.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status, ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: h.Lookup, ForList: h.ForList})
+		add(
+			tenancy.Credential{
+				ID:        c.Credential,
+				Member:    c.Member,
+				Kind:      c.Kind,
+				Status:    c.Status,
+				ValidFrom: c.ValidFrom,
+				ValidTo:   c.ValidTo,
+				Lookup:    h.Lookup,
+				ForList:   h.ForList,
+			},
+		)
 	}
 	for _, v := range w.Leases {
 		add(v)
 	}
 	for _, p := range w.Passes {
 		h := token(p.Token)
-		add(tenancy.Pass{ID: p.ID, Host: p.Host, Name: p.Name, Spaces: p.Spaces, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Lookup: h.Lookup, ForList: h.ForList})
+		add(
+			tenancy.Pass{
+				ID:        p.ID,
+				Host:      p.Host,
+				Name:      p.Name,
+				Spaces:    p.Spaces,
+				ValidFrom: p.ValidFrom,
+				ValidTo:   p.ValidTo,
+				Lookup:    h.Lookup,
+				ForList:   h.ForList,
+			},
+		)
 	}
 	for _, v := range w.Events {
 		add(v)

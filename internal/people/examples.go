@@ -31,10 +31,18 @@ func (w *World) Examples(site catalogue.SiteID) (opens, refused Example) {
 		tenant := w.tenant(l.Tenant)
 		if l.Status == tenancy.Active && l.Plan == privateOffice && len(l.Spaces) > 0 && opens.Device == "" {
 			way := w.Network.Chain(l.Spaces[0])
-			opens = Example{w.reader(way[len(way)-1]), spell(card.UID), fmt.Sprintf("%s rents %s around the clock", tenant.Name, w.Network.Space(l.Spaces[0]).Name)}
+			opens = Example{
+				w.reader(way[len(way)-1]),
+				spell(card.UID),
+				fmt.Sprintf("%s rents %s around the clock", tenant.Name, w.Network.Space(l.Spaces[0]).Name),
+			}
 		}
 		if l.Status == tenancy.Suspended && l.Plan == fullCoworking && refused.Device == "" {
-			refused = Example{w.reader(w.spaces(site, catalogue.Coworking)[0]), spell(card.UID), fmt.Sprintf("the coworking lease of %s is suspended: lease-suspended", tenant.Name)}
+			refused = Example{
+				w.reader(w.spaces(site, catalogue.Coworking)[0]),
+				spell(card.UID),
+				fmt.Sprintf("the coworking lease of %s is suspended: lease-suspended", tenant.Name),
+			}
 		}
 	}
 	return opens, refused

@@ -25,7 +25,8 @@ func ask(t *testing.T, w *World, x *access.Index, e Example, at time.Time) acces
 func TestTheExamplesAreCertainAtAnyHour(t *testing.T) {
 	n := network(t)
 	for seed := range uint64(8) {
-		for _, day := range []catalogue.Day{today, catalogue.Date(2026, 10, 25), catalogue.Date(2026, 4, 3), catalogue.Date(2026, 12, 26)} {
+		for _, day := range []catalogue.Day{today, catalogue.Date(2026, 10, 25), catalogue.Date(2026, 4, 3),
+			catalogue.Date(2026, 12, 26)} {
 			w := New(n, seed, day)
 			x := access.NewCompiler(n).Compile(book(t, w), nil)
 			for _, s := range n.Sites {
@@ -54,18 +55,22 @@ func TestTheWorldKnowsEveryReason(t *testing.T) {
 		for _, d := range n.Devices {
 			for _, c := range w.Cards {
 				if d.Kind == catalogue.Reader {
-					met[x.Decide(access.Question{Credential: sha256.Sum256(c.UID), Door: d.Door, Direction: d.Direction, At: at}, nil).Reason]++
+					met[x.Decide(access.Question{Credential: sha256.Sum256(c.UID), Door: d.Door, Direction: d.Direction, At: at},
+						nil).Reason]++
 				}
 			}
 			for _, p := range w.Passes {
 				if d.Kind == catalogue.Reader {
-					met[x.Decide(access.Question{Credential: sha256.Sum256([]byte(p.Token)), Door: d.Door, Direction: d.Direction, At: at}, nil).Reason]++
+					met[x.Decide(access.Question{Credential: sha256.Sum256([]byte(p.Token)), Door: d.Door, Direction: d.Direction,
+						At: at}, nil).Reason]++
 				}
 			}
 		}
 	}
-	for _, r := range []access.Reason{access.Egress, access.CredentialLost, access.CredentialRevoked, access.CredentialOutOfDate, access.Staff, access.Lease,
-		access.Pass, access.Event, access.OutsideHours, access.LeaseSuspended, access.LeaseNotStarted, access.LeaseEnded, access.NoRight} {
+	for _, r := range []access.Reason{access.Egress, access.CredentialLost, access.CredentialRevoked,
+		access.CredentialOutOfDate, access.Staff, access.Lease,
+		access.Pass, access.Event, access.OutsideHours, access.LeaseSuspended, access.LeaseNotStarted, access.LeaseEnded,
+		access.NoRight} {
 		if met[r] == 0 {
 			t.Errorf("nobody meets %s: %v", r, met)
 		}

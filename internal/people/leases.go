@@ -34,10 +34,21 @@ func (m *maker) lease(t tenancy.Tenant, s stance, people []tenancy.Member) {
 	}
 	m.Leases = append(m.Leases, l)
 	if s.plan == privateOffice && len(people) >= 3 && len(m.spaces(t.Site, catalogue.Coworking)) > 0 {
-		seats := min(m.Network.Space(s.space).Capacity, len(people)-1) // members without a seat in the office work in the coworking
+		seats := min(
+			m.Network.Space(s.space).Capacity,
+			len(people)-1,
+		) // members without a seat in the office work in the coworking
 		m.Leases = append(m.Leases, tenancy.Lease{
-			ID: m.leaseID(t.ID, dayCoworking), Tenant: t.ID, Site: t.Site, Plan: dayCoworking, Status: tenancy.Active,
-			StartsOn: m.Today - catalogue.Day(m.between(20, 300)), Spaces: []catalogue.SpaceID{}, Members: sample(people[seats:], len(people)),
+			ID:     m.leaseID(t.ID, dayCoworking),
+			Tenant: t.ID,
+			Site:   t.Site,
+			Plan:   dayCoworking,
+			Status: tenancy.Active,
+			StartsOn: m.Today - catalogue.Day(
+				m.between(20, 300),
+			),
+			Spaces:  []catalogue.SpaceID{},
+			Members: sample(people[seats:], len(people)),
 		})
 	}
 }

@@ -50,7 +50,14 @@ func (m *maker) nights() {
 
 // stay adds one such event; from and to are in minutes of the day. Crews take
 // turns, so that whoever was there at night sleeps during the day.
-func (m *maker) stay(site catalogue.SiteID, rooms []catalogue.SpaceID, crew []tenancy.MemberID, day int, id, title string, from, to int) {
+func (m *maker) stay(
+	site catalogue.SiteID,
+	rooms []catalogue.SpaceID,
+	crew []tenancy.MemberID,
+	day int,
+	id, title string,
+	from, to int,
+) {
 	turn := (day - nightsFrom) * 2
 	if id == "nuit" {
 		turn++
@@ -60,8 +67,15 @@ func (m *maker) stay(site catalogue.SiteID, rooms []catalogue.SpaceID, crew []te
 		invited = append(invited, crew[(turn*crewSize+i)%len(crew)])
 	}
 	m.Events = append(m.Events, tenancy.Event{
-		ID: tenancy.EventID(fmt.Sprintf("%s%s%s-%s", site, crewMark, id, strings.ReplaceAll((m.Today+catalogue.Day(day)).String(), "-", ""))), Title: title, Spaces: rooms,
-		StartsAt: m.at(day, from/60, from%60), EndsAt: m.at(day, to/60, to%60), Audience: tenancy.Invited, Invited: invited,
+		ID: tenancy.EventID(
+			fmt.Sprintf("%s%s%s-%s", site, crewMark, id, strings.ReplaceAll((m.Today+catalogue.Day(day)).String(), "-", "")),
+		),
+		Title:    title,
+		Spaces:   rooms,
+		StartsAt: m.at(day, from/60, from%60),
+		EndsAt:   m.at(day, to/60, to%60),
+		Audience: tenancy.Invited,
+		Invited:  invited,
 	})
 }
 
@@ -121,8 +135,19 @@ func (m *maker) workshops() {
 				}
 				guests := m.guests(s.ID)
 				m.Events = append(m.Events, tenancy.Event{
-					ID: tenancy.EventID(fmt.Sprintf("%s-atelier-%d", room, week+2)), Title: "Atelier, " + m.Network.Space(room).Name, Spaces: []catalogue.SpaceID{room},
-					StartsAt: m.at(day, 14, 0), EndsAt: m.at(day, 16, 0), Audience: tenancy.Invited, Invited: guests[:min(len(guests), max(2, m.Network.Space(room).Capacity/2))],
+					ID: tenancy.EventID(
+						fmt.Sprintf("%s-atelier-%d", room, week+2),
+					),
+					Title:  "Atelier, " + m.Network.Space(room).Name,
+					Spaces: []catalogue.SpaceID{room},
+					StartsAt: m.at(
+						day,
+						14,
+						0,
+					),
+					EndsAt:   m.at(day, 16, 0),
+					Audience: tenancy.Invited,
+					Invited:  guests[:min(len(guests), max(2, m.Network.Space(room).Capacity/2))],
 				})
 			}
 			n++

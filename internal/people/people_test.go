@@ -82,7 +82,20 @@ func book(t testing.TB, w *World) *tenancy.Book {
 	}
 	for _, p := range w.Passes {
 		h := tenancy.CredentialHash(sha256.Sum256([]byte(p.Token)))
-		must(b.PutPass(tenancy.Pass{ID: p.ID, Host: p.Host, Name: p.Name, Spaces: p.Spaces, ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Lookup: h, ForList: h}))
+		must(
+			b.PutPass(
+				tenancy.Pass{
+					ID:        p.ID,
+					Host:      p.Host,
+					Name:      p.Name,
+					Spaces:    p.Spaces,
+					ValidFrom: p.ValidFrom,
+					ValidTo:   p.ValidTo,
+					Lookup:    h,
+					ForList:   h,
+				},
+			),
+		)
 	}
 	for _, e := range w.Events {
 		must(b.PutEvent(e))
@@ -172,15 +185,33 @@ func TestTheNetworkIsPeopledAsDescribed(t *testing.T) {
 		for _, c := range []struct {
 			is    bool
 			count *int
-		}{{l.Status == tenancy.Suspended, &suspended}, {l.EndsOn != nil && *l.EndsOn < today, &ended}, {l.StartsOn > today, &toCome}, {l.Members != nil, &restricted}} {
+		}{{l.Status == tenancy.Suspended, &suspended}, {l.EndsOn != nil && *l.EndsOn < today, &ended}, {l.StartsOn > today,
+			&toCome}, {l.Members != nil, &restricted}} {
 			if c.is {
 				*c.count++
 			}
 		}
 	}
-	if kinds[tenancy.Company] < 30 || kinds[tenancy.Association] < 4 || kinds[tenancy.Institution] < 3 || statuses[tenancy.Lost] < 5 || statuses[tenancy.Revoked] < 5 || outOfDate < 5 ||
-		suspended < 4 || ended == 0 || toCome == 0 || restricted < 4 || len(plans) != len(w.Plans) {
-		t.Errorf("tenants %v, cards %v, %d out of date, leases: %d suspended %d ended %d to come %d restricted, plans %v", kinds, statuses, outOfDate, suspended, ended, toCome, restricted, plans)
+	if kinds[tenancy.Company] < 30 || kinds[tenancy.Association] < 4 || kinds[tenancy.Institution] < 3 ||
+		statuses[tenancy.Lost] < 5 ||
+		statuses[tenancy.Revoked] < 5 ||
+		outOfDate < 5 ||
+		suspended < 4 ||
+		ended == 0 ||
+		toCome == 0 ||
+		restricted < 4 ||
+		len(plans) != len(w.Plans) {
+		t.Errorf(
+			"tenants %v, cards %v, %d out of date, leases: %d suspended %d ended %d to come %d restricted, plans %v",
+			kinds,
+			statuses,
+			outOfDate,
+			suspended,
+			ended,
+			toCome,
+			restricted,
+			plans,
+		)
 	}
 }
 

@@ -36,7 +36,8 @@ func (m *maker) team() {
 // member adds a person of a tenant.
 func (m *maker) member(t tenancy.TenantID, kind tenancy.TenantKind) *tenancy.Member {
 	name, id := m.names.person(m.rng)
-	domain := map[tenancy.TenantKind]string{tenancy.Company: "example.com", tenancy.Association: "example.org", tenancy.Institution: "example.net"}[kind]
+	domain := map[tenancy.TenantKind]string{tenancy.Company: "example.com", tenancy.Association: "example.org",
+		tenancy.Institution: "example.net"}[kind]
 	m.Members = append(m.Members, tenancy.Member{
 		ID: tenancy.MemberID(id), Tenant: t, Name: name, Email: strings.ReplaceAll(id, "-", ".") + "@" + domain,
 		Roles: []tenancy.MemberRole{}, StaffSites: []catalogue.SiteID{},

@@ -47,7 +47,12 @@ func computeSafely(ctx context.Context, reads Reads, places *visit.Places, t led
 
 // segment loads the reads between the two boundaries around the new ones. It
 // also returns the stretch in which the visits computed from them begin.
-func segment(ctx context.Context, reads Reads, places *visit.Places, t ledger.Touched) (list []visit.Read, from, to time.Time, err error) {
+func segment(
+	ctx context.Context,
+	reads Reads,
+	places *visit.Places,
+	t ledger.Touched,
+) (list []visit.Read, from, to time.Time, err error) {
 	for back := lookBack; ; back *= 2 {
 		begin, end := t.From.Add(-back), t.To.Add(back)
 		list, err = reads.Moves(ctx, t.Subject, begin, end)

@@ -48,8 +48,11 @@ type arrival struct {
 
 func newFake() *fake {
 	return &fake{
-		touched: map[visit.Subject]ledger.Touched{}, visits: map[tenancy.MemberID][]ledger.Visit{}, stays: map[visit.Subject][]visit.Stay{},
-		places: map[visit.Subject]ledger.Presence{}, erased: map[visit.Subject]bool{},
+		touched: map[visit.Subject]ledger.Touched{},
+		visits:  map[tenancy.MemberID][]ledger.Visit{},
+		stays:   map[visit.Subject][]visit.Stay{},
+		places:  map[visit.Subject]ledger.Presence{},
+		erased:  map[visit.Subject]bool{},
 	}
 }
 
@@ -150,12 +153,16 @@ func within(t, from, to time.Time) bool                   { return !t.Before(fro
 func (f *fake) member(id tenancy.MemberID) []ledger.Visit { return f.visits[id] }
 
 func (f *fake) ReplaceVisits(m tenancy.MemberID, from, to time.Time, visits []ledger.Visit) error {
-	f.visits[m] = append(slices.DeleteFunc(f.visits[m], func(v ledger.Visit) bool { return within(v.From, from, to) }), visits...)
+	f.visits[m] = append(
+		slices.DeleteFunc(f.visits[m], func(v ledger.Visit) bool { return within(v.From, from, to) }),
+		visits...)
 	return nil
 }
 
 func (f *fake) ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.Stay) error {
-	f.stays[who] = append(slices.DeleteFunc(f.stays[who], func(s visit.Stay) bool { return within(s.From, from, to) }), stays...)
+	f.stays[who] = append(
+		slices.DeleteFunc(f.stays[who], func(s visit.Stay) bool { return within(s.From, from, to) }),
+		stays...)
 	return nil
 }
 
@@ -167,9 +174,18 @@ func building() *visit.Places {
 	}
 	week := catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 8 * 60, To: 20 * 60}}
 	return visit.NewPlaces(catalogue.Always(catalogue.New(catalogue.Network{
-		Name: "n", Zone: zone, Sites: []catalogue.Site{{ID: "metz", Holidays: catalogue.Moselle, Opening: week}}, Buildings: []catalogue.Building{{ID: "b", Site: "metz"}},
-		Spaces: []catalogue.Space{{ID: "hall", Building: "b", Kind: catalogue.Common}, {ID: "cowork", Building: "b", Kind: catalogue.Coworking, Parent: "hall"}},
-		Doors:  []catalogue.Door{{ID: "street", From: catalogue.Outside, To: "hall"}, {ID: "glass", From: "hall", To: "cowork"}},
+		Name:      "n",
+		Zone:      zone,
+		Sites:     []catalogue.Site{{ID: "metz", Holidays: catalogue.Moselle, Opening: week}},
+		Buildings: []catalogue.Building{{ID: "b", Site: "metz"}},
+		Spaces: []catalogue.Space{
+			{ID: "hall", Building: "b", Kind: catalogue.Common},
+			{ID: "cowork", Building: "b", Kind: catalogue.Coworking, Parent: "hall"},
+		},
+		Doors: []catalogue.Door{
+			{ID: "street", From: catalogue.Outside, To: "hall"},
+			{ID: "glass", From: "hall", To: "cowork"},
+		},
 	})))
 }
 
@@ -237,13 +253,22 @@ func TestLateReadsMakeTheVisitsOfAllReads(t *testing.T) {
 		}
 		steps(t, f)
 		places := building()
-		want := shown(visit.Make(places, all), func(v visit.Visit) string { return fmt.Sprint(v.Space, v.From, v.To, v.Ended, places.ID(v)) })
-		got := shown(store.member("alice"), func(v ledger.Visit) string { return fmt.Sprint(v.Space, v.From, v.To, v.Ended, v.ID) })
+		want := shown(
+			visit.Make(places, all),
+			func(v visit.Visit) string { return fmt.Sprint(v.Space, v.From, v.To, v.Ended, places.ID(v)) },
+		)
+		got := shown(
+			store.member("alice"),
+			func(v ledger.Visit) string { return fmt.Sprint(v.Space, v.From, v.To, v.Ended, v.ID) },
+		)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("visits: -want +got\n%s", diff)
 		}
 		wantStays := shown(visit.Stays(places, all), func(s visit.Stay) string { return fmt.Sprint(s) })
-		if diff := cmp.Diff(wantStays, shown(store.stays[who], func(s visit.Stay) string { return fmt.Sprint(s) })); diff != "" {
+		if diff := cmp.Diff(
+			wantStays,
+			shown(store.stays[who], func(s visit.Stay) string { return fmt.Sprint(s) }),
+		); diff != "" {
 			t.Errorf("stays: -want +got\n%s", diff)
 		}
 		for _, v := range store.member("alice") {
@@ -301,7 +326,10 @@ func TestADamagedPersonHoldsUpNobody(t *testing.T) {
 	}
 	now = now.Add(2 * time.Minute)
 	steps(t, f)
-	if asOf, err := f.CaughtUp(t.Context()); err != nil || !asOf.IsZero() || len(store.visits["alice"]) != 1 || len(f.Faults()) != 0 {
+	if asOf, err := f.CaughtUp(
+		t.Context(),
+	); err != nil || !asOf.IsZero() || len(store.visits["alice"]) != 1 ||
+		len(f.Faults()) != 0 {
 		t.Errorf("afterwards: as of %s, %v, visits %v, faults %v", asOf, err, store.visits["alice"], f.Faults())
 	}
 }
@@ -347,8 +375,14 @@ func TestMovedDoorsLocateEverybodyAgain(t *testing.T) {
 	store.cursor = 1
 	store.places[who] = ledger.Presence{Subject: who, Space: "attic", Until: monday.AddDate(0, 0, 1)}
 	f := presence.New(presence.Config{
-		Store: store, Places: building(), Moved: true, Now: func() time.Time { return monday }, Log: slog.New(slog.DiscardHandler), Changed: func() {},
-		Tenant: func(tenancy.MemberID) tenancy.TenantID { return "" }, Placed: func(visit.Subject, catalogue.SpaceID, time.Time, time.Time) {},
+		Store:   store,
+		Places:  building(),
+		Moved:   true,
+		Now:     func() time.Time { return monday },
+		Log:     slog.New(slog.DiscardHandler),
+		Changed: func() {},
+		Tenant:  func(tenancy.MemberID) tenancy.TenantID { return "" },
+		Placed:  func(visit.Subject, catalogue.SpaceID, time.Time, time.Time) {},
 	})
 	steps(t, f)
 	if got := store.places[who].Space; got != "cowork" {

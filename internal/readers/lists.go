@@ -127,9 +127,16 @@ func (d *Updater) makeList(r *reader, force *rights.InForce, now time.Time) (*le
 	}
 	keys := d.listKeysOf(r.dev.ID)
 	for i, e := range entries {
-		list.Entries[i] = wire.ListEntry{Hash: d.cfg.Keys.Layered(e.Hash, keys), Rights: make([]wire.ListRight, len(e.Rights))}
+		list.Entries[i] = wire.ListEntry{
+			Hash:   d.cfg.Keys.Layered(e.Hash, keys),
+			Rights: make([]wire.ListRight, len(e.Rights)),
+		}
 		for j, right := range e.Rights {
-			list.Entries[i].Rights[j] = wire.ListRight{Reason: string(right.Reason), From: right.From.UnixMilli(), To: right.To.UnixMilli()}
+			list.Entries[i].Rights[j] = wire.ListRight{
+				Reason: string(right.Reason),
+				From:   right.From.UnixMilli(),
+				To:     right.To.UnixMilli(),
+			}
 		}
 	}
 	key, ok := d.cfg.Keys.Site(r.dev.Site)
@@ -144,7 +151,12 @@ func (d *Updater) makeList(r *reader, force *rights.InForce, now time.Time) (*le
 		return nil, fmt.Errorf("make allowlist of %s: %w", r.dev.ID, err)
 	}
 	return &ledger.Allowlist{
-		Device: r.dev.ID, Version: list.Version, Digest: d.digest(r, entries), IssuedAt: now, ExpiresAt: list.ExpiresAt, Payload: payload,
+		Device:    r.dev.ID,
+		Version:   list.Version,
+		Digest:    d.digest(r, entries),
+		IssuedAt:  now,
+		ExpiresAt: list.ExpiresAt,
+		Payload:   payload,
 	}, nil
 }
 

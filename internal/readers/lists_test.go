@@ -70,7 +70,18 @@ func TestAListThatCouldNotBeSentIsSentLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	box := &outbox{refuses: "/metz-entrance-in/", sent: map[string]int{}}
-	d, err := readers.Open(t.Context(), readers.Config{Network: n, Keys: ring, Rights: r, Store: l, Publish: box.publish, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	d, err := readers.Open(
+		t.Context(),
+		readers.Config{
+			Network: n,
+			Keys:    ring,
+			Rights:  r,
+			Store:   l,
+			Publish: box.publish,
+			Now:     time.Now,
+			Log:     slog.New(slog.DiscardHandler),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

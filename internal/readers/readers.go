@@ -122,9 +122,14 @@ type reader struct {
 // Open loads the lists that were sent last; Run keeps them current.
 func Open(ctx context.Context, cfg Config) (*Updater, error) {
 	d := &Updater{
-		cfg: cfg, byDoor: map[catalogue.DoorID][]*reader{}, byID: map[catalogue.DeviceID]*reader{}, kick: make(chan struct{}, 1),
-		greeted: map[catalogue.DeviceID]greeting{}, forms: map[catalogue.DeviceID]int{}, unlocked: map[catalogue.DoorID]time.Time{},
-		sent: map[catalogue.DeviceID]Command{},
+		cfg:      cfg,
+		byDoor:   map[catalogue.DoorID][]*reader{},
+		byID:     map[catalogue.DeviceID]*reader{},
+		kick:     make(chan struct{}, 1),
+		greeted:  map[catalogue.DeviceID]greeting{},
+		forms:    map[catalogue.DeviceID]int{},
+		unlocked: map[catalogue.DoorID]time.Time{},
+		sent:     map[catalogue.DeviceID]Command{},
 	}
 	if err := d.LoadListKeys(ctx); err != nil {
 		return nil, err
@@ -264,7 +269,10 @@ func (d *Updater) update(ctx context.Context, again bool) {
 // CanUnlock reports whether some reader on the way in of a door can open it on
 // command.
 func (d *Updater) CanUnlock(door catalogue.DoorID) bool {
-	return slices.ContainsFunc(d.byDoor[door], func(r *reader) bool { return r.dev.Direction == catalogue.In && canTell(r.dev) })
+	return slices.ContainsFunc(
+		d.byDoor[door],
+		func(r *reader) bool { return r.dev.Direction == catalogue.In && canTell(r.dev) },
+	)
 }
 
 // ErrUnreachable is returned where no reader on the way in of a door can open

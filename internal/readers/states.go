@@ -56,7 +56,8 @@ type greeting int
 
 const (
 	connects greeting = iota + 1 // it has just subscribed to its commands, or was away
-	returns                      // its first status, or one after it restarted; no reason for a reader that has just connected
+	// Its first status, or one after it restarted; no reason for a reader that has just connected.
+	returns
 )
 
 // updateStates informs every reader whose state has changed, and those that

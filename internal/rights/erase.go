@@ -43,7 +43,9 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) e
 		badges = append(badges, r)
 	}
 	return k.put(ctx, k.compile(book, k.InForce().Lockdowns), func(tx *ledger.Tx) error {
-		if err := tx.Erase(ledger.Erasure{Actor: actor, At: now, Member: id, Targets: targets, Keep: k.billable}); err != nil {
+		if err := tx.Erase(
+			ledger.Erasure{Actor: actor, At: now, Member: id, Targets: targets, Keep: k.billable},
+		); err != nil {
 			return err
 		}
 		for _, e := range edits {

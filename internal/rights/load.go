@@ -87,8 +87,10 @@ func loadOne(book *tenancy.Book, kind Kind, r ledger.Record, n *catalogue.Networ
 		return put(r, book.PutMember)
 	case KindCredential:
 		return put(r, func(c credentialRecord) error {
-			return book.PutCredential(tenancy.Credential{ID: tenancy.CredentialID(r.ID), Member: c.Member, Kind: c.Kind, Status: c.Status,
-				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: hash(c.Lookup), ForList: hash(c.ForList), Since: c.Since})
+			return book.PutCredential(
+				tenancy.Credential{ID: tenancy.CredentialID(r.ID), Member: c.Member, Kind: c.Kind, Status: c.Status,
+					ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: hash(c.Lookup), ForList: hash(c.ForList), Since: c.Since},
+			)
 		})
 	case kindFormer:
 		return put(r, func(f formerRecord) error {

@@ -58,7 +58,11 @@ type formerRecord struct {
 
 func recordOf(f tenancy.Former) (ledger.Record, error) {
 	body, err := json.Marshal(formerRecord{f.Lookup[:], f.Member, f.Until})
-	return ledger.Record{Kind: string(kindFormer), ID: fmt.Sprintf("%x-%d", f.Lookup, f.Until.UnixMilli()), Body: body}, err
+	return ledger.Record{
+		Kind: string(kindFormer),
+		ID:   fmt.Sprintf("%x-%d", f.Lookup, f.Until.UnixMilli()),
+		Body: body,
+	}, err
 }
 
 // passRecord is a pass as the ledger stores it: hashes, never the token.
@@ -146,7 +150,16 @@ func putCredential(book *tenancy.Book, v tenancy.Credential, now time.Time) (edi
 			return e, err
 		}
 	}
-	r := credentialRecord{Member: v.Member, Kind: v.Kind, Status: v.Status, ValidFrom: v.ValidFrom, ValidTo: v.ValidTo, Lookup: v.Lookup[:], ForList: v.ForList[:], Since: v.Since}
+	r := credentialRecord{
+		Member:    v.Member,
+		Kind:      v.Kind,
+		Status:    v.Status,
+		ValidFrom: v.ValidFrom,
+		ValidTo:   v.ValidTo,
+		Lookup:    v.Lookup[:],
+		ForList:   v.ForList[:],
+		Since:     v.Since,
+	}
 	e.body = r
 	r.Lookup, r.ForList, r.Seal = nil, nil, ledger.Seal(v.Lookup[:], v.ForList[:])
 	e.audit = r
@@ -163,7 +176,16 @@ func (e *edit) retire(book *tenancy.Book, c tenancy.Credential, now time.Time) e
 }
 
 func passBodies(v tenancy.Pass) (body, audit any) {
-	r := passRecord{Host: v.Host, Name: v.Name, Spaces: v.Spaces, ValidFrom: v.ValidFrom, ValidTo: v.ValidTo, Deleted: v.Deleted, Lookup: v.Lookup[:], ForList: v.ForList[:]}
+	r := passRecord{
+		Host:      v.Host,
+		Name:      v.Name,
+		Spaces:    v.Spaces,
+		ValidFrom: v.ValidFrom,
+		ValidTo:   v.ValidTo,
+		Deleted:   v.Deleted,
+		Lookup:    v.Lookup[:],
+		ForList:   v.ForList[:],
+	}
 	bare := r
 	bare.Lookup, bare.ForList, bare.Seal = nil, nil, ledger.Seal(v.Lookup[:], v.ForList[:])
 	return r, bare
@@ -260,7 +282,13 @@ func (e edit) commit(tx *ledger.Tx, m moment) error {
 	if err != nil {
 		return err
 	}
-	act := ingest.Act{At: m.now, Actor: m.actor, Action: e.action, Target: string(e.key.Kind) + "/" + e.key.ID, Body: audit}
+	act := ingest.Act{
+		At:     m.now,
+		Actor:  m.actor,
+		Action: e.action,
+		Target: string(e.key.Kind) + "/" + e.key.ID,
+		Body:   audit,
+	}
 	if err := tx.AddAct(&act); err != nil || e.terms == nil {
 		return err
 	}

@@ -92,7 +92,15 @@ const lockdownMemory = 100 * 24 * time.Hour
 // Open loads the rights from the ledger.
 func Open(ctx context.Context, h catalogue.History, store Store, now func() time.Time) (*Keeper, error) {
 	n := *h.Last()
-	k := &Keeper{network: n, history: h, store: store, compiler: access.NewCompiler(n), now: now, billable: catalogue.EverBillable(h), decides: catalogue.DecidesSince(h)}
+	k := &Keeper{
+		network:  n,
+		history:  h,
+		store:    store,
+		compiler: access.NewCompiler(n),
+		now:      now,
+		billable: catalogue.EverBillable(h),
+		decides:  catalogue.DecidesSince(h),
+	}
 	book := tenancy.NewBook(n)
 	book.SetToday(k.day(now()))
 	book.SetLoading(true)
@@ -243,7 +251,13 @@ func (k *Keeper) Roll() {
 }
 
 // SetLockdown begins or ends a site's lockdown.
-func (k *Keeper) SetLockdown(ctx context.Context, actor string, site catalogue.SiteID, active bool, reason string) error {
+func (k *Keeper) SetLockdown(
+	ctx context.Context,
+	actor string,
+	site catalogue.SiteID,
+	active bool,
+	reason string,
+) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now().UTC().Truncate(time.Millisecond)
@@ -262,7 +276,10 @@ func (k *Keeper) SetLockdown(ctx context.Context, actor string, site catalogue.S
 
 // setLockdown begins or ends a site's lockdown in a list, as the ledger does.
 func setLockdown(list []tenancy.Lockdown, site catalogue.SiteID, active bool, now time.Time) []tenancy.Lockdown {
-	list = slices.DeleteFunc(slices.Clone(list), func(k tenancy.Lockdown) bool { return k.To != nil && k.To.Before(now.Add(-lockdownMemory)) })
+	list = slices.DeleteFunc(
+		slices.Clone(list),
+		func(k tenancy.Lockdown) bool { return k.To != nil && k.To.Before(now.Add(-lockdownMemory)) },
+	)
 	i := slices.IndexFunc(list, func(k tenancy.Lockdown) bool { return k.Site == site && k.To == nil })
 	switch {
 	case active && i < 0:

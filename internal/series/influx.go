@@ -37,7 +37,15 @@ const influxTimeout = 20
 // NewInflux returns a client; it sends nothing yet.
 func NewInflux(n *catalogue.Network, cfg InfluxConfig) *Influx {
 	influxlog.Log = nil // errors are returned; the client would also print them
-	opts := influxdb2.DefaultOptions().SetUseGZip(true).SetPrecision(time.Millisecond).SetHTTPRequestTimeout(influxTimeout).SetApplicationName("totem/1")
+	opts := influxdb2.DefaultOptions().SetUseGZip(
+		true,
+	).SetPrecision(
+		time.Millisecond,
+	).SetHTTPRequestTimeout(
+		influxTimeout,
+	).SetApplicationName(
+		"totem/1",
+	)
 	c := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, opts)
 	return &Influx{cfg: cfg, network: n, client: c, write: c.WriteAPIBlocking(cfg.Org, cfg.Bucket)}
 }
@@ -84,9 +92,18 @@ func (i *Influx) explain(err error) error {
 	case e.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("InfluxDB refuses the token (TOTEM_INFLUX_TOKEN; for 1.8 it is user:password): %w", err)
 	case e.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("the token may not use bucket %q (TOTEM_INFLUX_TOKEN needs write and read access to it): %w", i.cfg.Bucket, err)
+		return fmt.Errorf(
+			"the token may not use bucket %q (TOTEM_INFLUX_TOKEN needs write and read access to it): %w",
+			i.cfg.Bucket,
+			err,
+		)
 	case e.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("there is no bucket %q in org %q (TOTEM_INFLUX_BUCKET, TOTEM_INFLUX_ORG; for 1.8 the bucket is database/policy): %w", i.cfg.Bucket, i.cfg.Org, err)
+		return fmt.Errorf(
+			"there is no bucket %q in org %q (TOTEM_INFLUX_BUCKET, TOTEM_INFLUX_ORG; for 1.8 the bucket is database/policy): %w",
+			i.cfg.Bucket,
+			i.cfg.Org,
+			err,
+		)
 	case strings.Contains(msg, "retention policy"):
 		return fmt.Errorf("%w: %w", errExpired, err)
 	case e.StatusCode == http.StatusTooManyRequests || e.StatusCode >= 500:
@@ -112,7 +129,12 @@ func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to 
 		}
 		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: int(m - at)}) // missing minutes are unknown
 		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: 1, Minute: occupancy.Minute{
-			Known: int32(millis(v["known_seconds"])), Occupied: int32(millis(v["occupied_seconds"])), Person: millis(v["person_seconds"]), Peak: int32(whole(v["peak"])),
+			Known: int32(
+				millis(v["known_seconds"]),
+			),
+			Occupied: int32(millis(v["occupied_seconds"])),
+			Person:   millis(v["person_seconds"]),
+			Peak:     int32(whole(v["peak"])),
 		}})
 		at = m + 1
 		return nil

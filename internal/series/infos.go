@@ -45,7 +45,10 @@ func (s *Shipper) infos(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		err = s.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutSnapshot(infoSnapshot, ledger.Snapshot{Body: body}) })
+		err = s.ledger.Write(
+			ctx,
+			func(tx *ledger.Tx) error { return tx.PutSnapshot(infoSnapshot, ledger.Snapshot{Body: body}) },
+		)
 		if err != nil {
 			return false, err
 		}

@@ -67,7 +67,13 @@ const (
 
 // NewMaker returns a maker; it does nothing yet.
 func NewMaker(cfg MakerConfig) *Maker {
-	return &Maker{cfg: cfg, places: placesOf(cfg.History), kick: make(chan struct{}, 1), asked: make(chan chan error), faults: map[catalogue.SpaceID]error{}}
+	return &Maker{
+		cfg:    cfg,
+		places: placesOf(cfg.History),
+		kick:   make(chan struct{}, 1),
+		asked:  make(chan chan error),
+		faults: map[catalogue.SpaceID]error{},
+	}
 }
 
 // Wake is called when something was committed. It never waits.

@@ -29,8 +29,15 @@ type places struct {
 }
 
 func placesOf(h catalogue.History) places {
-	p := places{history: h, ever: catalogue.EverSpaces(h), known: map[catalogue.SpaceID]bool{}, hung: catalogue.Placements(h), devices: map[catalogue.SpaceID][]catalogue.Held[*catalogue.Device]{},
-		readers: map[catalogue.SpaceID][]catalogue.DeviceID{}, leads: catalogue.Leads(h)}
+	p := places{
+		history: h,
+		ever:    catalogue.EverSpaces(h),
+		known:   map[catalogue.SpaceID]bool{},
+		hung:    catalogue.Placements(h),
+		devices: map[catalogue.SpaceID][]catalogue.Held[*catalogue.Device]{},
+		readers: map[catalogue.SpaceID][]catalogue.DeviceID{},
+		leads:   catalogue.Leads(h),
+	}
 	for _, id := range slices.Sorted(maps.Keys(p.leads)) {
 		for _, lead := range p.leads[id] {
 			if !slices.Contains(p.readers[lead.Value], id) {
@@ -98,7 +105,10 @@ func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stret
 	add := func(space catalogue.SpaceID, from, to int64) {
 		from, to = max(from, floor), min(to, now)
 		if to > from && p.known[space] {
-			spans[space] = append(spans[space], catalogue.Interval{From: occupancy.MinuteTime(from), To: occupancy.MinuteTime(to)})
+			spans[space] = append(
+				spans[space],
+				catalogue.Interval{From: occupancy.MinuteTime(from), To: occupancy.MinuteTime(to)},
+			)
 		}
 	}
 	for _, d := range dirty {
@@ -148,7 +158,13 @@ func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*oc
 
 // badges returns when badges tell who is in a space: while there was a reader
 // that led into it and had sent something, and none that did was silent.
-func (p *places) badges(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, space catalogue.SpaceID, from, to time.Time) error {
+func (p *places) badges(
+	ctx context.Context,
+	l *ledger.Ledger,
+	e *occupancy.Evidence,
+	space catalogue.SpaceID,
+	from, to time.Time,
+) error {
 	var known []catalogue.Interval
 	for _, id := range p.readers[space] {
 		first, silent, err := l.Readers(ctx, []catalogue.DeviceID{id}, from, to)
@@ -209,7 +225,13 @@ func (p *places) zeros(from, to time.Time) []time.Time {
 
 // device adds a device's messages while it hung there. Earlier messages count
 // where it hung then, and its last value holds no longer than it hung there.
-func (p *places) device(ctx context.Context, l *ledger.Ledger, e *occupancy.Evidence, at *catalogue.Held[*catalogue.Device], from, to time.Time) error {
+func (p *places) device(
+	ctx context.Context,
+	l *ledger.Ledger,
+	e *occupancy.Evidence,
+	at *catalogue.Held[*catalogue.Device],
+	from, to time.Time,
+) error {
 	d, timing := at.Value, occupancy.TimingOf(at.Value)
 	timing.Begins, timing.Ends = at.From, at.To
 	if !at.To.IsZero() && at.To.Before(to) {

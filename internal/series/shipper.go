@@ -47,7 +47,15 @@ const (
 
 // NewShipper returns a shipper; Run runs it.
 func NewShipper(h catalogue.History, l *ledger.Ledger, i *Influx, now func() time.Time, log *slog.Logger) *Shipper {
-	return &Shipper{network: *h.Last(), history: h, ledger: l, influx: i, calendars: catalogue.Calendars{}, now: now, log: log}
+	return &Shipper{
+		network:   *h.Last(),
+		history:   h,
+		ledger:    l,
+		influx:    i,
+		calendars: catalogue.Calendars{},
+		now:       now,
+		log:       log,
+	}
 }
 
 // Status returns how many hours of spaces are queued, and why they cannot be
@@ -205,7 +213,13 @@ func (s *Shipper) rollUp(l *lines, measurement string, sp *catalogue.Space, from
 		if was == nil {
 			continue
 		}
-		slots := occupancy.Slots(s.calendars.Of(p.Network, was.Site), occupancy.MinuteAfter(p.From), occupancy.MinuteAfter(p.To), false, false)
+		slots := occupancy.Slots(
+			s.calendars.Of(p.Network, was.Site),
+			occupancy.MinuteAfter(p.From),
+			occupancy.MinuteAfter(p.To),
+			false,
+			false,
+		)
 		occupancy.Spend(slots, from, runs, func(*occupancy.Slot) *occupancy.Sum { return &sum })
 		for _, slot := range slots {
 			if slot.Open {
@@ -218,18 +232,30 @@ func (s *Shipper) rollUp(l *lines, measurement string, sp *catalogue.Space, from
 
 // spaceRuns reads a space's minutes [from, to) from the ledger; missing minutes
 // are unknown.
-func spaceRuns(ctx context.Context, l *ledger.Ledger, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
+func spaceRuns(
+	ctx context.Context,
+	l *ledger.Ledger,
+	space catalogue.SpaceID,
+	from, to int64,
+) ([]occupancy.Run, error) {
 	var out []occupancy.Run
 	at := from
-	err := l.SeriesRuns(ctx, space, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, false, func(day int64, runs []occupancy.Run) {
-		begin := day * dayMinutes
-		out = occupancy.AppendRun(out, occupancy.Run{Minutes: int(begin - at)})
-		at = max(at, begin)
-		for _, r := range occupancy.Cut(runs, int(at-begin), int(min(to-begin, dayMinutes))) {
-			out = occupancy.AppendRun(out, r)
-			at += int64(r.Minutes)
-		}
-	})
+	err := l.SeriesRuns(
+		ctx,
+		space,
+		from/dayMinutes,
+		(to+dayMinutes-1)/dayMinutes,
+		false,
+		func(day int64, runs []occupancy.Run) {
+			begin := day * dayMinutes
+			out = occupancy.AppendRun(out, occupancy.Run{Minutes: int(begin - at)})
+			at = max(at, begin)
+			for _, r := range occupancy.Cut(runs, int(at-begin), int(min(to-begin, dayMinutes))) {
+				out = occupancy.AppendRun(out, r)
+				at += int64(r.Minutes)
+			}
+		},
+	)
 	return occupancy.AppendRun(out, occupancy.Run{Minutes: int(to - at)}), err
 }
 

@@ -46,7 +46,13 @@ func (e embedded) minutes(t *testing.T, space catalogue.SpaceID, from, to int64)
 
 func (e embedded) days(t *testing.T, from, to time.Time) map[catalogue.SpaceID]occupancy.Sum {
 	t.Helper()
-	list, err := series.Reader{History: catalogue.Always(e.network), Ledger: e.l}.Usage(t.Context(), series.UsageQuery{From: from, To: to, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }})
+	list, err := series.Reader{
+		History: catalogue.Always(e.network),
+		Ledger:  e.l,
+	}.Usage(
+		t.Context(),
+		series.UsageQuery{From: from, To: to, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +140,10 @@ func each(t *testing.T, f func(t *testing.T, n *catalogue.Network, l *ledger.Led
 
 func put(t *testing.T, l *ledger.Ledger, space catalogue.SpaceID, from int64, runs []occupancy.Run) {
 	t.Helper()
-	if err := l.Write(t.Context(), func(tx *ledger.Tx) error { return tx.PutMinutes(space, from, runs, true) }); err != nil {
+	if err := l.Write(
+		t.Context(),
+		func(tx *ledger.Tx) error { return tx.PutMinutes(space, from, runs, true) },
+	); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -156,7 +156,13 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	slots := map[catalogue.SiteID][]occupancy.Slot{}
 	for _, sp := range u.spaces {
 		if slots[sp.Site] == nil {
-			slots[sp.Site] = occupancy.Slots(u.network.Calendar(u.network.Site(sp.Site)), from, to, u.By == ByHourOfWeek, u.Counts != nil)
+			slots[sp.Site] = occupancy.Slots(
+				u.network.Calendar(u.network.Site(sp.Site)),
+				from,
+				to,
+				u.By == ByHourOfWeek,
+				u.Counts != nil,
+			)
 		}
 	}
 	all := make([]taken, len(u.spaces))
@@ -201,12 +207,19 @@ func (u *usage) take(ctx context.Context, sp *catalogue.Space, slots []occupancy
 		of = func(s *occupancy.Slot) *occupancy.Sum { return &t.sums[s.Hour] }
 	}
 	keep := u.By != BySpace // for the peaks
-	err := u.Ledger.SeriesRuns(ctx, sp.ID, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, keep, func(day int64, runs []occupancy.Run) {
-		occupancy.Spend(slots, day*dayMinutes, runs, of)
-		if keep {
-			t.begin, t.runs = append(t.begin, day*dayMinutes), append(t.runs, runs)
-		}
-	})
+	err := u.Ledger.SeriesRuns(
+		ctx,
+		sp.ID,
+		from/dayMinutes,
+		(to+dayMinutes-1)/dayMinutes,
+		keep,
+		func(day int64, runs []occupancy.Run) {
+			occupancy.Spend(slots, day*dayMinutes, runs, of)
+			if keep {
+				t.begin, t.runs = append(t.begin, day*dayMinutes), append(t.runs, runs)
+			}
+		},
+	)
 	for i := range slots {
 		if s := &slots[i]; s.Open {
 			of(s).Open += (s.To - s.From) * occupancy.MinuteMS
@@ -293,8 +306,15 @@ func (r Reader) Buckets(ctx context.Context, space catalogue.SpaceID, from, to i
 			at = end
 		}
 	}
-	err := r.Ledger.SeriesRuns(ctx, space, from/dayMinutes, (to+dayMinutes-1)/dayMinutes, false, func(day int64, runs []occupancy.Run) {
-		occupancy.Spend(slots, day*dayMinutes, runs, func(s *occupancy.Slot) *occupancy.Sum { return &out[s.Hour].Sum })
-	})
+	err := r.Ledger.SeriesRuns(
+		ctx,
+		space,
+		from/dayMinutes,
+		(to+dayMinutes-1)/dayMinutes,
+		false,
+		func(day int64, runs []occupancy.Run) {
+			occupancy.Spend(slots, day*dayMinutes, runs, func(s *occupancy.Slot) *occupancy.Sum { return &out[s.Hour].Sum })
+		},
+	)
 	return out, err
 }

@@ -62,7 +62,8 @@ func (c *Config) Check() error {
 	for _, s := range []struct {
 		value *string
 		def   string
-	}{{&c.Data, defaultData}, {&c.HTTP, defaultHTTP}, {&c.MQTTListen, defaultMQTTListen}, {&c.InfluxBucket, defaultBucket}} {
+	}{{&c.Data, defaultData}, {&c.HTTP, defaultHTTP}, {&c.MQTTListen, defaultMQTTListen}, {&c.InfluxBucket,
+		defaultBucket}} {
 		if *s.value == "" {
 			*s.value = s.def
 		}
@@ -70,7 +71,8 @@ func (c *Config) Check() error {
 	for _, n := range []struct {
 		value *int
 		def   int
-	}{{&c.TenantMembers, defaultTenantMembers}, {&c.TenantCredentials, defaultTenantCredentials}, {&c.TenantPasses, defaultTenantPasses}, {&c.ListMaxBytes, defaultListMax}} {
+	}{{&c.TenantMembers, defaultTenantMembers}, {&c.TenantCredentials, defaultTenantCredentials}, {&c.TenantPasses,
+		defaultTenantPasses}, {&c.ListMaxBytes, defaultListMax}} {
 		if *n.value <= 0 {
 			*n.value = n.def
 		}
@@ -91,12 +93,18 @@ func (c *Config) checkSeries() error {
 		c.KeepMessages = defaultKeepMessages
 	}
 	if c.KeepMessages < leastKeepMessages {
-		return fmt.Errorf("--keep-messages-days (TOTEM_KEEP_MESSAGES_DAYS): must be %d or more, for late messages", leastKeepMessages)
+		return fmt.Errorf(
+			"--keep-messages-days (TOTEM_KEEP_MESSAGES_DAYS): must be %d or more, for late messages",
+			leastKeepMessages,
+		)
 	}
 	if c.KeepSeries != 0 && c.KeepSeries < c.KeepMessages {
 		return errors.New("--keep-series-days (TOTEM_KEEP_SERIES_DAYS): must be 0 or no less than --keep-messages-days")
 	}
-	if u, err := url.Parse(c.InfluxURL); c.InfluxURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+	if u, err := url.Parse(
+		c.InfluxURL,
+	); c.InfluxURL != "" &&
+		(err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("--influx-url (TOTEM_INFLUX_URL): must be an address like http://127.0.0.1:8086")
 	}
 	return nil
@@ -122,7 +130,9 @@ func checkBroker(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts" {
 		// The URL may hold a password: it is not repeated.
-		return errors.New("--mqtt-url (TOTEM_MQTT_URL): must be an address like mqtt://user:password@host:1883 or mqtts://host:8883")
+		return errors.New(
+			"--mqtt-url (TOTEM_MQTT_URL): must be an address like mqtt://user:password@host:1883 or mqtts://host:8883",
+		)
 	}
 	return nil
 }
@@ -135,8 +145,8 @@ func (c *Config) AdminTokenFile() string { return filepath.Join(c.Data, "admin-t
 func Variables() []string {
 	var names []string
 	t := reflect.TypeFor[Config]()
-	for i := range t.NumField() {
-		names = append(names, t.Field(i).Tag.Get("env"))
+	for field := range t.Fields() {
+		names = append(names, field.Tag.Get("env"))
 	}
 	return names
 }

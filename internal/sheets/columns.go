@@ -55,38 +55,58 @@ func id[T any](also string, get func(*T) string) column[T] {
 
 // text returns a column of plain text.
 func text[T any](name, also string, field func(*T) *string) column[T] {
-	return column[T]{name: name, also: also, get: func(v *T) string { return textCell(*field(v)) }, set: func(_ *reader, v *T, s string) error { *field(v) = s; return nil }}
+	return column[T]{
+		name: name,
+		also: also,
+		get:  func(v *T) string { return textCell(*field(v)) },
+		set:  func(_ *reader, v *T, s string) error { *field(v) = s; return nil },
+	}
 }
 
 // word returns a column with one of some words; empty means the first.
 func word[T any, S ~string](name, also string, words map[string]string, otherwise S, field func(*T) *S) column[T] {
-	return column[T]{name: name, also: also, get: func(v *T) string { return string(*field(v)) }, set: func(_ *reader, v *T, s string) error {
-		if s == "" {
-			s = string(otherwise)
-		}
-		*field(v) = S(oneWord(s, words))
-		return nil
-	}}
+	return column[T]{
+		name: name,
+		also: also,
+		get:  func(v *T) string { return string(*field(v)) },
+		set: func(_ *reader, v *T, s string) error {
+			if s == "" {
+				s = string(otherwise)
+			}
+			*field(v) = S(oneWord(s, words))
+			return nil
+		},
+	}
 }
 
 // yes returns a column of yes or no.
 func yes[T any](name, also string, field func(*T) *bool) column[T] {
-	return column[T]{name: name, also: also, get: func(v *T) string { return strconv.FormatBool(*field(v)) }, set: func(_ *reader, v *T, s string) (err error) {
-		if *field(v) = false; s != "" {
-			*field(v), err = parseBool(s)
-		}
-		return err
-	}}
+	return column[T]{
+		name: name,
+		also: also,
+		get:  func(v *T) string { return strconv.FormatBool(*field(v)) },
+		set: func(_ *reader, v *T, s string) (err error) {
+			if *field(v) = false; s != "" {
+				*field(v), err = parseBool(s)
+			}
+			return err
+		},
+	}
 }
 
 // whole returns a column of whole numbers.
 func whole[T any](name, also string, field func(*T) *int) column[T] {
-	return column[T]{name: name, also: also, get: func(v *T) string { return strconv.Itoa(*field(v)) }, set: func(_ *reader, v *T, s string) (err error) {
-		if *field(v) = 0; s != "" {
-			*field(v), err = parseWhole(s, 1)
-		}
-		return err
-	}}
+	return column[T]{
+		name: name,
+		also: also,
+		get:  func(v *T) string { return strconv.Itoa(*field(v)) },
+		set: func(_ *reader, v *T, s string) (err error) {
+			if *field(v) = 0; s != "" {
+				*field(v), err = parseWhole(s, 1)
+			}
+			return err
+		},
+	}
 }
 
 // scaled returns a column of another one's quantity in a larger unit: euros
@@ -110,11 +130,20 @@ func scaled[T any](name, also, base string, times int64, field func(*T) *int, un
 
 // ids returns a column of a list; find resolves what people write, nil where
 // that is ids.
-func ids[T any, S ~string](name, also string, field func(*T) *[]S, find func(*reader, string) (string, error)) column[T] {
-	return column[T]{name: name, also: also, get: func(v *T) string { return writeList(*field(v)) }, set: func(r *reader, v *T, s string) (err error) {
-		*field(v), err = listed[S](r, s, find)
-		return err
-	}}
+func ids[T any, S ~string](
+	name, also string,
+	field func(*T) *[]S,
+	find func(*reader, string) (string, error),
+) column[T] {
+	return column[T]{
+		name: name,
+		also: also,
+		get:  func(v *T) string { return writeList(*field(v)) },
+		set: func(r *reader, v *T, s string) (err error) {
+			*field(v), err = listed[S](r, s, find)
+			return err
+		},
+	}
 }
 
 // listed parses a list: of names where commas, semicolons or bars separate
@@ -145,7 +174,11 @@ func listed[S ~string](r *reader, s string, find func(*reader, string) (string, 
 
 // instant returns a column of an instant that may be missing; read parses
 // dates.
-func instant[T any](name, also string, read func(string, *catalogue.Zone) (time.Time, error), field func(*T) **time.Time) column[T] {
+func instant[T any](
+	name, also string,
+	read func(string, *catalogue.Zone) (time.Time, error),
+	field func(*T) **time.Time,
+) column[T] {
 	return column[T]{name: name, also: also, get: func(v *T) string {
 		if *field(v) == nil {
 			return ""
@@ -162,7 +195,11 @@ func instant[T any](name, also string, read func(string, *catalogue.Zone) (time.
 }
 
 // moment returns a column of an instant.
-func moment[T any](name, also string, read func(string, *catalogue.Zone) (time.Time, error), field func(*T) *time.Time) column[T] {
+func moment[T any](
+	name, also string,
+	read func(string, *catalogue.Zone) (time.Time, error),
+	field func(*T) *time.Time,
+) column[T] {
 	c := instant(name, also, read, func(v *T) **time.Time { t := field(v); return &t })
 	c.set = func(r *reader, v *T, s string) (err error) {
 		*field(v), err = read(s, r.network.Zone)
@@ -173,12 +210,21 @@ func moment[T any](name, also string, read func(string, *catalogue.Zone) (time.T
 
 // refer returns a column that names another record, by its id or by what people
 // call it.
-func refer[T any, S ~string](name, also string, field func(*T) *S, find func(*reader, string) (string, error)) column[T] {
-	return column[T]{name: name, also: also, get: func(v *T) string { return string(*field(v)) }, set: func(r *reader, v *T, s string) error {
-		id, err := find(r, s)
-		*field(v) = S(id)
-		return err
-	}}
+func refer[T any, S ~string](
+	name, also string,
+	field func(*T) *S,
+	find func(*reader, string) (string, error),
+) column[T] {
+	return column[T]{
+		name: name,
+		also: also,
+		get:  func(v *T) string { return string(*field(v)) },
+		set: func(r *reader, v *T, s string) error {
+			id, err := find(r, s)
+			*field(v) = S(id)
+			return err
+		},
+	}
 }
 
 // ownSite returns a column of the site that plans and schedules belong to;
@@ -203,12 +249,16 @@ func ownSite[T any](field func(*T) **catalogue.SiteID) column[T] {
 // hash returns a column of a hash as an export writes it; an empty cell leaves
 // the hash as it is.
 func hash[T any](name string, field func(*T) *tenancy.CredentialHash) column[T] {
-	return column[T]{name: name, get: func(v *T) string { return textCell(writeHash(*field(v))) }, set: func(_ *reader, v *T, s string) (err error) {
-		if s != "" {
-			*field(v), err = parseHash(s)
-		}
-		return err
-	}}
+	return column[T]{
+		name: name,
+		get:  func(v *T) string { return textCell(writeHash(*field(v))) },
+		set: func(_ *reader, v *T, s string) (err error) {
+			if s != "" {
+				*field(v), err = parseHash(s)
+			}
+			return err
+		},
+	}
 }
 
 // keyed returns the column that identifies the keys of an export's hashes.

@@ -36,7 +36,10 @@ func eightBits(data []byte) (text, strange string) {
 // likely scores a text's letters beyond ASCII, and returns a word that does not
 // look right.
 func likely(text string) (weight int, strange string) {
-	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(";,|", r) }) {
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool {
+		return unicode.IsSpace(r) ||
+			strings.ContainsRune(";,|", r)
+	}) {
 		before := rune(0)
 		odd := false
 		for _, r := range word {

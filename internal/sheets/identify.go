@@ -114,7 +114,10 @@ func (r *reader) lease(c cells) (string, error) {
 	spaces := parseList[catalogue.SpaceID](c["spaces"])
 	slices.Sort(spaces)
 	same := func(l tenancy.Lease) bool { return slices.Equal(slices.Sorted(slices.Values(l.Spaces)), spaces) }
-	begun := slices.DeleteFunc(slices.Clone(found), func(l tenancy.Lease) bool { return l.StartsOn != begin || r.seen[string(l.ID)] > 0 })
+	begun := slices.DeleteFunc(
+		slices.Clone(found),
+		func(l tenancy.Lease) bool { return l.StartsOn != begin || r.seen[string(l.ID)] > 0 },
+	)
 	if i := slices.IndexFunc(begun, same); i >= 0 {
 		return string(begun[i].ID), nil
 	}
@@ -131,7 +134,13 @@ func (r *reader) lease(c cells) (string, error) {
 			before = end < l.StartsOn
 		}
 		if same(l) && !ended && !before && r.seen[string(l.ID)] == 0 {
-			return "", rowFault{"starts_on", fmt.Sprintf("lease %s of the same tenant and plan covers that day: give its id to change it, or end it before", l.ID)}
+			return "", rowFault{
+				"starts_on",
+				fmt.Sprintf(
+					"lease %s of the same tenant and plan covers that day: give its id to change it, or end it before",
+					l.ID,
+				),
+			}
 		}
 	}
 	if len(found) == 0 {
@@ -185,7 +194,11 @@ func (r *reader) badge(c cells) (string, []any, error) {
 			return string(old), before, nil
 		}
 	}
-	id, err := r.free(string(m.ID)+" badge", "member", func(id string) bool { _, taken := r.book.Credential(tenancy.CredentialID(id)); return taken })
+	id, err := r.free(
+		string(m.ID)+" badge",
+		"member",
+		func(id string) bool { _, taken := r.book.Credential(tenancy.CredentialID(id)); return taken },
+	)
 	return id, before, err
 }
 
@@ -220,7 +233,10 @@ func (r *reader) holderOf(c cells) (tenancy.Member, error) {
 		if m, there := r.book.Member(tenancy.MemberID(id)); there {
 			return m, nil
 		}
-		return tenancy.Member{}, rowFault{"member", "no member has this name: add a column tenant, or name the tenant of the import"}
+		return tenancy.Member{}, rowFault{
+			"member",
+			"no member has this name: add a column tenant, or name the tenant of the import",
+		}
 	}
 	id, err := r.person(c)
 	if err != nil {
@@ -230,7 +246,14 @@ func (r *reader) holderOf(c cells) (tenancy.Member, error) {
 		return m, nil
 	}
 	tenant, _ := r.tenant(c["tenant"]) // person has read it
-	return tenancy.Member{ID: tenancy.MemberID(id), Tenant: tenancy.TenantID(tenant), Name: name, Email: c["email"], Roles: []tenancy.MemberRole{}, StaffSites: []catalogue.SiteID{}}, nil
+	return tenancy.Member{
+		ID:         tenancy.MemberID(id),
+		Tenant:     tenancy.TenantID(tenant),
+		Name:       name,
+		Email:      c["email"],
+		Roles:      []tenancy.MemberRole{},
+		StaffSites: []catalogue.SiteID{},
+	}, nil
 }
 
 // holds checks that the row's tenant is the holder's.
@@ -252,7 +275,8 @@ func (r *reader) uid(v *tenancy.Credential, written, spelled string) error {
 	if written == "" {
 		return nil // the present one stays
 	}
-	if strings.HasPrefix(spelled, "dec:") && strings.ContainsFunc(spelled[len("dec:"):], func(c rune) bool { return c < '0' || c > '9' }) {
+	if strings.HasPrefix(spelled, "dec:") &&
+		strings.ContainsFunc(spelled[len("dec:"):], func(c rune) bool { return c < '0' || c > '9' }) {
 		return errors.New("is not a whole number: format the column as text")
 	}
 	c, err := wire.ParseCredential(spelled)
@@ -260,7 +284,10 @@ func (r *reader) uid(v *tenancy.Credential, written, spelled string) error {
 		return err
 	}
 	if !c.QR && len(c.Bytes) < leastUID {
-		return fmt.Errorf("has %d bytes, a badge's UID has 4, 7 or 10: did a spreadsheet remove zeros from its beginning?", len(c.Bytes))
+		return fmt.Errorf(
+			"has %d bytes, a badge's UID has 4, 7 or 10: did a spreadsheet remove zeros from its beginning?",
+			len(c.Bytes),
+		)
 	}
 	if err := c.CheckEntry(); err != nil {
 		return err

@@ -53,7 +53,15 @@ type Report struct {
 // Import reads a CSV file, or a zip of them as an export writes it, into a
 // draft of the rights. The caller must not commit a draft whose report has
 // faults.
-func Import(ctx context.Context, n *catalogue.Network, k *keys.Ring, d *rights.Draft, name string, data []byte, o Options) (*Report, error) {
+func Import(
+	ctx context.Context,
+	n *catalogue.Network,
+	k *keys.Ring,
+	d *rights.Draft,
+	name string,
+	data []byte,
+	o Options,
+) (*Report, error) {
 	files := map[string][]byte{path.Base(name): data}
 	archive := bytes.HasPrefix(data, []byte("PK\x03\x04"))
 	if archive {
@@ -62,7 +70,14 @@ func Import(ctx context.Context, n *catalogue.Network, k *keys.Ring, d *rights.D
 			return nil, Fault{File: name, Message: err.Error()}
 		}
 	}
-	r := &reader{Options: o, network: n, keys: k, draft: d, report: &Report{Warnings: []Warning{}, Changes: []Change{}, Unused: []string{}}, book: d.Book()}
+	r := &reader{
+		Options: o,
+		network: n,
+		keys:    k,
+		draft:   d,
+		report:  &Report{Warnings: []Warning{}, Changes: []Change{}, Unused: []string{}},
+		book:    d.Book(),
+	}
 	r.fill()
 	tenant, err := only(r.tenants, string(o.Tenant)) // its name, as people write it
 	if err == nil && tenant != "" && !r.tenants.has(tenant) {
@@ -196,7 +211,11 @@ func recognise(all []sheet, t *table) (int, error) {
 	for _, k := range at {
 		names = append(names, all[k].called())
 	}
-	return 0, Fault{File: t.file, Line: t.head, Message: "may be " + strings.Join(names, " or ") + " by its columns: name the kind"}
+	return 0, Fault{
+		File:    t.file,
+		Line:    t.head,
+		Message: "may be " + strings.Join(names, " or ") + " by its columns: name the kind",
+	}
 }
 
 func btoi(b bool) int {
@@ -207,7 +226,14 @@ func btoi(b bool) int {
 }
 
 func unknown(t *table) Fault {
-	return Fault{File: t.file, Line: t.head, Message: fmt.Sprintf("the first line contains no known column names; name its kind (one of %s), and see docs/import.md", strings.Join(Kinds(), ", "))}
+	return Fault{
+		File: t.file,
+		Line: t.head,
+		Message: fmt.Sprintf(
+			"the first line contains no known column names; name its kind (one of %s), and see docs/import.md",
+			strings.Join(Kinds(), ", "),
+		),
+	}
 }
 
 // reader is an import in progress; row, holder and read belong to the current

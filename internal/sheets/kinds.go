@@ -27,13 +27,54 @@ type kind[T any] struct {
 // What people write for the words of rules 1.1 to 1.3, without accents, case
 // and punctuation.
 var (
-	tenantKinds = map[string]string{"societe": "company", "entreprise": "company", "startup": "company", "asso": "association", "collectivite": "institution", "etablissement": "institution", "public": "institution"}
-	statuses    = map[string]string{"actif": "active", "active": "active", "valide": "active", "perdu": "lost", "perdue": "lost", "vole": "lost", "revoque": "revoked", "revoquee": "revoked", "desactive": "revoked", "suspendu": "suspended", "suspendue": "suspended"}
-	cardKinds   = map[string]string{"carte": "card", "badge": "card", "telephone": "mobile", "smartphone": "mobile"}
-	audiences   = map[string]string{"publique": "public", "tous": "public", "invites": "invited", "surinvitation": "invited"}
-	holidays    = map[string]string{"ouvert": "open", "ferme": "closed"}
-	spaceKinds  = map[string]string{"bureau": "private-office", "bureauprive": "private-office", "salledereunion": "meeting-room", "reunion": "meeting-room", "bureauassociatif": "associations-office", "association": "associations-office",
-		"associations": "associations-office", "demonstration": "demo", "commun": "common", "espacecommun": "common", "formation": "training", "visio": "videoconference", "visioconference": "videoconference", "incubateur": "incubator", "accelerateur": "accelerator", "auditorium": "auditorium"}
+	tenantKinds = map[string]string{
+		"societe":       "company",
+		"entreprise":    "company",
+		"startup":       "company",
+		"asso":          "association",
+		"collectivite":  "institution",
+		"etablissement": "institution",
+		"public":        "institution",
+	}
+	statuses = map[string]string{
+		"actif":     "active",
+		"active":    "active",
+		"valide":    "active",
+		"perdu":     "lost",
+		"perdue":    "lost",
+		"vole":      "lost",
+		"revoque":   "revoked",
+		"revoquee":  "revoked",
+		"desactive": "revoked",
+		"suspendu":  "suspended",
+		"suspendue": "suspended",
+	}
+	cardKinds = map[string]string{"carte": "card", "badge": "card", "telephone": "mobile", "smartphone": "mobile"}
+	audiences = map[string]string{
+		"publique":      "public",
+		"tous":          "public",
+		"invites":       "invited",
+		"surinvitation": "invited",
+	}
+	holidays   = map[string]string{"ouvert": "open", "ferme": "closed"}
+	spaceKinds = map[string]string{
+		"bureau":           "private-office",
+		"bureauprive":      "private-office",
+		"salledereunion":   "meeting-room",
+		"reunion":          "meeting-room",
+		"bureauassociatif": "associations-office",
+		"association":      "associations-office",
+		"associations":     "associations-office",
+		"demonstration":    "demo",
+		"commun":           "common",
+		"espacecommun":     "common",
+		"formation":        "training",
+		"visio":            "videoconference",
+		"visioconference":  "videoconference",
+		"incubateur":       "incubator",
+		"accelerateur":     "accelerator",
+		"auditorium":       "auditorium",
+	}
 )
 
 func tenants() kind[tenancy.Tenant] {
@@ -59,7 +100,12 @@ func members() kind[tenancy.Member] {
 		identify: func(r *reader, c cells) (string, []any, error) { id, err := r.person(c); return id, nil, err },
 		columns: []column[T]{
 			id("identifiant", func(v *T) string { return string(v.ID) }),
-			refer("tenant", "locataire societe entreprise structure", func(v *T) *tenancy.TenantID { return &v.Tenant }, (*reader).tenant),
+			refer(
+				"tenant",
+				"locataire societe entreprise structure",
+				func(v *T) *tenancy.TenantID { return &v.Tenant },
+				(*reader).tenant,
+			),
 			text("name", "nomcomplet nometprenom prenometnom nomprenom prenomnom membre", func(v *T) *string { return &v.Name }),
 			column[T]{name: "lastname", also: "nom nomdefamille", set: joined}.of("name"),
 			{name: "firstname", also: "prenom", set: joined},
@@ -72,30 +118,63 @@ func members() kind[tenancy.Member] {
 func badges() kind[tenancy.Credential] {
 	type T = tenancy.Credential
 	holder := func(r *reader, v *T, _ string) error { v.Member = r.holder; return nil }
-	return kind[T]{name: "badges", all: (*tenancy.Book).Credentials, by: "uid", decisive: []string{"uid", "decimal", "uid_hash"},
+	return kind[T]{
+		name:     "badges",
+		all:      (*tenancy.Book).Credentials,
+		by:       "uid",
+		decisive: []string{"uid", "decimal", "uid_hash"},
 		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Credential(tenancy.CredentialID(id)) },
 		fresh:    func(id string) T { return T{ID: tenancy.CredentialID(id), Kind: tenancy.Card, Status: tenancy.Active} },
 		identify: (*reader).badge,
 		columns: []column[T]{
 			id("", func(v *T) string { return string(v.ID) }), // a list's own numbers may be UIDs, which must not become visible
-			{name: "member", also: "membre personne porteur titulaire", get: func(v *T) string { return string(v.Member) }, set: holder},
+			{
+				name: "member",
+				also: "membre personne porteur titulaire",
+				get:  func(v *T) string { return string(v.Member) },
+				set:  holder,
+			},
 			column[T]{name: "lastname", also: "nom nomdefamille", set: holder}.of("member"),
 			{name: "firstname", also: "prenom", set: holder},
 			{name: "name", also: "nomcomplet nometprenom prenometnom nomprenom prenomnom", set: holder},
-			{name: "tenant", also: "locataire societe entreprise structure", set: func(r *reader, _ *T, _ string) error { return r.holds() }},
+			{
+				name: "tenant",
+				also: "locataire societe entreprise structure",
+				set:  func(r *reader, _ *T, _ string) error { return r.holds() },
+			},
 			beside[T]("email", "courriel mail adressemail adresseelectronique"), // of a new member
 			word("kind", "type support", cardKinds, tenancy.Card, func(v *T) *tenancy.CredentialKind { return &v.Kind }),
-			{name: "uid", also: "badge badgeid badgenumber hex uidhex carte numero numerodebadge numerobadge numbadge ndebadge nbadge nobadge nodebadge idbadge nodecarte ndecarte", set: func(r *reader, v *T, s string) error {
-				return r.uid(v, s, s)
-			}},
+			{
+				name: "uid",
+				also: "badge badgeid badgenumber hex uidhex carte numero numerodebadge numerobadge numbadge ndebadge nbadge nobadge nodebadge idbadge nodecarte ndecarte",
+				set: func(r *reader, v *T, s string) error {
+					return r.uid(v, s, s)
+				},
+			},
 			column[T]{name: "decimal", also: "decimalid dec uiddecimal", set: func(r *reader, v *T, s string) error {
 				return r.uid(v, s, decimalUID(s))
 			}}.of("uid"),
 			word("status", "statut etat", statuses, tenancy.Active, func(v *T) *tenancy.Status { return &v.Status }),
-			instant("valid_from", "date du debut datedebut datededebut remisle dateremise datederemise depuis valabledu", parseInstant, func(v *T) **time.Time { return &v.ValidFrom }),
-			instant("valid_to", "au fin datefin datedefin jusquau valableau valablejusquau finvalidite finvalide expire expiration", parseEnd, func(v *T) **time.Time { return &v.ValidTo }),
-			hash("uid_hash", func(v *T) *tenancy.CredentialHash { return &v.Lookup }), hash("list_hash", func(v *T) *tenancy.CredentialHash { return &v.ForList }), keyed[T](),
-		}}
+			instant(
+				"valid_from",
+				"date du debut datedebut datededebut remisle dateremise datederemise depuis valabledu",
+				parseInstant,
+				func(v *T) **time.Time { return &v.ValidFrom },
+			),
+			instant(
+				"valid_to",
+				"au fin datefin datedefin jusquau valableau valablejusquau finvalidite finvalide expire expiration",
+				parseEnd,
+				func(v *T) **time.Time { return &v.ValidTo },
+			),
+			hash(
+				"uid_hash",
+				func(v *T) *tenancy.CredentialHash { return &v.Lookup },
+			),
+			hash("list_hash", func(v *T) *tenancy.CredentialHash { return &v.ForList }),
+			keyed[T](),
+		},
+	}
 }
 
 func schedules() kind[tenancy.Schedule] {
@@ -116,11 +195,22 @@ func schedules() kind[tenancy.Schedule] {
 		columns: []column[T]{
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
 			ownSite(func(v *T) **catalogue.SiteID { return &v.Site }),
-			{name: "windows", also: "plages horaires", get: func(v *T) string { return writeWeek(v.Windows) }, set: func(_ *reader, v *T, s string) (err error) {
-				v.Windows, err = parseWeek(s)
-				return err
-			}},
-			word("holidays", "joursferies feries", holidays, tenancy.ClosedOnHolidays, func(v *T) *tenancy.HolidayRule { return &v.Holidays }),
+			{
+				name: "windows",
+				also: "plages horaires",
+				get:  func(v *T) string { return writeWeek(v.Windows) },
+				set: func(_ *reader, v *T, s string) (err error) {
+					v.Windows, err = parseWeek(s)
+					return err
+				},
+			},
+			word(
+				"holidays",
+				"joursferies feries",
+				holidays,
+				tenancy.ClosedOnHolidays,
+				func(v *T) *tenancy.HolidayRule { return &v.Holidays },
+			),
 		}}
 }
 
@@ -135,32 +225,56 @@ func plans() kind[tenancy.Plan] {
 			id("identifiant code", func(v *T) string { return string(v.ID) }),
 			text("name", "nom formule libelle", func(v *T) *string { return &v.Name }),
 			ownSite(func(v *T) **catalogue.SiteID { return &v.Site }),
-			ids("includes", "comprend inclus espaces", func(v *T) *[]catalogue.SpaceKind { return &v.Includes }, (*reader).spaceKind),
+			ids(
+				"includes",
+				"comprend inclus espaces",
+				func(v *T) *[]catalogue.SpaceKind { return &v.Includes },
+				(*reader).spaceKind,
+			),
 			yes("roaming", "itinerance toussites", func(v *T) *bool { return &v.Roaming }),
-			{name: "schedule", also: "horaire horaires", get: func(v *T) string { return string(v.Schedule) }, set: func(_ *reader, v *T, s string) error {
-				if v.Schedule = tenancy.ScheduleID(s); s == "" {
-					v.Schedule = tenancy.Always
-				}
-				return nil
-			}},
+			{
+				name: "schedule",
+				also: "horaire horaires",
+				get:  func(v *T) string { return string(v.Schedule) },
+				set: func(_ *reader, v *T, s string) error {
+					if v.Schedule = tenancy.ScheduleID(s); s == "" {
+						v.Schedule = tenancy.Always
+					}
+					return nil
+				},
+			},
 			whole("included_minutes", "minutesincluses", included),
 			scaled("included_hours", "heuresincluses forfaitheures", "included_minutes", 60, included, "h"),
 			whole("hourly_rate_cents", "tarifhorairecentimes", rate),
-			scaled("hourly_rate", "tarifhoraire tarifhoraireht prixhoraire tauxhoraire", "hourly_rate_cents", 100, rate, "€/h", "€", "EUR"),
+			scaled(
+				"hourly_rate",
+				"tarifhoraire tarifhoraireht prixhoraire tauxhoraire",
+				"hourly_rate_cents",
+				100,
+				rate,
+				"€/h",
+				"€",
+				"EUR",
+			),
 			whole("rounding_minutes", "arrondi arrondiminutes", func(v *T) *int { return &v.RoundingMinutes }),
 			whole("grace_minutes", "tolerance toleranceminutes franchise", func(v *T) *int { return &v.GraceMinutes }),
 			whole("daily_cap_minutes", "plafondjour plafondjournalier", func(v *T) *int { return &v.DailyCapMinutes }),
 			whole("inferred_cap_minutes", "plafondestime", func(v *T) *int { return &v.InferredCapMinutes }),
-			{name: "vat_pct", also: "tva tauxtva tauxdetva vat", get: func(v *T) string { return strconv.FormatFloat(v.VatPct, 'f', -1, 64) }, set: func(_ *reader, v *T, s string) error {
-				if v.VatPct = 0; s == "" {
-					return nil
-				}
-				n, err := parseNumber(s, "%")
-				if err == nil {
-					v.VatPct, _ = n.Float64()
-				}
-				return err
-			}},
+			{
+				name: "vat_pct",
+				also: "tva tauxtva tauxdetva vat",
+				get:  func(v *T) string { return strconv.FormatFloat(v.VatPct, 'f', -1, 64) },
+				set: func(_ *reader, v *T, s string) error {
+					if v.VatPct = 0; s == "" {
+						return nil
+					}
+					n, err := parseNumber(s, "%")
+					if err == nil {
+						v.VatPct, _ = n.Float64()
+					}
+					return err
+				},
+			},
 		}}
 }
 
@@ -174,20 +288,30 @@ func leases() kind[tenancy.Lease] {
 		columns: []column[T]{
 			id("identifiant code bail numero nbail ndebail numerodebail", func(v *T) string { return string(v.ID) }),
 			refer("tenant", "locataire societe entreprise", func(v *T) *tenancy.TenantID { return &v.Tenant }, (*reader).tenant),
-			{name: "site", also: "ville lieu", get: func(v *T) string { return string(v.Site) }, set: func(r *reader, v *T, s string) error {
-				id, err := r.site(s)
-				if v.Site = catalogue.SiteID(id); s == "" {
-					t, _ := r.book.Tenant(v.Tenant)
-					v.Site = t.Site
-				}
-				return err
-			}},
+			{
+				name: "site",
+				also: "ville lieu",
+				get:  func(v *T) string { return string(v.Site) },
+				set: func(r *reader, v *T, s string) error {
+					id, err := r.site(s)
+					if v.Site = catalogue.SiteID(id); s == "" {
+						t, _ := r.book.Tenant(v.Tenant)
+						v.Site = t.Site
+					}
+					return err
+				},
+			},
 			ids("spaces", "espaces espace bureaux bureau locaux", func(v *T) *[]catalogue.SpaceID { return &v.Spaces }, nil),
 			refer("plan", "formule", func(v *T) *tenancy.PlanID { return &v.Plan }, (*reader).plan),
-			{name: "starts_on", also: "du debut datedebut datededebut", get: func(v *T) string { return v.StartsOn.String() }, set: func(_ *reader, v *T, s string) (err error) {
-				v.StartsOn, err = parseDay(s)
-				return err
-			}},
+			{
+				name: "starts_on",
+				also: "du debut datedebut datededebut",
+				get:  func(v *T) string { return v.StartsOn.String() },
+				set: func(_ *reader, v *T, s string) (err error) {
+					v.StartsOn, err = parseDay(s)
+					return err
+				},
+			},
 			{name: "ends_on", also: "au fin datefin datedefin", get: func(v *T) string {
 				if v.EndsOn == nil {
 					return ""
@@ -214,13 +338,27 @@ func leases() kind[tenancy.Lease] {
 				return err
 			}},
 			whole("rent_cents_month", "loyercentimes", rent),
-			scaled("rent", "loyer loyermensuel loyerht loyermensuelht loyerhtmensuel loyereuros rentmonth", "rent_cents_month", 100, rent, "€/mois", "€", "EUR"),
+			scaled(
+				"rent",
+				"loyer loyermensuel loyerht loyermensuelht loyerhtmensuel loyereuros rentmonth",
+				"rent_cents_month",
+				100,
+				rent,
+				"€/mois",
+				"€",
+				"EUR",
+			),
 		}}
 }
 
 func passes() kind[tenancy.Pass] {
 	type T = tenancy.Pass
-	return kind[T]{name: "passes", all: (*tenancy.Book).Passes, by: "id", needs: []string{"token_hash"}, decisive: []string{"token_hash"},
+	return kind[T]{
+		name:     "passes",
+		all:      (*tenancy.Book).Passes,
+		by:       "id",
+		needs:    []string{"token_hash"},
+		decisive: []string{"token_hash"},
 		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Pass(tenancy.PassID(id)) },
 		fresh:    func(id string) T { return T{ID: tenancy.PassID(id)} },
 		identify: noID,
@@ -232,13 +370,24 @@ func passes() kind[tenancy.Pass] {
 			moment("valid_from", "du debut", parseInstant, func(v *T) *time.Time { return &v.ValidFrom }),
 			moment("valid_to", "au fin", parseEnd, func(v *T) *time.Time { return &v.ValidTo }),
 			yes("deleted", "", func(v *T) *bool { return &v.Deleted }),
-			hash("token_hash", func(v *T) *tenancy.CredentialHash { return &v.Lookup }), hash("list_hash", func(v *T) *tenancy.CredentialHash { return &v.ForList }), keyed[T](),
-		}}
+			hash(
+				"token_hash",
+				func(v *T) *tenancy.CredentialHash { return &v.Lookup },
+			),
+			hash("list_hash", func(v *T) *tenancy.CredentialHash { return &v.ForList }),
+			keyed[T](),
+		},
+	}
 }
 
 func events() kind[tenancy.Event] {
 	type T = tenancy.Event
-	return kind[T]{name: "events", all: (*tenancy.Book).Events, by: "title", needs: []string{"starts_at", "ends_at"}, decisive: []string{"title"},
+	return kind[T]{
+		name:     "events",
+		all:      (*tenancy.Book).Events,
+		by:       "title",
+		needs:    []string{"starts_at", "ends_at"},
+		decisive: []string{"title"},
 		find:     func(b *tenancy.Book, id string) (T, bool) { return b.Event(tenancy.EventID(id)) },
 		fresh:    func(id string) T { return T{ID: tenancy.EventID(id)} },
 		identify: func(r *reader, c cells) (string, []any, error) { id, err := r.event(c); return id, nil, err },
@@ -250,5 +399,6 @@ func events() kind[tenancy.Event] {
 			moment("ends_at", "fin au datefin datedefin", parseEnd, func(v *T) *time.Time { return &v.EndsAt }),
 			word("audience", "public", audiences, tenancy.Invited, func(v *T) *tenancy.Audience { return &v.Audience }),
 			ids("invited", "invites", func(v *T) *[]tenancy.MemberID { return &v.Invited }, (*reader).member),
-		}}
+		},
+	}
 }

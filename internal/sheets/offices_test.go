@@ -77,9 +77,9 @@ func TestSheetsOfRealOffices(t *testing.T) {
 		{"a quote within a cell", "Société;Site\nSociété \"Le Coin\";Metz\n", []string{`f.csv:2: a cell has a quote (") within it: put the whole cell in quotes, and double the one within`}},
 		{"a rent below nothing", "Locataire;Formule;Début;Loyer\natelier;Nomade;01/09/2026;-5\n", []string{"f.csv:2: column Loyer: is negative"}},
 		{"a name that no id can be made of", "Prénom;Nom;Société\nЮлия;Иванова;atelier\n", []string{`f.csv:2: column Nom: no id can be made from "Юлия Иванова": give one in a column id`}},
-		{"long names that begin alike", "Société;Site;Type\nTrès longue association pour la promotion du patrimoine industriel lorrain de Metz;Metz;asso\nTrès longue association pour la promotion du patrimoine industriel lorrain de Nancy;Nancy;asso\n",
-			[]string{"create tenants tres-longue-association-pour-la-promotion-du-patrimoine-indu: name Très longue association pour la promotion du patrimoine industriel lorrain de Metz, site metz, kind association",
-				"create tenants tres-longue-association-pour-la-promotion-du-patrimoine-indu-2: name Très longue association pour la promotion du patrimoine industriel lorrain de Nancy, site nancy, kind association"}},
+		{"long names that begin alike", "Société;Site;Type\nTrès longue association pour la promotion du patrimoine industrial lorrain de Metz;Metz;asso\nTrès longue association pour la promotion du patrimoine industrial lorrain de Nancy;Nancy;asso\n",
+			[]string{"create tenants tres-longue-association-pour-la-promotion-du-patrimoine-indu: name Très longue association pour la promotion du patrimoine industrial lorrain de Metz, site metz, kind association",
+				"create tenants tres-longue-association-pour-la-promotion-du-patrimoine-indu-2: name Très longue association pour la promotion du patrimoine industrial lorrain de Nancy, site nancy, kind association"}},
 		{"an event each month", "Titre;Espaces;Début;Fin;Public\nYoga;metz-hall;12/12/2026;12/12/2026;public\nYoga;metz-hall;09/01/2027 18:00;09/01/2027 20:00;public\n",
 			[]string{"create events yoga-2026-12-12: title Yoga, spaces metz-hall, starts_at 2026-12-11T23:00:00.000Z, ends_at 2026-12-12T23:00:00.000Z, audience public",
 				"create events yoga-2027-01-09: title Yoga, spaces metz-hall, starts_at 2027-01-09T17:00:00.000Z, ends_at 2027-01-09T19:00:00.000Z, audience public"}},
@@ -97,7 +97,11 @@ func TestSheetsOfRealOffices(t *testing.T) {
 		if err := o.rights.Commit(context.Background(), "test", d); err != nil {
 			t.Fatal(err)
 		}
-		if again := told(sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte(c.file), sheets.Options{})); len(again) > 0 {
+		if again := told(
+			sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte(c.file), sheets.Options{}),
+		); len(
+			again,
+		) > 0 {
 			t.Errorf("%s: read again it changes %q", c.why, again)
 		}
 	}
@@ -106,7 +110,17 @@ func TestSheetsOfRealOffices(t *testing.T) {
 func TestTheImportsTenantMayBeNamed(t *testing.T) {
 	o := newOffice(t)
 	for tenant, want := range map[string]string{"La Verriere": "create members eva-roi: tenant verriere, name Eva Roi", "verriere": "create members eva-roi: tenant verriere, name Eva Roi", "Nobody": `f.csv: the import's tenant: there is no tenant "Nobody"`} {
-		got := told(sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte("Prénom;Nom;Courriel\nEva;Roi;\n"), sheets.Options{Tenant: tenancy.TenantID(tenant)}))
+		got := told(
+			sheets.Import(
+				context.Background(),
+				o.network,
+				o.keys,
+				o.rights.Draft(),
+				"f.csv",
+				[]byte("Prénom;Nom;Courriel\nEva;Roi;\n"),
+				sheets.Options{Tenant: tenancy.TenantID(tenant)},
+			),
+		)
 		if len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %q, want %q", tenant, got, want)
 		}
@@ -139,7 +153,17 @@ func TestArchivesThatAreNoExport(t *testing.T) {
 		"liste.xlsx: is an OpenDocument spreadsheet: save the sheet as CSV": {"mimetype": "application/vnd.oasis.opendocument.spreadsheet"},
 		"create tenants mac: name Mac, site metz, kind company":             {"tenants.csv": "name,site\nMac,metz\n", "__MACOSX/._tenants.csv": "\x00\x01", ".DS_Store": "\x00"},
 	} {
-		got := told(sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "liste.xlsx", zipped(t, files), sheets.Options{}))
+		got := told(
+			sheets.Import(
+				context.Background(),
+				o.network,
+				o.keys,
+				o.rights.Draft(),
+				"liste.xlsx",
+				zipped(t, files),
+				sheets.Options{},
+			),
+		)
 		if len(got) != 1 || got[0] != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -153,11 +177,26 @@ func BenchmarkImport(b *testing.B) {
 	var list strings.Builder
 	list.WriteString("badgeId;firstName;lastName;date\n")
 	for i := range 3000 {
-		fmt.Fprintf(&list, "04%06X;Prénom %d;Nom %d;%s\n", i, i, i, time.Date(2026, 1, 1+i%28, 0, 0, 0, 0, time.UTC).Format("02/01/2006"))
+		fmt.Fprintf(
+			&list,
+			"04%06X;Prénom %d;Nom %d;%s\n",
+			i,
+			i,
+			i,
+			time.Date(2026, 1, 1+i%28, 0, 0, 0, 0, time.UTC).Format("02/01/2006"),
+		)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "b.csv", []byte(list.String()), sheets.Options{Tenant: "verriere"})
+		r, err := sheets.Import(
+			context.Background(),
+			o.network,
+			o.keys,
+			o.rights.Draft(),
+			"b.csv",
+			[]byte(list.String()),
+			sheets.Options{Tenant: "verriere"},
+		)
 		if err != nil || len(r.Faults) > 0 {
 			b.Fatal(err, r.Faults)
 		}

@@ -119,7 +119,17 @@ func (k kind[T]) readRow(r *reader, t *table, row line, l *layout) {
 		}
 		m := b.(tenancy.Member)
 		r.recordSlips(t, row, l, m, false)
-		r.report.Changes = append(r.report.Changes, Change{File: t.file, Line: row.number, Kind: "members", ID: string(m.ID), Action: "create", Fields: []Field{{"name", "", m.Name}, {"tenant", "", string(m.Tenant)}}})
+		r.report.Changes = append(
+			r.report.Changes,
+			Change{
+				File:   t.file,
+				Line:   row.number,
+				Kind:   "members",
+				ID:     string(m.ID),
+				Action: "create",
+				Fields: []Field{{"name", "", m.Name}, {"tenant", "", string(m.Tenant)}},
+			},
+		)
 	}
 	old, there := k.find(r.book, id)
 	v := old
@@ -130,7 +140,14 @@ func (k kind[T]) readRow(r *reader, t *table, row line, l *layout) {
 	if !k.fill(r, t, row, l, &v, there) {
 		return
 	}
-	change := Change{File: t.file, Line: row.number, Kind: k.name, ID: id, Action: "create", Fields: k.differences(&old, &v, there)}
+	change := Change{
+		File:   t.file,
+		Line:   row.number,
+		Kind:   k.name,
+		ID:     id,
+		Action: "create",
+		Fields: k.differences(&old, &v, there),
+	}
 	if there && (reflect.DeepEqual(old, v) || len(change.Fields) == 0) {
 		change.Action = "keep"
 		r.report.Changes = append(r.report.Changes, change)
@@ -164,7 +181,12 @@ func (k kind[T]) identified(r *reader, t *table, row line, l *layout) (id string
 		}
 	}
 	if first, twice := r.seen[id]; twice && made {
-		r.fault(t, row.number, l.name(k.by), fmt.Sprintf("is the same as in line %d; if they are different records, give both an id", first))
+		r.fault(
+			t,
+			row.number,
+			l.name(k.by),
+			fmt.Sprintf("is the same as in line %d; if they are different records, give both an id", first),
+		)
 		return "", nil, false
 	} else if twice {
 		r.fault(t, row.number, l.name("id"), fmt.Sprintf("%s also occurs in line %d", id, first))

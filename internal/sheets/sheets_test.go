@@ -116,11 +116,18 @@ func TestTheListOfBlidaMakesMembersAndBadges(t *testing.T) {
 	m, _ := book.Member("jean-paul-l-hote")
 	c, _ := book.Credential("chloe-meyer-badge")
 	card, _ := wire.ParseCredential("04 A1 B2 C3")
-	if m.Name != "Jean-Paul L'Hôte" || m.Tenant != "verriere" || c.Lookup != wire.HashCredential(o.keys.Lookup(), card) || !c.ValidFrom.Equal(time.Date(2026, 10, 30, 23, 0, 0, 0, time.UTC)) {
+	if m.Name != "Jean-Paul L'Hôte" || m.Tenant != "verriere" || c.Lookup != wire.HashCredential(o.keys.Lookup(), card) ||
+		!c.ValidFrom.Equal(time.Date(2026, 10, 30, 23, 0, 0, 0, time.UTC)) {
 		t.Errorf("%+v %+v", m, c)
 	}
-	wrong := o.read(t, "b.csv", []byte(strings.Replace(blida, "3283263748", "3283263749", 1)), sheets.Options{Tenant: "verriere"})
-	if len(wrong.Faults) != 1 || wrong.Faults[0].Line != 2 || wrong.Faults[0].Column != "decimalId" || strings.Contains(wrong.Faults[0].Error(), "32832") {
+	wrong := o.read(
+		t,
+		"b.csv",
+		[]byte(strings.Replace(blida, "3283263748", "3283263749", 1)),
+		sheets.Options{Tenant: "verriere"},
+	)
+	if len(wrong.Faults) != 1 || wrong.Faults[0].Line != 2 || wrong.Faults[0].Column != "decimalId" ||
+		strings.Contains(wrong.Faults[0].Error(), "32832") {
 		t.Errorf("%+v", wrong.Faults)
 	}
 }
@@ -143,23 +150,49 @@ func utf16(t *testing.T, s string) []byte {
 
 func TestSheetsAsPeopleKeepThem(t *testing.T) {
 	o := newOffice(t)
-	o.sound(t, "Formules.csv", "\ufeffFormule;Comprend;Tarif horaire;Heures incluses;Arrondi;TVA\r\nNomade;coworking;3,50 €;20;15;5,5 %\r\n")
-	r := o.sound(t, "Baux 2026.csv", string(latin1(t, "Locataire;Formule;Du;Au;Loyer mensuel;Remarque\r\nAtelier Epinal;nomade;01/09/2026;31/08/2027;1 234,50 €;vu avec René\r\n")))
+	o.sound(
+		t,
+		"Formules.csv",
+		"\ufeffFormule;Comprend;Tarif horaire;Heures incluses;Arrondi;TVA\r\nNomade;coworking;3,50 €;20;15;5,5 %\r\n",
+	)
+	r := o.sound(
+		t,
+		"Baux 2026.csv",
+		string(
+			latin1(
+				t,
+				"Locataire;Formule;Du;Au;Loyer mensuel;Remarque\r\nAtelier Epinal;nomade;01/09/2026;31/08/2027;1 234,50 €;vu avec René\r\n",
+			),
+		),
+	)
 	if len(r.Unused) != 1 || r.Unused[0] != "Baux 2026.csv: Remarque" {
 		t.Errorf("unused %v", r.Unused)
 	}
 	book := o.rights.InForce().Book
 	p, _ := book.Plan("nomade")
-	if p.HourlyRateCents != 350 || p.IncludedMinutes != 1200 || p.VatPct != 5.5 || p.RoundingMinutes != 15 || p.Schedule != tenancy.Always {
+	if p.HourlyRateCents != 350 || p.IncludedMinutes != 1200 || p.VatPct != 5.5 || p.RoundingMinutes != 15 ||
+		p.Schedule != tenancy.Always {
 		t.Errorf("%+v", p)
 	}
 	l, _ := book.Lease("atelier-nomade")
-	if l.RentCentsMonth != 123_450 || l.StartsOn.String() != "2026-09-01" || l.EndsOn.String() != "2027-08-31" || l.Site != "epinal" || l.Members != nil || l.Status != tenancy.Active {
+	if l.RentCentsMonth != 123_450 || l.StartsOn.String() != "2026-09-01" || l.EndsOn.String() != "2027-08-31" ||
+		l.Site != "epinal" ||
+		l.Members != nil ||
+		l.Status != tenancy.Active {
 		t.Errorf("%+v", l)
 	}
 	// Only what a file has columns for changes.
 	r = o.sound(t, "loyers.csv", "sep=;\nbail;loyer\natelier-nomade;1300\n")
-	want := []sheets.Change{{File: "loyers.csv", Line: 3, Kind: "leases", ID: "atelier-nomade", Action: "change", Fields: []sheets.Field{{Column: "rent_cents_month", Before: "123450", After: "130000"}}}}
+	want := []sheets.Change{
+		{
+			File:   "loyers.csv",
+			Line:   3,
+			Kind:   "leases",
+			ID:     "atelier-nomade",
+			Action: "change",
+			Fields: []sheets.Field{{Column: "rent_cents_month", Before: "123450", After: "130000"}},
+		},
+	}
 	if diff := cmp.Diff(want, r.Changes); diff != "" {
 		t.Error(diff)
 	}
@@ -210,7 +243,13 @@ func TestFaultsNameLineAndColumnAndNothingIsImported(t *testing.T) {
 // drawBook puts one or a few of each kind, with names as people have them.
 func drawBook(t *rapid.T, o office) []rights.Change {
 	name := func() string {
-		return rapid.OneOf(rapid.SampledFrom([]string{"Épinal", "=1+1", "'x", " a", "a\r\nb", `'"q"`, "a;b,c|d\t", "-", "dec:1"}), rapid.StringN(1, 20, 60)).Draw(t, "name")
+		return rapid.OneOf(
+			rapid.SampledFrom([]string{"Épinal", "=1+1", "'x", " a", "a\r\nb", `'"q"`, "a;b,c|d\t", "-", "dec:1"}),
+			rapid.StringN(1, 20, 60),
+		).Draw(
+			t,
+			"name",
+		)
 	}
 	at := func() time.Time {
 		return time.UnixMilli(rapid.Int64Range(1_700_000_000_000, 1_900_000_000_000).Draw(t, "at")).UTC()
@@ -244,15 +283,89 @@ func drawBook(t *rapid.T, o office) []rights.Change {
 	}
 	puts := []any{
 		tenancy.Tenant{ID: "t", Name: name(), Site: "metz", Kind: "association"},
-		tenancy.Member{ID: "m", Tenant: "t", Name: name(), Email: rapid.SampledFrom([]string{"", "a@example.org"}).Draw(t, "mail"), Roles: rapid.SampledFrom([][]tenancy.MemberRole{{}, {tenancy.Responder}}).Draw(t, "roles"), StaffSites: []catalogue.SiteID{"metz", "nancy"}},
+		tenancy.Member{
+			ID:         "m",
+			Tenant:     "t",
+			Name:       name(),
+			Email:      rapid.SampledFrom([]string{"", "a@example.org"}).Draw(t, "mail"),
+			Roles:      rapid.SampledFrom([][]tenancy.MemberRole{{}, {tenancy.Responder}}).Draw(t, "roles"),
+			StaffSites: []catalogue.SiteID{"metz", "nancy"},
+		},
 		tenancy.Member{ID: "n", Tenant: "t", Name: name(), Roles: []tenancy.MemberRole{}, StaffSites: []catalogue.SiteID{}},
-		tenancy.Credential{ID: "c", Member: "m", Kind: "mobile", Status: tenancy.Lost, ValidFrom: since, ValidTo: until, Lookup: hash(1), ForList: hash(1)},
-		tenancy.Schedule{ID: "s", Holidays: "open", Windows: rapid.SampledFrom([]catalogue.Week{{}, {{Days: []catalogue.Weekday{1, 0}, From: 8 * 60, To: 24 * 60}, {Days: []catalogue.Weekday{6}, From: 0, To: 30}}}).Draw(t, "windows")},
-		tenancy.Plan{ID: "p", Name: name(), Includes: []catalogue.SpaceKind{catalogue.Coworking, catalogue.FabLab}, Roaming: rapid.Bool().Draw(t, "roaming"), Schedule: "s", IncludedMinutes: 5, HourlyRateCents: 333, RoundingMinutes: 1, GraceMinutes: 2, DailyCapMinutes: 3, InferredCapMinutes: 4, VatPct: rapid.SampledFrom([]float64{0, 5.5, 20, 0.1}).Draw(t, "vat")},
-		tenancy.Lease{ID: "l", Tenant: "t", Site: "metz", Spaces: []catalogue.SpaceID{"metz-coworking"}, Plan: "p", StartsOn: catalogue.Date(2026, 2, 28), EndsOn: ends, Status: tenancy.Suspended,
-			Members: rapid.SampledFrom([][]tenancy.MemberID{nil, {}, {"n", "m"}}).Draw(t, "members"), RentCentsMonth: rapid.IntRange(0, 1e6).Draw(t, "rent")},
-		tenancy.Pass{ID: "g", Host: "m", Name: name(), Spaces: []catalogue.SpaceID{"metz-hall"}, ValidFrom: from, ValidTo: to, Deleted: rapid.Bool().Draw(t, "deleted"), Lookup: hash(2), ForList: hash(2)},
-		tenancy.Event{ID: "e", Title: name(), Spaces: []catalogue.SpaceID{"metz-hall"}, StartsAt: from, EndsAt: to, Audience: "invited", Invited: []tenancy.MemberID{"m"}},
+		tenancy.Credential{
+			ID:        "c",
+			Member:    "m",
+			Kind:      "mobile",
+			Status:    tenancy.Lost,
+			ValidFrom: since,
+			ValidTo:   until,
+			Lookup:    hash(1),
+			ForList:   hash(1),
+		},
+		tenancy.Schedule{
+			ID:       "s",
+			Holidays: "open",
+			Windows: rapid.SampledFrom(
+				[]catalogue.Week{
+					{},
+					{{Days: []catalogue.Weekday{1, 0}, From: 8 * 60, To: 24 * 60}, {Days: []catalogue.Weekday{6}, From: 0, To: 30}},
+				},
+			).Draw(
+				t,
+				"windows",
+			),
+		},
+		tenancy.Plan{
+			ID:                 "p",
+			Name:               name(),
+			Includes:           []catalogue.SpaceKind{catalogue.Coworking, catalogue.FabLab},
+			Roaming:            rapid.Bool().Draw(t, "roaming"),
+			Schedule:           "s",
+			IncludedMinutes:    5,
+			HourlyRateCents:    333,
+			RoundingMinutes:    1,
+			GraceMinutes:       2,
+			DailyCapMinutes:    3,
+			InferredCapMinutes: 4,
+			VatPct:             rapid.SampledFrom([]float64{0, 5.5, 20, 0.1}).Draw(t, "vat"),
+		},
+		tenancy.Lease{
+			ID:       "l",
+			Tenant:   "t",
+			Site:     "metz",
+			Spaces:   []catalogue.SpaceID{"metz-coworking"},
+			Plan:     "p",
+			StartsOn: catalogue.Date(2026, 2, 28),
+			EndsOn:   ends,
+			Status:   tenancy.Suspended,
+			Members: rapid.SampledFrom(
+				[][]tenancy.MemberID{nil, {}, {"n", "m"}},
+			).Draw(
+				t,
+				"members",
+			),
+			RentCentsMonth: rapid.IntRange(0, 1e6).Draw(t, "rent"),
+		},
+		tenancy.Pass{
+			ID:        "g",
+			Host:      "m",
+			Name:      name(),
+			Spaces:    []catalogue.SpaceID{"metz-hall"},
+			ValidFrom: from,
+			ValidTo:   to,
+			Deleted:   rapid.Bool().Draw(t, "deleted"),
+			Lookup:    hash(2),
+			ForList:   hash(2),
+		},
+		tenancy.Event{
+			ID:       "e",
+			Title:    name(),
+			Spaces:   []catalogue.SpaceID{"metz-hall"},
+			StartsAt: from,
+			EndsAt:   to,
+			Audience: "invited",
+			Invited:  []tenancy.MemberID{"m"},
+		},
 	}
 	var list []rights.Change
 	for _, p := range puts[:rapid.IntRange(1, len(puts)).Draw(t, "until")] {
@@ -276,9 +389,12 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 			rt.Fatalf("%v", r.Faults)
 		}
 		a, b := o.rights.InForce().Book, p.rights.InForce().Book
-		for _, c := range []struct{ was, is any }{{slices.Collect(a.Tenants()), slices.Collect(b.Tenants())}, {slices.Collect(a.Members()), slices.Collect(b.Members())},
-			{slices.Collect(a.Credentials()), slices.Collect(b.Credentials())}, {slices.Collect(a.Schedules()), slices.Collect(b.Schedules())}, {slices.Collect(a.Plans()), slices.Collect(b.Plans())},
-			{slices.Collect(a.Leases()), slices.Collect(b.Leases())}, {slices.Collect(a.Passes()), slices.Collect(b.Passes())}, {slices.Collect(a.Events()), slices.Collect(b.Events())}} {
+		for _, c := range []struct{ was, is any }{{slices.Collect(a.Tenants()), slices.Collect(b.Tenants())},
+			{slices.Collect(a.Members()), slices.Collect(b.Members())},
+			{slices.Collect(a.Credentials()), slices.Collect(b.Credentials())}, {slices.Collect(a.Schedules()),
+				slices.Collect(b.Schedules())}, {slices.Collect(a.Plans()), slices.Collect(b.Plans())},
+			{slices.Collect(a.Leases()), slices.Collect(b.Leases())}, {slices.Collect(a.Passes()),
+				slices.Collect(b.Passes())}, {slices.Collect(a.Events()), slices.Collect(b.Events())}} {
 			if diff := cmp.Diff(c.was, c.is); diff != "" {
 				rt.Fatal(diff)
 			}
@@ -286,7 +402,15 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 		if err := sheets.Export(&second, b, p.keys); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
 			rt.Fatal("exported again it differs", err)
 		}
-		if r := p.read(rt, "export.zip", first.Bytes(), sheets.Options{}); slices.ContainsFunc(r.Changes, func(c sheets.Change) bool { return c.Action != "keep" }) {
+		if r := p.read(
+			rt,
+			"export.zip",
+			first.Bytes(),
+			sheets.Options{},
+		); slices.ContainsFunc(
+			r.Changes,
+			func(c sheets.Change) bool { return c.Action != "keep" },
+		) {
 			rt.Fatalf("imported again it changes %+v", r.Changes)
 		}
 	})

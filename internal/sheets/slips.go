@@ -31,12 +31,17 @@ func (r *reader) warn(t *table, line int, column, value, text string) {
 }
 
 // money are words in the name of a column of amounts.
-var money = regexp.MustCompile(`(?i)loyer|prix|tarif|montant|redevance|charges|caution|facture|tva|ttc|\bht\b|euro|€|rent\b|price|amount|rate\b|vat|cost|cents`)
+var money = regexp.MustCompile(
+	`(?i)loyer|prix|tarif|montant|redevance|charges|caution|facture|tva|ttc|\bht\b|euro|€|rent\b|price|amount|rate\b|vat|cost|cents`,
+)
 
 // headerSlips checks columns that have no meaning here.
 func (r *reader) headerSlips(t *table, l *layout) {
 	filled := func(i int) bool {
-		return slices.ContainsFunc(t.rows, func(row line) bool { return i < len(row.cells) && strings.TrimSpace(row.cells[i]) != "" })
+		return slices.ContainsFunc(
+			t.rows,
+			func(row line) bool { return i < len(row.cells) && strings.TrimSpace(row.cells[i]) != "" },
+		)
 	}
 	for i, h := range t.header {
 		if h = strings.TrimSpace(h); l.at[i] < 0 && money.MatchString(h) && filled(i) {
@@ -44,7 +49,13 @@ func (r *reader) headerSlips(t *table, l *layout) {
 		}
 	}
 	for _, skipped := range t.above {
-		r.warn(t, skipped.number, "", strings.TrimSpace(strings.Join(skipped.cells, " ")), fmt.Sprintf("is above line %d, which was taken for the header: it is not read", t.head))
+		r.warn(
+			t,
+			skipped.number,
+			"",
+			strings.TrimSpace(strings.Join(skipped.cells, " ")),
+			fmt.Sprintf("is above line %d, which was taken for the header: it is not read", t.head),
+		)
 	}
 	if t.strange != "" {
 		r.warn(t, t.head, "", t.strange, "contains letters that look wrong: the encoding is unknown, save the file as UTF-8")
@@ -71,8 +82,13 @@ func (r *reader) badgeSlips(t *table, column, decimal int) {
 		rows = append(rows, row)
 	}
 	for _, row := range rows {
-		r.warn(t, row.number, t.header[column], strings.TrimSpace(row.cells[column]),
-			"is read as hex, but no badge of the column contains a letter: decimal numbers belong in a column decimalId; dates and telephone numbers are not badges")
+		r.warn(
+			t,
+			row.number,
+			t.header[column],
+			strings.TrimSpace(row.cells[column]),
+			"is read as hex, but no badge of the column contains a letter: decimal numbers belong in a column decimalId; dates and telephone numbers are not badges",
+		)
 	}
 }
 
@@ -104,10 +120,22 @@ func (r *reader) cellSlips(t *table, row line, kind, column, called, cell string
 	case cell == "":
 	case kind == "plans" && column == "vat_pct":
 		if n, err := parseNumber(cell, "%"); err == nil && n.Sign() > 0 && n.Num().Cmp(n.Denom()) < 0 {
-			r.warn(t, row.number, called, cell, "is a VAT of less than 1 %: did a fraction lose its percent sign? 20 % is written 20")
+			r.warn(
+				t,
+				row.number,
+				called,
+				cell,
+				"is a VAT of less than 1 %: did a fraction lose its percent sign? 20 % is written 20",
+			)
 		}
 	case kind == "badges" && (column == "uid" || column == "decimal") && roundedBadge(cell):
-		r.warn(t, row.number, called, cell, "ends in zeros after fifteen digits, which is all that spreadsheets keep: the badge's number is lost")
+		r.warn(
+			t,
+			row.number,
+			called,
+			cell,
+			"ends in zeros after fifteen digits, which is all that spreadsheets keep: the badge's number is lost",
+		)
 	case slices.Contains(dates, column):
 		if m := yearIn.FindStringSubmatch(cell); m != nil && (m[1] < "1990" || m[1] > "2100") {
 			r.warn(t, row.number, called, cell, "lies before 1990 or after 2100")
@@ -119,7 +147,7 @@ func (r *reader) cellSlips(t *table, row line, kind, column, called, cell string
 // have in common.
 func turned(name string) string {
 	var words []string
-	for _, w := range strings.Fields(name) {
+	for w := range strings.FieldsSeq(name) {
 		if p := plain(w); p != "" {
 			words = append(words, p)
 		}
@@ -136,8 +164,17 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 			return
 		}
 		for _, id := range r.byWords[wordsOf{v.Tenant, turned(v.Name)}] {
-			if m, ok := r.book.Member(id); ok && id != v.ID && m.Tenant == v.Tenant && plain(m.Name) != plain(v.Name) && turned(m.Name) == turned(v.Name) {
-				r.warn(t, row.number, l.name("name"), v.Name, fmt.Sprintf("is the name of member %s with first and last name swapped", id))
+			if m, ok := r.book.Member(
+				id,
+			); ok && id != v.ID && m.Tenant == v.Tenant && plain(m.Name) != plain(v.Name) &&
+				turned(m.Name) == turned(v.Name) {
+				r.warn(
+					t,
+					row.number,
+					l.name("name"),
+					v.Name,
+					fmt.Sprintf("is the name of member %s with first and last name swapped", id),
+				)
 				return
 			}
 		}
@@ -148,7 +185,13 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 			}
 			for _, id := range v.Spaces {
 				if sp := r.network.Space(id); sp != nil && sp.Kind.Office() && slices.Contains(other.Spaces, id) {
-					r.warn(t, row.number, l.name("spaces"), string(id), fmt.Sprintf("is let to %s on the same days by lease %s", other.Tenant, other.ID))
+					r.warn(
+						t,
+						row.number,
+						l.name("spaces"),
+						string(id),
+						fmt.Sprintf("is let to %s on the same days by lease %s", other.Tenant, other.ID),
+					)
 				}
 			}
 		}

@@ -35,7 +35,15 @@ func TestWhatPeopleSendIsReadOrTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", data, sheets.Options{Tenant: "t"})
+		r, err := sheets.Import(
+			context.Background(),
+			o.network,
+			o.keys,
+			o.rights.Draft(),
+			"f.csv",
+			data,
+			sheets.Options{Tenant: "t"},
+		)
 		said := strings.Join(told(r, err), "\n")
 		var warned []string
 		if r != nil {
@@ -64,7 +72,15 @@ func TestMoreSlipsAreTold(t *testing.T) {
 		{"Prenom;Nom;Locataire\n\xf4\xc5\xd3\xd4ov;X;atelier\n", "encoding"},
 		{"a;b\nlocataire;prénom;nom\natelier;Alpha;Un\n", "is above line 2"},
 	} {
-		r, err := sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte(c.file), sheets.Options{})
+		r, err := sheets.Import(
+			context.Background(),
+			o.network,
+			o.keys,
+			o.rights.Draft(),
+			"f.csv",
+			[]byte(c.file),
+			sheets.Options{},
+		)
 		said := strings.Join(told(r, err), "\n")
 		if r != nil {
 			for _, w := range r.Warnings {
@@ -77,7 +93,16 @@ func TestMoreSlipsAreTold(t *testing.T) {
 	}
 	for _, sound := range []string{"SEP=;\nMembre;Badge\nchloe-meyer;04A1B2C3\n", "Membre;Badge\nchloe-meyer;dec:3283263748\n", "Membre;Badge\nchloe-meyer;55:66:77:11\n",
 		"Membre;Badge;decimalId\nchloe-meyer;12345678;2018915346\n", "Membre;Badge;Prix\nchloe-meyer;04A1B2C3;\n"} {
-		if r, err := sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte(sound), sheets.Options{}); err != nil || len(r.Faults)+len(r.Warnings) > 0 {
+		if r, err := sheets.Import(
+			context.Background(),
+			o.network,
+			o.keys,
+			o.rights.Draft(),
+			"f.csv",
+			[]byte(sound),
+			sheets.Options{},
+		); err != nil ||
+			len(r.Faults)+len(r.Warnings) > 0 {
 			t.Errorf("%q: %v %+v", sound, err, r)
 		}
 	}

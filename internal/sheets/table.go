@@ -127,7 +127,11 @@ func headOf(records []line, score func([]string) int) int {
 func split(file, text string, sep rune, score func([]string) int) (*table, error) {
 	// Excel may name its separator in a first line.
 	skipped := 0
-	if first, rest, ok := strings.Cut(text, "\n"); ok && strings.EqualFold(strings.Trim(first, "\r\""), "sep="+string(sep)) {
+	if first, rest, ok := strings.Cut(
+		text,
+		"\n",
+	); ok &&
+		strings.EqualFold(strings.Trim(first, "\r\""), "sep="+string(sep)) {
 		text, skipped = rest, 1
 	}
 	t := &table{file: file}
@@ -160,13 +164,22 @@ func (t *table) take(records []line, score func([]string) int) error {
 	head := headOf(records, score)
 	t.header, t.head = records[head].cells, records[head].number
 	for _, r := range records[:head] {
-		if full := slices.DeleteFunc(slices.Clone(r.cells), func(c string) bool { return strings.TrimSpace(c) == "" }); len(full) > 1 {
+		if full := slices.DeleteFunc(
+			slices.Clone(r.cells),
+			func(c string) bool { return strings.TrimSpace(c) == "" },
+		); len(
+			full,
+		) > 1 {
 			t.above = append(t.above, line{r.number, full})
 		}
 	}
 	for _, r := range records[head+1:] {
 		if len(r.cells) > len(t.header) && !blank(r.cells[len(t.header):]) {
-			return Fault{File: t.file, Line: r.number, Message: fmt.Sprintf("has %d cells, but the header has %d", len(r.cells), len(t.header))}
+			return Fault{
+				File:    t.file,
+				Line:    r.number,
+				Message: fmt.Sprintf("has %d cells, but the header has %d", len(r.cells), len(t.header)),
+			}
 		}
 		t.rows = append(t.rows, r)
 	}

@@ -42,7 +42,10 @@ func plain(s string) string {
 // slug makes an id from a name; empty where nothing is left of it.
 func slug(name string) string {
 	var b strings.Builder
-	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r) }) {
+	for _, word := range strings.FieldsFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) &&
+			!unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r)
+	}) {
 		word = strings.Map(func(r rune) rune {
 			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 				return r
@@ -129,7 +132,10 @@ func parseInstant(s string, zone *catalogue.Zone) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a date like 31/10/2026, with or without a time like 08:00, or an instant like 2026-10-31T07:00:00Z", s)
+		return time.Time{}, fmt.Errorf(
+			"%q is not a date like 31/10/2026, with or without a time like 08:00, or an instant like 2026-10-31T07:00:00Z",
+			s,
+		)
 	}
 	if !timed {
 		return zone.Start(day), nil
@@ -193,7 +199,14 @@ func parseWhole(s string, times int64, units ...string) (int, error) {
 		return 0, err
 	}
 	if m := thousands.FindStringSubmatch(s); m != nil {
-		return 0, fmt.Errorf("%q may be %s,%s or %s%s: write it without a separator, or with two decimals", s, m[1], m[2], m[1], m[2])
+		return 0, fmt.Errorf(
+			"%q may be %s,%s or %s%s: write it without a separator, or with two decimals",
+			s,
+			m[1],
+			m[2],
+			m[1],
+			m[2],
+		)
 	}
 	r.Mul(r, big.NewRat(times, 1))
 	if !r.IsInt() || !r.Num().IsInt64() {
@@ -219,7 +232,10 @@ const none = "-"
 // parseList parses ids separated by spaces, commas, semicolons or bars.
 func parseList[T ~string](s string) []T {
 	list := []T{}
-	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;|", r) }) {
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || strings.ContainsRune(",;|",
+			r)
+	}) {
 		if w != none {
 			list = append(list, T(w))
 		}

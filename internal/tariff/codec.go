@@ -15,7 +15,8 @@ var errDays = errors.New("is not a list of days")
 func AppendDays(b []byte, days []Day) []byte {
 	var last catalogue.Day
 	for _, d := range days {
-		for _, n := range []int64{int64(d.Day - last), d.Measured, d.Measured - d.Corrected, d.Unleased, d.Inferred, int64(len(d.Leases))} {
+		for _, n := range []int64{int64(d.Day - last), d.Measured, d.Measured - d.Corrected, d.Unleased, d.Inferred,
+			int64(len(d.Leases))} {
 			b = binary.AppendVarint(b, n)
 		}
 		for _, s := range d.Leases {

@@ -87,7 +87,12 @@ func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Da
 			}
 		}
 	}
-	d := Day{Day: day, Measured: covered(measured) / 1000, Corrected: covered(corrected) / 1000, Inferred: covered(inferred) / 1000}
+	d := Day{
+		Day:       day,
+		Measured:  covered(measured) / 1000,
+		Corrected: covered(corrected) / 1000,
+		Inferred:  covered(inferred) / 1000,
+	}
 	d.share(billed)
 	return d
 }
@@ -159,7 +164,8 @@ type within struct {
 func inner(n *catalogue.Network, v *Visit, visits []Visit) (list []within) {
 	for i := range visits {
 		w := &visits[i]
-		if w.Tenant != v.Tenant || w.Space == v.Space || n.Coworking(w.Space) != v.Space || n.Space(w.Space).Kind != catalogue.Coworking {
+		if w.Tenant != v.Tenant || w.Space == v.Space || n.Coworking(w.Space) != v.Space ||
+			n.Space(w.Space).Kind != catalogue.Coworking {
 			continue
 		}
 		from, to := w.asCorrected()
@@ -233,7 +239,8 @@ func (d *Day) share(pieces []piece) {
 	for i := 1; i < len(cuts); i++ {
 		var best *piece
 		for k := range pieces {
-			if p := &pieces[k]; p.from <= cuts[i-1] && p.to >= cuts[i] && (best == nil || p.terms != nil && (best.terms == nil || p.rank < best.rank)) {
+			if p := &pieces[k]; p.from <= cuts[i-1] && p.to >= cuts[i] &&
+				(best == nil || p.terms != nil && (best.terms == nil || p.rank < best.rank)) {
 				best = p
 			}
 		}
@@ -248,7 +255,10 @@ func (d *Day) share(pieces []piece) {
 	}
 	d.Unleased = unleased / 1000
 	for rank, ms := range total {
-		d.Leases = append(d.Leases, Share{Lease: terms[rank].Lease.ID, Seconds: ms / 1000, Minutes: Billable(terms[rank].Plan, ms/1000)})
+		d.Leases = append(
+			d.Leases,
+			Share{Lease: terms[rank].Lease.ID, Seconds: ms / 1000, Minutes: Billable(terms[rank].Plan, ms/1000)},
+		)
 	}
 	slices.SortFunc(d.Leases, func(a, b Share) int { return cmp.Compare(a.Lease, b.Lease) })
 }

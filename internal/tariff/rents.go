@@ -33,8 +33,10 @@ type Rents map[catalogue.SpaceID]dated.History[catalogue.Day, Rent]
 func RentsOf(told catalogue.History, revisions []Revision) Rents {
 	all := Rents{}
 	put := func(r Revision) {
-		all[r.Space] = all[r.Space].Put(dated.Change[catalogue.Day, Rent]{From: r.From, Value: &r.Rent, At: r.At, By: r.Rent.By},
-			func(c *dated.Change[catalogue.Day, Rent]) bool { return c.From >= r.From })
+		all[r.Space] = all[r.Space].Put(
+			dated.Change[catalogue.Day, Rent]{From: r.From, Value: &r.Rent, At: r.At, By: r.Rent.By},
+			func(c *dated.Change[catalogue.Day, Rent]) bool { return c.From >= r.From },
+		)
 	}
 	var before *catalogue.Network
 	for _, c := range told.Changes() {

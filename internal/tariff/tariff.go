@@ -20,11 +20,11 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Leases and Plans hold all versions of leases and plans.
-type (
-	Leases = map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]
-	Plans  = map[tenancy.PlanID]tenancy.Terms[tenancy.Plan]
-)
+// Leases holds all versions of leases.
+type Leases = map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]
+
+// Plans holds all versions of plans.
+type Plans = map[tenancy.PlanID]tenancy.Terms[tenancy.Plan]
 
 // Tariff holds every version of plans and leases: each prices the days from its
 // own on.
@@ -45,7 +45,14 @@ type Terms struct {
 
 // New returns the tariff of all versions.
 func New(n catalogue.History, leases Leases, plans Plans) *Tariff {
-	t := &Tariff{n, nil, leases, make(map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease], len(leases)), plans, map[catalogue.Day][]Terms{}}
+	t := &Tariff{
+		n,
+		nil,
+		leases,
+		make(map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease], len(leases)),
+		plans,
+		map[catalogue.Day][]Terms{},
+	}
 	for id, h := range leases {
 		t.when[id] = tenancy.LeaseVersions(h)
 	}
@@ -141,7 +148,12 @@ func (t *Tariff) gives(n *catalogue.Network, x Terms, v *Visit, space catalogue.
 
 // leaseOf returns the rank and terms of the lease that gives a space to its
 // visitors on a day; nil: none does.
-func (t *Tariff) leaseOf(n *catalogue.Network, day catalogue.Day, v *Visit, space catalogue.SpaceID) (rank int, x *Terms) {
+func (t *Tariff) leaseOf(
+	n *catalogue.Network,
+	day catalogue.Day,
+	v *Visit,
+	space catalogue.SpaceID,
+) (rank int, x *Terms) {
 	list := t.termsOn(day)
 	for i := range list {
 		if t.gives(n, list[i], v, space) {

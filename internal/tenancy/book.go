@@ -61,20 +61,43 @@ type Book struct {
 // NewBook returns an empty book for a network.
 func NewBook(n *catalogue.Network) *Book {
 	return &Book{
-		network: n, tenants: map[TenantID]Tenant{}, members: map[MemberID]Member{}, credentials: map[CredentialID]Credential{},
-		schedules: map[ScheduleID]Schedule{}, plans: map[PlanID]Plan{}, leases: map[LeaseID]Lease{}, passes: map[PassID]Pass{},
-		planTerms: map[PlanID]Terms[Plan]{}, leaseTerms: map[LeaseID]Terms[Lease]{}, today: math.MaxInt32,
-		events: map[EventID]Event{}, formers: map[CredentialHash][]Former{}, hashes: map[CredentialHash]string{},
+		network:     n,
+		tenants:     map[TenantID]Tenant{},
+		members:     map[MemberID]Member{},
+		credentials: map[CredentialID]Credential{},
+		schedules:   map[ScheduleID]Schedule{},
+		plans:       map[PlanID]Plan{},
+		leases:      map[LeaseID]Lease{},
+		passes:      map[PassID]Pass{},
+		planTerms:   map[PlanID]Terms[Plan]{},
+		leaseTerms:  map[LeaseID]Terms[Lease]{},
+		today:       math.MaxInt32,
+		events:      map[EventID]Event{},
+		formers:     map[CredentialHash][]Former{},
+		hashes:      map[CredentialHash]string{},
 	}
 }
 
 // Clone copies the book; entities are never modified and are shared.
 func (b *Book) Clone() *Book {
 	return &Book{
-		network: b.network, tenants: maps.Clone(b.tenants), members: maps.Clone(b.members), credentials: maps.Clone(b.credentials),
-		schedules: maps.Clone(b.schedules), plans: maps.Clone(b.plans), leases: maps.Clone(b.leases),
-		planTerms: maps.Clone(b.planTerms), leaseTerms: maps.Clone(b.leaseTerms), today: b.today, loading: b.loading, passes: maps.Clone(b.passes),
-		events: maps.Clone(b.events), formers: maps.Clone(b.formers), hashes: maps.Clone(b.hashes),
+		network:     b.network,
+		tenants:     maps.Clone(b.tenants),
+		members:     maps.Clone(b.members),
+		credentials: maps.Clone(b.credentials),
+		schedules:   maps.Clone(b.schedules),
+		plans:       maps.Clone(b.plans),
+		leases:      maps.Clone(b.leases),
+		planTerms: maps.Clone(
+			b.planTerms,
+		),
+		leaseTerms: maps.Clone(b.leaseTerms),
+		today:      b.today,
+		loading:    b.loading,
+		passes:     maps.Clone(b.passes),
+		events:     maps.Clone(b.events),
+		formers:    maps.Clone(b.formers),
+		hashes:     maps.Clone(b.hashes),
 	}
 }
 
@@ -184,7 +207,11 @@ func (c *checker) id(id string) {
 
 func (c *checker) name(field, s string) {
 	c.must(strings.TrimSpace(s) != "" && len(s) <= 200, field, "is empty or longer than 200 bytes")
-	c.must(c.book.loading || utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl), field, "contains control characters, or is not UTF-8")
+	c.must(
+		c.book.loading || utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl),
+		field,
+		"contains control characters, or is not UTF-8",
+	)
 }
 
 func oneOf[T ~string](c *checker, field string, value T, values ...T) {
@@ -206,7 +233,25 @@ func (c *checker) within(field string, n, most int) {
 // The first and last day that leases, passes and events may name.
 var (
 	earliestDay, latestDay         = catalogue.Date(1990, 1, 1), catalogue.Date(2100, 12, 31)
-	earliestInstant, latestInstant = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2101, 1, 1, 0, 0, 0, 0, time.UTC)
+	earliestInstant, latestInstant = time.Date(
+		1990,
+		1,
+		1,
+		0,
+		0,
+		0,
+		0,
+		time.UTC,
+	), time.Date(
+		2101,
+		1,
+		1,
+		0,
+		0,
+		0,
+		0,
+		time.UTC,
+	)
 )
 
 func (c *checker) day(field string, d catalogue.Day) {
@@ -214,7 +259,11 @@ func (c *checker) day(field string, d catalogue.Day) {
 }
 
 func (c *checker) instant(field string, t time.Time) {
-	c.must(c.book.loading || !t.Before(earliestInstant) && t.Before(latestInstant), field, "lies before 1990 or after 2100")
+	c.must(
+		c.book.loading || !t.Before(earliestInstant) && t.Before(latestInstant),
+		field,
+		"lies before 1990 or after 2100",
+	)
 }
 
 // optionalSite checks a site that may be the network.
@@ -236,7 +285,12 @@ func (c *checker) site(field string, id catalogue.SiteID) {
 // been removed since.
 func (c *checker) spaces(ids, had []catalogue.SpaceID) {
 	for i, id := range ids {
-		c.must(c.book.loading || c.book.network.Space(id) != nil || slices.Contains(had, id), fmt.Sprintf("spaces[%d]", i), "the catalogue has no space %q", id)
+		c.must(
+			c.book.loading || c.book.network.Space(id) != nil || slices.Contains(had, id),
+			fmt.Sprintf("spaces[%d]", i),
+			"the catalogue has no space %q",
+			id,
+		)
 	}
 	unique(c, "spaces", ids)
 }

@@ -139,8 +139,7 @@ func TestAlwaysIsBuiltIn(t *testing.T) {
 		"put":    b.PutSchedule(tenancy.Schedule{ID: tenancy.Always, Holidays: "open"}),
 		"delete": b.DeleteSchedule(tenancy.Always),
 	} {
-		var conflict *tenancy.ConflictError
-		if !errors.As(err, &conflict) {
+		if _, ok := errors.AsType[*tenancy.ConflictError](err); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

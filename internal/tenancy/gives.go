@@ -16,7 +16,8 @@ func (b *Book) Gives(l *Lease, plan *Plan, space catalogue.SpaceID) bool {
 		return false
 	}
 	return slices.ContainsFunc(b.network.Spaces, func(given catalogue.Space) bool {
-		return slices.Contains(plan.Includes, given.Kind) && (plan.Roaming || given.Site == l.Site) && b.network.Within(given.ID, space)
+		return slices.Contains(plan.Includes, given.Kind) && (plan.Roaming || given.Site == l.Site) &&
+			b.network.Within(given.ID, space)
 	})
 }
 

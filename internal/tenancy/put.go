@@ -3,6 +3,7 @@ package tenancy
 import (
 	"fmt"
 	"net/mail"
+	"slices"
 )
 
 // PutTenant checks and sets a tenant. Errors of all Puts are *FieldError and *ConflictError.
@@ -40,10 +41,8 @@ func (b *Book) PutMember(v Member) error {
 	if old, there := b.members[v.ID]; there && old.Tenant != v.Tenant && c.err == nil {
 		// A lease that names members names only members of its tenant.
 		for l := range b.Leases() {
-			for _, m := range l.Members {
-				if m == v.ID {
-					return &ConflictError{"tenant", fmt.Sprintf("lease %q names this member", l.ID)}
-				}
+			if slices.Contains(l.Members, v.ID) {
+				return &ConflictError{"tenant", fmt.Sprintf("lease %q names this member", l.ID)}
 			}
 		}
 	}
@@ -149,7 +148,8 @@ func (b *Book) PutPlanFrom(v Plan, w When) error {
 		value int
 	}{
 		{"included_minutes", v.IncludedMinutes}, {"rounding_minutes", v.RoundingMinutes},
-		{"grace_minutes", v.GraceMinutes}, {"daily_cap_minutes", v.DailyCapMinutes}, {"inferred_cap_minutes", v.InferredCapMinutes},
+		{"grace_minutes", v.GraceMinutes}, {"daily_cap_minutes", v.DailyCapMinutes}, {"inferred_cap_minutes",
+			v.InferredCapMinutes},
 	} {
 		c.within(n.field, n.value, mostMinutes)
 	}
@@ -196,7 +196,13 @@ func (b *Book) PutLeaseFrom(v Lease, w When) error {
 	oneOf(c, "status", v.Status, Active, Suspended)
 	c.members("members", v.Members)
 	for i, id := range v.Members {
-		c.must(b.members[id].Tenant == v.Tenant, fmt.Sprintf("members[%d]", i), "%q does not belong to tenant %q", id, v.Tenant)
+		c.must(
+			b.members[id].Tenant == v.Tenant,
+			fmt.Sprintf("members[%d]", i),
+			"%q does not belong to tenant %q",
+			id,
+			v.Tenant,
+		)
 	}
 	c.within("rent_cents_month", v.RentCentsMonth, mostCents)
 	if c.err == nil {

@@ -75,7 +75,15 @@ func pick[ID ~string](t *rapid.T, kind string) ID {
 }
 
 func members(t *rapid.T) []tenancy.MemberID {
-	return rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) tenancy.MemberID { return pick[tenancy.MemberID](t, "m") }), 0, 2, rapid.ID).Draw(t, "members")
+	return rapid.SliceOfNDistinct(
+		rapid.Custom(func(t *rapid.T) tenancy.MemberID { return pick[tenancy.MemberID](t, "m") }),
+		0,
+		2,
+		rapid.ID,
+	).Draw(
+		t,
+		"members",
+	)
 }
 
 // change makes a random change, which may well be refused.
@@ -88,29 +96,67 @@ func change(t *rapid.T, b *tenancy.Book) error {
 			return b.PutTenant(tenancy.Tenant{ID: pick[tenancy.TenantID](t, "t"), Name: "T", Site: "metz", Kind: "company"})
 		},
 		func() error {
-			return b.PutMember(tenancy.Member{ID: pick[tenancy.MemberID](t, "m"), Tenant: pick[tenancy.TenantID](t, "t"), Name: "M"})
+			return b.PutMember(
+				tenancy.Member{ID: pick[tenancy.MemberID](t, "m"), Tenant: pick[tenancy.TenantID](t, "t"), Name: "M"},
+			)
 		},
 		func() error {
-			return b.PutCredential(tenancy.Credential{ID: pick[tenancy.CredentialID](t, "c"), Member: pick[tenancy.MemberID](t, "m"), Kind: "card", Status: tenancy.Active, Lookup: uid})
+			return b.PutCredential(
+				tenancy.Credential{
+					ID:     pick[tenancy.CredentialID](t, "c"),
+					Member: pick[tenancy.MemberID](t, "m"),
+					Kind:   "card",
+					Status: tenancy.Active,
+					Lookup: uid,
+				},
+			)
 		},
 		func() error {
 			return b.PutSchedule(tenancy.Schedule{ID: pick[tenancy.ScheduleID](t, "s"), Holidays: "open"})
 		},
 		func() error {
-			return b.PutPlan(tenancy.Plan{ID: pick[tenancy.PlanID](t, "p"), Name: "P", Schedule: pick[tenancy.ScheduleID](t, "s")})
+			return b.PutPlan(
+				tenancy.Plan{ID: pick[tenancy.PlanID](t, "p"), Name: "P", Schedule: pick[tenancy.ScheduleID](t, "s")},
+			)
 		},
 		func() error {
-			l := tenancy.Lease{ID: pick[tenancy.LeaseID](t, "l"), Tenant: pick[tenancy.TenantID](t, "t"), Site: "metz", Plan: pick[tenancy.PlanID](t, "p"), Status: tenancy.Active}
+			l := tenancy.Lease{
+				ID:     pick[tenancy.LeaseID](t, "l"),
+				Tenant: pick[tenancy.TenantID](t, "t"),
+				Site:   "metz",
+				Plan:   pick[tenancy.PlanID](t, "p"),
+				Status: tenancy.Active,
+			}
 			if rapid.Bool().Draw(t, "named") {
 				l.Members = members(t)
 			}
 			return b.PutLease(l)
 		},
 		func() error {
-			return b.PutPass(tenancy.Pass{ID: pick[tenancy.PassID](t, "v"), Host: pick[tenancy.MemberID](t, "m"), Name: "V", Spaces: spaces, ValidFrom: day, ValidTo: day.Add(time.Hour), Lookup: uid})
+			return b.PutPass(
+				tenancy.Pass{
+					ID:        pick[tenancy.PassID](t, "v"),
+					Host:      pick[tenancy.MemberID](t, "m"),
+					Name:      "V",
+					Spaces:    spaces,
+					ValidFrom: day,
+					ValidTo:   day.Add(time.Hour),
+					Lookup:    uid,
+				},
+			)
 		},
 		func() error {
-			return b.PutEvent(tenancy.Event{ID: pick[tenancy.EventID](t, "e"), Title: "E", Spaces: spaces, StartsAt: day, EndsAt: day.Add(time.Hour), Audience: "invited", Invited: members(t)})
+			return b.PutEvent(
+				tenancy.Event{
+					ID:       pick[tenancy.EventID](t, "e"),
+					Title:    "E",
+					Spaces:   spaces,
+					StartsAt: day,
+					EndsAt:   day.Add(time.Hour),
+					Audience: "invited",
+					Invited:  members(t),
+				},
+			)
 		},
 		func() error { return b.DeleteTenant(pick[tenancy.TenantID](t, "t")) },
 		func() error { return b.DeleteMember(pick[tenancy.MemberID](t, "m")) },

@@ -18,16 +18,24 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Identifiers are slugs [a-z0-9][a-z0-9-]{0,63}.
+// Identifiers have the form of [catalogue.Slug].
 type (
-	TenantID     string
-	MemberID     string
+	// TenantID identifies a tenant.
+	TenantID string
+	// MemberID identifies a member.
+	MemberID string
+	// CredentialID identifies a credential.
 	CredentialID string
-	ScheduleID   string
-	PlanID       string
-	LeaseID      string // id of a lease
-	PassID       string
-	EventID      string
+	// ScheduleID identifies a schedule.
+	ScheduleID string
+	// PlanID identifies a plan.
+	PlanID string
+	// LeaseID identifies a lease.
+	LeaseID string
+	// PassID identifies a visitor's pass.
+	PassID string
+	// EventID identifies an event.
+	EventID string
 )
 
 // Always is the built-in schedule that has no windows and always holds.

@@ -214,7 +214,8 @@ func put[T any](b *Book, t Terms[T], held *T, v T, w When) Terms[T] {
 	}
 	c := Change[T]{From: w.From, Value: &v, At: w.At, By: w.By}
 	return t.Put(c, func(x *Change[T]) bool {
-		return w.From <= b.today && x.From <= b.today && !x.At.IsZero() && b.network.Zone.At(x.At).Day == b.network.Zone.At(w.At).Day
+		return w.From <= b.today && x.From <= b.today && !x.At.IsZero() &&
+			b.network.Zone.At(x.At).Day == b.network.Zone.At(w.At).Day
 	})
 }
 

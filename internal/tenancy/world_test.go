@@ -72,18 +72,62 @@ func sound(t testing.TB) *entities {
 	return &entities{
 		tenant: tenancy.Tenant{ID: "atelier", Name: "Atelier", Site: "metz", Kind: "company"},
 		other:  tenancy.Tenant{ID: "other", Name: "Other", Site: "metz", Kind: "association"},
-		alice:  tenancy.Member{ID: "alice", Tenant: "atelier", Name: "Alice", Email: "alice@example.org", Roles: []tenancy.MemberRole{}, StaffSites: []catalogue.SiteID{}},
-		bob:    tenancy.Member{ID: "bob", Tenant: "other", Name: "Bob", Roles: []tenancy.MemberRole{tenancy.Responder}, StaffSites: []catalogue.SiteID{"metz"}},
-		card:   tenancy.Credential{ID: "card", Member: "alice", Kind: "card", Status: tenancy.Active, Lookup: hash(1), ForList: hash(1)},
+		alice: tenancy.Member{
+			ID:         "alice",
+			Tenant:     "atelier",
+			Name:       "Alice",
+			Email:      "alice@example.org",
+			Roles:      []tenancy.MemberRole{},
+			StaffSites: []catalogue.SiteID{},
+		},
+		bob: tenancy.Member{
+			ID:         "bob",
+			Tenant:     "other",
+			Name:       "Bob",
+			Roles:      []tenancy.MemberRole{tenancy.Responder},
+			StaffSites: []catalogue.SiteID{"metz"},
+		},
+		card: tenancy.Credential{
+			ID:      "card",
+			Member:  "alice",
+			Kind:    "card",
+			Status:  tenancy.Active,
+			Lookup:  hash(1),
+			ForList: hash(1),
+		},
 		hours: tenancy.Schedule{ID: "hours", Holidays: "closed", Windows: catalogue.Week{
 			{Days: weekdays, From: 8 * 60, To: 20 * 60}, {Days: []catalogue.Weekday{6}, From: 9 * 60, To: 12 * 60}}},
-		plan: tenancy.Plan{ID: "flex", Name: "Flex", Includes: []catalogue.SpaceKind{catalogue.Coworking}, Schedule: "hours", HourlyRateCents: 300},
+		plan: tenancy.Plan{
+			ID:              "flex",
+			Name:            "Flex",
+			Includes:        []catalogue.SpaceKind{catalogue.Coworking},
+			Schedule:        "hours",
+			HourlyRateCents: 300,
+		},
 		lease: tenancy.Lease{ID: "l1", Tenant: "atelier", Site: "metz", Spaces: []catalogue.SpaceID{"office"}, Plan: "flex",
 			StartsOn: date(t, "2026-09-01"), EndsOn: &ends, Status: tenancy.Active, Members: []tenancy.MemberID{"alice"}},
-		pass: tenancy.Pass{ID: "visitor", Host: "alice", Name: "Visitor", Spaces: []catalogue.SpaceID{"hall"},
-			ValidFrom: instant(t, "2026-10-19T08:00:00Z"), ValidTo: instant(t, "2026-10-19T18:00:00Z"), Lookup: hash(2), ForList: hash(2)},
-		event: tenancy.Event{ID: "meetup", Title: "Meetup", Spaces: []catalogue.SpaceID{"hall"}, Audience: "invited", Invited: []tenancy.MemberID{"bob"},
-			StartsAt: instant(t, "2026-10-19T18:00:00Z"), EndsAt: instant(t, "2026-10-19T21:00:00Z")},
+		pass: tenancy.Pass{
+			ID:     "visitor",
+			Host:   "alice",
+			Name:   "Visitor",
+			Spaces: []catalogue.SpaceID{"hall"},
+			ValidFrom: instant(
+				t,
+				"2026-10-19T08:00:00Z",
+			),
+			ValidTo: instant(t, "2026-10-19T18:00:00Z"),
+			Lookup:  hash(2),
+			ForList: hash(2),
+		},
+		event: tenancy.Event{
+			ID:       "meetup",
+			Title:    "Meetup",
+			Spaces:   []catalogue.SpaceID{"hall"},
+			Audience: "invited",
+			Invited:  []tenancy.MemberID{"bob"},
+			StartsAt: instant(t, "2026-10-19T18:00:00Z"),
+			EndsAt:   instant(t, "2026-10-19T21:00:00Z"),
+		},
 	}
 }
 
@@ -126,8 +170,16 @@ type content struct {
 
 func contentOf(b *tenancy.Book) content {
 	return content{
-		slices.Collect(b.Tenants()), slices.Collect(b.Members()), slices.Collect(b.Credentials()), slices.Collect(b.Schedules()),
-		slices.Collect(b.Plans()), slices.Collect(b.Leases()), slices.Collect(b.Passes()), slices.Collect(b.Events()),
+		slices.Collect(
+			b.Tenants(),
+		),
+		slices.Collect(b.Members()),
+		slices.Collect(b.Credentials()),
+		slices.Collect(b.Schedules()),
+		slices.Collect(b.Plans()),
+		slices.Collect(b.Leases()),
+		slices.Collect(b.Passes()),
+		slices.Collect(b.Events()),
 	}
 }
 
@@ -135,7 +187,8 @@ func contentOf(b *tenancy.Book) content {
 func (c content) reload(n *catalogue.Network) (*tenancy.Book, error) {
 	b := tenancy.NewBook(n)
 	for _, all := range []error{
-		each(c.Tenants, b.PutTenant), each(c.Members, b.PutMember), each(c.Credentials, b.PutCredential), each(c.Schedules, b.PutSchedule),
+		each(c.Tenants, b.PutTenant), each(c.Members, b.PutMember), each(c.Credentials, b.PutCredential), each(c.Schedules,
+			b.PutSchedule),
 		each(c.Plans, b.PutPlan), each(c.Leases, b.PutLease), each(c.Passes, b.PutPass), each(c.Events, b.PutEvent),
 	} {
 		if all != nil {

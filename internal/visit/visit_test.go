@@ -26,17 +26,44 @@ func house(t interface{ Fatal(...any) }) (*catalogue.Network, *visit.Places) {
 	}
 	week := catalogue.Week{{Days: []catalogue.Weekday{1, 2, 3, 4, 5}, From: 8 * 60, To: 20 * 60}}
 	n := catalogue.New(catalogue.Network{
-		Name: "house", Zone: zone,
-		Sites:     []catalogue.Site{{ID: "metz", Holidays: catalogue.Moselle, Opening: week}, {ID: "nancy", Holidays: catalogue.French, Opening: week}},
+		Name: "house",
+		Zone: zone,
+		Sites: []catalogue.Site{
+			{ID: "metz", Holidays: catalogue.Moselle, Opening: week},
+			{ID: "nancy", Holidays: catalogue.French, Opening: week},
+		},
 		Buildings: []catalogue.Building{{ID: "mb", Site: "metz"}, {ID: "nb", Site: "nancy"}},
 		Spaces: []catalogue.Space{
-			{ID: "hall", Building: "mb", Kind: catalogue.Common}, {ID: "cowork", Building: "mb", Kind: catalogue.Coworking, Parent: "hall"},
-			{ID: "booth", Building: "mb", Kind: catalogue.Coworking, Parent: "cowork"}, {ID: "meeting", Building: "mb", Kind: catalogue.MeetingRoom, Parent: "hall"},
+			{
+				ID:       "hall",
+				Building: "mb",
+				Kind:     catalogue.Common,
+			},
+			{ID: "cowork", Building: "mb", Kind: catalogue.Coworking, Parent: "hall"},
+			{
+				ID:       "booth",
+				Building: "mb",
+				Kind:     catalogue.Coworking,
+				Parent:   "cowork",
+			},
+			{ID: "meeting", Building: "mb", Kind: catalogue.MeetingRoom, Parent: "hall"},
 			{ID: "far", Building: "nb", Kind: catalogue.Common},
 		},
 		Doors: []catalogue.Door{
-			{ID: "street", From: catalogue.Outside, To: "hall"}, {ID: "glass", From: "hall", To: "cowork"}, {ID: "curtain", From: "cowork", To: "booth"},
-			{ID: "room", From: "hall", To: "meeting"}, {ID: "back", From: catalogue.Outside, To: "meeting"}, {ID: "nancy", From: catalogue.Outside, To: "far"},
+			{
+				ID:   "street",
+				From: catalogue.Outside,
+				To:   "hall",
+			},
+			{ID: "glass", From: "hall", To: "cowork"},
+			{ID: "curtain", From: "cowork", To: "booth"},
+			{
+				ID:   "room",
+				From: "hall",
+				To:   "meeting",
+			},
+			{ID: "back", From: catalogue.Outside, To: "meeting"},
+			{ID: "nancy", From: catalogue.Outside, To: "far"},
 		},
 	})
 	return n, visit.NewPlaces(catalogue.Always(n))
@@ -56,7 +83,10 @@ func written(n *catalogue.Network, visits []visit.Visit) []string {
 	var out []string
 	for _, v := range visits {
 		loc := n.Zone.Location()
-		out = append(out, fmt.Sprintf("%s %s–%s %s", v.Space, v.From.In(loc).Format("02 15:04"), v.To.In(loc).Format("02 15:04"), v.Ended))
+		out = append(
+			out,
+			fmt.Sprintf("%s %s–%s %s", v.Space, v.From.In(loc).Format("02 15:04"), v.To.In(loc).Format("02 15:04"), v.Ended),
+		)
 	}
 	return out
 }
@@ -140,10 +170,33 @@ func drawReads(t *rapid.T, n *catalogue.Network) []visit.Read {
 	at := time.Date(2026, 10, 18, 6, 0, 0, 0, time.UTC)
 	var reads []visit.Read
 	for i := range rapid.IntRange(0, 40).Draw(t, "reads") {
-		gap := rapid.SampledFrom([]time.Duration{0, time.Minute, 20 * time.Minute, 3 * time.Hour, 8 * time.Hour, 16 * time.Hour, 16*time.Hour + time.Millisecond, 40 * time.Hour}).Draw(t, "gap")
+		gap := rapid.SampledFrom(
+			[]time.Duration{
+				0,
+				time.Minute,
+				20 * time.Minute,
+				3 * time.Hour,
+				8 * time.Hour,
+				16 * time.Hour,
+				16*time.Hour + time.Millisecond,
+				40 * time.Hour,
+			},
+		).Draw(
+			t,
+			"gap",
+		)
 		at = at.Add(gap)
-		reads = append(reads, visit.Read{ID: uuid.UUID{0: byte(rapid.IntRange(0, 255).Draw(t, "id")), 15: byte(i)}, At: at,
-			Door: rapid.SampledFrom(n.Doors).Draw(t, "door").ID, Direction: rapid.SampledFrom([]catalogue.Direction{"in", "out"}).Draw(t, "direction")})
+		reads = append(reads, visit.Read{
+			ID: uuid.UUID{0: byte(rapid.IntRange(0, 255).Draw(t, "id")), 15: byte(i)},
+			At: at,
+			Door: rapid.SampledFrom(
+				n.Doors,
+			).Draw(
+				t,
+				"door",
+			).ID,
+			Direction: rapid.SampledFrom([]catalogue.Direction{"in", "out"}).Draw(t, "direction"),
+		})
 	}
 	return reads
 }
@@ -284,9 +337,23 @@ func TestNoVisitReachesAcrossABoundary(t *testing.T) {
 func BenchmarkMakeADay(b *testing.B) {
 	_, places := house(b)
 	const day = "2026-10-21 "
-	reads := []visit.Read{read(1, day+"08:30", "street", "in"), read(2, day+"08:31", "glass", "in"), read(3, day+"12:00", "glass", "out"), read(4, day+"12:01", "street", "out"),
-		read(5, day+"13:00", "street", "in"), read(6, day+"13:01", "glass", "in"), read(7, day+"15:00", "curtain", "in"), read(8, day+"15:30", "curtain", "out"),
-		read(9, day+"18:00", "glass", "out"), read(10, day+"18:01", "street", "out")}
+	reads := []visit.Read{
+		read(1, day+"08:30", "street", "in"),
+		read(2, day+"08:31", "glass", "in"),
+		read(3, day+"12:00", "glass", "out"),
+		read(4, day+"12:01", "street", "out"),
+		read(
+			5,
+			day+"13:00",
+			"street",
+			"in",
+		),
+		read(6, day+"13:01", "glass", "in"),
+		read(7, day+"15:00", "curtain", "in"),
+		read(8, day+"15:30", "curtain", "out"),
+		read(9, day+"18:00", "glass", "out"),
+		read(10, day+"18:01", "street", "out"),
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		visit.Make(places, reads)
@@ -300,7 +367,10 @@ func TestVisitsBetweenBoundariesAreThoseOfAllReads(t *testing.T) {
 	n, places := house(t)
 	rapid.Check(t, func(t *rapid.T) {
 		reads := drawReads(t, n)
-		slices.SortFunc(reads, func(a, b visit.Read) int { return stdcmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:])) })
+		slices.SortFunc(
+			reads,
+			func(a, b visit.Read) int { return stdcmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:])) },
+		)
 		if len(reads) == 0 {
 			return
 		}
@@ -312,12 +382,20 @@ func TestVisitsBetweenBoundariesAreThoseOfAllReads(t *testing.T) {
 		if !ok || first > i || last <= k {
 			t.Fatalf("reads %d to %d of %d are new, and lie between %d and %d: %t", i, k, len(reads), first, last, ok)
 		}
-		pieces := slices.Concat(visit.Make(places, reads[:first]), visit.Make(places, reads[first:last]), visit.Make(places, reads[last:]))
+		pieces := slices.Concat(
+			visit.Make(places, reads[:first]),
+			visit.Make(places, reads[first:last]),
+			visit.Make(places, reads[last:]),
+		)
 		if diff := cmp.Diff(sorted(n, visit.Make(places, reads)), sorted(n, pieces)); diff != "" {
 			t.Errorf("with the new reads: -all +pieces\n%s", diff)
 		}
 		former := slices.Concat(reads[:i], reads[k+1:])
-		pieces = slices.Concat(visit.Make(places, reads[:first]), visit.Make(places, slices.Concat(reads[first:i], reads[k+1:last])), visit.Make(places, reads[last:]))
+		pieces = slices.Concat(
+			visit.Make(places, reads[:first]),
+			visit.Make(places, slices.Concat(reads[first:i], reads[k+1:last])),
+			visit.Make(places, reads[last:]),
+		)
 		if diff := cmp.Diff(sorted(n, visit.Make(places, former)), sorted(n, pieces)); diff != "" {
 			t.Errorf("without them: -all +pieces\n%s", diff)
 		}

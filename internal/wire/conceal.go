@@ -97,7 +97,8 @@ func concealJSON(payload []byte, mayBadge bool) []byte {
 			write(&out, raw, v, hidden)
 		case json.Number:
 			hidden := v.String()
-			if top.isCard(mayBadge) || digits(hidden) >= maskedDigits && !plain.MatchString(top.name) && (mayBadge || inPlace.MatchString(top.name)) {
+			if top.isCard(mayBadge) ||
+				digits(hidden) >= maskedDigits && !plain.MatchString(top.name) && (mayBadge || inPlace.MatchString(top.name)) {
 				hidden = concealed
 			}
 			write(&out, raw, v.String(), hidden)

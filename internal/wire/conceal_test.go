@@ -49,7 +49,8 @@ func FuzzConceal(f *testing.F) {
 	f.Add([]byte(`{"a":"04A1B2C3`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		got := Conceal(payload, nil)
-		if json.Valid(payload) != json.Valid(got) && json.Valid(payload) && strings.ToValidUTF8(string(payload), "") == string(payload) {
+		if json.Valid(payload) != json.Valid(got) && json.Valid(payload) &&
+			strings.ToValidUTF8(string(payload), "") == string(payload) {
 			t.Errorf("%s became %s, which is no JSON", payload, got)
 		}
 		// A card in its place, whatever stands around it, is never in what is kept.

@@ -68,7 +68,9 @@ func ParseDecimalUID(s string) ([]byte, error) {
 		return nil, errors.New("dec: must be followed by digits")
 	}
 	if s[0] == '0' && len(s) > 1 && len(s) != cardDigits {
-		return nil, errors.New("dec: must be followed by a number without leading zeros, or by the ten digits printed on a card")
+		return nil, errors.New(
+			"dec: must be followed by a number without leading zeros, or by the ten digits printed on a card",
+		)
 	}
 	n, _ := new(big.Int).SetString(s, 10)
 	for _, size := range []int{4, 7, 10} {

@@ -97,7 +97,12 @@ func (o *object) badge() *BadgeBody {
 }
 
 func (o *object) status() *StatusBody {
-	s := &StatusBody{Online: o.flag("online"), Battery: o.number("battery_pct"), RSSI: o.number("rssi_dbm"), Uptime: o.number("uptime_s")}
+	s := &StatusBody{
+		Online:  o.flag("online"),
+		Battery: o.number("battery_pct"),
+		RSSI:    o.number("rssi_dbm"),
+		Uptime:  o.number("uptime_s"),
+	}
 	if o.has("firmware") {
 		v := o.text("firmware")
 		s.Firmware = &v

@@ -129,7 +129,15 @@ type entryBody struct {
 // SignList returns the payload of a reader's allowlist in a form. A list with
 // more sets of rights than form 2 can number is written in form 1.
 func SignList(key ed25519.PrivateKey, device catalogue.DeviceID, l List, form int) ([]byte, error) {
-	body := listBody{Version: l.Version, Device: l.Device, Door: l.Door, Direction: l.Direction, IssuedAt: stamp{l.IssuedAt}, ExpiresAt: stamp{l.ExpiresAt}, Keys: l.Keys}
+	body := listBody{
+		Version:   l.Version,
+		Device:    l.Device,
+		Door:      l.Door,
+		Direction: l.Direction,
+		IssuedAt:  stamp{l.IssuedAt},
+		ExpiresAt: stamp{l.ExpiresAt},
+		Keys:      l.Keys,
+	}
 	var entries any
 	if sets, packed, ok := pack(l.Entries); form >= ListForm2 && ok {
 		body.Form, body.Rights, entries = ListForm2, sets, b64.EncodeToString(packed)
@@ -212,7 +220,15 @@ func verifyList(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte
 	if body.Device != device {
 		return l, errors.New("is for another device")
 	}
-	l = List{Version: body.Version, Device: body.Device, Door: body.Door, Direction: body.Direction, IssuedAt: body.IssuedAt.Time, ExpiresAt: body.ExpiresAt.Time, Keys: body.Keys}
+	l = List{
+		Version:   body.Version,
+		Device:    body.Device,
+		Door:      body.Door,
+		Direction: body.Direction,
+		IssuedAt:  body.IssuedAt.Time,
+		ExpiresAt: body.ExpiresAt.Time,
+		Keys:      body.Keys,
+	}
 	switch body.Form {
 	case 0, ListForm1:
 		return l, l.readForm1(body.Entries)

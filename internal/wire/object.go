@@ -139,7 +139,8 @@ const maxListForm = 1000
 // texts returns a list of at most 16 short texts.
 func (o *object) texts(field string) []string {
 	var list []string
-	if json.Unmarshal(o.fields[field], &list) != nil || len(list) > 16 || slices.ContainsFunc(list, func(s string) bool { return len(s) > 100 }) {
+	if json.Unmarshal(o.fields[field], &list) != nil || len(list) > 16 ||
+		slices.ContainsFunc(list, func(s string) bool { return len(s) > 100 }) {
 		o.fail(field, "is not a list of at most 16 short texts")
 	}
 	return list

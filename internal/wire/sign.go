@@ -34,7 +34,16 @@ type DecisionBody struct {
 }
 
 func (d *DecisionBody) signed(device catalogue.DeviceID) []byte {
-	return fmt.Appendf(nil, "totem/v1|decision|%s|%s|%t|%s|%d|%s", device, d.Request, d.Granted, d.Reason, d.OpenMS, FormatTime(d.NotAfter))
+	return fmt.Appendf(
+		nil,
+		"totem/v1|decision|%s|%s|%t|%s|%d|%s",
+		device,
+		d.Request,
+		d.Granted,
+		d.Reason,
+		d.OpenMS,
+		FormatTime(d.NotAfter),
+	)
 }
 
 // CommandKind is what a reader is told to do.

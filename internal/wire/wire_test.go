@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,8 +96,8 @@ func TestLittleEndianDecimalIsTheSameBytes(t *testing.T) {
 				digits = append(digits, carry%10)
 			}
 		}
-		for i := len(digits) - 1; i >= 0; i-- {
-			n += fmt.Sprint(digits[i])
+		for _, digit := range slices.Backward(digits) {
+			n += fmt.Sprint(digit)
 		}
 		got, err := wire.ParseCredential("dec:" + strings.TrimLeft(n, "0"))
 		if err != nil || !bytes.Equal(got.Bytes, uid) {
@@ -195,8 +196,11 @@ func TestSameBodyIsOneDigestWhateverItsSpelling(t *testing.T) {
 
 // drawMessage draws any message that a device may send.
 func drawMessage(t *rapid.T) *wire.Message {
-	m := &wire.Message{Topic: topic(rapid.SampledFrom(wire.UpWhats()).Draw(t, "what")), ID: uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
-		At: time.UnixMilli(rapid.Int64Range(wire.Earliest.UnixMilli(), 4e12).Draw(t, "at")).UTC()}
+	m := &wire.Message{
+		Topic: topic(rapid.SampledFrom(wire.UpWhats()).Draw(t, "what")),
+		ID:    uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
+		At:    time.UnixMilli(rapid.Int64Range(wire.Earliest.UnixMilli(), 4e12).Draw(t, "at")).UTC(),
+	}
 	if m.ID == uuid.Nil {
 		m.ID[0] = 1
 	}
@@ -214,10 +218,19 @@ func drawMessage(t *rapid.T) *wire.Message {
 	case wire.Badge:
 		m.Badge = &wire.BadgeBody{Credential: wire.Credential{Bytes: rapid.SliceOfN(rapid.Byte(), 1, 32).Draw(t, "uid")}}
 		if rapid.Bool().Draw(t, "offline") {
-			m.Badge.Offline = &wire.Offline{Granted: rapid.Bool().Draw(t, "granted"), Reason: rapid.String().Draw(t, "reason"), List: "17"}
+			m.Badge.Offline = &wire.Offline{
+				Granted: rapid.Bool().Draw(t, "granted"),
+				Reason:  rapid.String().Draw(t, "reason"),
+				List:    "17",
+			}
 		}
 	case wire.Door:
-		m.Door = rapid.SampledFrom([]wire.DoorState{wire.DoorOpen, wire.DoorClosed, wire.DoorForced, wire.DoorHeld}).Draw(t, "state")
+		m.Door = rapid.SampledFrom(
+			[]wire.DoorState{wire.DoorOpen, wire.DoorClosed, wire.DoorForced, wire.DoorHeld},
+		).Draw(
+			t,
+			"state",
+		)
 	case wire.Occupancy:
 		m.Occupied = rapid.Bool().Draw(t, "occupied")
 	case wire.Count:
@@ -229,7 +242,13 @@ func drawMessage(t *rapid.T) *wire.Message {
 		m.Air = &wire.AirBody{CO2: &co2, Temperature: number("t"), Humidity: number("h"), Noise: number("n")}
 	case wire.Status:
 		list := "3"
-		m.Status = &wire.StatusBody{Online: rapid.Bool().Draw(t, "online"), Battery: number("battery"), RSSI: number("rssi"), Uptime: number("uptime"), List: &list}
+		m.Status = &wire.StatusBody{
+			Online:  rapid.Bool().Draw(t, "online"),
+			Battery: number("battery"),
+			RSSI:    number("rssi"),
+			Uptime:  number("uptime"),
+			List:    &list,
+		}
 	}
 	return m
 }
@@ -269,22 +288,41 @@ func TestSignaturesAreOverTheContractsWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := fmt.Sprintf("totem/v1|decision|metz-in|%s|true|lease|5000|2026-10-31T06:02:03.000Z", d.Request)
-	if raw["not_after"] != "2026-10-31T06:02:03.000Z" || raw["signature"] != base64url(ed25519.Sign(private, []byte(words))) {
+	if raw["not_after"] != "2026-10-31T06:02:03.000Z" ||
+		raw["signature"] != base64url(ed25519.Sign(private, []byte(words))) {
 		t.Errorf("payload %s", payload)
 	}
 	got, err := wire.VerifyDecision(public, "metz-in", payload)
 	if err != nil || got.Request != d.Request || !got.NotAfter.Equal(notAfter) {
 		t.Errorf("read back %+v, %v", got, err)
 	}
-	c, err := wire.SignCommand(private, "metz-in", wire.CommandBody{ID: uuid.UUID{2}, Kind: "unlock", OpenMS: 1, NotAfter: notAfter})
+	c, err := wire.SignCommand(
+		private,
+		"metz-in",
+		wire.CommandBody{ID: uuid.UUID{2}, Kind: "unlock", OpenMS: 1, NotAfter: notAfter},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := wire.VerifyCommand(public, "metz-in", c); err != nil {
 		t.Error(err)
 	}
-	l, err := wire.SignList(private, "metz-in", wire.List{Version: 3, Device: "metz-in", Door: "metz", Direction: catalogue.In, IssuedAt: notAfter, ExpiresAt: notAfter.Add(24 * time.Hour),
-		Entries: []wire.ListEntry{{Hash: [32]byte{7}, Rights: []wire.ListRight{{Reason: "lease", From: 1, To: 2}}}}}, wire.ListForm1)
+	l, err := wire.SignList(
+		private,
+		"metz-in",
+		wire.List{
+			Version:   3,
+			Device:    "metz-in",
+			Door:      "metz",
+			Direction: catalogue.In,
+			IssuedAt:  notAfter,
+			ExpiresAt: notAfter.Add(24 * time.Hour),
+			Entries: []wire.ListEntry{
+				{Hash: [32]byte{7}, Rights: []wire.ListRight{{Reason: "lease", From: 1, To: 2}}},
+			},
+		},
+		wire.ListForm1,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +334,11 @@ func TestSignaturesAreOverTheContractsWords(t *testing.T) {
 
 func TestAlteredOrMisdirectedAnswersDoNotVerify(t *testing.T) {
 	public, private := keyPair()
-	payload, err := wire.SignDecision(private, "metz-in", wire.DecisionBody{Request: uuid.UUID{1}, Reason: "no-right", NotAfter: time.Unix(0, 0)})
+	payload, err := wire.SignDecision(
+		private,
+		"metz-in",
+		wire.DecisionBody{Request: uuid.UUID{1}, Reason: "no-right", NotAfter: time.Unix(0, 0)},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

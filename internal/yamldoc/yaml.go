@@ -112,8 +112,7 @@ func parseYAML(text string) (file *ast.File, line int, err error) {
 		}
 	}()
 	file, err = parser.ParseBytes([]byte(text), 0)
-	var located yaml.Error
-	if errors.As(err, &located) {
+	if located, ok := errors.AsType[yaml.Error](err); ok {
 		if tk := located.GetToken(); tk != nil && tk.Position != nil {
 			line = tk.Position.Line
 		}

@@ -45,8 +45,15 @@ func Start(t testing.TB, settings ...string) *Server {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(m.Addr)
-	config := append([]string{"listener " + port + " 127.0.0.1", "allow_anonymous true", "user " + me.Username,
-		"persistence true", "persistence_location " + m.dir + "/", "max_queued_messages 100000", "max_inflight_messages 1000"}, settings...)
+	config := append([]string{
+		"listener " + port + " 127.0.0.1",
+		"allow_anonymous true",
+		"user " + me.Username,
+		"persistence true",
+		"persistence_location " + m.dir + "/",
+		"max_queued_messages 100000",
+		"max_inflight_messages 1000",
+	}, settings...)
 	m.begin(t, strings.Join(config, "\n")+"\n")
 	return m
 }

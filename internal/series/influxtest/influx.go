@@ -88,7 +88,11 @@ func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	path, err := exec.LookPath("influxd")
 	if err != nil {
-		t.Fatalf("%s is set, but there is no influxd: go install github.com/influxdata/influxdb/cmd/influxd@v1.8.3: %v", Variable, err)
+		t.Fatalf(
+			"%s is set, but there is no influxd: go install github.com/influxdata/influxdb/cmd/influxd@v1.8.3: %v",
+			Variable,
+			err,
+		)
 	}
 	s.cmd = exec.Command(path, "run", "-config", filepath.Join(s.dir, "influxdb.conf"))
 	var said strings.Builder
