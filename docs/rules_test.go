@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,6 +71,44 @@ func TestRulesAreNumberedOnce(t *testing.T) {
 			t.Errorf("rule %s stands twice", m[1])
 		}
 		seen[m[1]] = true
+	}
+}
+
+// TestNamedFunctionsExist holds the functions that architecture.md names, as
+// `package.Type.Method` or `package.Function`, to the sources.
+func TestNamedFunctionsExist(t *testing.T) {
+	raw, err := os.ReadFile("architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([a-z]+)\\.(?:([A-Za-z]+)\\.)?([A-Za-z]+)`").FindAllStringSubmatch(string(raw), -1)
+	checked := 0
+	for _, m := range named {
+		dir := filepath.Join("..", "internal", m[1])
+		if _, err := os.Stat(dir); err != nil {
+			continue // a file, as ledger.db
+		}
+		declared := `(?m)^func ` + m[3] + `[\[(]`
+		if m[2] != "" {
+			declared = `(?m)^func \([a-z]+ \*?` + m[2] + `\) ` + m[3] + `\(`
+		}
+		if m[3] == "db" || m[3] == "json" {
+			continue
+		}
+		checked++
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && regexp.MustCompile(declared).Match(text)
+		}) {
+			t.Errorf("architecture.md names %s, which is not there", m[0])
+		}
+	}
+	if checked < 40 {
+		t.Errorf("%d functions checked: the test does not find them", checked)
 	}
 }
 

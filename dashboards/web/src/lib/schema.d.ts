@@ -13,7 +13,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What would be decided; nothing is recorded. */
+        /** Ask what would be decided; nothing is recorded. */
         post: operations["post-access-check"];
         delete?: never;
         options?: never;
@@ -30,7 +30,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What would be decided, by which rule, and each right that is tried; nothing is recorded. */
+        /** Ask what would be decided, by which rule, and each right that is tried; nothing is recorded. */
         post: operations["post-access-explain"];
         delete?: never;
         options?: never;
@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Why a read was decided so: by the rights as they were then. */
+        /** Explain why a read was decided as it was, by the rights of that time. */
         get: operations["get-access-reads-id-explain"];
         put?: never;
         post?: never;
@@ -114,7 +114,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Say that somebody has seen an alarm. */
+        /** Acknowledge an alarm. */
         put: operations["put-alarms-id-acknowledgement"];
         post?: never;
         delete?: never;
@@ -147,7 +147,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Walk the audit chain, hold what decides to its acts, and make a sample of visits again. */
+        /** Check whether the ledger was altered: walk the audit chain, compare records with it, compute a sample of visits again. */
         get: operations["get-audit-verify"];
         put?: never;
         post?: never;
@@ -181,7 +181,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The same as server-sent events, one for each change; resumes with Last-Event-ID. */
+        /** Availability as server-sent events, one for each change; resumes with Last-Event-ID. */
         get: operations["get-availability-stream"];
         put?: never;
         post?: never;
@@ -232,7 +232,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is in a building now by the badges, with each space's count by its sensors beside; audited, by building. */
+        /** Who is in a building now by the badges, beside each space's count by its sensors; audited by building. */
         get: operations["get-buildings-id-rollcall"];
         put?: never;
         post?: never;
@@ -300,7 +300,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One of them as its file was written. */
+        /** One of these catalogues, as its file was written. */
         get: operations["get-catalogue-versions-n"];
         put?: never;
         post?: never;
@@ -317,7 +317,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Which of the charter's spaces and services each site offers, how they are used, and what is missing. */
+        /** Which spaces and services of the charter each site offers, how they are used, and what is missing. */
         get: operations["get-charter"];
         put?: never;
         post?: never;
@@ -387,7 +387,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Devices that speak and are not in the catalogue, with their last payloads. */
+        /** Devices that publish and are not in the catalogue, with their last payloads. */
         get: operations["get-devices-unknown"];
         put?: never;
         post?: never;
@@ -421,12 +421,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How far a reader's newest enrolment has come. */
+        /** The state of a reader's newest enrolment. */
         get: operations["get-devices-id-enrolment"];
         put?: never;
         /** Have a reader wait for a new badge, held to it twice; its UID is never shown. */
         post: operations["post-devices-id-enrolment"];
-        /** Give a reader's enrolment up. */
+        /** Cancel a reader's enrolment. */
         delete: operations["delete-devices-id-enrolment"];
         options?: never;
         head?: never;
@@ -442,7 +442,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give a device a new secret, shown once; the former ends. */
+        /** Give a device a new secret, shown once; the former one stops working. */
         post: operations["post-devices-id-secret"];
         delete?: never;
         options?: never;
@@ -527,7 +527,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How many were counted in an event's spaces while it ran, site by site. */
+        /** How many people were counted in an event's spaces while it ran, by site. */
         get: operations["get-events-id-attendance"];
         put?: never;
         post?: never;
@@ -561,7 +561,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a month's statements come to as of now; to a tenant its own. */
+        /** What a month's statements would come to as of now; for a tenant its own. */
         get: operations["get-forecast"];
         put?: never;
         post?: never;
@@ -595,7 +595,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How a member's day came about: visits, reads, leases, plans. */
+        /** How a member's day was computed: visits, reads, leases, plans. */
         get: operations["get-hours-explain"];
         put?: never;
         post?: never;
@@ -614,7 +614,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Read a spreadsheet's CSV, or a zip of them as an export is: all of it or nothing. */
+        /** Import a CSV file, or a zip of them as an export writes it: all of it or nothing. */
         post: operations["post-import"];
         delete?: never;
         options?: never;
@@ -716,7 +716,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who looked at a person's movements, oldest first; to an admin, and to the person's tenant. */
+        /** Who looked at a person's movements, oldest first; for an admin and the person's tenant. */
         get: operations["get-looks"];
         put?: never;
         post?: never;
@@ -733,7 +733,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who asks: the token's id, role, sites, tenant, and its end. */
+        /** Who is asking: the token's id, role, sites, tenant and expiry. */
         get: operations["get-me"];
         put?: never;
         post?: never;
@@ -786,7 +786,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everything that is held on a person; to a manager reads and visits at its sites. */
+        /** Everything that is held on a person; for a manager only reads and visits at its sites. */
         get: operations["get-members-id-data"];
         put?: never;
         post?: never;
@@ -927,7 +927,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Public events of all sites, and how lively each is now; needs no token. */
+        /** Public events of all sites, and how lively each site is now; needs no token. */
         get: operations["get-programme"];
         put?: never;
         post?: never;
@@ -1051,7 +1051,7 @@ export interface paths {
         };
         /** Whether a site is in lockdown. */
         get: operations["get-sites-id-lockdown"];
-        /** Let only responders in, or end that; audited. */
+        /** Begin or end a lockdown, in which only responders may enter; audited. */
         put: operations["put-sites-id-lockdown"];
         post?: never;
         delete?: never;
@@ -1084,9 +1084,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A space's rents per m², by the day from which each holds. */
+        /** A space's rents per m², with the day from which each holds. */
         get: operations["get-spaces-id-rent"];
-        /** Revise a space's rent per m² from a day on. */
+        /** Set a space's rent per m² from a day on. */
         put: operations["put-spaces-id-rent"];
         post?: never;
         delete?: never;
@@ -1105,7 +1105,7 @@ export interface paths {
         /** Issued statements, by number; also as CSV, all their lines. */
         get: operations["get-statements"];
         put?: never;
-        /** Issue a month's statements; a dry run shows them. */
+        /** Issue a month's statements; a dry run only shows them. */
         post: operations["post-statements"];
         delete?: never;
         options?: never;
@@ -1137,7 +1137,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What changes, as server-sent events: each is named by its topic and holds the item as its GET answers it; resumes with Last-Event-ID. */
+        /** Changes as server-sent events: the event is the topic, the data is the item as its GET answers it; resumes with Last-Event-ID. */
         get: operations["get-stream"];
         put?: never;
         post?: never;
@@ -1209,7 +1209,7 @@ export interface paths {
         };
         /** Show a token; the secret is not shown. */
         get: operations["get-tokens-id"];
-        /** Make a token, or a new one in its place; shown once. */
+        /** Create or replace a token; the secret is shown once. */
         put: operations["put-tokens-id"];
         post?: never;
         /** Withdraw a token. */
@@ -1243,7 +1243,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Visits, by their beginning. */
+        /** Visits, sorted by their start. */
         get: operations["get-visits"];
         put?: never;
         post?: never;
@@ -1261,7 +1261,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Correct a visit: what was measured stays. */
+        /** Correct a visit; what was measured is kept. */
         put: operations["put-visits-id-correction"];
         post?: never;
         /** Undo a correction. */
@@ -1366,7 +1366,7 @@ export interface components {
             elasticity?: number;
             /**
              * Format: double
-             * @description Of the formula, before any bound; null where nothing is suggested.
+             * @description The formula's factor, before any bound; null where nothing is suggested.
              */
             factor?: number | null;
             /** Format: double */
@@ -1378,7 +1378,7 @@ export interface components {
             floor?: number | null;
             /**
              * Format: int64
-             * @description What the rents and areas of the time bring over the reference period: rent × area × months, full.
+             * @description What the rents of the reference period bring: rent × area × months, if let all the time.
              */
             income_cents?: number;
             /** Format: double */
@@ -1386,12 +1386,12 @@ export interface components {
             kind?: string;
             /**
              * Format: double
-             * @description Of all the network's lettable spaces of the kind.
+             * @description Median rent of all lettable spaces of this kind in the network.
              */
             kind_median_rent_cents_m2_month?: number;
             /**
              * Format: double
-             * @description Of those of which enough is known.
+             * @description Median use of these spaces, of those with enough data.
              */
             kind_median_use?: number | null;
             /** Format: double */
@@ -1405,7 +1405,7 @@ export interface components {
             leases_rent_cents_month?: number;
             /**
              * Format: int64
-             * @description Of an office: the days on which it was let, which alone count; null: every day counts.
+             * @description Of an office: how many days it was let; only these count. Null: every day counts.
              */
             let_days?: number | null;
             /** Format: double */
@@ -1427,25 +1427,25 @@ export interface components {
             site?: string;
             space?: string;
             /**
-             * @description revised: less than a year before; insufficient-data and not-let suggest nothing.
+             * @description revised: the rent changed less than a year ago; insufficient-data and not-let suggest nothing.
              * @enum {string}
              */
             status?: "ok" | "insufficient-data" | "not-let" | "revised";
             /**
              * Format: int64
-             * @description What the suggested one would have brought.
+             * @description What the suggested rent would have brought.
              */
             suggested_income_cents?: number | null;
             /**
              * Format: int64
-             * @description Null where too little is known.
+             * @description Null where nothing is suggested.
              */
             suggested_rent_cents_m2_month?: number | null;
             /** Format: double */
             target?: number;
             /**
              * Format: double
-             * @description u of the formula.
+             * @description The use that the formula takes: utilisation or fill.
              */
             use?: number | null;
             /** Format: double */
@@ -1460,7 +1460,7 @@ export interface components {
             income_cents?: number;
             /**
              * Format: int64
-             * @description Of them with too little data: they count with the rent they have.
+             * @description How many have too little data; they count with the rent they have.
              */
             insufficient?: number;
             key?: string;
@@ -1481,17 +1481,17 @@ export interface components {
         CalibrationBody: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
-            /** @description Of the settings' table, at the period's end. */
+            /** @description The index of the billing settings at the end of the period. */
             ilat?: components["schemas"]["IndexOut"] | null;
             items?: components["schemas"]["Calibrated"][];
-            /** @description All that was asked for, whatever the page. */
+            /** @description Sums by kind over all spaces asked for, not only this page. */
             kinds?: components["schemas"]["CalibratedGroup"][];
             /**
              * Format: double
-             * @description Of the reference period.
+             * @description Length of the reference period in months.
              */
             months?: number;
             next?: string | null;
@@ -1504,30 +1504,30 @@ export interface components {
             n?: number;
         };
         CatalogueChanged: {
-            /** @description What it says otherwise than the one before, a line each. */
+            /** @description Differences from the one before, one a line. */
             differences?: string[];
             /**
              * Format: int64
-             * @description Counts the catalogues of this service.
+             * @description The catalogue's number in this service.
              */
             n?: number;
             since?: string;
-            /** @description What is made again by it. */
+            /** @description What is computed again because of it. */
             touches?: string[];
-            /** @description The service has this catalogue since then already: nothing was recorded. */
+            /** @description The service already has this catalogue from that time on: nothing was recorded. */
             unchanged?: boolean;
-            /** @description What may not be meant: catalogues whose place it takes, spaces that may have been renamed. */
+            /** @description What may not be intended: catalogues that it replaces, spaces that may have been renamed. */
             warnings?: string[];
         };
         CatalogueVersion: {
-            /** @description Who told it; totem: the service started with it. */
+            /** @description Who put it in force; totem: the service started with it. */
             by?: string;
             /** Format: int64 */
             n?: number;
-            /** @description Of its file. */
+            /** @description Its file's name. */
             name?: string;
             recorded_at?: string;
-            /** @description From when it holds; null: from the beginning. */
+            /** @description When it begins to hold; null: from the beginning. */
             since?: string | null;
         };
         Change: {
@@ -1543,11 +1543,11 @@ export interface components {
         CharterBody: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Offered"][];
-            /** @description What each site lacks of what the charter names. */
+            /** @description What the charter names and the site does not have. */
             missing?: {
                 [key: string]: string[] | null;
             };
@@ -1559,9 +1559,9 @@ export interface components {
              * @description Default: now.
              */
             at?: string | null;
-            /** @description As in a badge; or credential_id. */
+            /** @description As in a badge message; or use credential_id. */
             credential?: string;
-            /** @description A credential by its id, in place of credential. */
+            /** @description The id of a credential, in place of credential. */
             credential_id?: string;
             /** @enum {string} */
             direction: "in" | "out";
@@ -1573,9 +1573,9 @@ export interface components {
             reason?: string;
         };
         CommandView: {
-            /** @description When its status first said that it obeyed it; null: not yet. */
+            /** @description When the reader's status first reported that it obeyed; null: not yet. */
             confirmed_at?: string | null;
-            /** @description Whether the reader can confirm at all: one that speaks its maker's own messages cannot. */
+            /** @description Whether the reader can confirm commands: one that speaks its maker's own messages cannot. */
             confirms?: boolean;
             /** @enum {string} */
             kind?: "unlock" | "lockdown" | "release";
@@ -1603,9 +1603,9 @@ export interface components {
         Counted: {
             /** Format: date-time */
             from?: string;
-            /** @description The lease that gives its first part that is leased; null: unleased. */
+            /** @description The lease of its first leased part; null: unleased. */
             lease?: string | null;
-            /** @description What counts, part by part; none of a visit to what lies below a coworking. */
+            /** @description The parts that count; none of a visit to a space below a coworking. */
             parts?: components["schemas"]["CountedPart"][];
             /** Format: date-time */
             to?: string;
@@ -1627,7 +1627,7 @@ export interface components {
             member: string;
             /** @enum {string} */
             status: "active" | "lost" | "revoked";
-            /** @description As in a badge: hex, dec: and a number, or qr: and a token. Needed at first only. */
+            /** @description As in a badge message: hex, dec: and a number, or qr: and a token. Required when the credential is created. */
             uid?: string;
             /** Format: date-time */
             valid_from?: string | null;
@@ -1641,9 +1641,9 @@ export interface components {
         DeviceState: {
             adapter?: string;
             address?: string;
-            /** @description What it last measured of the air; null: nothing. */
+            /** @description Its last air measurements; null: none. */
             air?: components["schemas"]["AirView"] | null;
-            /** @description The command that it was sent last since Totem started, and its confirmation; null: none. */
+            /** @description The last command that Totem sent to it since Totem started, and its confirmation; null: none. */
             command?: components["schemas"]["CommandView"] | null;
             direction?: string;
             disabled?: boolean;
@@ -1656,7 +1656,7 @@ export interface components {
             map?: {
                 [key: string]: string;
             };
-            /** @description Messages come, and none is understood; null: there are none such. */
+            /** @description Messages that arrive from the device while none is understood; null: no such messages. */
             not_understood?: components["schemas"]["NotUnderstood"] | null;
             settings?: {
                 [key: string]: string;
@@ -1732,9 +1732,9 @@ export interface components {
             seconds?: number;
         };
         ExplainedVisit: {
-            /** @description What of it counts on this day: as corrected, and an inferred end up to the plan's cap; nothing of a visit to what lies below a coworking, which counts as that coworking's. */
+            /** @description The part that counts on this day: as corrected, and with an inferred end up to the plan's cap. Nothing of a visit to a space below a coworking: it counts as that coworking's. */
             counted?: components["schemas"]["Counted"];
-            /** @description The read that began it; null once reads are no longer kept, and for a tenant. */
+            /** @description The read that began it; null once reads are no longer kept, and always null for a tenant. */
             first_read?: components["schemas"]["ReadOut"] | null;
             /** @description Its end was not badged. */
             inferred?: boolean;
@@ -1744,7 +1744,7 @@ export interface components {
         Explanation: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             /** Format: int64 */
@@ -1784,7 +1784,7 @@ export interface components {
             corrected_seconds?: number;
             /**
              * Format: date
-             * @description By day.
+             * @description Set where by is day.
              */
             day?: string | null;
             /**
@@ -1797,7 +1797,7 @@ export interface components {
              * @description As measured.
              */
             measured_seconds?: number;
-            /** @description By member and day; null where the person was erased. */
+            /** @description Set where by is member or day; null where the person was erased. */
             member?: string | null;
             tenant?: string;
             /**
@@ -1810,7 +1810,7 @@ export interface components {
             changes?: components["schemas"]["Change"][] | null;
             unused?: string[] | null;
             warnings?: components["schemas"]["Warning"][] | null;
-            /** @description Of a dry run: the doors, months and corrections that its plans and leases change. */
+            /** @description In a dry run: the doors, months and corrections that its plans and leases change. */
             would?: components["schemas"]["Would"];
         };
         IndexOut: {
@@ -1835,14 +1835,14 @@ export interface components {
             vat_id?: string;
         };
         Lease: {
-            /** @description Answered: the later versions into which the change was carried, in the fields that still had the value which it replaced. */
+            /** @description The later versions into which the change was carried, in the fields that still had the replaced value. */
             readonly carried_into?: components["schemas"]["Carried"][] | null;
-            /** @description The local day from which this holds: past, today (the default), to come, or beginning. Written only; a lease's dates hold for all time, whatever it says. */
+            /** @description The local day from which this holds: past, today (the default), future, or beginning. Only written; a lease's dates hold for all time. */
             effective_from?: string;
             /** Format: date */
             ends_on?: string | null;
             id?: string;
-            /** @description Answered where the change is to hold from a day to come: the version that it made. The rest is as it is today. */
+            /** @description Where the change begins on a future day: the version that it created. The other fields are as they are today. */
             readonly made?: components["schemas"]["Made"];
             members?: string[] | null;
             plan: string;
@@ -1855,7 +1855,7 @@ export interface components {
             /** @enum {string} */
             status: "active" | "suspended";
             tenant: string;
-            /** @description Answered to dry_run: what the change would do. */
+            /** @description The answer to dry_run: what the change would do. */
             readonly would?: components["schemas"]["Would"];
         };
         Line: {
@@ -1877,7 +1877,7 @@ export interface components {
         };
         LockdownBody: {
             active: boolean;
-            /** @description Needed to begin a lockdown. */
+            /** @description Required to begin a lockdown. */
             reason?: string;
         };
         LockdownOut: {
@@ -1902,7 +1902,7 @@ export interface components {
             expires_at?: string | null;
             id?: string;
             role?: string;
-            /** @description That the token names; of billing and display, [] is all. */
+            /** @description The sites that the token names; for billing and display, [] means all. */
             sites?: string[];
             tenant?: string | null;
         };
@@ -1921,7 +1921,7 @@ export interface components {
             plans?: {
                 [key: string]: string;
             };
-            /** @description From when it holds: a local day as 2026-11-23, or an instant; not ahead. Default: now. */
+            /** @description When it begins to hold: a local day as 2026-11-23, or an instant; not in the future. Default: now. */
             since?: string;
             /** @description The file, in YAML. */
             text: string;
@@ -1948,14 +1948,14 @@ export interface components {
             spaces?: number;
             /**
              * Format: double
-             * @description Of the last four weeks; null where nothing is known.
+             * @description Over the last four weeks; null where nothing is known.
              */
             utilisation?: number | null;
         };
         PageActView: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["ActView"][];
@@ -1964,7 +1964,7 @@ export interface components {
         PageAlarm: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Alarm"][];
@@ -1973,7 +1973,7 @@ export interface components {
         PageAttendance: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Attendance"][];
@@ -1982,7 +1982,7 @@ export interface components {
         PageBucket: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Bucket"][];
@@ -1991,7 +1991,7 @@ export interface components {
         PageBuilding: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Building"][];
@@ -2000,7 +2000,7 @@ export interface components {
         PageCatalogueVersion: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["CatalogueVersion"][];
@@ -2009,7 +2009,7 @@ export interface components {
         PageCredential: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Credential"][];
@@ -2018,7 +2018,7 @@ export interface components {
         PageDeviceState: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["DeviceState"][];
@@ -2027,7 +2027,7 @@ export interface components {
         PageDoor: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Door"][];
@@ -2036,7 +2036,7 @@ export interface components {
         PageEvent: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Event"][];
@@ -2045,7 +2045,7 @@ export interface components {
         PageHoursView: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["HoursView"][];
@@ -2054,7 +2054,7 @@ export interface components {
         PageLease: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Lease"][];
@@ -2063,7 +2063,7 @@ export interface components {
         PageLook: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Look"][];
@@ -2072,7 +2072,7 @@ export interface components {
         PageMember: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Member"][];
@@ -2081,7 +2081,7 @@ export interface components {
         PagePass: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Pass"][];
@@ -2090,7 +2090,7 @@ export interface components {
         PagePlan: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Plan"][];
@@ -2099,7 +2099,7 @@ export interface components {
         PageRead: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Read"][];
@@ -2108,7 +2108,7 @@ export interface components {
         PageReject: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Reject"][];
@@ -2117,7 +2117,7 @@ export interface components {
         PageRentView: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["RentView"][];
@@ -2126,7 +2126,7 @@ export interface components {
         PageSchedule: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Schedule"][];
@@ -2135,7 +2135,7 @@ export interface components {
         PageSite: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Site"][];
@@ -2144,7 +2144,7 @@ export interface components {
         PageSpace: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Space"][];
@@ -2153,7 +2153,7 @@ export interface components {
         PageTenant: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Tenant"][];
@@ -2162,7 +2162,7 @@ export interface components {
         PageTokenView: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["TokenView"][];
@@ -2171,7 +2171,7 @@ export interface components {
         PageUnknownDevice: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["UnknownDevice"][];
@@ -2180,7 +2180,7 @@ export interface components {
         PageUsageView: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["UsageView"][];
@@ -2189,7 +2189,7 @@ export interface components {
         PageVersionLease: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["VersionLease"][];
@@ -2198,7 +2198,7 @@ export interface components {
         PageVersionPlan: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["VersionPlan"][];
@@ -2207,7 +2207,7 @@ export interface components {
         PageVisitView: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["VisitView"][];
@@ -2234,7 +2234,7 @@ export interface components {
             id?: string;
             name: string;
             spaces: string[];
-            /** @description What the QR code carries, once: a badge is qr: and this. */
+            /** @description What the QR code carries, answered once: a badge message has qr: and this. */
             readonly token?: string;
             /** Format: date-time */
             valid_from: string;
@@ -2246,7 +2246,7 @@ export interface components {
             acts?: components["schemas"]["ActView"][];
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             credentials?: components["schemas"]["Credential"][];
@@ -2261,11 +2261,11 @@ export interface components {
             visits?: components["schemas"]["VisitView"][];
         };
         Plan: {
-            /** @description Answered: the later versions into which the change was carried, in the fields that still had the value which it replaced. */
+            /** @description The later versions into which the change was carried, in the fields that still had the replaced value. */
             readonly carried_into?: components["schemas"]["Carried"][] | null;
             /** Format: int64 */
             daily_cap_minutes: number;
-            /** @description The local day from which this holds: past, today (the default), to come, or beginning. Written only; a lease's dates hold for all time, whatever it says. */
+            /** @description The local day from which this holds: past, today (the default), future, or beginning. Only written; a lease's dates hold for all time. */
             effective_from?: string;
             /** Format: int64 */
             grace_minutes: number;
@@ -2277,7 +2277,7 @@ export interface components {
             includes?: string[];
             /** Format: int64 */
             inferred_cap_minutes?: number;
-            /** @description Answered where the change is to hold from a day to come: the version that it made. The rest is as it is today. */
+            /** @description Where the change begins on a future day: the version that it created. The other fields are as they are today. */
             readonly made?: components["schemas"]["Made"];
             name: string;
             roaming?: boolean;
@@ -2287,13 +2287,13 @@ export interface components {
             site?: string | null;
             /** Format: double */
             vat_pct: number;
-            /** @description Answered to dry_run: what the change would do. */
+            /** @description The answer to dry_run: what the change would do. */
             readonly would?: components["schemas"]["Would"];
         };
         Present: {
-            /** @description When it was. */
+            /** @description When that was. */
             at?: string | null;
-            /** @description The last door that was badged. */
+            /** @description The last door at which the person badged. */
             door?: string | null;
             /** @description A visitor's. */
             host?: string | null;
@@ -2315,9 +2315,9 @@ export interface components {
             month?: components["schemas"]["PreviewMonth"];
             /** @description False while it is suspended: it opens nothing. */
             opens?: boolean;
-            /** @description When: no windows is always. */
+            /** @description When it would open them; no windows: always. */
             schedule?: components["schemas"]["Schedule"];
-            /** @description The spaces that it would give, its plan's among them. */
+            /** @description The spaces that it would give, with those that its plan includes. */
             spaces?: string[];
             /** Format: date */
             starts_on?: string;
@@ -2356,7 +2356,7 @@ export interface components {
             warnings?: components["schemas"]["Warning"][];
         };
         Programme: {
-            /** @description Public events that are not over, by their beginning. */
+            /** @description Public events that are not over, sorted by start. */
             events?: components["schemas"]["ProgrammeEvent"][];
             network?: string;
             sites?: components["schemas"]["ProgrammeSite"][];
@@ -2393,7 +2393,7 @@ export interface components {
             confidence?: number | null;
             /** Format: int64 */
             count?: number | null;
-            /** @description Fewer than 3 people, told to displays in place of the count. */
+            /** @description Fewer than 3 people: shown to displays in place of the count. */
             few?: boolean;
             /** Format: int64 */
             free?: number | null;
@@ -2409,7 +2409,7 @@ export interface components {
         Read: {
             /** Format: date-time */
             at?: string;
-            /** @description Totem's own answer, where the reader decided by itself. */
+            /** @description What Totem would have answered, where the reader decided by itself. */
             decided?: components["schemas"]["Decided"];
             device?: string;
             direction?: string;
@@ -2418,7 +2418,7 @@ export interface components {
             id?: string;
             lease?: string | null;
             member?: string | null;
-            /** @description The reader decided by itself: granted and reason are what it did. */
+            /** @description The reader decided by itself; granted and reason are what it did. */
             offline?: boolean;
             pass?: string | null;
             reason?: string;
@@ -2448,7 +2448,7 @@ export interface components {
         RentBody: {
             /**
              * Format: date
-             * @description From this local day on, past or to come: later revisions that were recorded before are gone by it.
+             * @description The first local day on which it holds, past or future. It replaces earlier-recorded revisions of later days.
              */
             from: string;
             reason: string;
@@ -2461,33 +2461,33 @@ export interface components {
         RentSet: {
             /**
              * Format: int64
-             * @description The rent of the day before it; null: none.
+             * @description The rent on the day before; null: none.
              */
             before_cents?: number | null;
-            /** @description Empty: the catalogue says so. */
+            /** @description Empty where the rent comes from the catalogue. */
             by?: string;
             /**
              * Format: date
              * @description Null: from the beginning.
              */
             from?: string | null;
-            /** @description Empty: the catalogue says so. */
+            /** @description Empty where the rent comes from the catalogue. */
             reason?: string;
             recorded_at?: string;
             /** Format: int64 */
             rent_cents_m2_month?: number;
-            /** @description Rents that were to hold from then or later, and are gone by it. */
+            /** @description Rents that would have begun on that day or later, and were replaced. */
             replaced?: components["schemas"]["RentView"][];
         };
         RentView: {
-            /** @description Empty: the catalogue says so. */
+            /** @description Empty where the rent comes from the catalogue. */
             by?: string;
             /**
              * Format: date
              * @description Null: from the beginning.
              */
             from?: string | null;
-            /** @description Empty: the catalogue says so. */
+            /** @description Empty where the rent comes from the catalogue. */
             reason?: string;
             recorded_at?: string;
             /** Format: int64 */
@@ -2496,20 +2496,20 @@ export interface components {
         RollCount: {
             /**
              * Format: int64
-             * @description People whose last read left them in it, itself and not below it.
+             * @description People whose last read left them in this space itself, not below it.
              */
             badges?: number;
-            /** @description Whether its sensors see anybody; null: none knows. */
+            /** @description Whether its sensors see anybody; null: unknown. */
             occupied?: boolean | null;
             /**
              * Format: int64
-             * @description How many its counters see in it; null: none knows.
+             * @description How many people its counters see; null: unknown.
              */
             sensors?: number | null;
             space?: string;
             /**
              * Format: int64
-             * @description The same, with all that lies in it.
+             * @description The same, with all spaces below it.
              */
             within?: number;
         };
@@ -2517,7 +2517,7 @@ export interface components {
             at?: string;
             building?: string;
             people?: components["schemas"]["Present"][];
-            /** @description Each space where badges or sensors know of anybody, or where sensors do not know. */
+            /** @description Each space in which badges or sensors find anybody, or in which sensors know nothing. */
             spaces?: components["schemas"]["RollCount"][];
         };
         Schedule: {
@@ -2663,7 +2663,7 @@ export interface components {
         StatementsBody: {
             /**
              * Format: date-time
-             * @description Only where messages are still being worked on: the received_at up to which this answer holds.
+             * @description Only while messages are still being processed: the received_at up to which this answer is complete.
              */
             as_of?: string;
             items?: components["schemas"]["Statement"][];
@@ -2674,7 +2674,7 @@ export interface components {
             /** Format: double */
             battery_pct?: number | null;
             firmware?: string | null;
-            /** @description Ids of the site keys that a reader says it verifies by: the next key signs once all readers of its site know it. */
+            /** @description Ids of the site keys that the reader verifies with. The next key signs once all readers of the site know it. */
             keys?: string[];
             /** @description Version of the allowlist that a reader has applied. */
             list?: string | null;
@@ -2706,7 +2706,7 @@ export interface components {
             id?: string;
             /** @enum {string} */
             role: "admin" | "manager" | "billing" | "tenant" | "display";
-            /** @description A manager's sites; for billing and display [] is all. */
+            /** @description A manager's sites; for billing and display [] means all. */
             sites?: string[];
             /** @description A tenant token's tenant. */
             tenant?: string | null;
@@ -2714,25 +2714,25 @@ export interface components {
             readonly token?: string;
         };
         Tried: {
-            /** @description Why it does not open the door then; null: it does. */
+            /** @description Why it does not open the door at that instant; null: it does. */
             failed?: string | null;
             /** @description Null: without bound. */
             from?: string | null;
-            /** @description Of a pass or an event. */
+            /** @description The id of a pass or an event. */
             id?: string | null;
             lease?: string | null;
             /** @enum {string} */
             right?: "staff" | "lease" | "pass" | "event";
-            /** @description By which it opens the door; null: it does not reach it. */
+            /** @description The space by which it opens the door; null: it does not reach the door. */
             space?: string | null;
             /** @description Excluded; null: without bound. */
             to?: string | null;
         };
         UnknownDevice: {
-            /** @description Null: it speaks the contract. */
+            /** @description Null: it speaks Totem's own messages. */
             adapter?: string | null;
             address?: string | null;
-            /** @description Lines for the catalogue; take the one that is true and say where it is. */
+            /** @description Suggested lines for the catalogue: take the one that fits and fill in the place. */
             catalogue?: string[];
             /**
              * Format: int64
@@ -2754,7 +2754,7 @@ export interface components {
         UsageView: {
             /**
              * Format: double
-             * @description Part of the places that was taken in the known opening hours.
+             * @description Fraction of the places that was taken in the known opening hours.
              */
             fill?: number | null;
             key?: string;
@@ -2768,7 +2768,7 @@ export interface components {
             occupied_open_hours?: number;
             /**
              * Format: double
-             * @description The site's opening hours, of every space of the group.
+             * @description Opening hours of the site, summed over the spaces of the group.
              */
             open_hours?: number;
             /** Format: int32 */
@@ -2781,7 +2781,7 @@ export interface components {
             spaces?: number;
             /**
              * Format: double
-             * @description Part of the known opening hours that was occupied.
+             * @description Fraction of the known opening hours that was occupied.
              */
             utilisation?: number | null;
         };
@@ -2801,14 +2801,14 @@ export interface components {
             entries?: number;
             /**
              * Format: int64
-             * @description Entries whose content was rightfully forgotten.
+             * @description Entries whose content was erased on purpose.
              */
             erased?: number;
             ok?: boolean;
             why?: string;
         };
         VersionLease: {
-            /** @description One that has not can be taken back. */
+            /** @description A version that has not begun can be taken back. */
             begun?: boolean;
             /** @description The id of the token; empty where it was recorded before that was noted. */
             by?: string;
@@ -2823,11 +2823,11 @@ export interface components {
              * @description The first day on which the next version holds; null: there is none.
              */
             until?: string | null;
-            /** @description What it is then; null: it is no more. */
+            /** @description What it is from then on; null: it is deleted. */
             value?: components["schemas"]["Lease"] | null;
         };
         VersionPlan: {
-            /** @description One that has not can be taken back. */
+            /** @description A version that has not begun can be taken back. */
             begun?: boolean;
             /** @description The id of the token; empty where it was recorded before that was noted. */
             by?: string;
@@ -2842,7 +2842,7 @@ export interface components {
              * @description The first day on which the next version holds; null: there is none.
              */
             until?: string | null;
-            /** @description What it is then; null: it is no more. */
+            /** @description What it is from then on; null: it is deleted. */
             value?: components["schemas"]["Plan"] | null;
         };
         VisitView: {
@@ -2874,7 +2874,7 @@ export interface components {
         };
         Why: {
             granted?: boolean;
-            /** @description False: a person was erased since, and what was tried is no longer kept. */
+            /** @description False: the person was erased since, and what was tried is no longer kept. */
             kept?: boolean;
             /** @description The lease that grants, or that explains the refusal. */
             lease?: string | null;
@@ -2899,9 +2899,9 @@ export interface components {
         Would: {
             /** @description Issued months that the next statements would correct, in cents excluding VAT. */
             corrections?: components["schemas"]["WouldFix"][];
-            /** @description By lease, the doors that open or close by it, on the day from which it holds or today, whichever is later. */
+            /** @description By lease, the doors that it opens or closes, on the day from which it holds or today, whichever is later. */
             doors?: components["schemas"]["WouldDoors"][];
-            /** @description Months not yet issued that come to something else, in cents excluding VAT. */
+            /** @description Months not yet issued whose amount changes, in cents excluding VAT. */
             months?: components["schemas"]["WouldMonth"][];
         };
         WouldDoors: {
@@ -3111,7 +3111,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 door?: string;
                 member?: string;
@@ -3119,9 +3119,9 @@ export interface operations {
                 site?: string;
                 /** @description Only of this tenant's members. */
                 tenant?: string;
-                /** @description Only those that were granted, or refused: by the reader where it decided by itself. */
+                /** @description Only granted or only refused reads; what the reader did counts where it decided by itself. */
                 result?: "granted" | "refused";
-                /** @description Which come first. */
+                /** @description Which reads come first. */
                 order?: "oldest" | "newest";
                 /** @description Reads at or after this instant. */
                 from?: string;
@@ -3345,11 +3345,11 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
-                /** @description Only those that stand. */
+                /** @description Only alarms that have not cleared. */
                 open?: boolean;
             };
             header?: never;
@@ -3513,7 +3513,7 @@ export interface operations {
             query: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description kind/id, as lease/atelier-2026. */
                 target: string;
@@ -3650,7 +3650,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 site?: string;
                 kind?: string;
@@ -3794,11 +3794,11 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
-                /** @description As the catalogue was at this instant; default: as it is now. */
+                /** @description The catalogue of this instant; default: the current one. */
                 at?: string;
                 /** @description Only of this kind. */
                 kind?: string;
@@ -4023,7 +4023,7 @@ export interface operations {
             query: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it. */
                 locale?: "en" | "fr";
@@ -4033,17 +4033,17 @@ export interface operations {
                 to: string;
                 site?: string;
                 kind?: string;
-                /** @description What a CSV's lines are; the JSON has all three. */
+                /** @description What each line of a CSV is; the JSON answer has all three. */
                 by?: "space" | "kind" | "site";
-                /** @description For all kinds; default: the kind's in the settings, else 0.6. */
+                /** @description For all kinds; default: from the billing settings, by kind, else 0.6. */
                 target?: number;
                 /** @description Likewise, else 0.5. */
                 elasticity?: number;
                 /** @description Likewise, else 0.1. */
                 max_change?: number;
-                /** @description In cents per m² and month: the suggestion is never below. Default: the kind's in the settings, else none. */
+                /** @description Lowest suggestion, in cents per m² and month. Default: from the billing settings, by kind, else none. */
                 floor?: number;
-                /** @description The ILAT's change, as 0.02: the suggestion is never above. Default: the kind's in the settings, else the change of the settings' ILAT table. */
+                /** @description Change of the ILAT index, as 0.02: the suggestion rises no further. Default: from the billing settings, by kind, else computed from their ILAT table. */
                 index_cap?: string;
             };
             header?: never;
@@ -4111,7 +4111,7 @@ export interface operations {
     "put-catalogue": {
         parameters: {
             query?: {
-                /** @description Say what it would change, and change nothing. */
+                /** @description Answer what it would change, and change nothing. */
                 dry_run?: boolean;
             };
             header?: never;
@@ -4203,7 +4203,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -4350,7 +4350,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it. */
                 locale?: "en" | "fr";
@@ -4422,7 +4422,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -4568,7 +4568,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -4688,7 +4688,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -4784,11 +4784,11 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
-                /** @description As the catalogue was at this instant; default: as it is now. */
+                /** @description The catalogue of this instant; default: the current one. */
                 at?: string;
             };
             header?: never;
@@ -4858,7 +4858,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -5349,11 +5349,11 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
-                /** @description As the catalogue was at this instant; default: as it is now. */
+                /** @description The catalogue of this instant; default: the current one. */
                 at?: string;
                 /** @description Only of this kind. */
                 kind?: string;
@@ -5539,7 +5539,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -5685,7 +5685,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -5805,7 +5805,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -5901,7 +5901,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -6049,7 +6049,7 @@ export interface operations {
             query: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description As 2026-11. */
                 month: string;
@@ -6130,7 +6130,7 @@ export interface operations {
             query: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it. */
                 locale?: "en" | "fr";
@@ -6139,7 +6139,7 @@ export interface operations {
                 /** @description Only of this tenant. */
                 tenant?: string;
                 by?: "tenant" | "member" | "day";
-                /** @description By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now. */
+                /** @description Use the plans, leases and corrections recorded up to this instant, or the end of this local day; not in the future. Default: now. */
                 as_known?: string;
             };
             header?: never;
@@ -6209,7 +6209,7 @@ export interface operations {
             query: {
                 member: string;
                 day: string;
-                /** @description By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now. */
+                /** @description Use the plans, leases and corrections recorded up to this instant, or the end of this local day; not in the future. Default: now. */
                 as_known?: string;
             };
             header?: never;
@@ -6286,15 +6286,15 @@ export interface operations {
     "post-import": {
         parameters: {
             query?: {
-                /** @description The file's name: an export's say what they hold, and errors name it. */
+                /** @description The file's name: files of an export are recognised by it, and errors name it. */
                 name?: string;
-                /** @description What a CSV file holds; default: told by its columns. */
+                /** @description What a CSV file holds; default: guessed from its columns. */
                 kind?: "tenants" | "members" | "badges" | "schedules" | "plans" | "leases" | "passes" | "events";
-                /** @description Whose people they are, where the file does not say. */
+                /** @description The tenant of the people, where the file has no such column. */
                 tenant?: string;
-                /** @description Take what is probably a slip; without it such a file is 409. */
+                /** @description Import in spite of warnings; without it a file with warnings is refused (409). */
                 accept?: "warnings";
-                /** @description Say what would change, and change nothing. */
+                /** @description Answer what would change, and change nothing. */
                 dry_run?: boolean;
             };
             header?: never;
@@ -6395,7 +6395,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -6627,11 +6627,11 @@ export interface operations {
     "put-leases-id": {
         parameters: {
             query?: {
-                /** @description Say what the change would do (would), and do nothing. */
+                /** @description Answer what the change would do (under would), and do nothing. */
                 dry_run?: boolean;
             };
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -6751,7 +6751,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -6847,7 +6847,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -6927,7 +6927,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -7024,7 +7024,7 @@ export interface operations {
             query: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 member: string;
             };
@@ -7169,7 +7169,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -7315,7 +7315,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -7435,7 +7435,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -7690,7 +7690,7 @@ export interface operations {
             query: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it. */
                 locale?: "en" | "fr";
@@ -7769,7 +7769,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -7915,7 +7915,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -8035,7 +8035,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -8131,7 +8131,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -8276,11 +8276,11 @@ export interface operations {
     "put-plans-id": {
         parameters: {
             query?: {
-                /** @description Say what the change would do (would), and do nothing. */
+                /** @description Answer what the change would do (under would), and do nothing. */
                 dry_run?: boolean;
             };
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -8400,7 +8400,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -8496,7 +8496,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -8576,7 +8576,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -8702,7 +8702,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -8772,7 +8772,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -8918,7 +8918,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -9038,7 +9038,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -9286,11 +9286,11 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
-                /** @description As the catalogue was at this instant; default: as it is now. */
+                /** @description The catalogue of this instant; default: the current one. */
                 at?: string;
                 /** @description Only of this kind. */
                 kind?: string;
@@ -9612,11 +9612,11 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Only of this site. */
                 site?: string;
-                /** @description As the catalogue was at this instant; default: as it is now. */
+                /** @description The catalogue of this instant; default: the current one. */
                 at?: string;
                 /** @description Only of this kind. */
                 kind?: string;
@@ -9688,7 +9688,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -9867,7 +9867,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it. */
                 locale?: "en" | "fr";
@@ -9940,9 +9940,9 @@ export interface operations {
     "post-statements": {
         parameters: {
             query?: {
-                /** @description Of the CSV, as of a list's. */
+                /** @description Language of the CSV: en or fr. */
                 locale?: "en" | "fr";
-                /** @description By the plans, leases and corrections that were recorded up to this instant, or the end of this local day; not ahead. Default: now. */
+                /** @description Use the plans, leases and corrections recorded up to this instant, or the end of this local day; not in the future. Default: now. */
                 as_known?: string;
             };
             header?: never;
@@ -10129,7 +10129,7 @@ export interface operations {
     "get-stream": {
         parameters: {
             query?: {
-                /** @description Of availability, reads, alarms, devices; default: all that the role sees. */
+                /** @description Any of availability, reads, alarms, devices; default: all that the role may see. */
                 topics?: string[] | null;
                 /** @description For clients that cannot set the header. */
                 last_event_id?: string;
@@ -10203,7 +10203,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -10349,7 +10349,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -10469,7 +10469,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -10565,7 +10565,7 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
             };
             header?: never;
@@ -10710,7 +10710,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the state that is to be changed: 412 where it is another by now. */
+                /** @description The ETag of the state to be changed: 412 where the state has changed since. */
                 "If-Match"?: string;
             };
             path: {
@@ -10886,7 +10886,7 @@ export interface operations {
             query: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 /** @description Of the CSV, en by default: fr has semicolons, decimal commas and a byte order mark, as French spreadsheets open it. */
                 locale?: "en" | "fr";
@@ -10968,12 +10968,12 @@ export interface operations {
             query?: {
                 /** @description How many items at the most. */
                 limit?: number;
-                /** @description next of the page before. */
+                /** @description The value of next on the page before. */
                 cursor?: string;
                 member?: string;
                 tenant?: string;
                 space?: string;
-                /** @description Visits any of which is at or after this instant. */
+                /** @description Visits that end after this instant. */
                 from?: string;
                 /** @description Visits that begin before this instant. */
                 to?: string;
