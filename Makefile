@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: page page-bench screenshots pages worlds help build test race lint fuzz integration faults full api bench accuracy demo ci
+.PHONY: release snapshot page page-bench screenshots pages worlds help build test race lint fuzz integration faults full api bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,12 @@ bench: ## what this machine does, against its floors
 
 accuracy: ## a month of simulated life, faults and all, beside what really happened
 	go run ./cmd/totem accuracy
+
+release: ## archives, checksums and an SBOM of a tagged commit, in dist/
+	goreleaser release --clean
+
+snapshot: ## the same of the present state, to look at
+	goreleaser check && goreleaser release --snapshot --clean
 
 demo: ## four simulated buildings
 	go run ./cmd/totem demo

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/lorntech/totem/internal/admin"
@@ -113,6 +114,10 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 type versionCmd struct{}
 
 func (versionCmd) Run() error {
-	fmt.Println("totem", app.Version())
+	commit := app.Commit()
+	if commit == "" {
+		commit = "unknown"
+	}
+	fmt.Printf("totem %s, commit %s, %s\n", app.Version(), commit, runtime.Version())
 	return nil
 }

@@ -60,6 +60,21 @@ func Version() string {
 	return "unknown"
 }
 
+// Commit returns the commit that the binary was built from; empty where the build
+// did not know it.
+func Commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
 // ready returns what keeps the service from its work.
 func (a *house) ready(ctx context.Context) []string {
 	var faults []string
