@@ -69,7 +69,7 @@ func TestAScheduleKeepsItsHours(t *testing.T) {
 		{"on Saturday", "alice", "metz-office-door", "2026-10-24 10:00:00", shut, "l-office"},
 		{"Monday after the clocks went back", "alice", "metz-office-door", "2026-10-26 08:00:00", open, "l-office"},
 		{"and a second before", "alice", "metz-office-door", "2026-10-26 07:59:59", shut, "l-office"},
-		{"All Saints is no holiday on another day", "alice", "metz-office-door", "2026-11-02 10:00:00", open, "l-office"},
+		{"All Saints is not a holiday on another day", "alice", "metz-office-door", "2026-11-02 10:00:00", open, "l-office"},
 		{"Armistice Day", "alice", "metz-office-door", "2026-11-11 10:00:00", shut, "l-office"},
 		{"Good Friday in Moselle", "alice", "metz-office-door", "2026-04-03 10:00:00", shut, "l-office"},
 		{"Easter Monday", "alice", "metz-office-door", "2026-04-06 10:00:00", shut, "l-office"},

@@ -15,7 +15,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // golden compares with a file of testdata.
 func golden(t *testing.T, name string, got []byte) {
@@ -31,7 +31,7 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (go test ./internal/api -update writes it anew):\n%s", name, got)
+		t.Errorf("%s differs (go test ./internal/api -update writes it again):\n%s", name, got)
 	}
 }
 

@@ -147,7 +147,7 @@ func metzAndNancy(t *testing.T, a *App) (ids map[string]string) {
 
 // TestNobodySeesOrChangesWhatIsOthers walks every operation of the OpenAPI
 // document with every role that is held to a site or a tenant, over what is
-// another's: no answer says a word of it, and nothing of it is changed.
+// another's: no answer shows any of it, and none of it is changed.
 func TestNobodySeesOrChangesWhatIsOthers(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	ids := metzAndNancy(t, a)
@@ -192,7 +192,7 @@ func TestNobodySeesOrChangesWhatIsOthers(t *testing.T) {
 	open := map[string]string{
 		"/v1/sites/{id}/key": "keys are public",
 		"/v1/programme":      "is for everybody",
-		"/v1/audit/verify":   "says of the whole whether it stands",
+		"/v1/audit/verify":   "tells only whether the whole chain is intact",
 	}
 	ids["kind"] = "tenants"
 	values := map[string]string{

@@ -13,7 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// connect returns a reader that connects anew and hears its commands.
+// connect returns a reader that connects again and gets its commands.
 func connect(t *testing.T, a *App) (commands chan wire.CommandBody, c *mqttclient.Client) {
 	t.Helper()
 	c, err := mqttclient.Dial(t.Context(), a.MQTT.String(), "reader-"+uuid.NewString(), "", "")

@@ -139,7 +139,7 @@ func TestCloseWaitsForWhatWasHandedOver(t *testing.T) {
 		t.Fatal("not acknowledged")
 	}
 	if len(r.deliver) > 0 {
-		t.Fatal("our own end is no last will")
+		t.Fatal("the broker published a last will at its own end")
 	}
 	if err := r.Publish("totem/v1/metz/metz-in/decision", nil, false); !errors.Is(err, ErrClosed) {
 		t.Fatal(err)

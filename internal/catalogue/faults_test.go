@@ -41,7 +41,7 @@ func TestAFaultOfTheNetworkOrASiteNamesFileLineAndField(t *testing.T) {
 			[]string{"8: sites[0].opening: is not a list"},
 		},
 		{
-			"a site is no mapping",
+			"a site is not a mapping",
 			"sites:\n",
 			"sites:\n  - nancy\n",
 			[]string{"4: sites[0]: is not a mapping; a site has id name city holidays opening"},

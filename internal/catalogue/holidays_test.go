@@ -17,7 +17,7 @@ func TestTheFrenchHolidaysAreThoseOfTheLabourCode(t *testing.T) {
 		for _, s := range days {
 			d, err := ParseDay(s)
 			if err != nil || !set.Has(d) {
-				t.Errorf("%s is no holiday of %s (%v)", s, calendar, err)
+				t.Errorf("%s is not a holiday of %s (%v)", s, calendar, err)
 			}
 		}
 	}
@@ -43,7 +43,7 @@ func TestMoselleKeepsGoodFridayAndTheSecondDayOfChristmas(t *testing.T) {
 		}
 		for _, d := range []Day{easter(year) + 1, easter(year) + 39, easter(year) + 50} {
 			if !moselle.Has(d) || !french.Has(d) {
-				t.Errorf("%s is no holiday", d)
+				t.Errorf("%s is not a holiday", d)
 			}
 		}
 	}

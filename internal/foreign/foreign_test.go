@@ -281,7 +281,7 @@ func TestUhppoteEvents(t *testing.T) {
 		{"granted, as an event of the door", reader, event("k", `"event-type":2,"card-number":3283263748,"access-granted":true`), []string{"badge 04A1B2C3 offline=true @09:29:58"}, ""},
 		{"refused without a direction", plain, strings.ReplaceAll(unsigned(`"event-type":1,"event-reason":6,"card-number":3283263748,"access-granted":false`), `"direction":1`, `"direction":0`), []string{"badge 04A1B2C3 offline=false @09:29:58"}, ""},
 		{"the door opened", reader, event("k", `"event-type":1,"card-number":8,"access-granted":true`), nil, ""},
-		{"the door closed is no entry", reader, event("k", `"event-type":2,"card-number":9,"access-granted":true`), nil, ""},
+		{"a door that closes is not an entry", reader, event("k", `"event-type":2,"card-number":9,"access-granted":true`), nil, ""},
 		{"a button", reader, event("k", `"event-type":1,"card-number":1,"access-granted":true`), nil, ""},
 		{"a supervisor", reader, event("k", `"event-type":1,"card-number":10,"access-granted":true`), nil, ""},
 		{"opened from afar", reader, event("k", `"event-type":1,"card-number":3922570474,"access-granted":true`), nil, ""},

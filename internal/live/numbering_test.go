@@ -70,7 +70,7 @@ func TestAnyOrderOfAllNumbersLeavesNoHole(t *testing.T) {
 				n.Note(firstBoot, s)
 			}
 		}
-		// What is missing at the very end is no hole yet: nobody knows that it was sent.
+		// What is missing at the very end is not a hole yet: nobody knows that it was sent.
 		want := missing < count && order[missing] != uint64(count)
 		if n.Holes() != want {
 			t.Fatalf("holes %t, want %t", n.Holes(), want)

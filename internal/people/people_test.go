@@ -126,7 +126,7 @@ func TestNoIdUIDTokenOrAddressIsUsedTwice(t *testing.T) {
 			t.Helper()
 			once(kind, s)
 			if !catalogue.ValidID(s) {
-				t.Errorf("%s %q is no id", kind, s)
+				t.Errorf("%s %q is not an id", kind, s)
 			}
 		}
 		for _, x := range w.Tenants {

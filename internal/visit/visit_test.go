@@ -117,7 +117,7 @@ func TestVisitsAreAsTheRulesSay(t *testing.T) {
 			[]string{"hall 21 09:00–21 20:00 closing", "far 21 21:00–22 00:00 closing"}},
 		{"a read elsewhere ends it", []visit.Read{read(1, day+"09:00", "street", "in"), read(2, day+"11:00", "nancy", "in"), read(3, day+"12:00", "nancy", "out")},
 			[]string{"hall 21 09:00–21 11:00 elsewhere", "far 21 11:00–21 12:00 badge"}},
-		{"a read inside after closing begins anew", []visit.Read{read(1, day+"09:00", "glass", "in"), read(2, day+"21:00", "curtain", "in"), read(3, day+"21:30", "curtain", "out")},
+		{"a read inside after closing begins a new visit", []visit.Read{read(1, day+"09:00", "glass", "in"), read(2, day+"21:00", "curtain", "in"), read(3, day+"21:30", "curtain", "out")},
 			[]string{"cowork 21 09:00–21 20:00 closing", "hall 21 09:00–21 20:00 closing", "booth 21 21:00–21 21:30 badge", "cowork 21 21:00–22 00:00 closing", "hall 21 21:00–22 00:00 closing"}},
 		{"but an exit within 16 hours of the start outranks it", []visit.Read{read(1, day+"09:00", "glass", "in"), read(2, day+"21:00", "curtain", "in"), read(3, day+"21:30", "curtain", "out"), read(4, day+"22:00", "glass", "out")},
 			[]string{"cowork 21 09:00–21 22:00 badge", "hall 21 09:00–21 20:00 closing", "booth 21 21:00–21 21:30 badge", "hall 21 21:00–22 00:00 closing"}},

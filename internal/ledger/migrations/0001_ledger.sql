@@ -43,7 +43,7 @@ CREATE INDEX reads_member ON reads (member, at) WHERE member IS NOT NULL;
 CREATE INDEX reads_pass ON reads (pass, at) WHERE pass IS NOT NULL;
 CREATE INDEX reads_at ON reads (at);
 
--- What a reader did by itself with a read (contract §2, offline).
+-- What a reader did by itself with a read (docs/rules.md 2.2, offline).
 CREATE TABLE reader_decisions (
     read_seq    INTEGER PRIMARY KEY,
     seq         INTEGER NOT NULL, -- the chain's; the read's own where both came in one message

@@ -8,7 +8,7 @@ CREATE TABLE terms (
     id         TEXT NOT NULL,
     n          INTEGER NOT NULL,     -- counts from 1 for each thing
     day        INTEGER NOT NULL,
-    body       TEXT,                 -- NULL: it is no more
+    body       TEXT,                 -- NULL: it was deleted
     at         INTEGER NOT NULL,     -- when it was recorded, ms; 0: of before that was noted
     actor      TEXT NOT NULL,
     entry      INTEGER NOT NULL,     -- of the audit chain; 0: of before that was noted
