@@ -185,7 +185,7 @@ func Charter(ctx context.Context, c Client, w io.Writer) error {
 		row := []string{k}
 		for _, site := range sites {
 			if o := cells[[2]string{k, site}]; o.Offered {
-				row = append(row, fmt.Sprintf("%d, used %s", o.Spaces, percent(o.Utilisation)))
+				row = append(row, fmt.Sprintf("%d, used %s", o.Spaces, strings.TrimSpace(percent(o.Utilisation))))
 			} else {
 				row = append(row, "missing")
 			}

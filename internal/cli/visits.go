@@ -63,7 +63,7 @@ func (v *visited) cells(zone *time.Location) []string {
 	return []string{v.ID, orDash(v.Member), v.Space, v.From.In(zone).Format(time.DateTime), to, ended, corrected}
 }
 
-// formatEnd writes to's time of day, and its date where that differs from
+// span writes to's time of day, and its date where that differs from
 // from's.
 func span(from, to time.Time, zone *time.Location) string {
 	if from, to = from.In(zone), to.In(zone); from.Format(time.DateOnly) == to.Format(time.DateOnly) {
