@@ -168,7 +168,7 @@ func (s *server) kept(r *ingest.Read, then *rights.Then) bool {
 	}
 	// nobody's: it was unknown then, or its holder was erased since
 	return access.RuleOf(r.Reason) == access.RuleCredential || r.Reason == access.DeviceDisabled ||
-		r.Direction == catalogue.Out && then.Forgotten == 0
+		r.Direction == catalogue.Out && !then.Forgotten
 }
 
 // badgeAsked returns the credential of a question: as read by a reader, or by

@@ -20,11 +20,12 @@ func (l *Ledger) ActsSince(ctx context.Context, kind string, since time.Time) ([
 }
 
 // LastActs calls yield with the last act, before an entry of the chain, on each
-// thing that was put or deleted.
+// thing that was put or deleted. Erased acts have no target and no body: yield is
+// called with one of them.
 func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error {
 	// Within a group SQLite returns the row with the greatest seq.
 	rows, err := l.reads.QueryContext(ctx, `SELECT max(seq), action, target, body FROM acts
-		WHERE seq < ? AND action IN ('put', 'delete') AND target <> '' GROUP BY target ORDER BY 1`, before)
+		WHERE seq < ? AND action IN ('put', 'delete') GROUP BY target ORDER BY 1`, before)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a ingest.Act
 		var body sql.NullString

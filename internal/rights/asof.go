@@ -16,7 +16,8 @@ import (
 
 // History is what this package needs of the ledger's past.
 type History interface {
-	// LastActs calls yield with the last act on each thing before an entry of the chain.
+	// LastActs calls yield with the last act on each thing before an entry of the
+	// chain, and with an act without target and body where any was erased.
 	LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error
 	Lockdowns(ctx context.Context, since time.Time) ([]tenancy.Lockdown, error)
 	ledger.TermsStore
@@ -26,9 +27,9 @@ type History interface {
 // contain no UIDs, so credentials and passes have made-up hashes: HashOf.
 type Then struct {
 	InForce
-	// Forgotten is how many records were erased since: their content is no
-	// longer known.
-	Forgotten int
+	// Forgotten reports that acts of that time were erased since: somebody of
+	// then is no longer known.
+	Forgotten bool
 }
 
 // HashOf returns the hash of a credential or a pass in [Then].
@@ -44,9 +45,9 @@ func (k *Keeper) AsOf(ctx context.Context, h History, before int64, at time.Time
 	err := h.LastActs(ctx, before, func(a ingest.Act) error {
 		kind, id, _ := strings.Cut(a.Target, "/")
 		switch {
-		case a.Action == "delete" && Kind(kind) != KindPass:
 		case a.Body == nil:
-			then.Forgotten++
+			then.Forgotten = true
+		case a.Action == "delete" && Kind(kind) != KindPass:
 		default:
 			body, err := withHash(Kind(kind), id, a)
 			if err != nil {

@@ -3,9 +3,7 @@
 // passes and events (rules 1.1):
 //
 //	book := tenancy.NewBook(network)
-//	err := book.PutLease(lease) // *FieldError or *ConflictError where it does
-//
-// not fit
+//	err := book.PutLease(lease) // *FieldError or *ConflictError: it does not fit
 //
 // A Book holds all of them. Every change is checked there, so that nothing
 // refers to what does not exist. Whether a door opens is decided by package
