@@ -50,7 +50,10 @@ func answers(t *testing.T) (c cli.Client, bodies map[string]string) {
 			_, _ = io.WriteString(w, `{"detail":"the token is unknown"}`)
 		case !ok:
 			w.WriteHeader(http.StatusNotFound)
-			_, _ = io.WriteString(w, `{"detail":"not found","errors":[{"field":"space","message":"there is no space \"attic\""}]}`)
+			_, _ = io.WriteString(
+				w,
+				`{"detail":"not found","errors":[{"field":"space","message":"there is no space \"attic\""}]}`,
+			)
 		case r.Method == http.MethodDelete:
 			w.WriteHeader(http.StatusNoContent)
 		case strings.HasSuffix(r.URL.Path, "/watch"):
@@ -197,7 +200,12 @@ func TestARefusalNamesItsFields(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	c.Token = "wrong"
-	if err := cli.Charter(t.Context(), c, io.Discard); err == nil || !strings.Contains(err.Error(), "the token is unknown") {
+	if err := cli.Charter(
+		t.Context(),
+		c,
+		io.Discard,
+	); err == nil ||
+		!strings.Contains(err.Error(), "the token is unknown") {
 		t.Errorf("%v", err)
 	}
 	c.URL = "http://127.0.0.1:1"
@@ -252,7 +260,9 @@ func TestAnExportIsWholeOrNotThere(t *testing.T) {
 	if got, _ := os.ReadFile(file); string(got) != "before" {
 		t.Errorf("the file holds %q", got)
 	}
-	whole := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "whole") }))
+	whole := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "whole") }),
+	)
 	defer whole.Close()
 	if err := cli.Export(t.Context(), cli.Client{URL: whole.URL}, io.Discard, file); err != nil {
 		t.Fatal(err)

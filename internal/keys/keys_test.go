@@ -97,7 +97,13 @@ func TestALedgerIsOpenedWithItsOwnKeysOnly(t *testing.T) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keys.Open(path, site("metz", "nancy"), &known, true); err == nil || !strings.Contains(err.Error(), what) {
+		if _, err := keys.Open(
+			path,
+			site("metz", "nancy"),
+			&known,
+			true,
+		); err == nil ||
+			!strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 		if got, _ := os.ReadFile(path); !bytes.Equal(got, text) {

@@ -39,7 +39,6 @@ func TestAPasswordIsHashedAsMosquittoDoes(t *testing.T) {
 	}
 }
 
-
 // rules returns each user's lines of an ACL; "" has those of every device.
 func rules(acl string) map[string][]string {
 	users, user := map[string][]string{}, ""
@@ -94,11 +93,13 @@ func TestTheRulesDenyWhatTheyDoNotName(t *testing.T) {
 	}
 	for user, lines := range users {
 		for _, line := range lines {
-			down := strings.HasSuffix(line, "/decision") || strings.HasSuffix(line, "/allowlist") || strings.HasSuffix(line, "/command")
+			down := strings.HasSuffix(line, "/decision") || strings.HasSuffix(line, "/allowlist") ||
+				strings.HasSuffix(line, "/command")
 			if user != mosquitto.User && down && strings.Contains(line, " write ") {
 				t.Errorf("%q may publish what only Totem may: %s", user, line)
 			}
-			if user == "metz-gateway" && strings.Contains(line, "nancy") || user == "nancy-desk" && strings.Contains(line, "porte") {
+			if user == "metz-gateway" && strings.Contains(line, "nancy") ||
+				user == "nancy-desk" && strings.Contains(line, "porte") {
 				t.Errorf("%q may use another's topic: %s", user, line)
 			}
 		}

@@ -76,7 +76,14 @@ func remove(kind rights.Kind, id string) rights.Change {
 func badge(n byte) tenancy.CredentialHash { return tenancy.CredentialHash{n} }
 
 func card(id tenancy.CredentialID, m tenancy.MemberID, n byte) tenancy.Credential {
-	return tenancy.Credential{ID: id, Member: m, Kind: tenancy.Card, Status: tenancy.Active, Lookup: badge(n), ForList: badge(n + 100)}
+	return tenancy.Credential{
+		ID:      id,
+		Member:  m,
+		Kind:    tenancy.Card,
+		Status:  tenancy.Active,
+		Lookup:  badge(n),
+		ForList: badge(n + 100),
+	}
 }
 
 var (
@@ -323,8 +330,17 @@ func TestAnErasedPersonIsNowhere(t *testing.T) {
 		put(named),
 		put(tenancy.Pass{ID: "guest", Host: "nadia", Name: "Guest", Spaces: []catalogue.SpaceID{office},
 			ValidFrom: noon, ValidTo: noon.Add(time.Hour), Lookup: badge(7), ForList: badge(107)}),
-		put(tenancy.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{office}, StartsAt: noon, EndsAt: noon.Add(time.Hour),
-			Audience: tenancy.Invited, Invited: []tenancy.MemberID{"nadia", "otto"}}),
+		put(
+			tenancy.Event{
+				ID:       "fete",
+				Title:    "Fête",
+				Spaces:   []catalogue.SpaceID{office},
+				StartsAt: noon,
+				EndsAt:   noon.Add(time.Hour),
+				Audience: tenancy.Invited,
+				Invited:  []tenancy.MemberID{"nadia", "otto"},
+			},
+		),
 	)
 	s.mustAnswer(7, access.Pass)
 	if err := s.Erase(t.Context(), "admin", "nadia"); err != nil {
@@ -365,7 +381,11 @@ func TestTheRightsOfThenAnswerAsTheyDid(t *testing.T) {
 	s := newScene(t)
 	s.furnish()
 	named := deal
-	named.ID, named.Spaces, named.Members = "forge-102", []catalogue.SpaceID{"metz-bureau-102"}, []tenancy.MemberID{"nadia"}
+	named.ID, named.Spaces, named.Members = "forge-102", []catalogue.SpaceID{
+		"metz-bureau-102",
+	}, []tenancy.MemberID{
+		"nadia",
+	}
 	s.apply(put(named))
 	entry := s.count() + 1
 	s.now = noon.Add(time.Hour)
@@ -385,7 +405,8 @@ func TestTheRightsOfThenAnswerAsTheyDid(t *testing.T) {
 	if got := then.Index.Decide(q, nil); got.Reason != access.Lease {
 		t.Errorf("%+v", got)
 	}
-	if then.Badge("", who) != then.Badge("nadia-card", who) || then.Badge("", visit.Subject{}) != (tenancy.CredentialHash{}) ||
+	if then.Badge("", who) != then.Badge("nadia-card", who) ||
+		then.Badge("", visit.Subject{}) != (tenancy.CredentialHash{}) ||
 		then.Badge("", visit.Subject{Pass: "p"}) != rights.HashOf(rights.KindPass, "p") {
 		t.Error("whose badge it was")
 	}
@@ -439,8 +460,16 @@ func TestEveryKindIsPutLoadedAndDeleted(t *testing.T) {
 		put(tenancy.Schedule{ID: "hours", Holidays: tenancy.OpenOnHolidays}),
 		put(tenancy.Pass{ID: "guest", Host: "otto", Name: "Guest", Spaces: []catalogue.SpaceID{office},
 			ValidFrom: noon, ValidTo: noon.Add(time.Hour), Lookup: badge(7), ForList: badge(107)}),
-		put(tenancy.Event{ID: "fete", Title: "Fête", Spaces: []catalogue.SpaceID{office}, StartsAt: noon, EndsAt: noon.Add(time.Hour),
-			Audience: tenancy.Public}),
+		put(
+			tenancy.Event{
+				ID:       "fete",
+				Title:    "Fête",
+				Spaces:   []catalogue.SpaceID{office},
+				StartsAt: noon,
+				EndsAt:   noon.Add(time.Hour),
+				Audience: tenancy.Public,
+			},
+		),
 	)
 	s.reopen()
 	if z := s.InForce().Book.Size(); z.Members != 2 || z.Credentials != 2 {

@@ -15,7 +15,8 @@ func TestEmptySettingsGetTheirDefaults(t *testing.T) {
 	}
 	if c.Data != "./totem-data" || c.HTTP != "127.0.0.1:8080" || c.MQTTListen != "127.0.0.1:1883" || c.KeepMessages != 400 ||
 		c.KeepSeries != 0 || c.TenantMembers != 2000 || c.TenantCredentials != 5000 || c.TenantPasses != 200 ||
-		c.ListMaxBytes != 262144 || c.Influx().Bucket != "totem" || c.AdminTokenFile() != "totem-data/admin-token" {
+		c.ListMaxBytes != 262144 || c.Influx().Bucket != "totem" ||
+		c.AdminTokenFile() != "totem-data/admin-token" {
 		t.Errorf("%+v", c)
 	}
 	set := settings.Config{Data: "/d", HTTP: "[::1]:1", KeepMessages: 30, KeepSeries: 30, TenantPasses: 1,
@@ -51,7 +52,8 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		}
 	}
 	both := settings.Config{HTTP: "x", MQTTListen: "y"}
-	if err := both.Check(); err == nil || !strings.Contains(err.Error(), "--http") || !strings.Contains(err.Error(), "--mqtt-listen") {
+	if err := both.Check(); err == nil || !strings.Contains(err.Error(), "--http") ||
+		!strings.Contains(err.Error(), "--mqtt-listen") {
 		t.Errorf("not all at once: %v", err)
 	}
 }
