@@ -13,10 +13,11 @@ func TestEmptySettingsGetTheirDefaults(t *testing.T) {
 	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if c.Data != "./totem-data" || c.HTTP != "127.0.0.1:8080" || c.MQTTListen != "127.0.0.1:1883" || c.KeepMessages != 400 ||
-		c.KeepSeries != 0 || c.TenantMembers != 2000 || c.TenantCredentials != 5000 || c.TenantPasses != 200 ||
-		c.ListMaxBytes != 262144 || c.Influx().Bucket != "totem" ||
-		c.AdminTokenFile() != "totem-data/admin-token" {
+	want := settings.Config{
+		Data: "./totem-data", HTTP: "127.0.0.1:8080", MQTTListen: "127.0.0.1:1883", KeepMessages: 400, InfluxBucket: "totem",
+		TenantMembers: 2000, TenantCredentials: 5000, TenantPasses: 200, ListMaxBytes: 262144,
+	}
+	if c != want || c.AdminTokenFile() != "totem-data/admin-token" {
 		t.Errorf("%+v", c)
 	}
 	set := settings.Config{Data: "/d", HTTP: "[::1]:1", KeepMessages: 30, KeepSeries: 30, TenantPasses: 1,
