@@ -48,9 +48,7 @@ func TestCitedRulesExist(t *testing.T) {
 		if strings.HasSuffix(file, ".go") &&
 			regexp.MustCompile(
 				`contract §|devices\.md, trap`,
-			).MatchString(
-				strings.ReplaceAll(text, "docs/devices.md, trap", ""),
-			) {
+			).MatchString(strings.ReplaceAll(text, "docs/devices.md, trap", "")) {
 			t.Errorf("%s cites a page that is not in the repository", file)
 		}
 	}

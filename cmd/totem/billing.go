@@ -104,8 +104,7 @@ func (c *statementsIssueCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return cli.Issue(
-		ctx,
+	return cli.Issue(ctx,
 		client,
 		os.Stdout,
 		cli.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun, AsKnown: c.AsKnown},
@@ -125,8 +124,7 @@ func (c *statementsShowCmd) Run(ctx context.Context) error {
 		return err
 	}
 	accept := map[string]string{"html": "text/html", "json": "application/json", "csv": "text/csv"}[c.As]
-	return client.Copy(
-		ctx,
+	return client.Copy(ctx,
 		os.Stdout,
 		cli.StatementsPath+"/"+url.PathEscape(c.ID),
 		url.Values{"locale": {c.Locale}},
@@ -146,8 +144,7 @@ func (c *statementsAccountingCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return client.Copy(
-		ctx,
+	return client.Copy(ctx,
 		os.Stdout,
 		cli.AccountingPath,
 		nonEmpty(map[string]string{"month": c.Month, "from": c.From, "to": c.To}),

@@ -34,8 +34,7 @@ func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 	if c.Data == "" && (c.Since != "" || c.At != "") {
 		return errors.New("--since and --at compare with a service: name its data folder with --data (TOTEM_DATA)")
 	}
-	n, out, err := admin.CheckCatalogue(
-		ctx,
+	n, out, err := admin.CheckCatalogue(ctx,
 		settings.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data},
 		os.Stderr,
 	)
@@ -91,8 +90,7 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := client.ApplyCatalogue(
-		ctx,
+	out, err := client.ApplyCatalogue(ctx,
 		api.NewCatalogue{Name: p.Name, Text: string(p.Text), Plans: p.Plans, Since: p.Since},
 		c.DryRun,
 	)
@@ -199,8 +197,7 @@ func printSummary(n *catalogue.Network) error {
 	w := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "site\tbuildings\tspaces\tdoors\tdevices\tarea m²\tlettable m²\t")
 	for _, r := range n.Summary() {
-		fmt.Fprintf(
-			w,
+		fmt.Fprintf(w,
 			"%s\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t\n",
 			r.Site,
 			r.Buildings,

@@ -156,8 +156,7 @@ func (c *occupancyCmd) Run(ctx context.Context) error {
 		return err
 	}
 	q := cli.OccupancyQuery{Space: c.Space, Every: c.Every, From: in.from, To: in.to}
-	return c.show(
-		ctx,
+	return c.show(ctx,
 		client,
 		cli.OccupancyPath,
 		q.Values(),

@@ -36,8 +36,7 @@ type tokenCreateCmd struct {
 
 func (c *tokenCreateCmd) Run(ctx context.Context) error {
 	cfg := settings.Config{Data: c.Data, Catalogue: c.Catalogue}
-	token, err := admin.CreateToken(
-		ctx,
+	token, err := admin.CreateToken(ctx,
 		cfg,
 		admin.TokenRequest{ID: c.ID, Role: ledger.Role(c.Role), Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires},
 	)

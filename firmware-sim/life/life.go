@@ -196,10 +196,7 @@ func (t *Town) addLease(p *person, l tenancy.Lease, included []catalogue.SpaceID
 			return
 		}
 	}
-	p.works, p.comes = append(
-		p.works,
-		included...), max(
-		p.comes,
+	p.works, p.comes = append(p.works, included...), max(p.comes,
 		0.15,
 	) // no seat: they come now and then, to meet the others
 }

@@ -20,8 +20,7 @@ func New(out io.Writer, steps int, what string) Bar {
 		return Bar{}
 	}
 	return Bar{
-		progressbar.NewOptions(
-			steps,
+		progressbar.NewOptions(steps,
 			progressbar.OptionSetWriter(out),
 			progressbar.OptionSetDescription(what),
 			progressbar.OptionSetWidth(30),

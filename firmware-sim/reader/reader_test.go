@@ -46,8 +46,7 @@ func decision(t *testing.T, d wire.DecisionBody, device catalogue.DeviceID, key 
 func list(t *testing.T, version int64, door catalogue.DoorID, from, to time.Time) []byte {
 	t.Helper()
 	sum := wire.HashCredential(listKey, card)
-	p, err := wire.SignList(
-		private,
+	p, err := wire.SignList(private,
 		"r",
 		wire.List{
 			Version:   version,
@@ -78,8 +77,7 @@ func TestSignedDecisionInTimeOpens(t *testing.T) {
 		t.Fatal("opened before it was told")
 	}
 	got := r.Decision(
-		decision(
-			t,
+		decision(t,
 			wire.DecisionBody{Request: m.ID, Granted: true, Reason: "lease", OpenMS: 5000, NotAfter: now.Add(5 * time.Second)},
 			"r",
 			private,
@@ -191,8 +189,7 @@ func TestOutsideItsRightsTheListRefuses(t *testing.T) {
 func TestCommandsAreObeyedOnce(t *testing.T) {
 	r := newReader(catalogue.In)
 	command := func(kind wire.CommandKind, notAfter time.Time) []byte {
-		p, err := wire.SignCommand(
-			private,
+		p, err := wire.SignCommand(private,
 			"r",
 			wire.CommandBody{ID: uuid.New(), Kind: kind, OpenMS: 3000, NotAfter: notAfter},
 		)

@@ -50,8 +50,7 @@ func fill(b *tenancy.Book, w *people.World) error {
 		errs = append(errs, b.PutMember(v))
 	}
 	for _, c := range w.Cards {
-		errs = append(
-			errs,
+		errs = append(errs,
 			b.PutCredential(tenancy.Credential{ID: c.Credential, Member: c.Member, Kind: c.Kind, Status: c.Status,
 				ValidFrom: c.ValidFrom, ValidTo: c.ValidTo, Lookup: localHash(c.UID)}),
 		)

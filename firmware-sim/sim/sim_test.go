@@ -191,19 +191,14 @@ func TestFaultsDoWhatTheySay(t *testing.T) {
 		slices.Sort(lines)
 		return len(slices.Compact(lines))
 	}
-	if p, _, _ := record(
-		t,
+	if p, _, _ := record(t,
 		Faults{Repeat: 10},
 		1,
 	); unique(p) != len(clean.lines) || len(p.lines) < len(clean.lines)*105/100 ||
 		len(p.lines) > len(clean.lines)*115/100 {
 		t.Errorf("10%% repeated: %d of %d, %d different", len(p.lines), len(clean.lines), unique(p))
 	}
-	if p, _, _ := record(
-		t,
-		Faults{Loss: 10},
-		1,
-	); len(p.lines) >= len(clean.lines) ||
+	if p, _, _ := record(t, Faults{Loss: 10}, 1); len(p.lines) >= len(clean.lines) ||
 		len(p.lines) < len(clean.lines)*85/100 {
 		t.Errorf("10%% lost: %d of %d", len(p.lines), len(clean.lines))
 	}

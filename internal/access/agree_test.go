@@ -52,12 +52,7 @@ func drawWithin(t *rapid.T, entries []access.Entry, from, to time.Time) time.Tim
 		r := rapid.SampledFrom(rapid.SampledFrom(entries).Draw(t, "whose").Rights).Draw(t, "right")
 		at := rapid.SampledFrom(
 			[]time.Time{r.From, r.To},
-		).Draw(
-			t,
-			"edge",
-		).Add(
-			rapid.SampledFrom([]time.Duration{0, -time.Millisecond}).Draw(t, "before"),
-		)
+		).Draw(t, "edge").Add(rapid.SampledFrom([]time.Duration{0, -time.Millisecond}).Draw(t, "before"))
 		if !at.Before(from) && at.Before(to) {
 			return at
 		}

@@ -92,8 +92,7 @@ func TestInALockdownAListHoldsRespondersAlone(t *testing.T) {
 	over := began.Add(time.Hour)
 	all := []string{"2026-10-19 12:00:00", "2026-10-19 13:00:00"}
 	want := map[string][]string{"remi": {"lease 19 12:00–19 13:00"}}
-	if diff := cmp.Diff(
-		want,
+	if diff := cmp.Diff(want,
 		listed(t, compile(t, tenancy.Lockdown{Site: "metz", From: began}), "metz-office-door", all[0], all[1]),
 	); diff != "" {
 		t.Errorf("in the lockdown: %s", diff)

@@ -138,8 +138,7 @@ func putPeople(t testing.TB, b *tenancy.Book) {
 func putPlans(t testing.TB, b *tenancy.Book) {
 	t.Helper()
 	weekdays := []catalogue.Weekday{1, 2, 3, 4, 5}
-	check(
-		t,
+	check(t,
 		b.PutSchedule(
 			tenancy.Schedule{
 				ID:       "working",
@@ -148,8 +147,7 @@ func putPlans(t testing.TB, b *tenancy.Book) {
 			},
 		),
 	)
-	check(
-		t,
+	check(t,
 		b.PutSchedule(
 			tenancy.Schedule{
 				ID:       "nights",
@@ -193,8 +191,7 @@ func putLeases(t testing.TB, b *tenancy.Book) {
 
 func putVisitorsAndEvents(t testing.TB, b *tenancy.Book) {
 	t.Helper()
-	check(
-		t,
+	check(t,
 		b.PutPass(
 			tenancy.Pass{
 				ID:        "visitor",
@@ -208,8 +205,7 @@ func putVisitorsAndEvents(t testing.TB, b *tenancy.Book) {
 			},
 		),
 	)
-	check(
-		t,
+	check(t,
 		b.PutPass(
 			tenancy.Pass{
 				ID:        "gone-visitor",
@@ -224,8 +220,7 @@ func putVisitorsAndEvents(t testing.TB, b *tenancy.Book) {
 		),
 	)
 	check(t, b.DeletePass("gone-visitor"))
-	check(
-		t,
+	check(t,
 		b.PutEvent(
 			tenancy.Event{
 				ID:       "dinner",
@@ -238,8 +233,7 @@ func putVisitorsAndEvents(t testing.TB, b *tenancy.Book) {
 			},
 		),
 	)
-	check(
-		t,
+	check(t,
 		b.PutEvent(tenancy.Event{ID: "fair", Title: "E", Spaces: []catalogue.SpaceID{"nancy-coworking"}, Audience: "public",
 			StartsAt: paris(t, "2026-10-20 10:00:00"), EndsAt: paris(t, "2026-10-20 17:00:00")}),
 	)

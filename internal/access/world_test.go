@@ -48,10 +48,7 @@ func drawNetwork(t *rapid.T) *catalogue.Network {
 				Kind:     rapid.SampledFrom(kinds).Draw(t, "kind"),
 				AntiPassback: rapid.SampledFrom(
 					[]catalogue.AntiPassback{"", catalogue.Alert, catalogue.Enforce},
-				).Draw(
-					t,
-					"anti-passback",
-				),
+				).Draw(t, "anti-passback"),
 			}
 			from := catalogue.Outside
 			if i > 0 {
@@ -81,10 +78,7 @@ func drawInstant(t *rapid.T, zone *catalogue.Zone) time.Time {
 	edge := zone.Instant(d, int(m)*60)
 	off := rapid.SampledFrom(
 		[]time.Duration{0, -time.Millisecond, time.Millisecond, -time.Second, time.Hour, -time.Hour, 37 * time.Minute},
-	).Draw(
-		t,
-		"off",
-	)
+	).Draw(t, "off")
 	return edge.Add(off)
 }
 
@@ -164,8 +158,7 @@ func drawWorld(t *rapid.T) drawn {
 		spaces = append(spaces, s.ID)
 	}
 	for i := range 2 {
-		must(
-			t,
+		must(t,
 			w.book.PutTenant(
 				tenancy.Tenant{ID: tenancy.TenantID(fmt.Sprintf("t%d", i)), Name: "T", Site: "site-0", Kind: "company"},
 			),
@@ -201,10 +194,7 @@ func drawWorld(t *rapid.T) drawn {
 					tenancy.Lost,
 					tenancy.Revoked,
 				},
-			).Draw(
-				t,
-				"status",
-			),
+			).Draw(t, "status"),
 		}
 		if seldom(t, "bounded") {
 			from, to := w.span(t, 4000)
@@ -234,8 +224,7 @@ func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalo
 			to := rapid.IntRange(from+1, 8).Draw(t, "to")
 			f, _ := catalogue.ParseMinute(clocks[from])
 			u, _ := catalogue.ParseMinute(clocks[to])
-			s.Windows = append(
-				s.Windows,
+			s.Windows = append(s.Windows,
 				catalogue.Window{
 					Days: []catalogue.Weekday{0, 1, 2, 3, 4, 5, 6}[rapid.IntRange(0, 3).Draw(t, "days"):],
 					From: f,
@@ -253,14 +242,10 @@ func (w *drawn) drawLeases(t *rapid.T, sites []catalogue.SiteID, spaces []catalo
 		start, err := catalogue.ParseDay(rapid.SampledFrom(days).Draw(t, "starts"))
 		must(t, err)
 		l := tenancy.Lease{
-			ID:     tenancy.LeaseID(fmt.Sprintf("l%d", i)),
-			Tenant: tenancy.TenantID(fmt.Sprintf("t%d", i%2)),
-			Site:   rapid.SampledFrom(sites).Draw(t, "site"),
-			Spaces: sample(
-				t,
-				"space",
-				spaces,
-			),
+			ID:       tenancy.LeaseID(fmt.Sprintf("l%d", i)),
+			Tenant:   tenancy.TenantID(fmt.Sprintf("t%d", i%2)),
+			Site:     rapid.SampledFrom(sites).Draw(t, "site"),
+			Spaces:   sample(t, "space", spaces),
 			Plan:     tenancy.PlanID(fmt.Sprintf("p%d", rapid.IntRange(0, 2).Draw(t, "plan"))),
 			StartsOn: start,
 			Status:   rapid.SampledFrom([]tenancy.Status{tenancy.Active, tenancy.Active, tenancy.Suspended}).Draw(t, "status"),
@@ -303,13 +288,8 @@ func (w *drawn) drawPassesAndEvents(t *rapid.T, spaces []catalogue.SpaceID) {
 			Spaces:   some(t, spaces),
 			StartsAt: from,
 			EndsAt:   to,
-			Audience: rapid.SampledFrom(
-				[]tenancy.Audience{tenancy.Public, tenancy.Invited},
-			).Draw(
-				t,
-				"audience",
-			),
-			Invited: w.people[:2],
+			Audience: rapid.SampledFrom([]tenancy.Audience{tenancy.Public, tenancy.Invited}).Draw(t, "audience"),
+			Invited:  w.people[:2],
 		}
 		must(t, w.book.PutEvent(e))
 	}
@@ -342,10 +322,7 @@ func drawQuestion(t *rapid.T, w drawn) (access.Question, lastRead) {
 				catalogue.In,
 				catalogue.Out,
 			},
-		).Draw(
-			t,
-			"direction",
-		),
+		).Draw(t, "direction"),
 		Offline:  rapid.Bool().Draw(t, "offline"),
 		Disabled: seldom(t, "disabled") && seldom(t, "indeed"),
 	}
@@ -353,10 +330,7 @@ func drawQuestion(t *rapid.T, w drawn) (access.Question, lastRead) {
 		q.Received = at.Add(
 			rapid.SampledFrom(
 				[]time.Duration{0, 10 * time.Second, -10 * time.Second, 10001 * time.Millisecond, -10001 * time.Millisecond},
-			).Draw(
-				t,
-				"late",
-			),
+			).Draw(t, "late"),
 		)
 	}
 	last := lastRead{ok: !seldom(t, "never seen before")}
@@ -370,10 +344,7 @@ func drawQuestion(t *rapid.T, w drawn) (access.Question, lastRead) {
 		At: at.Add(
 			-rapid.SampledFrom(
 				[]time.Duration{time.Hour, 0, 30 * time.Second, 30001 * time.Millisecond, 5 * time.Hour, 23 * time.Hour},
-			).Draw(
-				t,
-				"ago",
-			),
+			).Draw(t, "ago"),
 		),
 	}
 	return q, last

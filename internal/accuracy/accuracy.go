@@ -107,8 +107,7 @@ func Run(ctx context.Context, out io.Writer, o Options) (err error) {
 }
 
 func live(ctx context.Context, dir string, o Options) (*lived, error) {
-	a, err := app.Start(
-		ctx,
+	a, err := app.Start(ctx,
 		app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0"},
 		app.Options{Log: slog.New(slog.DiscardHandler), Anonymous: true},
 	)

@@ -242,8 +242,7 @@ func showDays(out io.Writer, kinds map[string]*dayClass) error {
 	fmt.Fprintln(t, "the day's visits\tdays\texact to the second\tmeasured h\ttruly\terror\tmean off\tworst day\t")
 	var all dayClass
 	row := func(name string, k *dayClass) {
-		fmt.Fprintf(
-			t,
+		fmt.Fprintf(t,
 			"%s\t%d\t%.1f %%\t%s\t%s\t%s\t%s\t%s\t\n",
 			name,
 			k.days,
@@ -251,9 +250,7 @@ func showDays(out io.Writer, kinds map[string]*dayClass) error {
 			hoursOf(k.said),
 			hoursOf(k.truly),
 			off(float64(k.said), float64(k.truly)),
-			(time.Duration(k.total) * time.Second / time.Duration(k.days)).Round(
-				time.Second,
-			),
+			(time.Duration(k.total) * time.Second / time.Duration(k.days)).Round(time.Second),
 			time.Duration(k.worst)*time.Second,
 		)
 	}
@@ -261,10 +258,7 @@ func showDays(out io.Writer, kinds map[string]*dayClass) error {
 		if k := kinds[name]; k != nil {
 			row(name, k)
 			all.days, all.exact, all.said, all.truly, all.total, all.worst = all.days+k.days, all.exact+k.exact,
-				all.said+k.said, all.truly+k.truly, all.total+k.total, max(
-					all.worst,
-					k.worst,
-				)
+				all.said+k.said, all.truly+k.truly, all.total+k.total, max(all.worst, k.worst)
 		}
 	}
 	if all.days > 0 {
@@ -282,8 +276,7 @@ func showTenants(out io.Writer, tenants map[tenancy.TenantID]*perTenant) error {
 	all := perTenant{id: "all"}
 	worst := 0.0
 	row := func(p *perTenant) {
-		fmt.Fprintf(
-			t,
+		fmt.Fprintf(t,
 			"%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%.2f\t%s\t\n",
 			p.id,
 			hoursOf(p.said),
@@ -312,8 +305,7 @@ func showTenants(out io.Writer, tenants map[tenancy.TenantID]*perTenant) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(
-		out,
+	_, err := fmt.Fprintf(out,
 		"\nStatements exact to the cent: %d of %d tenants; the worst is %.2f € off.\n",
 		exact,
 		len(list),

@@ -66,8 +66,7 @@ func (l *lived) usage(ctx context.Context, out io.Writer) error {
 			if k == catalogue.Occupancy { // one person is counted while a yes/no sensor says yes
 				person, personT, personErr = "–", "–", "–"
 			}
-			fmt.Fprintf(
-				t,
+			fmt.Fprintf(t,
 				"%s\t%d\t%.1f %%\t%.1f\t%.1f\t%s\t%s\t%s\t%s\t%s %+.1f h\t\n",
 				k,
 				g.spaces,

@@ -120,8 +120,7 @@ func (e *export) newSecrets(ctx context.Context) error {
 	if err := keys.WriteSecret(e.NewSecrets, file.Bytes()); err != nil {
 		return fmt.Errorf("--new-secrets: %w", err)
 	}
-	fmt.Fprintf(
-		e.out,
+	fmt.Fprintf(e.out,
 		"wrote %s: the new passwords of %d devices; they are stored nowhere else\n",
 		e.NewSecrets,
 		len(made),
@@ -172,8 +171,7 @@ func (e *export) passwords(ctx context.Context) error {
 	}
 	hashes[mosquitto.User] = mosquitto.Hash(password)
 	if missing > 0 {
-		fmt.Fprintf(
-			e.out,
+		fmt.Fprintf(e.out,
 			"%d devices have no password yet: POST /v1/devices/{id}/secret makes one, --new-secrets FILE all of them\n",
 			missing,
 		)

@@ -50,8 +50,7 @@ func RebuildSeries(ctx context.Context, cfg settings.Config, from, to time.Time,
 		err = r.follow(ctx, bar)
 	}
 	if err == nil {
-		fmt.Fprintf(
-			out,
+		fmt.Fprintf(out,
 			"The series was computed again for %d spaces, from %s to %s.\n",
 			len(n.Spaces),
 			r.from.Format(time.RFC3339),
@@ -233,8 +232,7 @@ func Compare(
 		if err != nil {
 			return days, differ, err
 		}
-		want, err := reader.Usage(
-			ctx,
+		want, err := reader.Usage(ctx,
 			series.UsageQuery{From: a, To: b, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }},
 		)
 		if err != nil {

@@ -90,8 +90,7 @@ func differs(ctx context.Context, l *ledger.Ledger, places *visit.Places, t ledg
 	if err != nil {
 		return "", err
 	}
-	kept, err := l.Visits(
-		ctx,
+	kept, err := l.Visits(ctx,
 		ledger.VisitFilter{Member: t.Subject.Member, From: made.From.Add(-visit.Longest), To: made.To.Add(time.Millisecond)},
 	)
 	if err != nil {

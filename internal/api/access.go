@@ -68,13 +68,11 @@ func showRead(r *ingest.Read) read {
 		Device:     r.Device,
 		Door:       r.Door,
 		Direction:  r.Direction,
-		Member: orNil(
-			r.Subject.Member,
-		),
-		Pass:    orNil(r.Subject.Pass),
-		Granted: r.Granted,
-		Reason:  string(r.Reason),
-		Lease:   orNil(r.Lease),
+		Member:     orNil(r.Subject.Member),
+		Pass:       orNil(r.Subject.Pass),
+		Granted:    r.Granted,
+		Reason:     string(r.Reason),
+		Lease:      orNil(r.Lease),
 	}
 	if d := r.Reader; d != nil {
 		out.Offline, out.Granted, out.Reason = true, d.Granted, d.Reason
@@ -127,19 +125,16 @@ type lockdownOut struct {
 }
 
 func (s *server) access() {
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("POST", "/v1/access/check", tagAccess, "Ask what would be decided; nothing is recorded.", Admin, Manager),
 		s.check,
 	)
 	s.reasons()
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("GET", "/v1/access/reads", tagAccess, "Reads with their decisions, oldest first.", Admin, Manager),
 		s.reads,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		with(
 			operation("POST", "/v1/doors/{id}/unlock", tagAccess, "Open a door once; audited.", Admin, Manager),
 			http.StatusConflict,
@@ -147,8 +142,7 @@ func (s *server) access() {
 		),
 		s.unlock,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"PUT",
 			"/v1/sites/{id}/lockdown",
@@ -159,8 +153,7 @@ func (s *server) access() {
 		),
 		s.lockdown,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("GET", "/v1/sites/{id}/lockdown", tagAccess, "Whether a site is in lockdown.", Admin, Manager),
 		func(ctx context.Context, in *IDPath) (*one[lockdownOut], error) {
 			if err := s.ownSite(ctx, in.ID); err != nil {
@@ -309,8 +302,7 @@ func (s *server) lockdown(ctx context.Context, in *lockdownIn) (*one[lockdownOut
 	if in.Body.Active && strings.TrimSpace(in.Body.Reason) == "" {
 		return nil, invalid("body", "reason", "is missing or empty: a lockdown says why")
 	}
-	if err := s.cfg.Rights.SetLockdown(
-		ctx,
+	if err := s.cfg.Rights.SetLockdown(ctx,
 		callerOf(ctx).id,
 		catalogue.SiteID(in.ID),
 		in.Body.Active,

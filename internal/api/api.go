@@ -196,11 +196,7 @@ func (s *server) documents(r chi.Router) {
 			HideCurl:   false,
 			SettingsUI: map[string]string{"docExpansion": `"list"`, "defaultModelsExpandDepth": "-1"},
 		},
-	)(
-		"Totem",
-		"/openapi.json",
-		docsPath,
-	)
+	)("Totem", "/openapi.json", docsPath)
 	r.Mount(docsPath, docs)
 	r.Method(http.MethodGet, docsPath, ownPolicy(docs))
 	r.Method(http.MethodGet, docsPath+"/", ownPolicy(docs))
@@ -278,10 +274,7 @@ func writeProblem(w http.ResponseWriter, status int, detail string) {
 // operation describes one endpoint and who may call it.
 func operation(method, path, tag, summary string, roles ...Role) huma.Operation {
 	op := huma.Operation{
-		OperationID: operationID(
-			method,
-			path,
-		),
+		OperationID:  operationID(method, path),
 		Method:       method,
 		Path:         path,
 		Summary:      summary,

@@ -24,8 +24,7 @@ type attendance struct {
 }
 
 func (s *server) attendances() {
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/events/{id}/attendance",
@@ -50,8 +49,7 @@ func (s *server) attendance(ctx context.Context, in *attendanceIn) (*pageOut[att
 	}
 	c := callerOf(ctx)
 	its := func(sp *catalogue.Space) bool { return slices.Contains(e.Spaces, sp.ID) && c.reaches(sp.Site) }
-	if !slices.ContainsFunc(
-		e.Spaces,
+	if !slices.ContainsFunc(e.Spaces,
 		func(id catalogue.SpaceID) bool { sp := s.ever.Space(id); return sp != nil && its(sp) },
 	) {
 		return nil, notFound("event " + in.ID)

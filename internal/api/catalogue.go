@@ -129,8 +129,7 @@ type IDPath struct {
 func (s *server) catalogue() {
 	n := s.cfg.Network
 	all := []Role{Admin, Manager, Billing, Tenant, Display}
-	list(
-		s,
+	list(s,
 		"/v1/sites",
 		"The sites.",
 		all,
@@ -138,8 +137,7 @@ func (s *server) catalogue() {
 		func(v catalogue.Site) string { return string(v.ID) },
 		func(v catalogue.Site) (catalogue.SiteID, string) { return v.ID, "" },
 	)
-	list(
-		s,
+	list(s,
 		"/v1/buildings",
 		"The buildings.",
 		all,
@@ -147,8 +145,7 @@ func (s *server) catalogue() {
 		func(v catalogue.Building) string { return string(v.ID) },
 		func(v catalogue.Building) (catalogue.SiteID, string) { return v.Site, "" },
 	)
-	list(
-		s,
+	list(s,
 		"/v1/spaces",
 		"The spaces: a tree, each naming the parent one crosses to reach it. Rents are for admin, manager and billing.",
 		all,
@@ -167,8 +164,7 @@ func (s *server) catalogue() {
 			return func(v *catalogue.Space) { v.RentCents = int(rents.On(s.cfg.Network.PresentName(v.ID), day)) }, err
 		},
 	)
-	list(
-		s,
+	list(s,
 		"/v1/doors",
 		"The doors.",
 		[]Role{Admin, Manager},
@@ -176,8 +172,7 @@ func (s *server) catalogue() {
 		func(v catalogue.Door) string { return string(v.ID) },
 		func(v catalogue.Door) (catalogue.SiteID, string) { return v.Site, "" },
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		file(
 			operation(
 				"GET",
@@ -199,8 +194,7 @@ func (s *server) catalogue() {
 			return &planOut{"image/svg+xml", []byte(svg)}, nil
 		},
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("GET", "/v1/devices", tagCatalogue, "The devices, with what they last said of themselves.", Admin, Manager),
 		func(ctx context.Context, in *AtFilter) (*pageOut[deviceState], error) {
 			if err := s.checkSite(in.Site); err != nil {
@@ -222,8 +216,7 @@ func (s *server) catalogue() {
 			return pageByID(in.Paging, slices.Values(list), func(d deviceState) string { return string(d.ID) })
 		},
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/sites/{id}/key",
@@ -301,9 +294,7 @@ func list[T any](
 		return slices.SortedFunc(slices.Values(all(n)), func(a, b T) int { return strings.Compare(id(a), id(b)) })
 	}
 	present := byID(s.cfg.Network)
-	huma.Register(
-		s.api,
-		operation("GET", path, tagCatalogue, summary, roles...),
+	huma.Register(s.api, operation("GET", path, tagCatalogue, summary, roles...),
 		func(ctx context.Context, in *spaceFilter) (*pageOut[T], error) {
 			if err := s.checkSite(in.Site); err != nil {
 				return nil, err

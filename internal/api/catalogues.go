@@ -88,8 +88,7 @@ func (s *server) catalogues() {
 		out.Differences, out.Touches, out.Warnings = orEmpty(out.Differences), orEmpty(out.Touches), orEmpty(out.Warnings)
 		return &one[CatalogueChanged]{out}, nil
 	})
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/catalogue/versions",
@@ -116,8 +115,7 @@ func (s *server) catalogues() {
 	type versionIn struct {
 		N string `path:"n" maxLength:"10"`
 	}
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		file(
 			operation(
 				"GET",

@@ -43,8 +43,7 @@ func (s *server) charter(ctx context.Context, in *Tabular) (*one[charterBody], e
 		if !c.reaches(site.ID) {
 			continue
 		}
-		used, err := s.cfg.Series.Usage(
-			ctx,
+		used, err := s.cfg.Series.Usage(ctx,
 			series.UsageQuery{
 				From:  to.AddDate(0, 0, -7*charterWeeks),
 				To:    to,

@@ -26,8 +26,7 @@ func TestAStatementPrintsOnOneA4Page(t *testing.T) {
 		out := filepath.Join(dir, "page.pdf")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(
-			ctx,
+		cmd := exec.CommandContext(ctx,
 			"chromium",
 			"--headless",
 			"--no-sandbox",
@@ -47,10 +46,7 @@ func TestAStatementPrintsOnOneA4Page(t *testing.T) {
 		// 595 × 842 points are 210 × 297 mm.
 		if boxes := regexp.MustCompile(
 			`/MediaBox \[0 0 59[45][.\d]* 84[12][.\d]*\]`,
-		).FindAll(
-			pdf,
-			-1,
-		); len(boxes) != 1 ||
+		).FindAll(pdf, -1); len(boxes) != 1 ||
 			!bytes.Contains(pdf, []byte("/Count 1")) {
 			t.Errorf("%s: %d pages of A4", name, len(boxes))
 		}

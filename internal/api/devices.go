@@ -32,8 +32,7 @@ type unknownDevice struct {
 }
 
 func (s *server) devices() {
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/devices/unknown",
@@ -113,8 +112,7 @@ func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
 	}
 	out.Adapter, out.Address = &found.Adapter, &found.Address
 	for _, k := range foreign.KindsOf(found.Adapter, found.Address, u.Topic, u.Payload, u.Last) {
-		out.Catalogue = append(
-			out.Catalogue,
+		out.Catalogue = append(out.Catalogue,
 			entry(slugOf(found.Address), "SITE", k, fmt.Sprintf(", adapter: %s, address: %q", found.Adapter, found.Address)),
 		)
 	}

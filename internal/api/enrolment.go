@@ -49,9 +49,7 @@ func (s *server) enrolments() {
 		http.StatusConflict,
 	)
 	huma.Register(s.api, op, s.enrol)
-	huma.Register(
-		s.api,
-		operation("GET", path, tagRights, "The state of a reader's newest enrolment.", Admin, Manager),
+	huma.Register(s.api, operation("GET", path, tagRights, "The state of a reader's newest enrolment.", Admin, Manager),
 		func(ctx context.Context, in *IDPath) (*one[enrolment], error) {
 			dev, err := s.ownReader(ctx, in.ID)
 			if err != nil {
@@ -64,9 +62,7 @@ func (s *server) enrolments() {
 			return &one[enrolment]{showEnrolment(e)}, nil
 		},
 	)
-	huma.Register(
-		s.api,
-		operation("DELETE", path, tagRights, "Cancel a reader's enrolment.", Admin, Manager),
+	huma.Register(s.api, operation("DELETE", path, tagRights, "Cancel a reader's enrolment.", Admin, Manager),
 		func(ctx context.Context, in *IDPath) (*empty, error) {
 			dev, err := s.ownReader(ctx, in.ID)
 			if err != nil {

@@ -156,8 +156,7 @@ func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 	for _, x := range d.Leases {
 		if terms, ok := terms.Terms(x.Lease, d.Day); ok {
 			p := terms.Plan
-			e.Leases = append(
-				e.Leases,
+			e.Leases = append(e.Leases,
 				explainedShares{
 					x.Lease,
 					p.ID,
@@ -220,8 +219,7 @@ func (s *server) explainVisit(ctx context.Context, v tariff.Visit) (explainedVis
 		return explainedVisit{}, err
 	}
 	x := explainedVisit{visitView: showVisit(list[0], s.cfg.Now()), Inferred: v.Ended != visit.Badge}
-	reads, err := s.cfg.Ledger.Reads(
-		ctx,
+	reads, err := s.cfg.Ledger.Reads(ctx,
 		ledger.ReadFilter{Member: v.Member, From: v.From, To: v.To.Add(1_000_000), Limit: 1000},
 	)
 	for _, r := range reads {

@@ -79,8 +79,7 @@ func (v *hoursView) add(d *tariff.Day) {
 
 func (s *server) hours() {
 	who := []Role{Admin, Manager, Billing, Tenant}
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/hours",
@@ -89,8 +88,7 @@ func (s *server) hours() {
 			who...),
 		s.listHours,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		with(
 			operation(
 				"GET",

@@ -81,9 +81,7 @@ func filterOf(pairs ...string) string {
 // look records that the caller looks at a member's movements, of which n were
 // found; without a member, that it looks at a list.
 func (s *server) look(ctx context.Context, member tenancy.MemberID, n int, what, filter string) error {
-	if _, there := s.cfg.Rights.InForce().Book.Member(
-		member,
-	); !there &&
+	if _, there := s.cfg.Rights.InForce().Book.Member(member); !there &&
 		n == 0 { // a mistyped id must not create a record of somebody
 		member = ""
 	}

@@ -13,8 +13,7 @@ func (m Most) check(what string, have, most int) error {
 	if have < most {
 		return nil
 	}
-	return problem(
-		http.StatusConflict,
+	return problem(http.StatusConflict,
 		fmt.Sprintf(
 			"this tenant has %d %s, the most that the settings allow; delete some, or ask the operator to raise the limit",
 			have,

@@ -104,8 +104,7 @@ type listKey struct {
 
 func (s *server) operations() {
 	huma.Register(s.api, operation("GET", "/v1/alarms", tagOperations, "Alarms, newest first.", Admin, Manager), s.alarms)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("PUT", "/v1/alarms/{id}/acknowledgement", tagOperations, "Acknowledge an alarm.", Admin, Manager),
 		s.acknowledge,
 	)
@@ -114,8 +113,7 @@ func (s *server) operations() {
 		operation("GET", "/v1/rejects", tagOperations, "Rejected messages, newest first.", Admin, Manager),
 		s.rejects,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/audit/verify",
@@ -140,9 +138,7 @@ func (s *server) operations() {
 		Paging
 		Target string `query:"target" required:"true" minLength:"1" doc:"kind/id, as lease/atelier-2026."`
 	}
-	huma.Register(
-		s.api,
-		operation("GET", "/v1/audit", tagOperations, "The acts on one thing, oldest first.", Admin),
+	huma.Register(s.api, operation("GET", "/v1/audit", tagOperations, "The acts on one thing, oldest first.", Admin),
 		func(ctx context.Context, in *auditIn) (*pageOut[actView], error) {
 			acts, err := s.cfg.Ledger.Acts(ctx, in.Target)
 			if err != nil {
@@ -151,8 +147,7 @@ func (s *server) operations() {
 			return pageOfAll(Tabular{Paging: in.Paging}, acts, showAct)
 		},
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"POST",
 			"/v1/devices/{id}/secret",
@@ -188,8 +183,7 @@ func (s *server) alarms(ctx context.Context, in *alarmsIn) (*pageOut[alarm], err
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return pageOf(
-		in.Limit,
+	return pageOf(in.Limit,
 		alarms,
 		showAlarm,
 		func(a ingest.Alarm) []string { return []string{strconv.FormatInt(a.Since.UnixMilli(), 10), a.ID} },
@@ -240,8 +234,7 @@ func (s *server) rejects(ctx context.Context, in *Paging) (*pageOut[reject], err
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	return pageOf(
-		in.Limit,
+	return pageOf(in.Limit,
 		list,
 		showReject,
 		func(r ingest.Reject) []string { return []string{strconv.FormatInt(r.Seq, 10)} },

@@ -27,8 +27,7 @@ type personData struct {
 }
 
 func (s *server) persons() {
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/members/{id}/data",
@@ -52,8 +51,7 @@ func (s *server) persons() {
 			return &one[personData]{*data}, nil
 		},
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		with(
 			operation(
 				"DELETE",

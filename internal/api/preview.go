@@ -45,8 +45,7 @@ type previewMonth struct {
 func (s *server) previews() {
 	type in struct{ Body Lease }
 	office := []Role{Admin, Manager, Billing}
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"POST",
 			"/v1/leases/preview",

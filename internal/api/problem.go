@@ -86,8 +86,7 @@ func fieldOf(d *huma.ErrorDetail) string {
 
 // invalid returns a 422 that names a field of the body, query or path.
 func invalid(where, field, message string) huma.StatusError {
-	return problem(
-		http.StatusUnprocessableEntity,
+	return problem(http.StatusUnprocessableEntity,
 		"validation failed",
 		&huma.ErrorDetail{Location: where + "." + field, Message: message},
 	)
@@ -114,8 +113,7 @@ func (s *server) fail(err error) error {
 		if conflict.Field == "" {
 			return problem(http.StatusConflict, conflict.Msg)
 		}
-		return problem(
-			http.StatusConflict,
+		return problem(http.StatusConflict,
 			conflict.Error(),
 			&huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg},
 		)

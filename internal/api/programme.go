@@ -149,8 +149,7 @@ func (s *server) publicEvents(now time.Time) []programmeEvent {
 			continue
 		}
 		site := s.cfg.Network.Site(sp.Site)
-		list = append(
-			list,
+		list = append(list,
 			programmeEvent{
 				ID:       e.ID,
 				Title:    e.Title,

@@ -48,13 +48,11 @@ type rentListIn struct {
 // rentPaths registers the endpoints of a space's rent.
 func (s *server) rentPaths() {
 	roles := []Role{Admin, Manager, Billing}
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("PUT", "/v1/spaces/{id}/rent", tagBilling, "Set a space's rent per m² from a day on.", roles...),
 		s.putRent,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/spaces/{id}/rent",

@@ -45,9 +45,7 @@ const tagRights = "Tenants and rights"
 // register registers a resource's endpoints.
 func register[T any](s *server, r resource[T]) {
 	path := r.path + "/{id}"
-	huma.Register(
-		s.api,
-		operation("GET", r.path, tagRights, "List "+r.noun+"s by id.", r.read...),
+	huma.Register(s.api, operation("GET", r.path, tagRights, "List "+r.noun+"s by id.", r.read...),
 		func(ctx context.Context, in *Paging) (*pageOut[T], error) {
 			book, c := s.cfg.Rights.InForce().Book, callerOf(ctx)
 			return pageByID(
@@ -57,9 +55,7 @@ func register[T any](s *server, r resource[T]) {
 			)
 		},
 	)
-	huma.Register(
-		s.api,
-		operation("GET", path, tagRights, "Show a "+r.noun+".", r.read...),
+	huma.Register(s.api, operation("GET", path, tagRights, "Show a "+r.noun+".", r.read...),
 		func(ctx context.Context, in *IDPath) (*tagged[T], error) {
 			book := s.cfg.Rights.InForce().Book
 			v, ok := r.find(book, in.ID)
@@ -83,8 +79,7 @@ func register[T any](s *server, r resource[T]) {
 			return putResource(ctx, s, r, in, false)
 		})
 	}
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		with(
 			operation("DELETE", path, tagRights, "Delete a "+r.noun+" that nothing refers to.", r.write...),
 			http.StatusConflict,

@@ -91,8 +91,7 @@ func (s *server) rollcall(ctx context.Context, b *catalogue.Building) (*rollcall
 		}
 		out.People = append(out.People, one)
 	}
-	slices.SortFunc(
-		out.People,
+	slices.SortFunc(out.People,
 		func(a, b present) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.Since.Compare(b.Since.Time)) },
 	)
 	for _, a := range s.cfg.Live.Availability() {
@@ -122,8 +121,7 @@ func (s *server) rollcallEntry(ctx context.Context, p ledger.Presence) (present,
 			one.Tenant = &host.Tenant
 		}
 	}
-	last, err := s.cfg.Ledger.Reads(
-		ctx,
+	last, err := s.cfg.Ledger.Reads(ctx,
 		ledger.ReadFilter{Member: p.Subject.Member, Pass: p.Subject.Pass, Newest: true, Limit: 5},
 	)
 	if err != nil {

@@ -97,8 +97,7 @@ func (s *server) sessions() {
 	op.Security, op.DefaultStatus = nil, http.StatusOK
 	huma.Register(s.api, op, s.signIn)
 	huma.Register(s.api, operation("DELETE", "/v1/session", tagSession, "Sign out: the session ends.", all...), s.signOut)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("GET", "/v1/me", tagSession, "Who is asking: the token's id, role, sites, tenant and expiry.", all...),
 		func(ctx context.Context, _ *struct{}) (*one[me], error) {
 			return &one[me]{showMe(callerOf(ctx))}, nil

@@ -44,8 +44,7 @@ func (s *server) sheets() {
 	in.MaxBodyBytes = maxImport
 	in.Errors = append(in.Errors, http.StatusConflict)
 	huma.Register(s.api, in, s.importSheets)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		file(
 			operation(
 				"GET",
@@ -69,8 +68,7 @@ type importReport struct {
 func (s *server) importSheets(ctx context.Context, in *importIn) (*one[importReport], error) {
 	before := s.cfg.Rights.InForce().Book
 	draft := s.cfg.Rights.Draft()
-	report, err := sheets.Import(
-		ctx,
+	report, err := sheets.Import(ctx,
 		s.cfg.Network,
 		s.cfg.Keys,
 		draft,
@@ -110,8 +108,7 @@ func (s *server) importSheets(ctx context.Context, in *importIn) (*one[importRep
 			),
 		}
 		for _, w := range report.Warnings {
-			p.Errors = append(
-				p.Errors,
+			p.Errors = append(p.Errors,
 				FieldProblem{
 					Field:    w.Column,
 					Location: fmt.Sprintf("%s:%d", w.File, w.Line),

@@ -94,8 +94,7 @@ func linesOf(list []billing.Statement, french bool) any {
 			if len(rates) == 1 {
 				pct = &rates[0].VatPct
 			}
-			out = append(
-				out,
+			out = append(out,
 				statementLine{
 					s.ID,
 					s.Month,

@@ -89,8 +89,7 @@ func localeOf(named, accepted string) billing.Locale {
 }
 
 func (s *server) statements() {
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		with(
 			operation(
 				"POST",
@@ -109,8 +108,7 @@ func (s *server) statements() {
 		Paging
 		Month string `query:"month" required:"true" doc:"As 2026-11."`
 	}
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		with(
 			operation(
 				"GET",
@@ -141,8 +139,7 @@ func (s *server) statements() {
 			return &one[statementsBody]{statementsBody{page.Body}}, nil
 		},
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/statements",
@@ -154,8 +151,7 @@ func (s *server) statements() {
 		),
 		s.listStatements,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/statements/{id}",
@@ -167,8 +163,7 @@ func (s *server) statements() {
 		),
 		s.statement,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		file(
 			operation(
 				"GET",
@@ -182,8 +177,7 @@ func (s *server) statements() {
 		),
 		s.accounting,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/calibration",
@@ -195,8 +189,7 @@ func (s *server) statements() {
 		),
 		s.calibration,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/charter",
@@ -286,8 +279,7 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 			return nil, s.fail(err)
 		}
 	}
-	p := pageOf(
-		in.Limit,
+	p := pageOf(in.Limit,
 		shown,
 		func(x billing.Statement) billing.Statement { return x },
 		func(x billing.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} },

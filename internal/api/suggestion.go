@@ -62,17 +62,10 @@ func (s *server) calibrate(a tariff.Adjustment, sp *catalogue.Space, u series.Us
 	}
 	if c.Status != "not-let" && c.KnownShare >= tariff.LeastKnown && c.Use != nil {
 		is := a.Suggest(c.Rent, *c.Use)
-		change, would, bound := float64(
-			is.Rent,
-		)/float64(
-			c.Rent,
-		)-1, s.income(
-			sp.ID,
+		change, would, bound := float64(is.Rent)/float64(c.Rent)-1, s.income(sp.ID,
 			q,
 			func(catalogue.Day) int64 { return is.Rent },
-		), string(
-			is.Bound,
-		)
+		), string(is.Bound)
 		c.Status, c.Suggested, c.Change, c.Would, c.Factor, c.Bound = "ok", &is.Rent, &change, &would, &is.Factor, &bound
 		if c.Revised != nil {
 			c.Status = "revised"

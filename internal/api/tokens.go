@@ -42,9 +42,7 @@ func showToken(t ledger.Token) tokenView {
 }
 
 func (s *server) tokens() {
-	huma.Register(
-		s.api,
-		operation("GET", "/v1/tokens", tagTokens, "List tokens; the secrets are not shown.", Admin),
+	huma.Register(s.api, operation("GET", "/v1/tokens", tagTokens, "List tokens; the secrets are not shown.", Admin),
 		func(ctx context.Context, in *Paging) (*pageOut[tokenView], error) {
 			all, err := s.cfg.Ledger.Tokens(ctx)
 			if err != nil {
@@ -53,9 +51,7 @@ func (s *server) tokens() {
 			return pageByID(*in, convert(slices.Values(all), showToken), func(t tokenView) string { return t.ID })
 		},
 	)
-	huma.Register(
-		s.api,
-		operation("GET", "/v1/tokens/{id}", tagTokens, "Show a token; the secret is not shown.", Admin),
+	huma.Register(s.api, operation("GET", "/v1/tokens/{id}", tagTokens, "Show a token; the secret is not shown.", Admin),
 		func(ctx context.Context, in *IDPath) (*one[tokenView], error) {
 			t, err := s.cfg.Ledger.Token(ctx, in.ID)
 			if err != nil {
@@ -64,14 +60,11 @@ func (s *server) tokens() {
 			return &one[tokenView]{showToken(t)}, nil
 		},
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("PUT", "/v1/tokens/{id}", tagTokens, "Create or replace a token; the secret is shown once.", Admin),
 		s.putToken,
 	)
-	huma.Register(
-		s.api,
-		operation("DELETE", "/v1/tokens/{id}", tagTokens, "Withdraw a token.", Admin),
+	huma.Register(s.api, operation("DELETE", "/v1/tokens/{id}", tagTokens, "Withdraw a token.", Admin),
 		func(ctx context.Context, in *IDPath) (*empty, error) {
 			if in.ID == callerOf(ctx).id {
 				return nil, problem(409, "a token cannot withdraw itself")

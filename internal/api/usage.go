@@ -79,14 +79,12 @@ func hours(ms int64) float64 { return float64(ms) / 3_600_000 }
 
 func showUsage(u series.Usage) usageView {
 	v := usageView{
-		Key:           u.Key,
-		Spaces:        u.Spaces,
-		KnownHours:    hours(u.Known),
-		OccupiedHours: hours(u.Occupied),
-		PersonHours:   hours(u.Person),
-		OpenHours: hours(
-			u.Open,
-		),
+		Key:               u.Key,
+		Spaces:            u.Spaces,
+		KnownHours:        hours(u.Known),
+		OccupiedHours:     hours(u.Occupied),
+		PersonHours:       hours(u.Person),
+		OpenHours:         hours(u.Open),
 		KnownOpenHours:    hours(u.KnownOpen),
 		OccupiedOpenHours: hours(u.OccupiedOpen),
 		PersonOpenHours:   hours(u.PersonOpen),
@@ -137,8 +135,7 @@ func showBucket(b series.Bucket) bucket {
 func seconds(ms int64) float64 { return float64(ms) / 1000 }
 
 func (s *server) usage() {
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/usage",
@@ -149,8 +146,7 @@ func (s *server) usage() {
 		),
 		s.usageOf,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("GET", "/v1/occupancy", tagUsage, "A space's series in buckets; also as CSV.", Admin, Manager),
 		s.buckets,
 	)

@@ -87,13 +87,11 @@ type correctionIn struct {
 }
 
 func (s *server) visits() {
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation("GET", "/v1/visits", tagVisits, "Visits, sorted by their start.", Admin, Manager, Billing, Tenant),
 		s.listVisits,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"PUT",
 			"/v1/visits/{id}/correction",
@@ -146,8 +144,7 @@ func (s *server) listVisits(ctx context.Context, in *visitsIn) (*pageOut[visitVi
 		return nil, s.fail(err)
 	}
 	now := s.cfg.Now()
-	out := pageOf(
-		in.Limit,
+	out := pageOf(in.Limit,
 		visits,
 		func(v ledger.Visit) visitView { return showVisit(v, now) },
 		func(v ledger.Visit) []string {

@@ -58,8 +58,7 @@ type ReadPath struct {
 
 // reasons registers the endpoints that explain decisions.
 func (s *server) reasons() {
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"POST",
 			"/v1/access/explain",
@@ -70,8 +69,7 @@ func (s *server) reasons() {
 		),
 		s.explainCheck,
 	)
-	huma.Register(
-		s.api,
+	huma.Register(s.api,
 		operation(
 			"GET",
 			"/v1/access/reads/{id}/explain",

@@ -56,8 +56,7 @@ func (s *server) wouldChange(ctx context.Context, before, after *tenancy.Book) (
 		if was.Shares(is) {
 			continue
 		}
-		if day, differs := dated.Differs(
-			was,
+		if day, differs := dated.Differs(was,
 			is,
 			func(_ catalogue.Day, x, y *tenancy.Plan) bool { return reflect.DeepEqual(x, y) },
 		); differs {

@@ -286,14 +286,12 @@ func TestStreamTellsOfChangesAndResumes(t *testing.T) {
 		})
 	}
 	holds(5)
-	id, _ := c.follow(
-		t,
+	id, _ := c.follow(t,
 		"",
 		func(string, any) bool { return true },
 	) // the last of the whole state: the only one with an id
 	holds(6)
-	if _, others := c.follow(
-		t,
+	if _, others := c.follow(t,
 		id,
 		func(space string, count any) bool { return space == "metz-coworking" && count == 6.0 },
 	); others != 0 {
@@ -467,13 +465,7 @@ func TestDeletedPassOutlivesItsHostWithoutNames(t *testing.T) {
 	stopApp(t, a)
 
 	b := startApp(t, cfg)
-	if got := openDoor(
-		t,
-		b,
-		b.MQTT.String(),
-	).badge(
-		badgeNow(uuid.New(), "qr:"+token),
-	); got.Granted ||
+	if got := openDoor(t, b, b.MQTT.String()).badge(badgeNow(uuid.New(), "qr:"+token)); got.Granted ||
 		got.Reason != "credential-revoked" {
 		t.Errorf("%+v", got)
 	}

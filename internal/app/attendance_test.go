@@ -13,10 +13,7 @@ import (
 func TestAttendanceOfAnEventCountsWithoutNames(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	begin := time.Date(2026, 11, 18, 17, 0, 0, 0, time.UTC)
-	clientOf(
-		t,
-		a,
-	).must(
+	clientOf(t, a).must(
 		"PUT",
 		"/v1/events/talk",
 		`{"title":"Talk","spaces":["metz-auditorium","metz-cafe"],"starts_at":"2026-11-18T17:00:00Z","ends_at":"2026-11-18T19:00:00Z","audience":"public","invited":[]}`,

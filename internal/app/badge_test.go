@@ -170,8 +170,7 @@ func TestOfflineReadIsKeptWithoutAnAnswer(t *testing.T) {
 		id := uuid.New()
 		at := wire.FormatTime(time.Now().Add(-2 * time.Hour))
 		d.silent(
-			fmt.Appendf(
-				nil,
+			fmt.Appendf(nil,
 				`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
 				id,
 				at,

@@ -235,11 +235,7 @@ func TestADeletedMemberCanStillBeErased(t *testing.T) {
 			t.Fatalf("%s: %d %v", path, status, body)
 		}
 	}
-	if data := c.must(
-		"GET",
-		"/v1/members/alice/data",
-		"",
-	); len(data["reads"].([]any)) != 2 ||
+	if data := c.must("GET", "/v1/members/alice/data", ""); len(data["reads"].([]any)) != 2 ||
 		len(data["visits"].([]any)) == 0 {
 		t.Errorf("%v", data)
 	}
@@ -279,12 +275,7 @@ func TestWhatBillingAsksForInOtherForms(t *testing.T) {
 		t.Errorf("a period the wrong way round: %d %s", status, body)
 	}
 	for query, name := range map[string]string{"month=2026-09": "SANS-SIREN-FEC" + time.Now().In(a.Network.Zone.Location()).Format("20060102") + ".txt", "to=2026-10-31": "SANS-SIREN-FEC20261031.txt"} {
-		if _, header, _ := c.in(
-			"GET",
-			"/v1/accounting?"+query,
-			"",
-			"",
-		); !strings.Contains(
+		if _, header, _ := c.in("GET", "/v1/accounting?"+query, "", ""); !strings.Contains(
 			header.Get("Content-Disposition"),
 			name,
 		) {
@@ -319,9 +310,7 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 			Includes:        []catalogue.SpaceKind{catalogue.Coworking},
 			Schedule:        tenancy.Always,
 			HourlyRateCents: 1 + rng.IntN(500),
-			IncludedMinutes: rng.IntN(
-				700,
-			),
+			IncludedMinutes: rng.IntN(700),
 			RoundingMinutes: []int{0, 7, 15}[rng.IntN(3)],
 			VatPct:          []float64{20, 5.5}[rng.IntN(2)],
 		}
@@ -341,13 +330,7 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 				"test",
 				change(tenancy.Tenant{ID: tenancy.TenantID(id), Name: "T", Site: "metz", Kind: "company"}),
 				change(tenancy.Member{ID: tenancy.MemberID(id), Tenant: tenancy.TenantID(id), Name: "M"}),
-				credential(
-					t,
-					a.Keys,
-					id,
-					tenancy.MemberID(id),
-					uid,
-				),
+				credential(t, a.Keys, id, tenancy.MemberID(id), uid),
 				change(plan),
 				change(
 					tenancy.Lease{
@@ -365,14 +348,12 @@ func TestStatementsAddUpWhateverComesWhen(t *testing.T) {
 			}
 			badge := func(device catalogue.DeviceID, at time.Time) func() {
 				return func() {
-					publish(
-						t,
+					publish(t,
 						a,
 						[]sent{
 							{
 								topic: badgeTopic(device),
-								payload: fmt.Appendf(
-									nil,
+								payload: fmt.Appendf(nil,
 									`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
 									uuid.NewString(),
 									wire.FormatTime(at),

@@ -35,8 +35,7 @@ const counterLine = "{id: metz-coworking-count, site: metz, kind: people-counter
 func counted(day time.Time, people int) (list []sent) {
 	for i := range 6 {
 		at := day.Add(10*time.Hour + time.Duration(i)*20*time.Minute)
-		list = append(
-			list,
+		list = append(list,
 			sent{
 				topic:   "totem/v1/metz/metz-coworking-count/count",
 				payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":%d}`, uuid.New(), wire.FormatTime(at), people)),
@@ -78,8 +77,7 @@ func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
 	}
 	stopApp(t, a)
 
-	cfg.Catalogue = changedCatalogue(
-		t,
+	cfg.Catalogue = changedCatalogue(t,
 		counterLine,
 		strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1),
 	)
@@ -97,8 +95,7 @@ func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
 	check("told of the move")
 	// What arrives late counts where it hung then.
 	late := before.Add(15 * time.Hour)
-	publish(
-		t,
+	publish(t,
 		a,
 		[]sent{
 			{
@@ -139,8 +136,7 @@ func (discardOut) Write(b []byte) (int, error) { return len(b), nil }
 func TestACatalogueSinceADayToComeIsRefused(t *testing.T) {
 	cfg := testConfig(t)
 	stopApp(t, startApp(t, cfg))
-	cfg.Catalogue = changedCatalogue(
-		t,
+	cfg.Catalogue = changedCatalogue(t,
 		counterLine,
 		strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1),
 	)
@@ -199,8 +195,7 @@ func TestTheCatalogueOfTheServiceHoldsNow(t *testing.T) {
 	stopApp(t, startApp(t, cfg))
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for i, space := range []string{"metz-accueil", "metz-hall"} {
-		cfg.Catalogue = changedCatalogue(
-			t,
+		cfg.Catalogue = changedCatalogue(t,
 			counterLine,
 			strings.Replace(counterLine, "space: metz-coworking", "space: "+space, 1),
 		)
@@ -240,14 +235,12 @@ func TestThePastGoesByTheCatalogueOfItsTime(t *testing.T) {
 	// From November on Metz closes at six, the coworking is a meeting room that holds
 	// ten, and its door leads to the café.
 	cfg.Catalogue = changedCatalogue(t, `to: "20:00"}`, `to: "18:00"}`)
-	edit(
-		t,
+	edit(t,
 		cfg.Catalogue,
 		"name: Coworking, kind: coworking, parent: metz-hall, capacity: 40",
 		"name: Coworking, kind: meeting-room, parent: metz-hall, capacity: 10",
 	)
-	edit(
-		t,
+	edit(t,
 		cfg.Catalogue,
 		"{id: metz-fablab-door, from: metz-hall, to: metz-fablab}",
 		"{id: metz-fablab-door, from: metz-cafe, to: metz-fablab}",

@@ -105,11 +105,7 @@ func TestTheCatalogueChangesWithoutARestart(t *testing.T) {
 		list[0].(map[string]any)["since"] != nil {
 		t.Errorf("%v", list)
 	}
-	if status, text := c.raw(
-		"GET",
-		"/v1/catalogue/versions/3",
-		"",
-	); status != 200 ||
+	if status, text := c.raw("GET", "/v1/catalogue/versions/3", ""); status != 200 ||
 		!strings.Contains(string(text), "name: Accueil A") {
 		t.Errorf("%d %.200s", status, text)
 	}
@@ -289,9 +285,7 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 	}
 	before := time.Now()
 	out := c.must("PUT", "/v1/catalogue", proposalOf(t, file, ""))
-	if d := fmt.Sprint(
-		out["differences"],
-	); d != "[space metz-plateau: renamed, was metz-coworking]" ||
+	if d := fmt.Sprint(out["differences"]); d != "[space metz-plateau: renamed, was metz-coworking]" ||
 		len(out["touches"].([]any)) != 0 {
 		t.Errorf("said: %s, %v", d, out["touches"])
 	}
@@ -358,11 +352,7 @@ func TestARenamedSpaceKeepsItsPast(t *testing.T) {
 		"{id: metz-cafe, building: metz-blida",
 		"{id: metz-coworking, building: metz-blida, floor: 0, name: New, kind: cafe, capacity: 3, area_m2: 5}\n  - {id: metz-cafe, building: metz-blida",
 	)
-	if status, answer := c.ask(
-		"PUT",
-		"/v1/catalogue",
-		proposalOf(t, file, ""),
-	); status != 422 ||
+	if status, answer := c.ask("PUT", "/v1/catalogue", proposalOf(t, file, "")); status != 422 ||
 		!strings.Contains(fmt.Sprint(answer["errors"]), "is a former name of metz-plateau") {
 		t.Errorf("a new space with the old name: %d %v", status, answer)
 	}
@@ -411,8 +401,7 @@ func TestInfluxDBIsToldOfAPastThatChanged(t *testing.T) {
 		}
 	}
 	same("at first")
-	file := changedCatalogue(
-		t,
+	file := changedCatalogue(t,
 		counterLine,
 		strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1),
 	)
@@ -443,14 +432,12 @@ func TestAReHungDoorTellsWhereItsPeopleAre(t *testing.T) {
 	settle(t, a)
 	c := clientOf(t, a)
 	now := time.Now().UTC()
-	publish(
-		t,
+	publish(t,
 		a,
 		[]sent{
 			{
 				topic: "totem/v1/metz/metz-coworking-in/badge",
-				payload: fmt.Appendf(
-					nil,
+				payload: fmt.Appendf(nil,
 					`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
 					uuid.New(),
 					wire.FormatTime(now.Add(-time.Minute)),
@@ -468,8 +455,7 @@ func TestAReHungDoorTellsWhereItsPeopleAre(t *testing.T) {
 		return false
 	}
 	eventually(t, "Alice in the coworking", func() bool { return in("metz-coworking") })
-	file := changedCatalogue(
-		t,
+	file := changedCatalogue(t,
 		"{id: metz-coworking-door, from: metz-hall, to: metz-coworking}",
 		"{id: metz-coworking-door, from: metz-hall, to: metz-cafe}",
 	)
@@ -640,8 +626,7 @@ func TestARemovedReadersPastIsNotLost(t *testing.T) {
 	badge := func(device string, at time.Time) sent {
 		return sent{
 			topic: "totem/v1/epinal/" + device + "/badge",
-			payload: fmt.Appendf(
-				nil,
+			payload: fmt.Appendf(nil,
 				`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
 				uuid.New(),
 				wire.FormatTime(at),
@@ -669,8 +654,7 @@ func TestARemovedReadersPastIsNotLost(t *testing.T) {
 	}
 	rejects := func() int { return len(c.must("GET", "/v1/rejects", "")["items"].([]any)) }
 	before := rejects()
-	publish(
-		t,
+	publish(t,
 		a,
 		[]sent{
 			badge("epinal-coworking-in", time.Now()),

@@ -13,8 +13,7 @@ func (a *house) watchClock(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		behind := a.pipeline.Behind()
-		a.live.ServiceAlarm(
-			ingest.AlarmClock,
+		a.live.ServiceAlarm(ingest.AlarmClock,
 			behind > 0,
 			"the service's own clock is behind the newest message of its ledger",
 		)

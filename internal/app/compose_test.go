@@ -108,9 +108,7 @@ func TestComposeFileHoldsNoSecretAndListensAtHome(t *testing.T) {
 			t.Errorf(".env.example does not name %s, or gives it a value", m[1])
 		}
 	}
-	if path, err := exec.LookPath(
-		"docker",
-	); err == nil &&
+	if path, err := exec.LookPath("docker"); err == nil &&
 		exec.CommandContext(t.Context(), path, "compose", "version").Run() == nil {
 		cmd := exec.CommandContext(
 			t.Context(),
@@ -205,15 +203,11 @@ func TestExportedBrokerHoldsTheContractsRules(t *testing.T) {
 	m, dir, secrets := brokerOf(t, data)
 	cfg := testConfig(t)
 	cfg.Data = data
-	cfg.MQTTURL = "mqtts://totem:totems-own-password@" + strings.Replace(
-		m.Addr,
+	cfg.MQTTURL = "mqtts://totem:totems-own-password@" + strings.Replace(m.Addr,
 		"127.0.0.1",
 		"localhost",
 		1,
-	) + "?ca=" + filepath.Join(
-		dir,
-		"ca.crt",
-	)
+	) + "?ca=" + filepath.Join(dir, "ca.crt")
 	a := startApp(t, cfg)
 	settle(t, a)
 	waitReady(t, a)
@@ -290,8 +284,7 @@ func TestCertificatesNameTheirDevice(t *testing.T) {
 	config = strings.Replace(config, "listener 8883", "listener "+port+" 127.0.0.1", 1)
 	config = strings.Replace(config, "# require_certificate", "require_certificate", 1)
 	config = strings.Replace(config, "# use_identity", "use_identity", 1)
-	m = mosquittotest.StartConfig(
-		t,
+	m = mosquittotest.StartConfig(t,
 		m.Addr,
 		strings.Replace(config, "log_dest stdout", "log_dest stderr\nlog_type all\nuser root", 1),
 	)

@@ -257,8 +257,7 @@ func (c *deviceCase) settle(t *testing.T, a *App) {
 		),
 	}
 	for name, uid := range c.Cards {
-		changes = append(
-			changes,
+		changes = append(changes,
 			change(tenancy.Member{ID: tenancy.MemberID(name), Tenant: "t", Name: name}),
 			credential(t, a.Keys, name+"-card", tenancy.MemberID(name), uid),
 		)

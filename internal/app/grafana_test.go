@@ -131,8 +131,7 @@ func compareUtilisation(t *testing.T, a *App, client influxdb2.Client, from, to 
 			Utilisation *float64
 		}
 	}
-	get(
-		t,
+	get(t,
 		clientOf(t, a),
 		"/v1/usage?by=site&from="+from.UTC().Format(time.RFC3339)+"&to="+to.UTC().Format(time.RFC3339),
 		200,

@@ -22,8 +22,7 @@ func offlineAt(t *testing.T, a *App, uid string, at time.Time) string {
 	t.Helper()
 	id := uuid.New()
 	var acked atomic.Bool
-	payload := fmt.Appendf(
-		nil,
+	payload := fmt.Appendf(nil,
 		`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
 		id,
 		wire.FormatTime(at),

@@ -95,8 +95,7 @@ func (a *house) ready(ctx context.Context) []string {
 func (a *house) degraded() []string {
 	list := append(append([]string{}, a.follower.Faults()...), a.maker.Faults()...)
 	if behind := a.pipeline.Behind(); behind > 0 {
-		list = append(
-			list,
+		list = append(list,
 			fmt.Sprintf(
 				"clock: this machine's clock is %s behind the newest message of its ledger; messages with a later time wait at their devices",
 				behind.Round(time.Second),

@@ -91,9 +91,7 @@ func TestOnlyAppAndCommandsWire(t *testing.T) {
 		t.Fatalf("found %d packages: %v", len(dirs), err)
 	}
 	for _, dir := range dirs {
-		if b := filepath.Base(
-			dir,
-		); b == "app" || b == "bench" || b == "accuracy" ||
+		if b := filepath.Base(dir); b == "app" || b == "bench" || b == "accuracy" ||
 			b == "demo" { // those start whole services
 			continue
 		}

@@ -252,8 +252,7 @@ func TestAListKeyIsALayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopApp(t, a)
-	if err := os.WriteFile(
-		kept,
+	if err := os.WriteFile(kept,
 		[]byte(strings.Replace(string(data), "list_layers", "lost_layers", 1)),
 		0o600,
 	); err != nil {

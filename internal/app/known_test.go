@@ -78,9 +78,7 @@ func TestFiguresCanBeAskedForAsTheyWereKnown(t *testing.T) {
 		}
 	}
 	// A day is asked for by its end, and the first knows no lease.
-	if hours, _ := figures(
-		"2026-06-30",
-	); !strings.Contains(hours, `"billable_minutes":0`) ||
+	if hours, _ := figures("2026-06-30"); !strings.Contains(hours, `"billable_minutes":0`) ||
 		strings.Contains(hours, `"unleased_seconds":0`) {
 		t.Errorf("before there was a lease: %s", hours)
 	}

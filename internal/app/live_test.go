@@ -144,8 +144,7 @@ func TestWhatIsRefusedIsKeptWithItsReason(t *testing.T) {
 				return err == nil && len(rejects) == 1 && strings.HasPrefix(rejects[0].Reason, c.reason)
 			})
 			if r := rejects[0]; r.Topic != c.topic ||
-				!bytes.Equal(
-					r.Payload,
+				!bytes.Equal(r.Payload,
 					wire.Conceal(
 						[]byte(c.payload[:min(len(c.payload), wire.MaxPayload)]),
 						a.Network.Device(catalogue.DeviceID(c.device())),

@@ -47,10 +47,7 @@ func newMetrics() *metrics {
 			prometheus.ExponentialBuckets(0.0001, 2, 14),
 		),
 		repeats: f.counter("totem_messages_repeated_total", "Messages that were repeats of committed ones."),
-		ignored: f.counter(
-			"totem_messages_ignored_total",
-			"Messages that were ignored: old, or of no concern to Totem.",
-		),
+		ignored: f.counter("totem_messages_ignored_total", "Messages that were ignored: old, or of no concern to Totem."),
 		lists: &listWatch{
 			waiting: map[catalogue.DeviceID]issuedList{},
 			lag: f.histogram(

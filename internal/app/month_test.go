@@ -44,8 +44,7 @@ func aMonth(rng *rand.Rand, m time.Month, zone *time.Location) []pass {
 	missed := []int{2, 4, 20}[rng.IntN(3)]
 	badge := func(at time.Time, device catalogue.DeviceID, granted bool) {
 		if rng.IntN(missed) > 0 || !granted {
-			list = append(
-				list,
+			list = append(list,
 				pass{uuid.Must(uuid.NewRandomFromReader(&bytesOf{rng})), at.UTC().Truncate(time.Millisecond), device, granted},
 			)
 		}
@@ -273,18 +272,13 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 		pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 		plan := func() tenancy.Plan {
 			return tenancy.Plan{
-				ID:              tenancy.PlanID(fmt.Sprintf("p%d", i)),
-				Name:            "P",
-				Includes:        []catalogue.SpaceKind{catalogue.Coworking},
-				Schedule:        tenancy.Always,
-				IncludedMinutes: pick(0, 601, 3000),
-				HourlyRateCents: pick(0, 250, 333),
-				RoundingMinutes: pick(
-					0,
-					1,
-					15,
-					60,
-				),
+				ID:                 tenancy.PlanID(fmt.Sprintf("p%d", i)),
+				Name:               "P",
+				Includes:           []catalogue.SpaceKind{catalogue.Coworking},
+				Schedule:           tenancy.Always,
+				IncludedMinutes:    pick(0, 601, 3000),
+				HourlyRateCents:    pick(0, 250, 333),
+				RoundingMinutes:    pick(0, 1, 15, 60),
 				GraceMinutes:       pick(0, 5, 90),
 				DailyCapMinutes:    pick(0, 240),
 				InferredCapMinutes: pick(0, 30, 600),
@@ -329,8 +323,7 @@ func TestRandomMonthsAgreeWithAPlainReading(t *testing.T) {
 		for _, p := range passes {
 			m := sent{
 				topic: badgeTopic(p.device),
-				payload: fmt.Appendf(
-					nil,
+				payload: fmt.Appendf(nil,
 					`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":%t,"reason":"lease","list":"1"}}`,
 					p.id,
 					wire.FormatTime(p.at),

@@ -141,10 +141,7 @@ func TestAnAnswerSaysUpToWhenItHoldsWhileVisitsCannotBeMade(t *testing.T) {
 	if there, err := a.ledger.Presences(t.Context(), time.Now()); err != nil || len(there) != 2 {
 		t.Errorf("where people are is known at once: %+v, %v", there, err)
 	}
-	if status, header, _ := clientOf(
-		t,
-		a,
-	).in(
+	if status, header, _ := clientOf(t, a).in(
 		"POST",
 		"/v1/statements",
 		`{"month":"2026-01"}`,
@@ -172,8 +169,7 @@ func TestVisitsOfManyLateReadsAreMadeInOnePass(t *testing.T) {
 	monday := time.Now().Add(-7 * 24 * time.Hour)
 	for i := range 2000 { // in and in again: nothing ever shows that she left
 		at := wire.FormatTime(monday.Add(time.Duration(i) * 5 * time.Minute))
-		payload := fmt.Appendf(
-			nil,
+		payload := fmt.Appendf(nil,
 			`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
 			uuid.New(),
 			at,

@@ -64,8 +64,7 @@ func (a *house) openCore(ctx context.Context) (err error) {
 		OnList:    a.metrics.lists.issued,
 		OnCommand: func(d catalogue.DeviceID) { a.live.DeviceChanged(d) },
 		OnSize: func(d *catalogue.Device, size int) {
-			a.live.DeviceAlarm(
-				ingest.AlarmListTooLarge,
+			a.live.DeviceAlarm(ingest.AlarmListTooLarge,
 				d,
 				size > a.cfg.ListMaxBytes,
 				fmt.Sprintf(

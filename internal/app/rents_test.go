@@ -17,12 +17,7 @@ func TestRentsAreRevisedAndOfficesCountWhileTheyAreLet(t *testing.T) {
 	c := clientOf(t, a)
 	today := a.Network.Zone.At(time.Now()).Day
 	from, to := a.Network.Zone.Start(today-30).Format(time.RFC3339), a.Network.Zone.Start(today).Format(time.RFC3339)
-	path := "/v1/calibration?limit=1000&from=" + strings.ReplaceAll(
-		from,
-		"+",
-		"%2B",
-	) + "&to=" + strings.ReplaceAll(
-		to,
+	path := "/v1/calibration?limit=1000&from=" + strings.ReplaceAll(from, "+", "%2B") + "&to=" + strings.ReplaceAll(to,
 		"+",
 		"%2B",
 	)
@@ -72,11 +67,7 @@ func TestRentsAreRevisedAndOfficesCountWhileTheyAreLet(t *testing.T) {
 		`{"rent_cents_m2_month":1200,"from":"2026-01-01"}`: "reason", `{"rent_cents_m2_month":1200,"from":"2026-01-01","reason":" "}`: "reason",
 		`{"rent_cents_m2_month":0,"from":"2026-01-01","reason":"x"}`: "rent_cents_m2_month", `{"rent_cents_m2_month":1200,"from":"soon","reason":"x"}`: "from",
 	} {
-		if status, answer := c.ask(
-			"PUT",
-			"/v1/spaces/metz-coworking/rent",
-			body,
-		); status != 422 ||
+		if status, answer := c.ask("PUT", "/v1/spaces/metz-coworking/rent", body); status != 422 ||
 			!strings.Contains(fmt.Sprint(answer["errors"]), field) {
 			t.Errorf("%s: %d %v", body, status, answer)
 		}
@@ -117,11 +108,7 @@ func TestRentsAreRevisedAndOfficesCountWhileTheyAreLet(t *testing.T) {
 		}
 		return cents
 	}
-	if is, was := rent(
-		"",
-	), rent(
-		"&at="+a.Network.Zone.Start(mid-1).UTC().Format(time.RFC3339),
-	); is != 2300.0 ||
+	if is, was := rent(""), rent("&at="+a.Network.Zone.Start(mid-1).UTC().Format(time.RFC3339)); is != 2300.0 ||
 		was != 1150.0 {
 		t.Errorf("the rent is %v, and was %v", is, was)
 	}
@@ -133,8 +120,7 @@ func TestRentsAreRevisedAndOfficesCountWhileTheyAreLet(t *testing.T) {
 		t.Errorf("verify: %v", v)
 	}
 	// A changed file that was told later holds over it.
-	file := changedCatalogue(
-		t,
+	file := changedCatalogue(t,
 		"capacity: 40, area_m2: 220, rent_cents_m2_month: 1150",
 		"capacity: 40, area_m2: 220, rent_cents_m2_month: 1200",
 	)

@@ -90,11 +90,9 @@ func metzAndNancy(t *testing.T, a *App) (ids map[string]string) {
 	for i := range stays {
 		stays[i].payload = []byte(strings.Replace(string(stays[i].payload), aliceUID, bobUID, 1))
 	}
-	publish(
-		t,
+	publish(t,
 		a,
-		append(
-			stays,
+		append(stays,
 			sent{
 				topic: "totem/v1/metz/metz-entrance-in/badge",
 				payload: []byte(
@@ -342,8 +340,7 @@ func TestAnAnswerIsWrittenOverOnlyAsItWasRead(t *testing.T) {
 		t.Fatal("no ETag")
 	}
 	put := func(method, tag, name string) int {
-		return c.with(
-			method,
+		return c.with(method,
 			"/v1/tenants/atelier",
 			`{"name":"`+name+`","site":"metz","kind":"company"}`,
 			http.Header{"If-Match": {tag}},
@@ -368,12 +365,7 @@ func TestAnAnswerIsWrittenOverOnlyAsItWasRead(t *testing.T) {
 	).StatusCode; s != 412 {
 		t.Errorf("what is not there: %d", s)
 	}
-	if got := c.with(
-		"PATCH",
-		"/v1/tenants/atelier",
-		"",
-		nil,
-	); got.StatusCode != http.StatusMethodNotAllowed ||
+	if got := c.with("PATCH", "/v1/tenants/atelier", "", nil); got.StatusCode != http.StatusMethodNotAllowed ||
 		got.Header.Get("Allow") != "GET, PUT, DELETE" {
 		t.Errorf("PATCH: %d, Allow %q", got.StatusCode, got.Header.Get("Allow"))
 	}

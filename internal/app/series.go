@@ -134,8 +134,7 @@ func (w *decisionWaits) take(minute int64) []ledger.DecisionTime {
 	for site, s := range w.sites {
 		slices.Sort(s.waits)
 		at := func(part float64) time.Duration { return s.waits[int(part*float64(len(s.waits)-1)+0.5)] }
-		out = append(
-			out,
+		out = append(out,
 			ledger.DecisionTime{
 				Minute:  minute,
 				Site:    site,

@@ -120,12 +120,7 @@ func minutesOf(t *testing.T, a *App, spans []catalogue.Interval) map[string][]oc
 			runs, err := series.Reader{
 				History: a.catalogues,
 				Ledger:  a.ledger,
-			}.Minutes(
-				t.Context(),
-				sp.ID,
-				occupancy.MinuteOf(s.From),
-				occupancy.MinuteOf(s.To),
-			)
+			}.Minutes(t.Context(), sp.ID, occupancy.MinuteOf(s.From), occupancy.MinuteOf(s.To))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -320,8 +315,7 @@ func TestUsageOverHTTP(t *testing.T) {
 		get(t, h, "/v1/usage?"+bad, 422, nil)
 	}
 	body := getCSV(t, h, "/v1/usage?from=2026-10-24T00:00:00Z&to=2026-10-27T00:00:00Z&by=hour-of-week")
-	if lines := bytes.Count(
-		body,
+	if lines := bytes.Count(body,
 		[]byte("\r\n"),
 	); lines != 169 || !bytes.HasPrefix(body, []byte("key,spaces,known_hours,")) ||
 		!bytes.Contains(body, []byte("\r\nmon-08,")) {
@@ -333,8 +327,7 @@ func TestUsageOverHTTP(t *testing.T) {
 			Known    float64 `json:"known_seconds"`
 		}
 	}
-	get(
-		t,
+	get(t,
 		h,
 		"/v1/occupancy?space=metz-verlaine&from=2026-10-24T00:00:00%2B02:00&to=2026-10-27T00:00:00%2B01:00&every=1d",
 		200,

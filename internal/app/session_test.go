@@ -81,12 +81,7 @@ func TestASessionIsItsTokensAndEndsWithIt(t *testing.T) {
 	if status, _ := manager.ask("GET", "/v1/me", "", ""); status != 401 {
 		t.Errorf("a session whose token was replaced: %d", status)
 	}
-	if status, header := other.ask(
-		"DELETE",
-		"/v1/session",
-		"",
-		"same-origin",
-	); status != 204 ||
+	if status, header := other.ask("DELETE", "/v1/session", "", "same-origin"); status != 204 ||
 		!strings.Contains(header.Get("Set-Cookie"), "Max-Age=0") {
 		t.Errorf("signing out: %d, %q", status, header.Get("Set-Cookie"))
 	}
@@ -148,8 +143,7 @@ func TestTheStreamTellsReadsAlarmsAndDevicesAsTheyChange(t *testing.T) {
 		status, _ := m["status"].(map[string]any)
 		return m["id"] == "metz-entrance-in" && status["online"] == false
 	})
-	again, _ := streamOf(
-		t,
+	again, _ := streamOf(t,
 		clientOf(t, a),
 		"/v1/stream?topics=reads,alarms",
 		e.id,

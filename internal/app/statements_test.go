@@ -27,8 +27,7 @@ func stay(day string, from, to string) []sent {
 		return t
 	}
 	badge := func(device, clock string) sent {
-		payload := fmt.Appendf(
-			nil,
+		payload := fmt.Appendf(nil,
 			`{"id":%q,"at":%q,"credential":%q,"offline":{"granted":true,"reason":"lease","list":"1"}}`,
 			uuid.NewSHA1(uuid.Nil, []byte(device+day+clock)),
 			wire.FormatTime(at(clock)),
@@ -110,15 +109,7 @@ func issue(t *testing.T, a *App, month string) statement {
 }
 
 func TestLateReadsBecomeACorrectionOnTheNextStatement(t *testing.T) {
-	first, late, next := stay(
-		"2026-09-07",
-		"09:00:00",
-		"11:30:00",
-	), stay(
-		"2026-09-21",
-		"14:00:00",
-		"15:00:01",
-	), stay(
+	first, late, next := stay("2026-09-07", "09:00:00", "11:30:00"), stay("2026-09-21", "14:00:00", "15:00:01"), stay(
 		"2026-10-25",
 		"01:30:00",
 		"04:00:00",
@@ -339,8 +330,7 @@ func TestACorrectionNamesItsCausesAndDays(t *testing.T) {
 	if err := json.Unmarshal(body, &page); err != nil {
 		t.Fatal(err)
 	}
-	if i := slices.IndexFunc(
-		page.Items,
+	if i := slices.IndexFunc(page.Items,
 		func(s statement) bool { return s.Lease == "atelier-lease" },
 	); i < 0 || len(page.Items[i].Lines) != 3 || page.Items[i].Lines[2].Cause != billing.CauseTerms ||
 		page.Items[i].Lines[2].Minutes != -60 {
@@ -364,14 +354,7 @@ func TestHoursOutliveTheirReads(t *testing.T) {
 	if err := a.purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if reads := clientOf(
-		t,
-		a,
-	).must(
-		"GET",
-		"/v1/access/reads",
-		"",
-	); len(reads["items"].([]any)) != 0 ||
+	if reads := clientOf(t, a).must("GET", "/v1/access/reads", ""); len(reads["items"].([]any)) != 0 ||
 		visits() != "["+made+"]" {
 		t.Errorf("after three months: %v, visits %s", reads, visits())
 	}
@@ -391,10 +374,7 @@ func TestAPlansChangePricesOnlyTheDaysFromItsOwnOn(t *testing.T) {
 	publish(t, a, stay("2026-10-06", "09:00:00", "12:00:00"))
 	now.set(time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC))
 	before := clientOf(t, a).must("POST", "/v1/statements", `{"month":"2026-10","tenant":"atelier","dry_run":true}`)
-	clientOf(
-		t,
-		a,
-	).must(
+	clientOf(t, a).must(
 		"PUT",
 		"/v1/plans/cowork",
 		`{"name":"Coworking","includes":["coworking"],"roaming":false,"schedule":"always","included_minutes":0,"hourly_rate_cents":9900,"rounding_minutes":60,"grace_minutes":0,"daily_cap_minutes":0,"vat_pct":20}`,

@@ -74,8 +74,7 @@ func TestAReaderThatWasAwayHearsTheEndOfWhatItWasTold(t *testing.T) {
 	heard(t, commands, "unlock")
 	c.Close()
 	deleteEvent(t, a)
-	eventually(
-		t,
+	eventually(t,
 		"the reader that is away is told",
 		func() bool { sent, _ := a.down.Sent(reader); return sent.Kind == "release" },
 	)
@@ -161,20 +160,14 @@ func TestAStatusAloneIsNoGreeting(t *testing.T) {
 func TestADoorThatNobodyCanTellIsAConflict(t *testing.T) {
 	cfg := withRealDevices(t)
 	a := startApp(t, cfg)
-	if status, _ := clientOf(
-		t,
-		a,
-	).ask(
+	if status, _ := clientOf(t, a).ask(
 		"POST",
 		"/v1/doors/room-door/unlock",
 		`{"seconds":5,"reason":"test"}`,
 	); status != 409 {
 		t.Errorf("a door without a reader answers %d", status)
 	}
-	if status, body := clientOf(
-		t,
-		a,
-	).ask(
+	if status, body := clientOf(t, a).ask(
 		"POST",
 		"/v1/doors/street/unlock",
 		`{"seconds":5,"reason":"test"}`,

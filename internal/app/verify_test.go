@@ -41,8 +41,7 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 	c.must(
 		"PUT",
 		"/v1/plans/cowork",
-		`{"name":"Coworking","includes":["coworking"],"schedule":"always",`+strings.Replace(
-			terms,
+		`{"name":"Coworking","includes":["coworking"],"schedule":"always",`+strings.Replace(terms,
 			`"hourly_rate_cents":1`,
 			`"hourly_rate_cents":300`,
 			1,

@@ -72,11 +72,7 @@ func TestADecisionIsExplainedByEachRightThatWasTried(t *testing.T) {
 		}
 	}
 	for body, field := range map[string]string{`{"door":"metz-entrance","direction":"in"}`: "credential", `{"credential_id":"none","door":"metz-entrance","direction":"in"}`: "credential_id"} {
-		if status, data := c.raw(
-			"POST",
-			"/v1/access/explain",
-			body,
-		); status != 422 ||
+		if status, data := c.raw("POST", "/v1/access/explain", body); status != 422 ||
 			!strings.Contains(string(data), `"field":"`+field+`"`) {
 			t.Errorf("%s: %d %s", body, status, data)
 		}
@@ -128,8 +124,7 @@ func TestAReadIsExplainedByTheRightsOfThen(t *testing.T) {
 	if status, _ := c.ask("DELETE", "/v1/members/alice/data", ""); status != 204 {
 		t.Fatalf("erasing: %d", status)
 	}
-	if got := ask(
-		t,
+	if got := ask(t,
 		c,
 		"GET",
 		"/v1/access/reads/"+ids["alice"].String()+"/explain",
@@ -141,11 +136,7 @@ func TestAReadIsExplainedByTheRightsOfThen(t *testing.T) {
 	if status, _ := c.as(
 		"manager",
 		`,"sites":["nancy"]`,
-	).ask(
-		"GET",
-		"/v1/access/reads/"+ids["bob"].String()+"/explain",
-		"",
-	); status != 404 {
+	).ask("GET", "/v1/access/reads/"+ids["bob"].String()+"/explain", ""); status != 404 {
 		t.Errorf("a manager of another site: %d", status)
 	}
 }
@@ -277,8 +268,7 @@ func TestABadgeIsEnrolledByHoldingItTwiceToAReader(t *testing.T) {
 	if status := put(id, "alice"); status != 200 {
 		t.Errorf("for its member: %d", status)
 	}
-	if w := ask(
-		t,
+	if w := ask(t,
 		c,
 		"POST",
 		"/v1/access/explain",
@@ -321,9 +311,7 @@ func TestTheProgrammeIsForEverybodyAndCountsNobody(t *testing.T) {
 		t.Context(),
 		"test",
 		change(event("night", "public", "Nuit de la création, numérique; et après", -time.Hour, time.Hour)),
-		change(
-			event("secret", "invited", "Comité", -time.Hour, time.Hour),
-		),
+		change(event("secret", "invited", "Comité", -time.Hour, time.Hour)),
 		change(event("over", "public", "Hier", -30*time.Hour, -26*time.Hour)),
 	); err != nil {
 		t.Fatal(err)
@@ -337,7 +325,8 @@ func TestTheProgrammeIsForEverybodyAndCountsNobody(t *testing.T) {
 	_, data := anybody.raw("GET", "/v1/programme", "")
 	if text := string(
 		data,
-	); !strings.Contains(text, "Nuit de la création") || strings.Contains(text, "Comité") || strings.Contains(text, "Hier") ||
+	); !strings.Contains(text, "Nuit de la création") || strings.Contains(text, "Comité") ||
+		strings.Contains(text, "Hier") ||
 		strings.Contains(text, "30") && strings.Contains(text, `"count"`) {
 		t.Errorf("programme: %s", text)
 	}

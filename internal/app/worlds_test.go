@@ -207,11 +207,7 @@ func (w *world) change() {
 	if w.rng.IntN(2) == 0 {
 		next.since = w.now.Add(
 			-time.Duration(w.rng.IntN(12*24)) * time.Hour,
-		).Truncate(
-			time.Minute,
-		).Add(
-			time.Duration(w.rng.IntN(60_000)) * time.Millisecond,
-		)
+		).Truncate(time.Minute).Add(time.Duration(w.rng.IntN(60_000)) * time.Millisecond)
 		if next.since.After(w.now) {
 			next.since = w.now
 		}
@@ -266,14 +262,12 @@ func (w *world) settleWorld() {
 	w.do(func(x *world) {
 		list := []rights.Change{{Put: tenancy.Tenant{ID: "t", Name: "T", Site: "metz", Kind: "company"}}}
 		for id, uid := range worldMembers {
-			list = append(
-				list,
+			list = append(list,
 				rights.Change{Put: tenancy.Member{ID: tenancy.MemberID(id), Tenant: "t", Name: id}},
 				credential(x.t, x.Keys, id+"-card", tenancy.MemberID(id), uid),
 			)
 		}
-		list = append(
-			list,
+		list = append(list,
 			rights.Change{
 				Put: tenancy.Lease{
 					ID:             "l",
@@ -393,9 +387,7 @@ func (w *world) correct() {
 	at := w.now
 	w.late = append(w.late, func(x *world) {
 		x.now = at
-		if err := put(
-			x,
-		); err != nil &&
+		if err := put(x); err != nil &&
 			!errors.Is(err, ledger.ErrNotFound) { // reads that came later may have taken its visit away
 			x.check(err)
 		}
@@ -471,8 +463,7 @@ func (w *world) everything() string {
 		}
 	}
 	for _, by := range []series.By{series.BySpace, series.ByKind, series.ByHourOfWeek} {
-		usage, err := reader.Usage(
-			w.ctx,
+		usage, err := reader.Usage(w.ctx,
 			series.UsageQuery{
 				From:  occupancy.MinuteTime(from),
 				To:    occupancy.MinuteTime(to),

@@ -82,8 +82,7 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", q.what, err)
 		}
-		rows = append(
-			rows,
+		rows = append(rows,
 			Row{q.what, micro(got), "listing a plan " + micro(floor), float64(got) / float64(floor), q.target},
 		)
 	}
@@ -94,8 +93,7 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(
-		rows,
+	return append(rows,
 		Row{
 			"issuing the next, each with a correction, its cause and days",
 			micro(got),
@@ -127,8 +125,7 @@ func correct(ctx context.Context, a *app.App, m tariff.Month) error {
 			return fmt.Errorf("%s has no visits in %s", benchMember(i), m)
 		}
 		v := page.Items[0]
-		if err := asked(
-			ctx,
+		if err := asked(ctx,
 			a,
 			http.MethodPut,
 			"/v1/visits/"+v.ID+"/correction",
@@ -194,8 +191,7 @@ func billed(m tariff.Month) []rights.Change {
 	}
 	for i := range billedTenants {
 		t := tenancy.TenantID(fmt.Sprintf("bench-%d", i))
-		list = append(
-			list,
+		list = append(list,
 			rights.Change{Put: tenancy.Tenant{ID: t, Name: "Bench", Site: "metz", Kind: tenancy.Company}},
 			rights.Change{
 				Put: tenancy.Lease{
@@ -211,8 +207,7 @@ func billed(m tariff.Month) []rights.Change {
 		)
 	}
 	for i := range billedMembers {
-		list = append(
-			list,
+		list = append(list,
 			rights.Change{
 				Put: tenancy.Member{
 					ID:     benchMember(i),
@@ -245,8 +240,7 @@ func fillVisits(ctx context.Context, dir string, n *catalogue.Network, m tariff.
 				continue
 			}
 			begin := n.Zone.Instant(day, 8*3600+(i*97+int(day)*31)%7200)
-			list = append(
-				list,
+			list = append(list,
 				ledger.Visit{
 					ID:     uuid.Must(uuid.NewV7()),
 					Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i%billedTenants)),

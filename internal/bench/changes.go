@@ -263,8 +263,7 @@ func planRow(ctx context.Context, e *env) (row Row, err error) {
 	rate := 300
 	changed, err := best(3, func() error {
 		rate++
-		if err := asked(
-			ctx,
+		if err := asked(ctx,
 			a,
 			http.MethodPut,
 			"/v1/plans/bench",
@@ -304,8 +303,7 @@ func fillYear(ctx context.Context, dir string, n *catalogue.Network, first, last
 				continue
 			}
 			begin := n.Zone.Instant(day, 8*3600+(i*97+int(day)*31)%7200)
-			list = append(
-				list,
+			list = append(list,
 				ledger.Visit{
 					ID:     uuid.Must(uuid.NewV7()),
 					Tenant: tenancy.TenantID(fmt.Sprintf("bench-%d", i)),

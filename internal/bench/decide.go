@@ -138,8 +138,7 @@ func NewWorld() (*World, error) {
 	monday := time.Date(2026, 10, 19, 0, 0, 0, 0, time.UTC)
 	for i := range 1 << 14 {
 		at := monday.Add(time.Duration(i*7919%(7*24*3600)) * time.Second)
-		w.asked = append(
-			w.asked,
+		w.asked = append(w.asked,
 			access.Question{
 				Credential: worldHash(i * 31 % worldBadges),
 				Door:       n.Doors[i*17%len(n.Doors)].ID,

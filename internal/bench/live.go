@@ -47,8 +47,7 @@ func live(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rows = append(
-		rows,
+	rows = append(rows,
 		Row{
 			fmt.Sprintf("availability of the whole network at %d/s, p99", askRate),
 			micro(quantile(got, 0.99)),
@@ -65,8 +64,7 @@ func live(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(
-		rows,
+	return append(rows,
 		Row{
 			fmt.Sprintf("a change reaches the last of %d stream clients, worst of %d", streamClients, streamRounds),
 			micro(all),

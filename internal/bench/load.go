@@ -66,11 +66,7 @@ func latency(ctx context.Context, e *env) ([]Row, error) {
 		return Row{
 			fmt.Sprintf("publish → decision at the reader, %d/s over %d readers, %s", latencyRate, latencyReaders, name),
 			micro(quantile(got, q)),
-			fmt.Sprintf(
-				"echo %s + fsync %s",
-				micro(quantile(echo, q)),
-				micro(sync),
-			),
+			fmt.Sprintf("echo %s + fsync %s", micro(quantile(echo, q)), micro(sync)),
 			float64(quantile(got, q)) / float64(floor),
 			fmt.Sprintf("≤ %g ×", most),
 		}
@@ -258,8 +254,7 @@ func throughput(ctx context.Context, e *env) ([]Row, error) {
 		if err := errors.Join(err, a.Close(ctx)); err != nil {
 			return nil, err
 		}
-		rows = append(
-			rows,
+		rows = append(rows,
 			Row{
 				fmt.Sprintf("messages committed a second, %d connection(s), %d in flight", conns, windowOne),
 				fmt.Sprintf("%.0f", got),
@@ -289,8 +284,7 @@ func acked(ctx context.Context, addr string, n *catalogue.Network, conns int, le
 }
 
 func send(ctx context.Context, addr string, n *catalogue.Network, i, window int, length time.Duration) (uint64, error) {
-	c, err := mqttclient.DialOptions(
-		ctx,
+	c, err := mqttclient.DialOptions(ctx,
 		addr,
 		mqttclient.Options{ClientID: fmt.Sprintf("bench-load-%d-%s", i, uuid.NewString()), Window: window},
 	)

@@ -42,8 +42,7 @@ func usage(ctx context.Context, e *env) (rows []Row, err error) {
 		return nil, err
 	}
 	plain := len(n.Spaces) * 525_600 * 32
-	rows = append(
-		rows,
+	rows = append(rows,
 		Row{What: "a year of the series, every space and minute", Got: fmt.Sprintf("%.1f MB", float64(size)/(1<<20)),
 			Floor: fmt.Sprintf("four numbers of 8 bytes a minute %d MB", plain>>20), Ratio: float64(size) / float64(plain)},
 	)
@@ -73,8 +72,7 @@ func seriesSize(
 	today catalogue.Day,
 ) (bytes int, err error) {
 	for _, sp := range n.Spaces {
-		err := l.SeriesDays(
-			ctx,
+		err := l.SeriesDays(ctx,
 			sp.ID,
 			int64(today)-365,
 			int64(today),
@@ -99,8 +97,7 @@ func ask(
 	from, to := n.Zone.Start(today-catalogue.Day(days)), n.Zone.Start(today)
 	reader := series.Reader{History: catalogue.Always(n), Ledger: l}
 	got, err := best(5, func() error {
-		_, err := reader.Usage(
-			ctx,
+		_, err := reader.Usage(ctx,
 			series.UsageQuery{From: from, To: to, By: by, Space: func(*catalogue.Space) bool { return true }},
 		)
 		return err
@@ -111,8 +108,7 @@ func ask(
 	bytes := 0
 	floor, err := best(5, func() error {
 		for _, sp := range n.Spaces {
-			if err := l.SeriesDays(
-				ctx,
+			if err := l.SeriesDays(ctx,
 				sp.ID,
 				occupancy.MinuteOf(from)/1440,
 				occupancy.MinuteOf(to)/1440+1,
@@ -230,10 +226,7 @@ func lateUpload(ctx context.Context, l *ledger.Ledger, n *catalogue.Network, tod
 	return Row{
 		fmt.Sprintf("minutes computed again for %d messages that are a week late (%s)", messages, micro(took)),
 		fmt.Sprint(made),
-		fmt.Sprintf(
-			"minutes that they reach %d, of 5 million in a month",
-			touched,
-		),
+		fmt.Sprintf("minutes that they reach %d, of 5 million in a month", touched),
 		float64(made) / float64(touched),
 		"minutes affected",
 	}, nil

@@ -256,8 +256,7 @@ func (p *pricing) statement(
 		s.PlanName = x.Name
 	}
 	if any {
-		s.Lines = append(
-			s.Lines,
+		s.Lines = append(s.Lines,
 			Line{Kind: LineRent, Month: s.Month, NetCents: a.Rent},
 			Line{Kind: LineOverage, Month: s.Month, Minutes: s.OverageMinutes, NetCents: a.Overage},
 		)

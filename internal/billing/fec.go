@@ -161,8 +161,7 @@ func (f *fec) statement(s *Statement) {
 		}
 		debit, credit := max(0, -b.cents), max(0, b.cents)
 		what := strings.TrimSpace(fmt.Sprintf("Relevé %s %s %s %s", s.ID, s.Month, name, b.of))
-		f.line(
-			a.Journal,
+		f.line(a.Journal,
 			a.JournalLabel,
 			fmt.Sprint(s.Entry),
 			day,

@@ -44,8 +44,7 @@ func issuedOn(
 func TestTheSalesJournalIsOneThatAccountantsImport(t *testing.T) {
 	list := []billing.Statement{
 		issuedOn(2026, 11, 1, "Nothing", 0),
-		issuedOn(
-			2026,
+		issuedOn(2026,
 			11,
 			2,
 			"L’Orme – Śródmieście\u200b | Ω",

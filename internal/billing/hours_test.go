@@ -75,8 +75,7 @@ func (o *office) correct() {
 			_ = tx.DeleteCorrection(id) // it may have none
 			return nil
 		}
-		err := tx.PutCorrection(
-			id,
+		err := tx.PutCorrection(id,
 			ledger.Correction{From: from, To: from.Add(time.Hour), Reason: "r", Author: "a", At: o.clock},
 		)
 		if errors.Is(err, ledger.ErrNotFound) { // it was replaced meanwhile
@@ -96,13 +95,7 @@ func (o *office) rent() {
 		body = fmt.Sprintf(
 			`{"id":"l","tenant":%q,"site":"metz","plan":"p","starts_on":"2026-10-%d","members":%s}`,
 			rapid.SampledFrom([]string{"t", "u"}).Draw(o.T, "tenant"),
-			rapid.IntRange(
-				10,
-				31,
-			).Draw(
-				o.T,
-				"starts",
-			),
+			rapid.IntRange(10, 31).Draw(o.T, "starts"),
 			rapid.SampledFrom([]string{"null", `["ann"]`, `["bob","cyd"]`}).Draw(o.T, "members"),
 		)
 	}
@@ -190,10 +183,7 @@ func TestKeptHoursAreThoseOfAllVisits(t *testing.T) {
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			rapid.SampledFrom(
 				[]func(){o.comeAndGo, o.comeAndGo, o.correct, o.rent, o.erase, func() { o.clock = o.clock.Add(7 * time.Hour) }},
-			).Draw(
-				rt,
-				"step",
-			)()
+			).Draw(rt, "step")()
 			o.check()
 		}
 	})

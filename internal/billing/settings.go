@@ -97,8 +97,7 @@ func ParseSettings(n *catalogue.Network, file string, data []byte) (Settings, er
 	d := yamldoc.New(file)
 	d.MayBeEmpty = true
 	s := Defaults(n)
-	if root := d.Root(
-		data,
+	if root := d.Root(data,
 		"a file of billing settings",
 		[]string{"issuer", "accounts", "calibration", "ilat"},
 	); root != nil {

@@ -77,11 +77,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		}
 	}
 	for _, empty := range []string{"", "\n", "# nothing yet\n"} {
-		if s, err := billing.ParseSettings(
-			lorntech,
-			"billing.yaml",
-			[]byte(empty),
-		); err != nil ||
+		if s, err := billing.ParseSettings(lorntech, "billing.yaml", []byte(empty)); err != nil ||
 			s.Issuer.Name != "LORnTECH" {
 			t.Errorf("%q is all defaults: %+v %v", empty, s, err)
 		}

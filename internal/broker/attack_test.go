@@ -136,8 +136,7 @@ func (f fainting) Authenticate(user string, password []byte) (Principal, bool) {
 
 func TestHandlerThatPanicsLeavesNothingBehind(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) { c.Handler = func(Delivery) { panic("a bug") } })
-	c := r.dial(
-		t,
+	c := r.dial(t,
 		"metz-in",
 		func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") },
 	)
@@ -211,8 +210,7 @@ func TestWillIsHandedOverByTheRulesAndNeverRouted(t *testing.T) {
 
 func TestWillIsDroppedWhenTheClientSaysGoodbye(t *testing.T) {
 	r := start(t)
-	c := r.dial(
-		t,
+	c := r.dial(t,
 		"metz-in",
 		func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") },
 	)
@@ -249,12 +247,7 @@ func TestNobodyTakesOverAnothersSession(t *testing.T) {
 		},
 	} {
 		var refused *mqttclient.ConnectError
-		if _, err := r.tryDial(
-			t,
-			"metz-out",
-			persistent,
-			change,
-		); !errors.As(err, &refused) ||
+		if _, err := r.tryDial(t, "metz-out", persistent, change); !errors.As(err, &refused) ||
 			refused.Code != connackIdentifier {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -43,8 +43,7 @@ func BenchmarkAcknowledgedFiftyConnections(b *testing.B) {
 	r := start(b, atOnce, unlimited)
 	var clients []*mqttclient.Client
 	for i := range 50 {
-		clients = append(
-			clients,
+		clients = append(clients,
 			r.dial(b, "metz-in", named(fmt.Sprintf("metz-in:%d", i)), func(o *mqttclient.Options) { o.Window = 20 }),
 		)
 	}

@@ -16,8 +16,7 @@ func TestRetainedMessagesAreWrittenAsTheNetworkTakesThem(t *testing.T) {
 		c.Limits.PendingBytes = 128 << 10
 		n := *network()
 		for i := range 60 {
-			n.Devices = append(
-				n.Devices,
+			n.Devices = append(n.Devices,
 				catalogue.Device{ID: catalogue.DeviceID(fmt.Sprintf("reader-%d", i)), Site: "metz", Kind: catalogue.Reader},
 			)
 		}
@@ -65,8 +64,7 @@ func TestRetainedMessagesAreWrittenAsTheNetworkTakesThem(t *testing.T) {
 }
 
 func TestAMillionChangesOfOneTopicAreOneMessageForWhoDoesNotRead(t *testing.T) {
-	r := start(
-		t,
+	r := start(t,
 		func(c *EmbeddedConfig) { c.Limits.WriteTimeout = 10 * time.Minute },
 	) // it stays, however long this takes
 	lazy := r.raw(t)

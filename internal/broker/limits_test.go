@@ -71,11 +71,7 @@ func TestOnlySoManyConnectionsAreLetIn(t *testing.T) {
 	r.dial(t, "metz-in", named("metz-in:1"))
 	r.dial(t, "metz-in", named("metz-in:2"))
 	var refused *mqttclient.ConnectError
-	if _, err := r.tryDial(
-		t,
-		"metz-in",
-		named("metz-in:3"),
-	); !errors.As(err, &refused) ||
+	if _, err := r.tryDial(t, "metz-in", named("metz-in:3")); !errors.As(err, &refused) ||
 		refused.Code != connackUnavailable {
 		t.Fatalf("a third of one device: %v", err)
 	}

@@ -123,8 +123,7 @@ func TestReaderThatReconnectsInAHurryGetsEverythingInOrder(t *testing.T) {
 	}
 	for i := range rounds {
 		turn <- struct{}{}
-		c := r.dial(
-			t,
+		c := r.dial(t,
 			"metz-in",
 			persistent,
 			func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{topic: handle} },

@@ -167,8 +167,7 @@ func sink() (mqttclient.Message, chan string) {
 func resume(t testing.TB, r *rig, user, filter string) (*mqttclient.Client, chan string) {
 	t.Helper()
 	handle, got := sink()
-	c := r.dial(
-		t,
+	c := r.dial(t,
 		user,
 		persistent,
 		func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{filter: handle} },

@@ -130,9 +130,7 @@ func forgetOldest(cl *mqtt.Client) {
 func (e *Embedded) makeRoomForSession(s *session) {
 	var away []*mqtt.Client
 	for id, cl := range e.server.Clients.GetAll() {
-		if other := sessionOf(
-			cl,
-		); other != nil && id != s.clientID && cl.Closed() &&
+		if other := sessionOf(cl); other != nil && id != s.clientID && cl.Closed() &&
 			other.principal.owner() == s.principal.owner() {
 			away = append(away, cl)
 		}

@@ -114,8 +114,7 @@ func (a until) Authenticate(user string, password []byte) (Principal, bool) {
 
 func TestCloseWaitsForWhatWasHandedOver(t *testing.T) {
 	r := start(t)
-	c := r.dial(
-		t,
+	c := r.dial(t,
 		"metz-in",
 		func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") },
 	)

@@ -14,8 +14,7 @@ func TestWillOfAReplacedConnectionIsHandledBeforeTheNewOneBegins(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) {
 		c.Handler = func(d Delivery) { close(entered); <-gate; d.Ack() }
 	})
-	first := r.dial(
-		t,
+	first := r.dial(t,
 		"metz-in",
 		func(o *mqttclient.Options) { o.WillTopic, o.Will = "totem/v1/metz/metz-in/status", []byte("x") },
 	)
@@ -109,8 +108,7 @@ func TestNewCommandsComeBehindThoseThatWaited(t *testing.T) {
 			_, _ = fmt.Sscan(string(payload), &i)
 			got <- i
 		}
-		c = r.dial(
-			t,
+		c = r.dial(t,
 			"metz-in",
 			persistent,
 			func(o *mqttclient.Options) { o.Routes = map[string]mqttclient.Message{topic: handle} },

@@ -22,13 +22,11 @@ func Differences(before, after *Network) []string {
 		list = append(list, fmt.Sprintf("timezone: %s → %s", a, b))
 	}
 	list = append(list, differences("site", before.Sites, after.Sites, func(v Site) string { return string(v.ID) })...)
-	list = append(
-		list,
+	list = append(list,
 		differences("building", before.Buildings, after.Buildings, func(v Building) string { return string(v.ID) })...)
 	list = append(list, differences("space", before.Spaces, after.Spaces, func(v Space) string { return string(v.ID) })...)
 	list = append(list, differences("door", before.Doors, after.Doors, func(v Door) string { return string(v.ID) })...)
-	return append(
-		list,
+	return append(list,
 		differences("device", before.Devices, after.Devices, func(v Device) string { return string(v.ID) })...)
 }
 

@@ -169,8 +169,7 @@ func coworkings(h []version) map[SpaceID][]Held[coworking] {
 }
 
 func zones(h []version) map[string][]Held[string] {
-	return over(
-		h,
+	return over(h,
 		func(n *Network, yield func(string, string)) { yield("zone", n.Zone.Location().String()) },
 		equal[string],
 	)

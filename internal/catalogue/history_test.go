@@ -58,11 +58,7 @@ func TestPlacementsAreWhereDevicesHungWhen(t *testing.T) {
 		!touched["metz-accueil"].Equal(monday) {
 		t.Errorf("touched: %v", touched)
 	}
-	if got := catalogue.Differences(
-		first,
-		moved,
-	); !slices.Equal(
-		got,
+	if got := catalogue.Differences(first, moved); !slices.Equal(got,
 		[]string{"device metz-coworking-count: space metz-coworking → metz-accueil"},
 	) {
 		t.Errorf("%q", got)
@@ -95,9 +91,7 @@ func TestADeviceIsTheSameOnlyWhereAllOfItIs(t *testing.T) {
 			t.Fatalf("%s: a test for a %s is missing", is.Field(i).Name, f.Kind())
 		}
 		n := catalogue.New(other)
-		h := catalogue.Always(
-			first,
-		).Put(
+		h := catalogue.Always(first).Put(
 			dated.Change[int64, *catalogue.Network]{From: 1000, Value: &n, At: time.Unix(1, 0)},
 			nil,
 		)

@@ -186,8 +186,7 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 	var faults []*Error
 	fail := func(id SpaceID, field, msg string, args ...any) {
 		at := n.from[id]
-		faults = append(
-			faults,
+		faults = append(faults,
 			&Error{File: at.file, Line: at.line, Field: at.field + "." + field, Msg: fmt.Sprintf(msg, args...)},
 		)
 	}
@@ -213,8 +212,7 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 		old, isRenamed := came[sp.ID]
 		switch {
 		case was && (!isRenamed || old != present):
-			fail(
-				sp.ID,
+			fail(sp.ID,
 				"id",
 				"%q is a former name of %s: measurements would be mixed up; add was: %s if the space takes the name back",
 				string(sp.ID),

@@ -15,8 +15,7 @@ type Error = yamldoc.Error
 // reported at once, and a network is returned only where there is none.
 func Parse(file string, data []byte) (*Network, error) {
 	d := yamldoc.New(file)
-	root := d.Root(
-		data,
+	root := d.Root(data,
 		"a catalogue",
 		[]string{"network", "timezone", "sites", "buildings", "spaces", "doors", "devices"},
 	)
@@ -73,8 +72,7 @@ func zone(root *yamldoc.Object) *Zone {
 
 // read parses all parts in the order in which they are written.
 func (s *source) read(root *yamldoc.Object) {
-	s.sites = each(
-		root,
+	s.sites = each(root,
 		"sites",
 		"a site",
 		[]string{"id", "name", "city", "holidays", "opening"},
@@ -84,8 +82,7 @@ func (s *source) read(root *yamldoc.Object) {
 		},
 	)
 	s.buildings = each(root, "buildings", "a building", []string{"id", "site", "name", "plan"}, func(o *yamldoc.Object) {
-		s.net.Buildings = append(
-			s.net.Buildings,
+		s.net.Buildings = append(s.net.Buildings,
 			Building{ID: BuildingID(o.Text("id")), Site: SiteID(o.Text("site")), Name: o.Text("name"), Plan: o.Optional("plan")},
 		)
 	})
@@ -105,8 +102,7 @@ func (s *source) read(root *yamldoc.Object) {
 		s.net.Spaces = append(s.net.Spaces, space(o))
 	})
 	s.doors = each(root, "doors", "a door", []string{"id", "from", "to"}, func(o *yamldoc.Object) {
-		s.net.Doors = append(
-			s.net.Doors,
+		s.net.Doors = append(s.net.Doors,
 			Door{ID: DoorID(o.Text("id")), From: SpaceID(o.Text("from")), To: SpaceID(o.Text("to"))},
 		)
 	})
@@ -151,22 +147,15 @@ func required[T ~string](o *yamldoc.Object, name string, known []T) T {
 
 func space(o *yamldoc.Object) Space {
 	return Space{
-		ID: SpaceID(
-			o.Text("id"),
-		),
-		Building: BuildingID(o.Text("building")),
-		Floor:    o.Whole("floor", deepest, highest),
-		Name:     o.Text("name"),
-		Kind:     required(o, "kind", SpaceKinds()),
-		Parent:   SpaceID(o.Optional("parent")),
-		Capacity: o.Whole("capacity", 1, maxCapacity),
-		AreaM2:   o.Positive("area_m2", maxArea),
-		RentCents: o.WholeOr(
-			"rent_cents_m2_month",
-			0,
-			maxRent,
-			0,
-		),
+		ID:           SpaceID(o.Text("id")),
+		Building:     BuildingID(o.Text("building")),
+		Floor:        o.Whole("floor", deepest, highest),
+		Name:         o.Text("name"),
+		Kind:         required(o, "kind", SpaceKinds()),
+		Parent:       SpaceID(o.Optional("parent")),
+		Capacity:     o.Whole("capacity", 1, maxCapacity),
+		AreaM2:       o.Positive("area_m2", maxArea),
+		RentCents:    o.WholeOr("rent_cents_m2_month", 0, maxRent, 0),
 		AntiPassback: yamldoc.Pick(o, "anti_passback", []AntiPassback{Alert, Enforce}),
 		Was:          SpaceID(o.Optional("was")),
 	}
@@ -174,12 +163,10 @@ func space(o *yamldoc.Object) Space {
 
 func device(o *yamldoc.Object) Device {
 	return Device{
-		ID:   DeviceID(o.Text("id")),
-		Site: SiteID(o.Text("site")),
-		Kind: required(o, "kind", DeviceKinds()),
-		Door: DoorID(
-			o.Optional("door"),
-		),
+		ID:          DeviceID(o.Text("id")),
+		Site:        SiteID(o.Text("site")),
+		Kind:        required(o, "kind", DeviceKinds()),
+		Door:        DoorID(o.Optional("door")),
 		Direction:   yamldoc.Pick(o, "direction", []Direction{In, Out}),
 		Space:       SpaceID(o.Optional("space")),
 		HoldSeconds: o.WholeOr("hold_seconds", 1, maxHold, 0),

@@ -82,9 +82,7 @@ func (n *Network) checkElement(b BuildingID, e xml.StartElement, depth int) erro
 		if a.Name.Space != "" || !slices.Contains(planSettings, a.Name.Local) {
 			return fmt.Errorf("a plan must not contain <%s %s>", name, a.Name.Local)
 		}
-		if v := strings.ToLower(
-			a.Value,
-		); strings.Contains(v, "url(") || strings.Contains(v, "javascript:") ||
+		if v := strings.ToLower(a.Value); strings.Contains(v, "url(") || strings.Contains(v, "javascript:") ||
 			strings.Contains(v, "//") {
 			return fmt.Errorf("<%s %s> refers to something outside the plan", name, a.Name.Local)
 		}

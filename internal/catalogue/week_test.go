@@ -62,10 +62,7 @@ func TestAWeekIsWrittenAndReadBack(t *testing.T) {
 					1,
 					7,
 					func(d Weekday) Weekday { return d },
-				).Draw(
-					t,
-					"days",
-				),
+				).Draw(t, "days"),
 				From: from,
 				To:   Minute(rapid.IntRange(int(from)+1, 1440).Draw(t, "to")),
 			})

@@ -46,8 +46,7 @@ func Summarize(
 	local := func(t time.Time) string { return t.In(n.Zone.Location()).Format("2006-01-02 15:04") }
 	for _, v := range before.Recorded.Versions() {
 		if from := time.UnixMilli(v.From); v.From > dated.Beginning && from.After(since) && !catalogue.Same(*v.Value, n) {
-			out.Warnings = append(
-				out.Warnings,
+			out.Warnings = append(out.Warnings,
 				fmt.Sprintf(
 					"catalogue %d, from %s, no longer holds: this one replaces it from %s on",
 					v.N,
@@ -68,8 +67,7 @@ func Summarize(
 		}
 		for _, is := range n.Spaces {
 			if last.Space(is.ID) == nil && is.Was == "" && is.Building == gone.Building {
-				out.Warnings = append(
-					out.Warnings,
+				out.Warnings = append(out.Warnings,
 					fmt.Sprintf(
 						"%s disappears and %s is new: if it was renamed, add was: %s to it, or its past stays under the former name",
 						gone.ID,
@@ -103,8 +101,7 @@ func touches(c catalogue.Change) (list []string) {
 		list = append(list, fmt.Sprintf("visits and hours at %s, from %s", id, when(e.Visits[id])))
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.Hours)) {
-		list = append(
-			list,
+		list = append(list,
 			fmt.Sprintf(
 				"billed hours of %s, from %s: issued months are corrected on the next statements",
 				id,
@@ -129,8 +126,7 @@ func CheckReferences(ctx context.Context, l *ledger.Ledger, change catalogue.Cha
 	gone := func(what, id string, spaces []catalogue.SpaceID) {
 		for _, sp := range spaces {
 			if n.Space(sp) == nil {
-				faults = append(
-					faults,
+				faults = append(faults,
 					fmt.Errorf(
 						"%s %s gives %s, which the new catalogue does not have: end or change it first; if the space was renamed, add was: %s to it",
 						what,
@@ -148,8 +144,7 @@ func CheckReferences(ctx context.Context, l *ledger.Ledger, change catalogue.Cha
 			continue
 		}
 		if n.Site(l.Site) == nil {
-			faults = append(
-				faults,
+			faults = append(faults,
 				fmt.Errorf("lease %s belongs to site %s, which the new catalogue does not have: end it first", l.ID, l.Site),
 			)
 		}

@@ -50,8 +50,7 @@ func answers(t *testing.T) (c cli.Client, bodies map[string]string) {
 			_, _ = io.WriteString(w, `{"detail":"the token is unknown"}`)
 		case !ok:
 			w.WriteHeader(http.StatusNotFound)
-			_, _ = io.WriteString(
-				w,
+			_, _ = io.WriteString(w,
 				`{"detail":"not found","errors":[{"field":"space","message":"there is no space \"attic\""}]}`,
 			)
 		case r.Method == http.MethodDelete:
@@ -200,11 +199,7 @@ func TestARefusalNamesItsFields(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	c.Token = "wrong"
-	if err := cli.Charter(
-		t.Context(),
-		c,
-		io.Discard,
-	); err == nil ||
+	if err := cli.Charter(t.Context(), c, io.Discard); err == nil ||
 		!strings.Contains(err.Error(), "the token is unknown") {
 		t.Errorf("%v", err)
 	}

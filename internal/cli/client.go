@@ -74,8 +74,7 @@ func (c Client) send(ctx context.Context, method, path string, body, into any) e
 
 // upload sends a file and decodes the answer.
 func (c Client) upload(ctx context.Context, path string, q url.Values, data []byte, into any) error {
-	req, err := http.NewRequestWithContext(
-		ctx,
+	req, err := http.NewRequestWithContext(ctx,
 		http.MethodPost,
 		strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(),
 		bytes.NewReader(data),

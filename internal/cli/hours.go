@@ -38,8 +38,7 @@ func Hours(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	row := func(h hoursRow) {
 		cells := []string{h.Tenant, orDash(h.Member), orDash(h.Day)}[:len(names)]
 		t.row(
-			append(
-				cells,
+			append(cells,
 				clock(h.Measured),
 				clock(h.Corrected),
 				fmt.Sprintf("%d min", h.Billable),
@@ -127,8 +126,7 @@ func Explain(ctx context.Context, c Client, w io.Writer, member, day, known stri
 	if err := c.get(ctx, HoursPath+"/explain", q, &e); err != nil {
 		return err
 	}
-	fmt.Fprintf(
-		w,
+	fmt.Fprintf(w,
 		"%s on %s: measured %s, corrected %s, unleased %s, inferred %s\n",
 		member,
 		day,

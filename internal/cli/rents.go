@@ -71,8 +71,7 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 			"change",
 		)
 		for _, g := range groups {
-			t.row(
-				g.Key,
+			t.row(g.Key,
 				fmt.Sprint(g.Spaces),
 				fmt.Sprint(g.Insufficient),
 				percent(g.MedianUse),
@@ -109,8 +108,7 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 			if x.Revised != nil {
 				bound = strings.TrimPrefix(bound+", revised "+*x.Revised, ", ")
 			}
-			t.row(
-				x.Space,
+			t.row(x.Space,
 				x.Kind,
 				percent(x.Use),
 				x.Measure,
@@ -128,8 +126,7 @@ func Rents(ctx context.Context, c Client, w io.Writer, q url.Values) error {
 	if err := t.write(w); err != nil {
 		return err
 	}
-	fmt.Fprintf(
-		w,
+	fmt.Fprintf(w,
 		"\nRents in € per m² and month; income in € over the period of %.2f months, if everything were let.",
 		r.Months,
 	)
@@ -231,8 +228,7 @@ func (r *RentSet) Show(w io.Writer, space string) {
 	if r.Before != nil {
 		before = euros(*r.Before) + " €"
 	}
-	fmt.Fprintf(
-		w,
+	fmt.Fprintf(w,
 		"%s costs %s € per m² and month from %s on; on the day before it is %s.\n",
 		space,
 		euros(r.Cents),

@@ -101,8 +101,7 @@ func (r *importReport) show(w io.Writer, dry bool) error {
 			said += fmt.Sprintf("; to import in spite of %d warnings add --accept-warnings", n)
 		}
 	}
-	_, err := fmt.Fprintf(
-		w,
+	_, err := fmt.Fprintf(w,
 		"%d new, %d changed, %d unchanged: %s.\n",
 		count["create"],
 		count["change"],
@@ -126,8 +125,7 @@ func Export(ctx context.Context, c Client, w io.Writer, file string) (err error)
 	if err := os.Rename(tmp.Name(), file); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(
-		w,
+	_, err = fmt.Fprintf(w,
 		"%s contains names and hashes of badges: protect it like the ledger. totem import reads it back.\n",
 		file,
 	)

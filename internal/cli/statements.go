@@ -81,8 +81,7 @@ func showStatements(w io.Writer, list []statement) error {
 				corrects = append(corrects, l.Month)
 			}
 		}
-		t.row(
-			s.ID,
+		t.row(s.ID,
 			s.Month,
 			s.Tenant,
 			s.Lease,

@@ -71,8 +71,7 @@ func Usage(ctx context.Context, c Client, w io.Writer, q UsageQuery) error {
 	if err := t.write(w); err != nil {
 		return err
 	}
-	fmt.Fprintln(
-		w,
+	fmt.Fprintln(w,
 		"\nUtilisation and fill cover the known part of the opening hours; ? means unknown, which never counts as vacant.",
 	)
 	return nil

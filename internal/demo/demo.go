@@ -194,8 +194,7 @@ func introduceRoles(out io.Writer, a *app.App, log *slog.Logger, url string, w *
 // payer returns a tenant who pays by the hour, whose bill is worth explaining.
 func payer(w *people.World) tenancy.Tenant {
 	for _, l := range w.Leases {
-		byTheHour := slices.ContainsFunc(
-			w.Plans,
+		byTheHour := slices.ContainsFunc(w.Plans,
 			func(p tenancy.Plan) bool { return p.ID == l.Plan && p.HourlyRateCents > 0 },
 		)
 		i := slices.IndexFunc(w.Tenants, func(t tenancy.Tenant) bool { return t.ID == l.Tenant })
@@ -208,8 +207,7 @@ func payer(w *people.World) tenancy.Tenant {
 
 // createToken creates a token as an admin would.
 func createToken(a *app.App, url, role, more string) (string, error) {
-	req, err := http.NewRequest(
-		http.MethodPut,
+	req, err := http.NewRequest(http.MethodPut,
 		url+"/v1/tokens/demo-"+role,
 		strings.NewReader(fmt.Sprintf(`{"role":%q%s}`, role, more)),
 	)
@@ -283,8 +281,7 @@ func introduce(out io.Writer, a *app.App, data string, log *slog.Logger, w *peop
 			url,
 			site.ID,
 		)
-		fmt.Fprintf(
-			out,
+		fmt.Fprintf(out,
 			"\nWhat was used in the last week:\n  go run ./cmd/totem usage --url %s --token %s --by kind\n",
 			url,
 			a.Admin,
@@ -301,8 +298,7 @@ func introduce(out io.Writer, a *app.App, data string, log *slog.Logger, w *peop
 			refused.Device,
 			refused.UID,
 		)
-		fmt.Fprintf(
-			out,
+		fmt.Fprintf(out,
 			"\nThe readers' answers (in another terminal):\n  mosquitto_sub -h %s -p %s -v -t 'totem/v1/%s/+/decision'\n\n",
 			host,
 			port,

@@ -193,19 +193,15 @@ func readRecord(
 	}
 	air, beside := l.air(d), l.secondary()
 	r := Reading{
-		At:    mappedTime(d, l),
-		Count: l.count("count"),
-		In:    l.count("in"),
-		Out:   l.count("out"),
-		Occupied: meaning(
-			d,
-			l,
-			"occupied",
-		),
-		Online:  meaning(d, beside, "online"),
-		Battery: beside.percent("battery_pct"),
-		RSSI:    beside.number("rssi_dbm"),
-		Uptime:  beside.number("uptime_s"),
+		At:       mappedTime(d, l),
+		Count:    l.count("count"),
+		In:       l.count("in"),
+		Out:      l.count("out"),
+		Occupied: meaning(d, l, "occupied"),
+		Online:   meaning(d, beside, "online"),
+		Battery:  beside.percent("battery_pct"),
+		RSSI:     beside.number("rssi_dbm"),
+		Uptime:   beside.number("uptime_s"),
 		Air: wire.AirBody{
 			CO2:         air.number("co2_ppm"),
 			Temperature: air.number("temperature_c"),

@@ -102,8 +102,7 @@ func Warnings(n *catalogue.Network) []string {
 	for i := range n.Devices {
 		d := &n.Devices[i]
 		if d.Kind == catalogue.Reader && d.Adapter != "" && d.Adapter != adapterUhppoted && d.Settings[settingCard] == "" {
-			list = append(
-				list,
+			list = append(list,
 				fmt.Sprintf(
 					"device %s: settings.card: is missing: cards that this reader writes in digits alone will be rejected, since they may be hex or decimal; set hex, little or big",
 					d.ID,

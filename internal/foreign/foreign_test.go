@@ -257,8 +257,7 @@ func TestUhppoteEvents(t *testing.T) {
 	settings := []string{"controller", "405419896", "door", "1", "hmac_key", "k", "timezone", "Europe/Paris"}
 	reader := device(catalogue.Reader, "uhppoted", "uhppoted", settings...)
 	contact := device(catalogue.DoorContact, "uhppoted", "uhppoted", settings...)
-	plain := device(
-		catalogue.Reader,
+	plain := device(catalogue.Reader,
 		"uhppoted",
 		"uhppoted",
 		"controller",
@@ -315,8 +314,7 @@ func TestRepeatsHaveOneIDAndNothingElseHas(t *testing.T) {
 	if a, b := id(up, ttnUp, frame), id(up, ttnUp, strings.Replace(frame, "AX1", "AX2", 1)); a == b {
 		t.Error("after a join, the same frame count is taken for a repeat")
 	}
-	reader := device(
-		catalogue.Reader,
+	reader := device(catalogue.Reader,
 		"uhppoted",
 		"uhppoted",
 		"controller",

@@ -224,8 +224,7 @@ func (b *work) move(r *Read) {
 
 func (b *work) mismatch(r *Read) error {
 	return b.raise(
-		b.alarm(
-			AlarmOfflineMismatch,
+		b.alarm(AlarmOfflineMismatch,
 			r,
 			fmt.Sprintf("the reader decided granted=%t, totem granted=%t (%s)", r.Reader.Granted, r.Granted, r.Reason),
 		),

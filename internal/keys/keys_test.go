@@ -97,12 +97,7 @@ func TestALedgerIsOpenedWithItsOwnKeysOnly(t *testing.T) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := keys.Open(
-			path,
-			site("metz", "nancy"),
-			&known,
-			true,
-		); err == nil ||
+		if _, err := keys.Open(path, site("metz", "nancy"), &known, true); err == nil ||
 			!strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -45,8 +45,7 @@ func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.A
 
 func (l *Ledger) acts(ctx context.Context, which string, args ...any) ([]ingest.Act, error) {
 	var list []ingest.Act
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT seq, at, actor, action, target, body FROM acts WHERE "+which+" ORDER BY seq",
 		args...)
 	err = each(rows, err, func(rows *sql.Rows) error {

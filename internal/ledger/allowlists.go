@@ -42,8 +42,7 @@ func (tx *Tx) PutAllowlist(a Allowlist) error {
 // Allowlists returns every reader's last list.
 func (l *Ledger) Allowlists(ctx context.Context) ([]Allowlist, error) {
 	var list []Allowlist
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT device, version, digest, issued_at, expires_at, payload FROM allowlists ORDER BY device",
 	)
 	err = each(rows, err, func(rows *sql.Rows) error {

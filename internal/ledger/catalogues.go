@@ -90,13 +90,10 @@ func (l *Ledger) KeptUnder(ctx context.Context, names []catalogue.SpaceID) (what
 	}
 	for _, table := range []string{"visits", "stays", "presence", "series_days"} {
 		var name string
-		err := l.reads.QueryRowContext(
-			ctx,
+		err := l.reads.QueryRowContext(ctx,
 			"SELECT space FROM "+table+" WHERE space IN (SELECT value FROM json_each(?)) LIMIT 1",
 			string(list),
-		).Scan(
-			&name,
-		)
+		).Scan(&name)
 		if err == nil {
 			return table + " of " + name, nil
 		}

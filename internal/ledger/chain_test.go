@@ -113,12 +113,7 @@ func TestErasureForgetsAndKeepsTheChain(t *testing.T) {
 		var n int
 		query := map[string]string{"reads": "member = 'alice' OR credential IS NOT NULL", "acts": "target LIKE '%alice%' OR body LIKE '%lice%'",
 			"visits": "member = 'alice'", "presence": "subject = 'm:alice'"}[table]
-		if err := l.reads.QueryRowContext(
-			t.Context(),
-			"SELECT count(*) FROM "+table+" WHERE "+query,
-		).Scan(
-			&n,
-		); err != nil ||
+		if err := l.reads.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table+" WHERE "+query).Scan(&n); err != nil ||
 			n != 0 {
 			t.Errorf("%d rows of %s still tell of her: %v", n, table, err)
 		}
@@ -129,8 +124,7 @@ func TestRetentionPurgesOldReadsAndKeepsTheChain(t *testing.T) {
 	l := open10(t)
 	later := time.Now().AddDate(0, 3, 1)
 	err := l.Write(t.Context(), func(tx *Tx) error {
-		more, err := tx.Purge(
-			later,
+		more, err := tx.Purge(later,
 			Retention{Reads: 90 * 24 * time.Hour, Rejects: 30 * 24 * time.Hour},
 			[]catalogue.SpaceID{},
 			5,
@@ -139,8 +133,7 @@ func TestRetentionPurgesOldReadsAndKeepsTheChain(t *testing.T) {
 			err = errors.New("8 reads were purged with a limit of 5")
 		}
 		if err == nil {
-			_, err = tx.Purge(
-				later,
+			_, err = tx.Purge(later,
 				Retention{Reads: 90 * 24 * time.Hour, Rejects: 30 * 24 * time.Hour},
 				[]catalogue.SpaceID{},
 				5,

@@ -34,8 +34,7 @@ func truncateLog(db *sql.DB) bool {
 
 // startCheckpoints begins to copy the log while the ledger is open.
 func (l *Ledger) startCheckpoints(path string) error {
-	db, err := open(
-		path,
+	db, err := open(path,
 		url.Values{"_pragma": {"busy_timeout(0)", "synchronous(FULL)", "wal_autocheckpoint(0)", "cache_size(-500)"}},
 		1,
 	)

@@ -32,8 +32,7 @@ func CorrectionTarget(visit uuid.UUID) string { return correctionKind + "/" + vi
 // with its person, the correction is as it is now.
 func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[uuid.UUID]*Correction, error) {
 	list := map[uuid.UUID]*Correction{}
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT visit, from_at, to_at, reason, author, at FROM corrections WHERE at <= ?",
 		ms(known),
 	)

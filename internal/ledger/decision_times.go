@@ -39,8 +39,7 @@ func (tx *Tx) AddDecisionTime(d DecisionTime) error {
 // DecisionTimes lists those after a minute: whole minutes, about n of them.
 func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]DecisionTime, error) {
 	var list []DecisionTime
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		`SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
 		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1 << 40) ORDER BY minute`,
 		after,

@@ -129,8 +129,7 @@ func (l *Ledger) Hours(ctx context.Context, month int, tenant tenancy.TenantID, 
 // HoursToMake lists the months with rows to compute: because something changed,
 // or because a visit has ended by now.
 func (l *Ledger) HoursToMake(ctx context.Context, now time.Time) (months []int, err error) {
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT month FROM hours WHERE marked <> made UNION SELECT month FROM hours WHERE due <= ?",
 		ms(now),
 	)

@@ -137,9 +137,7 @@ func (l *Ledger) Used(ctx context.Context) (bool, error) {
 	err := l.reads.QueryRowContext(
 		ctx,
 		"SELECT EXISTS (SELECT 1 FROM records WHERE kind IN ('credential', 'pass')) OR EXISTS (SELECT 1 FROM reads) OR EXISTS (SELECT 1 FROM observations)",
-	).Scan(
-		&used,
-	)
+	).Scan(&used)
 	if err != nil {
 		return false, fmt.Errorf("ledger: %w", err)
 	}

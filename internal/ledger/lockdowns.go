@@ -23,8 +23,7 @@ func (tx *Tx) SetLockdown(site catalogue.SiteID, active bool, now time.Time) err
 // Lockdowns lists the lockdowns that are on or ended at or after since.
 func (l *Ledger) Lockdowns(ctx context.Context, since time.Time) ([]tenancy.Lockdown, error) {
 	var list []tenancy.Lockdown
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT site, from_at, to_at FROM lockdowns WHERE to_at IS NULL OR to_at >= ? ORDER BY seq",
 		ms(since),
 	)

@@ -33,8 +33,7 @@ func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err e
 	if err := l.reads.QueryRowContext(ctx, "SELECT count(*) FROM series_outbox").Scan(&all); err != nil {
 		return nil, 0, fmt.Errorf("count the outbox: %w", err)
 	}
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT space, hour, version FROM series_outbox ORDER BY space, hour LIMIT ?",
 		n,
 	)

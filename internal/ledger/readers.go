@@ -24,8 +24,7 @@ func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []H
 	if upTo = min(head, seq+n); err != nil || upTo <= seq {
 		return nil, seq, err
 	}
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		`SELECT r.device, r.at, d.read_seq IS NULL FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq
 		WHERE r.seq > ? AND r.seq <= ?`,
 		seq,

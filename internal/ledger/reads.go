@@ -105,9 +105,7 @@ func (tx *Tx) AddRead(r *ingest.Read) error {
 		string(r.Door),
 		string(r.Direction),
 		r.Credential[:],
-		null(
-			r.Subject.Member,
-		),
+		null(r.Subject.Member),
 		null(r.Subject.Pass),
 		flag(r.Granted),
 		string(r.Reason),
@@ -196,16 +194,14 @@ func (r *readRow) read() *ingest.Read {
 		At:         at(r.at.Int64),
 		ReceivedAt: at(r.receivedAt.Int64),
 		NotAfter:   at(r.notAfter.Int64),
-		Device: catalogue.DeviceID(
-			r.device.String,
-		),
-		Door:      catalogue.DoorID(r.door.String),
-		Direction: catalogue.Direction(r.direction.String),
-		Subject:   visit.Subject{Member: tenancy.MemberID(r.member.String), Pass: tenancy.PassID(r.pass.String)},
-		Granted:   r.granted.Int64 != 0,
-		Reason:    access.Reason(r.reason.String),
-		Lease:     tenancy.LeaseID(r.leaseID.String),
-		OpenMS:    int(r.openMS.Int64),
+		Device:     catalogue.DeviceID(r.device.String),
+		Door:       catalogue.DoorID(r.door.String),
+		Direction:  catalogue.Direction(r.direction.String),
+		Subject:    visit.Subject{Member: tenancy.MemberID(r.member.String), Pass: tenancy.PassID(r.pass.String)},
+		Granted:    r.granted.Int64 != 0,
+		Reason:     access.Reason(r.reason.String),
+		Lease:      tenancy.LeaseID(r.leaseID.String),
+		OpenMS:     int(r.openMS.Int64),
 	}
 	copy(read.ID[:], r.id)
 	copy(read.Credential[:], r.credential)

@@ -155,8 +155,7 @@ func (v *verifier) tokens(acts map[string]lastAct, there map[string]bool) error 
 }
 
 func (v *verifier) secrets(acts map[string]lastAct, there map[string]bool) error {
-	rows, err := v.tx.QueryContext(
-		v.ctx,
+	rows, err := v.tx.QueryContext(v.ctx,
 		"SELECT device, hash, coalesce(mosquitto, '') FROM device_secrets ORDER BY device",
 	)
 	return each(rows, err, func(rows *sql.Rows) error {
@@ -211,13 +210,10 @@ func (v *verifier) corrections(acts map[string]lastAct, there map[string]bool) e
 
 func (v *verifier) visitIsGone(id string) (gone bool, err error) {
 	var n int
-	err = v.tx.QueryRowContext(
-		v.ctx,
+	err = v.tx.QueryRowContext(v.ctx,
 		"SELECT count(*) FROM visits WHERE lower(hex(id)) = replace(?, '-', '')",
 		id,
-	).Scan(
-		&n,
-	)
+	).Scan(&n)
 	return n == 0, err
 }
 

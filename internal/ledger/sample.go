@@ -18,8 +18,7 @@ import (
 // their last read.
 func (l *Ledger) SampleMoves(ctx context.Context, since time.Time, n int) ([]Touched, error) {
 	var list []Touched
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT member, max(at) FROM reads WHERE member IS NOT NULL AND at >= ? GROUP BY member ORDER BY random() LIMIT ?",
 		ms(since),
 		n,

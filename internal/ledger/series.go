@@ -44,8 +44,7 @@ func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
 // DirtyMinutes lists what is marked, the oldest mark first.
 func (l *Ledger) DirtyMinutes(ctx context.Context, limit int) ([]Dirty, error) {
 	var list []Dirty
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT id, space, from_minute, to_minute FROM series_dirty ORDER BY id LIMIT ?",
 		limit,
 	)
@@ -73,8 +72,7 @@ func (l *Ledger) SeriesDays(
 	from, to int64,
 	yield func(day int64, body []byte) error,
 ) error {
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT day, body FROM series_days WHERE space = ? AND day >= ? AND day < ? ORDER BY day",
 		string(space),
 		from,

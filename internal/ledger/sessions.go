@@ -54,15 +54,10 @@ func (l *Ledger) Session(ctx context.Context, hash []byte) (Session, error) {
 	s := Session{Hash: hash}
 	var used int64
 	var tokenHash []byte
-	err := l.reads.QueryRowContext(
-		ctx,
+	err := l.reads.QueryRowContext(ctx,
 		"SELECT token, token_hash, used_at FROM sessions WHERE hash = ?",
 		hash,
-	).Scan(
-		&s.Token.ID,
-		&tokenHash,
-		&used,
-	)
+	).Scan(&s.Token.ID, &tokenHash, &used)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, ErrNotFound
 	}

@@ -28,15 +28,10 @@ func (tx *Tx) PutSnapshot(name string, s Snapshot) error {
 // Snapshot returns a snapshot; an empty one where there is none.
 func (l *Ledger) Snapshot(ctx context.Context, name string) (Snapshot, error) {
 	var s Snapshot
-	err := l.reads.QueryRowContext(
-		ctx,
+	err := l.reads.QueryRowContext(ctx,
 		"SELECT obs_seq, read_seq, body FROM snapshots WHERE name = ?",
 		name,
-	).Scan(
-		&s.ObservationSeq,
-		&s.ReadSeq,
-		&s.Body,
-	)
+	).Scan(&s.ObservationSeq, &s.ReadSeq, &s.Body)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return s, fmt.Errorf("load snapshot %s: %w", name, err)
 	}

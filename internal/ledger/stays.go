@@ -69,8 +69,7 @@ func (tx *Tx) ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.
 func (l *Ledger) Stays(ctx context.Context, space catalogue.SpaceID, from, to time.Time) ([]catalogue.Interval, error) {
 	var list []catalogue.Interval
 	// No stay is longer than a visit's 16 h.
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT from_at, to_at FROM stays WHERE space = ? AND from_at > ? AND from_at < ? AND to_at > ?",
 		string(space),
 		ms(from.Add(-visit.Longest-time.Hour)),

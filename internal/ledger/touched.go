@@ -101,8 +101,7 @@ func (tx *Tx) Made(t Touched) error {
 // whoever badges now goes before what arrived late.
 func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
 	var list []Touched
-	rows, err := l.reads.QueryContext(
-		ctx,
+	rows, err := l.reads.QueryContext(ctx,
 		"SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?",
 		limit(n),
 	)

@@ -144,13 +144,10 @@ func (v *verifier) strays() error {
 		"reads": "'read'", "reader_decisions": "'reader'", "acts": "'act', 'erase'",
 	} {
 		var seq int64
-		err := v.tx.QueryRowContext(
-			v.ctx,
+		err := v.tx.QueryRowContext(v.ctx,
 			"SELECT t.seq FROM "+table+" t LEFT JOIN chain c ON c.seq = t.seq AND c.kind IN ("+kinds+
 				") WHERE c.seq IS NULL LIMIT 1",
-		).Scan(
-			&seq,
-		)
+		).Scan(&seq)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}

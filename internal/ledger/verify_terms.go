@@ -13,8 +13,7 @@ import (
 // some act on the thing. Acts on a lease are erased with the people whom it
 // named.
 func (v *verifier) terms(acts map[string]lastAct) error {
-	rows, err := v.tx.QueryContext(
-		v.ctx,
+	rows, err := v.tx.QueryContext(v.ctx,
 		`SELECT t.kind, t.id, t.day, t.body, t.entry, coalesce(a.target, ''), coalesce(a.body, ''), coalesce(g.target, ''),
 		t.gone_at IS NOT NULL AND t.gone_entry <> 0,
 		t.entry = 0 AND EXISTS (SELECT 1 FROM acts o WHERE o.target = t.kind || '/' || t.id AND o.action = 'put' AND o.body

@@ -38,8 +38,7 @@ func (tx *Tx) ReplaceVisits(m tenancy.MemberID, from, to time.Time, visits []Vis
 		return err
 	}
 	visits = slices.DeleteFunc(slices.Clone(visits), func(v Visit) bool {
-		return slices.ContainsFunc(
-			settled,
+		return slices.ContainsFunc(settled,
 			func(r visitRow) bool { return r.space == string(v.Space) && r.from < ms(v.To) && ms(v.From) < r.to },
 		)
 	})

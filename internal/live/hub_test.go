@@ -32,10 +32,7 @@ func TestAClientHearsOnlyTheTopicsItAskedFor(t *testing.T) {
 	if e := <-alarms.Events; e.Alarm.ID != "gap" || len(alarms.Events) != 0 {
 		t.Errorf("alarms: %+v and %d more", e, len(alarms.Events))
 	}
-	if again := h.subscribe(
-		"7-0",
-		[]Topic{TopicAlarms},
-	); !again.Resumed || len(again.Replay) != 1 ||
+	if again := h.subscribe("7-0", []Topic{TopicAlarms}); !again.Resumed || len(again.Replay) != 1 ||
 		again.Replay[0].ID != "7-1" {
 		t.Errorf("resumed: %+v", again)
 	}

@@ -40,8 +40,7 @@ func (s *State) observe(o *ingest.Observation, v ingest.Values) {
 		}
 	case wire.Flow:
 		if s.occ.AddFlow(dev.ID, v.Flow(o.At, o.ID)) {
-			s.raiseAlarm(
-				ingest.AlarmCounterReset,
+			s.raiseAlarm(ingest.AlarmCounterReset,
 				dev,
 				o.At,
 				"its totals went back or jumped: nobody is counted for the time between",
@@ -91,8 +90,7 @@ func (s *State) read(r *ingest.Read) {
 	}
 	tells := r.Reader == nil || r.Live // it was sent at once, so that its clock can be compared
 	if tells && r.ReceivedAt.Sub(r.At).Abs() > clockLimit {
-		s.raiseAlarm(
-			ingest.AlarmClock,
+		s.raiseAlarm(ingest.AlarmClock,
 			dev,
 			r.ReceivedAt,
 			fmt.Sprintf("its clock is off by %s", r.ReceivedAt.Sub(r.At).Round(time.Second)),
@@ -165,19 +163,9 @@ func (s *State) status(dev *catalogue.Device, d *Device, v ingest.Values, o *ing
 		d.Boot = *v.Boot
 	}
 	s.battery(dev, v.Battery, at, o.ReceivedAt)
-	d.Firmware, d.Battery, d.RSSI, d.Uptime = either(
-		v.Firmware,
-		d.Firmware,
-	), either(
-		v.Battery,
-		d.Battery,
-	), either(
-		v.RSSI,
+	d.Firmware, d.Battery, d.RSSI, d.Uptime = either(v.Firmware, d.Firmware), either(v.Battery, d.Battery), either(v.RSSI,
 		d.RSSI,
-	), either(
-		v.Uptime,
-		d.Uptime,
-	)
+	), either(v.Uptime, d.Uptime)
 	online := v.Online != nil && *v.Online
 	if dev.Kind != catalogue.Reader {
 		return
@@ -266,12 +254,7 @@ func (s *State) close(key string, at time.Time) {
 // so that replaying a message after a start gives the same alarm.
 func (s *State) alarm(kind ingest.AlarmKind, dev *catalogue.Device, at time.Time, detail string) ingest.Alarm {
 	a := ingest.Alarm{
-		ID: fmt.Sprintf(
-			"%s-%s-%d",
-			kind,
-			dev.ID,
-			at.UnixMilli(),
-		),
+		ID:     fmt.Sprintf("%s-%s-%d", kind, dev.ID, at.UnixMilli()),
 		Kind:   kind,
 		Site:   dev.Site,
 		Device: dev.ID,

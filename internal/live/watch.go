@@ -53,8 +53,7 @@ func (s *State) value(dev *catalogue.Device, d *Device, said occupancy.Said, rec
 
 func (s *State) stuck(dev *catalogue.Device, d *Device, received time.Time) {
 	if d.Value > 0 && d.ValueAt.Sub(d.ValueSince) >= stuckAfter {
-		s.raiseAlarm(
-			ingest.AlarmStuck,
+		s.raiseAlarm(ingest.AlarmStuck,
 			dev,
 			d.ValueSince.Add(stuckAfter),
 			"it has reported the same for a day, while occupied",

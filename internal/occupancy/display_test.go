@@ -32,12 +32,7 @@ func TestADisplayCannotTellSmallCountsApart(t *testing.T) {
 			t.Errorf("%d people: %+v", n, v)
 		}
 	}
-	if v, ok := state(
-		catalogue.Coworking,
-		3,
-		3,
-		occupancy.Busy,
-	).ForDisplay(); !ok || v.Few != nil || *v.Count != 3 ||
+	if v, ok := state(catalogue.Coworking, 3, 3, occupancy.Busy).ForDisplay(); !ok || v.Few != nil || *v.Count != 3 ||
 		v.State != occupancy.Busy {
 		t.Errorf("three people: %+v", v)
 	}

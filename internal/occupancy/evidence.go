@@ -128,10 +128,7 @@ func (e *Evidence) badgeSteps() []step {
 // steps returns the state of the space, from the best source of rules 9.2.
 func (e *Evidence) steps() []step {
 	return merge([][]step{
-		merge(
-			sensorSteps(e.Counters),
-			total,
-		),
+		merge(sensorSteps(e.Counters), total),
 		e.flowSteps(),
 		e.badgeSteps(),
 		merge(sensorSteps(e.Desks), total),

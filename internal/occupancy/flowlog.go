@@ -90,8 +90,7 @@ type block[T any] struct {
 
 // place returns where v is, or where it would be inserted.
 func (l *ordered[T]) place(v T) (b, i int, there bool) {
-	b, _ = slices.BinarySearchFunc(
-		l.blocks,
+	b, _ = slices.BinarySearchFunc(l.blocks,
 		v,
 		func(have *block[T], v T) int { return l.compare(have.items[len(have.items)-1], v) },
 	)

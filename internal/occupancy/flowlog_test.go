@@ -51,8 +51,7 @@ func TestWhateverIsSaidCanBeWrittenAndRead(t *testing.T) {
 		value := rapid.SampledFrom([]int{0, 1, 100_000, math.MaxInt32, math.MaxInt64 / 4, -1, math.MinInt32})
 		said := func(label string) (list []occupancy.Said) {
 			for i := range rapid.IntRange(0, 4).Draw(t, label) {
-				list = append(
-					list,
+				list = append(list,
 					occupancy.Said{
 						At:    noon.Add(time.Duration(i) * 20 * time.Second),
 						ID:    uuid.UUID{byte(i)},
@@ -69,8 +68,7 @@ func TestWhateverIsSaidCanBeWrittenAndRead(t *testing.T) {
 		if rapid.Bool().Draw(t, "flows") {
 			f := occupancy.FlowSensor{Timing: timing}
 			for i := range rapid.IntRange(1, 6).Draw(t, "flows") {
-				f.Said = append(
-					f.Said,
+				f.Said = append(f.Said,
 					occupancy.FlowSaid{
 						At:  noon.Add(time.Duration(i) * time.Second),
 						ID:  uuid.UUID{byte(i)},

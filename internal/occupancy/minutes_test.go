@@ -44,8 +44,7 @@ func drawEvidence(t *rapid.T, zone *catalogue.Zone) (*occupancy.Evidence, time.T
 	for range rapid.IntRange(0, 2).Draw(t, "flows") {
 		f := occupancy.FlowSensor{Timing: occupancy.Timing{Hold: timing().Hold}}
 		for range rapid.IntRange(0, 6).Draw(t, "messages") {
-			f.Said = append(
-				f.Said,
+			f.Said = append(f.Said,
 				occupancy.FlowSaid{
 					At:  at(),
 					ID:  id(),
@@ -61,15 +60,13 @@ func drawEvidence(t *rapid.T, zone *catalogue.Zone) (*occupancy.Evidence, time.T
 		e.Badges.Known = at()
 		for range rapid.IntRange(0, 4).Draw(t, "stays") {
 			from := at()
-			e.Badges.Stays = append(
-				e.Badges.Stays,
+			e.Badges.Stays = append(e.Badges.Stays,
 				catalogue.Interval{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "stay")) * grid)},
 			)
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "silences") {
 			from := at()
-			e.Badges.Silent = append(
-				e.Badges.Silent,
+			e.Badges.Silent = append(e.Badges.Silent,
 				catalogue.Interval{From: from, To: from.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "silence")) * grid)},
 			)
 		}
@@ -327,8 +324,7 @@ func TestRunsAreReadAsWrittenAndSplicedLikeArrays(t *testing.T) {
 
 func FuzzReadRuns(f *testing.F) {
 	f.Add(
-		occupancy.AppendRuns(
-			nil,
+		occupancy.AppendRuns(nil,
 			[]occupancy.Run{{Minutes: 3, Minute: occupancy.Minute{Known: 60_000, Occupied: 5, Person: 7, Peak: 2}}},
 		),
 	)

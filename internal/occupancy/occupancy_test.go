@@ -65,19 +65,9 @@ func site(t interface{ Fatal(...any) }) *catalogue.Network {
 			},
 			{ID: "street-out", Site: "metz", Kind: catalogue.Reader, Door: "street", Direction: "out"},
 			{ID: "glass-in", Site: "metz", Kind: catalogue.Reader, Door: "glass", Direction: "in"},
-			sensor(
-				"count-1",
-				catalogue.PeopleCounter,
-				"cowork",
-				1800,
-			),
+			sensor("count-1", catalogue.PeopleCounter, "cowork", 1800),
 			sensor("count-2", catalogue.PeopleCounter, "cowork", 1800),
-			sensor(
-				"pir-1",
-				catalogue.Occupancy,
-				"room",
-				0,
-			),
+			sensor("pir-1", catalogue.Occupancy, "room", 0),
 			sensor("pir-2", catalogue.Occupancy, "room", 0),
 			sensor("gate", catalogue.FlowCounter, "flow", 0),
 		},
@@ -107,12 +97,7 @@ func in(t *testing.T, s *occupancy.State, space catalogue.SpaceID, now time.Time
 func TestUnknownIsNotVacant(t *testing.T) {
 	s := occupancy.New(site(t))
 	for _, id := range []catalogue.SpaceID{"hall", "cowork", "room", "flow"} {
-		if a := in(
-			t,
-			s,
-			id,
-			noon,
-		); a.State != occupancy.Unknown || a.Count != nil || a.Occupied != nil || a.Free != nil ||
+		if a := in(t, s, id, noon); a.State != occupancy.Unknown || a.Count != nil || a.Occupied != nil || a.Free != nil ||
 			a.Source != nil {
 			t.Errorf("%s: %+v", id, a)
 		}
@@ -126,12 +111,7 @@ func TestCountersAddUpAndAreKnownTogether(t *testing.T) {
 		t.Errorf("one of two counters: %+v", a)
 	}
 	s.SetValue("count-2", said(noon, 1))
-	if a := in(
-		t,
-		s,
-		"cowork",
-		noon,
-	); *a.Count != 3 || *a.Free != 1 || a.State != occupancy.Free ||
+	if a := in(t, s, "cowork", noon); *a.Count != 3 || *a.Free != 1 || a.State != occupancy.Free ||
 		*a.Source != occupancy.FromPeopleCounter {
 		t.Errorf("both: %+v", a)
 	}

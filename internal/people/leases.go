@@ -39,16 +39,14 @@ func (m *maker) lease(t tenancy.Tenant, s stance, people []tenancy.Member) {
 			len(people)-1,
 		) // members without a seat in the office work in the coworking
 		m.Leases = append(m.Leases, tenancy.Lease{
-			ID:     m.leaseID(t.ID, dayCoworking),
-			Tenant: t.ID,
-			Site:   t.Site,
-			Plan:   dayCoworking,
-			Status: tenancy.Active,
-			StartsOn: m.Today - catalogue.Day(
-				m.between(20, 300),
-			),
-			Spaces:  []catalogue.SpaceID{},
-			Members: sample(people[seats:], len(people)),
+			ID:       m.leaseID(t.ID, dayCoworking),
+			Tenant:   t.ID,
+			Site:     t.Site,
+			Plan:     dayCoworking,
+			Status:   tenancy.Active,
+			StartsOn: m.Today - catalogue.Day(m.between(20, 300)),
+			Spaces:   []catalogue.SpaceID{},
+			Members:  sample(people[seats:], len(people)),
 		})
 	}
 }

@@ -70,9 +70,7 @@ func slug(name string) string {
 		"&",
 		"et",
 	).
-		Replace(
-			strings.ToLower(name),
-		)
+		Replace(strings.ToLower(name))
 	words := strings.FieldsFunc(plain, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
 	return strings.Join(words, "-")
 }
@@ -131,9 +129,7 @@ func (n *names) tenant(rng *rand.Rand, kind tenancy.TenantKind, city string) (na
 		case tenancy.Institution:
 			name = pick(
 				"Maison de l’emploi|Agence d’urbanisme|Mission numérique|Office culturel|Service des archives|École du code|Centre de ressources",
-			) + " " + ofCity(
-				city,
-			)
+			) + " " + ofCity(city)
 		default:
 			name = pick(
 				"Alerion|Mirabelle|Fonderie|Chardon|Cristal|Sidérure|Grès|Houille|Verrière|Brimbelle|Madeleine|Gueulard|Laminoir|Papeterie|Filature|Orfèvre|Scierie|Imagerie|Quetsche|Myrtille|Ardoise|Bergamote|Faïence|Turbine",

@@ -135,16 +135,10 @@ func (m *maker) workshops() {
 				}
 				guests := m.guests(s.ID)
 				m.Events = append(m.Events, tenancy.Event{
-					ID: tenancy.EventID(
-						fmt.Sprintf("%s-atelier-%d", room, week+2),
-					),
-					Title:  "Atelier, " + m.Network.Space(room).Name,
-					Spaces: []catalogue.SpaceID{room},
-					StartsAt: m.at(
-						day,
-						14,
-						0,
-					),
+					ID:       tenancy.EventID(fmt.Sprintf("%s-atelier-%d", room, week+2)),
+					Title:    "Atelier, " + m.Network.Space(room).Name,
+					Spaces:   []catalogue.SpaceID{room},
+					StartsAt: m.at(day, 14, 0),
 					EndsAt:   m.at(day, 16, 0),
 					Audience: tenancy.Invited,
 					Invited:  guests[:min(len(guests), max(2, m.Network.Space(room).Capacity/2))],

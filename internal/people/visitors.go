@@ -80,14 +80,10 @@ func (m *maker) events() {
 			{1, 14, 17, "Atelier données ouvertes"},
 		} {
 			event := tenancy.Event{
-				ID:     tenancy.EventID(fmt.Sprintf("%s-evenement-%d", s.ID, i+1)),
-				Title:  e.title,
-				Spaces: rooms[:1],
-				StartsAt: m.at(
-					e.day,
-					e.from,
-					0,
-				),
+				ID:       tenancy.EventID(fmt.Sprintf("%s-evenement-%d", s.ID, i+1)),
+				Title:    e.title,
+				Spaces:   rooms[:1],
+				StartsAt: m.at(e.day, e.from, 0),
 				EndsAt:   m.at(e.day, e.to, 0),
 				Audience: tenancy.Public,
 				Invited:  []tenancy.MemberID{},

@@ -265,8 +265,7 @@ func TestLateReadsMakeTheVisitsOfAllReads(t *testing.T) {
 			t.Errorf("visits: -want +got\n%s", diff)
 		}
 		wantStays := shown(visit.Stays(places, all), func(s visit.Stay) string { return fmt.Sprint(s) })
-		if diff := cmp.Diff(
-			wantStays,
+		if diff := cmp.Diff(wantStays,
 			shown(store.stays[who], func(s visit.Stay) string { return fmt.Sprint(s) }),
 		); diff != "" {
 			t.Errorf("stays: -want +got\n%s", diff)
@@ -326,9 +325,7 @@ func TestADamagedPersonHoldsUpNobody(t *testing.T) {
 	}
 	now = now.Add(2 * time.Minute)
 	steps(t, f)
-	if asOf, err := f.CaughtUp(
-		t.Context(),
-	); err != nil || !asOf.IsZero() || len(store.visits["alice"]) != 1 ||
+	if asOf, err := f.CaughtUp(t.Context()); err != nil || !asOf.IsZero() || len(store.visits["alice"]) != 1 ||
 		len(f.Faults()) != 0 {
 		t.Errorf("afterwards: as of %s, %v, visits %v, faults %v", asOf, err, store.visits["alice"], f.Faults())
 	}

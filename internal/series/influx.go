@@ -129,9 +129,7 @@ func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to 
 		}
 		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: int(m - at)}) // missing minutes are unknown
 		runs = occupancy.AppendRun(runs, occupancy.Run{Minutes: 1, Minute: occupancy.Minute{
-			Known: int32(
-				millis(v["known_seconds"]),
-			),
+			Known:    int32(millis(v["known_seconds"])),
 			Occupied: int32(millis(v["occupied_seconds"])),
 			Person:   millis(v["person_seconds"]),
 			Peak:     int32(whole(v["peak"])),

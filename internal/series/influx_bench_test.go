@@ -22,8 +22,7 @@ func BenchmarkInfluxUsageBySpace(b *testing.B) {
 	for k := range n.Spaces {
 		l := newLines(n)
 		for day := today - 365; day < today; day++ {
-			l.sum(
-				measureDay,
+			l.sum(measureDay,
 				&n.Spaces[k],
 				occupancy.MinuteOf(n.Zone.Start(day)),
 				&occupancy.Sum{Known: 86_400_000, KnownOpen: 40_000_000, OccupiedOpen: int64(day) * 1000, Peak: 4},

@@ -45,8 +45,7 @@ func (s *Shipper) infos(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		err = s.ledger.Write(
-			ctx,
+		err = s.ledger.Write(ctx,
 			func(tx *ledger.Tx) error { return tx.PutSnapshot(infoSnapshot, ledger.Snapshot{Body: body}) },
 		)
 		if err != nil {

@@ -240,8 +240,7 @@ func spaceRuns(
 ) ([]occupancy.Run, error) {
 	var out []occupancy.Run
 	at := from
-	err := l.SeriesRuns(
-		ctx,
+	err := l.SeriesRuns(ctx,
 		space,
 		from/dayMinutes,
 		(to+dayMinutes-1)/dayMinutes,

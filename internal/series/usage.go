@@ -207,8 +207,7 @@ func (u *usage) take(ctx context.Context, sp *catalogue.Space, slots []occupancy
 		of = func(s *occupancy.Slot) *occupancy.Sum { return &t.sums[s.Hour] }
 	}
 	keep := u.By != BySpace // for the peaks
-	err := u.Ledger.SeriesRuns(
-		ctx,
+	err := u.Ledger.SeriesRuns(ctx,
 		sp.ID,
 		from/dayMinutes,
 		(to+dayMinutes-1)/dayMinutes,
@@ -306,8 +305,7 @@ func (r Reader) Buckets(ctx context.Context, space catalogue.SpaceID, from, to i
 			at = end
 		}
 	}
-	err := r.Ledger.SeriesRuns(
-		ctx,
+	err := r.Ledger.SeriesRuns(ctx,
 		space,
 		from/dayMinutes,
 		(to+dayMinutes-1)/dayMinutes,

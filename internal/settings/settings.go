@@ -101,9 +101,7 @@ func (c *Config) checkSeries() error {
 	if c.KeepSeries != 0 && c.KeepSeries < c.KeepMessages {
 		return errors.New("--keep-series-days (TOTEM_KEEP_SERIES_DAYS): must be 0 or no less than --keep-messages-days")
 	}
-	if u, err := url.Parse(
-		c.InfluxURL,
-	); c.InfluxURL != "" &&
+	if u, err := url.Parse(c.InfluxURL); c.InfluxURL != "" &&
 		(err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("--influx-url (TOTEM_INFLUX_URL): must be an address like http://127.0.0.1:8086")
 	}

@@ -99,9 +99,7 @@ func TestSheetsOfRealOffices(t *testing.T) {
 		}
 		if again := told(
 			sheets.Import(context.Background(), o.network, o.keys, o.rights.Draft(), "f.csv", []byte(c.file), sheets.Options{}),
-		); len(
-			again,
-		) > 0 {
+		); len(again) > 0 {
 			t.Errorf("%s: read again it changes %q", c.why, again)
 		}
 	}

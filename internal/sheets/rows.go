@@ -119,8 +119,7 @@ func (k kind[T]) readRow(r *reader, t *table, row line, l *layout) {
 		}
 		m := b.(tenancy.Member)
 		r.recordSlips(t, row, l, m, false)
-		r.report.Changes = append(
-			r.report.Changes,
+		r.report.Changes = append(r.report.Changes,
 			Change{
 				File:   t.file,
 				Line:   row.number,
@@ -181,8 +180,7 @@ func (k kind[T]) identified(r *reader, t *table, row line, l *layout) (id string
 		}
 	}
 	if first, twice := r.seen[id]; twice && made {
-		r.fault(
-			t,
+		r.fault(t,
 			row.number,
 			l.name(k.by),
 			fmt.Sprintf("is the same as in line %d; if they are different records, give both an id", first),

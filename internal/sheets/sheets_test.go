@@ -120,8 +120,7 @@ func TestTheListOfBlidaMakesMembersAndBadges(t *testing.T) {
 		!c.ValidFrom.Equal(time.Date(2026, 10, 30, 23, 0, 0, 0, time.UTC)) {
 		t.Errorf("%+v %+v", m, c)
 	}
-	wrong := o.read(
-		t,
+	wrong := o.read(t,
 		"b.csv",
 		[]byte(strings.Replace(blida, "3283263748", "3283263749", 1)),
 		sheets.Options{Tenant: "verriere"},
@@ -150,13 +149,11 @@ func utf16(t *testing.T, s string) []byte {
 
 func TestSheetsAsPeopleKeepThem(t *testing.T) {
 	o := newOffice(t)
-	o.sound(
-		t,
+	o.sound(t,
 		"Formules.csv",
 		"\ufeffFormule;Comprend;Tarif horaire;Heures incluses;Arrondi;TVA\r\nNomade;coworking;3,50 €;20;15;5,5 %\r\n",
 	)
-	r := o.sound(
-		t,
+	r := o.sound(t,
 		"Baux 2026.csv",
 		string(
 			latin1(
@@ -246,10 +243,7 @@ func drawBook(t *rapid.T, o office) []rights.Change {
 		return rapid.OneOf(
 			rapid.SampledFrom([]string{"Épinal", "=1+1", "'x", " a", "a\r\nb", `'"q"`, "a;b,c|d\t", "-", "dec:1"}),
 			rapid.StringN(1, 20, 60),
-		).Draw(
-			t,
-			"name",
-		)
+		).Draw(t, "name")
 	}
 	at := func() time.Time {
 		return time.UnixMilli(rapid.Int64Range(1_700_000_000_000, 1_900_000_000_000).Draw(t, "at")).UTC()
@@ -310,10 +304,7 @@ func drawBook(t *rapid.T, o office) []rights.Change {
 					{},
 					{{Days: []catalogue.Weekday{1, 0}, From: 8 * 60, To: 24 * 60}, {Days: []catalogue.Weekday{6}, From: 0, To: 30}},
 				},
-			).Draw(
-				t,
-				"windows",
-			),
+			).Draw(t, "windows"),
 		},
 		tenancy.Plan{
 			ID:                 "p",
@@ -330,20 +321,15 @@ func drawBook(t *rapid.T, o office) []rights.Change {
 			VatPct:             rapid.SampledFrom([]float64{0, 5.5, 20, 0.1}).Draw(t, "vat"),
 		},
 		tenancy.Lease{
-			ID:       "l",
-			Tenant:   "t",
-			Site:     "metz",
-			Spaces:   []catalogue.SpaceID{"metz-coworking"},
-			Plan:     "p",
-			StartsOn: catalogue.Date(2026, 2, 28),
-			EndsOn:   ends,
-			Status:   tenancy.Suspended,
-			Members: rapid.SampledFrom(
-				[][]tenancy.MemberID{nil, {}, {"n", "m"}},
-			).Draw(
-				t,
-				"members",
-			),
+			ID:             "l",
+			Tenant:         "t",
+			Site:           "metz",
+			Spaces:         []catalogue.SpaceID{"metz-coworking"},
+			Plan:           "p",
+			StartsOn:       catalogue.Date(2026, 2, 28),
+			EndsOn:         ends,
+			Status:         tenancy.Suspended,
+			Members:        rapid.SampledFrom([][]tenancy.MemberID{nil, {}, {"n", "m"}}).Draw(t, "members"),
 			RentCentsMonth: rapid.IntRange(0, 1e6).Draw(t, "rent"),
 		},
 		tenancy.Pass{
@@ -402,13 +388,7 @@ func TestWhatIsExportedIsImportedAsItWas(t *testing.T) {
 		if err := sheets.Export(&second, b, p.keys); err != nil || !bytes.Equal(first.Bytes(), second.Bytes()) {
 			rt.Fatal("exported again it differs", err)
 		}
-		if r := p.read(
-			rt,
-			"export.zip",
-			first.Bytes(),
-			sheets.Options{},
-		); slices.ContainsFunc(
-			r.Changes,
+		if r := p.read(rt, "export.zip", first.Bytes(), sheets.Options{}); slices.ContainsFunc(r.Changes,
 			func(c sheets.Change) bool { return c.Action != "keep" },
 		) {
 			rt.Fatalf("imported again it changes %+v", r.Changes)

@@ -38,8 +38,7 @@ var money = regexp.MustCompile(
 // headerSlips checks columns that have no meaning here.
 func (r *reader) headerSlips(t *table, l *layout) {
 	filled := func(i int) bool {
-		return slices.ContainsFunc(
-			t.rows,
+		return slices.ContainsFunc(t.rows,
 			func(row line) bool { return i < len(row.cells) && strings.TrimSpace(row.cells[i]) != "" },
 		)
 	}
@@ -49,8 +48,7 @@ func (r *reader) headerSlips(t *table, l *layout) {
 		}
 	}
 	for _, skipped := range t.above {
-		r.warn(
-			t,
+		r.warn(t,
 			skipped.number,
 			"",
 			strings.TrimSpace(strings.Join(skipped.cells, " ")),
@@ -120,8 +118,7 @@ func (r *reader) cellSlips(t *table, row line, kind, column, called, cell string
 	case cell == "":
 	case kind == "plans" && column == "vat_pct":
 		if n, err := parseNumber(cell, "%"); err == nil && n.Sign() > 0 && n.Num().Cmp(n.Denom()) < 0 {
-			r.warn(
-				t,
+			r.warn(t,
 				row.number,
 				called,
 				cell,
@@ -129,8 +126,7 @@ func (r *reader) cellSlips(t *table, row line, kind, column, called, cell string
 			)
 		}
 	case kind == "badges" && (column == "uid" || column == "decimal") && roundedBadge(cell):
-		r.warn(
-			t,
+		r.warn(t,
 			row.number,
 			called,
 			cell,
@@ -164,12 +160,9 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 			return
 		}
 		for _, id := range r.byWords[wordsOf{v.Tenant, turned(v.Name)}] {
-			if m, ok := r.book.Member(
-				id,
-			); ok && id != v.ID && m.Tenant == v.Tenant && plain(m.Name) != plain(v.Name) &&
+			if m, ok := r.book.Member(id); ok && id != v.ID && m.Tenant == v.Tenant && plain(m.Name) != plain(v.Name) &&
 				turned(m.Name) == turned(v.Name) {
-				r.warn(
-					t,
+				r.warn(t,
 					row.number,
 					l.name("name"),
 					v.Name,
@@ -185,8 +178,7 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 			}
 			for _, id := range v.Spaces {
 				if sp := r.network.Space(id); sp != nil && sp.Kind.Office() && slices.Contains(other.Spaces, id) {
-					r.warn(
-						t,
+					r.warn(t,
 						row.number,
 						l.name("spaces"),
 						string(id),

@@ -127,10 +127,7 @@ func headOf(records []line, score func([]string) int) int {
 func split(file, text string, sep rune, score func([]string) int) (*table, error) {
 	// Excel may name its separator in a first line.
 	skipped := 0
-	if first, rest, ok := strings.Cut(
-		text,
-		"\n",
-	); ok &&
+	if first, rest, ok := strings.Cut(text, "\n"); ok &&
 		strings.EqualFold(strings.Trim(first, "\r\""), "sep="+string(sep)) {
 		text, skipped = rest, 1
 	}
@@ -167,9 +164,7 @@ func (t *table) take(records []line, score func([]string) int) error {
 		if full := slices.DeleteFunc(
 			slices.Clone(r.cells),
 			func(c string) bool { return strings.TrimSpace(c) == "" },
-		); len(
-			full,
-		) > 1 {
+		); len(full) > 1 {
 			t.above = append(t.above, line{r.number, full})
 		}
 	}

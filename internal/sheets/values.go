@@ -233,8 +233,7 @@ const none = "-"
 func parseList[T ~string](s string) []T {
 	list := []T{}
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) || strings.ContainsRune(",;|",
-			r)
+		return unicode.IsSpace(r) || strings.ContainsRune(",;|", r)
 	}) {
 		if w != none {
 			list = append(list, T(w))

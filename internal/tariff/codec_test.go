@@ -40,8 +40,7 @@ func TestDaysAreReadAsTheyWereWritten(t *testing.T) {
 
 func FuzzDays(f *testing.F) {
 	f.Add(
-		tariff.AppendDays(
-			nil,
+		tariff.AppendDays(nil,
 			[]tariff.Day{
 				{Day: 20_000, Measured: 3600, Corrected: 1800, Leases: []tariff.Share{{Lease: "a", Seconds: 1800, Minutes: 30}}},
 			},

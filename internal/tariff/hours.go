@@ -255,8 +255,7 @@ func (d *Day) share(pieces []piece) {
 	}
 	d.Unleased = unleased / 1000
 	for rank, ms := range total {
-		d.Leases = append(
-			d.Leases,
+		d.Leases = append(d.Leases,
 			Share{Lease: terms[rank].Lease.ID, Seconds: ms / 1000, Minutes: Billable(terms[rank].Plan, ms/1000)},
 		)
 	}

@@ -47,29 +47,13 @@ func drawPlan(t *rapid.T, id tenancy.PlanID) *tenancy.Plan {
 		ID: id,
 		Includes: rapid.SampledFrom(
 			[][]catalogue.SpaceKind{{catalogue.Coworking}, {catalogue.MeetingRoom}, {}},
-		).Draw(
-			t,
-			"includes",
-		),
-		Roaming: rapid.Bool().Draw(
-			t,
-			"roaming",
-		),
-		IncludedMinutes: rapid.SampledFrom([]int{0, 100, 601}).Draw(t, "included"),
-		HourlyRateCents: rapid.SampledFrom([]int{0, 250, 333}).Draw(t, "rate"),
-		RoundingMinutes: rapid.SampledFrom(
-			[]int{0, 1, 15, 60},
-		).Draw(
-			t,
-			"rounding",
-		),
-		GraceMinutes: rapid.SampledFrom([]int{0, 5}).Draw(t, "grace"),
-		DailyCapMinutes: rapid.SampledFrom(
-			[]int{0, 240},
-		).Draw(
-			t,
-			"cap",
-		),
+		).Draw(t, "includes"),
+		Roaming:            rapid.Bool().Draw(t, "roaming"),
+		IncludedMinutes:    rapid.SampledFrom([]int{0, 100, 601}).Draw(t, "included"),
+		HourlyRateCents:    rapid.SampledFrom([]int{0, 250, 333}).Draw(t, "rate"),
+		RoundingMinutes:    rapid.SampledFrom([]int{0, 1, 15, 60}).Draw(t, "rounding"),
+		GraceMinutes:       rapid.SampledFrom([]int{0, 5}).Draw(t, "grace"),
+		DailyCapMinutes:    rapid.SampledFrom([]int{0, 240}).Draw(t, "cap"),
 		InferredCapMinutes: rapid.SampledFrom([]int{0, 30, 600}).Draw(t, "inferred"),
 		VatPct:             rapid.SampledFrom([]float64{20, 5.5}).Draw(t, "vat"),
 	}
@@ -108,17 +92,12 @@ func drawWorld(t *rapid.T) world {
 	}
 	for _, id := range []tenancy.LeaseID{"a", "b", "c"} {
 		l := &tenancy.Lease{
-			ID:       id,
-			Tenant:   "t",
-			Site:     "metz",
-			Plan:     rapid.SampledFrom([]tenancy.PlanID{"p1", "p2"}).Draw(t, "plan"),
-			StartsOn: catalogue.Date(2026, 10, rapid.IntRange(1, 25).Draw(t, "starts")),
-			Spaces: rapid.SampledFrom(
-				[][]catalogue.SpaceID{{}, {"silence"}, {"cowork", "far"}},
-			).Draw(
-				t,
-				"spaces",
-			),
+			ID:             id,
+			Tenant:         "t",
+			Site:           "metz",
+			Plan:           rapid.SampledFrom([]tenancy.PlanID{"p1", "p2"}).Draw(t, "plan"),
+			StartsOn:       catalogue.Date(2026, 10, rapid.IntRange(1, 25).Draw(t, "starts")),
+			Spaces:         rapid.SampledFrom([][]catalogue.SpaceID{{}, {"silence"}, {"cowork", "far"}}).Draw(t, "spaces"),
 			RentCentsMonth: rapid.SampledFrom([]int{0, 10_001}).Draw(t, "rent"),
 			Members:        rapid.SampledFrom([][]tenancy.MemberID{nil, {"ann"}, {"bob"}}).Draw(t, "members"),
 		}
@@ -223,8 +202,7 @@ func TestHoursAndAmountsAgreeWithAPlainReading(t *testing.T) {
 		}
 		for id := range minutes {
 			a, _ := terms.Amounts(id, m, minutes[id])
-			if net, vat := w.plainAmounts(
-				id,
+			if net, vat := w.plainAmounts(id,
 				first,
 				last,
 				minutes[id],
@@ -549,12 +527,7 @@ func TestWhatLiesBelowACoworkingIsThatCoworking(t *testing.T) {
 		d.Leases[0] != (tariff.Share{Lease: "a", Seconds: 7200, Minutes: 120}) {
 		t.Errorf("%+v", d)
 	}
-	if got := terms.Counted(
-		n.Zone,
-		day,
-		&visits[0],
-		visits,
-	); len(got) != 1 ||
+	if got := terms.Counted(n.Zone, day, &visits[0], visits); len(got) != 1 ||
 		got[0] != (tariff.Counted{Interval: catalogue.Interval{From: at(9, 0), To: at(11, 0)}, Lease: "a"}) {
 		t.Errorf("counted %v", got)
 	}

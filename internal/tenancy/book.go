@@ -88,16 +88,14 @@ func (b *Book) Clone() *Book {
 		schedules:   maps.Clone(b.schedules),
 		plans:       maps.Clone(b.plans),
 		leases:      maps.Clone(b.leases),
-		planTerms: maps.Clone(
-			b.planTerms,
-		),
-		leaseTerms: maps.Clone(b.leaseTerms),
-		today:      b.today,
-		loading:    b.loading,
-		passes:     maps.Clone(b.passes),
-		events:     maps.Clone(b.events),
-		formers:    maps.Clone(b.formers),
-		hashes:     maps.Clone(b.hashes),
+		planTerms:   maps.Clone(b.planTerms),
+		leaseTerms:  maps.Clone(b.leaseTerms),
+		today:       b.today,
+		loading:     b.loading,
+		passes:      maps.Clone(b.passes),
+		events:      maps.Clone(b.events),
+		formers:     maps.Clone(b.formers),
+		hashes:      maps.Clone(b.hashes),
 	}
 }
 
@@ -233,17 +231,7 @@ func (c *checker) within(field string, n, most int) {
 // The first and last day that leases, passes and events may name.
 var (
 	earliestDay, latestDay         = catalogue.Date(1990, 1, 1), catalogue.Date(2100, 12, 31)
-	earliestInstant, latestInstant = time.Date(
-		1990,
-		1,
-		1,
-		0,
-		0,
-		0,
-		0,
-		time.UTC,
-	), time.Date(
-		2101,
+	earliestInstant, latestInstant = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2101,
 		1,
 		1,
 		0,

@@ -80,10 +80,7 @@ func members(t *rapid.T) []tenancy.MemberID {
 		0,
 		2,
 		rapid.ID,
-	).Draw(
-		t,
-		"members",
-	)
+	).Draw(t, "members")
 }
 
 // change makes a random change, which may well be refused.

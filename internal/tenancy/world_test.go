@@ -107,17 +107,14 @@ func sound(t testing.TB) *entities {
 		lease: tenancy.Lease{ID: "l1", Tenant: "atelier", Site: "metz", Spaces: []catalogue.SpaceID{"office"}, Plan: "flex",
 			StartsOn: date(t, "2026-09-01"), EndsOn: &ends, Status: tenancy.Active, Members: []tenancy.MemberID{"alice"}},
 		pass: tenancy.Pass{
-			ID:     "visitor",
-			Host:   "alice",
-			Name:   "Visitor",
-			Spaces: []catalogue.SpaceID{"hall"},
-			ValidFrom: instant(
-				t,
-				"2026-10-19T08:00:00Z",
-			),
-			ValidTo: instant(t, "2026-10-19T18:00:00Z"),
-			Lookup:  hash(2),
-			ForList: hash(2),
+			ID:        "visitor",
+			Host:      "alice",
+			Name:      "Visitor",
+			Spaces:    []catalogue.SpaceID{"hall"},
+			ValidFrom: instant(t, "2026-10-19T08:00:00Z"),
+			ValidTo:   instant(t, "2026-10-19T18:00:00Z"),
+			Lookup:    hash(2),
+			ForList:   hash(2),
 		},
 		event: tenancy.Event{
 			ID:       "meetup",
@@ -170,9 +167,7 @@ type content struct {
 
 func contentOf(b *tenancy.Book) content {
 	return content{
-		slices.Collect(
-			b.Tenants(),
-		),
+		slices.Collect(b.Tenants()),
 		slices.Collect(b.Members()),
 		slices.Collect(b.Credentials()),
 		slices.Collect(b.Schedules()),

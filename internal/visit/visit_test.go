@@ -83,8 +83,7 @@ func written(n *catalogue.Network, visits []visit.Visit) []string {
 	var out []string
 	for _, v := range visits {
 		loc := n.Zone.Location()
-		out = append(
-			out,
+		out = append(out,
 			fmt.Sprintf("%s %s–%s %s", v.Space, v.From.In(loc).Format("02 15:04"), v.To.In(loc).Format("02 15:04"), v.Ended),
 		)
 	}
@@ -181,20 +180,12 @@ func drawReads(t *rapid.T, n *catalogue.Network) []visit.Read {
 				16*time.Hour + time.Millisecond,
 				40 * time.Hour,
 			},
-		).Draw(
-			t,
-			"gap",
-		)
+		).Draw(t, "gap")
 		at = at.Add(gap)
 		reads = append(reads, visit.Read{
-			ID: uuid.UUID{0: byte(rapid.IntRange(0, 255).Draw(t, "id")), 15: byte(i)},
-			At: at,
-			Door: rapid.SampledFrom(
-				n.Doors,
-			).Draw(
-				t,
-				"door",
-			).ID,
+			ID:        uuid.UUID{0: byte(rapid.IntRange(0, 255).Draw(t, "id")), 15: byte(i)},
+			At:        at,
+			Door:      rapid.SampledFrom(n.Doors).Draw(t, "door").ID,
 			Direction: rapid.SampledFrom([]catalogue.Direction{"in", "out"}).Draw(t, "direction"),
 		})
 	}
@@ -342,12 +333,7 @@ func BenchmarkMakeADay(b *testing.B) {
 		read(2, day+"08:31", "glass", "in"),
 		read(3, day+"12:00", "glass", "out"),
 		read(4, day+"12:01", "street", "out"),
-		read(
-			5,
-			day+"13:00",
-			"street",
-			"in",
-		),
+		read(5, day+"13:00", "street", "in"),
 		read(6, day+"13:01", "glass", "in"),
 		read(7, day+"15:00", "curtain", "in"),
 		read(8, day+"15:30", "curtain", "out"),
@@ -367,8 +353,7 @@ func TestVisitsBetweenBoundariesAreThoseOfAllReads(t *testing.T) {
 	n, places := house(t)
 	rapid.Check(t, func(t *rapid.T) {
 		reads := drawReads(t, n)
-		slices.SortFunc(
-			reads,
+		slices.SortFunc(reads,
 			func(a, b visit.Read) int { return stdcmp.Or(a.At.Compare(b.At), bytes.Compare(a.ID[:], b.ID[:])) },
 		)
 		if len(reads) == 0 {

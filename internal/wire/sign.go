@@ -34,8 +34,7 @@ type DecisionBody struct {
 }
 
 func (d *DecisionBody) signed(device catalogue.DeviceID) []byte {
-	return fmt.Appendf(
-		nil,
+	return fmt.Appendf(nil,
 		"totem/v1|decision|%s|%s|%t|%s|%d|%s",
 		device,
 		d.Request,

@@ -227,10 +227,7 @@ func drawMessage(t *rapid.T) *wire.Message {
 	case wire.Door:
 		m.Door = rapid.SampledFrom(
 			[]wire.DoorState{wire.DoorOpen, wire.DoorClosed, wire.DoorForced, wire.DoorHeld},
-		).Draw(
-			t,
-			"state",
-		)
+		).Draw(t, "state")
 	case wire.Occupancy:
 		m.Occupied = rapid.Bool().Draw(t, "occupied")
 	case wire.Count:
@@ -296,8 +293,7 @@ func TestSignaturesAreOverTheContractsWords(t *testing.T) {
 	if err != nil || got.Request != d.Request || !got.NotAfter.Equal(notAfter) {
 		t.Errorf("read back %+v, %v", got, err)
 	}
-	c, err := wire.SignCommand(
-		private,
+	c, err := wire.SignCommand(private,
 		"metz-in",
 		wire.CommandBody{ID: uuid.UUID{2}, Kind: "unlock", OpenMS: 1, NotAfter: notAfter},
 	)
@@ -307,8 +303,7 @@ func TestSignaturesAreOverTheContractsWords(t *testing.T) {
 	if _, err := wire.VerifyCommand(public, "metz-in", c); err != nil {
 		t.Error(err)
 	}
-	l, err := wire.SignList(
-		private,
+	l, err := wire.SignList(private,
 		"metz-in",
 		wire.List{
 			Version:   3,
@@ -334,8 +329,7 @@ func TestSignaturesAreOverTheContractsWords(t *testing.T) {
 
 func TestAlteredOrMisdirectedAnswersDoNotVerify(t *testing.T) {
 	public, private := keyPair()
-	payload, err := wire.SignDecision(
-		private,
+	payload, err := wire.SignDecision(private,
 		"metz-in",
 		wire.DecisionBody{Request: uuid.UUID{1}, Reason: "no-right", NotAfter: time.Unix(0, 0)},
 	)
