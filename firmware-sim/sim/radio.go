@@ -21,8 +21,8 @@ type Faults struct {
 	Dead    int           // number of sensors that never send anything
 }
 
-// maxDrift bounds how far a drifting clock may be off: a technician would set
-// it right.
+// maxDrift is the most that a drifting clock may be wrong. Beyond that, a
+// technician would have corrected it.
 const maxDrift = 30 * time.Minute
 
 // onAir returns the messages of a day that arrive, in their order of arrival.

@@ -271,7 +271,8 @@ func writeProblem(w http.ResponseWriter, status int, detail string) {
 	_ = json.NewEncoder(w).Encode(problem(status, detail))
 }
 
-// operation describes one endpoint and who may call it.
+// operation describes one endpoint and the roles that may call it. Without roles
+// it is open to everybody, even without a token.
 func operation(method, path, tag, summary string, roles ...Role) huma.Operation {
 	op := huma.Operation{
 		OperationID:  operationID(method, path),

@@ -90,7 +90,7 @@ func (s *server) tokens() {
 	)
 }
 
-// check returns what is wrong with a token's fields.
+// checkToken returns what is wrong with a token's fields.
 func (s *server) checkToken(v tokenView) error {
 	if !catalogue.ValidID(v.ID) {
 		return invalid("path", "id", "is not an id: lower-case letters, digits and hyphens, at most 64")

@@ -154,7 +154,8 @@ func (s *server) credentialOf(r *ingest.Read) tenancy.CredentialID {
 	return ""
 }
 
-// kept reports whether what is needed to explain a read's holder is still kept.
+// kept reports whether the member or pass that a read belongs to is still
+// known, so that the read can be explained.
 func (s *server) kept(r *ingest.Read, then *rights.Then) bool {
 	if m := r.Subject.Member; m != "" {
 		_, ok := then.Book.Member(m)

@@ -99,7 +99,7 @@ func (c client) as(role, extra string) client {
 	return c
 }
 
-func TestRolesMayWhatTheContractSays(t *testing.T) {
+func TestRolesMayWhatTheRulesSay(t *testing.T) {
 	a := startApp(t, testConfig(t))
 	settle(t, a)
 	c := clientOf(t, a)

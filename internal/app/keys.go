@@ -12,8 +12,8 @@ import (
 	"github.com/lorntech/totem/internal/ledger"
 )
 
-// keyChecks is the metadata key under which the ledger remembers its keys'
-// check values.
+// keyChecks names the ledger snapshot that stores the check values of the
+// cryptographic keys.
 const keyChecks = "keys"
 
 // openKeys opens the keys of a data folder. A ledger is never opened with keys

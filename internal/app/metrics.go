@@ -103,7 +103,8 @@ func (m *metrics) Committed(messages int, took time.Duration) {
 	m.commits.Observe(took.Seconds())
 }
 
-// measured passes what the pipeline does to the metrics and the series.
+// measured reports what the pipeline does, both to the metrics and to the
+// series.
 type measured struct {
 	*metrics
 	waits *decisionWaits

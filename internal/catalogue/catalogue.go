@@ -294,8 +294,8 @@ func (n *Network) Door(id DoorID) *Door { return n.doors[id] }
 // Device returns the device, or nil.
 func (n *Network) Device(id DeviceID) *Device { return n.devices[id] }
 
-// Within reports whether a is s or lies below it: whoever is in a is then in s
-// too. Nothing is within Outside, and Outside is within nothing.
+// Within reports whether space a is space s or lies inside it, so that whoever
+// is in a is also in s. It is always false when a or s is Outside.
 func (n *Network) Within(a, s SpaceID) bool {
 	if s == Outside || s == "" {
 		return false

@@ -24,7 +24,7 @@ func (s *source) check() {
 	for i, sp := range s.net.Spaces {
 		refer(s.spaces[i], "building", sp.Building, s.net.Buildings, func(x *Building) BuildingID { return x.ID })
 		if sp.Parent == Outside {
-			s.spaces[i].Fail("parent", "outside is not a space: a space that is reached from outside has no parent")
+			s.spaces[i].Fail("parent", "\"outside\" is not a space: leave parent out where a space is entered from outside")
 			continue
 		}
 		s.referSpace(s.spaces[i], "parent", sp.Parent)

@@ -95,7 +95,7 @@ func sameDevice(a, b *Device) bool {
 		maps.Equal(a.Map, b.Map)
 }
 
-// place holds what a space's sums of use depend on.
+// place holds the properties of a space on which its usage totals depend.
 type place struct {
 	Site     Site
 	Capacity int

@@ -165,7 +165,7 @@ func TestAFaultOfABuildingOrASpaceNamesFileLineAndField(t *testing.T) {
 			"outside as a parent",
 			"parent: metz-hall",
 			"parent: outside",
-			[]string{"16: spaces[1].parent: outside is not a space: a space that is reached from outside has no parent"},
+			[]string{"16: spaces[1].parent: \"outside\" is not a space: leave parent out where a space is entered from outside"},
 		},
 		{
 			"own parent",

@@ -98,7 +98,7 @@ func (l *Ledger) KeptUnder(ctx context.Context, names []catalogue.SpaceID) (what
 			return table + " of " + name, nil
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
-			return "", fmt.Errorf("ledger: kept under former names: %w", err)
+			return "", fmt.Errorf("ledger: look for data under former names of spaces: %w", err)
 		}
 	}
 	return "", nil

@@ -138,7 +138,7 @@ func (tx *Tx) eraseVisits(e Erasure) error {
 		"UPDATE corrections SET reason = '' WHERE visit IN (SELECT id FROM visits WHERE member = ?)",
 		string(e.Member),
 	); err != nil {
-		return fmt.Errorf("ledger: erase reasons: %w", err)
+		return fmt.Errorf("ledger: erase the reasons of corrections: %w", err)
 	}
 	return tx.loseName(e.Member)
 }
@@ -289,7 +289,7 @@ func (tx *Tx) forgetStay(read int64) error {
 	err := tx.run(`UPDATE stays SET subject = NULL WHERE (subject, from_at) IN
 		(SELECT CASE WHEN member IS NOT NULL THEN 'm:' || member ELSE 'p:' || pass END, at FROM reads WHERE seq = ?)`, read)
 	if err != nil {
-		return fmt.Errorf("ledger: purge stays: %w", err)
+		return fmt.Errorf("ledger: remove the person from a stay: %w", err)
 	}
 	return nil
 }

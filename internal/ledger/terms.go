@@ -131,8 +131,9 @@ func changeOf[T any](t Terms) (c tenancy.Change[T], err error) {
 	return c, nil
 }
 
-// PutTerms records a change, where t.N is not 0, and that it takes back those
-// in taken. It marks all hours that are then priced differently.
+// PutTerms stores the change t (if t.N is 0 there is none), and marks the
+// changes numbered in taken as taken back. It also marks all hours whose price
+// changes by it.
 func (tx *Tx) PutTerms(t Terms, taken []int) error {
 	before, err := tx.termsOf(t.Kind, t.ID)
 	if err != nil {

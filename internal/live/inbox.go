@@ -23,7 +23,8 @@ type inbox struct {
 	lagging bool // messages were left in the ledger
 }
 
-// moved is where the visits' follower found a subject.
+// moved is one report of presence.Follower: the space in which a subject is,
+// since when, and until when.
 type moved struct {
 	who          visit.Subject
 	where        catalogue.SpaceID

@@ -63,8 +63,9 @@ type Slot struct {
 	Hour     int // of the week, 0 is Monday 00:00; -1 where hours do not matter
 }
 
-// Slots divides the minutes [from, to) at a site's opening and closing times,
-// with hours at every local hour, and with days at every local midnight.
+// Slots cuts the minutes [from, to) at a site's opening and closing times. If
+// hours is set it also cuts at every local hour; if days is set, at every local
+// midnight.
 func Slots(c catalogue.Calendar, from, to int64, hours, days bool) []Slot {
 	cuts := []int64{from, to}
 	add := func(t time.Time) {

@@ -67,7 +67,7 @@ func TestSheetsOfRealOffices(t *testing.T) {
 		{"a header and nothing else", "Société;Site;Type\n", []string{"f.csv:1: has no rows below its header"}},
 		{"zeros that a spreadsheet ate", "badgeId;decimalId;firstName;lastName;date\n112233;;Chloé;Meyer;\n", []string{"f.csv:2: column badgeId: has 3 bytes, a badge's UID has 4, 7 or 10: did a spreadsheet remove zeros from its beginning?"}},
 		{"every faulty row tells its own fault", "badgeId;decimalId;firstName;lastName;date\n04A1B2D1;3,51848E+09;Eva;Roi;31/10/2026\n04A1B2D2;3 534 921 988;Eva;Roi;31/10/2026\n04A1B2D5;;Eva;Roi;31/13/2026\n",
-			[]string{"f.csv:2: column decimalId: is not a whole number: format the column as text", `f.csv:4: column date: "31/13/2026" is not a day of the calendar: write day/month/year`}},
+			[]string{"f.csv:2: column decimalId: is not a whole number: format the column as text", `f.csv:4: column date: "31/13/2026" does not exist in the calendar: dates are day/month/year or year-month-day`}},
 		{"one badge twice", "badgeId;decimalId;firstName;lastName;date\n04A1B2F1;;Eva;Roi;\n04A1B2F1;;Chloé;Meyer;\n", []string{"f.csv:3: column badgeId: is the same as in line 2; if they are different records, give both an id"}},
 		{"a badge that changed hands", "badgeId;decimalId;firstName;lastName;date\n04A1B2D1;;Chloé;Meyer;\n", []string{"f.csv:2: column lastName: a credential's member never changes: create another credential"}},
 		{"two of one name", "Membre;Badge\nJean Martin;04BBBBBB\n", []string{`f.csv:2: column Membre: 2 records are called "Jean Martin": give the id`}},

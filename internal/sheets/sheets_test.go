@@ -204,7 +204,7 @@ func TestFaultsNameLineAndColumnAndNothingIsImported(t *testing.T) {
 	o.sound(t, "plans.csv", "id,name\nflex,Flex\n")
 	before := o.rights.InForce()
 	for text, want := range map[string]string{
-		"Locataire;Formule;Du\natelier;flex;31/02/2026\n":                       "f.csv:2: column Du: \"31/02/2026\" is not a day",
+		"Locataire;Formule;Du\natelier;flex;31/02/2026\n":                       "f.csv:2: column Du: \"31/02/2026\" does not exist in the calendar",
 		"Locataire;Formule;Du\natelier;flex;02/01/2026\nnobody;flex;2026-1-1\n": "f.csv:3: column Locataire: there is no tenant",
 		"tenant,plan,starts_on,ends_on\natelier,flex,2026-10-01,2026-09-01\n":   "f.csv:2: column ends_on: is before starts_on",
 		"tenant,plan,rent\natelier,flex,100\n":                                  "f.csv:2: column starts_on: is missing",

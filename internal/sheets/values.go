@@ -115,7 +115,7 @@ func parseDay(s string) (catalogue.Day, error) {
 	}
 	d, err := catalogue.ParseDay(fmt.Sprintf("%s-%02s-%02s", year, month, day))
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a day of the calendar: write day/month/year", s)
+		return 0, fmt.Errorf("%q does not exist in the calendar: dates are day/month/year or year-month-day", s)
 	}
 	return d, nil
 }

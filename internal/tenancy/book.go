@@ -37,9 +37,9 @@ func (e *ConflictError) Error() string {
 var ErrNotFound = errors.New("not found")
 
 // Book holds all tenants, members, credentials, schedules, plans, leases,
-// passes and events. Every change is checked against the others, and changes
-// nothing where it does not fit. A Book is not safe for concurrent use; Clone
-// it to change it while others read it.
+// passes and events. Every change is checked against the other records; one
+// that does not fit is refused as a whole. A Book is not safe for concurrent
+// use; Clone it to change it while others read it.
 type Book struct {
 	network     *catalogue.Network
 	loading     bool // limits apply to new entries: existing ones stay
@@ -187,7 +187,7 @@ func find[K comparable, V any](m map[K]V, id K) (V, bool) {
 	return v, ok
 }
 
-// checker collects the first wrong field.
+// checker keeps the first error that is found in a record's fields.
 type checker struct {
 	book *Book
 	err  error

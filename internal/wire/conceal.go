@@ -55,9 +55,9 @@ func Conceal(payload []byte, d *catalogue.Device) []byte {
 	return fmt.Appendf(nil, "%d bytes; keys: %s", len(payload), strings.Join(keys, ", "))
 }
 
-// concealJSON masks what may be a card's number: in payloads of devices that
-// may send cards, any value that is long enough; in others, values whose key is
-// like a card's.
+// concealJSON masks what may be a card's number. If the device may send cards,
+// it masks every value that is long enough; otherwise only values whose JSON
+// key suggests a card.
 func concealJSON(payload []byte, mayBadge bool) []byte {
 	var out bytes.Buffer
 	dec := json.NewDecoder(bytes.NewReader(payload))

@@ -268,7 +268,7 @@ func (l *List) readForm2(body listBody) error {
 			return errors.New("entries name missing rights")
 		}
 		if i > 0 && bytes.Compare(packed[i-packedEntry:i-2], packed[i:i+packedHash]) >= 0 {
-			return errors.New("entries are not in order")
+			return errors.New("entries are not sorted by hash, or one occurs twice")
 		}
 	}
 	l.packed, l.sets = packed, body.Rights
