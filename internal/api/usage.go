@@ -273,7 +273,9 @@ func parseEvery(s string) (every, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if !ok || err != nil || n < 1 || n > day || day%(n*unit) != 0 {
-		return every{}, errors.New("must be 1d, or a number of minutes or hours that divides a day evenly, for example 15m or 1h")
+		return every{}, errors.New(
+			"must be 1d, or a number of minutes or hours that divides a day evenly, for example 15m or 1h",
+		)
 	}
 	return every{minutes: n * unit}, nil
 }
