@@ -3,7 +3,7 @@
 .PHONY: release snapshot page page-bench screenshots pages worlds help build test race lint fuzz integration faults full api bench accuracy demo ci
 
 help: ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 build: ## the binary, in bin/
 	go build -trimpath -o bin/totem ./cmd/totem
