@@ -1,3 +1,12 @@
+// Package app starts the service and ends it: it opens the ledger, the broker and
+// every part that does the work, connects them, and closes them in the opposite
+// order:
+//
+//	a, err := app.Start(ctx, cfg, options)
+//
+// It decides and computes nothing itself. The shell stays while the service runs;
+// the house is what is built from one catalogue, and is built again when that
+// changes (docs/decisions/0014-changed-catalogues.md).
 package app
 
 import (

@@ -49,10 +49,8 @@ func (a *house) openKeys(ctx context.Context) (err error) {
 }
 
 func (a *house) openRights(ctx context.Context) (err error) {
-	if a.Rights, err = rights.Open(ctx, a.catalogues, a.ledger, a.opt.Now); err != nil {
-		return err
-	}
-	return nil
+	a.Rights, err = rights.Open(ctx, a.catalogues, a.ledger, a.opt.Now)
+	return err
 }
 
 // openCore opens the parts that answer readers. The broker publishes for parts
