@@ -94,7 +94,8 @@ func (t *Timing) ends() int64 {
 	return t.Ends.UnixMilli()
 }
 
-// sortSaid sorts messages by instant, then id, and drops repeats.
+// sortSaid sorts messages by instant, then id, and keeps the first of those
+// that have both alike.
 func sortSaid[T any](said []T, key func(T) (time.Time, uuid.UUID)) []T {
 	order := func(a, b T) int {
 		ta, ia := key(a)
@@ -103,7 +104,7 @@ func sortSaid[T any](said []T, key func(T) (time.Time, uuid.UUID)) []T {
 	}
 	if !slices.IsSortedFunc(said, order) {
 		said = slices.Clone(said)
-		slices.SortFunc(said, order)
+		slices.SortStableFunc(said, order)
 	}
 	return slices.CompactFunc(slices.Clip(said), func(a, b T) bool { return order(a, b) == 0 })
 }

@@ -148,7 +148,8 @@ func (s *State) place(d *catalogue.Device) {
 }
 
 // SetValue sets a counter's count, or 1 and 0 for a desk's or sensor's yes and
-// no. A message older than the known one changes nothing.
+// no. A message older than the known one changes nothing, nor does a repeat of
+// it.
 func (s *State) SetValue(device catalogue.DeviceID, v Said) {
 	if have := s.sensors[device]; have != nil {
 		have.take(v)
@@ -156,7 +157,7 @@ func (s *State) SetValue(device catalogue.DeviceID, v Said) {
 }
 
 func (v *sensor) take(said Said) {
-	if v.known && cmp.Or(said.At.Compare(v.At), bytes.Compare(said.ID[:], v.ID[:])) < 0 {
+	if v.known && cmp.Or(said.At.Compare(v.At), bytes.Compare(said.ID[:], v.ID[:])) <= 0 {
 		return
 	}
 	v.Said, v.known = said, true
