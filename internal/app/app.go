@@ -56,10 +56,10 @@ type shell struct {
 	HTTP  net.Addr
 	MQTT  net.Addr // nil with an outside broker
 
-	cfg      Config
+	Config   Config
 	opt      Options
-	ledger   *ledger.Ledger
-	broker   brokerRunner
+	Ledger   *ledger.Ledger
+	Broker   brokerRunner
 	listener net.Listener // of HTTP
 	auth     *brokerAuth
 	metrics  *metrics
@@ -85,17 +85,17 @@ type house struct {
 	Rights  *rights.Keeper
 	Keys    *keys.Ring
 
-	foreign    *foreign.Devices
-	pipeline   *ingest.Pipeline
+	Foreign    *foreign.Devices
+	Pipeline   *ingest.Pipeline
 	enrolments *ingest.Enrolments
 	chronicle  catalogue.Chronicle
-	catalogues catalogue.History // the history of catalogues, in the spaces' present names
-	live       *live.State
-	down       *readers.Updater
-	follower   *presence.Follower
+	Catalogues catalogue.History // the history of catalogues, in the spaces' present names
+	Live       *live.State
+	Readers    *readers.Updater
+	Presence   *presence.Follower
 	maker      *series.Maker
 	shipper    *series.Shipper // nil without InfluxDB
-	waits      *decisionWaits
+	Waits      *decisionWaits
 	settings   billing.Settings
 
 	core      stack // closes the parts that decide
@@ -111,7 +111,7 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	sh := &shell{cfg: cfg, opt: opt, metrics: newMetrics(), failed: make(chan error, 1)}
+	sh := &shell{Config: cfg, opt: opt, metrics: newMetrics(), failed: make(chan error, 1)}
 	sh.ctx, sh.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	a := &App{house: &house{shell: sh}}
 	sh.change = a.ChangeCatalogue
@@ -130,7 +130,7 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if err := a.adoptFile(ctx, file); err != nil {
 		return nil, err
 	}
-	if a.Admin, err = ensureAdmin(ctx, a.cfg, a.ledger); err != nil {
+	if a.Admin, err = ensureAdmin(ctx, a.Config, a.Ledger); err != nil {
 		return nil, err
 	}
 	if err := a.house.open(ctx); err != nil {
@@ -140,7 +140,7 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	if err := a.startBroker(); err != nil {
 		return nil, err
 	}
-	a.ways.add("broker", a.broker.Close)
+	a.ways.add("broker", a.Broker.Close)
 	a.house.follow()
 	return a, a.listen()
 }

@@ -18,20 +18,20 @@ type brokerRunner interface {
 }
 
 func (a *house) startBroker() error {
-	a.auth = &brokerAuth{ledger: a.ledger, now: a.opt.Now, anyone: a.opt.Anonymous}
+	a.auth = &brokerAuth{ledger: a.Ledger, now: a.opt.Now, anyone: a.opt.Anonymous}
 	a.auth.network.Store(a.Network)
 	if err := a.auth.load(a.ctx); err != nil {
 		return err
 	}
 	handle := func(d broker.Delivery) {
-		a.gate.through(func(h *house) { h.pipeline.Handle(a.ctx, ingest.Delivery(d)) })
+		a.gate.through(func(h *house) { h.Pipeline.Handle(a.ctx, ingest.Delivery(d)) })
 	}
-	if a.cfg.MQTTURL != "" {
+	if a.Config.MQTTURL != "" {
 		out, err := broker.NewOutside(
 			broker.OutsideConfig{
-				URL:      a.cfg.MQTTURL,
+				URL:      a.Config.MQTTURL,
 				ClientID: a.Keys.ClientID(),
-				Foreign:  a.foreign.Filters(),
+				Foreign:  a.Foreign.Filters(),
 				Handler:  handle,
 				OnUp:     func() { a.gate.through((*house).brokerUp) },
 				Log:      a.opt.Log,
@@ -40,13 +40,13 @@ func (a *house) startBroker() error {
 		if err != nil {
 			return err
 		}
-		a.broker = outside{out}
+		a.Broker = outside{out}
 		return out.Start(a.ctx)
 	}
 	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
-		Listen:         a.cfg.MQTTListen,
+		Listen:         a.Config.MQTTListen,
 		Network:        a.Network,
-		Foreign:        a.foreign,
+		Foreign:        a.Foreign,
 		Auth:           a.auth,
 		AllowAnonymous: a.opt.Anonymous,
 		Handler:        handle,
@@ -54,13 +54,13 @@ func (a *house) startBroker() error {
 		OnListenerEnd:  func(err error) { a.endService(fmt.Errorf("the MQTT listener has ended: %w", err)) },
 		OnSubscribe:    func(filter string) { a.gate.through(func(h *house) { h.subscribed(filter) }) },
 		Denied: func(d broker.Delivery, reason string) {
-			a.gate.through(func(h *house) { h.pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) })
+			a.gate.through(func(h *house) { h.Pipeline.RejectDenied(a.ctx, ingest.Delivery(d), reason) })
 		},
 	})
 	if err != nil {
 		return err
 	}
-	a.broker = embedded{emb}
+	a.Broker = embedded{emb}
 	if err := emb.Start(); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (a *house) subscribed(filter string) {
 		d := &a.Network.Devices[i]
 		if d.Kind == catalogue.Reader &&
 			foreign.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
-			a.down.Connected(d.ID)
+			a.Readers.Connected(d.ID)
 		}
 	}
 }
@@ -82,8 +82,8 @@ func (a *house) subscribed(filter string) {
 // brokerUp publishes again what an outside broker may have missed.
 func (a *house) brokerUp() {
 	a.clearGone()
-	a.down.Republish()
-	a.live.Republish()
+	a.Readers.Republish()
+	a.Live.Republish()
 }
 
 type embedded struct{ *broker.Embedded }

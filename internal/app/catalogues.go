@@ -21,11 +21,11 @@ const fileSeen = "catalogue-file"
 // changed since the last start. An unchanged file does not undo a catalogue
 // that was applied to a running service.
 func (a *house) adoptFile(ctx context.Context, t catalogues.Proposal) error {
-	before, err := catalogues.Read(ctx, a.ledger)
+	before, err := catalogues.Read(ctx, a.Ledger)
 	if err != nil {
 		return err
 	}
-	seen, err := a.ledger.Snapshot(ctx, fileSeen)
+	seen, err := a.Ledger.Snapshot(ctx, fileSeen)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (a *house) adoptFile(ctx context.Context, t catalogues.Proposal) error {
 	switch last := before.Told.Last(); {
 	case last != nil && catalogue.Same(*last, t.Network) && (!antedates || string(seen.Body) == file):
 		if err = a.useLatest(before); err == nil { // a drawing may have changed all the same
-			err = a.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutPlans(t.Plans) })
+			err = a.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.PutPlans(t.Plans) })
 		}
 	case last != nil && string(seen.Body) == file:
 		a.opt.Log.Warn(
@@ -55,18 +55,18 @@ func (a *house) adoptFile(ctx context.Context, t catalogues.Proposal) error {
 	if err != nil {
 		return err
 	}
-	return a.ledger.Write(ctx, func(tx *ledger.Tx) error {
+	return a.Ledger.Write(ctx, func(tx *ledger.Tx) error {
 		return tx.PutSnapshot(fileSeen, ledger.Snapshot{Body: []byte(file)})
 	})
 }
 
 // useLatest computes what depends on the latest catalogue.
 func (a *house) useLatest(c catalogue.Chronicle) (err error) {
-	a.chronicle, a.catalogues, a.Network = c, c.Told, *c.Told.Last()
-	if a.settings, err = billing.LoadSettings(a.Network, a.cfg.Billing); err != nil {
+	a.chronicle, a.Catalogues, a.Network = c, c.Told, *c.Told.Last()
+	if a.settings, err = billing.LoadSettings(a.Network, a.Config.Billing); err != nil {
 		return err
 	}
-	a.foreign, err = foreign.New(a.Network)
+	a.Foreign, err = foreign.New(a.Network)
 	return err
 }
 
@@ -87,13 +87,13 @@ func (a *shell) record(
 	if err != nil {
 		return before, err
 	}
-	if err := catalogues.CheckReferences(ctx, a.ledger, change, now); err != nil {
+	if err := catalogues.CheckReferences(ctx, a.Ledger, change, now); err != nil {
 		return before, err
 	}
 	first := len(before.Told.Versions()) == 0
 	var effects catalogue.Effects
 	if first {
-		if err := a.ledger.NoteCatalogue(ctx, catalogues.VisitBasis(t.Network), now); err != nil {
+		if err := a.Ledger.NoteCatalogue(ctx, catalogues.VisitBasis(t.Network), now); err != nil {
 			return before, err
 		}
 		since = time.UnixMilli(dated.Beginning)
@@ -115,14 +115,14 @@ func (a *shell) record(
 		)
 	}
 	c := ledger.Catalogue{N: len(change.After.Told.Changes()), Since: since, At: now, Name: t.Name, By: t.By, Text: t.Text}
-	err = a.ledger.Write(ctx, func(tx *ledger.Tx) error {
+	err = a.Ledger.Write(ctx, func(tx *ledger.Tx) error {
 		if err := tx.PutPlans(t.Plans); err != nil {
 			return err
 		}
 		if err := tx.PutCatalogue(c); err != nil || first {
 			return err
 		}
-		return catalogues.Mark(tx, change, effects, now, a.cfg.InfluxURL != "")
+		return catalogues.Mark(tx, change, effects, now, a.Config.InfluxURL != "")
 	})
 	if err == nil {
 		a.moved = a.moved || len(effects.Visits) > 0

@@ -37,7 +37,7 @@ func (a *App) ChangeCatalogue(ctx context.Context, c api.NewCatalogue, dry bool)
 	if err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
-	if err := catalogues.CheckReferences(ctx, a.ledger, change, now); err != nil {
+	if err := catalogues.CheckReferences(ctx, a.Ledger, change, now); err != nil {
 		return api.CatalogueChanged{}, &api.CatalogueFault{Err: err}
 	}
 	out := api.CatalogueChanged(catalogues.Summarize(a.chronicle, change, p.Network, since, now))
@@ -101,7 +101,7 @@ func (a *App) replace(ctx context.Context, p catalogues.Proposal) error {
 	a.gate.mu.Lock()
 	if err := old.settle(ctx); err != nil { // nothing has been changed yet
 		a.gate.mu.Unlock()
-		a.front.open(a.ctx, api.New(old.apiConfig()))
+		a.front.open(a.ctx, api.New(old.APIConfig()))
 		return err
 	}
 	old.Rights.End()
@@ -125,14 +125,14 @@ func (a *App) replace(ctx context.Context, p catalogues.Proposal) error {
 		return errors.Join(refused, err)
 	}
 	a.auth.network.Store(next.Network)
-	if e, ok := a.broker.(embedded); ok {
-		e.SetRules(next.Network, next.foreign)
+	if e, ok := a.Broker.(embedded); ok {
+		e.SetRules(next.Network, next.Foreign)
 	}
-	left := old.pipeline.Left()
+	left := old.Pipeline.Left()
 	a.house, a.gate.house = next, next
 	a.gate.mu.Unlock()
 	for _, d := range left {
-		next.pipeline.Handle(a.ctx, d)
+		next.Pipeline.Handle(a.ctx, d)
 	}
 	next.follow()
 	next.forget(old.Network)
@@ -143,7 +143,7 @@ func (a *App) replace(ctx context.Context, p catalogues.Proposal) error {
 func (a *house) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, idleTime)
 	defer cancel()
-	if err := a.pipeline.Idle(ctx); err != nil {
+	if err := a.Pipeline.Idle(ctx); err != nil {
 		return fmt.Errorf("messages cannot be committed at the moment: %w", err)
 	}
 	return nil
@@ -152,7 +152,7 @@ func (a *house) settle(ctx context.Context) error {
 // forget ends what only the former catalogue had: connections, subscriptions,
 // retained topics.
 func (a *house) forget(before *catalogue.Network) {
-	switch b := a.broker.(type) {
+	switch b := a.Broker.(type) {
 	case embedded:
 		b.DisconnectWhere(func(p broker.Principal) bool {
 			if p.Device == "" {
@@ -162,7 +162,7 @@ func (a *house) forget(before *catalogue.Network) {
 			return is == nil || was != nil && (was.Site != is.Site || was.Kind != is.Kind)
 		})
 	case outside:
-		b.SetForeign(a.foreign.Filters())
+		b.SetForeign(a.Foreign.Filters())
 	}
 	a.clearGone()
 	a.metrics.lists.keep(a.Network)
@@ -171,8 +171,8 @@ func (a *house) forget(before *catalogue.Network) {
 // clearGone clears the retained topics of devices that the catalogue no longer
 // has, or has at another site: an outside broker may have kept them.
 func (a *house) clearGone() {
-	for _, topic := range goneTopics(a.catalogues, a.Network) {
-		if err := a.broker.Publish(topic, nil, true); err != nil {
+	for _, topic := range goneTopics(a.Catalogues, a.Network) {
+		if err := a.Broker.Publish(topic, nil, true); err != nil {
 			a.opt.Log.Warn("could not clear the retained topic of a removed device", "topic", topic, "error", err)
 		}
 	}

@@ -12,8 +12,8 @@ func (a *house) watchClock(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		behind := a.pipeline.Behind()
-		a.live.ServiceAlarm(ingest.AlarmClock,
+		behind := a.Pipeline.Behind()
+		a.Live.ServiceAlarm(ingest.AlarmClock,
 			behind > 0,
 			"the service's own clock is behind the newest message of its ledger",
 		)

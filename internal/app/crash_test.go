@@ -1,4 +1,4 @@
-package app
+package app_test
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/apptest"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
@@ -39,10 +41,10 @@ func TestMain(m *testing.M) {
 
 // serveForCrash runs the service as another process, says where it listens, and never ends by itself.
 func serveForCrash(dir string) {
-	a, err := Start(
+	a, err := app.Start(
 		context.Background(),
-		Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT)},
-		Options{Log: discard(), Anonymous: true},
+		app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT)},
+		app.Options{Log: apptest.Discard(), Anonymous: true},
 	)
 	if err != nil {
 		fmt.Println("failed:", err)
@@ -67,15 +69,15 @@ func TestKillNeverLosesWhatWasAcknowledged(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	cfg := testConfig(t)
+	cfg := apptest.Config(t)
 	cfg.Data = dir
-	a, err := Start(t.Context(), cfg, Options{Log: discard()})
+	a, err := app.Start(t.Context(), cfg, app.Options{Log: apptest.Discard()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	settle(t, a)
+	apptest.Settle(t, a)
 	site, _ := a.Keys.Site("metz")
-	stopApp(t, a)
+	apptest.Stop(t, a)
 
 	known := &crashed{
 		sent:    map[uuid.UUID][]byte{},
@@ -144,7 +146,11 @@ func (k *crashed) load(t *testing.T, addr string, key ed25519.PublicKey, i int) 
 	}
 	defer c.Close()
 	if i == 0 {
-		c.Subscribe(t.Context(), "totem/v1/metz/"+string(reader)+"/decision", func(_ string, p []byte) { k.hear(t, key, p) })
+		c.Subscribe(
+			t.Context(),
+			"totem/v1/metz/"+string(apptest.Reader)+"/decision",
+			func(_ string, p []byte) { k.hear(t, key, p) },
+		)
 	}
 	var flying uuid.UUID
 	c.OnAck(func(time.Duration) {
@@ -152,10 +158,10 @@ func (k *crashed) load(t *testing.T, addr string, key ed25519.PublicKey, i int) 
 		k.acked[flying] = true
 		k.mu.Unlock()
 	})
-	uids := []string{aliceUID, bobUID, remiUID, "DEADBEEF"}
+	uids := []string{apptest.AliceUID, apptest.BobUID, apptest.RemiUID, "DEADBEEF"}
 	for n := 0; ; n++ {
 		id := uuid.New()
-		payload := badgeNow(id, uids[n%len(uids)])
+		payload := apptest.BadgeNow(id, uids[n%len(uids)])
 		k.mu.Lock()
 		if n%5 == 0 { // a repeat of an earlier one, from before a crash or after it
 			for id, payload = range k.sent {
@@ -163,7 +169,7 @@ func (k *crashed) load(t *testing.T, addr string, key ed25519.PublicKey, i int) 
 			}
 			if payload == nil {
 				id = uuid.New()
-				payload = badgeNow(id, aliceUID)
+				payload = apptest.BadgeNow(id, apptest.AliceUID)
 			}
 		}
 		k.sent[id] = payload
@@ -174,14 +180,14 @@ func (k *crashed) load(t *testing.T, addr string, key ed25519.PublicKey, i int) 
 		k.mu.Lock()
 		flying = id
 		k.mu.Unlock()
-		if err := c.Publish(badgeTopic(reader), payload); err != nil {
+		if err := c.Publish(apptest.BadgeTopic(apptest.Reader), payload); err != nil {
 			return
 		}
 	}
 }
 
 func (k *crashed) hear(t *testing.T, key ed25519.PublicKey, payload []byte) {
-	d, err := wire.VerifyDecision(key, reader, payload)
+	d, err := wire.VerifyDecision(key, apptest.Reader, payload)
 	if err != nil {
 		t.Errorf("decision: %v", err)
 		return

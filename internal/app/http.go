@@ -17,34 +17,34 @@ import (
 	"github.com/lorntech/totem/internal/series"
 )
 
-func (a *house) apiConfig() api.Config {
+func (a *house) APIConfig() api.Config {
 	return api.Config{
 		Network:        a.Network,
 		Recorded:       a.chronicle.Recorded,
 		Rights:         a.Rights,
-		Ledger:         a.ledger,
+		Ledger:         a.Ledger,
 		Keys:           a.Keys,
-		Live:           a.live,
-		Doors:          a.down,
+		Live:           a.Live,
+		Doors:          a.Readers,
 		Sessions:       sessions{a},
-		Whereabouts:    func(ctx context.Context) access.Whereabouts { return a.pipeline.Whereabouts(ctx) },
-		Series:         series.Reader{History: a.catalogues, Ledger: a.ledger},
-		SeriesCaughtUp: a.seriesCaughtUp,
+		Whereabouts:    func(ctx context.Context) access.Whereabouts { return a.Pipeline.Whereabouts(ctx) },
+		Series:         series.Reader{History: a.Catalogues, Ledger: a.Ledger},
+		SeriesCaughtUp: a.SeriesCaughtUp,
 		Bills:          a.bills(),
-		Foreign:        a.foreign,
-		Watch:          a.pipeline.Watch,
-		NotUnderstood:  a.pipeline.NotUnderstood,
+		Foreign:        a.Foreign,
+		Watch:          a.Pipeline.Watch,
+		NotUnderstood:  a.Pipeline.NotUnderstood,
 		Enrolments:     a.enrolments,
-		Verify:         func(ctx context.Context) (ledger.Audit, error) { return admin.Verify(ctx, a.catalogues, a.ledger) },
+		Verify:         func(ctx context.Context) (ledger.Audit, error) { return admin.Verify(ctx, a.Catalogues, a.Ledger) },
 		Most: api.Most{
-			Members:     a.cfg.TenantMembers,
-			Credentials: a.cfg.TenantCredentials,
-			Passes:      a.cfg.TenantPasses,
+			Members:     a.Config.TenantMembers,
+			Credentials: a.Config.TenantCredentials,
+			Passes:      a.Config.TenantPasses,
 		},
-		Degraded:        a.degraded,
+		Degraded:        a.Degraded,
 		ChangeCatalogue: a.change,
-		CaughtUp:        a.follower.CaughtUp,
-		Ready:           a.ready,
+		CaughtUp:        a.Presence.CaughtUp,
+		Ready:           a.Ready,
 		Metrics:         a.metrics.handler(),
 		Version:         Version(),
 		Now:             a.opt.Now,
@@ -76,15 +76,15 @@ func Commit() string {
 }
 
 // ready returns what keeps the service from its work.
-func (a *house) ready(ctx context.Context) []string {
+func (a *house) Ready(ctx context.Context) []string {
 	var faults []string
-	if err := a.ledger.Ping(ctx); err != nil {
+	if err := a.Ledger.Ping(ctx); err != nil {
 		faults = append(faults, fmt.Sprintf("ledger: %v", err))
 	}
-	if a.pipeline.Stuck() {
+	if a.Pipeline.Stuck() {
 		faults = append(faults, "ledger: commits fail; messages wait unacknowledged")
 	}
-	if err := a.broker.Ready(); err != nil {
+	if err := a.Broker.Ready(); err != nil {
 		faults = append(faults, fmt.Sprintf("broker: %v", err))
 	}
 	return faults
@@ -92,9 +92,9 @@ func (a *house) ready(ctx context.Context) []string {
 
 // degraded returns what is wrong while doors, visits and the ledger's series
 // still work.
-func (a *house) degraded() []string {
-	list := append(append([]string{}, a.follower.Faults()...), a.maker.Faults()...)
-	if behind := a.pipeline.Behind(); behind > 0 {
+func (a *house) Degraded() []string {
+	list := append(append([]string{}, a.Presence.Faults()...), a.maker.Faults()...)
+	if behind := a.Pipeline.Behind(); behind > 0 {
 		list = append(list,
 			fmt.Sprintf(
 				"clock: this machine's clock is %s behind the newest message of its ledger; messages with a later time wait at their devices",
@@ -114,21 +114,21 @@ func (a *house) degraded() []string {
 type sessions struct{ a *house }
 
 func (s sessions) SecretChanged(ctx context.Context, device catalogue.DeviceID) error {
-	if err := errors.Join(s.a.auth.load(ctx), s.a.down.LoadListKeys(ctx)); err != nil {
+	if err := errors.Join(s.a.auth.load(ctx), s.a.Readers.LoadListKeys(ctx)); err != nil {
 		return err
 	}
-	if e, ok := s.a.broker.(embedded); ok {
+	if e, ok := s.a.Broker.(embedded); ok {
 		e.Disconnect(device)
 	}
 	return nil
 }
 
 func (s sessions) TokenChanged(id string) {
-	if e, ok := s.a.broker.(embedded); ok {
+	if e, ok := s.a.Broker.(embedded); ok {
 		e.DisconnectWhere(func(p broker.Principal) bool { return p.Token && p.Name == id })
 	}
 }
 
 func (a *house) bills() billing.Bills {
-	return billing.Bills{Network: a.Network, History: a.catalogues, Ledger: a.ledger, Now: a.opt.Now, Settings: a.settings}
+	return billing.Bills{Network: a.Network, History: a.Catalogues, Ledger: a.Ledger, Now: a.opt.Now, Settings: a.settings}
 }

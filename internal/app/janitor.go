@@ -23,7 +23,7 @@ const (
 // janitor deletes what is older than it may be kept, a little at a time.
 func (a *house) janitor(ctx context.Context) {
 	for {
-		if err := a.purge(ctx); err != nil && ctx.Err() == nil {
+		if err := a.Purge(ctx); err != nil && ctx.Err() == nil {
 			a.opt.Log.Error("could not purge old reads; trying again within the hour", "error", err)
 		}
 		select {
@@ -71,21 +71,21 @@ func (a *house) keepHours(ctx context.Context) {
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
-func (a *house) purge(ctx context.Context) error {
+func (a *house) Purge(ctx context.Context) error {
 	// Visits and minutes are computed before their reads and messages are
 	// deleted. But what the law says must be deleted does not wait for visits
 	// that cannot be computed.
 	made, cancel := context.WithTimeout(ctx, purgeWaits)
-	if _, err := a.seriesCaughtUp(made); err != nil && ctx.Err() == nil {
+	if _, err := a.SeriesCaughtUp(made); err != nil && ctx.Err() == nil {
 		a.opt.Log.Error("purging old reads although some visits or minutes could not be computed", "error", err)
 	}
 	cancel()
 	for more := true; more; {
 		now := a.opt.Now().UTC()
 		r := ledger.Retention{Reads: now.Sub(now.AddDate(0, -keepReadMonths, 0)), Rejects: keepRejects,
-			Observations: days(a.cfg.KeepMessages), Series: days(a.cfg.KeepSeries), Shipped: a.shipper != nil}
-		err := a.ledger.Write(ctx, func(tx *ledger.Tx) (err error) {
-			more, err = tx.Purge(now, r, catalogue.EverBillable(a.catalogues), purgeStep)
+			Observations: days(a.Config.KeepMessages), Series: days(a.Config.KeepSeries), Shipped: a.shipper != nil}
+		err := a.Ledger.Write(ctx, func(tx *ledger.Tx) (err error) {
+			more, err = tx.Purge(now, r, catalogue.EverBillable(a.Catalogues), purgeStep)
 			return err
 		})
 		if err != nil {

@@ -53,14 +53,14 @@ func noteKeys(ctx context.Context, ring *keys.Ring, l *ledger.Ledger) error {
 	return l.Write(ctx, func(tx *ledger.Tx) error { return tx.PutSnapshot(keyChecks, ledger.Snapshot{Body: body}) })
 }
 
-// keysEvery is how often the key file is read again, and whether all readers
+// KeysEvery is how often the key file is read again, and whether all readers
 // know the next key is checked.
-const keysEvery = time.Second
+const KeysEvery = time.Second
 
 // watchKeys loads next keys of sites, and makes them sign once every reader
 // that verifies signatures has reported that it knows them.
 func (a *house) watchKeys(ctx context.Context) {
-	tick := time.NewTicker(keysEvery)
+	tick := time.NewTicker(KeysEvery)
 	defer tick.Stop()
 	said := "" // a fault is logged once, not every second
 	for {
@@ -91,7 +91,7 @@ func (a *house) stepKeys(ctx context.Context) error {
 			continue
 		}
 		// The ledger knows both ids before the file has only the new one.
-		if err := noteKeys(ctx, a.Keys, a.ledger); err != nil {
+		if err := noteKeys(ctx, a.Keys, a.Ledger); err != nil {
 			return err
 		}
 		if err := a.Keys.Advance(site.ID); err != nil {
@@ -103,15 +103,15 @@ func (a *house) stepKeys(ctx context.Context) error {
 	if !changed {
 		return nil
 	}
-	a.down.KeysChanged()
-	return noteKeys(ctx, a.Keys, a.ledger)
+	a.Readers.KeysChanged()
+	return noteKeys(ctx, a.Keys, a.Ledger)
 }
 
 // known reports whether all readers of a site have reported that they verify
 // with a key. Readers that speak their own payloads verify nothing, and
 // disabled ones do not count.
 func (a *house) known(site catalogue.SiteID, key string) bool {
-	said := a.live.Devices()
+	said := a.Live.Devices()
 	for _, d := range a.Network.Devices {
 		if d.Site == site && d.Kind == catalogue.Reader && d.Adapter == "" && !d.Disabled && !said[d.ID].Knows(key) {
 			return false

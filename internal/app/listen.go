@@ -11,7 +11,7 @@ import (
 )
 
 func (a *App) listen() error {
-	l, err := net.Listen("tcp", a.cfg.HTTP)
+	l, err := net.Listen("tcp", a.Config.HTTP)
 	if err != nil {
 		return fmt.Errorf("--http (TOTEM_HTTP): %w", err)
 	}

@@ -113,7 +113,7 @@ type measured struct {
 // Decided counts an answer to a reader.
 func (m measured) Decided(site catalogue.SiteID, reason access.Reason, granted bool, took time.Duration) {
 	m.decided(reason, granted, took)
-	m.waits.add(site, granted, took)
+	m.waits.Add(site, granted, took)
 }
 
 func (m *metrics) decided(reason access.Reason, granted bool, took time.Duration) {

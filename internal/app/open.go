@@ -18,18 +18,18 @@ import (
 )
 
 func (a *shell) openData(ctx context.Context) error {
-	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+	if err := os.MkdirAll(a.Config.Data, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	unlock, err := ledger.Lock(a.cfg.Data)
+	unlock, err := ledger.Lock(a.Config.Data)
 	if err != nil {
 		return err
 	}
 	a.closes.add("lock of the data folder", func(context.Context) error { return unlock() })
-	if a.ledger, err = ledger.Open(ctx, a.cfg.Data); err != nil {
+	if a.Ledger, err = ledger.Open(ctx, a.Config.Data); err != nil {
 		return err
 	}
-	a.closes.add("ledger", func(context.Context) error { return a.ledger.Close() })
+	a.closes.add("ledger", func(context.Context) error { return a.Ledger.Close() })
 	return nil
 }
 
@@ -44,43 +44,43 @@ func (a *house) open(ctx context.Context) error {
 }
 
 func (a *house) openKeys(ctx context.Context) (err error) {
-	a.Keys, err = openKeys(ctx, a.cfg.Data, a.Network, a.ledger)
+	a.Keys, err = openKeys(ctx, a.Config.Data, a.Network, a.Ledger)
 	return err
 }
 
 func (a *house) openRights(ctx context.Context) (err error) {
-	a.Rights, err = rights.Open(ctx, a.catalogues, a.ledger, a.opt.Now)
+	a.Rights, err = rights.Open(ctx, a.Catalogues, a.Ledger, a.opt.Now)
 	return err
 }
 
 // openCore opens the parts that answer readers. The broker publishes for parts
 // that are opened before it, and hands over messages only once all of them run.
 func (a *house) openCore(ctx context.Context) (err error) {
-	publish := func(topic string, payload []byte, retain bool) error { return a.broker.Publish(topic, payload, retain) }
-	if a.down, err = readers.Open(ctx, readers.Config{
-		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
+	publish := func(topic string, payload []byte, retain bool) error { return a.Broker.Publish(topic, payload, retain) }
+	if a.Readers, err = readers.Open(ctx, readers.Config{
+		Network: a.Network, Keys: a.Keys, Rights: a.Rights, Store: a.Ledger, Publish: publish, Now: a.opt.Now, Log: a.opt.Log,
 		OnList:    a.metrics.lists.issued,
-		OnCommand: func(d catalogue.DeviceID) { a.live.DeviceChanged(d) },
+		OnCommand: func(d catalogue.DeviceID) { a.Live.DeviceChanged(d) },
 		OnSize: func(d *catalogue.Device, size int) {
-			a.live.DeviceAlarm(ingest.AlarmListTooLarge,
+			a.Live.DeviceAlarm(ingest.AlarmListTooLarge,
 				d,
-				size > a.cfg.ListMaxBytes,
+				size > a.Config.ListMaxBytes,
 				fmt.Sprintf(
 					"its allowlist has %d bytes, more than the settings allow (%d): do so many badges need to open this door?",
 					size,
-					a.cfg.ListMaxBytes,
+					a.Config.ListMaxBytes,
 				),
 			)
 		},
 	}); err != nil {
 		return err
 	}
-	if a.live, err = live.Open(ctx, live.Config{
+	if a.Live, err = live.Open(ctx, live.Config{
 		Network: a.Network,
-		Store:   a.ledger,
+		Store:   a.Ledger,
 		Publish: publish,
-		Online:  a.down.Returned,
-		Lists:   a.down.SetForm,
+		Online:  a.Readers.Returned,
+		Lists:   a.Readers.SetForm,
 		Applied: func(d catalogue.DeviceID, v string) { a.metrics.lists.applied(d, v, a.opt.Now()) },
 		Now:     a.opt.Now,
 		Log:     a.opt.Log,
@@ -90,18 +90,18 @@ func (a *house) openCore(ctx context.Context) (err error) {
 	a.tellEvents(a.Rights.InForce())
 	a.Rights.OnChange(a.tellEvents)
 	a.openPresence()
-	newest, err := a.ledger.NewestArrival(ctx)
+	newest, err := a.Ledger.NewestArrival(ctx)
 	if err != nil {
 		return err
 	}
 	a.enrolments = ingest.NewEnrolments(a.Keys)
-	a.pipeline = ingest.New(ingest.Config{
+	a.Pipeline = ingest.New(ingest.Config{
 		Network:    a.Network,
 		Keys:       a.Keys,
-		Store:      store{a.ledger},
-		Foreign:    a.foreign,
+		Store:      store{a.Ledger},
+		Foreign:    a.Foreign,
 		Enrolments: a.enrolments,
-		Moves:      moves(a.catalogues, a.ledger),
+		Moves:      moves(a.Catalogues, a.Ledger),
 		Newest:     newest,
 		Rights:     func() ingest.Rights { return a.Rights.InForce() },
 		DeviceAt:   a.deviceAt,
@@ -111,22 +111,22 @@ func (a *house) openCore(ctx context.Context) (err error) {
 		OnCommit:   a.committed,
 		Now:        a.opt.Now,
 		Log:        a.opt.Log,
-		Metrics:    measured{a.metrics, a.waits},
+		Metrics:    measured{a.metrics, a.Waits},
 	})
-	a.core.run(a.ctx, "pipeline", a.pipeline.Run) // closed after the broker: what was handed over is committed first
+	a.core.run(a.ctx, "pipeline", a.Pipeline.Run) // closed after the broker: what was handed over is committed first
 	return nil
 }
 
 // openPresence opens the follower of visits.
 func (a *house) openPresence() {
-	a.follower = presence.New(presence.Config{
-		Store:  presenceStore{a.ledger},
-		Places: visit.NewPlaces(a.catalogues),
+	a.Presence = presence.New(presence.Config{
+		Store:  presenceStore{a.Ledger},
+		Places: visit.NewPlaces(a.Catalogues),
 		Tenant: func(id tenancy.MemberID) tenancy.TenantID {
 			m, _ := a.Rights.InForce().Book.Member(id)
 			return m.Tenant
 		},
-		Placed:  a.live.SetPresence,
+		Placed:  a.Live.SetPresence,
 		Changed: a.maker.Wake,
 		Moved:   a.moved,
 		Now:     a.opt.Now,
@@ -136,9 +136,9 @@ func (a *house) openPresence() {
 }
 
 func (a *house) committed(c ingest.Committed) {
-	a.live.Committed(c)
+	a.Live.Committed(c)
 	if len(c.Reads) > 0 {
-		a.follower.Wake()
+		a.Presence.Wake()
 	}
 	a.maker.Wake()
 }
@@ -154,7 +154,7 @@ func (a *house) tellEvents(f *rights.InForce) {
 			}
 		}
 	}
-	a.live.SetEvents(events)
+	a.Live.SetEvents(events)
 }
 
 // follow starts the parts that follow the ledger.
@@ -168,10 +168,10 @@ func (a *house) follow() {
 	}{
 		{"series", a.maker.Run},
 		{"decision times", a.keepWaits},
-		{"visits", a.follower.Run},
+		{"visits", a.Presence.Run},
 		{"hours", a.keepHours},
-		{"live state", a.live.Run},
-		{"readers", a.down.Run},
+		{"live state", a.Live.Run},
+		{"readers", a.Readers.Run},
 		{"purge", a.janitor},
 		{"days", a.keepDay},
 		{"clock", a.watchClock},
@@ -179,5 +179,5 @@ func (a *house) follow() {
 	} {
 		a.followers.run(a.ctx, p.name, p.run)
 	}
-	a.front.open(a.ctx, api.New(a.apiConfig()))
+	a.front.open(a.ctx, api.New(a.APIConfig()))
 }

@@ -22,18 +22,18 @@ const cursorTarget = "influx-target"
 // openSeries opens what computes the series, and what ships a copy to InfluxDB
 // where one is configured.
 func (a *house) openSeries(ctx context.Context) error {
-	if err := resendIfTargetChanged(ctx, a.ledger, a.cfg); err != nil {
+	if err := resendIfTargetChanged(ctx, a.Ledger, a.Config); err != nil {
 		return err
 	}
-	if a.cfg.InfluxURL != "" {
-		influx := series.NewInflux(a.Network, a.cfg.Influx())
+	if a.Config.InfluxURL != "" {
+		influx := series.NewInflux(a.Network, a.Config.Influx())
 		a.core.add("InfluxDB", func(context.Context) error { influx.Close(); return nil })
-		a.shipper = series.NewShipper(a.catalogues, a.ledger, influx, a.opt.Now, a.opt.Log)
+		a.shipper = series.NewShipper(a.Catalogues, a.Ledger, influx, a.opt.Now, a.opt.Log)
 	}
 	a.maker = series.NewMaker(
-		series.MakerConfig{History: a.catalogues, Ledger: a.ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log},
+		series.MakerConfig{History: a.Catalogues, Ledger: a.Ledger, Outbox: a.shipper != nil, Now: a.opt.Now, Log: a.opt.Log},
 	)
-	a.waits = &decisionWaits{sites: map[catalogue.SiteID]*siteWaits{}}
+	a.Waits = &decisionWaits{sites: map[catalogue.SiteID]*siteWaits{}}
 	return nil
 }
 
@@ -64,8 +64,8 @@ var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 // seriesCaughtUp waits until the series includes everything committed: visits
 // first, since badges count in it by them. Where ctx ends before, it returns
 // the arrival time up to which the series is complete; zero: all.
-func (a *house) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) {
-	if asOf, err = a.follower.CaughtUp(ctx); err != nil {
+func (a *house) SeriesCaughtUp(ctx context.Context) (asOf time.Time, err error) {
+	if asOf, err = a.Presence.CaughtUp(ctx); err != nil {
 		return earlier(asOf, a.maker.AsOf()), err
 	}
 	if err = a.maker.CaughtUp(ctx); err != nil {
@@ -77,7 +77,7 @@ func (a *house) seriesCaughtUp(ctx context.Context) (asOf time.Time, err error) 
 // CaughtUp waits until the visits of every read committed so far are computed
 // (presence.Follower).
 func (a *App) CaughtUp(ctx context.Context) (asOf time.Time, err error) {
-	return a.follower.CaughtUp(ctx)
+	return a.Presence.CaughtUp(ctx)
 }
 
 // MinutesMade returns how many minutes were computed since the service started
@@ -108,7 +108,7 @@ type siteWaits struct {
 // mostWaits limits the memory of a busy minute.
 const mostWaits = 20_000
 
-func (w *decisionWaits) add(site catalogue.SiteID, granted bool, took time.Duration) {
+func (w *decisionWaits) Add(site catalogue.SiteID, granted bool, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.sites[site]
@@ -127,7 +127,7 @@ func (w *decisionWaits) add(site catalogue.SiteID, granted bool, took time.Durat
 }
 
 // take returns what was collected, as of a minute, and begins a new collection.
-func (w *decisionWaits) take(minute int64) []ledger.DecisionTime {
+func (w *decisionWaits) Take(minute int64) []ledger.DecisionTime {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []ledger.DecisionTime
@@ -161,9 +161,9 @@ func (a *house) keepWaits(ctx context.Context) {
 		case <-ctx.Done():
 		case <-time.After(occupancy.MinuteTime(minute + 1).Sub(now)):
 		}
-		list := a.waits.take(minute)
+		list := a.Waits.Take(minute)
 		if len(list) > 0 {
-			err := a.ledger.Write(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
+			err := a.Ledger.Write(context.WithoutCancel(ctx), func(tx *ledger.Tx) error {
 				for _, d := range list {
 					if err := tx.AddDecisionTime(d); err != nil {
 						return err

@@ -42,16 +42,16 @@ func (a *App) logStart() {
 		"docs",
 		"http://"+a.HTTP.String()+"/docs",
 		"data",
-		a.cfg.Data,
+		a.Config.Data,
 	)
 	if a.MQTT != nil {
 		log.Info("embedded broker listens", "mqtt", a.MQTT.String())
 	} else {
-		log.Info("outside broker", "connected", a.broker.Ready() == nil)
+		log.Info("outside broker", "connected", a.Broker.Ready() == nil)
 	}
-	switch n := len(a.cfg.AdminToken); {
+	switch n := len(a.Config.AdminToken); {
 	case n == 0:
-		log.Info("the admin token is in a file", "file", a.cfg.AdminTokenFile())
+		log.Info("the admin token is in a file", "file", a.Config.AdminTokenFile())
 	case n < shortToken:
 		log.Warn(
 			"the admin token is short enough to be guessed; use one like the output of openssl rand -hex 32",

@@ -52,18 +52,18 @@ func moves(h catalogue.History, l *ledger.Ledger) ingest.Moves {
 
 // deviceAt returns a device as it hung at an instant.
 func (a *house) deviceAt(d *catalogue.Device, t time.Time) *catalogue.Device {
-	if len(a.catalogues.Versions()) == 1 {
+	if len(a.Catalogues.Versions()) == 1 {
 		return d
 	}
-	return catalogue.DeviceAt(a.catalogues, d.ID, t)
+	return catalogue.DeviceAt(a.Catalogues, d.ID, t)
 }
 
 // formerDevice returns a device that hung at a site at an instant, or at any
 // time, and does not now.
 func (a *house) formerDevice(site catalogue.SiteID, id catalogue.DeviceID, t time.Time) *catalogue.Device {
-	for _, v := range slices.Backward(a.catalogues.Versions()) {
+	for _, v := range slices.Backward(a.Catalogues.Versions()) {
 		n := *v.Value
-		if !t.IsZero() && n != catalogue.At(a.catalogues, t) {
+		if !t.IsZero() && n != catalogue.At(a.Catalogues, t) {
 			continue
 		}
 		if d := n.Device(id); d != nil && d.Site == site {
@@ -75,7 +75,7 @@ func (a *house) formerDevice(site catalogue.SiteID, id catalogue.DeviceID, t tim
 
 // leftIn returns where a read left its subject, by the doors of its time.
 func (a *house) leftIn() func(*ingest.Read) catalogue.SpaceID {
-	places := visit.NewPlaces(a.catalogues)
+	places := visit.NewPlaces(a.Catalogues)
 	return func(r *ingest.Read) catalogue.SpaceID {
 		space, _ := places.At(visit.Read{At: r.At, Device: r.Device, Door: r.Door, Direction: r.Direction})
 		return space

@@ -103,19 +103,19 @@ func (w *world) plainVisits(member, place string) (list []spell, ids []uuid.UUID
 				break
 			}
 		}
-		v := spell{from: from, to: limit, inferred: true}
+		v := spell{From: from, To: limit, Inferred: true}
 		if shown < len(reads) {
 			r := reads[shown]
 			was, is := inside(shown)
 			switch {
 			case !r.in && was && !is && !r.at.After(from.Add(16*time.Hour)):
-				v = spell{from: from, to: r.at, badged: true}
+				v = spell{From: from, To: r.at, Badged: true}
 			case !r.at.After(limit):
-				v = spell{from: from, to: r.at}
+				v = spell{From: from, To: r.at}
 			}
 		}
 		list, ids = append(list, v), append(ids, visit.ID(catalogue.SpaceID(place), reads[i].id))
-		for i++; i < shown && reads[i].at.Before(v.to); i++ {
+		for i++; i < shown && reads[i].at.Before(v.To); i++ {
 		}
 	}
 	return list, ids
@@ -151,8 +151,8 @@ func (w *world) secondsOn(day catalogue.Day, spells map[string][]spell) int64 {
 	}
 	for _, list := range spells {
 		for _, v := range list {
-			add(v.from)
-			add(v.to)
+			add(v.From)
+			add(v.To)
 		}
 	}
 	slices.SortFunc(edges, time.Time.Compare)
@@ -163,7 +163,7 @@ func (w *world) secondsOn(day catalogue.Day, spells map[string][]spell) int64 {
 		covered := false
 		for place, list := range spells {
 			for _, v := range list {
-				covered = covered || l.billed(place) && !v.from.After(from) && !v.to.Before(to) && v.to.After(v.from)
+				covered = covered || l.billed(place) && !v.From.After(from) && !v.To.Before(to) && v.To.After(v.From)
 			}
 		}
 		if covered {
@@ -175,7 +175,7 @@ func (w *world) secondsOn(day catalogue.Day, spells map[string][]spell) int64 {
 
 // checkPlainly compares visits, hours and counted minutes with a plain reading.
 func (w *world) checkPlainly() {
-	kept, err := w.ledger.Visits(w.ctx, ledger.VisitFilter{Limit: 1 << 20})
+	kept, err := w.Ledger.Visits(w.ctx, ledger.VisitFilter{Limit: 1 << 20})
 	w.check(err)
 	byID := map[uuid.UUID]ledger.Visit{}
 	for _, v := range kept {
@@ -187,16 +187,16 @@ func (w *world) checkPlainly() {
 			list, ids := w.plainVisits(member, place)
 			for i, v := range list {
 				k, there := byID[ids[i]]
-				if !there || !k.From.Equal(v.from) || !k.To.Equal(v.to) || (k.Ended == visit.Badge) != v.badged {
-					w.t.Errorf("%s's visit to the %s from %s: plainly until %s, kept %+v", member, place, v.from, v.to, k)
+				if !there || !k.From.Equal(v.From) || !k.To.Equal(v.To) || (k.Ended == visit.Badge) != v.Badged {
+					w.t.Errorf("%s's visit to the %s from %s: plainly until %s, kept %+v", member, place, v.From, v.To, k)
 				}
 				delete(byID, ids[i])
-				if v.to.After(w.now) {
-					v.to = w.now
+				if v.To.After(w.now) {
+					v.To = w.now
 				}
 				measured[place] = append(measured[place], v)
 				if k.Correction != nil {
-					v = spell{from: k.Correction.From, to: k.Correction.To}
+					v = spell{From: k.Correction.From, To: k.Correction.To}
 				}
 				corrected[place] = append(corrected[place], v)
 			}
@@ -270,7 +270,7 @@ func (w *world) checkCounted() {
 		}
 		in[place] = append(in[place], counted{c.at, to, c.n})
 	}
-	reader := series.Reader{History: w.catalogues, Ledger: w.ledger}
+	reader := series.Reader{History: w.Catalogues, Ledger: w.Ledger}
 	from, to := occupancy.MinuteOf(worldBegins.AddDate(0, 0, -6)), occupancy.MinuteOf(w.now)
 	for place, list := range in {
 		id := catalogue.SpaceID(place)

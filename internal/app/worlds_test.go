@@ -135,15 +135,16 @@ devices:
 type nobody struct{ broker.Broker }
 
 func (nobody) Publish(string, []byte, bool) error { return nil }
-func (nobody) Ready() error                       { return nil }
+
+func (nobody) Ready() error { return nil }
 
 // openWorld starts a house without ways in.
 func (w *world) openWorld() {
 	sh := &shell{
-		cfg:     Config{Data: w.t.TempDir()},
+		Config:  Config{Data: w.t.TempDir()},
 		opt:     Options{Log: discard(), Now: func() time.Time { return w.now }},
 		metrics: newMetrics(),
-		broker:  nobody{},
+		Broker:  nobody{},
 	}
 	sh.ctx, sh.cancel = context.WithCancel(context.Background())
 	w.house = &house{shell: sh}
@@ -331,15 +332,15 @@ func (c worldCount) message() (topic, payload string) {
 }
 
 func (w *world) send(topic, payload string) {
-	w.pipeline.Handle(w.ctx, ingest.Delivery{Topic: topic, Payload: []byte(payload), Ack: func() {}})
+	w.Pipeline.Handle(w.ctx, ingest.Delivery{Topic: topic, Payload: []byte(payload), Ack: func() {}})
 }
 
 // catchUp makes visits, minutes and hours of all that was committed.
 func (w *world) catchUp() {
-	w.check(w.pipeline.Idle(w.ctx))
+	w.check(w.Pipeline.Idle(w.ctx))
 	for more := true; more; {
 		var err error
-		more, err = w.follower.Step(w.ctx)
+		more, err = w.Presence.Step(w.ctx)
 		w.check(err)
 	}
 	w.check(w.maker.Catch(w.ctx))
@@ -348,7 +349,7 @@ func (w *world) catchUp() {
 
 func (w *world) correct() {
 	w.catchUp()
-	visits, err := w.ledger.Visits(w.ctx, ledger.VisitFilter{Limit: 1 << 20})
+	visits, err := w.Ledger.Visits(w.ctx, ledger.VisitFilter{Limit: 1 << 20})
 	w.check(err)
 	if len(visits) == 0 {
 		return
@@ -362,7 +363,7 @@ func (w *world) correct() {
 		At:     w.now,
 	}
 	put := func(x *world) error {
-		return x.ledger.Write(x.ctx, func(tx *ledger.Tx) error {
+		return x.Ledger.Write(x.ctx, func(tx *ledger.Tx) error {
 			if err := tx.PutCorrection(v.ID, c); err != nil {
 				return err
 			}
@@ -408,7 +409,7 @@ func (w *world) issue() {
 	at := w.now
 	w.acts = append(w.acts, func(x *world) {
 		x.now = at
-		x.check(x.ledger.Write(x.ctx, func(tx *ledger.Tx) error {
+		x.check(x.Ledger.Write(x.ctx, func(tx *ledger.Tx) error {
 			for _, s := range list {
 				body, err := json.Marshal(s)
 				if err != nil {
@@ -434,7 +435,7 @@ func (w *world) issue() {
 func (w *world) everything() string {
 	w.catchUp()
 	var out strings.Builder
-	visits, err := w.ledger.Visits(w.ctx, ledger.VisitFilter{Limit: 1 << 20})
+	visits, err := w.Ledger.Visits(w.ctx, ledger.VisitFilter{Limit: 1 << 20})
 	w.check(err)
 	for _, v := range visits {
 		fmt.Fprintln(
@@ -450,8 +451,8 @@ func (w *world) everything() string {
 		)
 	}
 	from, to := occupancy.MinuteOf(worldBegins.AddDate(0, 0, -6)), occupancy.MinuteOf(w.now)
-	reader := series.Reader{History: w.catalogues, Ledger: w.ledger}
-	for _, space := range catalogue.EverSpaces(w.catalogues) {
+	reader := series.Reader{History: w.Catalogues, Ledger: w.Ledger}
+	for _, space := range catalogue.EverSpaces(w.Catalogues) {
 		runs, err := reader.Minutes(w.ctx, space, from, to)
 		w.check(err)
 		at := from
@@ -521,7 +522,7 @@ func (w *world) live(steps int) {
 		}
 		switch w.rng.IntN(6) {
 		case 0, 1:
-			w.check(w.pipeline.Idle(w.ctx))
+			w.check(w.Pipeline.Idle(w.ctx))
 			w.change()
 		case 2:
 			w.plan()
@@ -533,7 +534,7 @@ func (w *world) live(steps int) {
 			w.catchUp()
 		}
 	}
-	w.check(w.pipeline.Idle(w.ctx))
+	w.check(w.Pipeline.Idle(w.ctx))
 }
 
 // again tells the same from nothing.
@@ -606,7 +607,7 @@ func TestRandomWorldsAreTheSameToldStepByStepAndFromNothing(t *testing.T) {
 				}
 			}
 			for _, x := range []*world{w, b} {
-				if a, err := admin.Verify(x.ctx, x.catalogues, x.ledger); err != nil || !a.OK {
+				if a, err := admin.Verify(x.ctx, x.Catalogues, x.Ledger); err != nil || !a.OK {
 					t.Errorf("TOTEM_WORLD=%d: verify: %+v, %v", own, a, err)
 				}
 				x.closeWorld()
