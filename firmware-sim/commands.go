@@ -142,7 +142,7 @@ func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	}
 	took := time.Since(began)
 	fmt.Printf(
-		"%d days, %d messages, %d badges (%d refused), %d stays) in %s: %.0f messages a second, all acknowledged.\n",
+		"%d days, %d messages, %d badges (%d refused), %d stays in %s: %.0f messages a second, all acknowledged.\n",
 		sum.Days,
 		sum.Messages,
 		sum.Badges,

@@ -19,6 +19,11 @@ func New(out io.Writer, steps int, what string) Bar {
 	if f, ok := out.(*os.File); !ok || !isatty.IsTerminal(f.Fd()) {
 		return Bar{}
 	}
+	return draw(out, steps, what)
+}
+
+// draw begins a bar wherever it is drawn.
+func draw(out io.Writer, steps int, what string) Bar {
 	return Bar{
 		progressbar.NewOptions(steps,
 			progressbar.OptionSetWriter(out),

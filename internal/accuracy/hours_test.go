@@ -1,8 +1,11 @@
 package accuracy
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 )
@@ -40,6 +43,15 @@ func TestHoursAreExactWhereNothingWasForgotten(t *testing.T) {
 	for id, p := range tenants {
 		if p.said != p.truly || p.mins != p.minsTrue || p.net != p.netTruly {
 			t.Errorf("%s: %+v", id, *p)
+		}
+	}
+	var report bytes.Buffer
+	if err := errors.Join(l.usage(t.Context(), &report), l.hours(t.Context(), &report)); err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{"counter", "badge", "exact", "€"} {
+		if !strings.Contains(report.String(), says) {
+			t.Errorf("the report does not speak of %q:\n%s", says, &report)
 		}
 	}
 }

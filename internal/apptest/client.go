@@ -26,6 +26,12 @@ func ClientOf(t *testing.T, a *app.App) Client {
 	return Client{t, "http://" + a.HTTP.String(), a.Admin}
 }
 
+// For returns a client for another test, or one of an address and a token.
+func (c Client) For(t *testing.T) Client {
+	c.t = t
+	return c
+}
+
 // WithToken returns a client that asks with another token.
 func (c Client) WithToken(token string) Client {
 	c.Token = token

@@ -1,4 +1,4 @@
-package catalogues_test
+package app_test
 
 import (
 	"bytes"

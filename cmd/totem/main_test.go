@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// printed runs a command and returns its exit code and what it printed.
+func printed(t *testing.T, ctx context.Context, args ...string) (code int, text string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, errOut := os.Stdout, os.Stderr
+	os.Stdout, os.Stderr = w, w
+	all := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(r)
+		all <- string(b)
+	}()
+	code = run(ctx, args)
+	os.Stdout, os.Stderr = out, errOut
+	w.Close()
+	return code, <-all
+}
+
+// startDemo runs the demo until the test ends, and returns the variables that
+// it prints for a shell.
+func startDemo(t *testing.T, data string) map[string]string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := os.Stdout
+	os.Stdout = w
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{
+			"demo", "--days", "9", "--data", data, "--http", "127.0.0.1:0", "--mqtt-listen", "127.0.0.1:0", "--log-level", "error",
+		})
+	}()
+	t.Cleanup(func() {
+		stop()
+		if code := <-ended; code != 0 {
+			t.Errorf("the demo ended with %d", code)
+		}
+	})
+	lines := make(chan string, 1000)
+	go func() {
+		for s := bufio.NewScanner(r); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	deadline := time.After(2 * time.Minute)
+	for {
+		select {
+		case line := <-lines:
+			if _, set, ok := strings.Cut(line, "export "); ok {
+				os.Stdout = out
+				vars := map[string]string{}
+				for _, pair := range strings.Fields(set) {
+					name, value, _ := strings.Cut(pair, "=")
+					vars[name] = value
+				}
+				return vars
+			}
+		case code := <-ended:
+			os.Stdout = out
+			t.Fatalf("the demo ended with %d before it was ready", code)
+		case <-deadline:
+			os.Stdout = out
+			t.Fatal("the demo is not ready after 2 minutes")
+		}
+	}
+}
+
+// TestEveryCommandOnALivingService runs the commands of the README and the docs
+// against a demo, as a person would after the export that it prints.
+func TestEveryCommandOnALivingService(t *testing.T) {
+	data := t.TempDir()
+	for name, value := range startDemo(t, data) {
+		t.Setenv(name, value)
+	}
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if text != "" {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return name
+	}
+	ctx := t.Context()
+	month := time.Now().Format("2006-01")
+	if code, text := printed(t, ctx, "catalogue", "show"); code != 0 || !strings.Contains(text, "metz-coworking") {
+		t.Errorf("catalogue show: %d %.200s", code, text)
+	} else {
+		file("catalogue.yaml", text)
+	}
+	plans := file("plans.csv", "name,includes,hourly_rate,vat\nBench,coworking,3.00,20\n")
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"nonsense", 2, "unexpected argument nonsense"},
+		{"version", 0, "totem"},
+		{"health", 0, `"ok":true`},
+		{"usage --by kind", 0, "coworking"},
+		{"usage --by kind --csv --locale fr", 0, ";"},
+		{"usage --from yesterday", 1, "--from"},
+		{"occupancy metz-coworking", 0, "coworking"},
+		{"hours", 0, "tenant"},
+		{"hours --by day --csv", 0, ","},
+		{"hours --month never", 1, "month"},
+		{"visits", 0, "visit"},
+		{"visits correct nobody --from 2026-11-20 --to 2026-11-21 --reason test", 1, ""},
+		{"visits undo nobody", 1, ""},
+		{"events attendance nothing", 1, "404"},
+		{"statements", 2, "expected one of"},
+		{"statements list", 0, "statement"},
+		{"statements show nothing", 1, ""},
+		{"statements issue 2020-01", 0, ""},
+		{"statements accounting --month 2020-01", 0, ""},
+		{"rents", 0, ""},
+		{"rents list", 0, ""},
+		{"rents set metz-bureau-101 11.50 --reason test", 0, "metz-bureau-101"},
+		{"rents set metz-bureau-101 eleven --reason test", 1, "eleven"},
+		{"rents set metz-bureau-101 11.50 --from soon --reason test", 1, "--from"},
+		{"charter", 0, "charter"},
+		{"import " + plans + " --dry-run", 0, ""},
+		{"export " + file("all.zip", ""), 0, ""},
+		{"catalogue check " + file("catalogue.yaml", ""), 0, "LORnTECH is valid"},
+		{"catalogue check " + plans, 1, "plans.csv:1"},
+		{"catalogue apply " + file("catalogue.yaml", "") + " --dry-run", 0, ""},
+		{"catalogue history", 0, "beginning"},
+		{"broker export --dir " + file("broker", "") + " --new-secrets " + file("secrets.csv", ""), 0, ""},
+		{"token create bench --role display", 0, ""},
+		{"token create Bench --role display", 1, "id"},
+		{"token create bench2 --role king", 2, "--role"},
+		{"series check", 1, "TOTEM_INFLUX_URL"},
+		{"audit verify", 0, "The chain is intact"},
+	} {
+		code, text := printed(t, ctx, strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("totem %s: %d, want %d with %q:\n%.600s", c.args, code, c.code, c.says, text)
+		}
+	}
+	t.Run("hours explain", func(t *testing.T) {
+		_, text := printed(t, ctx, "hours", "--by", "member", "--month", month, "--csv")
+		member := regexp.MustCompile(`(?m)^[^,\n]*member[^\n]*\n([^,\n]+)`).FindStringSubmatch(text)
+		if member == nil {
+			t.Skipf("nobody has hours in %s yet: %.200s", month, text)
+		}
+		if code, text := printed(t, ctx, "hours", "explain", member[1], time.Now().AddDate(0, 0, -1).Format("2006-01-02")); code != 0 {
+			t.Errorf("%d %.300s", code, text)
+		}
+	})
+}
+
+func TestAServiceThatIsNotThereIsAnError(t *testing.T) {
+	t.Setenv("TOTEM_URL", "http://127.0.0.1:9")
+	t.Setenv("TOTEM_TOKEN", "nobody")
+	for _, args := range [][]string{{"health"}, {"usage"}, {"devices", "watch"}} {
+		if code, text := printed(t, t.Context(), args...); code != 1 || !strings.Contains(text, "totem: no service answers") && !strings.Contains(text, "totem: Get") {
+			t.Errorf("%v: %d %.200s", args, code, text)
+		}
+	}
+}
+
+func TestKeysAndSeriesOfADataFolder(t *testing.T) {
+	data := t.TempDir()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := free.Addr().String()
+	free.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{
+			"serve", "--data", data, "--http", addr, "--mqtt-listen", "127.0.0.1:0", "--log-level", "error",
+		})
+	}()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if code, _ := printed(t, ctx, "health", "--url", "http://"+addr); code == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("not ready within a minute")
+		}
+	}
+	stop()
+	if code := <-ended; code != 0 {
+		t.Fatalf("serve ended with %d", code)
+	}
+	for _, c := range []struct{ args, says string }{
+		{"keys rotate-list --data " + data, ""},
+		{"keys rotate metz --data " + data, ""},
+		{"series rebuild --data " + data + " --from 2026-11-01 --to 2026-11-02", ""},
+		{"audit verify --data " + data, ""},
+	} {
+		if code, text := printed(t, t.Context(), strings.Fields(c.args)...); code > 1 || !strings.Contains(text, c.says) {
+			t.Errorf("totem %s: %d\n%.400s", c.args, code, text)
+		}
+	}
+}
