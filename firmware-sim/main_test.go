@@ -64,7 +64,10 @@ func TestItPopulatesAServiceOfOnesOwn(t *testing.T) {
 		return s.Online != nil && !*s.Online
 	})
 	truth := filepath.Join(t.TempDir(), "truth.jsonl")
-	code, text = printed(t, t.Context(), with("history", "--days", "1", "--site", "metz", "--repeat", "10", "--truth", truth)...)
+	code, text = printed(
+		t,
+		t.Context(),
+		with("history", "--days", "1", "--site", "metz", "--repeat", "10", "--truth", truth)...)
 	if code != 0 || !strings.Contains(text, "1 days, ") {
 		t.Fatalf("history: %d %s", code, text)
 	}

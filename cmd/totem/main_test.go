@@ -69,7 +69,7 @@ func startDemo(t *testing.T, data string) map[string]string {
 			if _, set, ok := strings.Cut(line, "export "); ok {
 				os.Stdout = out
 				vars := map[string]string{}
-				for _, pair := range strings.Fields(set) {
+				for pair := range strings.FieldsSeq(set) {
 					name, value, _ := strings.Cut(pair, "=")
 					vars[name] = value
 				}
@@ -164,7 +164,14 @@ func TestEveryCommandOnALivingService(t *testing.T) {
 		if member == nil {
 			t.Skipf("nobody has hours in %s yet: %.200s", month, text)
 		}
-		if code, text := printed(t, ctx, "hours", "explain", member[1], time.Now().AddDate(0, 0, -1).Format("2006-01-02")); code != 0 {
+		if code, text := printed(
+			t,
+			ctx,
+			"hours",
+			"explain",
+			member[1],
+			time.Now().AddDate(0, 0, -1).Format("2006-01-02"),
+		); code != 0 {
 			t.Errorf("%d %.300s", code, text)
 		}
 	})
@@ -174,7 +181,11 @@ func TestAServiceThatIsNotThereIsAnError(t *testing.T) {
 	t.Setenv("TOTEM_URL", "http://127.0.0.1:9")
 	t.Setenv("TOTEM_TOKEN", "nobody")
 	for _, args := range [][]string{{"health"}, {"usage"}, {"devices", "watch"}} {
-		if code, text := printed(t, t.Context(), args...); code != 1 || !strings.Contains(text, "totem: no service answers") && !strings.Contains(text, "totem: Get") {
+		if code, text := printed(
+			t,
+			t.Context(),
+			args...); code != 1 ||
+			!strings.Contains(text, "totem: no service answers") && !strings.Contains(text, "totem: Get") {
 			t.Errorf("%v: %d %.200s", args, code, text)
 		}
 	}

@@ -23,7 +23,7 @@ func TestThePageIsSentForEveryView(t *testing.T) {
 	for _, view := range web.Views() {
 		res := ask(web.Page(), http.MethodGet, "/"+view, "")
 		body, err := io.ReadAll(res.Body)
-		if err != nil || res.StatusCode != 200 || !strings.Contains(string(body), "<!doctype html>") ||
+		if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), "<!doctype html>") ||
 			res.Header.Get("Cache-Control") != "no-cache" {
 			t.Errorf("/%s: %d %v %q", view, res.StatusCode, res.Header, body[:min(60, len(body))])
 		}

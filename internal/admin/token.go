@@ -55,6 +55,14 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 		t.ExpiresAt = &end
 	}
 	return token, l.Write(ctx, func(tx *ledger.Tx) error {
+		if r.Tenant != "" {
+			switch there, err := tx.HasRecord("tenant", r.Tenant); {
+			case err != nil:
+				return err
+			case !there:
+				return fmt.Errorf("--tenant: there is no tenant %q", r.Tenant)
+			}
+		}
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}

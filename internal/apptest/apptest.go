@@ -431,3 +431,32 @@ func (c Client) With(method, path, body string, header http.Header) *http.Respon
 	_ = res.Body.Close()
 	return res
 }
+
+// CounterLine begins the line of Metz's people counter in the built-in catalogue.
+const CounterLine = "{id: metz-coworking-count, site: metz, kind: people-counter, space: metz-coworking,"
+
+// Counted returns two hours of a count, every twenty minutes from ten o'clock UTC.
+func Counted(day time.Time, people int) (list []Sent) {
+	for i := range 6 {
+		at := day.Add(10*time.Hour + time.Duration(i)*20*time.Minute)
+		list = append(list,
+			Sent{
+				Topic:   "totem/v1/metz/metz-coworking-count/count",
+				Payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":%d}`, uuid.New(), wire.FormatTime(at), people)),
+			},
+		)
+	}
+	return list
+}
+
+// Edit replaces something in a file.
+func Edit(t *testing.T, file, old, with string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), old) {
+		t.Fatalf("%s has no %q, %v", file, old, err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), old, with, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

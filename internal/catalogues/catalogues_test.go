@@ -2,7 +2,6 @@ package catalogues_test
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,22 +14,6 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/wire"
 )
-
-const counterLine = "{id: metz-coworking-count, site: metz, kind: people-counter, space: metz-coworking,"
-
-// counted returns two hours of a count, every twenty minutes from ten o'clock UTC.
-func counted(day time.Time, people int) (list []apptest.Sent) {
-	for i := range 6 {
-		at := day.Add(10*time.Hour + time.Duration(i)*20*time.Minute)
-		list = append(list,
-			apptest.Sent{
-				Topic:   "totem/v1/metz/metz-coworking-count/count",
-				Payload: []byte(fmt.Sprintf(`{"id":%q,"at":%q,"count":%d}`, uuid.New(), wire.FormatTime(at), people)),
-			},
-		)
-	}
-	return list
-}
 
 // personHours of two spaces on a day.
 func personHours(t *testing.T, a *app.App, day time.Time) string {
@@ -64,15 +47,15 @@ func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	before, moved, after := today.AddDate(0, 0, -5), today.AddDate(0, 0, -3), today.AddDate(0, 0, -2)
 	a := apptest.Start(t, cfg)
-	apptest.Publish(t, a, append(counted(before, 10), counted(after, 4)...))
+	apptest.Publish(t, a, append(apptest.Counted(before, 10), apptest.Counted(after, 4)...))
 	if got := personHours(t, a, after); got != "metz-accueil 0.00 0.00; metz-coworking 2.17 8.67; " {
 		t.Fatalf("before anybody says that it was moved: %s", got)
 	}
 	apptest.Stop(t, a)
 
 	cfg.Catalogue = apptest.ChangedCatalogue(t,
-		counterLine,
-		strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1),
+		apptest.CounterLine,
+		strings.Replace(apptest.CounterLine, "space: metz-coworking", "space: metz-accueil", 1),
 	)
 	cfg.CatalogueSince = moved.Format(time.DateOnly)
 	a = apptest.Start(t, cfg)
@@ -130,8 +113,8 @@ func TestACatalogueSinceADayToComeIsRefused(t *testing.T) {
 	cfg := apptest.Config(t)
 	apptest.Stop(t, apptest.Start(t, cfg))
 	cfg.Catalogue = apptest.ChangedCatalogue(t,
-		counterLine,
-		strings.Replace(counterLine, "space: metz-coworking", "space: metz-accueil", 1),
+		apptest.CounterLine,
+		strings.Replace(apptest.CounterLine, "space: metz-coworking", "space: metz-accueil", 1),
 	)
 	for since, says := range map[string]string{"2099-01-01": "lies in the future", "soon": "is not a day"} {
 		cfg.CatalogueSince = since
@@ -194,8 +177,8 @@ func TestTheCatalogueOfTheServiceHoldsNow(t *testing.T) {
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for i, space := range []string{"metz-accueil", "metz-hall"} {
 		cfg.Catalogue = apptest.ChangedCatalogue(t,
-			counterLine,
-			strings.Replace(counterLine, "space: metz-coworking", "space: "+space, 1),
+			apptest.CounterLine,
+			strings.Replace(apptest.CounterLine, "space: metz-coworking", "space: "+space, 1),
 		)
 		cfg.CatalogueSince = today.AddDate(0, 0, -2-i).Format(time.DateOnly) // the second from before the first
 		for range 2 {
@@ -233,12 +216,12 @@ func TestThePastGoesByTheCatalogueOfItsTime(t *testing.T) {
 	// From November on Metz closes at six, the coworking is a meeting room that holds
 	// ten, and its door leads to the café.
 	cfg.Catalogue = apptest.ChangedCatalogue(t, `to: "20:00"}`, `to: "18:00"}`)
-	edit(t,
+	apptest.Edit(t,
 		cfg.Catalogue,
 		"name: Coworking, kind: coworking, parent: metz-hall, capacity: 40",
 		"name: Coworking, kind: meeting-room, parent: metz-hall, capacity: 10",
 	)
-	edit(t,
+	apptest.Edit(t,
 		cfg.Catalogue,
 		"{id: metz-fablab-door, from: metz-hall, to: metz-fablab}",
 		"{id: metz-fablab-door, from: metz-cafe, to: metz-fablab}",
@@ -300,17 +283,5 @@ func TestThePastGoesByTheCatalogueOfItsTime(t *testing.T) {
 	}
 	if v := c.Must("GET", "/v1/audit/verify", ""); v["ok"] != true {
 		t.Errorf("verify: %v", v)
-	}
-}
-
-// edit replaces something in a file.
-func edit(t *testing.T, file, old, with string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil || !strings.Contains(string(text), old) {
-		t.Fatalf("%s has no %q, %v", file, old, err)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(text), old, with, 1)), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }

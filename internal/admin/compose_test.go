@@ -1,4 +1,4 @@
-package mosquitto_test
+package admin_test
 
 import (
 	"crypto/tls"

@@ -1,4 +1,4 @@
-package foreign_test
+package ingest_test
 
 import (
 	"bytes"

@@ -1,0 +1,90 @@
+package admin_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lorntech/totem/internal/admin"
+	"github.com/lorntech/totem/internal/apptest"
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/settings"
+)
+
+func TestTheHistoryOfCataloguesIsReadFromTheFolder(t *testing.T) {
+	cfg := apptest.Config(t)
+	apptest.Stop(t, apptest.Start(t, cfg))
+	cfg.Catalogue = apptest.ChangedCatalogue(t, "name: Accueil", "name: Réception")
+	before := time.Now()
+	apptest.Stop(t, apptest.Start(t, cfg))
+	list, err := admin.CatalogueHistory(t.Context(), cfg.Data)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d catalogues: %v", len(list), err)
+	}
+	if first := admin.CatalogueAt(list, before.AddDate(-1, 0, 0)); first != &list[0] && first != &list[1] {
+		t.Error("a year ago there was none")
+	}
+	now := admin.CatalogueAt(list, time.Now())
+	if now == nil || !strings.Contains(string(now.Text), "Réception") {
+		t.Errorf("now: %+v", now)
+	}
+	if _, err := admin.CatalogueHistory(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+func TestACatalogueIsCheckedAgainstTheFolder(t *testing.T) {
+	cfg := apptest.Config(t)
+	apptest.Stop(t, apptest.Start(t, cfg))
+	var warn bytes.Buffer
+	file := apptest.ChangedCatalogue(t, "name: Accueil", "name: Réception")
+	cfg.Catalogue = file
+	_, check, err := admin.CheckCatalogue(t.Context(), cfg, &warn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Join(check.Differences, "\n"); !strings.Contains(lines, "metz-accueil") {
+		t.Errorf("differences: %s", lines)
+	}
+	if err := os.WriteFile(file, []byte("network: A\nsites: 5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := admin.CheckCatalogue(t.Context(), cfg, &warn); err == nil ||
+		!strings.Contains(err.Error(), filepath.Base(file)+":") {
+		t.Errorf("a catalogue that is wrong: %v", err)
+	}
+}
+
+func TestATokenIsMadeWithoutAService(t *testing.T) {
+	cfg := apptest.Config(t)
+	apptest.Stop(t, apptest.Start(t, cfg))
+	token, err := admin.CreateToken(
+		t.Context(),
+		settings.Config{Data: cfg.Data},
+		admin.TokenRequest{ID: "hall", Role: "display"},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []admin.TokenRequest{
+		{ID: "Hall", Role: "display"},
+		{ID: "m", Role: "manager"},
+		{ID: "m", Role: "manager", Sites: []catalogue.SiteID{"paris"}},
+		{ID: "t", Role: "tenant", Tenant: "nobody"},
+	} {
+		if _, err := admin.CreateToken(t.Context(), settings.Config{Data: cfg.Data}, wrong); err == nil {
+			t.Errorf("made: %+v", wrong)
+		}
+	}
+	a := apptest.Start(t, cfg)
+	c := apptest.ClientOf(t, a).WithToken(token)
+	if status, _ := c.Raw("GET", "/v1/availability", ""); status != 200 {
+		t.Errorf("the token does not open: %d", status)
+	}
+	if status, _ := c.Raw("GET", "/v1/members", ""); status != 403 {
+		t.Errorf("a display may see members: %d", status)
+	}
+}
