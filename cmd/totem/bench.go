@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ type benchCmd struct {
 	Only  []string      `help:"Parts to measure: decide, latency, throughput, sensors, usage, live, bills, start, isolation; default: all." placeholder:"PART"`
 	For   time.Duration `help:"How long each load lasts." default:"5s"`
 	Reads int           `help:"Reads in the ledger for the cold start; 10000000 takes a quarter of an hour to create." default:"100000"`
+	Size  int           `help:"Percent of the usual loads: 5 shows in a minute that everything runs; its figures are rough." default:"100"`
 	Dir   string        `help:"Folder for the ledgers, on the disk to be measured; default: a temporary one." placeholder:"DIR"`
 }
 
@@ -24,8 +26,8 @@ func (c *benchCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("--only: %q must be one of %s", p, strings.Join(bench.Names(), ", "))
 		}
 	}
-	if c.For < time.Second || c.Reads < 0 {
-		return fmt.Errorf("--for must be 1s or more, --reads 0 or more")
+	if c.For < time.Second || c.Reads < 0 || c.Size < 1 || c.Size > 100 {
+		return errors.New("--for must be 1s or more, --reads 0 or more, --size 1 to 100")
 	}
-	return bench.Run(ctx, os.Stdout, bench.Options{Only: c.Only, For: c.For, Reads: c.Reads, Dir: c.Dir})
+	return bench.Run(ctx, os.Stdout, bench.Options{Only: c.Only, For: c.For, Reads: c.Reads, Size: c.Size, Dir: c.Dir})
 }

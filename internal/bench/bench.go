@@ -23,6 +23,7 @@ type Options struct {
 	Only  []string      // names of parts; none: all
 	For   time.Duration // how long each load lasts
 	Reads int           // reads in the ledger of the cold start
+	Size  int           // percent of the usual loads; 0: all
 	Dir   string        // folder for ledgers; empty: a temporary one
 }
 
@@ -69,6 +70,14 @@ type env struct {
 	Options
 	log *slog.Logger
 	out io.Writer
+}
+
+// share returns how much of a load is run.
+func (e *env) share(load int) int {
+	if e.Size == 0 {
+		return load
+	}
+	return max(1, load*e.Size/100)
 }
 
 // dir creates a folder for one ledger, with keys: a service opens no used

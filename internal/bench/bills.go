@@ -39,8 +39,8 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	if err := fill(ctx, dir, n, billedReads, 80*24*time.Hour); err != nil {
+	began, reads := time.Now(), e.share(billedReads)
+	if err := fill(ctx, dir, n, reads, 80*24*time.Hour); err != nil {
 		return nil, err
 	}
 	month := tariff.MonthAt(tariff.Month{Year: began.Year(), Month: began.Month()}.Index() - 1)
@@ -48,7 +48,7 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(e.out, "  made %d reads and %d visits in %s\n", billedReads, visits, time.Since(began).Round(time.Second))
+	fmt.Fprintf(e.out, "  made %d reads and %d visits in %s\n", reads, visits, time.Since(began).Round(time.Second))
 	a, err := e.start(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func invoices(ctx context.Context, e *env) (rows []Row, err error) {
 		{"the same by day, a page", "GET", "/v1/hours?by=day&month=" + month.String(), "", "", 5},
 		{"explaining one day", "GET", "/v1/hours/explain?member=bench-7&day=" + (first + (last-first)/2).String(), "",
 			"≤ 5 ms", 5},
-		{fmt.Sprintf("issuing a month for %d tenants, %d reads in the ledger", billedTenants, billedReads), "POST", "/v1/statements", `{"month":"` + tariff.MonthAt(month.Index()-1).String() + `"}`, "≤ 2 s", 1},
+		{fmt.Sprintf("issuing a month for %d tenants, %d reads in the ledger", billedTenants, reads), "POST", "/v1/statements", `{"month":"` + tariff.MonthAt(month.Index()-1).String() + `"}`, "≤ 2 s", 1},
 	} {
 		got, err := best(q.times, ask(q.method, q.path, q.body))
 		if err != nil {

@@ -37,8 +37,8 @@ func isolation(ctx context.Context, e *env) (rows []Row, err error) {
 		run  func(ctx context.Context, a *app.App, n *catalogue.Network) error
 	}{
 		{"while nothing else happens", nil},
-		{fmt.Sprintf("while one counter sends %d flows", manyFlows), flood},
-		{fmt.Sprintf("while %d gateways bring %d late messages", lateGateways, lateMessages), late},
+		{fmt.Sprintf("while one counter sends %d flows", e.share(manyFlows)), e.flood},
+		{fmt.Sprintf("while %d gateways bring %d late messages", lateGateways, e.share(lateMessages)), e.late},
 		{"while a year of usage is asked", askYears},
 	} {
 		dir, err := e.dir("isolation")
@@ -90,11 +90,11 @@ func (e *env) during(
 }
 
 // flood sends flows of one counter as fast as they are taken.
-func flood(ctx context.Context, a *app.App, n *catalogue.Network) error {
+func (e *env) flood(ctx context.Context, a *app.App, n *catalogue.Network) error {
 	for _, d := range n.Devices {
 		if d.Kind == catalogue.FlowCounter {
 			topic := wire.Topic{Site: d.Site, Device: d.ID, What: wire.Flow}.String()
-			return publishAll(ctx, a, "flood", manyFlows, func(int) (string, []byte) {
+			return publishAll(ctx, a, "flood", e.share(manyFlows), func(int) (string, []byte) {
 				return topic, fmt.Appendf(nil, `{"id":"%s","at":"%s","in":1,"out":1}`, uuid.New(), wire.FormatTime(time.Now()))
 			})
 		}
@@ -104,7 +104,7 @@ func flood(ctx context.Context, a *app.App, n *catalogue.Network) error {
 
 // late sends a week of sensors' and offline readers' messages over several
 // connections.
-func late(ctx context.Context, a *app.App, n *catalogue.Network) error {
+func (e *env) late(ctx context.Context, a *app.App, n *catalogue.Network) error {
 	var devices []catalogue.Device
 	for _, d := range n.Devices {
 		if d.Kind == catalogue.PeopleCounter || d.Kind == catalogue.Occupancy ||
@@ -113,13 +113,14 @@ func late(ctx context.Context, a *app.App, n *catalogue.Network) error {
 		}
 	}
 	week := time.Now().Add(-7 * 24 * time.Hour)
+	each := max(1, e.share(lateMessages)/lateGateways)
 	var wg sync.WaitGroup
 	errs := make([]error, lateGateways)
 	for g := range lateGateways {
 		wg.Go(func() {
-			errs[g] = publishAll(ctx, a, fmt.Sprintf("late-%d", g), lateMessages/lateGateways, func(i int) (string, []byte) {
+			errs[g] = publishAll(ctx, a, fmt.Sprintf("late-%d", g), each, func(i int) (string, []byte) {
 				d := devices[(i*lateGateways+g)%len(devices)]
-				at := wire.FormatTime(week.Add(time.Duration(i) * 7 * 24 * time.Hour / (lateMessages / lateGateways)))
+				at := wire.FormatTime(week.Add(time.Duration(i) * 7 * 24 * time.Hour / time.Duration(each)))
 				t := wire.Topic{Site: d.Site, Device: d.ID, What: wire.Count}
 				body := fmt.Sprintf(`"count":%d`, i%20)
 				switch d.Kind {

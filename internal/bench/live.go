@@ -60,13 +60,14 @@ func live(ctx context.Context, e *env) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := spread(ctx, a, streamClients)
+	clients := e.share(streamClients)
+	all, err := spread(ctx, a, clients)
 	if err != nil {
 		return nil, err
 	}
 	return append(rows,
 		Row{
-			fmt.Sprintf("a change reaches the last of %d stream clients, worst of %d", streamClients, streamRounds),
+			fmt.Sprintf("a change reaches the last of %d stream clients, worst of %d", clients, streamRounds),
 			micro(all),
 			"the only client " + micro(one),
 			float64(all) / float64(one),

@@ -37,7 +37,7 @@ func sensors(ctx context.Context, e *env) ([]Row, error) {
 	if err := bare.Start(); err != nil {
 		return nil, err
 	}
-	floor, err := sensorCPU(ctx, bare.Addr().String(), n)
+	floor, err := sensorCPU(ctx, e.share(sensorMessages), bare.Addr().String(), n)
 	if err := errors.Join(err, bare.Close(ctx)); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func sensors(ctx context.Context, e *env) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := sensorCPU(ctx, a.MQTT.String(), n)
+	got, err := sensorCPU(ctx, e.share(sensorMessages), a.MQTT.String(), n)
 	if err := errors.Join(err, a.Close(ctx)); err != nil {
 		return nil, err
 	}
@@ -65,13 +65,13 @@ func sensors(ctx context.Context, e *env) ([]Row, error) {
 }
 
 // sensorCPU sends counts of the last hours and returns the process' CPU for each.
-func sensorCPU(ctx context.Context, addr string, n *catalogue.Network) (time.Duration, error) {
+func sensorCPU(ctx context.Context, messages int, addr string, n *catalogue.Network) (time.Duration, error) {
 	c, err := mqttclient.DialOptions(ctx, addr, mqttclient.Options{ClientID: "bench-sensors", Window: 1000})
 	if err != nil {
 		return 0, err
 	}
 	defer c.Close()
-	topics, payloads, err := sensorLoad(n, sensorMessages)
+	topics, payloads, err := sensorLoad(n, messages)
 	if err != nil {
 		return 0, err
 	}
