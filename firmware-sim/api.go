@@ -11,12 +11,14 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/people"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -127,33 +129,28 @@ func (c *peopleCmd) Run(ctx context.Context, _ *slog.Logger) error {
 // entities lists what is sent to the API, each after the entities that it
 // refers to. Passes are left out: the service makes their tokens.
 func entities(w *people.World) []put {
-	var out []put
-	add := func(kind, id string, body any) { out = append(out, put{"/v1/" + kind + "/" + id, body}) }
-	for _, v := range w.Schedules {
-		add("schedules", string(v.ID), v)
-	}
-	for _, v := range w.Plans {
-		add("plans", string(v.ID), v)
-	}
-	for _, v := range w.Tenants {
-		add("tenants", string(v.ID), v)
-	}
-	for _, v := range w.Members {
-		add("members", string(v.ID), v)
-	}
+	var cards []put
 	for _, v := range w.Cards {
-		add(
-			"credentials",
-			string(v.Credential),
-			map[string]any{"id": v.Credential, "member": v.Member, "kind": v.Kind, "status": v.Status,
-				"uid": wire.Credential{Bytes: v.UID}.String(), "valid_from": v.ValidFrom, "valid_to": v.ValidTo},
-		)
+		cards = append(cards, put{"/v1/credentials/" + string(v.Credential), map[string]any{
+			"id": v.Credential, "member": v.Member, "kind": v.Kind, "status": v.Status,
+			"uid": wire.Credential{Bytes: v.UID}.String(), "valid_from": v.ValidFrom, "valid_to": v.ValidTo,
+		}})
 	}
-	for _, v := range w.Leases {
-		add("leases", string(v.ID), v)
-	}
-	for _, v := range w.Events {
-		add("events", string(v.ID), v)
+	return slices.Concat(
+		puts("schedules", w.Schedules, func(v tenancy.Schedule) string { return string(v.ID) }),
+		puts("plans", w.Plans, func(v tenancy.Plan) string { return string(v.ID) }),
+		puts("tenants", w.Tenants, func(v tenancy.Tenant) string { return string(v.ID) }),
+		puts("members", w.Members, func(v tenancy.Member) string { return string(v.ID) }),
+		cards,
+		puts("leases", w.Leases, func(v tenancy.Lease) string { return string(v.ID) }),
+		puts("events", w.Events, func(v tenancy.Event) string { return string(v.ID) }),
+	)
+}
+
+// puts returns the requests that create the records of one kind.
+func puts[T any](kind string, list []T, id func(T) string) (out []put) {
+	for _, v := range list {
+		out = append(out, put{"/v1/" + kind + "/" + id(v), v})
 	}
 	return out
 }

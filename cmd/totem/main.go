@@ -16,6 +16,9 @@ import (
 	"github.com/lorntech/totem/internal/settings"
 )
 
+const description = "Who may pass, who is there, what was used: " +
+	"the access and occupancy service of the LORnTECH buildings."
+
 // commandLine lists every command with its flags; kong makes help and errors
 // from it.
 type commandLine struct {
@@ -61,9 +64,7 @@ func run(ctx context.Context, args []string) int {
 	parser, err := kong.New(
 		&c,
 		kong.Name("totem"),
-		kong.Description(
-			"Who may pass, who is there, what was used: the access and occupancy service of the LORnTECH buildings.",
-		),
+		kong.Description(description),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),

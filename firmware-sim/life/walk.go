@@ -286,19 +286,11 @@ func (w *walk) stepOut() bool {
 		w.passOpening(catalogue.Out, parent)
 		return true
 	}
-	s := Step{
-		At:        w.at,
-		Member:    w.p.id,
-		UID:       w.p.uid,
-		Door:      door.ID,
-		Direction: catalogue.Out,
-		From:      w.where,
-		To:        door.From,
-		Granted:   true,
-		Reason:    "egress",
-		Badged:    w.t.readers[door.ID][catalogue.Out] && w.rng.IntN(100) >= w.t.Forgetful,
-	}
-	w.steps = append(w.steps, s)
+	w.steps = append(w.steps, Step{
+		At: w.at, Member: w.p.id, UID: w.p.uid, Door: door.ID, Direction: catalogue.Out, From: w.where, To: door.From,
+		Granted: true, Reason: "egress",
+		Badged: w.t.readers[door.ID][catalogue.Out] && w.rng.IntN(100) >= w.t.Forgetful,
+	})
 	w.move(door.From)
 	return true
 }

@@ -98,12 +98,7 @@ func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
 		Catalogue: []string{},
 	}
 	if t, err := wire.ParseUp(u.Topic); err == nil {
-		for _, k := range catalogue.DeviceKinds() {
-			if t.What != wire.Status && t.What != wire.Air && wire.CanSend(k, t.What) ||
-				k == catalogue.Air && t.What == wire.Air {
-				out.Catalogue = append(out.Catalogue, entry(string(t.Device), string(t.Site), k, ""))
-			}
-		}
+		out.Catalogue = append(out.Catalogue, entriesFor(t)...)
 		return out
 	}
 	found, ok := s.cfg.Foreign.Find(u.Topic)
@@ -117,6 +112,18 @@ func (s *server) showUnknown(u ledger.Unknown) unknownDevice {
 		)
 	}
 	return out
+}
+
+// entriesFor suggests a line of the catalogue for each kind of device that
+// sends such messages.
+func entriesFor(t wire.Topic) (lines []string) {
+	for _, k := range catalogue.DeviceKinds() {
+		if t.What != wire.Status && t.What != wire.Air && wire.CanSend(k, t.What) ||
+			k == catalogue.Air && t.What == wire.Air {
+			lines = append(lines, entry(string(t.Device), string(t.Site), k, ""))
+		}
+	}
+	return lines
 }
 
 // entry returns a line of the catalogue; what only a person can know stands in

@@ -227,14 +227,7 @@ func (s *server) explainVisit(ctx context.Context, v tariff.Visit) (explainedVis
 			continue
 		}
 		out := &readOut{
-			r.ID,
-			instant(r.At),
-			instant(r.ReceivedAt),
-			r.Door,
-			r.Device,
-			r.Direction,
-			string(r.Reason),
-			r.Reader != nil,
+			r.ID, instant(r.At), instant(r.ReceivedAt), r.Door, r.Device, r.Direction, string(r.Reason), r.Reader != nil,
 		}
 		if visit.ID(s.cfg.Network.FirstName(v.Space), r.ID) == v.ID {
 			x.First = out

@@ -116,14 +116,8 @@ func (s *server) looks() {
 		Paging
 		Member string `query:"member" required:"true" minLength:"1" maxLength:"64"`
 	}
-	op := operation(
-		"GET",
-		"/v1/looks",
-		tagPersons,
-		"Who looked at a person's movements, oldest first; for an admin and the person's tenant.",
-		Admin,
-		Tenant,
-	)
+	const summary = "Who looked at a person's movements, oldest first; for an admin and the person's tenant."
+	op := operation("GET", "/v1/looks", tagPersons, summary, Admin, Tenant)
 	op.Errors = append(op.Errors, 404)
 	huma.Register(s.api, op, func(ctx context.Context, in *looksIn) (*pageOut[look], error) {
 		m, err := s.person(ctx, in.Member)

@@ -113,10 +113,8 @@ func (s *server) fail(err error) error {
 		if conflict.Field == "" {
 			return problem(http.StatusConflict, conflict.Msg)
 		}
-		return problem(http.StatusConflict,
-			conflict.Error(),
-			&huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg},
-		)
+		detail := &huma.ErrorDetail{Location: "body." + conflict.Field, Message: conflict.Msg}
+		return problem(http.StatusConflict, conflict.Error(), detail)
 	case errors.Is(err, tenancy.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return problem(http.StatusNotFound, "there is nothing by this id")
 	}

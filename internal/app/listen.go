@@ -16,13 +16,7 @@ func (a *App) listen() error {
 		return fmt.Errorf("--http (TOTEM_HTTP): %w", err)
 	}
 	a.HTTP, a.listener = l.Addr(), l
-	srv := &http.Server{
-		Handler:           &a.front,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(a.opt.Log.Handler(), slog.LevelDebug),
-	}
+	srv := newServer(&a.front, a.opt.Log)
 	var serving stack
 	serving.run(a.ctx, "http server", func(context.Context) {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -40,4 +34,16 @@ func (a *App) listen() error {
 		return errors.Join(err, serving.close(ctx))
 	})
 	return nil
+}
+
+// newServer returns a server that lets no client hold a connection for long
+// without sending anything.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }

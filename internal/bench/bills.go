@@ -125,13 +125,8 @@ func correct(ctx context.Context, a *app.App, m tariff.Month) error {
 			return fmt.Errorf("%s has no visits in %s", benchMember(i), m)
 		}
 		v := page.Items[0]
-		if err := asked(ctx,
-			a,
-			http.MethodPut,
-			"/v1/visits/"+v.ID+"/correction",
-			fmt.Sprintf(`{"from":%q,"to":%q,"reason":"bench"}`, v.From, v.From),
-			nil,
-		); err != nil {
+		body := fmt.Sprintf(`{"from":%q,"to":%q,"reason":"bench"}`, v.From, v.From)
+		if err := asked(ctx, a, http.MethodPut, "/v1/visits/"+v.ID+"/correction", body, nil); err != nil {
 			return err
 		}
 	}

@@ -106,6 +106,10 @@ func NewOutside(cfg OutsideConfig) (*Outside, error) {
 // options returns paho's options. The default handler is set before it
 // connects, since the broker sends waiting messages at once; the handler only
 // puts messages into the inbox.
+func (o *Outside) arrived(_ mqtt.Client, m mqtt.Message) {
+	o.inbox.put(o.ctx, m, len(m.Payload())+len(m.Topic())+256)
+}
+
 func (o *Outside) options() (*mqtt.ClientOptions, error) {
 	server, tlsConfig, err := parseURL(o.cfg.URL)
 	if err != nil {
@@ -126,9 +130,7 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetConnectRetry(true).
 		SetConnectRetryInterval(2*time.Second + o.jitter).
 		SetMaxReconnectInterval(outsideReconnect + o.jitter).
-		SetDefaultPublishHandler(
-			func(_ mqtt.Client, m mqtt.Message) { o.inbox.put(o.ctx, m, len(m.Payload())+len(m.Topic())+256) },
-		).
+		SetDefaultPublishHandler(o.arrived).
 		SetOnConnectHandler(func(mqtt.Client) { o.connected() }).
 		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.backOff() }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { o.lost(err) }).

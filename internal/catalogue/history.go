@@ -56,35 +56,37 @@ func DeviceAt(h History, id DeviceID, t time.Time) *Device {
 // their time.
 func DecidesSince(h History) time.Time {
 	versions := h.Versions()
-	decides := func(n *Network) []byte {
-		type space struct {
-			ID, Parent   SpaceID
-			Site         SiteID
-			Kind         SpaceKind
-			AntiPassback AntiPassback
-		}
-		var spaces []space
-		for _, sp := range n.Spaces {
-			spaces = append(spaces, space{sp.ID, sp.Parent, sp.Site, sp.Kind, sp.AntiPassback})
-		}
-		holidays := map[SiteID]Holidays{}
-		for _, s := range n.Sites {
-			holidays[s.ID] = s.Holidays
-		}
-		text, _ := json.Marshal(
-			[]any{n.Zone.Location().String(), holidays, spaces, n.Doors},
-		) // these values were read from text and can be written as text
-		return text
-	}
 	last := len(versions) - 1
-	is := decides(*versions[last].Value)
-	for last > 0 && bytes.Equal(decides(*versions[last-1].Value), is) {
+	is := (*versions[last].Value).decides()
+	for last > 0 && bytes.Equal((*versions[last-1].Value).decides(), is) {
 		last--
 	}
 	if last == 0 {
 		return time.Time{}
 	}
 	return time.UnixMilli(versions[last].From).UTC()
+}
+
+// decides returns, as text to be compared, what of a network decides who may
+// pass.
+func (n *Network) decides() []byte {
+	type space struct {
+		ID, Parent   SpaceID
+		Site         SiteID
+		Kind         SpaceKind
+		AntiPassback AntiPassback
+	}
+	var spaces []space
+	for _, sp := range n.Spaces {
+		spaces = append(spaces, space{sp.ID, sp.Parent, sp.Site, sp.Kind, sp.AntiPassback})
+	}
+	holidays := map[SiteID]Holidays{}
+	for _, s := range n.Sites {
+		holidays[s.ID] = s.Holidays
+	}
+	// These values were read from text and can be written as text.
+	text, _ := json.Marshal([]any{n.Zone.Location().String(), holidays, spaces, n.Doors})
+	return text
 }
 
 // Piece is a stretch of time during which one catalogue held.

@@ -56,14 +56,8 @@ func Occupancy(ctx context.Context, c Client, w io.Writer, q OccupancyQuery) err
 			mean, part, peak = fmt.Sprintf("%.1f", m), &[]float64{m / most}[0], fmt.Sprint(*b.Peak)
 		}
 		known := b.Known / b.To.Sub(b.From).Seconds()
-		fmt.Fprintf(w,
-			"%-20s  %s  %6s  %4s  %s\n",
-			b.From.In(zone).Format("Mon 2 Jan 15:04 MST"),
-			bar(part),
-			mean,
-			peak,
-			percent(&known),
-		)
+		from := b.From.In(zone).Format("Mon 2 Jan 15:04 MST")
+		fmt.Fprintf(w, "%-20s  %s  %6s  %4s  %s\n", from, bar(part), mean, peak, percent(&known))
 	}
 	return nil
 }

@@ -35,17 +35,19 @@ func esphome() adapter {
 			catalogue.DoorContact,
 		},
 		settings: []string{settingValue},
-		check: func(d *catalogue.Device) error {
-			switch v := d.Settings[settingValue]; {
-			case d.Kind == catalogue.Air && v == "":
-				return fieldError("settings.value", "is missing: co2, temperature, humidity or noise")
-			case v != "" && v != "co2" && v != "temperature" && v != "humidity" && v != "noise":
-				return fieldError("settings.value", "must be co2, temperature, humidity or noise")
-			}
-			return nil
-		},
-		read: readESPHome,
+		check:    checkESPHome,
+		read:     readESPHome,
 	}
+}
+
+func checkESPHome(d *catalogue.Device) error {
+	switch v := d.Settings[settingValue]; {
+	case d.Kind == catalogue.Air && v == "":
+		return fieldError("settings.value", "is missing: co2, temperature, humidity or noise")
+	case v != "" && v != "co2" && v != "temperature" && v != "humidity" && v != "noise":
+		return fieldError("settings.value", "must be co2, temperature, humidity or noise")
+	}
+	return nil
 }
 
 func esphomeAddresses(topic string) []string {

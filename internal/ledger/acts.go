@@ -44,24 +44,15 @@ func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.A
 }
 
 func (l *Ledger) acts(ctx context.Context, which string, args ...any) ([]ingest.Act, error) {
-	var list []ingest.Act
-	rows, err := l.reads.QueryContext(ctx,
-		"SELECT seq, at, actor, action, target, body FROM acts WHERE "+which+" ORDER BY seq",
-		args...)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var a ingest.Act
+	return list(ctx, l.reads, "list acts", func(rows *sql.Rows) (a ingest.Act, err error) {
 		var t int64
 		var body sql.NullString
-		err := rows.Scan(&a.Seq, &t, &a.Actor, &a.Action, &a.Target, &body)
+		err = rows.Scan(&a.Seq, &t, &a.Actor, &a.Action, &a.Target, &body)
 		a.At = at(t)
 		if body.Valid {
 			a.Body = []byte(body.String)
 		}
-		list = append(list, a)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list acts: %w", err)
-	}
-	return list, nil
+		return a, err
+	}, "SELECT seq, at, actor, action, target, body FROM acts WHERE "+which+" ORDER BY seq",
+		args...)
 }

@@ -75,20 +75,12 @@ func (l *Ledger) Alarms(ctx context.Context, f AlarmFilter) ([]ingest.Alarm, err
 	if f.AfterID != "" {
 		q.and("(since < ? OR since = ? AND id > ?)", ms(f.AfterSince), ms(f.AfterSince), f.AfterID)
 	}
-	var list []ingest.Alarm
-	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY since DESC, id LIMIT ?", append(q.args, limit(f.Limit))...)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var a ingest.Alarm
+	return list(ctx, l.reads, "list alarms", func(rows *sql.Rows) (a ingest.Alarm, err error) {
 		var since int64
 		var cleared sql.NullInt64
 		var by sql.NullString
-		err := rows.Scan(&a.ID, &a.Kind, &a.Site, &a.Device, &a.Door, &a.Space, &a.Detail, &since, &cleared, &by)
+		err = rows.Scan(&a.ID, &a.Kind, &a.Site, &a.Device, &a.Door, &a.Space, &a.Detail, &since, &cleared, &by)
 		a.Since, a.ClearedAt, a.AcknowledgedBy = at(since), instant(cleared), by.String
-		list = append(list, a)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list alarms: %w", err)
-	}
-	return list, nil
+		return a, err
+	}, q.sql()+" ORDER BY since DESC, id LIMIT ?", append(q.args, limit(f.Limit))...)
 }

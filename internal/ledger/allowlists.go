@@ -41,20 +41,10 @@ func (tx *Tx) PutAllowlist(a Allowlist) error {
 
 // Allowlists returns every reader's last list.
 func (l *Ledger) Allowlists(ctx context.Context) ([]Allowlist, error) {
-	var list []Allowlist
-	rows, err := l.reads.QueryContext(ctx,
-		"SELECT device, version, digest, issued_at, expires_at, payload FROM allowlists ORDER BY device",
-	)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var a Allowlist
+	return list(ctx, l.reads, "load allowlists", func(rows *sql.Rows) (a Allowlist, err error) {
 		var issued, expires int64
-		err := rows.Scan(&a.Device, &a.Version, &a.Digest, &issued, &expires, &a.Payload)
+		err = rows.Scan(&a.Device, &a.Version, &a.Digest, &issued, &expires, &a.Payload)
 		a.IssuedAt, a.ExpiresAt = at(issued), at(expires)
-		list = append(list, a)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("load allowlists: %w", err)
-	}
-	return list, nil
+		return a, err
+	}, "SELECT device, version, digest, issued_at, expires_at, payload FROM allowlists ORDER BY device")
 }

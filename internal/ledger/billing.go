@@ -63,21 +63,13 @@ func (l *Ledger) Statements(ctx context.Context, f StatementFilter) ([]Statement
 		q.in("tenant", strs(f.Of))
 	}
 	q.and("number > ?", f.After)
-	var list []Statement
-	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY number LIMIT ?", append(q.args, limit(f.Limit))...)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var s Statement
+	return list(ctx, l.reads, "list statements", func(rows *sql.Rows) (s Statement, err error) {
 		var issued int64
 		var body string
-		err := rows.Scan(&s.Number, &s.Month, &s.Lease, &s.Tenant, &issued, &body)
+		err = rows.Scan(&s.Number, &s.Month, &s.Lease, &s.Tenant, &issued, &body)
 		s.IssuedAt, s.Body = at(issued), []byte(body)
-		list = append(list, s)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list statements: %w", err)
-	}
-	return list, nil
+		return s, err
+	}, q.sql()+" ORDER BY number LIMIT ?", append(q.args, limit(f.Limit))...)
 }
 
 // nameless marks members that were erased, but whose hours are not on a

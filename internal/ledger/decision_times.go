@@ -38,25 +38,15 @@ func (tx *Tx) AddDecisionTime(d DecisionTime) error {
 
 // DecisionTimes lists those after a minute: whole minutes, about n of them.
 func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]DecisionTime, error) {
-	var list []DecisionTime
-	rows, err := l.reads.QueryContext(ctx,
-		`SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
+	return list(ctx, l.reads, "list decision times", func(rows *sql.Rows) (d DecisionTime, err error) {
+		var mean, p50, p99, most int64
+		err = rows.Scan(&d.Minute, &d.Site, &d.Count, &d.Refused, &mean, &p50, &p99, &most)
+		d.Mean, d.P50, d.P99, d.Max = micro(mean), micro(p50), micro(p99), micro(most)
+		return d, err
+	}, `SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
 		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1 << 40) ORDER BY minute`,
 		after,
-		n,
-	)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var d DecisionTime
-		var mean, p50, p99, most int64
-		err := rows.Scan(&d.Minute, &d.Site, &d.Count, &d.Refused, &mean, &p50, &p99, &most)
-		d.Mean, d.P50, d.P99, d.Max = micro(mean), micro(p50), micro(p99), micro(most)
-		list = append(list, d)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list decision times: %w", err)
-	}
-	return list, nil
+		n)
 }
 
 func micro(us int64) time.Duration { return time.Duration(us) * time.Microsecond }

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -22,22 +21,12 @@ func (tx *Tx) SetLockdown(site catalogue.SiteID, active bool, now time.Time) err
 
 // Lockdowns lists the lockdowns that are on or ended at or after since.
 func (l *Ledger) Lockdowns(ctx context.Context, since time.Time) ([]tenancy.Lockdown, error) {
-	var list []tenancy.Lockdown
-	rows, err := l.reads.QueryContext(ctx,
-		"SELECT site, from_at, to_at FROM lockdowns WHERE to_at IS NULL OR to_at >= ? ORDER BY seq",
-		ms(since),
-	)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var k tenancy.Lockdown
+	return list(ctx, l.reads, "load lockdowns", func(rows *sql.Rows) (k tenancy.Lockdown, err error) {
 		var from int64
 		var to sql.NullInt64
-		err := rows.Scan(&k.Site, &from, &to)
+		err = rows.Scan(&k.Site, &from, &to)
 		k.From, k.To = at(from), instant(to)
-		list = append(list, k)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("load lockdowns: %w", err)
-	}
-	return list, nil
+		return k, err
+	}, "SELECT site, from_at, to_at FROM lockdowns WHERE to_at IS NULL OR to_at >= ? ORDER BY seq",
+		ms(since))
 }

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -76,6 +78,28 @@ func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
 		}
 	}
 	return rows.Err()
+}
+
+// list returns the rows of a query, each as scan reads it; what says in an
+// error what was being done.
+func list[T any](
+	ctx context.Context,
+	db *sql.DB,
+	what string,
+	scan func(*sql.Rows) (T, error),
+	query string,
+	args ...any,
+) (all []T, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		v, err := scan(rows)
+		all = append(all, v)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return all, nil
 }
 
 // limit returns a LIMIT of SQLite for at most n rows; 0: all.

@@ -39,29 +39,18 @@ func (l *Ledger) Moves(ctx context.Context, s visit.Subject, from, to time.Time)
 	if s.Pass != "" {
 		column, id = "pass", string(s.Pass)
 	}
-	var list []visit.Read
-	rows, err := l.reads.QueryContext(
-		ctx,
-		"SELECT r.id, r.at, r.device, r.door, r.direction FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq WHERE r."+
-			column+" = ? AND r.at >= ? AND r.at <= ? AND coalesce(d.granted, r.granted) = 1 ORDER BY r.at, r.id",
-		id,
-		ms(from),
-		ms(to),
-	)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var r visit.Read
+	return list(ctx, l.reads, "load moves", func(rows *sql.Rows) (r visit.Read, err error) {
 		var rid []byte
 		var t int64
-		err := rows.Scan(&rid, &t, &r.Device, &r.Door, &r.Direction)
+		err = rows.Scan(&rid, &t, &r.Device, &r.Door, &r.Direction)
 		copy(r.ID[:], rid)
 		r.At = at(t)
-		list = append(list, r)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("load moves: %w", err)
-	}
-	return list, nil
+		return r, err
+	}, "SELECT r.id, r.at, r.device, r.door, r.direction FROM reads r LEFT JOIN reader_decisions d ON d.read_seq = r.seq WHERE r."+
+		column+" = ? AND r.at >= ? AND r.at <= ? AND coalesce(d.granted, r.granted) = 1 ORDER BY r.at, r.id",
+		id,
+		ms(from),
+		ms(to))
 }
 
 // ReadByID returns the read of a message id, or ErrNotFound.

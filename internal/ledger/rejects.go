@@ -36,18 +36,10 @@ func (l *Ledger) Rejects(
 		q.and("seq < ?", before)
 	}
 	q.prefixes("topic", topicPrefixes)
-	var list []ingest.Reject
-	rows, err := l.reads.QueryContext(ctx, q.sql()+" ORDER BY seq DESC LIMIT ?", append(q.args, limit)...)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var r ingest.Reject
+	return list(ctx, l.reads, "list rejects", func(rows *sql.Rows) (r ingest.Reject, err error) {
 		var received int64
-		err := rows.Scan(&r.Seq, &received, &r.Topic, &r.Payload, &r.Reason)
+		err = rows.Scan(&r.Seq, &received, &r.Topic, &r.Payload, &r.Reason)
 		r.ReceivedAt = at(received)
-		list = append(list, r)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list rejects: %w", err)
-	}
-	return list, nil
+		return r, err
+	}, q.sql()+" ORDER BY seq DESC LIMIT ?", append(q.args, limit)...)
 }

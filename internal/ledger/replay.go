@@ -200,8 +200,7 @@ func (v *verifier) corrections(acts map[string]lastAct, there map[string]bool) e
 			Reason, Author string
 		}
 		if !ok || a.action != "put" || json.Unmarshal(a.body, &then) != nil || ms(then.From) != from || ms(then.To) != to ||
-			then.Reason != reason ||
-			then.Author != author {
+			then.Reason != reason || then.Author != author {
 			return v.differs(acts, target)
 		}
 		return nil

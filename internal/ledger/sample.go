@@ -17,24 +17,14 @@ import (
 // SampleMoves returns people who badged after an instant, with the instant of
 // their last read.
 func (l *Ledger) SampleMoves(ctx context.Context, since time.Time, n int) ([]Touched, error) {
-	var list []Touched
-	rows, err := l.reads.QueryContext(ctx,
-		"SELECT member, max(at) FROM reads WHERE member IS NOT NULL AND at >= ? GROUP BY member ORDER BY random() LIMIT ?",
-		ms(since),
-		n,
-	)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var t Touched
+	return list(ctx, l.reads, "ledger: sample people", func(rows *sql.Rows) (t Touched, err error) {
 		var when int64
-		err := rows.Scan(&t.Subject.Member, &when)
+		err = rows.Scan(&t.Subject.Member, &when)
 		t.From, t.To = at(when), at(when)
-		list = append(list, t)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("ledger: sample people: %w", err)
-	}
-	return list, nil
+		return t, err
+	}, "SELECT member, max(at) FROM reads WHERE member IS NOT NULL AND at >= ? GROUP BY member ORDER BY random() LIMIT ?",
+		ms(since),
+		n)
 }
 
 // IsWaiting reports whether a subject's visits are still to be computed.

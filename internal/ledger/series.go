@@ -43,21 +43,11 @@ func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
 
 // DirtyMinutes lists what is marked, the oldest mark first.
 func (l *Ledger) DirtyMinutes(ctx context.Context, limit int) ([]Dirty, error) {
-	var list []Dirty
-	rows, err := l.reads.QueryContext(ctx,
-		"SELECT id, space, from_minute, to_minute FROM series_dirty ORDER BY id LIMIT ?",
-		limit,
-	)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var d Dirty
-		err := rows.Scan(&d.ID, &d.Space, &d.From, &d.To)
-		list = append(list, d)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list dirty minutes: %w", err)
-	}
-	return list, nil
+	return list(ctx, l.reads, "list dirty minutes", func(rows *sql.Rows) (d Dirty, err error) {
+		err = rows.Scan(&d.ID, &d.Space, &d.From, &d.To)
+		return d, err
+	}, "SELECT id, space, from_minute, to_minute FROM series_dirty ORDER BY id LIMIT ?",
+		limit)
 }
 
 // ClearDirty removes the marks up to an id: their minutes are computed.
@@ -149,19 +139,11 @@ func (l *Ledger) Damaged() []DamagedDay {
 
 // SeriesSpaces lists the spaces that have any minute.
 func (l *Ledger) SeriesSpaces(ctx context.Context) ([]catalogue.SpaceID, error) {
-	var list []catalogue.SpaceID
-	rows, err := l.reads.QueryContext(ctx, `WITH RECURSIVE s(space) AS (SELECT min(space) FROM series_days UNION ALL
+	return list(ctx, l.reads, "list the series", func(rows *sql.Rows) (id catalogue.SpaceID, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	}, `WITH RECURSIVE s(space) AS (SELECT min(space) FROM series_days UNION ALL
 		SELECT (SELECT min(space) FROM series_days WHERE space > s.space) FROM s WHERE s.space IS NOT NULL) SELECT space FROM s WHERE space IS NOT NULL`)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var id catalogue.SpaceID
-		err := rows.Scan(&id)
-		list = append(list, id)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the series: %w", err)
-	}
-	return list, nil
 }
 
 // PutMinutes writes runs of minutes into a space's series from a minute on and,

@@ -100,24 +100,14 @@ func (tx *Tx) Made(t Touched) error {
 // Touched lists at most n (0: all) marked subjects, those with the newest reads first:
 // whoever badges now goes before what arrived late.
 func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
-	var list []Touched
-	rows, err := l.reads.QueryContext(ctx,
-		"SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?",
-		limit(n),
-	)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var t Touched
+	return list(ctx, l.reads, "list what is touched", func(rows *sql.Rows) (t Touched, err error) {
 		var subject string
 		var from, to, received int64
-		err := rows.Scan(&subject, &from, &to, &received, &t.marked)
+		err = rows.Scan(&subject, &from, &to, &received, &t.marked)
 		t.Subject, t.From, t.To, t.Received = subjectOf(subject), at(from), at(to), at(received)
-		list = append(list, t)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list what is touched: %w", err)
-	}
-	return list, nil
+		return t, err
+	}, "SELECT subject, from_at, to_at, received_at, marked FROM touched ORDER BY to_at DESC LIMIT ?",
+		limit(n))
 }
 
 // StillThere reports whether a subject has any read: an erasure may have

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 )
 
@@ -32,21 +31,11 @@ func (l *Ledger) Unknowns(
 	q.and("substr(reason, 1, ?) = ?", len(code), code)
 	q.and("topic > ?", after)
 	q.prefixes("topic", prefixes)
-	var list []Unknown
-	rows, err := l.reads.QueryContext(
-		ctx,
-		"SELECT u.*, r.payload FROM ("+q.sql()+" GROUP BY topic ORDER BY topic LIMIT ?) u JOIN rejects r ON r.seq = u.seq ORDER BY u.topic",
-		append(q.args, limit)...)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var u Unknown
+	return list(ctx, l.reads, "list unknown devices", func(rows *sql.Rows) (u Unknown, err error) {
 		var first, last, seq int64
-		err := rows.Scan(&u.Topic, &u.Reason, &u.Count, &first, &last, &seq, &u.Payload)
+		err = rows.Scan(&u.Topic, &u.Reason, &u.Count, &first, &last, &seq, &u.Payload)
 		u.First, u.Last = at(first), at(last)
-		list = append(list, u)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list unknown devices: %w", err)
-	}
-	return list, nil
+		return u, err
+	}, "SELECT u.*, r.payload FROM ("+q.sql()+" GROUP BY topic ORDER BY topic LIMIT ?) u JOIN rejects r ON r.seq = u.seq ORDER BY u.topic",
+		append(q.args, limit)...)
 }

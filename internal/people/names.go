@@ -111,6 +111,18 @@ func lastNames() []string {
 	)
 }
 
+// What the names of tenants are made of, one part after each bar.
+const (
+	associations = "la Friche|l’Image|la Moselle|la Meurthe|la Fabrique|la Source|la Rive|l’Écluse|la Passerelle|" +
+		"la Mirabelle|la Lanterne|l’Encre"
+	institutions = "Maison de l’emploi|Agence d’urbanisme|Mission numérique|Office culturel|Service des archives|" +
+		"École du code|Centre de ressources"
+	firms = "Alerion|Mirabelle|Fonderie|Chardon|Cristal|Sidérure|Grès|Houille|Verrière|Brimbelle|Madeleine|Gueulard|" +
+		"Laminoir|Papeterie|Filature|Orfèvre|Scierie|Imagerie|Quetsche|Myrtille|Ardoise|Bergamote|Faïence|Turbine"
+	trades = "Logiciels|Data|Studio|Robotique|Systèmes|Conseil|Design|Énergie|Santé|Mobilité|Réseaux|Vision|Édition|" +
+		"Captures|Cartographie"
+)
+
 // tenant returns a made-up name of a company, an association or an institution
 // in a city.
 func (n *names) tenant(rng *rand.Rand, kind tenancy.TenantKind, city string) (name, id string) {
@@ -123,20 +135,11 @@ func (n *names) tenant(rng *rand.Rand, kind tenancy.TenantKind, city string) (na
 		switch kind {
 		case tenancy.Association:
 			name = pick("Les Amis de|Collectif|Réseau|Ateliers de|Cercle|Compagnie") + " " +
-				pick(
-					"la Friche|l’Image|la Moselle|la Meurthe|la Fabrique|la Source|la Rive|l’Écluse|la Passerelle|la Mirabelle|la Lanterne|l’Encre",
-				)
+				pick(associations)
 		case tenancy.Institution:
-			name = pick(
-				"Maison de l’emploi|Agence d’urbanisme|Mission numérique|Office culturel|Service des archives|École du code|Centre de ressources",
-			) + " " + ofCity(city)
+			name = pick(institutions) + " " + ofCity(city)
 		default:
-			name = pick(
-				"Alerion|Mirabelle|Fonderie|Chardon|Cristal|Sidérure|Grès|Houille|Verrière|Brimbelle|Madeleine|Gueulard|Laminoir|Papeterie|Filature|Orfèvre|Scierie|Imagerie|Quetsche|Myrtille|Ardoise|Bergamote|Faïence|Turbine",
-			) + " " +
-				pick(
-					"Logiciels|Data|Studio|Robotique|Systèmes|Conseil|Design|Énergie|Santé|Mobilité|Réseaux|Vision|Édition|Captures|Cartographie",
-				)
+			name = pick(firms) + " " + pick(trades)
 		}
 		if n.given[slug(name)] == 0 {
 			break

@@ -282,13 +282,8 @@ func (e edit) commit(tx *ledger.Tx, m moment) error {
 	if err != nil {
 		return err
 	}
-	act := ingest.Act{
-		At:     m.now,
-		Actor:  m.actor,
-		Action: e.action,
-		Target: string(e.key.Kind) + "/" + e.key.ID,
-		Body:   audit,
-	}
+	target := string(e.key.Kind) + "/" + e.key.ID
+	act := ingest.Act{At: m.now, Actor: m.actor, Action: e.action, Target: target, Body: audit}
 	if err := tx.AddAct(&act); err != nil || e.terms == nil {
 		return err
 	}

@@ -92,18 +92,11 @@ func (i *Influx) explain(err error) error {
 	case e.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("InfluxDB refuses the token (TOTEM_INFLUX_TOKEN; for 1.8 it is user:password): %w", err)
 	case e.StatusCode == http.StatusForbidden:
-		return fmt.Errorf(
-			"the token may not use bucket %q (TOTEM_INFLUX_TOKEN needs write and read access to it): %w",
-			i.cfg.Bucket,
-			err,
-		)
+		return fmt.Errorf("the token may not use bucket %q (TOTEM_INFLUX_TOKEN needs write and read access to it): %w",
+			i.cfg.Bucket, err)
 	case e.StatusCode == http.StatusNotFound:
-		return fmt.Errorf(
-			"there is no bucket %q in org %q (TOTEM_INFLUX_BUCKET, TOTEM_INFLUX_ORG; for 1.8 the bucket is database/policy): %w",
-			i.cfg.Bucket,
-			i.cfg.Org,
-			err,
-		)
+		return fmt.Errorf("there is no bucket %q in org %q "+
+			"(TOTEM_INFLUX_BUCKET, TOTEM_INFLUX_ORG; for 1.8 the bucket is database/policy): %w", i.cfg.Bucket, i.cfg.Org, err)
 	case strings.Contains(msg, "retention policy"):
 		return fmt.Errorf("%w: %w", errExpired, err)
 	case e.StatusCode == http.StatusTooManyRequests || e.StatusCode >= 500:

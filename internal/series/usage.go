@@ -156,13 +156,8 @@ func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	slots := map[catalogue.SiteID][]occupancy.Slot{}
 	for _, sp := range u.spaces {
 		if slots[sp.Site] == nil {
-			slots[sp.Site] = occupancy.Slots(
-				u.network.Calendar(u.network.Site(sp.Site)),
-				from,
-				to,
-				u.By == ByHourOfWeek,
-				u.Counts != nil,
-			)
+			cal := u.network.Calendar(u.network.Site(sp.Site))
+			slots[sp.Site] = occupancy.Slots(cal, from, to, u.By == ByHourOfWeek, u.Counts != nil)
 		}
 	}
 	all := make([]taken, len(u.spaces))

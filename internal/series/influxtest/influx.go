@@ -40,13 +40,9 @@ type Server struct {
 	cmd *exec.Cmd
 }
 
-// Start starts an InfluxDB; it is killed when the test ends.
-func Start(t testing.TB) *Server {
-	t.Helper()
-	s := &Server{dir: t.TempDir()}
-	addr, back := free(t), free(t)
-	s.URL = "http://" + addr
-	config := fmt.Sprintf(`reporting-disabled = true
+// configFile is influxd's, with the backup address, three folders and the HTTP
+// address to fill in.
+const configFile = `reporting-disabled = true
 bind-address = %q
 [meta]
 dir = %q
@@ -59,7 +55,22 @@ flux-enabled = true
 log-enabled = false
 [logging]
 level = "error"
-`, back, filepath.Join(s.dir, "meta"), filepath.Join(s.dir, "data"), filepath.Join(s.dir, "wal"), addr)
+`
+
+// Start starts an InfluxDB; it is killed when the test ends.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{dir: t.TempDir()}
+	addr, back := free(t), free(t)
+	s.URL = "http://" + addr
+	config := fmt.Sprintf(
+		configFile,
+		back,
+		filepath.Join(s.dir, "meta"),
+		filepath.Join(s.dir, "data"),
+		filepath.Join(s.dir, "wal"),
+		addr,
+	)
 	if err := os.WriteFile(filepath.Join(s.dir, "influxdb.conf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
