@@ -19,11 +19,11 @@ func New(out io.Writer, steps int, what string) Bar {
 	if f, ok := out.(*os.File); !ok || !isatty.IsTerminal(f.Fd()) {
 		return Bar{}
 	}
-	return draw(out, steps, what)
+	return draw(out, steps, what, 50*time.Millisecond)
 }
 
-// draw begins a bar wherever it is drawn.
-func draw(out io.Writer, steps int, what string) Bar {
+// draw begins a bar wherever it is drawn, again at most so often.
+func draw(out io.Writer, steps int, what string, every time.Duration) Bar {
 	return Bar{
 		progressbar.NewOptions(steps,
 			progressbar.OptionSetWriter(out),
@@ -31,7 +31,7 @@ func draw(out io.Writer, steps int, what string) Bar {
 			progressbar.OptionSetWidth(30),
 			progressbar.OptionShowCount(),
 			progressbar.OptionSetElapsedTime(true),
-			progressbar.OptionThrottle(50*time.Millisecond),
+			progressbar.OptionThrottle(every),
 			progressbar.OptionClearOnFinish(),
 		),
 	}

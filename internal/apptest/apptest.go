@@ -160,7 +160,7 @@ func Change(v any) rights.Change { return rights.Change{Put: v} }
 // Await takes from c until one fits.
 func Await[T any](t *testing.T, c <-chan T, fits func(T) bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(Patience)
 	for {
 		select {
 		case v := <-c:
@@ -168,7 +168,7 @@ func Await[T any](t *testing.T, c <-chan T, fits func(T) bool) {
 				return
 			}
 		case <-deadline:
-			t.Fatal("did not come within 10 s")
+			t.Fatal("did not come in time")
 		}
 	}
 }

@@ -77,13 +77,10 @@ func (s *subject) device(t testing.TB, id string) *mqttclient.Client {
 	return c
 }
 
-func TestMosquittoHalfRunsWhereItIsAskedFor(t *testing.T) {
+func TestBrokerContract(t *testing.T) {
 	if !mosquittotest.Wanted() {
 		t.Logf("not run: the tests with a real Mosquitto; set %s=1", mosquittotest.Variable)
 	}
-}
-
-func TestBrokerContract(t *testing.T) {
 	for name, make := range subjects() {
 		for promise, check := range map[string]func(*testing.T, *subject){
 			"EveryUpTopicIsHandedOver":              everyUpTopic,

@@ -102,7 +102,8 @@ func TestAListThatCouldNotBeSentIsSentLater(t *testing.T) {
 	d.SetForm("metz-entrance-in", 1) // whatever wakes it
 	wait(t, "the list that was refused", func() bool { n, _ := box.count("/metz-entrance-in/"); return n == 1 })
 	d.SetForm("metz-entrance-in", 1)
-	time.Sleep(50 * time.Millisecond)
+	d.SetForm("metz-coworking-in", 2) // sent after whatever the line before would send
+	wait(t, "another reader's new list", func() bool { n, _ := box.count("/metz-coworking-in/"); return n == 2 })
 	if n, _ := box.count("/metz-entrance-in/"); n != 1 {
 		t.Errorf("sent %d times", n)
 	}
