@@ -28,6 +28,7 @@ type commandLine struct {
 	Occupancy  occupancyCmd  `cmd:"" help:"How full a space was, in buckets of an hour or another length."`
 	Hours      hoursCmd      `cmd:"" help:"Measured hours, and what they are made of."`
 	Visits     visitsCmd     `cmd:"" help:"Visits: look at them, correct them, undo a correction."`
+	Pass       passCmd       `cmd:"" help:"Visitors' passes: create one with its QR code, end one."`
 	Events     eventsCmd     `cmd:"" help:"Events, and how many came."`
 	Statements statementsCmd `cmd:"" help:"What leases owe for a month: issue, list, print, hand to accounting."`
 	Rents      rentsCmd      `cmd:"" help:"What rents the use of spaces suggests; revise one."`

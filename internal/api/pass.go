@@ -1,8 +1,10 @@
 package api
 
 import (
+	"crypto/rand"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -21,7 +23,7 @@ type Pass struct {
 	Spaces    []catalogue.SpaceID `json:"spaces" nullable:"false" required:"true"`
 	ValidFrom catalogue.Instant   `json:"valid_from" format:"date-time" required:"true"`
 	ValidTo   catalogue.Instant   `json:"valid_to" format:"date-time" required:"true"`
-	Token     string              `json:"token,omitempty" readOnly:"true" doc:"What the QR code carries, answered once: a badge message has qr: and this."`
+	Token     string              `json:"token,omitempty" readOnly:"true" doc:"What the QR code carries, answered once: a badge message has qr: and this. Signed by the site where the readers can check it by themselves."`
 }
 
 func (s *server) changePass(c *caller, b *tenancy.Book, v Pass) (rights.Change, Pass, error) {
@@ -43,13 +45,68 @@ func (s *server) changePass(c *caller, b *tenancy.Book, v Pass) (rights.Change, 
 		if old.Deleted {
 			return rights.Change{}, v, &tenancy.ConflictError{Field: "id", Msg: "this pass was deleted; make another"}
 		}
-		p.Lookup, p.ForList = old.Lookup, old.ForList
+		p.Lookup, p.ForList, p.Claims = old.Lookup, old.ForList, old.Claims
 		return rights.Change{Put: p}, v, nil
 	}
-	v.Token = keys.NewSecret()
+	var err error
+	if v.Token, p.Claims, err = s.passToken(b, p); err != nil {
+		return rights.Change{}, v, err
+	}
 	token := wire.Credential{QR: true, Bytes: []byte(v.Token)}
 	p.Lookup, p.ForList = wire.HashCredential(s.cfg.Keys.Lookup(), token), wire.HashCredential(s.cfg.Keys.List(), token)
 	return rights.Change{Put: p}, v, nil
+}
+
+// longestSigned is how long the time of a signed pass may be.
+const longestSigned = 366 * 24 * time.Hour
+
+// passToken returns the token of a new pass. A site signs it, so that its
+// readers can check it by themselves (rules 4.11). It says those spaces of the
+// pass at one site that its host's leases give for the whole of its time. Where
+// there is none, or the pass has more than eight spaces, it is a random text.
+func (s *server) passToken(b *tenancy.Book, p tenancy.Pass) (token string, claims []byte, err error) {
+	signed := wire.Pass{From: p.ValidFrom, To: p.ValidTo}
+	var site catalogue.SiteID
+	for _, id := range p.Spaces {
+		sp := s.cfg.Network.Space(id)
+		if sp != nil && (site == "" || sp.Site == site) && s.hostGives(b, p, sp) {
+			site, signed.Spaces = sp.Site, append(signed.Spaces, wire.HashSpace(id))
+		}
+	}
+	key, ok := s.cfg.Keys.Site(site)
+	if !ok || len(p.Spaces) > wire.MostPassSpaces || p.ValidTo.Sub(p.ValidFrom) > longestSigned {
+		return keys.NewSecret(), nil, nil
+	}
+	if _, err := rand.Read(signed.ID[:]); err != nil {
+		return "", nil, err
+	}
+	return wire.SignPass(key.Private, signed), signed.Claims(), nil
+}
+
+// hostGives reports whether a pass opens a space at every instant of its time.
+func (s *server) hostGives(b *tenancy.Book, p tenancy.Pass, sp *catalogue.Space) bool {
+	host, _ := b.Member(p.Host)
+	if slices.Contains(host.StaffSites, sp.Site) {
+		return true
+	}
+	first := s.cfg.Network.Zone.At(p.ValidFrom).Day
+	last := s.cfg.Network.Zone.At(p.ValidTo.Add(-time.Millisecond)).Day
+	for day := first; day <= last; day++ {
+		if !s.givesOn(b, host.Tenant, sp.ID, day) {
+			return false
+		}
+	}
+	return true
+}
+
+// givesOn reports whether an active lease gives a tenant a space on a local day.
+func (s *server) givesOn(b *tenancy.Book, t tenancy.TenantID, space catalogue.SpaceID, day catalogue.Day) bool {
+	for l, plan := range b.During(day, day) {
+		if l.Tenant == t && l.ActiveOn(day) && b.Gives(l, plan, space) {
+			return true
+		}
+	}
+	return false
 }
 
 // longestPass is how long a tenant's pass may last: whoever comes for longer

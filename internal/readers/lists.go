@@ -7,20 +7,23 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
 
 const (
 	// listLife is how long a list may be used (rules 3.6).
 	listLife = 24 * time.Hour
-	// listRenewal is how long before its end a list is replaced: if the network
-	// fails overnight, every reader still has half a day.
-	listRenewal = 12 * time.Hour
+	// listRenewal is how long before its end a list is replaced: whenever the
+	// network fails, every reader has a list for the next 23 hours.
+	listRenewal = 23 * time.Hour
 )
 
 // republish sends every list that still holds again: the embedded broker keeps
@@ -100,33 +103,92 @@ func (d *Updater) renewList(r *reader, force *rights.InForce, now time.Time) (*l
 	// pass by it until then.
 	if r.last.Payload != nil && !now.Before(r.last.IssuedAt) && r.last.ExpiresAt.Sub(now) > listRenewal {
 		// The same period, so that only a change of rights makes a difference.
-		entries := d.entries(r, force, r.last.IssuedAt, r.last.ExpiresAt)
-		if bytes.Equal(d.digest(r, entries), r.last.Digest) {
+		c := d.contentOf(r, force, r.last.IssuedAt, r.last.ExpiresAt)
+		if bytes.Equal(d.digest(r, c), r.last.Digest) {
 			return nil, nil
 		}
 	}
 	return d.makeList(r, force, now)
 }
 
-// entries returns what a reader may decide by itself; a disabled reader
+// content is what a list lets through.
+type content struct {
+	entries []access.Entry
+	opens   []wire.SpaceHash
+	refused []wire.PassID
+}
+
+// contentOf returns what a reader may decide by itself; a disabled reader
 // nothing.
-func (d *Updater) entries(r *reader, force *rights.InForce, from, to time.Time) []access.Entry {
+func (d *Updater) contentOf(r *reader, force *rights.InForce, from, to time.Time) (c content) {
 	if r.dev.Disabled {
-		return nil
+		return c
 	}
-	return force.Index.Entries(r.dev.Door, r.dev.Direction, from, to)
+	c.entries = force.Index.Entries(r.dev.Door, r.dev.Direction, from, to)
+	if r.dev.Direction != catalogue.In || force.LockedDown(r.dev.Site) {
+		return c // outwards everybody passes; in a lockdown no visitor does
+	}
+	c.opens = d.opens[r.dev.Door]
+	c.refused = refusedPasses(force.Book, c, from)
+	return c
+}
+
+// spacesBeyond returns, for each door, the hashes of the spaces that it leads
+// to: those it opens into, and those reached across them. A renamed space also
+// has the hashes of its former names: tokens of before say those.
+func spacesBeyond(n *catalogue.Network) map[catalogue.DoorID][]wire.SpaceHash {
+	names := map[catalogue.SpaceID][]wire.SpaceHash{}
+	for i := range n.Spaces {
+		names[n.Spaces[i].ID] = []wire.SpaceHash{wire.HashSpace(n.Spaces[i].ID)}
+	}
+	for _, former := range n.FormerNames() {
+		now := n.PresentName(former)
+		names[now] = append(names[now], wire.HashSpace(former))
+	}
+	beyond := map[catalogue.DoorID][]wire.SpaceHash{}
+	for i := range n.Spaces {
+		chain := n.Chain(n.Spaces[i].ID)
+		for _, door := range n.Doors {
+			if slices.Contains(chain, door.To) {
+				beyond[door.ID] = append(beyond[door.ID], names[n.Spaces[i].ID]...)
+			}
+		}
+	}
+	return beyond
+}
+
+// refusedPasses lists the signed passes that the door must not open, although
+// their tokens say so: passes that were deleted, and those of which the list
+// has no entry. It lists them until their tokens have run out.
+func refusedPasses(book *tenancy.Book, c content, from time.Time) (list []wire.PassID) {
+	for p := range book.Passes() {
+		signed, err := wire.ParsePass(p.Claims)
+		if err != nil || !signed.To.After(from) || !overlap(signed.Spaces, c.opens) {
+			continue
+		}
+		known := slices.ContainsFunc(c.entries, func(e access.Entry) bool { return e.Hash == p.ForList })
+		if p.Deleted || !known {
+			list = append(list, signed.ID)
+		}
+	}
+	return list
+}
+
+func overlap(a, b []wire.SpaceHash) bool {
+	return slices.ContainsFunc(a, func(h wire.SpaceHash) bool { return slices.Contains(b, h) })
 }
 
 func (d *Updater) makeList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
-	entries := d.entries(r, force, now, now.Add(listLife))
+	c := d.contentOf(r, force, now, now.Add(listLife))
 	list := wire.List{
 		// Milliseconds of the clock, but always larger than before: readers
 		// refuse an older version.
 		Version: max(now.UnixMilli(), r.last.Version+1), Device: r.dev.ID, Door: r.dev.Door, Direction: r.dev.Direction,
-		IssuedAt: now, ExpiresAt: now.Add(listLife), Entries: make([]wire.ListEntry, len(entries)),
+		IssuedAt: now, ExpiresAt: now.Add(listLife), Entries: make([]wire.ListEntry, len(c.entries)),
+		Opens: c.opens, Refused: c.refused,
 	}
 	keys := d.listKeysOf(r.dev.ID)
-	for i, e := range entries {
+	for i, e := range c.entries {
 		list.Entries[i] = wire.ListEntry{
 			Hash:   d.cfg.Keys.Layered(e.Hash, keys),
 			Rights: make([]wire.ListRight, len(e.Rights)),
@@ -153,7 +215,7 @@ func (d *Updater) makeList(r *reader, force *rights.InForce, now time.Time) (*le
 	return &ledger.Allowlist{
 		Device:    r.dev.ID,
 		Version:   list.Version,
-		Digest:    d.digest(r, entries),
+		Digest:    d.digest(r, c),
 		IssuedAt:  now,
 		ExpiresAt: list.ExpiresAt,
 		Payload:   payload,
@@ -162,7 +224,7 @@ func (d *Updater) makeList(r *reader, force *rights.InForce, now time.Time) (*le
 
 // digest identifies a list by what it lets through, by which key it is signed
 // and for which door: a change of any of these needs a new list.
-func (d *Updater) digest(r *reader, entries []access.Entry) []byte {
+func (d *Updater) digest(r *reader, c content) []byte {
 	h := sha256.New()
 	key, _ := d.cfg.Keys.Site(r.dev.Site)
 	next, _ := d.cfg.Keys.Next(r.dev.Site)
@@ -171,7 +233,7 @@ func (d *Updater) digest(r *reader, entries []access.Entry) []byte {
 	}
 	fmt.Fprintf(h, "%s%s|%s|%s|%t|%d|", key.ID, next.ID, r.dev.Door, r.dev.Direction, r.dev.Disabled, r.form)
 	var b []byte
-	for _, e := range entries {
+	for _, e := range c.entries {
 		b = append(b[:0], e.Hash[:]...)
 		for _, right := range e.Rights {
 			b = append(append(b, right.Reason...), 0)
@@ -179,6 +241,12 @@ func (d *Updater) digest(r *reader, entries []access.Entry) []byte {
 			b = binary.BigEndian.AppendUint64(b, uint64(right.To.UnixMilli()))
 		}
 		h.Write(append(b, 0xff))
+	}
+	for _, s := range c.opens {
+		h.Write(s[:])
+	}
+	for _, id := range c.refused {
+		h.Write(id[:])
 	}
 	return h.Sum(nil)
 }

@@ -58,6 +58,7 @@ type Updater struct {
 	byDoor  map[catalogue.DoorID][]*reader
 	byID    map[catalogue.DeviceID]*reader
 
+	opens map[catalogue.DoorID][]wire.SpaceHash // the spaces to which each door leads
 	kick  chan struct{}
 	again atomic.Bool // all lists must be published again, and states sent again
 	due   time.Time   // when an event begins or ends; used by Run only
@@ -123,6 +124,7 @@ type reader struct {
 func Open(ctx context.Context, cfg Config) (*Updater, error) {
 	d := &Updater{
 		cfg:      cfg,
+		opens:    spacesBeyond(cfg.Network),
 		byDoor:   map[catalogue.DoorID][]*reader{},
 		byID:     map[catalogue.DeviceID]*reader{},
 		kick:     make(chan struct{}, 1),

@@ -109,7 +109,8 @@ func loadOne(book *tenancy.Book, kind Kind, r ledger.Record, n *catalogue.Networ
 	case KindPass:
 		return put(r, func(p passRecord) error {
 			return book.PutPass(tenancy.Pass{ID: tenancy.PassID(r.ID), Host: p.Host, Name: p.Name, Spaces: named(p.Spaces),
-				ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Deleted: p.Deleted, Lookup: hash(p.Lookup), ForList: hash(p.ForList)})
+				ValidFrom: p.ValidFrom, ValidTo: p.ValidTo, Deleted: p.Deleted, Lookup: hash(p.Lookup), ForList: hash(p.ForList),
+				Claims: p.Claims})
 		})
 	default:
 		return put(r, func(e tenancy.Event) error {

@@ -75,6 +75,7 @@ type passRecord struct {
 	Deleted   bool                `json:"deleted,omitempty"`
 	Lookup    []byte              `json:"lookup,omitempty"`
 	ForList   []byte              `json:"for_list,omitempty"`
+	Claims    []byte              `json:"claims,omitempty"`
 	Seal      string              `json:"seal,omitempty"` // in acts only: the seal of the hashes
 }
 
@@ -185,6 +186,7 @@ func passBodies(v tenancy.Pass) (body, audit any) {
 		Deleted:   v.Deleted,
 		Lookup:    v.Lookup[:],
 		ForList:   v.ForList[:],
+		Claims:    v.Claims,
 	}
 	bare := r
 	bare.Lookup, bare.ForList, bare.Seal = nil, nil, ledger.Seal(v.Lookup[:], v.ForList[:])

@@ -1,6 +1,7 @@
 package sheets
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -257,6 +258,29 @@ func hash[T any](name string, field func(*T) *tenancy.CredentialHash) column[T] 
 				*field(v), err = parseHash(s)
 			}
 			return err
+		},
+	}
+}
+
+// claims returns the column of what a signed pass says; an empty cell leaves it
+// as it is.
+func claims() column[tenancy.Pass] {
+	return column[tenancy.Pass]{
+		name: "claims",
+		get:  func(v *tenancy.Pass) string { return textCell(base64.RawURLEncoding.EncodeToString(v.Claims)) },
+		set: func(_ *reader, v *tenancy.Pass, s string) error {
+			if s == "" {
+				return nil
+			}
+			b, err := base64.RawURLEncoding.DecodeString(s)
+			if err == nil {
+				_, err = wire.ParsePass(b)
+			}
+			if err != nil {
+				return errors.New("is not what an export writes of a signed pass")
+			}
+			v.Claims = b
+			return nil
 		},
 	}
 }

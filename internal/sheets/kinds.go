@@ -375,6 +375,7 @@ func passes() kind[tenancy.Pass] {
 				func(v *T) *tenancy.CredentialHash { return &v.Lookup },
 			),
 			hash("list_hash", func(v *T) *tenancy.CredentialHash { return &v.ForList }),
+			claims(),
 			keyed[T](),
 		},
 	}

@@ -194,6 +194,9 @@ type Pass struct {
 	Deleted   bool      // kept to answer credential-revoked
 	Lookup    CredentialHash
 	ForList   CredentialHash
+	// Claims is what the pass's token says, signed by the site, for readers that
+	// cannot ask (rules 4.11); nil: the token is only a random text.
+	Claims []byte
 }
 
 // Event opens its spaces in [StartsAt, EndsAt).

@@ -35,6 +35,11 @@ type List struct {
 	ExpiresAt time.Time
 	Keys      []SiteKey // keys that will sign next; none while no key is being replaced
 	Entries   []ListEntry
+	// Opens lists the spaces to which the door leads, for signed passes that the
+	// list does not know yet; Refused the passes that are known and no longer
+	// open it (rules 4.11).
+	Opens   []SpaceHash
+	Refused []PassID
 
 	packed []byte // of form 2, as parsed: Entries is empty then
 	sets   [][]ListRight
@@ -116,7 +121,9 @@ type listBody struct {
 	IssuedAt  stamp               `json:"issued_at"`
 	ExpiresAt stamp               `json:"expires_at"`
 	Keys      []SiteKey           `json:"keys,omitempty"`
-	Rights    [][]ListRight       `json:"rights,omitempty"` // of form 2
+	Opens     []string            `json:"opens,omitempty"`   // unpadded base64url
+	Refused   []string            `json:"refused,omitempty"` // unpadded base64url
+	Rights    [][]ListRight       `json:"rights,omitempty"`  // of form 2
 	Entries   json.RawMessage     `json:"entries"`
 }
 
@@ -137,6 +144,8 @@ func SignList(key ed25519.PrivateKey, device catalogue.DeviceID, l List, form in
 		IssuedAt:  stamp{l.IssuedAt},
 		ExpiresAt: stamp{l.ExpiresAt},
 		Keys:      l.Keys,
+		Opens:     writeHashes(l.Opens),
+		Refused:   writeHashes(l.Refused),
 	}
 	var entries any
 	if sets, packed, ok := pack(l.Entries); form >= ListForm2 && ok {
@@ -229,6 +238,12 @@ func verifyList(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte
 		ExpiresAt: body.ExpiresAt.Time,
 		Keys:      body.Keys,
 	}
+	if l.Opens, err = readHashes[SpaceHash]("opens", body.Opens); err != nil {
+		return l, err
+	}
+	if l.Refused, err = readHashes[PassID]("refused", body.Refused); err != nil {
+		return l, err
+	}
 	switch body.Form {
 	case 0, ListForm1:
 		return l, l.readForm1(body.Entries)
@@ -276,4 +291,31 @@ func (l *List) readForm2(body listBody) error {
 		l.packed = []byte{}
 	}
 	return nil
+}
+
+// writeHashes writes short hashes in unpadded base64url.
+func writeHashes[T SpaceHash | PassID](list []T) []string {
+	var out []string
+	for _, h := range list {
+		switch h := any(h).(type) {
+		case SpaceHash:
+			out = append(out, b64.EncodeToString(h[:]))
+		case PassID:
+			out = append(out, b64.EncodeToString(h[:]))
+		}
+	}
+	return out
+}
+
+func readHashes[T SpaceHash | PassID](field string, list []string) ([]T, error) {
+	var out []T
+	for i, text := range list {
+		b, err := b64.DecodeString(text)
+		var h T
+		if err != nil || len(b) != len(h) {
+			return nil, fmt.Errorf("%s[%d] is not %d bytes in base64url", field, i, len(h))
+		}
+		out = append(out, T(b))
+	}
+	return out, nil
 }
