@@ -161,6 +161,31 @@ func TestEveryCommandOnALivingService(t *testing.T) {
 			t.Errorf("totem %s: %d, want %d with %q:\n%.600s", c.args, code, c.code, c.says, text)
 		}
 	}
+	t.Run("backup and restore", func(t *testing.T) {
+		code, recipient := printed(t, ctx, "backup", "key", file("backup.key", ""))
+		if code != 0 || !strings.HasPrefix(recipient, "age1") {
+			t.Fatalf("backup key: %d %s", code, recipient)
+		}
+		to := file("restored", "")
+		for _, c := range []struct {
+			args string
+			code int
+			says string
+		}{
+			{"backup " + file("totem.backup", ""), 1, "--recipient"},
+			{"backup " + file("totem.backup", "") + " --recipient age1nobody", 1, "is not a recipient"},
+			{"backup " + file("totem.backup", "") + " --recipient " + strings.TrimSpace(recipient), 0, "of its audit chain"},
+			{"backup " + file("totem.backup", "") + " --recipient " + strings.TrimSpace(recipient), 1, "exists already"},
+			{"restore " + file("totem.backup", "") + " --data " + to, 1, "--identity"},
+			{"restore " + file("totem.backup", "") + " --data " + data + " --identity " + file("backup.key", ""), 1, "holds a ledger already"},
+			{"restore " + file("totem.backup", "") + " --data " + to + " --identity " + file("backup.key", ""), 0, "all verified"},
+			{"audit verify --data " + to, 0, "The chain is intact"},
+		} {
+			if code, text := printed(t, ctx, strings.Fields(c.args)...); code != c.code || !strings.Contains(text, c.says) {
+				t.Errorf("totem %s: %d, want %d with %q:\n%.600s", c.args, code, c.code, c.says, text)
+			}
+		}
+	})
 	t.Run("hours explain", func(t *testing.T) {
 		_, text := printed(t, ctx, "hours", "--by", "member", "--month", month, "--csv")
 		member := regexp.MustCompile(`(?m)^[^,\n]*member[^\n]*\n([^,\n]+)`).FindStringSubmatch(text)

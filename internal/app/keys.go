@@ -1,57 +1,12 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/keys"
-	"github.com/lorntech/totem/internal/ledger"
 )
-
-// keyChecks names the ledger snapshot that stores the check values of the
-// cryptographic keys.
-const keyChecks = "keys"
-
-// openKeys opens the keys of a data folder. A ledger is never opened with keys
-// that are not its own: no badge would be known, and no reader would say why.
-func openKeys(ctx context.Context, data string, n *catalogue.Network, l *ledger.Ledger) (*keys.Ring, error) {
-	s, err := l.Snapshot(ctx, keyChecks)
-	if err != nil {
-		return nil, err
-	}
-	var known *keys.Checks
-	if s.Body != nil {
-		known = &keys.Checks{}
-		if err := json.Unmarshal(s.Body, known); err != nil {
-			return nil, fmt.Errorf("the ledger's check values of its keys: %w", err)
-		}
-	}
-	used, err := l.Used(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ring, err := keys.Open(keys.Path(data), n.Sites, known, used)
-	if err != nil {
-		return nil, err
-	}
-	return ring, noteKeys(ctx, ring, l)
-}
-
-// noteKeys stores the check values of the keys in the ledger.
-func noteKeys(ctx context.Context, ring *keys.Ring, l *ledger.Ledger) error {
-	body, err := json.Marshal(ring.Checks())
-	if err != nil {
-		return err
-	}
-	if s, err := l.Snapshot(ctx, keyChecks); err != nil || bytes.Equal(s.Body, body) {
-		return err
-	}
-	return l.Write(ctx, func(tx *ledger.Tx) error { return tx.PutSnapshot(keyChecks, ledger.Snapshot{Body: body}) })
-}
 
 // KeysEvery is how often the key file is read again, and whether all readers
 // know the next key is checked.
@@ -91,7 +46,7 @@ func (a *house) stepKeys(ctx context.Context) error {
 			continue
 		}
 		// The ledger knows both ids before the file has only the new one.
-		if err := noteKeys(ctx, a.Keys, a.Ledger); err != nil {
+		if err := admin.NoteKeys(ctx, a.Keys, a.Ledger); err != nil {
 			return err
 		}
 		if err := a.Keys.Advance(site.ID); err != nil {
@@ -104,7 +59,7 @@ func (a *house) stepKeys(ctx context.Context) error {
 		return nil
 	}
 	a.Readers.KeysChanged()
-	return noteKeys(ctx, a.Keys, a.Ledger)
+	return admin.NoteKeys(ctx, a.Keys, a.Ledger)
 }
 
 // known reports whether all readers of a site have reported that they verify

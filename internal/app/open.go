@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/api"
+	"github.com/lorntech/totem/internal/backup"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
@@ -44,13 +46,22 @@ func (a *house) open(ctx context.Context) error {
 }
 
 func (a *house) openKeys(ctx context.Context) (err error) {
-	a.Keys, err = openKeys(ctx, a.Config.Data, a.Network, a.Ledger)
+	a.Keys, err = admin.OpenKeys(ctx, a.Config.Data, a.Network, a.Ledger)
 	return err
 }
 
 func (a *house) openRights(ctx context.Context) (err error) {
-	a.Rights, err = rights.Open(ctx, a.Catalogues, a.Ledger, a.opt.Now)
-	return err
+	if a.Rights, err = rights.Open(ctx, a.Catalogues, a.Ledger, a.opt.Now); err != nil {
+		return err
+	}
+	a.Rights.OnErase(func(id tenancy.MemberID) error {
+		head, err := a.Ledger.Head(a.ctx)
+		if err != nil {
+			return err
+		}
+		return backup.NoteErasure(a.Config.Data, a.Keys.ErasedHash(string(id)), head, a.opt.Now())
+	})
+	return nil
 }
 
 // openCore opens the parts that answer readers. The broker publishes for parts

@@ -152,6 +152,14 @@ func (r *Ring) Digest(body []byte) [16]byte {
 	return [16]byte(mac.Sum(nil)[:16])
 }
 
+// ErasedHash returns the hash by which an erased person is remembered: whoever
+// has no keys cannot tell whose it is, not even by trying all ids.
+func (r *Ring) ErasedHash(member string) [32]byte {
+	mac := hmac.New(sha256.New, r.lookup)
+	mac.Write([]byte("erased|" + member))
+	return [32]byte(mac.Sum(nil))
+}
+
 // ClientID returns this installation's client id at an outside broker: two
 // services with the same id would end each other's connections without end.
 func (r *Ring) ClientID() string {

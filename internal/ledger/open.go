@@ -80,6 +80,9 @@ func ownerOnly(path string) error {
 	return errors.Join(f.Chmod(0o600), f.Close())
 }
 
+// ErrNewer is returned for a ledger that a newer Totem has written.
+var ErrNewer = errors.New("the ledger was written by a newer version of Totem: use that version")
+
 func migrate(ctx context.Context, db *sql.DB) error {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -92,6 +95,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	was, err := provider.GetDBVersion(ctx)
 	if err != nil {
 		return err
+	}
+	if sources := provider.ListSources(); was > sources[len(sources)-1].Version {
+		return fmt.Errorf("%w: its schema is %d, and this program knows %d", ErrNewer, was, sources[len(sources)-1].Version)
 	}
 	if _, err = provider.Up(ctx); err != nil || was == 0 || was >= overwrites {
 		return err

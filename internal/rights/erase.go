@@ -14,6 +14,11 @@ import (
 func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.erasing != nil {
+		if err := k.erasing(id); err != nil {
+			return err
+		}
+	}
 	m := k.moment(actor)
 	now := m.now
 	book := k.InForce().Book.Clone()

@@ -119,6 +119,9 @@ func makeEdit(book *tenancy.Book, c Change, m moment) (edit, error) {
 	case tenancy.Plan:
 		return putPlan(book, v, c.when(m))
 	case tenancy.Lease:
+		if v.Spaces == nil { // stored as it is shown: a list, if empty
+			v.Spaces = []catalogue.SpaceID{}
+		}
 		return putLease(book, v, c.when(m))
 	case tenancy.Pass:
 		e.key, err = Key{KindPass, string(v.ID)}, book.PutPass(v)

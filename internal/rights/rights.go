@@ -77,8 +77,9 @@ type Keeper struct {
 	store    Store
 	compiler *access.Compiler
 	now      func() time.Time
-	decides  time.Time           // since when doors and spaces decide as they do now; zero: always
-	billable []catalogue.SpaceID // spaces to which visits outlive their person: bills need them
+	erasing  func(tenancy.MemberID) error // called before an erasure is committed; nil: nothing
+	decides  time.Time                    // since when doors and spaces decide as they do now; zero: always
+	billable []catalogue.SpaceID          // spaces to which visits outlive their person: bills need them
 
 	ended   atomic.Bool // another keeper has taken over
 	mu      sync.Mutex  // allows one change at a time
@@ -115,6 +116,10 @@ func Open(ctx context.Context, h catalogue.History, store Store, now func() time
 	k.current.Store(k.compile(book, lockdowns))
 	return k, nil
 }
+
+// OnErase has a function called before each erasure of a person is committed; an
+// error prevents it. It must be set before the first erasure.
+func (k *Keeper) OnErase(f func(tenancy.MemberID) error) { k.erasing = f }
 
 // compilerOf returns the compiler for the doors of a former catalogue.
 func (k *Keeper) compilerOf(n *catalogue.Network) *access.Compiler {

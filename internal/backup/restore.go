@@ -1,0 +1,286 @@
+package backup
+
+import (
+	"archive/tar"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/lorntech/totem/firmware-sim/progress"
+	"github.com/lorntech/totem/internal/admin"
+	"github.com/lorntech/totem/internal/catalogues"
+	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/settings"
+)
+
+// Target is where a backup is restored to.
+type Target struct {
+	Data     string // a folder that has no ledger
+	Erasures string // file of erasures since the backup; empty: that of the folder, if there is one
+}
+
+// Found is what a backup holds.
+type Found struct {
+	Manifest
+	Files   []string // names, beside the ledger
+	Entries int64    // of the audit chain, all verified
+	Spaces  int      // of its last catalogue
+	Members int
+	Leases  int
+	Badges  int
+	// Statements is the number of the last one: statements that were issued
+	// later are not in the backup, and their numbers would be issued again.
+	Statements int64
+	Erased     int // people who were erased since, and are erased again
+}
+
+// Restore makes a data folder from a backup. It checks all of it first: that it
+// unseals and is complete, that the ledger is undamaged and of a known version,
+// that the keys are the ledger's, and the whole audit chain. Only then the folder
+// gets its files, the ledger last. An error leaves the folder as it was.
+func Restore(ctx context.Context, file string, from []age.Identity, to Target, bar io.Writer) (found Found, err error) {
+	if there, err := exists(filepath.Join(to.Data, ledger.FileName)); err != nil || there {
+		const full = "--data (TOTEM_DATA): %s holds a ledger already: move the folder away first"
+		return found, errors.Join(err, errIf(there, full, to.Data))
+	}
+	if to.Erasures == "" {
+		to.Erasures = filepath.Join(to.Data, ErasuresName)
+	} else if there, err := exists(to.Erasures); err != nil || !there {
+		return found, errors.Join(err, errIf(!there, "--erasures: there is no file %s", to.Erasures))
+	}
+	if err := os.MkdirAll(to.Data, 0o700); err != nil {
+		return found, err
+	}
+	dir, err := os.MkdirTemp(to.Data, ".restore-") // on its disk: what is checked is then only renamed
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if found.Files, err = unseal(ctx, file, from, dir, bar); err != nil {
+		return found, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := check(ctx, dir, to, &found); err != nil {
+		return found, fmt.Errorf("%s: %w", file, err)
+	}
+	return found, place(dir, to)
+}
+
+func errIf(is bool, format string, args ...any) error {
+	if !is {
+		return nil
+	}
+	return fmt.Errorf(format, args...)
+}
+
+// unseal writes the parts of a backup into a folder.
+func unseal(
+	ctx context.Context,
+	file string,
+	from []age.Identity,
+	dir string,
+	out io.Writer,
+) (files []string, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	about, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	bar := progress.New(out, 1000, "unsealing")
+	defer bar.Finish()
+	sealed := &counted{
+		ctx:      ctx,
+		Reader:   f,
+		progress: func(done int64) { bar.Set(int(1000 * done / max(about.Size(), 1))) },
+	}
+	plain, err := age.Decrypt(sealed, from...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be unsealed: %w", err)
+	}
+	packed, err := gzip.NewReader(plain)
+	if err != nil {
+		return nil, fmt.Errorf("is not a backup of Totem: %w", err)
+	}
+	known := []string{manifestName, keysName, settingsName, catalogueName, billingName, ledger.FileName}
+	for archive := tar.NewReader(packed); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("is damaged: %w", err)
+		}
+		if !slices.Contains(known, h.Name) || slices.Contains(files, h.Name) {
+			return nil, fmt.Errorf("is not a backup of Totem: it has a part %q", h.Name)
+		}
+		if err := writePart(filepath.Join(dir, h.Name), archive); err != nil {
+			return nil, fmt.Errorf("is damaged or cannot be written: %s: %w", h.Name, err)
+		}
+		files = append(files, h.Name)
+	}
+	if _, err := io.Copy(io.Discard, packed); err != nil { // to the seal's end: nothing is cut off
+		return nil, fmt.Errorf("is damaged: %w", err)
+	}
+	for _, name := range []string{manifestName, keysName, ledger.FileName} {
+		if !slices.Contains(files, name) {
+			return nil, fmt.Errorf("is not a whole backup: it lacks %s", name)
+		}
+	}
+	return files, nil
+}
+
+func writePart(path string, from io.Reader) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// check verifies everything in the folder of a restore, and erases again whoever
+// was erased since the backup.
+func check(ctx context.Context, dir string, to Target, found *Found) error {
+	text, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &found.Manifest); err != nil {
+		return fmt.Errorf("%s: %w", manifestName, err)
+	}
+	if found.Format != format {
+		return fmt.Errorf("is of format %d, and this program knows %d: use a newer Totem", found.Format, format)
+	}
+	if schema, err := ledger.Schema(ctx, filepath.Join(dir, ledger.FileName)); err != nil || schema != found.Schema {
+		return errors.Join(err, errIf(schema != found.Schema, "the ledger is not the one that the backup describes"))
+	}
+	l, err := ledger.OpenExisting(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(examine(ctx, l, dir, to, found), l.Close())
+}
+
+func examine(ctx context.Context, l *ledger.Ledger, dir string, to Target, found *Found) error {
+	history, err := catalogues.HistoryOf(ctx, settings.Config{Data: dir}, l)
+	if err != nil {
+		return err
+	}
+	n := *history.Last()
+	ring, err := admin.OpenKeys(ctx, dir, n, l)
+	if err != nil {
+		return err
+	}
+	audit, err := admin.Verify(ctx, history, l)
+	if err != nil {
+		return err
+	}
+	if !audit.OK {
+		return fmt.Errorf("the audit chain is broken at entry %d: %s", audit.BrokenAt, audit.Why)
+	}
+	keeper, err := rights.Open(ctx, history, l, time.Now)
+	if err != nil {
+		return err
+	}
+	if err := eraseAgain(ctx, l, keeper, ring, to, found); err != nil {
+		return err
+	}
+	size := keeper.InForce().Book.Size()
+	found.Entries, found.Spaces = audit.Entries, len(n.Spaces)
+	found.Members, found.Leases, found.Badges = size.Members, size.Leases, size.Credentials
+	last, err := l.Statements(ctx, ledger.StatementFilter{})
+	if len(last) > 0 {
+		found.Statements = last[len(last)-1].Number
+	}
+	return err
+}
+
+// eraseAgain erases the people in a restored ledger who were erased after it was
+// backed up.
+func eraseAgain(
+	ctx context.Context,
+	l *ledger.Ledger,
+	keeper *rights.Keeper,
+	ring *keys.Ring,
+	to Target,
+	found *Found,
+) error {
+	erased, err := readErasures(to.Erasures, found.Manifest)
+	if err != nil || len(erased) == 0 {
+		return err
+	}
+	people, err := l.People(ctx)
+	if err != nil {
+		return err
+	}
+	for m := range keeper.InForce().Book.Members() {
+		people = append(people, m.ID)
+	}
+	slices.Sort(people)
+	for _, id := range slices.Compact(people) {
+		hash := ring.ErasedHash(string(id))
+		if !erased[base64.RawURLEncoding.EncodeToString(hash[:])] {
+			continue
+		}
+		if err := keeper.Erase(ctx, "restore", id); err != nil {
+			return fmt.Errorf("erase again who was erased since: %w", err)
+		}
+		found.Erased++
+	}
+	return nil
+}
+
+// place puts a checked folder where it belongs. Files that the target has and
+// the backup has not stay; the erasures are kept.
+func place(dir string, to Target) error {
+	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil {
+		return err
+	}
+	if there, err := exists(to.Erasures); err != nil {
+		return err
+	} else if there {
+		text, err := os.ReadFile(to.Erasures)
+		if err == nil {
+			err = keys.WriteSecret(filepath.Join(dir, ErasuresName), text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	// The ledger last: a folder without one is not a restored folder.
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return cmp.Compare(rank(a.Name()), rank(b.Name())) })
+	for _, e := range entries {
+		if err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(to.Data, e.Name())); err != nil {
+			return err
+		}
+	}
+	return syncDir(to.Data)
+}
+
+// rank orders the ledger behind all other files.
+func rank(name string) int {
+	if name == ledger.FileName {
+		return 1
+	}
+	return 0
+}
