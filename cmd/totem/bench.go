@@ -13,7 +13,7 @@ import (
 )
 
 type benchCmd struct {
-	Only  []string      `help:"Parts to measure: decide, latency, throughput, sensors, usage, live, bills, start, isolation; default: all." placeholder:"PART"`
+	Only  []string      `help:"Parts to measure: decide, latency, throughput, sensors, usage, live, bills, changes, backup, start, isolation; default: all." placeholder:"PART"`
 	For   time.Duration `help:"How long each load lasts." default:"5s"`
 	Reads int           `help:"Reads in the ledger for the cold start; 10000000 takes a quarter of an hour to create." default:"100000"`
 	Size  int           `help:"Percent of the usual loads: 5 shows in a minute that everything runs; its figures are rough." default:"100"`

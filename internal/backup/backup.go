@@ -70,12 +70,12 @@ func Create(
 	if _, err := os.Stat(file); err == nil {
 		return m, fmt.Errorf("%s exists already: a backup does not replace another", file)
 	}
-	dir, err := os.MkdirTemp(cfg.Data, ".backup-") // on the disk of the ledger, and for its owner only
+	image, ring, m, err := open(ctx, cfg.Data)
 	if err != nil {
-		return m, fmt.Errorf("--data (TOTEM_DATA): %w", err)
+		return m, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	parts, m, err := collect(ctx, cfg, dir, bar)
+	defer func() { err = errors.Join(err, image.Close()) }()
+	parts, err := collect(cfg, m, ring)
 	if err != nil {
 		return m, err
 	}
@@ -84,7 +84,7 @@ func Create(
 		return m, err
 	}
 	defer os.Remove(tmp.Name())
-	if err := errors.Join(seal(ctx, tmp, parts, to, m.Size, bar), tmp.Sync(), tmp.Close()); err != nil {
+	if err := errors.Join(seal(ctx, &synced{File: tmp}, parts, image, to, bar), tmp.Sync(), tmp.Close()); err != nil {
 		return m, fmt.Errorf("write %s: %w", file, err)
 	}
 	// Link, not rename: it fails where the file has come to exist meanwhile.
@@ -94,84 +94,82 @@ func Create(
 	return m, nil
 }
 
-// part is one file in a backup: its content, or where it is.
+// synced writes a file out to the disk a little at a time. What collects in the
+// system's memory would be written at once later, and the commits of doors
+// would wait for it.
+type synced struct {
+	*os.File
+	unsynced int
+}
+
+// syncAfter is how many bytes may wait to be written out.
+const syncAfter = 2 << 20
+
+func (s *synced) Write(b []byte) (int, error) {
+	n, err := s.File.Write(b)
+	if s.unsynced += n; err == nil && s.unsynced >= syncAfter {
+		s.unsynced, err = 0, s.Sync()
+	}
+	return n, err
+}
+
+// open fixes the instant of a backup. The keys are those of the ledger: where
+// they change meanwhile, it begins again.
+func open(ctx context.Context, data string) (image *ledger.Image, ring []byte, m Manifest, err error) {
+	for {
+		if ring, err = os.ReadFile(keys.Path(data)); err != nil {
+			return nil, nil, m, fmt.Errorf("keys: %w", err)
+		}
+		now := time.Now().UTC()
+		if image, err = ledger.OpenImage(ctx, data); err != nil {
+			return nil, nil, m, err
+		}
+		m = Manifest{Format: format, At: now, Schema: image.Schema, Head: image.Head, Size: image.Size}
+		after, err := os.ReadFile(keys.Path(data))
+		if err == nil && bytes.Equal(ring, after) {
+			return image, ring, m, nil
+		}
+		if err := errors.Join(err, image.Close()); err != nil {
+			return nil, nil, m, err
+		}
+	}
+}
+
+// part is one file in a backup, beside the ledger.
 type part struct {
 	name    string
 	content []byte
-	path    string
 }
 
-// collect gathers the parts. The keys are those of the ledger: where they change
-// while it is copied, it is copied again.
-func collect(
-	ctx context.Context,
-	cfg settings.Config,
-	dir string,
-	out io.Writer,
-) (parts []part, m Manifest, err error) {
-	copied := filepath.Join(dir, ledger.FileName)
-	var ring []byte
-	for again := true; again; {
-		if ring, err = os.ReadFile(keys.Path(cfg.Data)); err != nil {
-			return nil, m, fmt.Errorf("keys: %w", err)
-		}
-		if err := os.RemoveAll(copied); err != nil {
-			return nil, m, err
-		}
-		m.At = time.Now().UTC()
-		bar := progress.New(out, 1000, "copying the ledger")
-		err := ledger.Copy(ctx, cfg.Data, copied, func(done, all int64) { bar.Set(int(1000 * done / max(all, 1))) })
-		bar.Finish()
-		if err != nil {
-			return nil, m, err
-		}
-		after, err := os.ReadFile(keys.Path(cfg.Data))
-		if err != nil {
-			return nil, m, fmt.Errorf("keys: %w", err)
-		}
-		again = !bytes.Equal(ring, after)
-	}
-	if m, err = describe(ctx, copied, m); err != nil {
-		return nil, m, err
-	}
+// collect gathers the parts.
+func collect(cfg settings.Config, m Manifest, ring []byte) (parts []part, err error) {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return nil, m, err
+		return nil, err
 	}
-	parts = []part{
-		{name: manifestName, content: text},
-		{name: keysName, content: ring},
-		{name: settingsName, content: writeSettings(cfg)},
-	}
-	for name, path := range map[string]string{catalogueName: cfg.Catalogue, billingName: cfg.Billing} {
-		if path == "" {
+	parts = []part{{manifestName, text}, {keysName, ring}, {settingsName, writeSettings(cfg)}}
+	for _, file := range []struct{ name, path string }{{catalogueName, cfg.Catalogue}, {billingName, cfg.Billing}} {
+		if file.path == "" {
 			continue
 		}
-		text, err := os.ReadFile(path)
+		text, err := os.ReadFile(file.path)
 		if err != nil {
-			return nil, m, err
+			return nil, err
 		}
-		parts = append(parts, part{name: name, content: text})
+		parts = append(parts, part{file.name, text})
 	}
-	return append(parts, part{name: ledger.FileName, path: copied}), m, nil
+	return parts, nil
 }
 
-// describe fills in what the copy of the ledger says about itself.
-func describe(ctx context.Context, copied string, m Manifest) (Manifest, error) {
-	f, err := os.Stat(copied)
-	if err != nil {
-		return m, err
-	}
-	m.Format, m.Size = format, f.Size()
-	if m.Schema, err = ledger.Schema(ctx, copied); err != nil {
-		return m, err
-	}
-	m.Head, err = ledger.HeadOf(ctx, copied)
-	return m, err
-}
-
-// seal writes the parts as a compressed tar, encrypted.
-func seal(ctx context.Context, w io.Writer, parts []part, to []age.Recipient, size int64, out io.Writer) error {
+// seal writes the parts and the ledger as a compressed tar, encrypted.
+func seal(
+	ctx context.Context,
+	w io.Writer,
+	parts []part,
+	image *ledger.Image,
+	to []age.Recipient,
+	out io.Writer,
+) error {
 	sealed, err := age.Encrypt(w, to...)
 	if err != nil {
 		return err
@@ -181,35 +179,22 @@ func seal(ctx context.Context, w io.Writer, parts []part, to []age.Recipient, si
 		return err
 	}
 	archive := tar.NewWriter(packed)
-	bar := progress.New(out, 1000, "sealing")
-	defer bar.Finish()
 	for _, p := range parts {
-		if err := p.write(ctx, archive, func(done int64) { bar.Set(int(1000 * done / max(size, 1))) }); err != nil {
-			return err
+		err := archive.WriteHeader(&tar.Header{Name: p.name, Mode: 0o600, Size: int64(len(p.content))})
+		if err == nil {
+			_, err = archive.Write(p.content)
 		}
-	}
-	return errors.Join(archive.Close(), packed.Close(), sealed.Close())
-}
-
-func (p part) write(ctx context.Context, to *tar.Writer, progress func(done int64)) error {
-	content, size := io.Reader(bytes.NewReader(p.content)), int64(len(p.content))
-	if p.path != "" {
-		f, err := os.Open(p.path)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		about, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		content, size = &counted{ctx: ctx, Reader: f, progress: progress}, about.Size()
 	}
-	if err := to.WriteHeader(&tar.Header{Name: p.name, Mode: 0o600, Size: size}); err != nil {
+	if err := archive.WriteHeader(&tar.Header{Name: ledger.FileName, Mode: 0o600, Size: image.Size}); err != nil {
 		return err
 	}
-	_, err := io.Copy(to, content)
-	return err
+	bar := progress.New(out, 1000, "copying and sealing the ledger")
+	defer bar.Finish()
+	err = image.Write(ctx, archive, func(done int64) { bar.Set(int(1000 * done / max(image.Size, 1))) })
+	return errors.Join(err, archive.Close(), packed.Close(), sealed.Close())
 }
 
 // counted reads until its context ends, and tells how far it is.

@@ -53,6 +53,7 @@ func parts() []part {
 		{"live", live},
 		{"bills", invoices},
 		{"changes", changes},
+		{"backup", backups},
 		{"start", coldStart},
 	}
 }

@@ -44,7 +44,9 @@ func fillTable(db *sql.DB, table string) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.Exec("INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")")
+	_, err = db.Exec(
+		"INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")",
+	)
 	return err
 }
 
