@@ -2234,7 +2234,7 @@ export interface components {
             id?: string;
             name: string;
             spaces: string[];
-            /** @description What the QR code carries, answered once: a badge message has qr: and this. */
+            /** @description What the QR code carries, answered once: a badge message has qr: and this. Signed by the site where the readers can check it by themselves. */
             readonly token?: string;
             /** Format: date-time */
             valid_from: string;
