@@ -272,7 +272,7 @@ func writeProblem(w http.ResponseWriter, status int, detail string) {
 }
 
 // operation describes one endpoint and the roles that may call it. Without roles
-// it is open to everybody, even without a token.
+// nobody may; openToAll opens it to everybody, even without a token.
 func operation(method, path, tag, summary string, roles ...Role) huma.Operation {
 	op := huma.Operation{
 		OperationID:  operationID(method, path),
@@ -299,5 +299,11 @@ func operation(method, path, tag, summary string, roles ...Role) huma.Operation 
 	if method == http.MethodDelete {
 		op.DefaultStatus = http.StatusNoContent
 	}
+	return op
+}
+
+// openToAll opens an operation to everybody, without a token.
+func openToAll(op huma.Operation) huma.Operation {
+	op.Security, op.Metadata[openKey] = nil, true
 	return op
 }

@@ -261,13 +261,17 @@ func addressOf(ctx huma.Context) string {
 	return address
 }
 
-// rolesKey is where an operation stores which roles may call it.
-const rolesKey = "roles"
+const (
+	// rolesKey is where an operation stores which roles may call it, openKey
+	// whether everybody may.
+	rolesKey = "roles"
+	openKey  = "open"
+)
 
 // authenticate is huma's middleware: it finds the caller and checks the role.
 func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	roles, _ := ctx.Operation().Metadata[rolesKey].([]Role)
-	if len(roles) == 0 { // open to everybody
+	if open, _ := ctx.Operation().Metadata[openKey].(bool); open {
 		next(ctx)
 		return
 	}

@@ -43,7 +43,7 @@ func encodeCursor(parts ...string) *string {
 	return &c
 }
 
-// decodeCursor returns the parts of a cursor, nil where there is none.
+// decode returns the parts of a cursor, nil where there is none.
 func (p Paging) decode(parts int) ([]string, error) {
 	if p.Cursor == "" {
 		return nil, nil
@@ -139,7 +139,7 @@ func (p Paging) wrongCursor() error {
 	return invalid("query", "cursor", "is not the next of a page of this list")
 }
 
-// only returns the items that keep accepts.
+// only returns the items that fit.
 func only[T any](all iter.Seq[T], fits func(T) bool) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for v := range all {

@@ -59,13 +59,9 @@ type programmeEvent struct {
 }
 
 func (s *server) programmes() {
-	op := operation(
-		"GET",
-		"/v1/programme",
-		tagLive,
-		"Public events of all sites, and how lively each site is now; needs no token.",
-	)
-	op.Security, op.Errors = nil, nil
+	const summary = "Public events of all sites, and how lively each site is now; needs no token."
+	op := openToAll(operation("GET", "/v1/programme", tagLive, summary))
+	op.Errors = nil
 	huma.Register(s.api, op, func(_ context.Context, _ *struct{}) (*one[programme], error) {
 		return &one[programme]{s.programme()}, nil
 	})

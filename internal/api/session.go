@@ -88,13 +88,9 @@ func ofPage(fetchSite, origin, host string) bool {
 
 func (s *server) sessions() {
 	all := []Role{Admin, Manager, Billing, Tenant, Display}
-	op := operation(
-		"POST",
-		"/v1/session",
-		tagSession,
-		"Sign a browser in with a token: the answer sets a cookie that holds an id of its own.",
-	)
-	op.Security, op.DefaultStatus = nil, http.StatusOK
+	const summary = "Sign a browser in with a token: the answer sets a cookie that holds an id of its own."
+	op := openToAll(operation("POST", "/v1/session", tagSession, summary))
+	op.DefaultStatus = http.StatusOK
 	huma.Register(s.api, op, s.signIn)
 	huma.Register(s.api, operation("DELETE", "/v1/session", tagSession, "Sign out: the session ends.", all...), s.signOut)
 	huma.Register(s.api,
