@@ -26,7 +26,8 @@ type kindAt struct {
 	site catalogue.SiteID // empty: any site
 }
 
-// NewCompiler prepares a network.
+// NewCompiler returns a compiler of rights for a network: what does not depend on
+// rights is computed once.
 func NewCompiler(n *catalogue.Network) *Compiler {
 	c := &Compiler{
 		network: n,

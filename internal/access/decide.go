@@ -205,7 +205,7 @@ func (x *Index) byLease(a *Answer, m *member, d *door, unix int64) bool {
 	return false
 }
 
-// granted ranks above every refusal.
+// granted is the rank of a grant: greater than that of any refusal.
 const granted = 5
 
 // refusalAt returns why a lease does not grant at a local time, and the rank of that

@@ -21,7 +21,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// personDay is one member's day.
+// personDay compares one member's hours of one day, as measured, with the truth.
 type personDay struct {
 	tenant tenancy.TenantID
 	member tenancy.MemberID

@@ -129,7 +129,7 @@ const (
 	docsPath = "/docs"
 )
 
-// New makes the handler.
+// New returns the handler of the whole HTTP API and of the page.
 func New(cfg Config) http.Handler {
 	s := &server{
 		cfg: cfg,

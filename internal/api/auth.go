@@ -31,7 +31,7 @@ const (
 	Display = ledger.Display
 )
 
-// caller is who asks.
+// caller is who sends a request: the token, with its role, sites and tenant.
 type caller struct {
 	id     string // the token's id
 	role   Role

@@ -155,7 +155,7 @@ func operationID(method, path string) string {
 	return strings.ToLower(method) + "-" + strings.Join(words[1:], "-")
 }
 
-// empty answers 204.
+// empty is the answer of operations that answer 204: no body.
 type empty struct{}
 
 // forbidden refuses something that everybody may know of but that belongs to

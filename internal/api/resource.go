@@ -42,7 +42,8 @@ type putIn[T any] struct {
 
 const tagRights = "Tenants and rights"
 
-// register registers a resource's endpoints.
+// register registers the endpoints that list, show, put and delete the records
+// of a resource.
 func register[T any](s *server, r resource[T]) {
 	path := r.path + "/{id}"
 	huma.Register(s.api, operation("GET", r.path, tagRights, "List "+r.noun+"s by id.", r.read...),

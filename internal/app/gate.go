@@ -36,7 +36,8 @@ type front struct {
 	paused chan struct{} // closed when requests continue; nil: they do
 }
 
-// facade is one house's handler.
+// facade is the HTTP handler of one house, with the requests that it is
+// answering.
 type facade struct {
 	handler http.Handler
 	ctx     context.Context // ends with the house

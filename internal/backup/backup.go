@@ -141,7 +141,8 @@ type part struct {
 	content []byte
 }
 
-// collect gathers the parts.
+// collect reads the parts of a backup beside the ledger into memory: they are
+// small.
 func collect(cfg settings.Config, m Manifest, ring []byte) (parts []part, err error) {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {

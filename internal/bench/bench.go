@@ -140,7 +140,7 @@ func print(out io.Writer, rows []Row) error {
 	return w.Flush()
 }
 
-// quantile of sorted durations.
+// quantile returns the q-quantile, 0 to 1, of sorted durations.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0

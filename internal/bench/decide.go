@@ -151,7 +151,8 @@ func NewWorld() (*World, error) {
 	return w, nil
 }
 
-// Decide asks the i-th question.
+// Decide decides the i-th of the world's questions, and reports whether it is
+// granted.
 func (w *World) Decide(i int) bool {
 	return w.Index.Decide(w.asked[i&(len(w.asked)-1)], nil).Granted
 }

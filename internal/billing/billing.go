@@ -31,7 +31,7 @@ type Bills struct {
 	known time.Time // ignores what was recorded after this instant; zero: nothing is ignored
 }
 
-// Errors of Issue.
+// The errors that Issue returns for requests that cannot be met.
 var (
 	ErrIssued  = errors.New("has been issued already: a statement is issued once")
 	ErrNotOver = errors.New("is not over yet: only a dry run may look at it")
@@ -61,7 +61,7 @@ func (b Bills) Tariff(ctx context.Context) (*tariff.Tariff, error) {
 	return tariff.New(b.history(), asKnown(b, leases), asKnown(b, plans)), nil
 }
 
-// Request asks for statements.
+// Request says which statements to issue.
 type Request struct {
 	Month  tariff.Month
 	Tenant tenancy.TenantID   // empty: all tenants

@@ -65,7 +65,7 @@ type Broker interface {
 	Close(ctx context.Context) error
 }
 
-// Errors of Publish.
+// The errors that Publish returns.
 var (
 	ErrClosed       = errors.New("the broker is closed")
 	ErrNotConnected = errors.New("not connected to the MQTT broker")

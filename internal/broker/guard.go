@@ -27,10 +27,10 @@ const (
 
 var errRefused = errors.New("connection refused")
 
-// ID names the hook.
+// ID returns the hook's name, as mochi asks for it.
 func (g *guard) ID() string { return "guard" }
 
-// Provides lists the hook's methods.
+// Provides reports whether the hook has a method for an event of mochi.
 func (g *guard) Provides(b byte) bool {
 	switch b {
 	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnACLCheck,

@@ -31,7 +31,7 @@ func (o *Outside) begin() bool {
 	return true
 }
 
-// settle counts a delivery out.
+// settle notes that a delivery was acknowledged: another may take its place.
 func (o *Outside) settle() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

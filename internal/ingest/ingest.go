@@ -90,7 +90,7 @@ type Committed struct {
 	Rejects      int
 }
 
-// Config configures a pipeline.
+// Config is what a pipeline needs of the other parts.
 type Config struct {
 	Network *catalogue.Network
 	Keys    *keys.Ring

@@ -9,7 +9,8 @@ import (
 	"github.com/lorntech/totem/internal/access"
 )
 
-// Pipeline is the running pipeline.
+// Pipeline takes messages from a broker, commits them in batches, and answers the
+// badges among them.
 type Pipeline struct {
 	cfg     Config
 	queue   *lanes

@@ -17,7 +17,8 @@ type DecisionTime struct {
 	Mean, P50, P99, Max time.Duration
 }
 
-// AddDecisionTime stores one.
+// AddDecisionTime stores the decision times of a site and minute; where they are
+// stored already, it changes nothing.
 func (tx *Tx) AddDecisionTime(d DecisionTime) error {
 	err := tx.run(
 		`INSERT INTO decision_times (minute, site, count, refused, mean_us, p50_us, p99_us, max_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,

@@ -96,7 +96,7 @@ func (m *Image) Write(ctx context.Context, w io.Writer, progress func(done int64
 	return nil
 }
 
-// Close ends the reading.
+// Close ends the transaction that keeps the instant.
 func (m *Image) Close() error {
 	if m.tx != nil {
 		_ = m.tx.Rollback() // nothing was written

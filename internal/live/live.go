@@ -29,7 +29,7 @@ type Store interface {
 	SensorBefore(ctx context.Context, device catalogue.DeviceID, t time.Time, yield ledger.YieldValues) error
 }
 
-// Config configures a live state.
+// Config is what a live state needs of the other parts.
 type Config struct {
 	Network *catalogue.Network
 	Store   Store

@@ -12,7 +12,7 @@ type Snapshot struct {
 	Silent map[catalogue.DeviceID]bool
 }
 
-// Snapshot copies the state's memory.
+// Snapshot returns a copy of all that the state remembers, to be stored.
 func (s *State) Snapshot() Snapshot {
 	out := Snapshot{
 		Values: map[catalogue.DeviceID]Said{},

@@ -75,7 +75,7 @@ func New(n *catalogue.Network, seed uint64, today catalogue.Day) *World {
 	return w
 }
 
-// maker fills a World.
+// maker invents the people of a World from a seed.
 type maker struct {
 	*World
 	rng   *rand.Rand

@@ -85,7 +85,7 @@ type Tx interface {
 	ReplaceStays(who visit.Subject, from, to time.Time, stays []visit.Stay) error
 }
 
-// Config configures a Follower.
+// Config is what a Follower needs of the other parts.
 type Config struct {
 	Store  Store
 	Places *visit.Places
@@ -241,7 +241,8 @@ func (f *Follower) Postpone(who visit.Subject, why error) {
 	f.faults[who] = fault{why, f.cfg.Now().Add(faultWaits)}
 }
 
-// Resume ends what Postpone began.
+// Resume has the visits of somebody computed again who was postponed
+// (Postpone).
 func (f *Follower) Resume(who visit.Subject) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -32,7 +32,7 @@ type Store interface {
 	ListKeys(ctx context.Context) (map[catalogue.DeviceID]int, error)
 }
 
-// Config configures an Updater.
+// Config is what an Updater needs of the other parts.
 type Config struct {
 	Network *catalogue.Network
 	Keys    *keys.Ring
@@ -51,7 +51,8 @@ type Config struct {
 	OnSize func(device *catalogue.Device, size int)
 }
 
-// Updater keeps the readers informed.
+// Updater sends the readers their allowlists and commands, and sends them again
+// where one may have missed them.
 type Updater struct {
 	cfg     Config
 	readers []*reader

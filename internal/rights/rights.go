@@ -187,7 +187,7 @@ type Change struct {
 	Expect func(*tenancy.Book) error
 }
 
-// Key names an entity.
+// Key identifies a record: its kind and its id.
 type Key struct {
 	Kind Kind
 	ID   string

@@ -50,7 +50,7 @@ func NewInflux(n *catalogue.Network, cfg InfluxConfig) *Influx {
 	return &Influx{cfg: cfg, network: n, client: c, write: c.WriteAPIBlocking(cfg.Org, cfg.Bucket)}
 }
 
-// Close ends its connections.
+// Close closes the connections to InfluxDB.
 func (i *Influx) Close() { i.client.Close() }
 
 // Probe writes that Totem has started, which shows whether it may write at all.

@@ -22,7 +22,7 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// MakerConfig configures a Maker.
+// MakerConfig is what a Maker needs of the other parts.
 type MakerConfig struct {
 	History catalogue.History // history of where devices hung
 	Ledger  *ledger.Ledger

@@ -206,7 +206,7 @@ func (p *places) badges(
 	return nil
 }
 
-// farAhead is after everything.
+// farAhead is an instant after all instants that occur.
 var farAhead = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // lastZero and zeros are when flow counters begin again from 0, in the time

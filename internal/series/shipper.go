@@ -66,7 +66,7 @@ func (s *Shipper) Status() (owed int, fault error) {
 	return s.owed, s.fault
 }
 
-// Run sends until ctx ends.
+// Run sends the hours that InfluxDB is owed, until ctx ends.
 func (s *Shipper) Run(ctx context.Context) {
 	s.note(s.influx.Probe(ctx, s.now()), time.Time{})
 	wait, told := shipEvery, s.now()

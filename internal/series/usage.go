@@ -151,7 +151,8 @@ type taken struct {
 	runs  [][]occupancy.Run // only where peaks are summed
 }
 
-// chunk computes a limited time.
+// chunk adds the usage of the minutes [from, to), so few that they fit into
+// memory.
 func (u *usage) chunk(ctx context.Context, from, to int64) error {
 	slots := map[catalogue.SiteID][]occupancy.Slot{}
 	for _, sp := range u.spaces {
@@ -193,7 +194,7 @@ func (u *usage) counting(sp *catalogue.Space, slots []occupancy.Slot) []occupanc
 	return list
 }
 
-// take reads one space.
+// take reads the minutes of one space and adds up what of them counts.
 func (u *usage) take(ctx context.Context, sp *catalogue.Space, slots []occupancy.Slot, from, to int64) (taken, error) {
 	t := taken{sums: make([]occupancy.Sum, 1)}
 	of := func(*occupancy.Slot) *occupancy.Sum { return &t.sums[0] }

@@ -40,7 +40,7 @@ func (x *index) has(id string) bool {
 	return ok
 }
 
-// fill indexes the book's records.
+// fill indexes the book's records by what rows call them: names, addresses, ids.
 func (r *reader) fill() {
 	named := func(name func(string) (string, bool)) *index { return &index{map[string][]string{}, name} }
 	r.tenants = named(func(id string) (string, bool) { t, ok := r.book.Tenant(tenancy.TenantID(id)); return t.Name, ok })

@@ -29,7 +29,7 @@ type Fault struct {
 	Message string `json:"message"`
 }
 
-// Error names the place.
+// Error writes file, line and column of the fault, and its message.
 func (f Fault) Error() string {
 	place := f.File
 	if f.Line > 0 {

@@ -151,5 +151,5 @@ func (i *Income) Add(rent int64, areaM2 float64, months *big.Rat) {
 	i.sum.Add(&i.sum, part.Mul(part, months))
 }
 
-// Cents returns the sum.
+// Cents returns the income so far, in cents, rounded half up once.
 func (i *Income) Cents() int64 { return half(&i.sum) }

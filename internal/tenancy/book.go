@@ -128,38 +128,38 @@ func (b *Book) MembersUnordered() iter.Seq[Member] { return maps.Values(b.member
 // CredentialsUnordered iterates in no order, quickly.
 func (b *Book) CredentialsUnordered() iter.Seq[Credential] { return maps.Values(b.credentials) }
 
-// Tenants iterates by id.
+// Tenants iterates over all tenants, by id.
 func (b *Book) Tenants() iter.Seq[Tenant] { return sorted(b.tenants) }
 
-// Members iterates by id.
+// Members iterates over all members, by id.
 func (b *Book) Members() iter.Seq[Member] { return sorted(b.members) }
 
-// Credentials iterates by id.
+// Credentials iterates over all credentials, by id.
 func (b *Book) Credentials() iter.Seq[Credential] { return sorted(b.credentials) }
 
 // Schedules iterates by id, without the built-in one.
 func (b *Book) Schedules() iter.Seq[Schedule] { return sorted(b.schedules) }
 
-// Plans iterates by id.
+// Plans iterates over all plans, by id.
 func (b *Book) Plans() iter.Seq[Plan] { return sorted(b.plans) }
 
-// Leases iterates by id.
+// Leases iterates over all leases, by id.
 func (b *Book) Leases() iter.Seq[Lease] { return sorted(b.leases) }
 
 // Passes iterates by id, including deleted ones, which answer
 // credential-revoked.
 func (b *Book) Passes() iter.Seq[Pass] { return sorted(b.passes) }
 
-// Events iterates by id.
+// Events iterates over all events, by id.
 func (b *Book) Events() iter.Seq[Event] { return sorted(b.events) }
 
-// Tenant returns a tenant.
+// Tenant returns the tenant with an id; false: there is none.
 func (b *Book) Tenant(id TenantID) (Tenant, bool) { return find(b.tenants, id) }
 
-// Member returns a member.
+// Member returns the member with an id; false: there is none.
 func (b *Book) Member(id MemberID) (Member, bool) { return find(b.members, id) }
 
-// Credential returns a credential.
+// Credential returns the credential with an id; false: there is none.
 func (b *Book) Credential(id CredentialID) (Credential, bool) { return find(b.credentials, id) }
 
 // Schedule returns a schedule; the built-in one has no windows.
@@ -170,16 +170,16 @@ func (b *Book) Schedule(id ScheduleID) (Schedule, bool) {
 	return find(b.schedules, id)
 }
 
-// Plan returns a plan.
+// Plan returns the plan with an id; false: there is none.
 func (b *Book) Plan(id PlanID) (Plan, bool) { return find(b.plans, id) }
 
-// Lease returns a lease.
+// Lease returns the lease with an id; false: there is none.
 func (b *Book) Lease(id LeaseID) (Lease, bool) { return find(b.leases, id) }
 
 // Pass returns a pass, also a deleted one.
 func (b *Book) Pass(id PassID) (Pass, bool) { return find(b.passes, id) }
 
-// Event returns an event.
+// Event returns the event with an id; false: there is none.
 func (b *Book) Event(id EventID) (Event, bool) { return find(b.events, id) }
 
 func find[K comparable, V any](m map[K]V, id K) (V, bool) {

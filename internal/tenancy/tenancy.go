@@ -60,7 +60,7 @@ const (
 // MemberRole is a role of a member.
 type MemberRole string
 
-// Responder passes in a lockdown.
+// Responder is the role of members whom a lockdown does not keep out.
 const Responder MemberRole = "responder"
 
 // Member is a person of a tenant.

@@ -102,7 +102,7 @@ func valueEnd(b []byte) int {
 	}
 }
 
-// unquote reads a key.
+// unquote returns the text of a quoted key, without its quotes and escapes.
 func unquote(b []byte) (string, error) {
 	if !bytes.ContainsRune(b, '\\') && utf8.Valid(b) {
 		return string(b[1 : len(b)-1]), nil

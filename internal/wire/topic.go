@@ -17,7 +17,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Prefix begins every topic.
+// Prefix is the beginning of every topic of Totem.
 const Prefix = "totem/v1"
 
 // MaxPayload is the largest message in bytes (rules 2.8).

@@ -132,7 +132,7 @@ func (o *Object) Require(name string) bool {
 	return false
 }
 
-// Text reads a required text.
+// Text reads a text that must be there; "" after a fault.
 func (o *Object) Text(name string) string {
 	if !o.Require(name) {
 		return ""
