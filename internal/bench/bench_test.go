@@ -13,6 +13,9 @@ import (
 // TestEveryPartMeasures runs small loads: what they measure here tells nothing,
 // but each part gives its rows, each with its floor.
 func TestEveryPartMeasures(t *testing.T) {
+	if raceEnabled {
+		t.Skip("not run under the race detector, where loads take minutes: .ci/run runs it without")
+	}
 	for _, part := range bench.Names() {
 		if part == "start" { // it starts the program again as a service, which a test is not
 			continue
