@@ -247,7 +247,8 @@ func (l *live) deliver(link Link, h heard) error {
 	return nil
 }
 
-// tick sends what is due, and lets readers decide what has waited long enough.
+// tick sends the messages that are due, and has each reader decide by itself the
+// reads that have waited long enough for an answer.
 func (l *live) tick(link Link) error {
 	now := l.Now()
 	if err := l.sendDue(link, now); err != nil {

@@ -88,7 +88,7 @@ func (d *Dated) effective() (*catalogue.Day, error) {
 	if *d.EffectiveFrom != tenancy.Beginning {
 		var err error
 		if day, err = catalogue.ParseDay(*d.EffectiveFrom); err != nil {
-			return nil, invalid("body", "effective_from", "is neither a day (2026-11-26) nor beginning")
+			return nil, invalid("body", "effective_from", "is neither a day, such as 2026-11-26, nor the word \"beginning\"")
 		}
 		if day < catalogue.Date(1990, 1, 1) || day > catalogue.Date(2100, 12, 31) {
 			return nil, invalid("body", "effective_from", "lies before 1990 or after 2100")

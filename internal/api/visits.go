@@ -198,7 +198,8 @@ func (s *server) visitFilter(ctx context.Context, in *visitsIn) (ledger.VisitFil
 	return f, nil
 }
 
-// billableSpans returns when the hours in each space were billed.
+// billableSpans returns, for each space, the spans of time in which its hours
+// were billable.
 func (s *server) billableSpans() []ledger.SpaceTime {
 	list := []ledger.SpaceTime{}
 	for id, spans := range catalogue.BillableOver(s.cfg.Series.History) {

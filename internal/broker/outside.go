@@ -103,13 +103,14 @@ func NewOutside(cfg OutsideConfig) (*Outside, error) {
 	return o, nil
 }
 
-// options returns paho's options. The default handler is set before it
-// connects, since the broker sends waiting messages at once; the handler only
-// puts messages into the inbox.
+// arrived takes a message from the broker's client into the inbox.
 func (o *Outside) arrived(_ mqtt.Client, m mqtt.Message) {
 	o.inbox.put(o.ctx, m, len(m.Payload())+len(m.Topic())+256)
 }
 
+// options returns paho's options. The default handler is set before it
+// connects, since the broker sends waiting messages at once; the handler only
+// puts messages into the inbox.
 func (o *Outside) options() (*mqtt.ClientOptions, error) {
 	server, tlsConfig, err := parseURL(o.cfg.URL)
 	if err != nil {

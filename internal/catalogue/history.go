@@ -250,7 +250,8 @@ func addNew[T any](have, more []T, id func(T) string) []T {
 	return have
 }
 
-// BillableOver returns the spans in which each space's hours were billed.
+// BillableOver returns, for each space, the spans of time in which its hours were
+// billable.
 func BillableOver(h History) map[SpaceID][]Held[bool] {
 	return Over(h, func(n *Network, yield func(SpaceID, bool)) {
 		for _, id := range n.BillableSpaces() {

@@ -20,8 +20,8 @@ type Touched struct {
 	marked   int64     // how often it was touched
 }
 
-// TouchedAfter returns the subjects moved by entries of the chain in (seq,
-// seq+n], and the seq up to which it looked.
+// TouchedAfter returns the subjects with granted reads among the entries of the
+// chain in (seq, seq+n], and the last entry that it looked at.
 func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Touched, upTo int64, err error) {
 	err = l.reads.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM chain").Scan(&upTo)
 	if err != nil {
@@ -65,7 +65,7 @@ func (tx *Tx) Touch(t Touched) error {
 		ms(t.Received),
 	)
 	if err != nil {
-		return fmt.Errorf("ledger: touch: %w", err)
+		return fmt.Errorf("ledger: mark a person's visits to be computed: %w", err)
 	}
 	return nil
 }

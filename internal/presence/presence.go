@@ -241,8 +241,7 @@ func (f *Follower) Postpone(who visit.Subject, why error) {
 	f.faults[who] = fault{why, f.cfg.Now().Add(faultWaits)}
 }
 
-// Resume has the visits of somebody computed again who was postponed
-// (Postpone).
+// Resume lets the visits of a subject be computed again at once, after Postpone.
 func (f *Follower) Resume(who visit.Subject) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
