@@ -88,6 +88,9 @@ func startDemo(t *testing.T, data string) map[string]string {
 // TestEveryCommandOnALivingService runs the commands of the README and the docs
 // against a demo, as a person would after the export that it prints.
 func TestEveryCommandOnALivingService(t *testing.T) {
+	if raceEnabled {
+		t.Skip("not run under the race detector, where it takes minutes: .ci/run runs it without")
+	}
 	data := t.TempDir()
 	for name, value := range startDemo(t, data) {
 		t.Setenv(name, value)

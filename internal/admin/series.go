@@ -199,7 +199,11 @@ func CheckSeries(ctx context.Context, cfg settings.Config, from, to time.Time, o
 	defer influx.Close()
 	days, differ, err := Compare(ctx, history, l, influx, from, to, out)
 	if err == nil && differ > 0 {
-		return fmt.Errorf("InfluxDB and the ledger differ in %d daily sums (%d days compared): totem series rebuild sends them again", differ, days)
+		return fmt.Errorf(
+			"InfluxDB and the ledger differ in %d daily sums (%d days compared): totem series rebuild sends them again",
+			differ,
+			days,
+		)
 	}
 	if err == nil {
 		fmt.Fprintf(out, "InfluxDB agrees with the ledger: %d days, every space.\n", days)
