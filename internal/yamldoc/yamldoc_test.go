@@ -128,7 +128,8 @@ func FuzzRoot(f *testing.F) {
 		d := yamldoc.New("f.yaml")
 		_ = d.Root([]byte(text), "a shelf", known)
 		for _, fault := range d.Faults {
-			if fault.Line < 1 || fault.Line > strings.Count(text, "\n")+strings.Count(text, "\r")+2 { // a lone CR ends a line in YAML
+			if fault.Line < 1 ||
+				fault.Line > strings.Count(text, "\n")+strings.Count(text, "\r")+2 { // a lone CR ends a line in YAML
 				t.Errorf("%v", fault)
 			}
 		}
