@@ -87,11 +87,21 @@ func Create(
 	if err := errors.Join(seal(ctx, &synced{File: tmp}, parts, image, to, bar), tmp.Sync(), tmp.Close()); err != nil {
 		return m, fmt.Errorf("write %s: %w", file, err)
 	}
-	// Link, not rename: it fails where the file has come to exist meanwhile.
-	if err := os.Link(tmp.Name(), file); err != nil {
-		return m, err
+	return m, appear(tmp.Name(), file)
+}
+
+// appear gives a complete file its name, durably. A link fails where the name
+// has come to exist meanwhile; some disks, as USB sticks and network shares, have
+// none.
+func appear(tmp, file string) error {
+	err := os.Link(tmp, file)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		err = os.Rename(tmp, file)
 	}
-	return m, nil
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(file))
 }
 
 // synced writes a file out to the disk a little at a time. What collects in the
@@ -198,24 +208,6 @@ func seal(
 	return errors.Join(err, archive.Close(), packed.Close(), sealed.Close())
 }
 
-// counted reads until its context ends, and tells how far it is.
-type counted struct {
-	io.Reader
-	ctx      context.Context
-	done     int64
-	progress func(done int64)
-}
-
-func (c *counted) Read(b []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := c.Reader.Read(b)
-	c.done += int64(n)
-	c.progress(c.done)
-	return n, err
-}
-
 // writeSettings writes the settings that are set, as an environment file. Names
 // of folders and files are left out: they are of this machine.
 func writeSettings(cfg settings.Config) []byte {
@@ -232,13 +224,4 @@ func writeSettings(cfg settings.Config) []byte {
 		}
 	}
 	return b.Bytes()
-}
-
-// exists reports whether there is a file.
-func exists(path string) (bool, error) {
-	_, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/apptest"
 	"github.com/lorntech/totem/internal/backup"
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/mqttclient"
@@ -287,5 +288,80 @@ func TestOtherKeysOrAnAlteredLedgerAreFound(t *testing.T) {
 			!strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestARestoredServiceKeepsItsCatalogue: the catalogue that is in force is in the
+// ledger; where its file is not in the backup, the service must not take up the
+// built-in one instead.
+func TestARestoredServiceKeepsItsCatalogue(t *testing.T) {
+	id := newIdentity(t)
+	cfg := apptest.Config(t)
+	cfg.Catalogue = filepath.Join(t.TempDir(), "elsewhere.yaml")
+	renamed := bytes.Replace(catalogue.DefaultText(), []byte("name: Metz"), []byte("name: Metz renamed"), 1)
+	if err := os.WriteFile(cfg.Catalogue, renamed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Stop(t, apptest.Start(t, cfg))
+	without := cfg
+	without.Catalogue = "" // as an operator who has forgotten the setting makes the backup
+	file := filepath.Join(t.TempDir(), "totem.backup")
+	if _, err := backup.Create(t.Context(), without, file, []age.Recipient{id.Recipient()}, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	restored := apptest.Config(t)
+	if _, err := backup.Restore(
+		t.Context(), file, []age.Identity{id}, backup.Target{Data: restored.Data}, io.Discard,
+	); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(restored.Data, "catalogue.yaml"))
+	if err != nil || !bytes.Equal(text, renamed) {
+		t.Fatalf("the catalogue beside the restored ledger: %d bytes, %v", len(text), err)
+	}
+}
+
+// TestNoErasureIsLostByATornLine: a full disk cuts off a line, and the next
+// erasure is noted all the same.
+func TestNoErasureIsLostByATornLine(t *testing.T) {
+	id := newIdentity(t)
+	file, data := quiet(t, id)
+	path := filepath.Join(data, backup.ErasuresName)
+	if err := os.WriteFile(path, []byte(`{"at":"2026-11-0`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := apptest.Config(t)
+	cfg.Data = data
+	a := apptest.Start(t, cfg)
+	if err := a.Rights.Erase(t.Context(), "test", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Stop(t, a)
+	to := backup.Target{Data: filepath.Join(t.TempDir(), "data"), Erasures: path}
+	found, err := backup.Restore(t.Context(), file, []age.Identity{id}, to, io.Discard)
+	if err != nil || found.Erased != 1 {
+		t.Errorf("erased again: %+v, %v", found, err)
+	}
+	// A whole line that says nothing is an error, not a person who stays.
+	if err := os.WriteFile(path, []byte("\n{\"at\":\"never\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	to.Data = filepath.Join(t.TempDir(), "data")
+	if _, err := backup.Restore(t.Context(), file, []age.Identity{id}, to, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "erasures.jsonl:2") {
+		t.Errorf("a line that is no erasure: %v", err)
+	}
+}
+
+func TestKeysInTheFolderAreNotReplaced(t *testing.T) {
+	id := newIdentity(t)
+	file, _ := quiet(t, id)
+	data := t.TempDir()
+	if err := otherKeys(data); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Restore(t.Context(), file, []age.Identity{id}, backup.Target{Data: data}, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "holds keys already") {
+		t.Errorf("over keys: %v", err)
 	}
 }

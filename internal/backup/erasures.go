@@ -1,12 +1,11 @@
 package backup
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -38,7 +37,8 @@ func NoteErasure(data string, who [32]byte, after int64, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("remember an erasure: %w", err)
 	}
-	_, err = f.Write(append(line, '\n'))
+	// The line before may have been cut off, by a full disk or a loss of power.
+	_, err = f.Write(append(append([]byte{'\n'}, line...), '\n'))
 	if err := errors.Join(err, f.Sync(), f.Close(), syncDir(data)); err != nil {
 		return fmt.Errorf("remember an erasure: %w", err)
 	}
@@ -58,30 +58,24 @@ func syncDir(path string) error {
 const overlapTime = time.Hour
 
 // readErasures returns the hashes of who was erased after a backup was made. A
-// file that is not there holds nobody; a last line that was cut off belongs to
-// an erasure that was never committed.
-func readErasures(path string, m Manifest) (map[string]bool, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+// line that was cut off belongs to an erasure that was never committed; any other
+// line that cannot be read is an error.
+func readErasures(lines []byte, m Manifest) (map[string]bool, error) {
 	who := map[string]bool{}
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
+	n := 0
+	for line := range bytes.Lines(lines) {
+		n++
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 || line[len(line)-1] != '}' {
+			continue
+		}
 		var e erasure
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			if !lines.Scan() {
-				break
-			}
-			return nil, fmt.Errorf("%s:%d: is not an erasure: %w", path, n, err)
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, fmt.Errorf("%s:%d: is not an erasure: %w", ErasuresName, n, err)
 		}
 		if e.After >= m.Head || e.At.After(m.At.Add(-overlapTime)) {
 			who[e.Who] = true
 		}
 	}
-	return who, lines.Err()
+	return who, nil
 }

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"archive/tar"
+	"bytes"
 	"cmp"
 	"compress/gzip"
 	"context"
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/internal/admin"
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
@@ -52,14 +55,8 @@ type Found struct {
 // that the keys are the ledger's, and the whole audit chain. Only then the folder
 // gets its files, the ledger last. An error leaves the folder as it was.
 func Restore(ctx context.Context, file string, from []age.Identity, to Target, bar io.Writer) (found Found, err error) {
-	if there, err := exists(filepath.Join(to.Data, ledger.FileName)); err != nil || there {
-		const full = "--data (TOTEM_DATA): %s holds a ledger already: move the folder away first"
-		return found, errors.Join(err, errIf(there, full, to.Data))
-	}
-	if to.Erasures == "" {
-		to.Erasures = filepath.Join(to.Data, ErasuresName)
-	} else if there, err := exists(to.Erasures); err != nil || !there {
-		return found, errors.Join(err, errIf(!there, "--erasures: there is no file %s", to.Erasures))
+	if err := to.check(); err != nil {
+		return found, err
 	}
 	if err := os.MkdirAll(to.Data, 0o700); err != nil {
 		return found, err
@@ -78,11 +75,41 @@ func Restore(ctx context.Context, file string, from []age.Identity, to Target, b
 	return found, place(dir, to)
 }
 
-func errIf(is bool, format string, args ...any) error {
-	if !is {
+// check refuses a folder in which a restore would replace something, and a file
+// of erasures that is not there.
+func (t Target) check() error {
+	for _, file := range []struct{ name, what string }{{ledger.FileName, "a ledger"}, {keysName, "keys"}} {
+		there, err := exists(filepath.Join(t.Data, file.name))
+		if err != nil {
+			return err
+		}
+		if there {
+			return fmt.Errorf("--data (TOTEM_DATA): %s holds %s already: move the folder away first", t.Data, file.what)
+		}
+	}
+	if t.Erasures == "" {
 		return nil
 	}
-	return fmt.Errorf(format, args...)
+	there, err := exists(t.Erasures)
+	if err == nil && !there {
+		err = fmt.Errorf("--erasures: the file %s does not exist", t.Erasures)
+	}
+	return err
+}
+
+// erasures returns the lines of all files that tell who was erased: that of the
+// folder, and the one that was given.
+func (t Target) erasures() (lines []byte, err error) {
+	for _, file := range []string{filepath.Join(t.Data, ErasuresName), t.Erasures} {
+		text, err := os.ReadFile(file) // that of the folder need not be there, nor be given
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if lines = append(lines, text...); len(text) > 0 && text[len(text)-1] != '\n' {
+			lines = append(lines, '\n')
+		}
+	}
+	return lines, nil
 }
 
 // unseal writes the parts of a backup into a folder.
@@ -167,8 +194,12 @@ func check(ctx context.Context, dir string, to Target, found *Found) error {
 	if found.Format != format {
 		return fmt.Errorf("is of format %d, and this program knows %d: use a newer Totem", found.Format, format)
 	}
-	if schema, err := ledger.Schema(ctx, filepath.Join(dir, ledger.FileName)); err != nil || schema != found.Schema {
-		return errors.Join(err, errIf(schema != found.Schema, "the ledger is not the one that the backup describes"))
+	schema, err := ledger.Schema(ctx, filepath.Join(dir, ledger.FileName))
+	if err != nil {
+		return err
+	}
+	if schema != found.Schema {
+		return errors.New("the ledger is not the one that the backup describes")
 	}
 	l, err := ledger.OpenExisting(ctx, dir)
 	if err != nil {
@@ -201,6 +232,9 @@ func examine(ctx context.Context, l *ledger.Ledger, dir string, to Target, found
 	if err := eraseAgain(ctx, l, keeper, ring, to, found); err != nil {
 		return err
 	}
+	if err := keepCatalogue(ctx, l, dir, found); err != nil {
+		return err
+	}
 	size := keeper.InForce().Book.Size()
 	found.Entries, found.Spaces = audit.Entries, len(n.Spaces)
 	found.Members, found.Leases, found.Badges = size.Members, size.Leases, size.Credentials
@@ -221,7 +255,11 @@ func eraseAgain(
 	to Target,
 	found *Found,
 ) error {
-	erased, err := readErasures(to.Erasures, found.Manifest)
+	lines, err := to.erasures()
+	if err != nil {
+		return err
+	}
+	erased, err := readErasures(lines, found.Manifest)
 	if err != nil || len(erased) == 0 {
 		return err
 	}
@@ -246,20 +284,33 @@ func eraseAgain(
 	return nil
 }
 
-// place puts a checked folder where it belongs. Files that the target has and
-// the backup has not stay; the erasures are kept.
+// keepCatalogue writes the ledger's catalogue beside it where the backup was made
+// without its file. Otherwise a service that is started without one would take
+// the built-in catalogue for a changed file, and put that in force.
+func keepCatalogue(ctx context.Context, l *ledger.Ledger, dir string, found *Found) error {
+	list, err := l.Catalogues(ctx)
+	if err != nil || len(list) == 0 || slices.Contains(found.Files, catalogueName) {
+		return err
+	}
+	text := list[len(list)-1].Text
+	if bytes.Equal(text, catalogue.DefaultText()) {
+		return nil
+	}
+	found.Files = append(found.Files, catalogueName)
+	return keys.WriteSecret(filepath.Join(dir, catalogueName), text)
+}
+
+// place puts a checked folder where it belongs; the erasures are kept.
 func place(dir string, to Target) error {
 	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil {
 		return err
 	}
-	if there, err := exists(to.Erasures); err != nil {
+	lines, err := to.erasures()
+	if err != nil {
 		return err
-	} else if there {
-		text, err := os.ReadFile(to.Erasures)
-		if err == nil {
-			err = keys.WriteSecret(filepath.Join(dir, ErasuresName), text)
-		}
-		if err != nil {
+	}
+	if len(lines) > 0 {
+		if err := keys.WriteSecret(filepath.Join(dir, ErasuresName), lines); err != nil {
 			return err
 		}
 	}
@@ -283,4 +334,31 @@ func rank(name string) int {
 		return 1
 	}
 	return 0
+}
+
+// counted reads until its context ends, and tells how far it is.
+type counted struct {
+	io.Reader
+	ctx      context.Context
+	done     int64
+	progress func(done int64)
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.Reader.Read(b)
+	c.done += int64(n)
+	c.progress(c.done)
+	return n, err
+}
+
+// exists reports whether there is a file.
+func exists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -292,4 +293,11 @@ func (tx *Tx) forgetStay(read int64) error {
 		return fmt.Errorf("ledger: remove the person from a stay: %w", err)
 	}
 	return nil
+}
+
+// People lists everybody whom reads or visits name.
+func (l *Ledger) People(ctx context.Context) ([]tenancy.MemberID, error) {
+	return list(ctx, l.reads, "list people", func(rows *sql.Rows) (m tenancy.MemberID, err error) {
+		return m, rows.Scan(&m)
+	}, "SELECT member FROM reads WHERE member IS NOT NULL UNION SELECT member FROM visits WHERE member <> '' ORDER BY 1")
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // Image is the file of a ledger as it is at one instant. Commits of a running
@@ -50,13 +48,16 @@ func OpenImage(ctx context.Context, dir string) (m *Image, err error) {
 		return nil, err
 	}
 	var pages int64
-	for query, into := range map[string]*int64{
-		"SELECT coalesce(max(seq), 0) FROM chain":      &m.Head,
-		"SELECT max(version_id) FROM goose_db_version": &m.Schema,
-		"SELECT page_count FROM pragma_page_count()":   &pages,
-		"SELECT page_size FROM pragma_page_size()":     &m.page,
+	for _, q := range []struct {
+		query string
+		into  *int64
+	}{
+		{"SELECT coalesce(max(seq), 0) FROM chain", &m.Head}, // the first reading of a table fixes the instant
+		{"SELECT max(version_id) FROM goose_db_version", &m.Schema},
+		{"SELECT page_count FROM pragma_page_count()", &pages},
+		{"SELECT page_size FROM pragma_page_size()", &m.page},
 	} {
-		if err := m.tx.QueryRowContext(ctx, query).Scan(into); err != nil {
+		if err := m.tx.QueryRowContext(ctx, q.query).Scan(q.into); err != nil {
 			return nil, err
 		}
 	}
@@ -124,11 +125,4 @@ func Schema(ctx context.Context, path string) (version int64, err error) {
 		return 0, fmt.Errorf("the file is not a ledger: %w", err)
 	}
 	return version, nil
-}
-
-// People lists everybody whom reads or visits name.
-func (l *Ledger) People(ctx context.Context) ([]tenancy.MemberID, error) {
-	return list(ctx, l.reads, "list people", func(rows *sql.Rows) (m tenancy.MemberID, err error) {
-		return m, rows.Scan(&m)
-	}, "SELECT member FROM reads WHERE member IS NOT NULL UNION SELECT member FROM visits WHERE member <> '' ORDER BY 1")
 }

@@ -129,7 +129,7 @@ func (d *Updater) contentOf(r *reader, force *rights.InForce, from, to time.Time
 		return c // outwards everybody passes; in a lockdown no visitor does
 	}
 	c.opens = d.opens[r.dev.Door]
-	c.refused = refusedPasses(force.Book, c, from)
+	c.refused = refusedPasses(force.Book, c, from, to)
 	return c
 }
 
@@ -159,15 +159,16 @@ func spacesBeyond(n *catalogue.Network) map[catalogue.DoorID][]wire.SpaceHash {
 
 // refusedPasses lists the signed passes that the door must not open, although
 // their tokens say so: passes that were deleted, and those of which the list
-// has no entry. It lists them until their tokens have run out.
-func refusedPasses(book *tenancy.Book, c content, from time.Time) (list []wire.PassID) {
+// has no entry for its period. It lists them until their tokens have run out; a
+// pass that begins after the list's end is not refused, its time is not yet.
+func refusedPasses(book *tenancy.Book, c content, from, to time.Time) (list []wire.PassID) {
 	for p := range book.Passes() {
 		signed, err := wire.ParsePass(p.Claims)
 		if err != nil || !signed.To.After(from) || !overlap(signed.Spaces, c.opens) {
 			continue
 		}
 		known := slices.ContainsFunc(c.entries, func(e access.Entry) bool { return e.Hash == p.ForList })
-		if p.Deleted || !known {
+		if p.Deleted || !known && signed.From.Before(to) {
 			list = append(list, signed.ID)
 		}
 	}

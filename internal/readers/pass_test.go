@@ -2,6 +2,7 @@ package readers_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -136,8 +137,28 @@ func TestAPassMadeBeforeTheNetworkFellOpens(t *testing.T) {
 	})
 	c.Must("DELETE", "/v1/passes/guest", "")
 	apptest.Eventually(t, "the list to refuse it", func() bool { return !shown("metz-coworking-in", good).Granted })
-	// A lockdown reaches the lists: no visitor passes, not even one whom they do not know.
 	site, _ := a.Keys.Site("metz")
+	// What is refused are deleted passes, not those of next week: a list has no room for a season's visitors.
+	nextWeek := pass("next-week", "metz-coworking", now.Add(7*24*time.Hour), now.Add(8*24*time.Hour))
+	c.Must("PUT", "/v1/sites/metz/lockdown", `{"active":true,"reason":"every list is made anew"}`)
+	c.Must("PUT", "/v1/sites/metz/lockdown", `{"active":false,"reason":"over"}`)
+	refused := func(token string) bool {
+		lists, err := a.Ledger.Allowlists(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := wire.VerifyPass(site.Public(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := wire.VerifyList(site.Public(), "metz-coworking-in", payloadOf(lists, "metz-coworking-in"))
+		return err == nil && slices.Contains(list.Refused, p.ID)
+	}
+	apptest.Eventually(t, "the list to name the deleted pass", func() bool { return refused(good) })
+	if refused(nextWeek) {
+		t.Error("a pass of next week is refused as if it were deleted")
+	}
+	// A lockdown reaches the lists: no visitor passes, not even one whom they do not know.
 	unknown := wire.SignPass(site.Private, wire.Pass{
 		ID: wire.PassID{9}, From: now, To: now.Add(time.Hour), Spaces: []wire.SpaceHash{wire.HashSpace("metz-coworking")},
 	})
