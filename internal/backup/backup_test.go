@@ -298,7 +298,7 @@ func TestARestoredServiceKeepsItsCatalogue(t *testing.T) {
 	id := newIdentity(t)
 	cfg := apptest.Config(t)
 	cfg.Catalogue = filepath.Join(t.TempDir(), "elsewhere.yaml")
-	renamed := bytes.Replace(catalogue.DefaultText(), []byte("name: Metz"), []byte("name: Metz renamed"), 1)
+	renamed := bytes.Replace(catalogue.DefaultText(), []byte("city: Metz"), []byte("city: Divodurum"), 1)
 	if err := os.WriteFile(cfg.Catalogue, renamed, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,13 @@ func TestKeysInTheFolderAreNotReplaced(t *testing.T) {
 	if err := otherKeys(data); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := backup.Restore(t.Context(), file, []age.Identity{id}, backup.Target{Data: data}, io.Discard); err == nil ||
+	if _, err := backup.Restore(
+		t.Context(),
+		file,
+		[]age.Identity{id},
+		backup.Target{Data: data},
+		io.Discard,
+	); err == nil ||
 		!strings.Contains(err.Error(), "holds keys already") {
 		t.Errorf("over keys: %v", err)
 	}
