@@ -96,7 +96,7 @@ type peopleCmd struct {
 	service
 }
 
-// put is one entity to send to the API.
+// put is one record to send to the API: its path and its body.
 type put struct {
 	path string
 	body any

@@ -44,7 +44,7 @@ type Config struct {
 	NewID     func() uuid.UUID
 }
 
-// Outcome is what the lock did.
+// Outcome is the reader's answer to a badge: whether it opened, why, and who decided.
 type Outcome struct {
 	Request uuid.UUID
 	Open    time.Duration // 0: it stayed shut

@@ -41,7 +41,7 @@ type Summary struct {
 	Stays    int
 }
 
-// Sim is a simulation: its days follow each other.
+// Sim simulates one local day after the other.
 type Sim struct {
 	cfg     Config
 	town    *life.Town
@@ -123,7 +123,7 @@ func (sum *Summary) count(s *Sent) {
 func send(p Publisher, s *Sent) error {
 	payload, err := s.Message.Encode()
 	if err != nil {
-		return fmt.Errorf("encode: %w", err)
+		return fmt.Errorf("encode a message: %w", err)
 	}
 	return p.Publish(s.Message.Topic.String(), payload)
 }

@@ -45,7 +45,7 @@ const (
 	firmware    = "sim-1.0"
 )
 
-// heard is a message that a reader was sent.
+// heard is a decision, command or allowlist that a reader has received.
 type heard struct {
 	topic   string
 	payload []byte

@@ -20,7 +20,7 @@ import (
 func decider(w *people.World) (life.Decide, error) {
 	book := tenancy.NewBook(w.Network)
 	if err := fill(book, w); err != nil {
-		return nil, fmt.Errorf("the demo's people: %w", err)
+		return nil, fmt.Errorf("create the demo's people: %w", err)
 	}
 	x := access.NewCompiler(w.Network).Compile(book, nil)
 	return func(uid []byte, door catalogue.DoorID, direction catalogue.Direction, at time.Time) (bool, access.Reason) {

@@ -101,7 +101,7 @@ func (c *Compiler) Compile(book *tenancy.Book, lockdowns []tenancy.Lockdown) *In
 	return x
 }
 
-// people holds the members while an index is compiled.
+// people finds members by id and by tenant while an index is compiled.
 type people struct {
 	byID    map[tenancy.MemberID]*member
 	tenants map[tenancy.TenantID][]*member

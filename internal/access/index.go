@@ -95,7 +95,7 @@ func (x *Index) holder(h tenancy.CredentialHash, unix int64) *credential {
 	return nil
 }
 
-// status is a credential's status in one byte.
+// status is whether a credential is active, lost or revoked, in one byte.
 type status uint8
 
 const (

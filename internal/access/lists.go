@@ -23,7 +23,7 @@ type Right struct {
 	From, To time.Time
 }
 
-// interval is a Right in Unix milliseconds.
+// interval is the period of a Right, in Unix milliseconds.
 type interval struct {
 	reason   Reason
 	from, to int64

@@ -44,7 +44,7 @@ func Faulty(sync int) sim.Faults {
 	return sim.Faults{Repeat: 10, Reorder: 2 * time.Hour, Offline: 3 * time.Hour, Drift: 2 * time.Second, Sync: sync}
 }
 
-// set describes how often clocks are set right.
+// set describes, for the report, how often the simulated clocks are set right.
 func (o Options) set() string {
 	switch o.Faults.Sync {
 	case 0:
@@ -160,7 +160,7 @@ func (l *lived) sendHistory(ctx context.Context, o Options) error {
 		if err := dec.Decode(&st); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("the truth: %w", err)
+			return fmt.Errorf("read where people really were: %w", err)
 		}
 		l.truth = append(l.truth, st)
 	}

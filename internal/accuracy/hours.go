@@ -36,7 +36,7 @@ type measured struct {
 	Billable            int64 `json:"billable_minutes"`
 }
 
-// owed is the API's answer for a statement.
+// owed is the amount of a statement, from the API's answer.
 type owed struct {
 	Lease, Tenant, Month string
 	Minutes              int64 `json:"billable_minutes"`

@@ -19,7 +19,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Role is what a token may do.
+// Role is the role of a token: what its holder may see and do (rules 11.1).
 type Role = ledger.Role
 
 // The roles.

@@ -115,13 +115,13 @@ type siteKey struct {
 	Key       string `json:"key" doc:"Unpadded base64url."`
 }
 
-// planOut is a plan as it is sent.
+// planOut is the answer with a building's floor plan, an SVG drawing.
 type planOut struct {
 	ContentType string `header:"Content-Type"`
 	Body        []byte
 }
 
-// IDPath is the path of one thing.
+// IDPath holds the {id} of a path that names one record.
 type IDPath struct {
 	ID string `path:"id" maxLength:"64"`
 }

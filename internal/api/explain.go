@@ -196,7 +196,7 @@ func (s *server) explainable(
 	return visits, nil
 }
 
-// byTenant groups visits by the tenant they belonged to.
+// byTenant groups a person's visits by the tenant for which they were made.
 func byTenant(visits []tariff.Visit) [][]tariff.Visit {
 	var out [][]tariff.Visit
 	at := map[tenancy.TenantID]int{}

@@ -24,7 +24,7 @@ import (
 // actLook is the action of the acts that record looks.
 const actLook = "look"
 
-// look is one look at a person's movements.
+// look is one look at a person's movements, which rules 11.3 has recorded.
 type look struct {
 	ID   string            `json:"id"`
 	At   catalogue.Instant `json:"at"`

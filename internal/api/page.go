@@ -25,7 +25,7 @@ type pageOut[T any] struct{ Body Page[T] }
 
 type one[T any] struct{ Body T }
 
-// Paging is what every list takes.
+// Paging holds the parameters limit and cursor, which every list takes.
 type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many items at the most."`
 	Cursor string `query:"cursor" doc:"The value of next on the page before."`
@@ -139,7 +139,7 @@ func (p Paging) wrongCursor() error {
 	return invalid("query", "cursor", "is not the next of a page of this list")
 }
 
-// only returns the items that fit.
+// only returns the items for which fits is true.
 func only[T any](all iter.Seq[T], fits func(T) bool) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for v := range all {

@@ -191,7 +191,7 @@ func (r resource[T]) expect(in *MatchPath) func(*tenancy.Book) error {
 	}
 }
 
-// unchanged puts a record as it came.
+// unchanged makes the change that stores a record exactly as the client sent it.
 func unchanged[T any](_ *caller, _ *tenancy.Book, v T) (rights.Change, T, error) {
 	return rights.Change{Put: v}, v, nil
 }

@@ -25,7 +25,7 @@ const (
 	sessionNoted = 5 * time.Minute
 )
 
-// me is the answer to who asks.
+// me is the answer of GET /v1/me: the caller's role, sites and tenant.
 type me struct {
 	ID        string             `json:"id"`
 	Role      Role               `json:"role"`

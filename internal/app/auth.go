@@ -81,7 +81,7 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 	token = c.AdminToken
 	if token == "" {
 		if token, err = adminFromFile(c.AdminTokenFile()); err != nil {
-			return "", fmt.Errorf("admin token: %w", err)
+			return "", fmt.Errorf("read the file of the admin token: %w", err)
 		}
 	}
 	hash := keys.HashSecret(token)

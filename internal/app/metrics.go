@@ -172,7 +172,7 @@ func (w *listWatch) applied(reader catalogue.DeviceID, version string, now time.
 	w.show()
 }
 
-// keep removes readers that no longer exist.
+// keep forgets the lists of readers that the catalogue no longer has.
 func (w *listWatch) keep(n *catalogue.Network) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

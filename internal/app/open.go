@@ -21,7 +21,7 @@ import (
 
 func (a *shell) openData(ctx context.Context) error {
 	if err := os.MkdirAll(a.Config.Data, 0o700); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+		return fmt.Errorf("create the data folder: %w", err)
 	}
 	unlock, err := ledger.Lock(a.Config.Data)
 	if err != nil {

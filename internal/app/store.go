@@ -32,7 +32,7 @@ func (s presenceStore) Commit(ctx context.Context, change func(presence.Tx) erro
 	return s.Write(ctx, func(tx *ledger.Tx) error { return change(tx) })
 }
 
-// moves loads a member's positions for anti-passback.
+// moves returns how the pipeline loads a member's positions, for anti-passback.
 func moves(h catalogue.History, l *ledger.Ledger) ingest.Moves {
 	places := visit.NewPlaces(h)
 	return func(ctx context.Context, m tenancy.MemberID, from, to time.Time) ([]ingest.Move, error) {

@@ -449,7 +449,7 @@ func Counted(day time.Time, people int) (list []Sent) {
 	return list
 }
 
-// Edit replaces something in a file.
+// Edit replaces a text in a file by another, and fails the test where it is missing.
 func Edit(t *testing.T, file, old, with string) {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -47,7 +47,7 @@ func Publish(t *testing.T, a *app.App, all []Sent) {
 	}
 }
 
-// Shipped waits until InfluxDB is owed nothing.
+// Shipped waits until InfluxDB has received everything.
 func Shipped(t *testing.T, a *app.App) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -35,7 +35,7 @@ type Target struct {
 	Erasures string // file of erasures since the backup; empty: that of the folder, if there is one
 }
 
-// Found is what a backup holds.
+// Found is what a restore found in a backup; totem restore prints it.
 type Found struct {
 	Manifest
 	Files   []string // names, beside the ledger

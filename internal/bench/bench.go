@@ -27,7 +27,7 @@ type Options struct {
 	Dir   string        // folder for ledgers; empty: a temporary one
 }
 
-// Row is one figure with its floor.
+// Row is one measured figure, and the figure that it is compared with.
 type Row struct {
 	What   string
 	Got    string
@@ -36,7 +36,7 @@ type Row struct {
 	Target string
 }
 
-// part is one thing that is measured.
+// part is one measurement that --only can name.
 type part struct {
 	name string
 	run  func(context.Context, *env) ([]Row, error)

@@ -43,11 +43,11 @@ func latency(ctx context.Context, e *env) ([]Row, error) {
 	}
 	echo, err := echoTimes(ctx, e, n)
 	if err != nil {
-		return nil, fmt.Errorf("echo: %w", err)
+		return nil, fmt.Errorf("measure an echo through the broker: %w", err)
 	}
 	sync, err := fsyncTime(e.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("fsync: %w", err)
+		return nil, fmt.Errorf("measure a write to the disk: %w", err)
 	}
 	dir, err := e.dir("latency")
 	if err != nil {

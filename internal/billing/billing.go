@@ -155,7 +155,7 @@ func (b Bills) issued(ctx context.Context) ([]Statement, error) {
 			return all[:i], nil
 		}
 		if err := json.Unmarshal(s.Body, &all[i]); err != nil {
-			return nil, fmt.Errorf("statement %d: %w", s.Number, err)
+			return nil, fmt.Errorf("read statement %d: %w", s.Number, err)
 		}
 	}
 	return all, nil

@@ -81,7 +81,7 @@ func (s *Settings) fiscalYear(at time.Time, zone *time.Location) int {
 	return at.Year()
 }
 
-// booked is one line of an entry.
+// booked is one line of an accounting entry: an account and its debit or credit.
 type booked struct {
 	account string
 	cents   int64  // credited if above 0, debited if below

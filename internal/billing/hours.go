@@ -120,7 +120,7 @@ func (b Bills) Hours(
 		}
 		days, err := reader.Read(nil, r.Body)
 		if err != nil {
-			return fmt.Errorf("stored hours of %s: %w", m, err)
+			return fmt.Errorf("read the stored hours of %s: %w", m, err)
 		}
 		if len(days) > 0 {
 			out[who] = days

@@ -149,7 +149,7 @@ func (Locale) signed(n int64) string {
 	return strings.Replace(fmt.Sprintf("%+d", n), "-", "−", 1)
 }
 
-// page is the data of the template.
+// page is what the template of a printed statement is filled with.
 type page struct {
 	Lang    Locale
 	W       words

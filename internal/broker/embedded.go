@@ -184,7 +184,7 @@ func (e *Embedded) Publish(topic string, payload []byte, retain bool) error {
 		return nil
 	}
 	if err := e.server.Publish(topic, payload, false, 1); err != nil {
-		return fmt.Errorf("publish: %w", err)
+		return fmt.Errorf("publish to the embedded broker: %w", err)
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ type Network struct {
 	from  map[SpaceID]at // line of each space in the file; nil: there is no file
 }
 
-// at is a place in a file.
+// at is a line of the catalogue's file, for error messages.
 type at struct {
 	file  string
 	line  int

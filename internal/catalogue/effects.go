@@ -120,7 +120,7 @@ type layout struct {
 	Readers map[DeviceID]hanging
 }
 
-// hanging is where a reader hangs.
+// hanging is the door and the side on which a reader is mounted.
 type hanging struct {
 	Door      DoorID
 	Direction Direction

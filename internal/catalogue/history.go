@@ -131,7 +131,7 @@ func (n *Network) Canonical() []byte {
 	return b
 }
 
-// Held is what held in [From, To).
+// Held is a value of the catalogue, such as a space, that held from From until before To.
 type Held[T any] struct {
 	Value    T
 	From, To time.Time // From is zero from the beginning; To where it still holds

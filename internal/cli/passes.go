@@ -54,7 +54,7 @@ const (
 func WriteQR(w io.Writer, token string) error {
 	code, err := qr.Encode(token, qr.M, qr.Auto)
 	if err != nil {
-		return fmt.Errorf("QR code: %w", err)
+		return fmt.Errorf("draw the QR code: %w", err)
 	}
 	size := code.Bounds().Dx()
 	picture := image.NewGray(image.Rect(0, 0, (size+2*qrQuiet)*qrModule, (size+2*qrQuiet)*qrModule))

@@ -63,7 +63,7 @@ func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
 	return err
 }
 
-// several writes a number with its noun.
+// several writes a number and its noun, in the plural where needed.
 func several(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -107,7 +107,7 @@ func Settle(ctx context.Context, a *app.App, w *people.World) error {
 		changes[i].Put = v
 	}
 	if err := a.Rights.Apply(ctx, "demo", changes...); err != nil {
-		return fmt.Errorf("the demo's people: %w", err)
+		return fmt.Errorf("create the demo's people: %w", err)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func loraDoor(o loose) wire.DoorState {
 // (door): it contains the minutes since its last trigger.
 func browan(o loose) bool { return o.has("time") && o.any("status", "count") }
 
-// loraOccupied reads yes or no.
+// loraOccupied reads whether a sensor sees somebody; nil where it says nothing.
 func loraOccupied(d *catalogue.Device, o loose) *bool {
 	if region := d.Settings[settingRegion]; region != "" {
 		return loraRegion(o, region)

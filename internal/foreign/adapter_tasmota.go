@@ -123,7 +123,7 @@ func doorOf(open *bool) wire.DoorState {
 	return wire.DoorClosed
 }
 
-// onOff reads ON or OFF.
+// onOff reads Tasmota's words ON and OFF as true and false.
 func onOff(word string) (*bool, error) {
 	switch strings.ToUpper(word) {
 	case "ON":

@@ -7,7 +7,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// parseWhere parses $.path = value.
+// parseWhere parses a condition of a generic adapter, written as $.path = value.
 func parseWhere(s string) (path, value string, err error) {
 	path, value, ok := strings.Cut(s, "=")
 	path, value = strings.TrimSpace(path), strings.TrimSpace(value)

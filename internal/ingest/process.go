@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// work is one commit in progress.
+// work collects the messages of one commit, and what the commit will contain.
 type work struct {
 	p       *Pipeline
 	ctx     context.Context

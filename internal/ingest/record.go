@@ -70,7 +70,7 @@ type Observation struct {
 func (o *Observation) Values() (*Values, error) {
 	v := &Values{}
 	if err := json.Unmarshal([]byte(o.Body), v); err != nil {
-		return nil, fmt.Errorf("observation %d: %w", o.Seq, err)
+		return nil, fmt.Errorf("read observation %d: %w", o.Seq, err)
 	}
 	return v, nil
 }
@@ -166,7 +166,7 @@ func numbered(m *wire.Message) *Numbered {
 	return &Numbered{Boot: m.Boot, Seq: m.Seq}
 }
 
-// values copies what a message says.
+// values copies the measurements of a sensor's message.
 func values(m *wire.Message) Values {
 	var v Values
 	if n := numbered(m); n != nil {

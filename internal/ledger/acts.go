@@ -38,7 +38,7 @@ func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.A
 		return yield(a)
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: last acts: %w", err)
+		return fmt.Errorf("ledger: find the last acts: %w", err)
 	}
 	return nil
 }

@@ -151,12 +151,12 @@ type Audit struct {
 func (l *Ledger) Verify(ctx context.Context) (Audit, error) {
 	tx, err := l.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return Audit{}, fmt.Errorf("verify: %w", err)
+		return Audit{}, fmt.Errorf("verify the audit chain: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // a read transaction has nothing to lose
 	v := &verifier{tx: tx, ctx: ctx}
 	if err := v.run(); err != nil {
-		return Audit{}, fmt.Errorf("verify: %w", err)
+		return Audit{}, fmt.Errorf("verify the audit chain: %w", err)
 	}
 	v.audit.OK = v.audit.BrokenAt == 0
 	return v.audit, nil

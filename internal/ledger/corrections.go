@@ -67,7 +67,7 @@ func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[u
 		id, err := uuid.Parse(strings.TrimPrefix(target, correctionKind+"/"))
 		switch {
 		case err != nil:
-			return fmt.Errorf("act %d: %w", seq, err)
+			return fmt.Errorf("read the correction in act %d: %w", seq, err)
 		case action == "delete":
 			list[id] = nil
 			return nil
@@ -92,7 +92,7 @@ func (l *Ledger) CorrectedSince(ctx context.Context, since time.Time) (list []Vi
 	for _, a := range acts {
 		id, err := uuid.Parse(strings.TrimPrefix(a.Target, correctionKind+"/"))
 		if err != nil {
-			return nil, nil, fmt.Errorf("act %d: %w", a.Seq, err)
+			return nil, nil, fmt.Errorf("read the correction in act %d: %w", a.Seq, err)
 		}
 		last[id] = a.At
 	}

@@ -32,7 +32,7 @@ func (tx *Tx) AddDecisionTime(d DecisionTime) error {
 		d.Max.Microseconds(),
 	)
 	if err != nil {
-		return fmt.Errorf("ledger: decision times: %w", err)
+		return fmt.Errorf("ledger: store decision times: %w", err)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (tx *Tx) markHours(marks hoursMarks) error {
 			r.member,
 		)
 		if err != nil {
-			return fmt.Errorf("ledger: mark hours: %w", err)
+			return fmt.Errorf("ledger: mark hours that must be computed again: %w", err)
 		}
 	}
 	return nil
@@ -81,7 +81,7 @@ func (tx *Tx) correctedHours(marks hoursMarks, id []byte) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("ledger: mark hours: %w", err)
+		return fmt.Errorf("ledger: mark hours that must be computed again: %w", err)
 	}
 	marks.add(tenant, member.String, at(from), at(to))
 	marks.add(tenant, member.String, at(begin), at(end))

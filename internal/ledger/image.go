@@ -41,7 +41,7 @@ func OpenImage(ctx context.Context, dir string) (m *Image, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("image of the ledger: %w", err), m.Close())
+			err = errors.Join(fmt.Errorf("read the ledger's file: %w", err), m.Close())
 		}
 	}()
 	if m.tx, err = m.db.BeginTx(ctx, nil); err != nil {
@@ -92,7 +92,7 @@ func (m *Image) Write(ctx context.Context, w io.Writer, progress func(done int64
 		err = fmt.Errorf("%d bytes of %d", done, m.Size)
 	}
 	if err != nil {
-		return fmt.Errorf("image of the ledger: %w", err)
+		return fmt.Errorf("read the ledger's file: %w", err)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
 		seq,
 	)
 	if err != nil {
-		return nil, fmt.Errorf("ledger: see message: %w", err)
+		return nil, fmt.Errorf("ledger: note a message's id: %w", err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 1 {
 		return nil, err
@@ -37,7 +37,7 @@ func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
 	var s Seen
 	var d []byte
 	if err := tx.row("SELECT digest, seq FROM seen WHERE id = ?", []any{id[:]}, &d, &s.ReadSeq); err != nil {
-		return nil, fmt.Errorf("ledger: see message: %w", err)
+		return nil, fmt.Errorf("ledger: note a message's id: %w", err)
 	}
 	copy(s.Digest[:], d)
 	return &s, nil

@@ -93,7 +93,7 @@ func yieldValue(rows *sql.Rows, yield YieldValues) error {
 	}
 	v, err := fastValues(body)
 	if err != nil {
-		return fmt.Errorf("observation: %w", err)
+		return fmt.Errorf("read an observation: %w", err)
 	}
 	yield(at(t), uuid.UUID(id), v)
 	return nil

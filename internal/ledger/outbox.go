@@ -16,7 +16,7 @@ func (tx *Tx) ToOutbox(space catalogue.SpaceID, hour int64) error {
 		hour,
 	)
 	if err != nil {
-		return fmt.Errorf("ledger: outbox: %w", err)
+		return fmt.Errorf("ledger: change the outbox of InfluxDB: %w", err)
 	}
 	return nil
 }
@@ -31,7 +31,7 @@ type Owed struct {
 // Outbox lists at most n queued hours, and counts all.
 func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err error) {
 	if err := l.reads.QueryRowContext(ctx, "SELECT count(*) FROM series_outbox").Scan(&all); err != nil {
-		return nil, 0, fmt.Errorf("count the outbox: %w", err)
+		return nil, 0, fmt.Errorf("count the hours that InfluxDB lacks: %w", err)
 	}
 	rows, err := l.reads.QueryContext(ctx,
 		"SELECT space, hour, version FROM series_outbox ORDER BY space, hour LIMIT ?",
@@ -44,7 +44,7 @@ func (l *Ledger) Outbox(ctx context.Context, n int) (list []Owed, all int, err e
 		return err
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("list the outbox: %w", err)
+		return nil, 0, fmt.Errorf("list the hours that InfluxDB lacks: %w", err)
 	}
 	return list, all, nil
 }
@@ -58,7 +58,7 @@ func (tx *Tx) Delivered(list []Owed) error {
 			o.Hour,
 			o.Version,
 		); err != nil {
-			return fmt.Errorf("ledger: outbox: %w", err)
+			return fmt.Errorf("ledger: change the outbox of InfluxDB: %w", err)
 		}
 	}
 	return nil

@@ -12,11 +12,11 @@ import (
 // PutPlans replaces the buildings' plans.
 func (tx *Tx) PutPlans(plans map[catalogue.BuildingID]string) error {
 	if err := tx.run("DELETE FROM plans"); err != nil {
-		return fmt.Errorf("ledger: put plans: %w", err)
+		return fmt.Errorf("ledger: store the buildings' plans: %w", err)
 	}
 	for building, svg := range plans {
 		if err := tx.run("INSERT INTO plans (building, svg) VALUES (?, ?)", string(building), svg); err != nil {
-			return fmt.Errorf("ledger: put plan of %s: %w", building, err)
+			return fmt.Errorf("ledger: store the plan of building %s: %w", building, err)
 		}
 	}
 	return nil
@@ -29,7 +29,7 @@ func (l *Ledger) Plan(ctx context.Context, b catalogue.BuildingID) (svg string, 
 		return "", ErrNotFound
 	}
 	if err != nil {
-		return "", fmt.Errorf("ledger: plan: %w", err)
+		return "", fmt.Errorf("ledger: load a building's plan: %w", err)
 	}
 	return svg, nil
 }

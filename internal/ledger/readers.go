@@ -39,7 +39,7 @@ func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []H
 		return err
 	})
 	if err != nil {
-		return nil, seq, fmt.Errorf("list readers heard: %w", err)
+		return nil, seq, fmt.Errorf("list when readers were first heard: %w", err)
 	}
 	return list, upTo, nil
 }
@@ -51,7 +51,7 @@ func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, u
 	var have int64
 	err = tx.row("SELECT at FROM first_heard WHERE device = ?", []any{string(reader)}, &have)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return false, until, fmt.Errorf("ledger: first heard: %w", err)
+		return false, until, fmt.Errorf("ledger: note when a reader was first heard: %w", err)
 	}
 	if err == nil {
 		if have <= ms(t) {
@@ -87,7 +87,7 @@ func (tx *Tx) NoteLife(
 		flag(alive),
 	)
 	if err != nil {
-		return false, until, fmt.Errorf("ledger: reader's life: %w", err)
+		return false, until, fmt.Errorf("ledger: note that a reader is silent or not: %w", err)
 	}
 	if alive == before {
 		return false, until, nil
@@ -103,7 +103,7 @@ func (tx *Tx) NoteLife(
 		[]any{string(reader), ms(t)},
 		&next,
 	); err != nil {
-		return false, until, fmt.Errorf("ledger: reader's life: %w", err)
+		return false, until, fmt.Errorf("ledger: note that a reader is silent or not: %w", err)
 	}
 	if next.Valid {
 		until = at(next.Int64)
@@ -119,7 +119,7 @@ func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
 		ms(arrived),
 	)
 	if err != nil {
-		return fmt.Errorf("ledger: reader's will: %w", err)
+		return fmt.Errorf("ledger: note a reader's last will: %w", err)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (tx *Tx) revived(reader catalogue.DeviceID, t time.Time) error {
 		WHERE d.read_seq = r.seq)
 		ORDER BY r.at LIMIT 1 ON CONFLICT (device, at) DO UPDATE SET alive = 1`, string(reader), ms(t))
 	if err != nil {
-		return fmt.Errorf("ledger: reader's life: %w", err)
+		return fmt.Errorf("ledger: note that a reader is silent or not: %w", err)
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (l *Ledger) silences(
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("load silences: %w", err)
+		return nil, fmt.Errorf("load when readers were silent: %w", err)
 	}
 	if open != nil {
 		list = append(list, *open)

@@ -36,7 +36,7 @@ func (tx *Tx) MarkDirty(space catalogue.SpaceID, from, to time.Time) error {
 		occupancy.MinuteAfter(to),
 	)
 	if err != nil {
-		return fmt.Errorf("ledger: mark minutes: %w", err)
+		return fmt.Errorf("ledger: mark minutes that must be computed again: %w", err)
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func (tx *Tx) PutMinutes(space catalogue.SpaceID, from int64, runs []occupancy.R
 		a, b := max(from, start), min(to, start+dayMinutes)
 		err := tx.putDay(space, day, int(a-start), occupancy.Cut(runs, int(a-from), int(b-from)), outbox)
 		if err != nil {
-			return fmt.Errorf("ledger: put minutes of %s: %w", space, err)
+			return fmt.Errorf("ledger: store the minutes of space %s: %w", space, err)
 		}
 	}
 	return nil

@@ -33,7 +33,7 @@ func (tx *Tx) PutSession(s Session, idle time.Time) error {
 		)
 	}
 	if err != nil {
-		return fmt.Errorf("ledger: put session: %w", err)
+		return fmt.Errorf("ledger: store a session: %w", err)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (l *Ledger) Session(ctx context.Context, hash []byte) (Session, error) {
 		return s, ErrNotFound
 	}
 	if err != nil {
-		return s, fmt.Errorf("ledger: session: %w", err)
+		return s, fmt.Errorf("ledger: find a session: %w", err)
 	}
 	s.UsedAt = at(used)
 	s.Token, err = l.TokenByHash(ctx, tokenHash)

@@ -126,7 +126,7 @@ func changeOf[T any](t Terms) (c tenancy.Change[T], err error) {
 	}
 	c.Value = new(T)
 	if err := json.Unmarshal(t.Body, c.Value); err != nil {
-		return c, fmt.Errorf("terms %d of %s %s: %w", t.N, t.Kind, t.ID, err)
+		return c, fmt.Errorf("read change %d of the terms of %s %s: %w", t.N, t.Kind, t.ID, err)
 	}
 	return c, nil
 }
@@ -199,7 +199,7 @@ func (tx *Tx) termsOf(kind, id string) (list []Terms, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ledger: terms: %w", err)
+		return nil, fmt.Errorf("ledger: load the terms: %w", err)
 	}
 	return list, nil
 }
@@ -309,7 +309,7 @@ func (tx *Tx) forgetInTerms(m tenancy.MemberID, name string) error {
 	for _, v := range list {
 		var l tenancy.Lease
 		if err := json.Unmarshal([]byte(v.body), &l); err != nil {
-			return fmt.Errorf("ledger: terms of lease %s: %w", v.id, err)
+			return fmt.Errorf("ledger: read the terms of lease %s: %w", v.id, err)
 		}
 		i := slices.Index(l.Members, m)
 		if i < 0 {

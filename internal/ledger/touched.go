@@ -25,7 +25,7 @@ type Touched struct {
 func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Touched, upTo int64, err error) {
 	err = l.reads.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM chain").Scan(&upTo)
 	if err != nil {
-		return nil, seq, fmt.Errorf("look for moves: %w", err)
+		return nil, seq, fmt.Errorf("find subjects whose visits must be made: %w", err)
 	}
 	upTo = min(upTo, seq+int64(n))
 	if upTo <= seq {
@@ -49,7 +49,7 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 		return err
 	})
 	if err != nil {
-		return nil, seq, fmt.Errorf("look for moves: %w", err)
+		return nil, seq, fmt.Errorf("find subjects whose visits must be made: %w", err)
 	}
 	return list, upTo, nil
 }
@@ -83,7 +83,7 @@ func (tx *Tx) TouchDoors(doors []catalogue.DoorID, since, now time.Time) error {
 			value FROM json_each(?)) GROUP BY %[2]s
 			ON CONFLICT (subject) DO UPDATE SET from_at = min(from_at, excluded.from_at), to_at = max(to_at, excluded.to_at), marked = marked + 1`, who[0], who), ms(now), ms(since), string(list))
 		if err != nil {
-			return fmt.Errorf("ledger: touch doors: %w", err)
+			return fmt.Errorf("ledger: mark subjects whose visits must be made again: %w", err)
 		}
 	}
 	return nil
@@ -92,7 +92,7 @@ func (tx *Tx) TouchDoors(doors []catalogue.DoorID, since, now time.Time) error {
 // Made removes a subject's mark, unless it was marked again since t was listed.
 func (tx *Tx) Made(t Touched) error {
 	if err := tx.run("DELETE FROM touched WHERE subject = ? AND marked = ?", subjectKey(t.Subject), t.marked); err != nil {
-		return fmt.Errorf("ledger: made: %w", err)
+		return fmt.Errorf("ledger: note that visits were made: %w", err)
 	}
 	return nil
 }

@@ -135,7 +135,7 @@ func (tx *Tx) settleVisits(read int64) error {
 	err := tx.run(`UPDATE visits SET settled = 1 WHERE settled = 0 AND id IN (SELECT v.id FROM reads r JOIN visits v
 		ON v.member = r.member AND v.from_at <= r.at AND v.from_at >= r.at - ? AND v.to_at >= r.at WHERE r.seq = ?)`, visit.Longest.Milliseconds(), read)
 	if err != nil {
-		return fmt.Errorf("ledger: settle visits: %w", err)
+		return fmt.Errorf("ledger: mark visits that keep their form: %w", err)
 	}
 	return nil
 }

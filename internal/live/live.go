@@ -83,7 +83,7 @@ const (
 	clockEvery = time.Second
 	// snapshotEvery limits how much a start has to replay.
 	snapshotEvery = 10 * time.Second
-	// snapshotMessages limits it under load.
+	// snapshotMessages is after how many messages a snapshot is made under load.
 	snapshotMessages = 20000
 	// clockLimit is how far a device's clock may be off before it is an alarm.
 	clockLimit = 10 * time.Second
@@ -107,13 +107,13 @@ func Open(ctx context.Context, cfg Config) (*State, error) {
 	}
 	s.hub = newHub(cfg.Now().UnixMilli(), s.Availability)
 	if err := s.restore(ctx); err != nil {
-		return nil, fmt.Errorf("take up the live state: %w", err)
+		return nil, fmt.Errorf("load the live state: %w", err)
 	}
 	s.refresh(cfg.Now())
 	return s, nil
 }
 
-// memory is the body of a snapshot.
+// memory is the live state as a snapshot stores it.
 type memory struct {
 	Devices   map[catalogue.DeviceID]*Device
 	Occupancy occupancy.Snapshot
@@ -130,7 +130,7 @@ func (s *State) restore(ctx context.Context) error {
 	if snap.Body != nil {
 		m := memory{Devices: s.devices, Opened: s.opened, Standing: s.standing, Topics: s.topics}
 		if err := json.Unmarshal(snap.Body, &m); err != nil {
-			return fmt.Errorf("snapshot: %w", err)
+			return fmt.Errorf("read a snapshot of the live state: %w", err)
 		}
 		s.devices, s.opened, s.standing, s.topics = m.Devices, m.Opened, m.Standing, m.Topics
 		s.occ.Restore(m.Occupancy)

@@ -117,11 +117,11 @@ func (p Pair) parse() (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	}
 	cert, err := x509.ParseCertificate(c.Bytes)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the authority's certificate: %w", err)
+		return nil, nil, fmt.Errorf("read the authority's certificate: %w", err)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(k.Bytes)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the authority's key: %w", err)
+		return nil, nil, fmt.Errorf("read the authority's key: %w", err)
 	}
 	ec, ok := key.(*ecdsa.PrivateKey)
 	if !ok {

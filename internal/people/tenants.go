@@ -134,7 +134,7 @@ func (m *maker) lettable(ids []catalogue.SpaceID) []catalogue.SpaceID {
 	return let
 }
 
-// stance is why a tenant comes.
+// stance is the reason why a tenant of the demo comes to the building.
 type stance struct {
 	plan   tenancy.PlanID
 	space  catalogue.SpaceID // its own space; empty: none

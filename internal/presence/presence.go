@@ -72,7 +72,7 @@ type Store interface {
 	Rest(ctx context.Context, worked time.Duration)
 }
 
-// Tx is what one commit may write.
+// Tx is the part of the ledger's transaction that the follower writes with.
 type Tx interface {
 	// StillThere reports whether the subject has any read: an erasure may have
 	// deleted them.

@@ -111,7 +111,7 @@ func (d *Updater) renewList(r *reader, force *rights.InForce, now time.Time) (*l
 	return d.makeList(r, force, now)
 }
 
-// content is what a list lets through.
+// content is what an allowlist allows: credentials with their times, and passes.
 type content struct {
 	entries []access.Entry
 	opens   []wire.SpaceHash

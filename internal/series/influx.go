@@ -65,7 +65,7 @@ func (i *Influx) Probe(ctx context.Context, now time.Time) error {
 // send writes what was collected: all of it, or it returns an error.
 func (i *Influx) send(ctx context.Context, l *lines) error {
 	if err := l.enc.Err(); err != nil {
-		return fmt.Errorf("line protocol: %w", err)
+		return fmt.Errorf("write a row as InfluxDB's line protocol: %w", err)
 	}
 	if l.n == 0 {
 		return nil

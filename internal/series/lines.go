@@ -117,7 +117,7 @@ func (l *lines) sum(measurement string, sp *catalogue.Space, at int64, s *occupa
 	l.end(occupancy.MinuteTime(at))
 }
 
-// air writes a measurement of the air.
+// air adds one air measurement as a row for InfluxDB.
 func (l *lines) air(d *catalogue.Device, at time.Time, v *ingest.Values) {
 	sp := l.network.Space(d.Space)
 	if door := l.network.Door(d.Door); door != nil {
@@ -134,7 +134,7 @@ func (l *lines) air(d *catalogue.Device, at time.Time, v *ingest.Values) {
 	l.end(at)
 }
 
-// device writes a device's status.
+// device adds one status of a device as a row for InfluxDB.
 func (l *lines) device(d *catalogue.Device, at time.Time, v *ingest.Values) {
 	if v.Online == nil || at.UnixMilli() <= 0 {
 		return

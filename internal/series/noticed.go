@@ -70,7 +70,7 @@ func (n *noticed) add(space catalogue.SpaceID, from, to time.Time) {
 	}
 }
 
-// mark stores the collected marks, joined.
+// mark stores which minutes must be computed again, touching stretches joined.
 func (n *noticed) mark() error {
 	for space, spans := range n.spans {
 		for _, s := range occupancy.Join(spans) {

@@ -139,7 +139,7 @@ func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*oc
 			continue
 		}
 		if err := p.device(ctx, l, e, d, from, to); err != nil {
-			return nil, fmt.Errorf("evidence of %s: %w", d.Value.ID, err)
+			return nil, fmt.Errorf("collect the messages of device %s: %w", d.Value.ID, err)
 		}
 	}
 	if len(e.Flows) > 0 {

@@ -74,7 +74,7 @@ func (r Reader) Usage(ctx context.Context, q UsageQuery) ([]Usage, error) {
 	return u.groups, nil
 }
 
-// usage is a query in progress.
+// usage sums the use of spaces for one question about usage.
 type usage struct {
 	Reader
 	UsageQuery

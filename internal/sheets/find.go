@@ -138,7 +138,7 @@ func (r *reader) spaceKind(s string) (string, error) {
 	return oneWord(s, spaceKinds), nil
 }
 
-// only returns the one id that a text means.
+// only returns the id that a text means; it is an error if several are meant.
 func only(x *index, s string) (string, error) {
 	if s == "" || x.has(s) {
 		return s, nil

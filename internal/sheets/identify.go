@@ -256,7 +256,7 @@ func (r *reader) holderOf(c cells) (tenancy.Member, error) {
 	}, nil
 }
 
-// holds checks that the row's tenant is the holder's.
+// holds checks that the badge's holder is of the tenant that the row names.
 func (r *reader) holds() error {
 	m, there := r.book.Member(r.holder)
 	tenant, err := r.tenant(r.row["tenant"])

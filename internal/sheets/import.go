@@ -24,7 +24,7 @@ type Options struct {
 	Tenant tenancy.TenantID // the tenant of the people, where the file does not say
 }
 
-// Change is what one row does.
+// Change is what one row of a sheet creates or changes.
 type Change struct {
 	File   string  `json:"file"`
 	Line   int     `json:"line"`
@@ -120,7 +120,7 @@ func sorted(files map[string][]byte) []string {
 	return list
 }
 
-// sheet is a kind of sheet, whatever it contains.
+// sheet is a kind of sheet, without the type of its records.
 type sheet interface {
 	called() string
 	known(header []string) (n int, decisive, whole bool)

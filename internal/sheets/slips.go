@@ -90,7 +90,7 @@ func (r *reader) badgeSlips(t *table, column, decimal int) {
 	}
 }
 
-// pairs matches hex as readers show it: 04:A1:B2:C3.
+// pairs matches a UID in hex with colons, as readers show it: 04:A1:B2:C3.
 var pairs = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){3,}$`)
 
 var rounded = regexp.MustCompile(`^\d{15}0*$`)

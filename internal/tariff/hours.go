@@ -153,7 +153,7 @@ func (t *Tariff) countedParts(n *catalogue.Network, day catalogue.Day, v *Visit,
 	return out
 }
 
-// within is a visit to a coworking inside another.
+// within is a visit to a coworking space, with how deep that space lies in others.
 type within struct {
 	space catalogue.SpaceID
 	span  catalogue.Interval

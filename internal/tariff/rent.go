@@ -14,7 +14,7 @@ type Adjustment struct {
 	Floor                         *int64   // cents per m² and month; nil: not given
 }
 
-// Bound names what decided a suggestion.
+// Bound names what limited a suggested rent: the index, a maximum, or nothing.
 type Bound string
 
 // The bounds, in the order in which they are applied. Where several limit a

@@ -73,7 +73,7 @@ type Part struct {
 	VatPct      float64       `json:"vat_pct"`
 }
 
-// Total returns the amount with VAT.
+// Total returns the amount with VAT, in cents.
 func (a Amounts) Total() int64 { return a.Net + a.Vat }
 
 // rate is what prices minutes and taxes amounts: days with the same rate are

@@ -117,7 +117,7 @@ func sorted[K ~string, V any](m map[K]V) iter.Seq[V] {
 // Sizes counts what a book holds.
 type Sizes struct{ Tenants, Members, Credentials, Leases, Passes int }
 
-// Size counts what the book holds.
+// Size counts the book's tenants, members, credentials, leases and passes.
 func (b *Book) Size() Sizes {
 	return Sizes{len(b.tenants), len(b.members), len(b.credentials), len(b.leases), len(b.passes)}
 }

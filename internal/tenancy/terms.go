@@ -253,7 +253,7 @@ func take[T any](b *Book, t Terms[T], n int, at time.Time) (Terms[T], error) {
 	return t, ErrNotFound
 }
 
-// never returns a history with every change taken back.
+// never returns a history in which every change was taken back at an instant.
 func never[T any](t Terms[T], at time.Time) Terms[T] {
 	return t.Take(at, func(*Change[T]) bool { return true })
 }

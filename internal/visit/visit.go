@@ -151,7 +151,7 @@ type maker struct {
 	visits []Visit
 }
 
-// space returns all visits to one space.
+// space computes one subject's visits to one space.
 func (m *maker) space(s catalogue.SpaceID) {
 	for i := 0; i < len(m.steps); {
 		if !m.steps[i].isWithin(s) {

@@ -101,7 +101,7 @@ func (l *List) Len() int {
 	return len(l.Entries)
 }
 
-// envelope is the payload of an allowlist.
+// envelope is an allowlist's payload: the list as text, and its signature.
 type envelope struct {
 	List      string `json:"list"`
 	Signature string `json:"signature"`
@@ -205,7 +205,7 @@ func pack(entries []ListEntry) (sets [][]ListRight, packed []byte, ok bool) {
 func VerifyList(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (List, error) {
 	l, err := verifyList(key, device, payload)
 	if err != nil {
-		return List{}, fmt.Errorf("allowlist: %w", err)
+		return List{}, fmt.Errorf("read an allowlist: %w", err)
 	}
 	return l, nil
 }

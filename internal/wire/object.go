@@ -63,7 +63,7 @@ func invalidObject(payload []byte) error {
 	return &FieldError{"", "is not valid JSON"}
 }
 
-// space skips white space of valid JSON.
+// space returns b without the JSON white space at its beginning.
 func space(b []byte) []byte {
 	for b[0] == ' ' || b[0] == '\n' || b[0] == '\t' || b[0] == '\r' {
 		b = b[1:]

@@ -70,7 +70,7 @@ func (c *CommandBody) signed(device catalogue.DeviceID) []byte {
 	return fmt.Appendf(nil, "totem/v1|command|%s|%s|%s|%d|%s", device, c.ID, c.Kind, c.OpenMS, FormatTime(c.NotAfter))
 }
 
-// stamp writes not_after as rules 1.5 says.
+// stamp is an instant that is always written with milliseconds, as rules 1.5 has it.
 type stamp struct{ time.Time }
 
 // MarshalJSON always writes milliseconds.
@@ -94,10 +94,10 @@ func SignDecision(key ed25519.PrivateKey, device catalogue.DeviceID, d DecisionB
 func VerifyDecision(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (DecisionBody, error) {
 	var d DecisionBody
 	if err := json.Unmarshal(payload, &d); err != nil {
-		return DecisionBody{}, fmt.Errorf("decision: %w", err)
+		return DecisionBody{}, fmt.Errorf("read a signed decision: %w", err)
 	}
 	if !verify(key, d.signed(device), d.Signature) {
-		return DecisionBody{}, fmt.Errorf("decision: %w", ErrSignature)
+		return DecisionBody{}, fmt.Errorf("read a signed decision: %w", ErrSignature)
 	}
 	return d, nil
 }
@@ -119,10 +119,10 @@ func SignCommand(key ed25519.PrivateKey, device catalogue.DeviceID, c CommandBod
 func VerifyCommand(key ed25519.PublicKey, device catalogue.DeviceID, payload []byte) (CommandBody, error) {
 	var c CommandBody
 	if err := json.Unmarshal(payload, &c); err != nil {
-		return CommandBody{}, fmt.Errorf("command: %w", err)
+		return CommandBody{}, fmt.Errorf("read a signed command: %w", err)
 	}
 	if !verify(key, c.signed(device), c.Signature) {
-		return CommandBody{}, fmt.Errorf("command: %w", ErrSignature)
+		return CommandBody{}, fmt.Errorf("read a signed command: %w", ErrSignature)
 	}
 	return c, nil
 }
