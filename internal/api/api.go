@@ -281,7 +281,7 @@ func operation(method, path, tag, summary string, roles ...Role) huma.Operation 
 		Summary:      summary,
 		Tags:         []string{tag},
 		MaxBodyBytes: maxBody,
-		Metadata:     map[string]any{rolesKey: roles},
+		Extensions:   map[string]any{rolesKey: roles},
 		Security:     []map[string][]string{{"token": {}}},
 		Errors: []int{
 			http.StatusUnauthorized,
@@ -304,6 +304,6 @@ func operation(method, path, tag, summary string, roles ...Role) huma.Operation 
 
 // openToAll opens an operation to everybody, without a token.
 func openToAll(op huma.Operation) huma.Operation {
-	op.Security, op.Metadata[openKey] = nil, true
+	op.Security, op.Extensions, op.Metadata = nil, nil, map[string]any{openKey: true}
 	return op
 }

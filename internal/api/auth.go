@@ -262,15 +262,16 @@ func addressOf(ctx huma.Context) string {
 }
 
 const (
-	// rolesKey is where an operation stores which roles may call it, openKey
-	// whether everybody may.
-	rolesKey = "roles"
-	openKey  = "open"
+	// rolesKey is where an operation, also in the OpenAPI document, says which
+	// roles may call it.
+	rolesKey = "x-roles"
+	// openKey is where an operation stores that everybody may call it.
+	openKey = "open"
 )
 
 // authenticate is huma's middleware: it finds the caller and checks the role.
 func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
-	roles, _ := ctx.Operation().Metadata[rolesKey].([]Role)
+	roles, _ := ctx.Operation().Extensions[rolesKey].([]Role)
 	if open, _ := ctx.Operation().Metadata[openKey].(bool); open {
 		next(ctx)
 		return

@@ -25,6 +25,39 @@ type operationOf struct {
 	Responses map[string]struct {
 		Content map[string]any
 	}
+	Roles    []string `json:"x-roles"`
+	Security []any
+}
+
+// TestWhoMayCallEachOperation holds the roles of every operation to
+// testdata/roles.txt: a new endpoint is red here until somebody has written down
+// who may call it. What each role sees of it, other tests tell.
+func TestWhoMayCallEachOperation(t *testing.T) {
+	a := apptest.Start(t, apptest.Config(t))
+	want, err := os.ReadFile(filepath.Join("testdata", "roles.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := map[string]bool{}
+	for line := range strings.Lines(string(want)) {
+		written[strings.TrimSpace(line)] = true
+	}
+	for path, ops := range operationsOf(t, apptest.ClientOf(t, a)) {
+		for method, op := range ops {
+			who := strings.Join(op.Roles, " ")
+			if len(op.Security) == 0 {
+				who = "everybody"
+			}
+			line := strings.ToUpper(method) + " " + path + ": " + who
+			if !written[line] {
+				t.Errorf("testdata/roles.txt does not have: %s", line)
+			}
+			delete(written, line)
+		}
+	}
+	for line := range written {
+		t.Errorf("testdata/roles.txt has what the API has not: %s", line)
+	}
 }
 
 // TestNobodySeesOrChangesWhatIsOthers walks every operation of the OpenAPI
