@@ -1,9 +1,14 @@
 package web_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -54,4 +59,94 @@ func TestTranslatedFaultsExist(t *testing.T) {
 	if checked < 25 {
 		t.Errorf("%d translations checked: the test does not find them", checked)
 	}
+}
+
+// TestWhatPeopleAreToldHasFrench holds the texts with which the service refuses
+// what people enter in the page (checks of package tenancy, and the API's own
+// problems) to the translations: each must have its French.
+func TestWhatPeopleAreToldHasFrench(t *testing.T) {
+	faults, err := os.ReadFile("src/lib/faults.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var french []*regexp.Regexp
+	for _, m := range regexp.MustCompile(`\[/(.*?)/(i?), '`).FindAllStringSubmatch(string(faults), -1) {
+		flags := ""
+		if m[2] != "" {
+			flags = "(?i)"
+		}
+		french = append(french, regexp.MustCompile(flags+m[1]))
+	}
+	texts := refusals(t, "../../internal/tenancy/*.go", "../../internal/api/*.go", "../../internal/catalogue/week.go")
+	if len(texts) < 60 {
+		t.Fatalf("only %d texts were found: the test does not find them", len(texts))
+	}
+	delete(texts, "%s") // the error of another function, whose texts are listed themselves
+	for text, at := range texts {
+		said := strings.NewReplacer(`%q`, `"x"`, "%d", "5", "%s", "x", "%v", "x", "%w", "x").Replace(text)
+		if !slices.ContainsFunc(french, func(r *regexp.Regexp) bool { return r.MatchString(said) }) {
+			t.Errorf("%s: faults.ts has no French for %q", at, text)
+		}
+	}
+}
+
+// refusals returns the texts that the sources refuse input with, and where each
+// stands: the message of c.must(ok, field, message, …), of &FieldError{field,
+// message} and &ConflictError{field, message}, of the API's problem(status,
+// message) and invalid(where, field, message), and of the checks of windows.
+func refusals(t *testing.T, patterns ...string) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	fset := token.NewFileSet()
+	note := func(e ast.Expr) {
+		if call, ok := e.(*ast.CallExpr); ok && len(call.Args) > 0 { // fmt.Sprintf
+			e = call.Args[0]
+		}
+		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			if text, err := strconv.Unquote(lit.Value); err == nil {
+				texts[text] = fset.Position(lit.Pos()).String()
+			}
+		}
+	}
+	calls := map[string]int{"must": 2, "problem": 1, "invalid": 2}
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			tree, err := parser.ParseFile(fset, file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(tree, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					name := ""
+					switch f := n.Fun.(type) {
+					case *ast.Ident:
+						name = f.Name
+					case *ast.SelectorExpr:
+						name = f.Sel.Name
+					}
+					i, ok := calls[name]
+					if strings.HasSuffix(file, "week.go") && name == "Errorf" {
+						i, ok = 0, true // what a schedule's windows are refused with
+					}
+					if ok && len(n.Args) > i {
+						note(n.Args[i])
+					}
+				case *ast.CompositeLit:
+					if id, ok := n.Type.(*ast.Ident); ok && strings.HasSuffix(id.Name, "Error") && len(n.Elts) == 2 {
+						note(n.Elts[1])
+					}
+				}
+				return true
+			})
+		}
+	}
+	return texts
 }
