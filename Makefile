@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: release snapshot page page-bench screenshots pages worlds help build test race lint fuzz integration faults full api bench accuracy demo ci
+.PHONY: release snapshot page page-bench screenshots pages worlds help build test race lint fuzz integration faults network full api bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ integration: ## with real Mosquitto, InfluxDB and Chromium, started by the tests
 
 faults: ## the faults of docs/reliability.md, under load
 	./.ci/faults
+
+network: ## a bad network between devices, broker, Totem and InfluxDB (Toxiproxy)
+	./.ci/network
 
 api: ## every operation of the OpenAPI document, held to it (Schemathesis)
 	./.ci/api

@@ -44,6 +44,10 @@ const (
 	outsideReconnect = 5 * time.Second  // longest wait between attempts, plus up to a second
 	outsideRetrySubs = 30 * time.Second // wait after a refused subscription
 	outsideTimeout   = 10 * time.Second // time for the network and for an answer
+	// A connection that a router has forgotten looks open: after so long without
+	// a message the broker is asked, and given up when it has not answered in as
+	// long again. Doors decide by their lists meanwhile.
+	outsideKeepAlive = 5 * time.Second
 )
 
 // Outside is the client of a broker elsewhere: a persistent session,
@@ -124,8 +128,8 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetResumeSubs(false). // we subscribe again each time, and check the answer
 		SetAutoAckDisabled(true).
 		SetOrderMatters(true).
-		SetKeepAlive(20 * time.Second).
-		SetPingTimeout(outsideTimeout).
+		SetKeepAlive(outsideKeepAlive).
+		SetPingTimeout(outsideKeepAlive).
 		SetConnectTimeout(outsideTimeout).
 		SetWriteTimeout(outsideTimeout).
 		SetConnectRetry(true).
