@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: release snapshot page page-bench screenshots pages worlds help build test race lint fuzz integration faults network full api bench accuracy demo ci
+.PHONY: release snapshot page page-bench screenshots pages worlds help build test race lint fuzz integration faults network nats full api bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ faults: ## the faults of docs/reliability.md, under load
 
 network: ## a bad network between devices, broker, Totem and InfluxDB (Toxiproxy)
 	./.ci/network
+
+nats: ## a cluster of three NATS servers as the broker, its nodes killed under load
+	./.ci/nats
 
 api: ## every operation of the OpenAPI document, held to it (Schemathesis)
 	./.ci/api

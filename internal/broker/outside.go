@@ -116,7 +116,7 @@ func (o *Outside) arrived(_ mqtt.Client, m mqtt.Message) {
 // connects, since the broker sends waiting messages at once; the handler only
 // puts messages into the inbox.
 func (o *Outside) options() (*mqtt.ClientOptions, error) {
-	server, tlsConfig, err := parseURL(o.cfg.URL)
+	nodes, tlsConfig, err := parseURLs(o.cfg.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +140,9 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.backOff() }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { o.lost(err) }).
 		SetConnectionNotificationHandler(o.logOnce)
-	opts.Servers = append(opts.Servers, server)
+	opts.Servers = nodes
 	opts.TLSConfig = tlsConfig
+	opts.SetConnectionAttemptHandler(trustNode)
 	return opts, nil
 }
 

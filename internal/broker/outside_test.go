@@ -173,6 +173,10 @@ func TestAddressesOfOutsideBrokers(t *testing.T) {
 		"tcp://broker/":                "mqtt://broker:1883",
 		"mqtts://broker":               "mqtts://broker:8883",
 		"ssl://[::1]":                  "mqtts://[::1]:8883",
+		"mqtt://u:p,q@a,mqtt://b:1884": "mqtt://u:p,q@a:1883 mqtt://b:1884",
+		"mqtt://u:secret@a,mqtts://b":  "all begin with",
+		"mqtt://a,mqtt://u:secret@:1":  "must be like",
+		"mqtt://a,b":                   "must be like",
 		"":                             "must begin with mqtt://",
 		"broker:1883":                  "must begin with mqtt://",
 		"http://broker":                "must begin with mqtt://",
@@ -184,10 +188,10 @@ func TestAddressesOfOutsideBrokers(t *testing.T) {
 		"mqtts://broker?verify=no":     "unknown setting",
 		"mqtts://broker?ca=" + missing: "authorities",
 	} {
-		u, _, err := parseURL(address)
+		nodes, _, err := parseURLs(address)
 		got := fmt.Sprint(err)
 		if err == nil {
-			got = u.String()
+			got = strings.Trim(fmt.Sprint(nodes), "[]")
 		}
 		if err == nil && got != want || err != nil && !strings.Contains(got, want) || strings.Contains(got, "secret") {
 			t.Errorf("%q: %s, want %s", address, got, want)

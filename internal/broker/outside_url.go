@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,10 +9,44 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 )
 
-// parseURL parses the address of an outside broker. Its errors never show the
-// address, which may hold a password.
+// Nodes splits the address of an outside broker into those of its nodes:
+// mqtt://user:pass@host-1:1883,mqtt://user:pass@host-2:1883. They must be one
+// cluster, since they must know the same sessions.
+func Nodes(address string) []string {
+	var nodes []string
+	for part := range strings.SplitSeq(address, ",") {
+		if n := len(nodes); n > 0 && !strings.Contains(part, "://") {
+			nodes[n-1] += "," + part // a comma of a password
+			continue
+		}
+		nodes = append(nodes, part)
+	}
+	return nodes
+}
+
+// parseURLs parses the addresses of an outside broker's nodes, which share the
+// scheme and the settings of the first. Its errors never show an address, which
+// may hold a password.
+func parseURLs(address string) (nodes []*url.URL, config *tls.Config, err error) {
+	for i, one := range Nodes(address) {
+		node, trusted, err := parseURL(one)
+		if err != nil {
+			return nil, nil, err
+		}
+		if i == 0 {
+			config = trusted
+		} else if node.Scheme != nodes[0].Scheme {
+			return nil, nil, errors.New("the addresses of a cluster must all begin with mqtt://, or all with mqtts://")
+		}
+		nodes = append(nodes, node)
+	}
+	return nodes, config, nil
+}
+
+// parseURL parses the address of one node.
 func parseURL(address string) (*url.URL, *tls.Config, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -25,22 +60,23 @@ func parseURL(address string) (*url.URL, *tls.Config, error) {
 	default:
 		return nil, nil, errors.New("the address must begin with mqtt:// or mqtts://")
 	}
-	if u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.Fragment != "" {
+	if u.Hostname() == "" || strings.Contains(u.Host, ",") || u.Path != "" && u.Path != "/" || u.Fragment != "" {
 		return nil, nil, errors.New("the address must be like mqtt://user:pass@host:1883")
 	}
-	if u.Port() != "" {
-		port = u.Port()
-	}
-	server := &url.URL{Scheme: "mqtt", User: u.User, Host: net.JoinHostPort(u.Hostname(), port)}
-	config, err := trust(u.Query(), secure)
-	if err != nil {
-		return nil, nil, err
-	}
+	node := &url.URL{Scheme: "mqtt", User: u.User, Host: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))}
 	if secure {
-		server.Scheme = "mqtts"
-		config.ServerName = u.Hostname()
+		node.Scheme = "mqtts"
 	}
-	return server, config, nil
+	config, err := trust(u.Query(), secure)
+	return node, config, err
+}
+
+// trustNode returns the TLS configuration for one node: its certificate must be for
+// its own name.
+func trustNode(node *url.URL, config *tls.Config) *tls.Config {
+	config = config.Clone()
+	config.ServerName = node.Hostname()
+	return config
 }
 
 // trust returns the TLS configuration that the address asks for.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
+	"github.com/lorntech/totem/internal/broker/natstest"
 	"github.com/lorntech/totem/internal/mqttclient"
 )
 
@@ -22,8 +23,9 @@ type subject struct {
 	deliver chan Delivery
 }
 
-// subjects returns the implementations, by name.
-func subjects() map[string]func(testing.TB) *subject {
+// subjects returns the implementations, by name. A cluster takes seconds to begin:
+// one serves all that the test asks of it.
+func subjects(t testing.TB) map[string]func(testing.TB) *subject {
 	all := map[string]func(testing.TB) *subject{"embedded": func(t testing.TB) *subject {
 		r := start(t)
 		return &subject{Broker: r, addr: r.Addr().String(), rig: r, deliver: r.deliver}
@@ -33,6 +35,14 @@ func subjects() map[string]func(testing.TB) *subject {
 			m := mosquittotest.Start(t)
 			o, deliver := connectOutside(t, "mqtt://"+m.Addr)
 			return &subject{Broker: o, addr: m.Addr, deliver: deliver}
+		}
+	}
+	if natstest.Wanted() {
+		c := natstest.Start(t)
+		all["nats"] = func(t testing.TB) *subject {
+			own := func(cfg *OutsideConfig) { cfg.ClientID = t.Name() } // no session of the test before
+			o, deliver := connectOutside(t, "mqtt://"+c.Addrs[0], own)  // devices are at another node
+			return &subject{Broker: o, addr: c.Addrs[1], deliver: deliver}
 		}
 	}
 	return all
@@ -81,7 +91,10 @@ func TestBrokerContract(t *testing.T) {
 	if !mosquittotest.Wanted() {
 		t.Logf("not run: the tests with a real Mosquitto; set %s=1", mosquittotest.Variable)
 	}
-	for name, make := range subjects() {
+	if !natstest.Wanted() {
+		t.Logf("not run: the tests with a cluster of NATS servers; set %s=1", natstest.Variable)
+	}
+	for name, make := range subjects(t) {
 		for promise, check := range map[string]func(*testing.T, *subject){
 			"EveryUpTopicIsHandedOver":              everyUpTopic,
 			"LargeMessagesAreHandedOverWhole":       largeMessages,
@@ -118,6 +131,11 @@ func everyUpTopic(t *testing.T, s *subject) {
 	} else {
 		d.Ack()
 	}
+	// The next test's broker may be this one.
+	if err := c.PublishRetained("totem/v1/metz/metz-in/status", nil); err != nil {
+		t.Fatal(err)
+	}
+	next(t, s.deliver).Ack()
 	if err := c.Drain(soon(t)); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"reflect"
 
+	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/series"
 )
 
@@ -24,7 +25,7 @@ type Config struct {
 	Data              string `help:"Folder of the ledger, the keys and the admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
 	HTTP              string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
-	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…" env:"TOTEM_MQTT_URL" placeholder:"URL"`
+	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…; several for the nodes of a cluster, with commas between." env:"TOTEM_MQTT_URL" placeholder:"URL"`
 	Catalogue         string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 	CatalogueSince    string `help:"When a changed catalogue begins to hold: a local day or an instant; default: its first start." env:"TOTEM_CATALOGUE_SINCE" placeholder:"DAY"`
 	Billing           string `help:"File of billing settings: issuer, accounts, targets of rents, ILAT index; default: no issuer, default targets." env:"TOTEM_BILLING" placeholder:"FILE"`
@@ -125,12 +126,13 @@ func checkAddress(name, address string) error {
 }
 
 func checkBroker(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts" {
-		// The URL may hold a password: it is not repeated.
-		return errors.New(
-			"--mqtt-url (TOTEM_MQTT_URL): must be an address like mqtt://user:password@host:1883 or mqtts://host:8883",
-		)
+	for _, node := range broker.Nodes(raw) {
+		u, err := url.Parse(node)
+		if err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts" {
+			// The URL may hold a password: it is not repeated.
+			return errors.New("--mqtt-url (TOTEM_MQTT_URL): must be an address like mqtt://user:password@host:1883 " +
+				"or mqtts://host:8883, or those of a cluster's nodes with commas between them")
+		}
 	}
 	return nil
 }
