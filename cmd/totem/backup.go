@@ -137,6 +137,8 @@ func (c *restoreCmd) Run(ctx context.Context) error {
 	if found.Erased > 0 {
 		fmt.Printf("  erased again %d people, who were erased after the backup\n", found.Erased)
 	}
+	fmt.Println("  passes       made and deleted after the backup still open readers that are cut off:\n" +
+		"               totem keys rotate SITE ends that, once every reader has confirmed the key")
 	start := []string{"totem serve --data", c.Data}
 	for _, flag := range []string{"catalogue", "billing"} {
 		if slices.Contains(found.Files, flag+".yaml") {

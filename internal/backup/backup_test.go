@@ -353,9 +353,24 @@ func TestNoErasureIsLostByATornLine(t *testing.T) {
 	}
 }
 
-func TestKeysInTheFolderAreNotReplaced(t *testing.T) {
+// TestNothingInTheFolderIsReplaced: what the backup would replace, and what SQLite
+// would play into its ledger, is named; nothing is put there.
+func TestNothingInTheFolderIsReplaced(t *testing.T) {
 	id := newIdentity(t)
 	file, _ := quiet(t, id)
+	for _, name := range []string{ledger.FileName + "-wal", "settings.env", "catalogue.yaml", ".restore-123"} {
+		data := t.TempDir()
+		if err := os.WriteFile(filepath.Join(data, name), []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := backup.Restore(t.Context(), file, []age.Identity{id}, backup.Target{Data: data}, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("over %s: %v", name, err)
+		}
+		if left, _ := os.ReadDir(data); len(left) != 1 {
+			t.Errorf("over %s: the folder has %v", name, left)
+		}
+	}
 	data := t.TempDir()
 	if err := otherKeys(data); err != nil {
 		t.Fatal(err)
@@ -369,5 +384,31 @@ func TestKeysInTheFolderAreNotReplaced(t *testing.T) {
 	); err == nil ||
 		!strings.Contains(err.Error(), "holds keys already") {
 		t.Errorf("over keys: %v", err)
+	}
+}
+
+// TestWhoCameBackStays: a restore sets the chain back, and its numbers come again.
+// Who was erased under a higher number, has joined again since and is in a later
+// backup must not be erased by its restore.
+func TestWhoCameBackStays(t *testing.T) {
+	id := newIdentity(t)
+	file, _ := quiet(t, id)
+	erased := filepath.Join(t.TempDir(), backup.ErasuresName)
+	line := fmt.Sprintf(
+		`{"who":"somebody","after":%d,"at":%q}`+"\n",
+		1<<40,
+		wire.FormatTime(time.Now().Add(-48*time.Hour)),
+	)
+	if err := os.WriteFile(erased, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	to := backup.Target{Data: filepath.Join(t.TempDir(), "data"), Erasures: erased}
+	found, err := backup.Restore(t.Context(), file, []age.Identity{id}, to, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(filepath.Join(to.Data, backup.ErasuresName))
+	if err != nil || !bytes.Contains(kept, fmt.Appendf(nil, `"after":%d,`, found.Head)) {
+		t.Errorf("the line after the restore, whose chain ends at %d: %s, %v", found.Head, kept, err)
 	}
 }

@@ -79,3 +79,22 @@ func readErasures(lines []byte, m Manifest) (map[string]bool, error) {
 	}
 	return who, nil
 }
+
+// renumber returns the lines of erasures for a ledger that was restored to an entry
+// of its chain. The numbers of the entries that are gone come again; a line that
+// kept one would erase somebody who has joined again since.
+func renumber(lines []byte, head int64) []byte {
+	var out []byte
+	for line := range bytes.Lines(lines) {
+		var e erasure
+		if json.Unmarshal(line, &e) == nil && e.After > head {
+			e.After = head
+			if text, err := json.Marshal(e); err == nil {
+				out = append(append(out, text...), '\n')
+				continue
+			}
+		}
+		out = append(out, line...)
+	}
+	return out
+}

@@ -72,20 +72,18 @@ func Restore(ctx context.Context, file string, from []age.Identity, to Target, b
 	if err := check(ctx, dir, to, &found); err != nil {
 		return found, fmt.Errorf("%s: %w", file, err)
 	}
-	return found, place(dir, to)
+	return found, place(dir, to, found.Head)
 }
 
 // check refuses a folder in which a restore would replace something, and a file
 // of erasures that is not there.
 func (t Target) check() error {
-	for _, file := range []struct{ name, what string }{{ledger.FileName, "a ledger"}, {keysName, "keys"}} {
-		there, err := exists(filepath.Join(t.Data, file.name))
-		if err != nil {
-			return err
-		}
-		if there {
-			return fmt.Errorf("--data (TOTEM_DATA): %s holds %s already: move the folder away first", t.Data, file.what)
-		}
+	entries, err := os.ReadDir(t.Data)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--data (TOTEM_DATA): %w", err)
+	}
+	if what := inTheWay(entries); what != "" {
+		return fmt.Errorf("--data (TOTEM_DATA): %s holds %s already: move the folder away first", t.Data, what)
 	}
 	if t.Erasures == "" {
 		return nil
@@ -95,6 +93,24 @@ func (t Target) check() error {
 		err = fmt.Errorf("--erasures: the file %s does not exist", t.Erasures)
 	}
 	return err
+}
+
+// inTheWay names the file of a folder that keeps a restore from it, the ledger
+// before others; "" for none. What SQLite puts beside a ledger counts too: it would
+// play an old log into the new one.
+func inTheWay(entries []os.DirEntry) (what string) {
+	for _, e := range entries {
+		switch e.Name() {
+		case ErasuresName, "lost+found":
+		case ledger.FileName:
+			return "a ledger"
+		case keysName:
+			what = "keys"
+		default:
+			what = cmp.Or(what, e.Name())
+		}
+	}
+	return what
 }
 
 // erasures returns the lines of all files that tell who was erased: that of the
@@ -300,8 +316,9 @@ func keepCatalogue(ctx context.Context, l *ledger.Ledger, dir string, found *Fou
 	return keys.WriteSecret(filepath.Join(dir, catalogueName), text)
 }
 
-// place puts a checked folder where it belongs; the erasures are kept.
-func place(dir string, to Target) error {
+// place puts a checked folder where it belongs; the erasures are kept. head is
+// the last entry of the backup's chain. After an error the folder is as it was.
+func place(dir string, to Target, head int64) (err error) {
 	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil {
 		return err
 	}
@@ -310,7 +327,7 @@ func place(dir string, to Target) error {
 		return err
 	}
 	if len(lines) > 0 {
-		if err := keys.WriteSecret(filepath.Join(dir, ErasuresName), lines); err != nil {
+		if err := keys.WriteSecret(filepath.Join(dir, ErasuresName), renumber(lines, head)); err != nil {
 			return err
 		}
 	}
@@ -320,10 +337,19 @@ func place(dir string, to Target) error {
 	}
 	// The ledger last: a folder without one is not a restored folder.
 	slices.SortFunc(entries, func(a, b os.DirEntry) int { return cmp.Compare(rank(a.Name()), rank(b.Name())) })
+	var placed []string
+	defer func() {
+		for _, name := range placed {
+			if err != nil && name != ErasuresName { // which only has lines more than before
+				err = errors.Join(err, os.Remove(filepath.Join(to.Data, name)))
+			}
+		}
+	}()
 	for _, e := range entries {
 		if err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(to.Data, e.Name())); err != nil {
 			return err
 		}
+		placed = append(placed, e.Name())
 	}
 	return syncDir(to.Data)
 }
