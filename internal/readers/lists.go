@@ -167,8 +167,8 @@ func refusedPasses(book *tenancy.Book, c content, from, to time.Time) (list []wi
 		if err != nil || !signed.To.After(from) || !overlap(signed.Spaces, c.opens) {
 			continue
 		}
-		known := slices.ContainsFunc(c.entries, func(e access.Entry) bool { return e.Hash == p.ForList })
-		if p.Deleted || !known && signed.From.Before(to) {
+		if p.Deleted || signed.From.Before(to) &&
+			!slices.ContainsFunc(c.entries, func(e access.Entry) bool { return e.Hash == p.ForList }) {
 			list = append(list, signed.ID)
 		}
 	}
