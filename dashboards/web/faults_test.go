@@ -22,21 +22,12 @@ func TestTranslatedFaultsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sources strings.Builder
-	for _, pattern := range []string{"../../internal/*/*.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %v", pattern, err)
+	for _, file := range goFiles(t, "../../internal/*/*.go") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sources.Write(text)
-		}
+		sources.Write(text)
 	}
 	// What the browser or huma says, and what a formatted text begins with, is not in our sources.
 	foreign := regexp.MustCompile(`^(expected |Failed to fetch|NetworkError|Load failed|forbidden|"|\(|\.\*)`)
@@ -77,7 +68,8 @@ func TestWhatPeopleAreToldHasFrench(t *testing.T) {
 		}
 		french = append(french, regexp.MustCompile(flags+m[1]))
 	}
-	texts := refusals(t, "../../internal/tenancy/*.go", "../../internal/api/*.go", "../../internal/catalogue/week.go")
+	texts := refusals(t, "../../internal/tenancy/*.go", "../../internal/api/*.go", "../../internal/catalogue/week.go",
+		"../../internal/wire/credential.go")
 	if len(texts) < 60 {
 		t.Fatalf("only %d texts were found: the test does not find them", len(texts))
 	}
@@ -93,7 +85,8 @@ func TestWhatPeopleAreToldHasFrench(t *testing.T) {
 // refusals returns the texts that the sources refuse input with, and where each
 // stands: the message of c.must(ok, field, message, …), of &FieldError{field,
 // message} and &ConflictError{field, message}, of the API's problem(status,
-// message) and invalid(where, field, message), and of the checks of windows.
+// message) and invalid(where, field, message), and of the checks of windows and
+// UIDs.
 func refusals(t *testing.T, patterns ...string) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -109,44 +102,49 @@ func refusals(t *testing.T, patterns ...string) map[string]string {
 		}
 	}
 	calls := map[string]int{"must": 2, "problem": 1, "invalid": 2}
-	for _, pattern := range patterns {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %v", pattern, err)
+	for _, file := range goFiles(t, patterns...) {
+		tree, err := parser.ParseFile(fset, file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			tree, err := parser.ParseFile(fset, file, nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(tree, func(n ast.Node) bool {
-				switch n := n.(type) {
-				case *ast.CallExpr:
-					name := ""
-					switch f := n.Fun.(type) {
-					case *ast.Ident:
-						name = f.Name
-					case *ast.SelectorExpr:
-						name = f.Sel.Name
-					}
-					i, ok := calls[name]
-					if strings.HasSuffix(file, "week.go") && name == "Errorf" {
-						i, ok = 0, true // what a schedule's windows are refused with
-					}
-					if ok && len(n.Args) > i {
-						note(n.Args[i])
-					}
-				case *ast.CompositeLit:
-					if id, ok := n.Type.(*ast.Ident); ok && strings.HasSuffix(id.Name, "Error") && len(n.Elts) == 2 {
-						note(n.Elts[1])
-					}
+		ast.Inspect(tree, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				name := ""
+				switch f := n.Fun.(type) {
+				case *ast.Ident:
+					name = f.Name
+				case *ast.SelectorExpr:
+					name = f.Sel.Name
 				}
-				return true
-			})
-		}
+				i, ok := calls[name]
+				if (strings.HasSuffix(file, "week.go") || strings.HasSuffix(file, "credential.go")) &&
+					(name == "Errorf" || name == "New") {
+					i, ok = 0, true // what a schedule's windows and a badge's UID are refused with
+				}
+				if ok && len(n.Args) > i {
+					note(n.Args[i])
+				}
+			case *ast.CompositeLit:
+				if id, ok := n.Type.(*ast.Ident); ok && strings.HasSuffix(id.Name, "Error") && len(n.Elts) == 2 {
+					note(n.Elts[1])
+				}
+			}
+			return true
+		})
 	}
 	return texts
+}
+
+// goFiles lists the sources that match the patterns, without tests.
+func goFiles(t *testing.T, patterns ...string) (files []string) {
+	t.Helper()
+	for _, pattern := range patterns {
+		list, err := filepath.Glob(pattern)
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		files = append(files, slices.DeleteFunc(list, func(f string) bool { return strings.HasSuffix(f, "_test.go") })...)
+	}
+	return files
 }

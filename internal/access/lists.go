@@ -288,7 +288,7 @@ type Unlock struct {
 	From, To time.Time
 }
 
-// Unlocks lists the public events that hold a door open at some time.
+// Unlocks lists every public event that unlocks a door, with its period.
 func (x *Index) Unlocks(id catalogue.DoorID) []Unlock {
 	d := x.doors[id]
 	if d == nil {

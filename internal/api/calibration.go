@@ -59,7 +59,8 @@ func (in *calibrationIn) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// calibrated is one lettable space with every input of its suggestion (rules 10.3).
+// calibrated is one lettable space, with every figure from which its suggested
+// rent is computed (rules 10.3).
 type calibrated struct {
 	Space       catalogue.SpaceID   `json:"space"`
 	Site        catalogue.SiteID    `json:"site"`

@@ -136,7 +136,7 @@ func (p Paging) number() (int64, error) {
 }
 
 func (p Paging) wrongCursor() error {
-	return invalid("query", "cursor", "is not the next of a page of this list")
+	return invalid("query", "cursor", "is not a value of next that this list has answered")
 }
 
 // only returns the items for which fits is true.

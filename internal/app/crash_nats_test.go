@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,27 +19,69 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// gateway sends to a cluster: what a node does not acknowledge in time goes to
-// the next one.
+// gateway sends counts to a cluster without a pause: what a node does not
+// acknowledge in time goes to the next one.
 type gateway struct {
 	nodes [natstest.Nodes]string
 	at    int
 	c     *mqttclient.Client
+	stop  func()
+
+	mu    sync.Mutex
+	acked []uuid.UUID
 }
 
-// send sends counts and returns when each is acknowledged.
-func (g *gateway) send(t *testing.T, ids []uuid.UUID) {
+func startLoad(t *testing.T, nodes [natstest.Nodes]string) *gateway {
+	g := &gateway{nodes: nodes}
+	ctx, cancel := context.WithCancel(context.Background())
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for ctx.Err() == nil {
+			g.send(ctx)
+		}
+	})
+	g.stop = func() { cancel(); sending.Wait() }
+	t.Cleanup(g.stop)
+	return g
+}
+
+// await waits until n messages more are acknowledged.
+func (g *gateway) await(t *testing.T, n int) {
 	t.Helper()
-	for t.Context().Err() == nil {
-		if g.c != nil && g.deliver(t, ids) {
+	count := func() int {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.acked)
+	}
+	before := count()
+	apptest.Eventually(t, "acknowledgements", func() bool { return count() >= before+n })
+}
+
+// end stops the load and returns what was acknowledged.
+func (g *gateway) end() []uuid.UUID {
+	g.stop()
+	return g.acked
+}
+
+// send sends a batch until a node has acknowledged all of it, or ctx ends.
+func (g *gateway) send(ctx context.Context) {
+	ids := make([]uuid.UUID, 20)
+	for i := range ids {
+		ids[i] = uuid.New()
+	}
+	for ctx.Err() == nil {
+		if g.c != nil && g.deliver(ctx, ids) {
+			g.mu.Lock()
+			g.acked = append(g.acked, ids...)
+			g.mu.Unlock()
 			return
 		}
 		if g.c != nil {
 			g.c.Cut()
 		}
 		g.at = (g.at + 1) % natstest.Nodes
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		c, err := mqttclient.DialOptions(ctx, g.nodes[g.at], mqttclient.Options{ClientID: "gateway", Window: 50})
+		dial, cancel := context.WithTimeout(ctx, 3*time.Second)
+		c, err := mqttclient.DialOptions(dial, g.nodes[g.at], mqttclient.Options{ClientID: "gateway", Window: 50})
 		cancel()
 		if g.c = c; err != nil {
 			g.c = nil
@@ -47,14 +90,14 @@ func (g *gateway) send(t *testing.T, ids []uuid.UUID) {
 	}
 }
 
-func (g *gateway) deliver(t *testing.T, ids []uuid.UUID) bool {
+func (g *gateway) deliver(ctx context.Context, ids []uuid.UUID) bool {
 	for i, id := range ids {
 		payload := fmt.Appendf(nil, `{"id":%q,"at":%q,"count":%d}`, id, wire.FormatTime(time.Now()), i)
 		if g.c.Publish("totem/v1/metz/metz-cafe-count/count", payload) != nil {
 			return false
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	return g.c.Drain(ctx) == nil
 }
@@ -108,31 +151,17 @@ func TestKillingNodesOfAClusterLosesNothingThatWasAcknowledged(t *testing.T) {
 	a := apptest.Start(t, cfg)
 	apptest.Settle(t, a)
 	apptest.Eventually(t, "the cluster", func() bool { return len(a.Ready(t.Context())) == 0 })
-	g := &gateway{nodes: cluster.Addrs}
-	acked := map[uuid.UUID]bool{}
-	send := func() {
-		ids := make([]uuid.UUID, 20)
-		for i := range ids {
-			ids[i] = uuid.New()
-		}
-		g.send(t, ids)
-		for _, id := range ids {
-			acked[id] = true
-		}
-	}
+	load := startLoad(t, cluster.Addrs)
 	for node := range natstest.Nodes {
-		for range 5 {
-			send()
-		}
+		load.await(t, 100) // more than before
 		cluster.Stop(node, syscall.SIGKILL)
-		for range 5 {
-			send() // two of three nodes go on
-		}
 		killed := time.Now()
 		apptest.Eventually(t, "a decision", func() bool { return decided(t, a, cluster.Addrs[(node+1)%natstest.Nodes]) })
 		t.Logf("without node %d doors were decided again after %.1f s", node+1, time.Since(killed).Seconds())
+		load.await(t, 100) // two of three nodes go on
 		cluster.Restart(t, node)
 	}
+	acked := load.end()
 	kept := map[uuid.UUID]int{}
 	apptest.Eventually(t, "everything that was acknowledged", func() bool {
 		clear(kept)
@@ -142,7 +171,7 @@ func TestKillingNodesOfAClusterLosesNothingThatWasAcknowledged(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		for id := range acked {
+		for _, id := range acked {
 			if kept[id] == 0 {
 				return false
 			}

@@ -90,13 +90,16 @@ func Create(
 	return m, appear(tmp.Name(), file)
 }
 
-// appear gives a complete file its name, durably. A link fails where the name
-// has come to exist meanwhile; some disks, as USB sticks and network shares, have
-// none.
+// appear gives a complete file its name, durably. It fails where the name has come
+// to exist meanwhile. Some disks, as USB sticks and network shares, have no links:
+// there the name is taken first, and then replaced.
 func appear(tmp, file string) error {
 	err := os.Link(tmp, file)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		err = os.Rename(tmp, file)
+		var taken *os.File
+		if taken, err = os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
+			err = errors.Join(taken.Close(), os.Rename(tmp, file))
+		}
 	}
 	if err != nil {
 		return err

@@ -349,7 +349,7 @@ func TestNoErasureIsLostByATornLine(t *testing.T) {
 	to.Data = filepath.Join(t.TempDir(), "data")
 	if _, err := backup.Restore(t.Context(), file, []age.Identity{id}, to, io.Discard); err == nil ||
 		!strings.Contains(err.Error(), "erasures.jsonl:2") {
-		t.Errorf("a line that is no erasure: %v", err)
+		t.Errorf("a line that is not an erasure: %v", err)
 	}
 }
 

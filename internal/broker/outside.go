@@ -116,7 +116,7 @@ func (o *Outside) arrived(_ mqtt.Client, m mqtt.Message) {
 // connects, since the broker sends waiting messages at once; the handler only
 // puts messages into the inbox.
 func (o *Outside) options() (*mqtt.ClientOptions, error) {
-	nodes, tlsConfig, err := parseURLs(o.cfg.URL)
+	nodes, trust, err := parseURLs(o.cfg.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,7 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { o.lost(err) }).
 		SetConnectionNotificationHandler(o.logOnce)
 	opts.Servers = nodes
-	opts.TLSConfig = tlsConfig
-	opts.SetConnectionAttemptHandler(trustNode)
+	opts.SetConnectionAttemptHandler(trust)
 	return opts, nil
 }
 

@@ -146,6 +146,26 @@ func TestOutsideBrokerOverTLSIsTrustedByItsAuthority(t *testing.T) {
 	}
 }
 
+// TestEachNodeIsTrustedByItsOwnAuthority: the first node of a cluster is away, the
+// second has a certificate of another authority.
+func TestEachNodeIsTrustedByItsOwnAuthority(t *testing.T) {
+	_, other := selfSigned(t)
+	cert, ca := selfSigned(t)
+	r := start(t, func(c *EmbeddedConfig) {
+		c.AllowAnonymous, c.TLS = true, &tls.Config{Certificates: []tls.Certificate{cert}}
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	away := l.Addr().String()
+	_ = l.Close()
+	o, _ := connectOutside(t, "mqtts://"+away+"?ca="+other+",mqtts://"+r.Addr().String()+"?ca="+ca)
+	if !o.Connected() {
+		t.Fatal("not connected")
+	}
+}
+
 func selfSigned(t *testing.T) (tls.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

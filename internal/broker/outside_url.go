@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
 // Nodes splits the address of an outside broker into those of its nodes:
@@ -27,23 +29,23 @@ func Nodes(address string) []string {
 	return nodes
 }
 
-// parseURLs parses the addresses of an outside broker's nodes, which share the
-// scheme and the settings of the first. Its errors never show an address, which
-// may hold a password.
-func parseURLs(address string) (nodes []*url.URL, config *tls.Config, err error) {
-	for i, one := range Nodes(address) {
-		node, trusted, err := parseURL(one)
+// parseURLs parses the addresses of an outside broker's nodes. trust returns what a
+// node's certificate is checked with. The errors never show an address, which may
+// hold a password.
+func parseURLs(address string) (nodes []*url.URL, trust mqtt.ConnectionAttemptHandler, err error) {
+	trusted := map[string]*tls.Config{}
+	for _, one := range Nodes(address) {
+		node, config, err := parseURL(one)
 		if err != nil {
 			return nil, nil, err
 		}
-		if i == 0 {
-			config = trusted
-		} else if node.Scheme != nodes[0].Scheme {
+		if len(nodes) > 0 && node.Scheme != nodes[0].Scheme {
+			// Whoever stops the nodes that encrypt would be sent the password in clear.
 			return nil, nil, errors.New("the addresses of a cluster must all begin with mqtt://, or all with mqtts://")
 		}
-		nodes = append(nodes, node)
+		nodes, trusted[node.Host] = append(nodes, node), config
 	}
-	return nodes, config, nil
+	return nodes, func(node *url.URL, _ *tls.Config) *tls.Config { return trusted[node.Host] }, nil
 }
 
 // parseURL parses the address of one node.
@@ -68,15 +70,11 @@ func parseURL(address string) (*url.URL, *tls.Config, error) {
 		node.Scheme = "mqtts"
 	}
 	config, err := trust(u.Query(), secure)
-	return node, config, err
-}
-
-// trustNode returns the TLS configuration for one node: its certificate must be for
-// its own name.
-func trustNode(node *url.URL, config *tls.Config) *tls.Config {
-	config = config.Clone()
-	config.ServerName = node.Hostname()
-	return config
+	if err != nil {
+		return nil, nil, err
+	}
+	config.ServerName = u.Hostname()
+	return node, config, nil
 }
 
 // trust returns the TLS configuration that the address asks for.

@@ -84,7 +84,7 @@ func (n *Network) checkElement(b BuildingID, e xml.StartElement, depth int) erro
 		}
 		if v := strings.ToLower(a.Value); strings.Contains(v, "url(") || strings.Contains(v, "javascript:") ||
 			strings.Contains(v, "//") {
-			return fmt.Errorf("<%s %s> refers to something outside the plan", name, a.Name.Local)
+			return fmt.Errorf("<%s %s> contains url(…), javascript: or //, which a plan must not", name, a.Name.Local)
 		}
 		if a.Name.Local == "id" {
 			if sp := n.Space(SpaceID(a.Value)); sp == nil || sp.Building != b {

@@ -189,8 +189,9 @@ func uhppotedSwipe(e loose) bool {
 	return orZero(e.total("event-type")) == uhppoteSwipe
 }
 
-// uhppotedNumber returns the number of a controller's event, for a device of
-// that controller; ok is false where the payload is not such an event.
+// uhppotedNumber returns the number of a controller's event. boot is the same for
+// all events of one controller: its numbers do not begin again when it restarts. ok
+// is false where the payload is not an event of d's controller.
 func uhppotedNumber(d *catalogue.Device, payload []byte) (boot uuid.UUID, number uint64, ok bool) {
 	if d.Adapter != adapterUhppoted {
 		return boot, 0, false

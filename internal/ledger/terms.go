@@ -304,7 +304,7 @@ func (tx *Tx) forgetInTerms(m tenancy.MemberID, name string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: erase terms: %w", err)
+		return fmt.Errorf("ledger: remove an erased member from the terms of leases: %w", err)
 	}
 	for _, v := range list {
 		var l tenancy.Lease
@@ -326,7 +326,7 @@ func (tx *Tx) forgetInTerms(m tenancy.MemberID, name string) error {
 			v.id,
 			v.n,
 		); err != nil {
-			return fmt.Errorf("ledger: erase terms: %w", err)
+			return fmt.Errorf("ledger: remove an erased member from the terms of leases: %w", err)
 		}
 	}
 	return nil

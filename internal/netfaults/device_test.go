@@ -45,7 +45,8 @@ func newDevice(addr string) *device {
 	return &device{addr: addr, wake: make(chan struct{}, 1), acked: func(uuid.UUID) {}}
 }
 
-// send queues a message; one with an id that still waits replaces it.
+// send queues a message. A read that its reader has decided is sent again, with the
+// same id.
 func (d *device) send(id uuid.UUID, topic string, payload []byte) {
 	d.mu.Lock()
 	d.unsent = append(d.unsent, &sent{id, topic, payload})
@@ -80,10 +81,9 @@ func (d *device) connection(ctx context.Context) {
 		return
 	}
 	defer c.Cut()
-	done := 0 // of unsent, over this connection
 	for {
 		d.mu.Lock()
-		batch := append([]*sent(nil), d.unsent[done:min(len(d.unsent), done+50)]...)
+		batch := append([]*sent(nil), d.unsent[:min(len(d.unsent), 50)]...)
 		d.mu.Unlock()
 		if len(batch) == 0 {
 			select {

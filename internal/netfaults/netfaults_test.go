@@ -119,8 +119,8 @@ func (w *world) bear(l *link, f fault) {
 		f.name, longest.Seconds(), deciders, time.Since(healed).Seconds())
 }
 
-// settle waits until doors are decided by the service again and everything sent
-// is in the ledger.
+// settle waits until doors are decided by the service again and the devices have
+// nothing left to send, but for what the counter has just counted.
 func (w *world) settle(healed time.Time) {
 	w.t.Helper()
 	for _, by := w.badge(); by != "decision" || w.door.left() > 0 || w.counter.left() > 20; _, by = w.badge() {

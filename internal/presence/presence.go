@@ -33,10 +33,10 @@ const Cursor = "visits"
 const (
 	// noteStep limits the chain entries that are noted in one commit.
 	noteStep = 4000
-	// makeStep limits the reads of one commit's visits, except for a subject
-	// that has more: the next badge waits for the commit.
+	// makeStep is how many reads one commit may compute visits from at most, except
+	// for a subject that has more: the next badge waits for the commit.
 	makeStep = 1000
-	// makeSubjects limits the subjects of one commit's visits.
+	// makeSubjects is for how many subjects one commit may compute visits at most.
 	makeSubjects = 256
 	// faultWaits is how long a subject waits whose visits could not be computed.
 	faultWaits = time.Minute

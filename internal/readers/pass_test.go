@@ -140,7 +140,7 @@ func TestAPassMadeBeforeTheNetworkFellOpens(t *testing.T) {
 	site, _ := a.Keys.Site("metz")
 	// What is refused are deleted passes, not those of next week: a list has no room for a season's visitors.
 	nextWeek := pass("next-week", "metz-coworking", now.Add(7*24*time.Hour), now.Add(8*24*time.Hour))
-	c.Must("PUT", "/v1/sites/metz/lockdown", `{"active":true,"reason":"every list is made anew"}`)
+	c.Must("PUT", "/v1/sites/metz/lockdown", `{"active":true,"reason":"every list is made again"}`)
 	c.Must("PUT", "/v1/sites/metz/lockdown", `{"active":false,"reason":"over"}`)
 	refused := func(token string) bool {
 		lists, err := a.Ledger.Allowlists(t.Context())

@@ -14,9 +14,9 @@ import (
 )
 
 // Shipper sends an InfluxDB its copy of the series: whatever is queued in the
-// ledger's outbox, again and again until it is accepted. Its memory is one
-// batch, however long InfluxDB is away, and points overwrite themselves: what
-// is sent twice counts once.
+// ledger's outbox, again and again until it is accepted. It holds one
+// batch in memory, however long InfluxDB is away; the rest waits in the outbox. A
+// point that is sent twice overwrites itself, and so counts once.
 type Shipper struct {
 	network   *catalogue.Network // the present network
 	history   catalogue.History

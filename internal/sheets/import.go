@@ -180,9 +180,10 @@ func (r *reader) load(file string, data []byte) (loaded, error) {
 	return loaded{i, all[i], t}, nil
 }
 
-// recognise returns the kind whose columns a table has: one with a column that
-// only it has, else the one with the most, else one none of whose required
-// columns is missing.
+// recognise returns the kind that fits a table's columns best. Kinds are compared
+// by whether the table has a column of theirs that no other kind has, and at least
+// one more; then by the number of columns that they know; then by whether all their
+// required columns are there. Two that are equal in all of it are an error.
 func recognise(all []sheet, t *table) (int, error) {
 	type mark struct {
 		decisive bool

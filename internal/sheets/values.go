@@ -64,8 +64,9 @@ func slug(name string) string {
 	return strings.Trim(s[:min(len(s), 60)], "-")
 }
 
-// cellText returns what a cell says: a leading apostrophe keeps a spreadsheet from
-// taking it for a formula, and what follows is meant as it stands.
+// cellText returns a cell's text without the spaces around it. An apostrophe in
+// front, which keeps a spreadsheet from reading the cell as a formula, is removed;
+// the text behind it keeps its spaces, and is unquoted where textCell quoted it.
 func cellText(cell string) string {
 	trimmed := strings.TrimSpace(cell)
 	rest, ok := strings.CutPrefix(trimmed, "'")

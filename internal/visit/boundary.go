@@ -24,8 +24,9 @@ func Between(p *Places, reads []Read, from, to, begin, end time.Time) (first, la
 	return first, last, first >= 0 && last <= len(reads)
 }
 
-// boundaryBefore reports whether no visit reaches from before reads[i], or before
-// the earliest new read, to it or beyond.
+// boundaryBefore reports whether visits can be cut just before reads[i], or before
+// from, the earliest new read, where reads[i] is later: no visit that began before
+// the cut still lasts at it. begin is how far back reads are known.
 func boundaryBefore(p *Places, reads []Read, i int, from, begin time.Time) bool {
 	if i < len(reads) && reads[i].At.Before(from) {
 		from = reads[i].At
@@ -36,8 +37,9 @@ func boundaryBefore(p *Places, reads []Read, i int, from, begin time.Time) bool 
 	return from.Sub(reads[i-1].At) > Longest || Leaves(p, reads[i-1])
 }
 
-// boundaryAfter reports whether no visit reaches from reads[i-1], or from the
-// latest new read, to reads[i] or beyond.
+// boundaryAfter reports whether visits can be cut just before reads[i]: no visit
+// that began at reads[i-1] or earlier, or at the latest new read, to, still lasts
+// then. end is how far reads are known.
 func boundaryAfter(p *Places, reads []Read, i int, to, end time.Time) bool {
 	left := false
 	if i > 0 && reads[i-1].At.After(to) {

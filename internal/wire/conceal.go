@@ -136,8 +136,8 @@ func (p *place) isHarmless(v string) bool {
 	return err == nil || strings.HasSuffix(strings.ToLower(p.name), "eui") || p.name == "mac"
 }
 
-// write writes a value in place of the raw text that ends with it; a changed
-// value is quoted again.
+// write copies raw, a JSON value and the punctuation before it. A value that was
+// changed is written as a JSON string instead, after the same punctuation.
 func write(out *bytes.Buffer, raw []byte, was, now string) {
 	if was == now {
 		out.Write(raw)

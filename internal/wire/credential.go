@@ -53,7 +53,7 @@ func ParseCredential(s string) (Credential, error) {
 	}
 	b, err := hex.DecodeString(digits)
 	if err != nil {
-		return Credential{}, errors.New("must be hex, dec: and a number, or qr: and a token")
+		return Credential{}, errors.New(`must be hex digits, or "dec:" followed by a number, or "qr:" followed by a token`)
 	}
 	return Credential{Bytes: b}, nil
 }
