@@ -23,9 +23,9 @@ func (l *Ledger) ActsSince(ctx context.Context, kind string, since time.Time) ([
 // thing that was put or deleted. Erased acts have no target and no body: yield is
 // called with one of them.
 func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error {
-	// Within a group SQLite returns the row with the greatest seq.
-	rows, err := l.reads.QueryContext(ctx, `SELECT max(seq), action, target, body FROM acts
-		WHERE seq < ? AND action IN ('put', 'delete') GROUP BY target ORDER BY 1`, before)
+	rows, err := l.reads.QueryContext(ctx, `SELECT a.seq, a.action, a.target, a.body FROM acts a JOIN (
+			SELECT max(seq) AS seq FROM acts WHERE seq < ? AND action IN ('put', 'delete') GROUP BY target) last
+		ON a.seq = last.seq ORDER BY a.seq`, before)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var a ingest.Act
 		var body sql.NullString

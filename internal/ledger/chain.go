@@ -28,14 +28,15 @@ type chainHead struct {
 	hash [32]byte
 }
 
-func (h *chainHead) load(tx *Tx) error {
+// scan reads the row of newestEntry; a chain without entries has none.
+func (h *chainHead) scan(row scanner) error {
 	var hash []byte
-	err := tx.row("SELECT seq, hash FROM chain ORDER BY seq DESC LIMIT 1", nil, &h.seq, &hash)
+	err := row.Scan(&h.seq, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("ledger: read the chain's head: %w", err)
+		return fmt.Errorf("read the chain's head: %w", err)
 	}
 	copy(h.hash[:], hash)
 	return nil
@@ -149,12 +150,12 @@ type Audit struct {
 // Verify walks the whole chain: every hash, and the content of every entry that
 // is not covered by a recorded erasure. It reads one consistent state.
 func (l *Ledger) Verify(ctx context.Context) (Audit, error) {
-	tx, err := l.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := l.pool.BeginTx(ctx, l.engine.snapshot())
 	if err != nil {
 		return Audit{}, fmt.Errorf("verify the audit chain: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // a read transaction has nothing to lose
-	v := &verifier{tx: tx, ctx: ctx}
+	v := &verifier{tx: queries{tx, l.engine}, engine: l.engine, ctx: ctx}
 	if err := v.run(); err != nil {
 		return Audit{}, fmt.Errorf("verify the audit chain: %w", err)
 	}

@@ -66,6 +66,6 @@ func (l *Ledger) startCheckpoints(path string) error {
 			_, _ = db.Exec("PRAGMA wal_checkpoint(PASSIVE)")
 		}
 	})
-	l.stopCheckpoints = sync.OnceFunc(func() { close(stop); wg.Wait() })
+	l.stopUpkeep = sync.OnceFunc(func() { close(stop); wg.Wait() })
 	return nil
 }

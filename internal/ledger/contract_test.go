@@ -12,6 +12,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/ledger/pgtest"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/tenancy"
@@ -48,6 +49,19 @@ func must[V any](v V, err error) V {
 // TestContract is what every ledger keeps, whatever stores it: what was written
 // is read as it was written, in the order that its function says.
 func TestContract(t *testing.T) {
+	places := map[string]func(t *testing.T) string{"SQLite": func(t *testing.T) string { return t.TempDir() }}
+	if pgtest.Wanted() {
+		server := pgtest.Start(t)
+		places["PostgreSQL"] = func(t *testing.T) string { return server.Database(t) }
+	} else {
+		t.Logf("not run over PostgreSQL: %s is not set", pgtest.Variable)
+	}
+	for engine, place := range places {
+		t.Run(engine, func(t *testing.T) { contract(t, place) })
+	}
+}
+
+func contract(t *testing.T, place func(t *testing.T) string) {
 	for name, test := range map[string]func(b book){
 		"tokens": tokens, "sessions": sessions, "secrets": secrets, "rents": rents, "plans": plans, "alarms": alarms,
 		"lockdowns": lockdowns, "decision times": decisionTimes, "outbox": outbox, "series": seriesDays,
@@ -56,7 +70,7 @@ func TestContract(t *testing.T) {
 		"catalogues": catalogues, "acts": acts,
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := ledger.Open(t.Context(), t.TempDir())
+			l, err := ledger.Open(t.Context(), place(t))
 			if err != nil {
 				t.Fatal(err)
 			}

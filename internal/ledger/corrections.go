@@ -48,10 +48,11 @@ func (l *Ledger) CorrectionsAsKnown(ctx context.Context, known time.Time) (map[u
 	if err != nil {
 		return nil, fmt.Errorf("load corrections: %w", err)
 	}
-	// Within a group SQLite returns the row with the greatest seq.
 	rows, err = l.reads.QueryContext(
 		ctx,
-		"SELECT max(seq), target, action, actor, at, body FROM acts WHERE target > ? AND target < ? AND at <= ? GROUP BY target",
+		`SELECT a.seq, a.target, a.action, a.actor, a.at, a.body FROM acts a JOIN (
+			SELECT max(seq) AS seq FROM acts WHERE target > ? AND target < ? AND at <= ? GROUP BY target) last
+		ON a.seq = last.seq`,
 		correctionKind+"/",
 		correctionKind+"0",
 		ms(known),

@@ -45,7 +45,7 @@ func (l *Ledger) DecisionTimes(ctx context.Context, after int64, n int) ([]Decis
 		d.Mean, d.P50, d.P99, d.Max = micro(mean), micro(p50), micro(p99), micro(most)
 		return d, err
 	}, `SELECT minute, site, count, refused, mean_us, p50_us, p99_us, max_us FROM decision_times
-		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1 << 40) ORDER BY minute`,
+		WHERE minute > ?1 AND minute <= coalesce((SELECT minute FROM decision_times WHERE minute > ?1 ORDER BY minute LIMIT 1 OFFSET ?2), 1099511627776) ORDER BY minute`,
 		after,
 		n)
 }

@@ -240,12 +240,12 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 	}
 	before := ms(now.Add(-r.Observations))
 	// They arrived in the order of seq: where the first are recent, all are.
-	// The newest stays whatever its age: SQLite would reuse its seq, and
+	// The newest stays whatever its age: a ledger that is copied, or in SQLite, would reuse its seq, and
 	// followers would miss the new message.
 	seqs, err := tx.seqs(
-		`SELECT seq FROM (SELECT seq, at, received_at FROM observations WHERE seq < (SELECT max(seq) FROM observations) ORDER BY seq LIMIT ?)
+		`SELECT seq FROM (SELECT seq, at, received_at FROM observations WHERE seq < (SELECT max(seq) FROM observations) ORDER BY seq LIMIT ?) oldest
 		WHERE received_at < ? AND at < ?
-		AND seq <= CASE WHEN ? THEN coalesce((SELECT seq FROM cursors WHERE name = 'influx-observations'), 0) ELSE seq END`,
+		AND seq <= CASE WHEN ? = 1 THEN coalesce((SELECT seq FROM cursors WHERE name = 'influx-observations'), 0) ELSE seq END`,
 		limit,
 		before,
 		before,

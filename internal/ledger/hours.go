@@ -49,7 +49,7 @@ func (marks hoursMarks) add(tenant, member string, from, to time.Time) {
 func (tx *Tx) markHours(marks hoursMarks) error {
 	for r := range marks {
 		err := tx.run(
-			"INSERT INTO hours (month, tenant, member, marked) VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET marked = marked + 1",
+			"INSERT INTO hours (month, tenant, member, marked) VALUES (?, ?, ?, 1) ON CONFLICT (month, tenant, member) DO UPDATE SET marked = hours.marked + 1",
 			r.month,
 			r.tenant,
 			r.member,

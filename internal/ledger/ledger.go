@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	// also registers the database/sql driver "sqlite".
 )
 
 // FileName is the ledger's file in the data directory.
@@ -52,16 +51,21 @@ func Lock(dir string) (unlock func() error, err error) {
 
 // Ledger is an open ledger. Its methods are safe for concurrent use.
 type Ledger struct {
-	reads *sql.DB // a pool, read only
-	write *sql.DB // one connection
+	engine engine
+	reads  queries // on the pool
+	pool   *sql.DB // read only
+	write  *sql.DB // one connection
 
-	turn  turns // prepared statements of the writer
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	turn  turns
+	conn  *sql.Conn            // the writer's
+	stmts map[string]*sql.Stmt // prepared on it
 
-	written         atomic.Int64 // statements since the last checkpoint
-	erased          atomic.Bool  // the log contains what was erased since
-	stopCheckpoints func()
+	written atomic.Int64 // statements since the last checkpoint
+	erased  atomic.Bool  // the log contains what was erased since
+	closing atomic.Bool
+	lost    chan struct{}
+
+	stopUpkeep func()
 
 	damage  sync.Mutex
 	damaged map[DamagedDay]bool // days of the series that could not be decoded
@@ -95,8 +99,9 @@ const busyPart = 16
 
 // Close closes the ledger; what was committed is durable already.
 func (l *Ledger) Close() error {
-	if l.stopCheckpoints != nil {
-		l.stopCheckpoints()
+	l.closing.Store(true)
+	if l.stopUpkeep != nil {
+		l.stopUpkeep()
 	}
 	l.turn.take(false)
 	defer l.turn.pass()
@@ -104,11 +109,14 @@ func (l *Ledger) Close() error {
 	for _, s := range l.stmts {
 		errs = append(errs, s.Close())
 	}
-	return errors.Join(append(errs, l.conn.Close(), l.reads.Close(), l.write.Close())...)
+	if l.conn != nil {
+		errs = append(errs, l.conn.Close())
+	}
+	return errors.Join(append(errs, l.pool.Close(), l.write.Close())...)
 }
 
 // Ping reports whether the ledger can be read.
-func (l *Ledger) Ping(ctx context.Context) error { return l.reads.PingContext(ctx) }
+func (l *Ledger) Ping(ctx context.Context) error { return l.pool.PingContext(ctx) }
 
 // ms returns an instant as the ledger stores it.
 func ms(t time.Time) int64 { return t.UnixMilli() }
@@ -142,4 +150,17 @@ func (l *Ledger) Used(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("ledger: %w", err)
 	}
 	return used, nil
+}
+
+// Lost is closed once another service has taken the ledger over, while
+// PostgreSQL could not be reached: this one can never write again.
+func (l *Ledger) Lost() <-chan struct{} { return l.lost }
+
+func (l *Ledger) isLost() bool {
+	select {
+	case <-l.lost:
+		return true
+	default:
+		return false
+	}
 }

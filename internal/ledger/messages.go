@@ -47,8 +47,8 @@ func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
 func (l *Ledger) NewestArrival(ctx context.Context) (time.Time, error) {
 	var newest sql.NullInt64
 	err := l.reads.QueryRowContext(ctx, `SELECT max(t) FROM (
-		SELECT max(received_at) AS t FROM (SELECT received_at FROM observations ORDER BY seq DESC LIMIT 1000)
-		UNION ALL SELECT max(received_at) FROM (SELECT received_at FROM reads ORDER BY seq DESC LIMIT 1000))`).Scan(&newest)
+		SELECT max(received_at) AS t FROM (SELECT received_at FROM observations ORDER BY seq DESC LIMIT 1000) o
+		UNION ALL SELECT max(received_at) FROM (SELECT received_at FROM reads ORDER BY seq DESC LIMIT 1000) r) newest`).Scan(&newest)
 	if err != nil || !newest.Valid {
 		return time.Time{}, err
 	}

@@ -63,7 +63,7 @@ func TestAFolderOfEveryEarlierSchemaOpens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := tablesOf(t, l.reads)
+	want := tablesOf(t, l.pool)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestAFolderOfEveryEarlierSchemaOpens(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			got := tablesOf(t, l.reads)
+			got := tablesOf(t, l.pool)
 			for table, columns := range want {
 				if strings.Join(got[table], " ") != strings.Join(columns, " ") {
 					t.Errorf("%s has %v, a new ledger's has %v", table, got[table], columns)
@@ -116,7 +116,7 @@ func TestAFolderOfEveryEarlierSchemaOpens(t *testing.T) {
 				var left int
 				if want[table] == nil {
 					t.Logf("%s is no longer kept", table)
-				} else if err := l.reads.QueryRow("SELECT count(*) FROM " + table).Scan(&left); err != nil || left < n {
+				} else if err := l.pool.QueryRow("SELECT count(*) FROM " + table).Scan(&left); err != nil || left < n {
 					t.Errorf("%s: %d rows, had %d: %v", table, left, n, err)
 				}
 			}

@@ -122,11 +122,11 @@ func (tx *Tx) NextSaid(device catalogue.DeviceID, t time.Time) (time.Time, error
 // AddObservation appends a message of a sensor, a door or a status, and sets
 // its Seq.
 func (tx *Tx) AddObservation(o *ingest.Observation) error {
-	res, err := tx.exec("INSERT INTO observations (id, at, received_at, device, what, body) VALUES (?, ?, ?, ?, ?, ?)",
-		o.ID[:], ms(o.At), ms(o.ReceivedAt), string(o.Device), string(o.What), o.Body)
-	if err == nil {
-		o.Seq, err = res.LastInsertId()
-	}
+	err := tx.row(
+		"INSERT INTO observations (id, at, received_at, device, what, body) VALUES (?, ?, ?, ?, ?, ?) RETURNING seq",
+		[]any{o.ID[:], ms(o.At), ms(o.ReceivedAt), string(o.Device), string(o.What), o.Body},
+		&o.Seq,
+	)
 	if err != nil {
 		return fmt.Errorf("ledger: add observation %s: %w", o.ID, err)
 	}

@@ -11,7 +11,7 @@ import (
 // ToOutbox queues an hour of a space for an outside database.
 func (tx *Tx) ToOutbox(space catalogue.SpaceID, hour int64) error {
 	err := tx.run(
-		"INSERT INTO series_outbox (space, hour, version) VALUES (?, ?, 1) ON CONFLICT (space, hour) DO UPDATE SET version = version + 1",
+		"INSERT INTO series_outbox (space, hour, version) VALUES (?, ?, 1) ON CONFLICT (space, hour) DO UPDATE SET version = series_outbox.version + 1",
 		string(space),
 		hour,
 	)

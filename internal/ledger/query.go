@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -20,6 +21,10 @@ func (w *where) and(cond string, args ...any) {
 }
 
 func (w *where) in(column string, values []string) {
+	if len(values) == 0 {
+		w.and("1 = 0")
+		return
+	}
 	args := make([]any, len(values))
 	for i, v := range values {
 		args[i] = v
@@ -38,7 +43,7 @@ func (w *where) prefixes(column string, prefixes []string) {
 	for _, p := range prefixes {
 		or, args = append(or, "substr("+column+", 1, ?) = ?"), append(args, len(p), p)
 	}
-	w.and("("+strings.Join(append(or, "0"), " OR ")+")", args...)
+	w.and("("+strings.Join(append(or, "1 = 0"), " OR ")+")", args...)
 }
 
 // between keeps [from, to); a zero bound means none.
@@ -84,7 +89,7 @@ func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
 // error what was being done.
 func list[T any](
 	ctx context.Context,
-	db *sql.DB,
+	db queries,
 	what string,
 	scan func(*sql.Rows) (T, error),
 	query string,
@@ -102,10 +107,10 @@ func list[T any](
 	return all, nil
 }
 
-// limit returns a LIMIT of SQLite for at most n rows; 0: all.
-func limit(n int) int {
+// limit returns the LIMIT of a query for at most n rows; 0: all.
+func limit(n int) int64 {
 	if n == 0 {
-		return -1
+		return math.MaxInt64
 	}
-	return n
+	return int64(n)
 }

@@ -81,7 +81,7 @@ func (tx *Tx) NoteLife(
 		return false, until, err
 	}
 	err = tx.run(
-		"INSERT INTO reader_life (device, at, alive) VALUES (?, ?, ?) ON CONFLICT (device, at) DO UPDATE SET alive = max(alive, excluded.alive)",
+		"INSERT INTO reader_life (device, at, alive) VALUES (?, ?, ?) ON CONFLICT (device, at) DO UPDATE SET alive = max(reader_life.alive, excluded.alive)",
 		string(reader),
 		ms(t),
 		flag(alive),
@@ -114,7 +114,7 @@ func (tx *Tx) NoteLife(
 // NoteWill stores when a reader's last will arrived.
 func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
 	err := tx.run(
-		"INSERT INTO reader_wills (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = max(at, excluded.at)",
+		"INSERT INTO reader_wills (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = max(reader_wills.at, excluded.at)",
 		string(reader),
 		ms(arrived),
 	)

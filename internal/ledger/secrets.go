@@ -13,7 +13,7 @@ import (
 func (tx *Tx) PutDeviceSecret(device catalogue.DeviceID, hash []byte, mosquitto string, listKeys int) error {
 	return tx.run(
 		`INSERT INTO device_secrets (device, hash, mosquitto, list_layers) VALUES (?1, ?2, ?3, max(?4, 1)) ON CONFLICT (device) DO UPDATE
-		SET hash = excluded.hash, mosquitto = excluded.mosquitto, list_layers = CASE WHEN ?4 > 0 THEN ?4 ELSE list_layers END`,
+		SET hash = excluded.hash, mosquitto = excluded.mosquitto, list_layers = CASE WHEN ?4 > 0 THEN ?4 ELSE device_secrets.list_layers END`,
 		string(device),
 		hash,
 		mosquitto,

@@ -205,7 +205,7 @@ func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupanc
 func (l *Ledger) FirstMessage(ctx context.Context) (time.Time, error) {
 	var first sql.NullInt64
 	err := l.reads.QueryRowContext(ctx, `SELECT min(at) FROM (SELECT min(from_at) AS at FROM stays UNION ALL
-		SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND at > 0)`).Scan(&first)
+		SELECT min(at) FROM observations WHERE what IN ('count', 'occupancy', 'flow') AND at > 0) first`).Scan(&first)
 	if err != nil || !first.Valid {
 		return time.Now().UTC(), err
 	}

@@ -37,7 +37,7 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 			SELECT r.member, r.pass, r.at, d.received_at FROM chain c JOIN reader_decisions d ON d.seq = c.seq JOIN reads r ON
 			r.seq = d.read_seq
 				WHERE c.seq > ? AND c.seq <= ? AND c.kind = 'reader'
-		) WHERE member IS NOT NULL OR pass IS NOT NULL GROUP BY member, pass`, seq, upTo, seq, upTo)
+		) moved WHERE member IS NOT NULL OR pass IS NOT NULL GROUP BY member, pass`, seq, upTo, seq, upTo)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var t Touched
 		var member, pass sql.NullString
@@ -58,7 +58,7 @@ func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Tou
 func (tx *Tx) Touch(t Touched) error {
 	err := tx.run(
 		`INSERT INTO touched (subject, from_at, to_at, received_at, marked) VALUES (?, ?, ?, ?, 1) ON CONFLICT (subject) DO UPDATE SET
-		from_at = min(from_at, excluded.from_at), to_at = max(to_at, excluded.to_at), received_at = min(received_at, excluded.received_at), marked = marked + 1`,
+		from_at = min(touched.from_at, excluded.from_at), to_at = max(touched.to_at, excluded.to_at), received_at = min(touched.received_at, excluded.received_at), marked = touched.marked + 1`,
 		subjectKey(t.Subject),
 		ms(t.From),
 		ms(t.To),
@@ -81,7 +81,7 @@ func (tx *Tx) TouchDoors(doors []catalogue.DoorID, since, now time.Time) error {
 		err := tx.run(fmt.Sprintf(`INSERT INTO touched (subject, from_at, to_at, received_at, marked)
 			SELECT '%c:' || %[2]s, min(at), max(at), ?, 1 FROM reads WHERE %[2]s IS NOT NULL AND at >= ? AND door IN (SELECT
 			value FROM json_each(?)) GROUP BY %[2]s
-			ON CONFLICT (subject) DO UPDATE SET from_at = min(from_at, excluded.from_at), to_at = max(to_at, excluded.to_at), marked = marked + 1`, who[0], who), ms(now), ms(since), string(list))
+			ON CONFLICT (subject) DO UPDATE SET from_at = min(touched.from_at, excluded.from_at), to_at = max(touched.to_at, excluded.to_at), marked = touched.marked + 1`, who[0], who), ms(now), ms(since), string(list))
 		if err != nil {
 			return fmt.Errorf("ledger: mark subjects whose visits must be made again: %w", err)
 		}
@@ -129,7 +129,7 @@ func (l *Ledger) WaitingSince(ctx context.Context, cursor int64) (time.Time, err
 	var first sql.NullInt64
 	err := l.reads.QueryRowContext(ctx, `SELECT min(t) FROM (SELECT min(received_at) AS t FROM touched
 		UNION ALL SELECT min(received_at) FROM reads WHERE seq > ?1
-		UNION ALL SELECT min(received_at) FROM reader_decisions WHERE seq > ?1)`, cursor).Scan(&first)
+		UNION ALL SELECT min(received_at) FROM reader_decisions WHERE seq > ?1) waiting`, cursor).Scan(&first)
 	if err != nil || !first.Valid {
 		return time.Time{}, err
 	}

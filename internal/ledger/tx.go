@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"modernc.org/sqlite" // also registers the database/sql driver "sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/lorntech/totem/internal/ingest"
 )
 
@@ -47,29 +44,27 @@ func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err erro
 	// A transaction is not cancelled: it is short, and a context that can end
 	// costs a goroutine for every statement.
 	ctx = context.WithoutCancel(ctx)
-	if _, err := l.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+	head, err := l.engine.begin(ctx, l)
+	if err != nil {
 		return fmt.Errorf("ledger: begin: %w", err)
 	}
-	done := false
+	changed := false
 	defer func() {
-		if done {
+		if changed {
 			return
 		}
-		if _, rerr := l.conn.ExecContext(ctx, "ROLLBACK"); rerr != nil {
+		if rerr := l.engine.rollback(ctx, l); rerr != nil {
 			err = errors.Join(err, fmt.Errorf("ledger: rollback: %w", rerr))
 		}
 	}()
-	tx := &Tx{ctx: ctx, l: l}
-	if err := tx.head.load(tx); err != nil {
-		return err
-	}
+	tx := &Tx{ctx: ctx, l: l, head: head}
 	if err := change(tx); err != nil {
 		return err
 	}
-	if _, err := l.exec(ctx, "COMMIT"); err != nil {
+	changed = true
+	if err := l.engine.commit(ctx, l); err != nil {
 		return fmt.Errorf("ledger: commit: %w", err)
 	}
-	done = true
 	for _, f := range tx.after {
 		f()
 	}
@@ -81,7 +76,7 @@ func (l *Ledger) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s := l.stmts[query]; s != nil {
 		return s, nil
 	}
-	s, err := l.conn.PrepareContext(ctx, query)
+	s, err := l.conn.PrepareContext(ctx, l.engine.text(query))
 	if err == nil {
 		l.stmts[query] = s
 	}
@@ -99,18 +94,13 @@ func (l *Ledger) exec(ctx context.Context, query string, args ...any) (sql.Resul
 
 func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
 	res, err := tx.l.exec(tx.ctx, query, args...)
-	return res, markUnstorable(err)
+	return res, tx.l.markUnstorable(err)
 }
 
 // markUnstorable marks errors that the values of a statement cause: a constraint that
 // they break, or a value that no column can hold (ingest.ErrUnstorable).
-func markUnstorable(err error) error {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch e.Code() & 0xff { // the primary code; the rest tells which constraint
-	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE:
+func (l *Ledger) markUnstorable(err error) error {
+	if err != nil && l.engine.unstorable(err) {
 		return fmt.Errorf("%w: %w", ingest.ErrUnstorable, err)
 	}
 	return err
@@ -126,7 +116,7 @@ func (tx *Tx) row(query string, args []any, dest ...any) error {
 	if err != nil {
 		return err
 	}
-	return s.QueryRowContext(tx.ctx, args...).Scan(dest...)
+	return tx.l.markUnstorable(s.QueryRowContext(tx.ctx, args...).Scan(dest...))
 }
 
 func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {

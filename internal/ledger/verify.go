@@ -13,10 +13,11 @@ import (
 )
 
 type verifier struct {
-	ctx   context.Context
-	tx    *sql.Tx
-	audit Audit
-	spans []Range // entries whose content was erased, sorted
+	ctx    context.Context
+	engine engine
+	tx     queries
+	audit  Audit
+	spans  []Range // entries whose content was erased, sorted
 }
 
 var errBroken = errors.New("broken")

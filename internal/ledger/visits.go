@@ -191,7 +191,9 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 			return nil, err
 		}
 		q.and(
-			"EXISTS (SELECT 1 FROM json_each(?) s WHERE v.space = s.value->>0 AND v.from_at >= s.value->>1 AND v.from_at < s.value->>2)",
+			`EXISTS (SELECT 1 FROM json_each(?) s WHERE v.space = json_extract(s.value, '$[0]')
+				AND v.from_at >= CAST(json_extract(s.value, '$[1]') AS BIGINT)
+				AND v.from_at < CAST(json_extract(s.value, '$[2]') AS BIGINT))`,
 			string(list),
 		)
 	}

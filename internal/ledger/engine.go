@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+)
+
+// engine is what differs between the databases that can store a ledger. All
+// other code of this package is written once, in SQL that SQLite and PostgreSQL
+// understand alike; what PostgreSQL lacks of it are functions in its schema
+// (migrations/postgres).
+type engine interface {
+	// text returns a query with the placeholders of the database.
+	text(query string) string
+	// begin starts a transaction on the writer's connection, and returns the
+	// newest entry of the chain.
+	begin(ctx context.Context, l *Ledger) (chainHead, error)
+	// commit ends it. After nil it is durable, after an error nothing of it is there.
+	commit(ctx context.Context, l *Ledger) error
+	rollback(ctx context.Context, l *Ledger) error
+	// snapshot returns the options of a transaction that reads one consistent state.
+	snapshot() *sql.TxOptions
+	// unstorable reports whether the values of a statement caused an error: a
+	// constraint that they break, a value that the column cannot hold.
+	unstorable(err error) bool
+	// damage returns what is wrong with the database's own files; empty: nothing.
+	damage(ctx context.Context, tx queries) (string, error)
+}
+
+// newestEntry selects the newest entry of the chain.
+const newestEntry = "SELECT seq, hash FROM chain ORDER BY seq DESC LIMIT 1"
+
+// queries runs statements that read, on a pool or within a transaction.
+type queries struct {
+	on interface {
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+	engine engine
+}
+
+func (q queries) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return q.on.QueryContext(ctx, q.engine.text(query), args...)
+}
+
+func (q queries) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return q.on.QueryRowContext(ctx, q.engine.text(query), args...)
+}
+
+// inPostgres reports whether a place is the URL of a PostgreSQL database, not a
+// data directory.
+func inPostgres(place string) bool {
+	return strings.HasPrefix(place, "postgres://") || strings.HasPrefix(place, "postgresql://")
+}
+
+// Open opens the ledger in a data directory, or in the PostgreSQL database of a
+// URL (postgres://…). It creates the ledger if it is missing, and migrates it.
+// A PostgreSQL database belongs to one service at a time: [ErrInUse].
+func Open(ctx context.Context, place string) (*Ledger, error) {
+	if inPostgres(place) {
+		return openPostgres(ctx, place)
+	}
+	return openSQLite(ctx, place)
+}
+
+// OpenExisting opens a ledger that must be there.
+func OpenExisting(ctx context.Context, place string) (*Ledger, error) {
+	there, err := exists(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	if !there && inPostgres(place) {
+		return nil, errors.New("--database-url (TOTEM_DATABASE_URL): the database does not contain a ledger")
+	}
+	if !there {
+		return nil, errors.New("--data (TOTEM_DATA): " + place + " does not contain a ledger")
+	}
+	return Open(ctx, place)
+}
+
+func exists(ctx context.Context, place string) (bool, error) {
+	if inPostgres(place) {
+		return existsPostgres(ctx, place)
+	}
+	return existsSQLite(place)
+}

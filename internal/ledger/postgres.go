@@ -1,0 +1,365 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// postgresEngine stores a ledger in a PostgreSQL database. The writer's session
+// holds an advisory lock, and every commit is made in that session: a service
+// that lost the lock has lost the session too, and cannot commit.
+type postgresEngine struct {
+	session session // the writer's, as PostgreSQL names it
+	xid     string  // of the transaction that is open
+}
+
+// session is one connection to PostgreSQL, as the server knows it.
+type session struct {
+	pid   int64
+	began string
+}
+
+// lockNumber is the advisory lock that a service holds on its ledger: "totem" as
+// a number, beside that of the schema's name.
+const lockNumber = 0x746f74
+
+// DeadAfter is after how long without an answer PostgreSQL ends the session of a
+// machine that is gone: then another one can have the lock.
+const DeadAfter = 4 * time.Second
+
+// readers is how many connections read at the same time.
+const readers = 8
+
+func openPostgres(ctx context.Context, place string) (*Ledger, error) {
+	write, err := postgresPool(place, 1, map[string]string{
+		"synchronous_commit":      "on",
+		"tcp_keepalives_idle":     "2",
+		"tcp_keepalives_interval": "1",
+		"tcp_keepalives_count":    "2",
+		"tcp_user_timeout":        strconv.FormatInt(DeadAfter.Milliseconds(), 10),
+	})
+	if err != nil {
+		return nil, err
+	}
+	pool, err := postgresPool(place, readers, map[string]string{"default_transaction_read_only": "on"})
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	if _, err := migrate(ctx, goose.DialectPostgres, write, "migrations/postgres"); err != nil {
+		return nil, errors.Join(fmt.Errorf("migrate the ledger in PostgreSQL: %w", hidePassword(err)), write.Close(), pool.Close())
+	}
+	e := &postgresEngine{}
+	l := newLedger(e, write, pool, nil)
+	if err := e.connect(ctx, l); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the ledger in PostgreSQL: %w", hidePassword(err)), write.Close(), pool.Close())
+	}
+	if err := l.startVacuums(place); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// postgresPool returns a pool of connections to the primary server.
+func postgresPool(place string, conns int, params map[string]string) (*sql.DB, error) {
+	cfg, err := pgx.ParseConfig(place)
+	if err != nil {
+		return nil, fmt.Errorf("--database-url (TOTEM_DATABASE_URL): %w", hidePassword(err))
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = 5 * time.Second
+	}
+	if cfg.ValidateConnect == nil {
+		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	}
+	cfg.RuntimeParams["application_name"] = "totem"
+	for name, value := range params {
+		cfg.RuntimeParams[name] = value
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+// hidePassword keeps what a wrong URL contains out of errors: pgx hides the
+// password, but only where it can parse the URL.
+func hidePassword(err error) error {
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		return errors.New("it is not a URL as postgres://user:password@host:5432/database")
+	}
+	return err
+}
+
+func existsPostgres(ctx context.Context, place string) (there bool, err error) {
+	db, err := postgresPool(place, 1, nil)
+	if err != nil {
+		return false, err
+	}
+	defer db.Close()
+	err = db.QueryRowContext(ctx, "SELECT to_regclass('chain') IS NOT NULL").Scan(&there)
+	if err != nil {
+		return false, fmt.Errorf("open the ledger in PostgreSQL: %w", hidePassword(err))
+	}
+	return there, nil
+}
+
+// connect gives the ledger a session that holds the lock; [ErrInUse] where
+// another service has it. It first ends the session that this ledger had before:
+// the server may not have noticed that its connection is gone.
+func (e *postgresEngine) connect(ctx context.Context, l *Ledger) error {
+	conn, err := l.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	err = conn.QueryRowContext(ctx, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
+		e.session.pid, e.session.began).Scan(new(int64))
+	var locked bool
+	if err == nil {
+		locked, err = tryLock(ctx, conn)
+	}
+	if err == nil && !locked {
+		err = ErrInUse
+		if e.session.pid != 0 && !l.isLost() {
+			close(l.lost)
+		}
+	}
+	var s session
+	if err == nil {
+		err = conn.QueryRowContext(ctx, "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()").
+			Scan(&s.pid, &s.began)
+	}
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	e.session = s
+	l.conn = conn
+	return nil
+}
+
+// tryLock takes the lock; it waits a moment for a session that is ending.
+func tryLock(ctx context.Context, conn *sql.Conn) (locked bool, err error) {
+	for range 10 {
+		err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", lockNumber).Scan(&locked)
+		if err != nil || locked {
+			return locked, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return false, nil
+}
+
+// pgxConn calls f with the writer's connection.
+func (e *postgresEngine) pgxConn(l *Ledger, f func(*pgx.Conn) error) error {
+	return l.conn.Raw(func(c any) error { return f(c.(*stdlib.Conn).Conn()) })
+}
+
+// connected makes sure that the writer has a living session.
+func (e *postgresEngine) connected(ctx context.Context, l *Ledger) error {
+	if l.isLost() {
+		return ErrInUse // it is another's, and what this process knows of it is old
+	}
+	if l.conn != nil {
+		dead := false
+		err := e.pgxConn(l, func(c *pgx.Conn) error { dead = c.IsClosed(); return nil })
+		if err == nil && !dead {
+			return nil
+		}
+		for _, s := range l.stmts {
+			_ = s.Close() // it ended with its connection
+		}
+		clear(l.stmts)
+		_ = l.conn.Raw(func(any) error { return errGone }) // the pool must not give it out again
+		_ = l.conn.Close()
+		l.conn = nil
+	}
+	return e.connect(ctx, l)
+}
+
+// errGone is for database/sql, which closes a connection on it.
+var errGone = errors.New("the connection is gone")
+
+// beginning selects the number of the transaction, by which its outcome can be
+// asked for later, and the newest entry of the chain.
+const beginning = "SELECT pg_current_xact_id()::text, h.seq, h.hash FROM (SELECT 1) one LEFT JOIN (" + newestEntry + ") h ON true"
+
+func (e *postgresEngine) begin(ctx context.Context, l *Ledger) (head chainHead, err error) {
+	if err := e.connected(ctx, l); err != nil {
+		return head, err
+	}
+	err = e.pgxConn(l, func(c *pgx.Conn) error {
+		b := &pgx.Batch{}
+		b.Queue("BEGIN")
+		b.Queue(beginning).QueryRow(func(row pgx.Row) error {
+			var seq sql.NullInt64
+			var hash []byte
+			err := row.Scan(&e.xid, &seq, &hash)
+			head.seq = seq.Int64
+			copy(head.hash[:], hash)
+			return err
+		})
+		return c.SendBatch(ctx, b).Close()
+	})
+	if err != nil {
+		return head, errors.Join(err, e.rollback(ctx, l))
+	}
+	return head, nil
+}
+
+// commit asks, where the connection broke before the answer came, what became of
+// the transaction: until PostgreSQL answers nobody can know, and all writers wait.
+func (e *postgresEngine) commit(ctx context.Context, l *Ledger) error {
+	var tag pgconn.CommandTag
+	err := e.pgxConn(l, func(c *pgx.Conn) (err error) {
+		tag, err = c.Exec(ctx, "COMMIT")
+		return err
+	})
+	var refused *pgconn.PgError
+	switch {
+	case err == nil && tag.String() == "COMMIT":
+		return nil
+	case err == nil:
+		return errors.New("PostgreSQL rolled the transaction back: a statement in it had failed")
+	case errors.As(err, &refused) && refused.Severity != "FATAL":
+		return errors.Join(err, e.rollback(ctx, l))
+	}
+	slog.WarnContext(ctx, "ledger: PostgreSQL did not answer to a commit; asking for its outcome", "error", err)
+	for {
+		committed, known := e.outcome(ctx, l)
+		if known && committed {
+			return nil
+		}
+		if known {
+			return err
+		}
+		if l.closing.Load() || l.isLost() {
+			return fmt.Errorf("the outcome is not known: %w", err)
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+}
+
+// outcome returns what became of the last transaction.
+func (e *postgresEngine) outcome(ctx context.Context, l *Ledger) (committed, known bool) {
+	if e.connected(ctx, l) != nil {
+		return false, false
+	}
+	var status sql.NullString
+	err := l.conn.QueryRowContext(ctx, "SELECT pg_xact_status($1::xid8)", e.xid).Scan(&status)
+	if err != nil || status.String == "in progress" {
+		return false, false
+	}
+	return status.String == "committed", true
+}
+
+func (e *postgresEngine) rollback(ctx context.Context, l *Ledger) error {
+	if l.conn == nil {
+		return nil
+	}
+	return e.pgxConn(l, func(c *pgx.Conn) error {
+		if c.IsClosed() { // PostgreSQL rolls back what a session leaves
+			return nil
+		}
+		_, err := c.Exec(ctx, "ROLLBACK")
+		if c.IsClosed() {
+			return nil
+		}
+		return err
+	})
+}
+
+func (*postgresEngine) snapshot() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+}
+
+func (*postgresEngine) unstorable(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch class := e.Code[:2]; class {
+	case "22", "23", "54": // data exception, constraint, limit exceeded
+		return true
+	}
+	return false
+}
+
+// damage finds nothing: PostgreSQL checks its pages as it reads them, where it is
+// set up with checksums.
+func (*postgresEngine) damage(context.Context, queries) (string, error) { return "", nil }
+
+// text numbers the placeholders: ? as they come, ?2 as it says.
+func (*postgresEngine) text(query string) string {
+	if !strings.Contains(query, "?") {
+		return query
+	}
+	var b strings.Builder
+	n, quoted := 0, false
+	for i := range len(query) {
+		c := query[i]
+		if c == '\'' {
+			quoted = !quoted
+		}
+		if c != '?' || quoted {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('$')
+		if i+1 == len(query) || query[i+1] < '0' || query[i+1] > '9' {
+			n++
+			b.WriteString(strconv.Itoa(n))
+		}
+	}
+	return b.String()
+}
+
+// vacuumed are the tables that an erasure or a purge takes from.
+const vacuumed = "acts, alarms, corrections, hours, observations, presence, reader_decisions, reads, records, rejects, seen, " +
+	"stays, terms, touched, visits"
+
+// startVacuums lets PostgreSQL free what was erased soon after it was.
+func (l *Ledger) startVacuums(place string) error {
+	db, err := postgresPool(place, 1, nil)
+	if err != nil {
+		return err
+	}
+	db.SetMaxIdleConns(0)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer db.Close()
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if !l.erased.Swap(false) {
+				continue
+			}
+			if _, err := db.ExecContext(ctx, "VACUUM "+vacuumed); err != nil {
+				l.erased.Store(true) // the next round tries again
+			}
+		}
+	})
+	l.stopUpkeep = sync.OnceFunc(func() { cancel(); wg.Wait() })
+	return nil
+}
