@@ -5,7 +5,6 @@ import (
 	"os"
 
 	"github.com/lorntech/totem/internal/admin"
-	"github.com/lorntech/totem/internal/settings"
 )
 
 type brokerCmd struct {
@@ -18,12 +17,12 @@ type brokerExportCmd struct {
 	ClientCertificate []string `help:"Also make a certificate for this device; its common name is the device's id." placeholder:"DEVICE"`
 	NewSecrets        string   `help:"Make a password for each device that has none, and write them to this CSV file, once." placeholder:"FILE"`
 	TotemPassword     string   `help:"Totem's own password at the broker; default: made, and kept in the data folder." env:"TOTEM_MQTT_PASSWORD" placeholder:"PASSWORD"`
-	Data              string   `help:"Data folder of the service." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
-	Catalogue         string   `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+	place
+	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
 func (c *brokerExportCmd) Run(ctx context.Context) error {
-	return admin.ExportBroker(ctx, settings.Config{Data: c.Data, Catalogue: c.Catalogue}, admin.BrokerExport{
+	return admin.ExportBroker(ctx, c.config(c.Catalogue), admin.BrokerExport{
 		Dir:           c.Dir,
 		Hosts:         c.Host,
 		TotemPassword: c.TotemPassword,

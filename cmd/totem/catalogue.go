@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,24 +25,25 @@ type catalogueCmd struct {
 }
 
 type catalogueCheckCmd struct {
-	File  string `arg:"" optional:"" help:"The YAML file; default: the built-in network." placeholder:"FILE"`
-	Data  string `help:"Data folder of a service (it may be running) to compare the file with." env:"TOTEM_DATA" placeholder:"DIR"`
-	Since string `help:"When it would begin to hold: a local day or an instant; default: now." placeholder:"DAY"`
-	At    string `help:"Compare with the catalogue of this local time or instant, not with the one in force." placeholder:"TIME"`
+	File        string `arg:"" optional:"" help:"The YAML file; default: the built-in network." placeholder:"FILE"`
+	Data        string `help:"Data folder of a service (it may be running) to compare the file with." env:"TOTEM_DATA" placeholder:"DIR"`
+	DatabaseURL string `name:"database-url" help:"The PostgreSQL database of a service to compare the file with." env:"TOTEM_DATABASE_URL" placeholder:"URL"`
+	Since       string `help:"When it would begin to hold: a local day or an instant; default: now." placeholder:"DAY"`
+	At          string `help:"Compare with the catalogue of this local time or instant, not with the one in force." placeholder:"TIME"`
 }
 
 func (c *catalogueCheckCmd) Run(ctx context.Context) error {
-	if c.Data == "" && (c.Since != "" || c.At != "") {
+	if c.Data == "" && c.DatabaseURL == "" && (c.Since != "" || c.At != "") {
 		return errors.New("--since and --at compare with a service: name its data folder with --data (TOTEM_DATA)")
 	}
 	n, out, err := admin.CheckCatalogue(ctx,
-		settings.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data},
+		settings.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data, DatabaseURL: c.DatabaseURL},
 		os.Stderr,
 	)
 	if err != nil && !errors.Is(err, admin.ErrNoService) {
 		return err
 	}
-	if err := printSummary(n); err != nil || c.Data == "" {
+	if err := printSummary(n); err != nil || c.Data == "" && c.DatabaseURL == "" {
 		return err
 	}
 	if err != nil {
@@ -54,7 +56,7 @@ func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 		printWarnings(out.Warnings)
 		return nil
 	}
-	v, err := catalogueAt(ctx, c.Data, c.At)
+	v, err := catalogueAt(ctx, cmp.Or(c.DatabaseURL, c.Data), c.At)
 	if err == nil {
 		printLines("Differences from catalogue "+describe(v), catalogue.Differences(v.Network, n))
 	}
@@ -119,12 +121,12 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 }
 
 type catalogueShowCmd struct {
-	Data string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
-	At   string `help:"The catalogue of this local time or instant; default: the one in force." placeholder:"TIME"`
+	place
+	At string `help:"The catalogue of this local time or instant; default: the one in force." placeholder:"TIME"`
 }
 
 func (c *catalogueShowCmd) Run(ctx context.Context) error {
-	v, err := catalogueAt(ctx, c.Data, c.At)
+	v, err := catalogueAt(ctx, c.ledger(), c.At)
 	if err == nil {
 		_, err = os.Stdout.Write(v.Text)
 	}
@@ -132,8 +134,8 @@ func (c *catalogueShowCmd) Run(ctx context.Context) error {
 }
 
 // catalogueAt returns the catalogue of a local time or an instant; empty: the one in force.
-func catalogueAt(ctx context.Context, data, at string) (*admin.CatalogueVersion, error) {
-	list, err := admin.CatalogueHistory(ctx, data)
+func catalogueAt(ctx context.Context, ledger, at string) (*admin.CatalogueVersion, error) {
+	list, err := admin.CatalogueHistory(ctx, ledger)
 	if err != nil {
 		return nil, err
 	}
@@ -150,20 +152,20 @@ func catalogueAt(ctx context.Context, data, at string) (*admin.CatalogueVersion,
 }
 
 type catalogueHistoryCmd struct {
-	Data string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
-	At   string `help:"Only the one that held at this local time or instant." placeholder:"TIME"`
+	place
+	At string `help:"Only the one that held at this local time or instant." placeholder:"TIME"`
 }
 
 func (c *catalogueHistoryCmd) Run(ctx context.Context) error {
 	if c.At != "" {
-		v, err := catalogueAt(ctx, c.Data, c.At)
+		v, err := catalogueAt(ctx, c.ledger(), c.At)
 		if err != nil {
 			return err
 		}
 		fmt.Println(describe(v))
 		return nil
 	}
-	list, err := admin.CatalogueHistory(ctx, c.Data)
+	list, err := admin.CatalogueHistory(ctx, c.ledger())
 	if err != nil {
 		return err
 	}

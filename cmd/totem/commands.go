@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,22 +21,35 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return app.Serve(ctx, c.Config, log)
 }
 
+// place is where the ledger and the keys of a service are, which may be running.
+type place struct {
+	Data        string `help:"Data folder of the service." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	DatabaseURL string `name:"database-url" help:"Its PostgreSQL database, where its ledger is in one." env:"TOTEM_DATABASE_URL" placeholder:"URL"`
+	Keys        string `help:"Its file of keys, where it is elsewhere." env:"TOTEM_KEYS" placeholder:"FILE"`
+}
+
+func (p place) config(catalogue string) settings.Config {
+	return settings.Config{Data: p.Data, DatabaseURL: p.DatabaseURL, Keys: p.Keys, Catalogue: catalogue}
+}
+
+func (p place) ledger() string { return cmp.Or(p.DatabaseURL, p.Data) }
+
 type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Make a token and print it, once."`
 }
 
 type tokenCreateCmd struct {
-	ID        string             `arg:"" help:"The token's id: lower-case letters, digits and hyphens."`
-	Role      string             `help:"admin, manager, billing, tenant or display." enum:"admin,manager,billing,tenant,display" required:""`
-	Sites     []catalogue.SiteID `help:"A manager's sites."`
-	Tenant    string             `help:"A tenant token's tenant."`
-	Expires   time.Duration      `help:"Time until it expires, like 720h; default: never."`
-	Data      string             `help:"Data folder of the service." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
-	Catalogue string             `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+	ID      string             `arg:"" help:"The token's id: lower-case letters, digits and hyphens."`
+	Role    string             `help:"admin, manager, billing, tenant or display." enum:"admin,manager,billing,tenant,display" required:""`
+	Sites   []catalogue.SiteID `help:"A manager's sites."`
+	Tenant  string             `help:"A tenant token's tenant."`
+	Expires time.Duration      `help:"Time until it expires, like 720h; default: never."`
+	place
+	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
 func (c *tokenCreateCmd) Run(ctx context.Context) error {
-	cfg := settings.Config{Data: c.Data, Catalogue: c.Catalogue}
+	cfg := c.config(c.Catalogue)
 	token, err := admin.CreateToken(ctx,
 		cfg,
 		admin.TokenRequest{ID: c.ID, Role: ledger.Role(c.Role), Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires},
@@ -52,12 +66,10 @@ type keysCmd struct {
 	RotateList keysRotateListCmd `cmd:"" help:"Make a new list key; each reader gets it with its next secret."`
 }
 
-type keysRotateListCmd struct {
-	Data string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
-}
+type keysRotateListCmd struct{ place }
 
 func (c *keysRotateListCmd) Run() error {
-	id, err := admin.RotateListKey(c.Data)
+	id, err := admin.RotateListKey(c.config(""))
 	if err != nil {
 		return err
 	}
@@ -69,13 +81,13 @@ func (c *keysRotateListCmd) Run() error {
 }
 
 type keysRotateCmd struct {
-	Site      catalogue.SiteID `arg:"" help:"The site's id."`
-	Data      string           `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
-	Catalogue string           `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
+	Site catalogue.SiteID `arg:"" help:"The site's id."`
+	place
+	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
 func (c *keysRotateCmd) Run(ctx context.Context) error {
-	present, next, err := admin.RotateKey(ctx, settings.Config{Data: c.Data, Catalogue: c.Catalogue}, c.Site)
+	present, next, err := admin.RotateKey(ctx, c.config(c.Catalogue), c.Site)
 	if err != nil {
 		return err
 	}
@@ -94,12 +106,12 @@ type auditCmd struct {
 }
 
 type auditVerifyCmd struct {
-	Data      string `help:"Data folder of the service, which may be running." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	place
 	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
 func (c *auditVerifyCmd) Run(ctx context.Context) error {
-	a, err := admin.VerifyAudit(ctx, settings.Config{Data: c.Data, Catalogue: c.Catalogue})
+	a, err := admin.VerifyAudit(ctx, c.config(c.Catalogue))
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 			return err
 		}
 	}
-	l, err := ledger.Open(ctx, cfg.Data)
+	l, err := ledger.Open(ctx, cfg.Ledger())
 	if err != nil {
 		return err
 	}

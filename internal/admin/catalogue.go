@@ -24,9 +24,9 @@ type CatalogueVersion struct {
 	Holds     bool // it holds at some instant: no later one replaced it wholly
 }
 
-// CatalogueHistory lists the catalogues of a data folder's service.
-func CatalogueHistory(ctx context.Context, data string) (list []CatalogueVersion, err error) {
-	l, err := ledger.OpenExisting(ctx, data)
+// CatalogueHistory lists the catalogues of the service with a ledger.
+func CatalogueHistory(ctx context.Context, place string) (list []CatalogueVersion, err error) {
+	l, err := ledger.OpenExisting(ctx, place)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +84,10 @@ func CheckCatalogue(
 	for _, w := range foreign.Warnings(p.Network) {
 		fmt.Fprintln(warn, "warning:", w)
 	}
-	if cfg.Data == "" {
+	if cfg.Ledger() == "" {
 		return p.Network, out, nil
 	}
-	l, err := ledger.OpenExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Ledger())
 	if err != nil {
 		return nil, out, err
 	}

@@ -14,12 +14,12 @@ import (
 
 // RotateListKey adds a list key in a data folder, whose service may be running.
 // Lists hash with all keys in order.
-func RotateListKey(data string) (id string, err error) { return keys.RotateList(keys.Path(data)) }
+func RotateListKey(cfg settings.Config) (id string, err error) { return keys.RotateList(cfg.KeysFile()) }
 
 // RotateKey creates the next key of a site in a data folder, whose service may
 // be running: the service loads it at once, or when it starts.
 func RotateKey(ctx context.Context, cfg settings.Config, site catalogue.SiteID) (present, next string, err error) {
-	l, err := ledger.OpenExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Ledger())
 	if err != nil {
 		return "", "", err
 	}
@@ -31,5 +31,5 @@ func RotateKey(ctx context.Context, cfg settings.Config, site catalogue.SiteID) 
 	if (*h.Last()).Site(site) == nil {
 		return "", "", fmt.Errorf("the catalogue has no site %q", site)
 	}
-	return keys.Rotate(keys.Path(cfg.Data), site)
+	return keys.Rotate(cfg.KeysFile(), site)
 }

@@ -187,7 +187,7 @@ func TestAListKeyIsALayer(t *testing.T) {
 	a := apptest.Start(t, cfg)
 	apptest.Settle(t, a)
 	asAdmin := apptest.ClientOf(t, a)
-	if _, err := admin.RotateListKey(cfg.Data); err != nil {
+	if _, err := admin.RotateListKey(cfg); err != nil {
 		t.Fatal(err)
 	}
 	var keys []any

@@ -15,9 +15,9 @@ import (
 // cryptographic keys.
 const keyChecks = "keys"
 
-// OpenKeys opens the keys of a data folder. A ledger is never opened with keys
+// OpenKeys opens the keys in a file. A ledger is never opened with keys
 // that are not its own: no badge would be known, and no reader would say why.
-func OpenKeys(ctx context.Context, data string, n *catalogue.Network, l *ledger.Ledger) (*keys.Ring, error) {
+func OpenKeys(ctx context.Context, file string, n *catalogue.Network, l *ledger.Ledger) (*keys.Ring, error) {
 	s, err := l.Snapshot(ctx, keyChecks)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func OpenKeys(ctx context.Context, data string, n *catalogue.Network, l *ledger.
 	if err != nil {
 		return nil, err
 	}
-	ring, err := keys.Open(keys.Path(data), n.Sites, known, used)
+	ring, err := keys.Open(file, n.Sites, known, used)
 	if err != nil {
 		return nil, err
 	}

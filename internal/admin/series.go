@@ -20,6 +20,17 @@ import (
 // rebuildStep is how often the progress of a running service is read.
 const rebuildStep = 200 * time.Millisecond
 
+// lock makes this process the service of a ledger; [ledger.ErrInUse] where one runs.
+func lock(ctx context.Context, cfg settings.Config, l *ledger.Ledger) (unlock func() error, err error) {
+	if unlock, err = ledger.Lock(cfg.Data); err != nil {
+		return nil, err
+	}
+	if err := l.OwnNow(ctx); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	return unlock, nil
+}
+
 // RebuildSeries computes the series of [from, to) again from the ledger, and
 // queues it for InfluxDB again. A running service does the work, and this
 // function shows its progress.
@@ -27,7 +38,7 @@ func RebuildSeries(ctx context.Context, cfg settings.Config, from, to time.Time,
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	l, err := ledger.OpenExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Ledger())
 	if err != nil {
 		return err
 	}
@@ -41,7 +52,7 @@ func RebuildSeries(ctx context.Context, cfg settings.Config, from, to time.Time,
 	if err := r.mark(ctx, from, to); err != nil {
 		return err
 	}
-	unlock, err := ledger.Lock(cfg.Data)
+	unlock, err := lock(ctx, cfg, l)
 	switch {
 	case err == nil:
 		defer func() { err = errors.Join(err, unlock()) }()
@@ -186,7 +197,7 @@ func CheckSeries(ctx context.Context, cfg settings.Config, from, to time.Time, o
 	if cfg.InfluxURL == "" {
 		return errors.New("--influx-url (TOTEM_INFLUX_URL): is not set, so there is no InfluxDB to compare with")
 	}
-	l, err := ledger.OpenExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Ledger())
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 	if err := cfg.Check(); err != nil {
 		return "", err
 	}
-	l, err := ledger.OpenExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Ledger())
 	if err != nil {
 		return "", err
 	}

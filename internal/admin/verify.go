@@ -24,7 +24,7 @@ const (
 // VerifyAudit verifies a data folder, whose service may be running: the chain,
 // the records that decide, and the visits of some people.
 func VerifyAudit(ctx context.Context, cfg settings.Config) (a ledger.Audit, err error) {
-	l, err := ledger.OpenExisting(ctx, cfg.Data)
+	l, err := ledger.OpenExisting(ctx, cfg.Ledger())
 	if err != nil {
 		return a, err
 	}

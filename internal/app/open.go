@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -28,11 +29,30 @@ func (a *shell) openData(ctx context.Context) error {
 		return err
 	}
 	a.closes.add("lock of the data folder", func(context.Context) error { return unlock() })
-	if a.Ledger, err = ledger.Open(ctx, a.Config.Data); err != nil {
+	if a.Ledger, err = ledger.Open(ctx, a.Config.Ledger()); err != nil {
 		return err
 	}
 	a.closes.add("ledger", func(context.Context) error { return a.Ledger.Close() })
+	err = a.Ledger.Own(ctx, func() {
+		a.opt.Log.Info("another totem serves this database; this one waits, and takes over when that one ends")
+	})
+	if err != nil {
+		return err
+	}
+	a.closes.run(a.ctx, "owner of the ledger", a.endWhenLost)
 	return nil
+}
+
+// endWhenLost ends the service once another one has taken its ledger over.
+func (a *shell) endWhenLost(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-a.Ledger.Lost():
+		select {
+		case a.failed <- errors.New("another totem has taken over this database: this one must not go on"):
+		default:
+		}
+	}
 }
 
 // open opens the parts that decide by the house's catalogue.
@@ -46,7 +66,7 @@ func (a *house) open(ctx context.Context) error {
 }
 
 func (a *house) openKeys(ctx context.Context) (err error) {
-	a.Keys, err = admin.OpenKeys(ctx, a.Config.Data, a.Network, a.Ledger)
+	a.Keys, err = admin.OpenKeys(ctx, a.Config.KeysFile(), a.Network, a.Ledger)
 	return err
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger/pgtest"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
@@ -43,10 +44,11 @@ const (
 func Config(t *testing.T) app.Config {
 	t.Helper()
 	return app.Config{
-		Data:       t.TempDir(),
-		HTTP:       "127.0.0.1:0",
-		MQTTListen: "127.0.0.1:0",
-		AdminToken: "an-admin-token-for-tests",
+		Data:        t.TempDir(),
+		DatabaseURL: pgtest.Elsewhere(t),
+		HTTP:        "127.0.0.1:0",
+		MQTTListen:  "127.0.0.1:0",
+		AdminToken:  "an-admin-token-for-tests",
 	}
 }
 

@@ -57,7 +57,7 @@ func inPostgres(place string) bool {
 
 // Open opens the ledger in a data directory, or in the PostgreSQL database of a
 // URL (postgres://…). It creates the ledger if it is missing, and migrates it.
-// A PostgreSQL database belongs to one service at a time: [ErrInUse].
+// Commands may open it while a service runs on it ([Ledger.Own]).
 func Open(ctx context.Context, place string) (*Ledger, error) {
 	if inPostgres(place) {
 		return openPostgres(ctx, place)

@@ -63,6 +63,7 @@ type Ledger struct {
 	written atomic.Int64 // statements since the last checkpoint
 	erased  atomic.Bool  // the log contains what was erased since
 	closing atomic.Bool
+	owned   atomic.Bool // Own has returned nil
 	lost    chan struct{}
 
 	stopUpkeep func()

@@ -17,9 +17,9 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// postgresEngine stores a ledger in a PostgreSQL database. The writer's session
-// holds an advisory lock, and every commit is made in that session: a service
-// that lost the lock has lost the session too, and cannot commit.
+// postgresEngine stores a ledger in a PostgreSQL database. The service's writer
+// commits in a session that holds an advisory lock (Own): who lost the lock has
+// lost the session too, and cannot commit.
 type postgresEngine struct {
 	session session // the writer's, as PostgreSQL names it
 	xid     string  // of the transaction that is open
@@ -31,9 +31,13 @@ type session struct {
 	began string
 }
 
-// lockNumber is the advisory lock that a service holds on its ledger: "totem" as
-// a number, beside that of the schema's name.
-const lockNumber = 0x746f74
+// The advisory locks of a ledger, each beside the number of its schema's name:
+// what the service holds as long as it runs, and what each transaction that
+// writes holds, as SQLite's one writer does.
+const (
+	serviceLock = "746578, hashtext(current_schema())"
+	writerLock  = "746579, hashtext(current_schema())"
+)
 
 // DeadAfter is after how long without an answer PostgreSQL ends the session of a
 // machine that is gone: then another one can have the lock.
@@ -116,30 +120,29 @@ func existsPostgres(ctx context.Context, place string) (there bool, err error) {
 	return there, nil
 }
 
-// connect gives the ledger a session that holds the lock; [ErrInUse] where
-// another service has it. It first ends the session that this ledger had before:
-// the server may not have noticed that its connection is gone.
+// connect gives the writer a session, and takes the service's lock again where
+// this process had it; [ErrInUse] where another one has it now. It first ends the
+// session before: the server may not have noticed that its connection is gone.
 func (e *postgresEngine) connect(ctx context.Context, l *Ledger) error {
 	conn, err := l.write.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	err = conn.QueryRowContext(ctx, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
-		e.session.pid, e.session.began).Scan(new(int64))
-	var locked bool
-	if err == nil {
-		locked, err = tryLock(ctx, conn)
+	var s session
+	err = conn.QueryRowContext(ctx, "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()").
+		Scan(&s.pid, &s.began)
+	if err == nil && e.session.pid != 0 {
+		err = conn.QueryRowContext(
+			ctx,
+			"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
+			e.session.pid,
+			e.session.began,
+		).Scan(new(int64))
 	}
-	if err == nil && !locked {
-		err = ErrInUse
-		if e.session.pid != 0 && !l.isLost() {
+	if err == nil && l.owned.Load() {
+		if err = takeLock(ctx, conn); errors.Is(err, ErrInUse) && !l.isLost() {
 			close(l.lost)
 		}
-	}
-	var s session
-	if err == nil {
-		err = conn.QueryRowContext(ctx, "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()").
-			Scan(&s.pid, &s.began)
 	}
 	if err != nil {
 		return errors.Join(err, conn.Close())
@@ -149,20 +152,21 @@ func (e *postgresEngine) connect(ctx context.Context, l *Ledger) error {
 	return nil
 }
 
-// tryLock takes the lock; it waits a moment for a session that is ending.
-func tryLock(ctx context.Context, conn *sql.Conn) (locked bool, err error) {
+// takeLock takes the service's lock; it waits a moment for a session that is ending.
+func takeLock(ctx context.Context, conn *sql.Conn) error {
 	for range 10 {
-		err = conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", lockNumber).Scan(&locked)
+		var locked bool
+		err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock("+serviceLock+")").Scan(&locked)
 		if err != nil || locked {
-			return locked, err
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return ctx.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return false, nil
+	return ErrInUse
 }
 
 // pgxConn calls f with the writer's connection.
@@ -206,6 +210,7 @@ func (e *postgresEngine) begin(ctx context.Context, l *Ledger) (head chainHead, 
 	err = e.pgxConn(l, func(c *pgx.Conn) error {
 		b := &pgx.Batch{}
 		b.Queue("BEGIN")
+		b.Queue("SELECT pg_advisory_xact_lock(" + writerLock + ")")
 		b.Queue(beginning).QueryRow(func(row pgx.Row) error {
 			var seq sql.NullInt64
 			var hash []byte

@@ -16,6 +16,7 @@ import (
 	"reflect"
 
 	"github.com/lorntech/totem/internal/broker"
+	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/series"
 )
 
@@ -23,6 +24,8 @@ import (
 // environment variables. An empty setting is unset.
 type Config struct {
 	Data              string `help:"Folder of the ledger, the keys and the admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
+	DatabaseURL       string `name:"database-url" help:"A PostgreSQL database for the ledger instead of a file in the data folder: postgres://user:password@host:5432/database." env:"TOTEM_DATABASE_URL" placeholder:"URL"`
+	Keys              string `help:"File of the keys, the same for all machines of a service; default: keys.json in the data folder." env:"TOTEM_KEYS" placeholder:"FILE"`
 	HTTP              string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…; several for the nodes of a cluster, with commas between." env:"TOTEM_MQTT_URL" placeholder:"URL"`
@@ -79,7 +82,7 @@ func (c *Config) Check() error {
 		}
 	}
 	var errs []error
-	errs = append(errs, checkAddress("--http (TOTEM_HTTP)", c.HTTP))
+	errs = append(errs, checkAddress("--http (TOTEM_HTTP)", c.HTTP), checkDatabase(c.DatabaseURL))
 	if c.MQTTURL == "" {
 		errs = append(errs, checkAddress("--mqtt-listen (TOTEM_MQTT_LISTEN)", c.MQTTListen))
 	} else {
@@ -123,6 +126,32 @@ func checkAddress(name, address string) error {
 		return fmt.Errorf("%s: %q is not an address like 127.0.0.1:8080", name, address)
 	}
 	return nil
+}
+
+func checkDatabase(raw string) error {
+	u, err := url.Parse(raw)
+	if raw != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		// The URL may hold a password: it is not repeated.
+		return errors.New("--database-url (TOTEM_DATABASE_URL): must be an address like postgres://user:password@host:5432/database")
+	}
+	return nil
+}
+
+// Ledger returns where the ledger is: the data folder, or the URL of a
+// PostgreSQL database.
+func (c *Config) Ledger() string {
+	if c.DatabaseURL != "" {
+		return c.DatabaseURL
+	}
+	return c.Data
+}
+
+// KeysFile returns the file of the keys.
+func (c *Config) KeysFile() string {
+	if c.Keys != "" {
+		return c.Keys
+	}
+	return keys.Path(c.Data)
 }
 
 func checkBroker(raw string) error {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the database/sql driver "pgx"
 )
 
@@ -32,6 +34,35 @@ func Need(t testing.TB) {
 	if !Wanted() {
 		t.Skipf("not run: it needs PostgreSQL (%s=1, make integration)", Variable)
 	}
+}
+
+// ServerVariable is the environment variable with the URL of a running server:
+// with it, the tests of whole services use a ledger in PostgreSQL (.ci/postgres).
+const ServerVariable = "TOTEM_TEST_DATABASE_SERVER"
+
+// Elsewhere returns the URL of a new database on the server of ServerVariable;
+// empty where there is none: then services store their ledger in their data folder.
+func Elsewhere(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv(ServerVariable)
+	if server == "" {
+		return ""
+	}
+	name := "totem_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	if err := execAt(server, "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("%s: %v", ServerVariable, err)
+	}
+	t.Cleanup(func() {
+		if err := execAt(server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Errorf("%s: %v", ServerVariable, err)
+		}
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatalf("%s: %v", ServerVariable, err)
+	}
+	u.Path = "/" + name
+	return u.String()
 }
 
 // Server is a running server. Its port stays the same when it is started again.

@@ -1,0 +1,127 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// beat is how often the service that owns a ledger shows PostgreSQL that it lives.
+	beat = time.Second
+	// stoppedAfter is after how long without one it counts as stopped.
+	stoppedAfter = 6 * time.Second
+)
+
+// Own makes this process the one that serves a ledger in PostgreSQL, until it is
+// closed. Where another process is, it waits, and calls waiting once; where that
+// one ends, its machine is gone, or it was stopped, this process takes over: the
+// other can commit nothing from then on, and its Lost is closed. A ledger in a
+// data directory is owned by who has its [Lock].
+func (l *Ledger) Own(ctx context.Context, waiting func()) error {
+	e, ok := l.engine.(*postgresEngine)
+	if !ok {
+		return nil
+	}
+	for told := false; ; {
+		err := l.tryOwn(ctx, e)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrInUse) {
+			return fmt.Errorf("ledger: become its owner: %w", err)
+		}
+		if !told {
+			told = true
+			waiting()
+		}
+		if err := l.endStopped(ctx); err != nil {
+			return fmt.Errorf("ledger: look after its owner: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(beat / 4):
+		}
+	}
+	upkeep, stop := l.stopUpkeep, make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.showLife(stop)
+	}()
+	l.stopUpkeep = func() { close(stop); <-done; upkeep() }
+	return nil
+}
+
+// OwnNow is Own for a command that does not wait: [ErrInUse] where a service runs.
+func (l *Ledger) OwnNow(ctx context.Context) error {
+	e, ok := l.engine.(*postgresEngine)
+	if !ok {
+		return nil
+	}
+	return l.tryOwn(ctx, e)
+}
+
+func (l *Ledger) tryOwn(ctx context.Context, e *postgresEngine) error {
+	l.turn.take(false)
+	defer l.turn.pass()
+	if err := e.connected(ctx, l); err != nil {
+		return err
+	}
+	if err := takeLock(ctx, l.conn); err != nil {
+		return err
+	}
+	l.owned.Store(true)
+	return nil
+}
+
+// endStopped ends the owner's session where it has shown no life for long: its
+// process was stopped, or hangs.
+func (l *Ledger) endStopped(ctx context.Context) error {
+	rows, err := l.reads.QueryContext(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid
+		WHERE k.locktype = 'advisory' AND k.granted AND k.classid = 746578 AND k.objid::bigint = hashtext(current_schema())::bigint & 4294967295
+		AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		AND a.state <> 'active' AND clock_timestamp() - a.state_change > make_interval(secs => ?)`, stoppedAfter.Seconds())
+	return each(rows, err, func(*sql.Rows) error { return nil })
+}
+
+// showLife uses the writer's session again and again, so that PostgreSQL sees
+// this process live, and this process sees that it has lost the ledger.
+func (l *Ledger) showLife(stop <-chan struct{}) {
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-l.lost:
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), stoppedAfter)
+		_ = l.StillOwned(ctx) // the next round tries again
+		cancel()
+	}
+}
+
+// StillOwned returns nil where this process still owns the ledger, as far as
+// PostgreSQL knows at this moment.
+func (l *Ledger) StillOwned(ctx context.Context) error {
+	e, ok := l.engine.(*postgresEngine)
+	if !ok {
+		return nil
+	}
+	l.turn.take(false)
+	defer l.turn.pass()
+	if err := e.connected(ctx, l); err != nil {
+		return err
+	}
+	_, err := l.conn.ExecContext(ctx, "SELECT 1")
+	if err != nil {
+		err = errors.Join(err, e.connected(ctx, l))
+	}
+	return err
+}
