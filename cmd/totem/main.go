@@ -43,6 +43,7 @@ type commandLine struct {
 	Keys       keysCmd       `cmd:"" help:"The keys that sites sign with."`
 	Backup     backupCmd     `cmd:"" help:"Write everything into one sealed file, of a running service too."`
 	Restore    restoreCmd    `cmd:"" help:"Make a data folder from a backup, after checking all of it."`
+	Ledger     ledgerCmd     `cmd:"" help:"The ledger's database."`
 	Audit      auditCmd      `cmd:"" help:"The audit chain over reads, decisions and administrative acts."`
 	Bench      benchCmd      `cmd:"" help:"Measure this machine: decisions, latency, throughput, start, memory, each against its floor."`
 	Accuracy   accuracyCmd   `cmd:"" help:"Run simulated weeks with faults and compare the figures with what really happened."`

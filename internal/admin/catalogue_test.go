@@ -20,7 +20,7 @@ func TestTheHistoryOfCataloguesIsReadFromTheFolder(t *testing.T) {
 	cfg.Catalogue = apptest.ChangedCatalogue(t, "name: Accueil", "name: Réception")
 	before := time.Now()
 	apptest.Stop(t, apptest.Start(t, cfg))
-	list, err := admin.CatalogueHistory(t.Context(), cfg.Data)
+	list, err := admin.CatalogueHistory(t.Context(), cfg.Ledger())
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%d catalogues: %v", len(list), err)
 	}
@@ -63,7 +63,7 @@ func TestATokenIsMadeWithoutAService(t *testing.T) {
 	apptest.Stop(t, apptest.Start(t, cfg))
 	token, err := admin.CreateToken(
 		t.Context(),
-		settings.Config{Data: cfg.Data},
+		settings.Config{Data: cfg.Data, DatabaseURL: cfg.DatabaseURL},
 		admin.TokenRequest{ID: "hall", Role: "display"},
 	)
 	if err != nil {
@@ -75,7 +75,7 @@ func TestATokenIsMadeWithoutAService(t *testing.T) {
 		{ID: "m", Role: "manager", Sites: []catalogue.SiteID{"paris"}},
 		{ID: "t", Role: "tenant", Tenant: "nobody"},
 	} {
-		if _, err := admin.CreateToken(t.Context(), settings.Config{Data: cfg.Data}, wrong); err == nil {
+		if _, err := admin.CreateToken(t.Context(), settings.Config{Data: cfg.Data, DatabaseURL: cfg.DatabaseURL}, wrong); err == nil {
 			t.Errorf("made: %+v", wrong)
 		}
 	}

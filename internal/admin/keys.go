@@ -14,7 +14,9 @@ import (
 
 // RotateListKey adds a list key in a data folder, whose service may be running.
 // Lists hash with all keys in order.
-func RotateListKey(cfg settings.Config) (id string, err error) { return keys.RotateList(cfg.KeysFile()) }
+func RotateListKey(cfg settings.Config) (id string, err error) {
+	return keys.RotateList(cfg.KeysFile())
+}
 
 // RotateKey creates the next key of a site in a data folder, whose service may
 // be running: the service loads it at once, or when it starts.

@@ -9,13 +9,13 @@ import (
 
 	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/apptest"
-	"github.com/lorntech/totem/internal/ledger"
 )
 
 // TestWhatDecidesIsHeldToItsActs changes by SQL, one thing at a time, what
 // decides: each is found, and what was not touched holds.
 func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 	cfg := apptest.Config(t)
+	cfg.DatabaseURL = "" // it keeps copies of SQLite's file
 	a := apptest.Start(t, cfg)
 	ids := apptest.MetzAndNancy(t, a)
 	c := apptest.ClientOf(t, a)
@@ -52,11 +52,7 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 		t.Fatalf("nothing was touched: %v", answer)
 	}
 	apptest.Stop(t, a)
-	db, err := sql.Open("sqlite", filepath.Join(cfg.Data, ledger.FileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := apptest.Database(t, cfg)
 	holds := func() (bool, string) {
 		found, err := admin.VerifyAudit(t.Context(), cfg)
 		if err != nil {

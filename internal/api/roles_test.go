@@ -321,6 +321,9 @@ func TestWhatAStatementOrATokenNamesStays(t *testing.T) {
 	if status, _ := c.Ask("PUT", "/v1/tokens/admin", `{"role":"display"}`); status != 409 {
 		t.Errorf("a token takes its own role away: %d", status)
 	}
+	if a.Config.DatabaseURL != "" {
+		return // it has no file
+	}
 	info, err := os.Stat(filepath.Join(a.Config.Data, ledger.FileName))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the ledger is open to others: %v %v", info.Mode(), err)

@@ -9,6 +9,7 @@ package apptest
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/ledger/pgtest"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/tenancy"
@@ -50,6 +52,22 @@ func Config(t *testing.T) app.Config {
 		MQTTListen:  "127.0.0.1:0",
 		AdminToken:  "an-admin-token-for-tests",
 	}
+}
+
+// Database opens the ledger's database behind the service's back: SQLite's file,
+// or the database in PostgreSQL.
+func Database(t *testing.T, cfg app.Config) *sql.DB {
+	t.Helper()
+	driver, place := "sqlite", filepath.Join(cfg.Data, ledger.FileName)+"?_pragma=busy_timeout(10000)"
+	if cfg.DatabaseURL != "" {
+		driver, place = "pgx", cfg.DatabaseURL
+	}
+	db, err := sql.Open(driver, place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 // Start starts a service, and ends it with the test.

@@ -87,7 +87,7 @@ func TestAMovedSensorTakesNoHistoryAlong(t *testing.T) {
 		t.Errorf("verify: %v", v)
 	}
 	apptest.Stop(t, a)
-	list, err := admin.CatalogueHistory(t.Context(), cfg.Data)
+	list, err := admin.CatalogueHistory(t.Context(), cfg.Ledger())
 	if err != nil || len(list) != 2 || list[0].Since.Unix() != 0 ||
 		!list[1].Since.Equal(list[1].Network.Zone.Start(catalogue.Date(moved.Year(), moved.Month(), moved.Day()))) {
 		t.Errorf("%+v, %v", list, err)

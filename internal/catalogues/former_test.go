@@ -22,6 +22,7 @@ import (
 // before it was stopped): it opens, answers the same, and nothing issued moves.
 func TestAFolderOfBeforeDatedTruthOpensAsItWas(t *testing.T) {
 	cfg := apptest.Config(t)
+	cfg.DatabaseURL = ""
 	unpack(t, filepath.Join("testdata", "before-dated-truth.tar.gz"), cfg.Data)
 	now := time.Date(2026, 11, 26, 23, 55, 0, 0, time.UTC) // on the day on which it was made
 	open := func() apptest.Client {

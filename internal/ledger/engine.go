@@ -25,6 +25,10 @@ type engine interface {
 	// unstorable reports whether the values of a statement caused an error: a
 	// constraint that they break, a value that the column cannot hold.
 	unstorable(err error) bool
+	// insert adds rows to a table.
+	insert(tx *Tx, table string, columns []string, rows [][]any) error
+	// renumber makes numbered tables go on after their last row.
+	renumber(ctx context.Context, l *Ledger) error
 	// damage returns what is wrong with the database's own files; empty: nothing.
 	damage(ctx context.Context, tx queries) (string, error)
 }
@@ -59,6 +63,22 @@ func inPostgres(place string) bool {
 // URL (postgres://…). It creates the ledger if it is missing, and migrates it.
 // Commands may open it while a service runs on it ([Ledger.Own]).
 func Open(ctx context.Context, place string) (*Ledger, error) {
+	l, err := OpenForCopy(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.Snapshot(ctx, copying)
+	if err == nil && s.Body != nil {
+		err = ErrHalfCopied
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// OpenForCopy is Open, also for a ledger into which a copy has begun.
+func OpenForCopy(ctx context.Context, place string) (*Ledger, error) {
 	if inPostgres(place) {
 		return openPostgres(ctx, place)
 	}

@@ -305,6 +305,29 @@ func (*postgresEngine) unstorable(err error) bool {
 	return false
 }
 
+func (e *postgresEngine) insert(tx *Tx, table string, columns []string, rows [][]any) error {
+	return e.pgxConn(tx.l, func(c *pgx.Conn) error {
+		_, err := c.CopyFrom(tx.ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+		return err
+	})
+}
+
+func (*postgresEngine) renumber(ctx context.Context, l *Ledger) error {
+	return l.Write(ctx, func(tx *Tx) error {
+		for _, t := range tables {
+			if !t.numbered {
+				continue
+			}
+			query := fmt.Sprintf("SELECT setval(pg_get_serial_sequence('%s', '%s'), coalesce(max(%[2]s), 0) + 1, false) FROM %[1]s",
+				t.name, t.key[0])
+			if err := tx.row(query, nil, new(int64)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // damage finds nothing: PostgreSQL checks its pages as it reads them, where it is
 // set up with checksums.
 func (*postgresEngine) damage(context.Context, queries) (string, error) { return "", nil }

@@ -10,12 +10,16 @@ import (
 
 // AddReject stores a rejected message.
 func (tx *Tx) AddReject(r *ingest.Reject) error {
+	payload := r.Payload
+	if payload == nil {
+		payload = []byte{}
+	}
 	err := tx.run(
 		"INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)",
 		ms(r.ReceivedAt),
-		r.Topic,
-		r.Payload,
-		r.Reason,
+		storable(r.Topic),
+		payload,
+		storable(r.Reason),
 	)
 	if err != nil {
 		return fmt.Errorf("ledger: add reject: %w", err)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite" // also registers the database/sql driver "sqlite"
@@ -134,6 +135,20 @@ func (sqliteEngine) unstorable(err error) bool {
 	}
 	return false
 }
+
+func (sqliteEngine) insert(tx *Tx, table string, columns []string, rows [][]any) error {
+	query := "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (" +
+		strings.TrimSuffix(strings.Repeat("?,", len(columns)), ",") + ")"
+	for _, row := range rows {
+		if err := tx.run(query, row...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renumber has nothing to do: SQLite looks for the last row itself.
+func (sqliteEngine) renumber(context.Context, *Ledger) error { return nil }
 
 func (sqliteEngine) damage(ctx context.Context, tx queries) (string, error) {
 	var said string

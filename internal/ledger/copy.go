@@ -1,0 +1,336 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"strings"
+)
+
+// table is a table of the ledger with the columns of its primary key.
+type table struct {
+	name string
+	key  []string
+	// numbered: the database gives the key of a new row.
+	numbered bool
+}
+
+// tables are all tables of a ledger but goose's own.
+var tables = []table{
+	{"acts", []string{"seq"}, false},
+	{"alarms", []string{"id"}, false},
+	{"allowlists", []string{"device"}, false},
+	{"catalogues", []string{"n"}, false},
+	{"chain", []string{"seq"}, false},
+	{"corrections", []string{"visit"}, false},
+	{"cursors", []string{"name"}, false},
+	{"decision_times", []string{"minute", "site"}, false},
+	{"device_secrets", []string{"device"}, false},
+	{"first_heard", []string{"device"}, false},
+	{"hours", []string{"month", "tenant", "member"}, false},
+	{"lockdowns", []string{"seq"}, true},
+	{"observations", []string{"seq"}, true},
+	{"plans", []string{"building"}, false},
+	{"presence", []string{"subject"}, false},
+	{"reader_decisions", []string{"read_seq"}, false},
+	{"reader_life", []string{"device", "at"}, false},
+	{"reader_wills", []string{"device"}, false},
+	{"reads", []string{"seq"}, false},
+	{"records", []string{"kind", "id"}, false},
+	{"rejects", []string{"seq"}, true},
+	{"rents", []string{"n"}, false},
+	{"seen", []string{"id"}, false},
+	{"series_days", []string{"space", "day"}, false},
+	{"series_dirty", []string{"id"}, true},
+	{"series_outbox", []string{"space", "hour"}, false},
+	{"sessions", []string{"hash"}, false},
+	{"snapshots", []string{"name"}, false},
+	{"statements", []string{"number"}, false},
+	{"stays", []string{"id"}, true},
+	{"terms", []string{"kind", "id", "n"}, false},
+	{"tokens", []string{"id"}, false},
+	{"touched", []string{"subject"}, false},
+	{"visits", []string{"id"}, false},
+}
+
+// copying names the snapshot by which a ledger into which a copy has begun says
+// of which ledger; it goes when the copy is complete.
+const copying = "copy"
+
+// copyRows is how many rows one transaction of a copy writes.
+const copyRows = 5000
+
+// Errors of Copy.
+var (
+	ErrHalfCopied = errors.New("a copy into this ledger has begun and not ended: run totem ledger copy again")
+	errOccupied   = errors.New("it contains another ledger already: give an empty folder or database")
+	errChanging   = errors.New("the rows differ after they were copied: does a service run on one of the ledgers?")
+)
+
+// Copied is the result of a copy.
+type Copied struct {
+	Rows  int64 // of all tables
+	Audit Audit // of the copy's chain
+}
+
+// Copy copies everything of a ledger into another, on any database: the rows are
+// equal afterwards, which it checks. A copy that was stopped goes on where it was.
+// Both ledgers must be out of use (Lock, OwnNow). progress is called with the
+// number of rows that are done, of all.
+func Copy(ctx context.Context, from, to *Ledger, progress func(done, all int64)) (c Copied, err error) {
+	source, err := from.identity(ctx)
+	if err != nil {
+		return c, err
+	}
+	if err := to.beginCopy(ctx, source); err != nil {
+		return c, err
+	}
+	all, done := int64(0), int64(0)
+	for _, t := range tables {
+		var n int64
+		if err := from.reads.QueryRowContext(ctx, "SELECT count(*) FROM "+t.name).Scan(&n); err != nil {
+			return c, fmt.Errorf("ledger: count the rows of %s: %w", t.name, err)
+		}
+		all += n
+	}
+	for _, t := range tables {
+		if err := copyTable(ctx, from, to, t, func(n int64) { progress(min(done+n, all), all) }); err != nil {
+			return c, fmt.Errorf("ledger: copy the table %s: %w", t.name, err)
+		}
+		var n int64
+		if err := to.reads.QueryRowContext(ctx, "SELECT count(*) FROM "+t.name+" WHERE "+t.own()).Scan(&n); err != nil {
+			return c, err
+		}
+		done += n
+	}
+	if err := to.engine.renumber(ctx, to); err != nil {
+		return c, fmt.Errorf("ledger: number new rows from where the copied ones end: %w", err)
+	}
+	if err := to.Write(ctx, func(tx *Tx) error { return tx.run("DELETE FROM snapshots WHERE name = ?", copying) }); err != nil {
+		return c, err
+	}
+	c.Rows = done
+	c.Audit, err = to.Verify(ctx)
+	return c, err
+}
+
+// own is the condition of rows that belong to the ledger itself, not to a copy.
+func (t table) own() string {
+	if t.name == "snapshots" {
+		return "name <> '" + copying + "'"
+	}
+	return "1 = 1"
+}
+
+// identity returns what tells ledgers apart: the first entry of the chain.
+func (l *Ledger) identity(ctx context.Context) (string, error) {
+	var hash []byte
+	err := l.reads.QueryRowContext(ctx, "SELECT hash FROM chain WHERE seq = 1").Scan(&hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", errors.New("the ledger to copy from is empty")
+	}
+	if err != nil {
+		return "", fmt.Errorf("ledger: %w", err)
+	}
+	return hex.EncodeToString(hash), nil
+}
+
+// beginCopy notes in the target of which ledger it becomes a copy.
+func (l *Ledger) beginCopy(ctx context.Context, source string) error {
+	s, err := l.Snapshot(ctx, copying)
+	if err != nil {
+		return err
+	}
+	if s.Body != nil && string(s.Body) != source {
+		return errOccupied
+	}
+	if s.Body != nil {
+		return nil
+	}
+	for _, t := range tables {
+		var there bool
+		if err := l.reads.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+t.name+")").Scan(&there); err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+		if there {
+			return errOccupied
+		}
+	}
+	return l.Write(ctx, func(tx *Tx) error { return tx.PutSnapshot(copying, Snapshot{Body: []byte(source)}) })
+}
+
+// copyTable copies the rows after those that are there already. Where the rows
+// differ then, because the source was used between two attempts, it copies all again.
+func copyTable(ctx context.Context, from, to *Ledger, t table, progress func(int64)) error {
+	for again := range 2 {
+		if again == 1 {
+			err := to.Write(ctx, func(tx *Tx) error { return tx.run("DELETE FROM " + t.name + " WHERE " + t.own()) })
+			if err != nil {
+				return err
+			}
+		}
+		if err := appendRows(ctx, from, to, t, progress); err != nil {
+			return err
+		}
+		a, err := from.digest(ctx, t)
+		if err != nil {
+			return err
+		}
+		b, err := to.digest(ctx, t)
+		if err != nil || a == b {
+			return err
+		}
+	}
+	return errChanging
+}
+
+func appendRows(ctx context.Context, from, to *Ledger, t table, progress func(int64)) error {
+	order := strings.Join(t.key, ", ")
+	last := make([]any, len(t.key))
+	dest := make([]any, len(t.key))
+	for i := range last {
+		dest[i] = &last[i]
+	}
+	err := to.reads.QueryRowContext(ctx, "SELECT "+order+" FROM "+t.name+" WHERE "+t.own()+
+		" ORDER BY "+strings.Join(t.key, " DESC, ")+" DESC LIMIT 1").Scan(dest...)
+	begun := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	for n := int64(0); ; {
+		after, args := t.own(), []any(nil)
+		if begun {
+			after += " AND (" + order + ") > (" + strings.TrimSuffix(strings.Repeat("?,", len(t.key)), ",") + ")"
+			args = last
+		}
+		var columns []string
+		var batch [][]any
+		err := from.rows(ctx, "SELECT * FROM "+t.name+" WHERE "+after+" ORDER BY "+order+" LIMIT ?", append(args[:len(args):len(args)], copyRows),
+			func(names []string, row []any) error {
+				columns = names
+				batch = append(batch, row)
+				return nil
+			})
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		if err := to.Write(ctx, func(tx *Tx) error { return to.engine.insert(tx, t.name, columns, batch) }); err != nil {
+			return err
+		}
+		for i, column := range t.key {
+			for j, name := range columns {
+				if name == column {
+					last[i] = batch[len(batch)-1][j]
+				}
+			}
+		}
+		begun = true
+		n += int64(len(batch))
+		progress(n)
+		if len(batch) < copyRows {
+			return nil
+		}
+	}
+}
+
+// rows calls yield with the columns' names and each row: nil, int64, string and
+// []byte, as the columns are declared in both databases.
+func (l *Ledger) rows(ctx context.Context, query string, args []any, yield func(names []string, row []any) error) error {
+	rows, err := l.reads.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(types))
+	binary := make([]bool, len(types))
+	for i, t := range types {
+		names[i] = t.Name()
+		binary[i] = t.DatabaseTypeName() == "BLOB" || t.DatabaseTypeName() == "BYTEA"
+	}
+	for rows.Next() {
+		row, dest := make([]any, len(types)), make([]any, len(types))
+		for i := range row {
+			dest[i] = &row[i]
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		for i, v := range row {
+			row[i] = asDeclared(v, binary[i])
+		}
+		if err := yield(names, row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// asDeclared returns a value as its column is declared: SQLite stores text in a
+// column of bytes, and the reverse, as it was given. What PostgreSQL cannot
+// store in text (a rejected topic may contain anything) is replaced.
+func asDeclared(v any, binary bool) any {
+	switch x := v.(type) {
+	case string:
+		if binary {
+			return []byte(x)
+		}
+		return storable(x)
+	case []byte:
+		if !binary {
+			return storable(string(x))
+		}
+	}
+	return v
+}
+
+// storable returns a text that every database can store.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// digest returns the hash of a table's rows, in order.
+func (l *Ledger) digest(ctx context.Context, t table) (sum [32]byte, err error) {
+	h := sha256.New()
+	err = l.rows(ctx, "SELECT * FROM "+t.name+" WHERE "+t.own()+" ORDER BY "+strings.Join(t.key, ", "), nil,
+		func(names []string, row []any) error {
+			var fields int64
+			for i, name := range names { // their order may differ
+				fields ^= fieldDigest(name, row[i])
+			}
+			return binary.Write(h, binary.BigEndian, fields)
+		})
+	return [32]byte(h.Sum(nil)), err
+}
+
+// fieldDigest returns a number for a column's name and value.
+func fieldDigest(name string, v any) int64 {
+	h := sha256.New()
+	write(h, name)
+	switch x := v.(type) {
+	case nil:
+		write(h, "null")
+	case int64:
+		write(h, "int")
+		_ = binary.Write(h, binary.BigEndian, x) // a hash takes everything
+	case string:
+		write(h, "text")
+		write(h, x)
+	case []byte:
+		write(h, "bytes")
+		h.Write(x)
+	default:
+		write(h, fmt.Sprintf("%T %v", x, x))
+	}
+	return int64(binary.BigEndian.Uint64(h.Sum(nil)))
+}
+
+func write(h hash.Hash, s string) { h.Write(append([]byte(s), 0)) }
