@@ -34,6 +34,7 @@ func (a *house) startBroker() error {
 				Foreign:  a.Foreign.Filters(),
 				Handler:  handle,
 				OnUp:     func() { a.gate.through((*house).brokerUp) },
+				May:      a.Ledger.StillOwned,
 				Log:      a.opt.Log,
 			},
 		)

@@ -29,6 +29,10 @@ const crashRounds = 20
 const (
 	serveEnv  = "TOTEM_TEST_SERVE_DATA"
 	serveMQTT = "TOTEM_TEST_SERVE_MQTT"
+	// serveDatabase and serveKeys are the settings of services that take each
+	// other's place.
+	serveDatabase = "TOTEM_TEST_SERVE_DATABASE"
+	serveKeys     = "TOTEM_TEST_SERVE_KEYS"
 )
 
 func TestMain(m *testing.M) {
@@ -43,7 +47,8 @@ func TestMain(m *testing.M) {
 func serveForCrash(dir string) {
 	a, err := app.Start(
 		context.Background(),
-		app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT)},
+		app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT),
+			DatabaseURL: os.Getenv(serveDatabase), Keys: os.Getenv(serveKeys)},
 		app.Options{Log: apptest.Discard(), Anonymous: true},
 	)
 	if err != nil {
@@ -51,7 +56,7 @@ func serveForCrash(dir string) {
 		os.Exit(1)
 	}
 	fmt.Println("listening", a.MQTT)
-	select {}
+	fmt.Println("ended", a.Wait(context.Background()))
 }
 
 // crashed is what the outside world knows after a kill: which reads were

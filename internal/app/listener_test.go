@@ -14,7 +14,7 @@ func TestTheServiceEndsWithItsListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- a.wait(t.Context()) }()
+	go func() { done <- a.Wait(t.Context()) }()
 	if err := a.listener.Close(); err != nil {
 		t.Fatal(err)
 	}

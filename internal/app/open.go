@@ -48,10 +48,7 @@ func (a *shell) endWhenLost(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-a.Ledger.Lost():
-		select {
-		case a.failed <- errors.New("another totem has taken over this database: this one must not go on"):
-		default:
-		}
+		a.endService(errors.New("another totem has taken over this database: this one must not go on"))
 	}
 }
 

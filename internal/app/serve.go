@@ -17,11 +17,11 @@ func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	a.logStart()
-	return a.wait(ctx)
+	return a.Wait(ctx)
 }
 
-// wait closes the service when ctx ends, or when it cannot continue.
-func (a *App) wait(ctx context.Context) error {
+// Wait closes the service when ctx ends, or when it cannot continue.
+func (a *App) Wait(ctx context.Context) error {
 	var failed error
 	select {
 	case <-ctx.Done():

@@ -33,7 +33,11 @@ type OutsideConfig struct {
 	// what was not published in the meantime must be published again. It may
 	// block.
 	OnUp func()
-	Log  *slog.Logger
+	// May is asked before the session is taken up again after a connection has
+	// ended: another process may have taken it over, with everything that this one
+	// did. nil: always.
+	May func(ctx context.Context) error
+	Log *slog.Logger
 }
 
 // Limits of an outside broker's client.
@@ -137,7 +141,7 @@ func (o *Outside) options() (*mqtt.ClientOptions, error) {
 		SetMaxReconnectInterval(outsideReconnect + o.jitter).
 		SetDefaultPublishHandler(o.arrived).
 		SetOnConnectHandler(func(mqtt.Client) { o.connected() }).
-		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.backOff() }).
+		SetReconnectingHandler(func(mqtt.Client, *mqtt.ClientOptions) { o.backOff(); o.awaitLeave() }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { o.lost(err) }).
 		SetConnectionNotificationHandler(o.logOnce)
 	opts.Servers = nodes
@@ -155,6 +159,23 @@ func (o *Outside) Start(context.Context) error {
 	o.tasks.Go(o.settleLoop)
 	o.client.Connect()
 	return nil
+}
+
+// awaitLeave waits until this process may connect again.
+func (o *Outside) awaitLeave() {
+	for o.cfg.May != nil && o.ctx.Err() == nil {
+		ctx, cancel := context.WithTimeout(o.ctx, outsideTimeout)
+		err := o.cfg.May(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		o.fault("outside broker: not connected again yet", err)
+		select {
+		case <-time.After(time.Second):
+		case <-o.ctx.Done():
+		}
+	}
 }
 
 // Connected reports whether messages come in and go out.

@@ -1,0 +1,202 @@
+package app_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/broker/mosquittotest"
+	"github.com/lorntech/totem/internal/broker/natstest"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/ledger/pgtest"
+)
+
+// machine is a service in a process of its own, on a database that it shares.
+type machine struct {
+	cmd   *exec.Cmd
+	says  chan string // listening, ended, failed
+	owner bool
+}
+
+// boot starts a machine; it serves once no other one does.
+func boot(t *testing.T, settings ...string) *machine {
+	t.Helper()
+	m := &machine{cmd: exec.Command(os.Args[0], "-test.run=^$"), says: make(chan string, 10)}
+	m.cmd.Env = append(append(os.Environ(), serveEnv+"="+t.TempDir()), settings...)
+	out, err := m.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.signal(syscall.SIGKILL); _ = m.cmd.Wait() })
+	go func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			m.says <- lines.Text()
+		}
+		close(m.says)
+	}()
+	return m
+}
+
+func (m *machine) signal(s syscall.Signal) { _ = m.cmd.Process.Signal(s) }
+
+// await waits until a machine says a word.
+func (m *machine) await(t *testing.T, word string, within time.Duration) {
+	t.Helper()
+	timer := time.After(within)
+	for {
+		select {
+		case line, open := <-m.says:
+			if strings.HasPrefix(line, word) {
+				return
+			}
+			if !open || strings.HasPrefix(line, "failed") {
+				t.Fatalf("a machine said %q, want %q", line, word)
+			}
+		case <-timer:
+			t.Fatalf("not within %s: %s", within, word)
+		}
+	}
+}
+
+// successor waits until one of the machines serves, and returns it and the rest.
+func successor(t *testing.T, waiting []*machine, within time.Duration) (owner *machine, rest []*machine, took time.Duration) {
+	t.Helper()
+	began := time.Now()
+	for time.Since(began) < within {
+		for i, m := range waiting {
+			select {
+			case line := <-m.says:
+				if strings.HasPrefix(line, "listening") {
+					return m, append(waiting[:i:i], waiting[i+1:]...), time.Since(began)
+				}
+				t.Fatalf("a waiting machine said %q", line)
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	t.Fatalf("nobody has taken over within %s", within)
+	return nil, nil, 0
+}
+
+// The limits: after a machine has died, and after it was stopped, until
+// another one serves.
+const (
+	afterDeath = 5 * time.Second
+	afterStop  = 10 * time.Second
+)
+
+// Three machines on one database and one broker: the one that serves dies, is
+// stopped, and PostgreSQL itself dies, under load. Another one serves within
+// seconds, the stopped one writes nothing when it wakes, and what the broker
+// acknowledged is in the ledger once.
+func TestAnotherMachineTakesOver(t *testing.T) {
+	pgtest.Need(t)
+	if !mosquittotest.Wanted() {
+		t.Skip("not run: needs Mosquitto; set " + mosquittotest.Variable + "=1 (.ci/run and make integration do)")
+	}
+	m := mosquittotest.Start(t)
+	server := pgtest.Start(t)
+	database := server.Database(t)
+	settings := []string{serveMQTT + "=mqtt://" + m.Addr, serveDatabase + "=" + database,
+		serveKeys + "=" + filepath.Join(t.TempDir(), "keys.json")}
+	owner := boot(t, settings...)
+	owner.await(t, "listening", 30*time.Second)
+	time.Sleep(time.Second) // it subscribes; from then on the broker keeps its session
+	waiting := []*machine{boot(t, settings...), boot(t, settings...)}
+	load := startLoad(t, [natstest.Nodes]string{m.Addr, m.Addr, m.Addr})
+	load.await(t, 100)
+	var died, stopped []time.Duration
+	for range rounds(t) {
+		owner.signal(syscall.SIGKILL)
+		var took time.Duration
+		owner, waiting, took = successor(t, waiting, afterDeath)
+		died = append(died, took)
+		waiting = append(waiting, boot(t, settings...))
+		load.await(t, 100)
+
+		sleeper := owner
+		sleeper.signal(syscall.SIGSTOP)
+		owner, waiting, took = successor(t, waiting, afterStop)
+		stopped = append(stopped, took)
+		load.await(t, 100)
+		sleeper.signal(syscall.SIGCONT)
+		sleeper.await(t, "ended", 30*time.Second)
+		waiting = append(waiting, boot(t, settings...))
+
+		server.Kill(syscall.SIGQUIT) // as kill -9 of every server process
+		time.Sleep(500 * time.Millisecond)
+		server.Begin(t)
+		load.await(t, 100)
+	}
+	t.Logf("another one served %v after a death, %v after a stop", died, stopped)
+	acked := load.end()
+	l, err := ledger.Open(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	have := map[uuid.UUID]int{}
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		clear(have)
+		for after := int64(0); ; {
+			page, err := l.ObservationsPage(t.Context(), after, 10_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range page {
+				have[o.ID]++
+				after = o.Seq
+			}
+			if len(page) == 0 {
+				break
+			}
+		}
+		missing := 0
+		for _, id := range acked {
+			if have[id] == 0 {
+				missing++
+			}
+		}
+		if missing == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d acknowledged messages are not in the ledger", missing, len(acked))
+		}
+	}
+	for id, n := range have {
+		if n != 1 {
+			t.Errorf("%s is there %d times", id, n)
+		}
+	}
+	if audit, err := l.Verify(t.Context()); err != nil || !audit.OK {
+		t.Errorf("the chain: %+v, %v", audit, err)
+	}
+	t.Logf("%d acknowledged messages, each in the ledger once", len(acked))
+}
+
+// rounds returns how often each fault comes: once, or for the time that
+// TOTEM_TEST_CLUSTER asks for (make cluster).
+func rounds(t *testing.T) func(yield func(int) bool) {
+	long, err := time.ParseDuration(os.Getenv("TOTEM_TEST_CLUSTER"))
+	began := time.Now()
+	return func(yield func(int) bool) {
+		for i := 0; i == 0 || err == nil && time.Since(began) < long; i++ {
+			t.Log(fmt.Sprintf("round %d", i+1))
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
