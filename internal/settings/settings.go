@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"strings"
 
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/keys"
@@ -129,8 +130,7 @@ func checkAddress(name, address string) error {
 }
 
 func checkDatabase(raw string) error {
-	u, err := url.Parse(raw)
-	if raw != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
+	if raw != "" && !strings.HasPrefix(raw, "postgres://") && !strings.HasPrefix(raw, "postgresql://") {
 		// The URL may hold a password: it is not repeated.
 		return errors.New("--database-url (TOTEM_DATABASE_URL): must be an address like postgres://user:password@host:5432/database")
 	}

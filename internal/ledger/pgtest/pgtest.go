@@ -123,6 +123,30 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
+// Standby starts a second server that follows this one. Commits of this one wait
+// from then on until the standby has them on its disk.
+func (s *Server) Standby(t testing.TB) *Server {
+	t.Helper()
+	b := newServer(t)
+	run(t, command(t, "pg_basebackup", "-D", b.dir, "-h", s.host, "-p", s.port, "-U", "totem", "-R", "-X", "stream",
+		"--no-sync", "-c", "fast"))
+	b.Begin(t)
+	for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
+		if err := s.exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// Promote makes a standby the server that takes commits.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	if err := s.exec("SELECT pg_promote()"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // newServer returns a server with an empty folder and a port of its own.
 func newServer(t testing.TB) *Server {
 	t.Helper()

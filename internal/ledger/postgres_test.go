@@ -1,0 +1,133 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/ledger/pgtest"
+)
+
+// writer commits acts one after the other, each with a target of its own, until
+// it is stopped. A commit that fails is tried again, as every caller does.
+type writer struct {
+	count atomic.Int64
+	stop  func()
+	acked []string
+	fails []error
+}
+
+func startWriter(t *testing.T, l *ledger.Ledger) *writer {
+	w := &writer{}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ctx.Err() == nil; i++ {
+			target := fmt.Sprintf("device/%06d", i)
+			for ctx.Err() == nil {
+				err := l.Write(ctx, func(tx *ledger.Tx) error {
+					return errors.Join(
+						tx.AddAct(&ingest.Act{At: at(i), Actor: "test", Action: "unlock", Target: target, Body: []byte("{}")}),
+						tx.AddObservation(&ingest.Observation{ID: uuid.New(), At: at(i), ReceivedAt: at(i), Device: "d", What: "count", Body: "{}"}),
+					)
+				})
+				if err == nil {
+					w.acked = append(w.acked, target)
+					w.count.Add(1)
+					break
+				}
+				w.fails = append(w.fails, err)
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+	}()
+	w.stop = func() { cancel(); <-done }
+	t.Cleanup(w.stop)
+	return w
+}
+
+// await waits for n commits more.
+func (w *writer) await(t *testing.T, n int64) {
+	t.Helper()
+	before := w.count.Load()
+	for end := time.Now().Add(60 * time.Second); w.count.Load() < before+n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no commit within a minute: %v", w.fails)
+		}
+	}
+}
+
+// check compares what was acknowledged with what is there: each once.
+func (w *writer) check(t *testing.T, l *ledger.Ledger) {
+	t.Helper()
+	w.stop()
+	for _, target := range w.acked {
+		acts, err := l.Acts(t.Context(), target)
+		if err != nil || len(acts) != 1 {
+			t.Fatalf("%s: %d acts, %v; commits failed with %v", target, len(acts), err, w.fails)
+		}
+	}
+	if audit, err := l.Verify(t.Context()); err != nil || !audit.OK {
+		t.Errorf("the chain: %+v, %v", audit, err)
+	}
+	t.Logf("%d commits, %d failed and were tried again", len(w.acked), len(w.fails))
+}
+
+// PostgreSQL dies again and again while commits are made: a commit that was
+// reported is there, one that was reported as failed is not.
+func TestPostgreSQLDiesUnderCommits(t *testing.T) {
+	pgtest.Need(t)
+	server := pgtest.Start(t)
+	l, err := ledger.Open(t.Context(), server.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Own(t.Context(), func() { t.Error("another one owns it") }); err != nil {
+		t.Fatal(err)
+	}
+	w := startWriter(t, l)
+	for range 5 {
+		w.await(t, 50)
+		server.Kill(syscall.SIGQUIT)
+		server.Begin(t)
+	}
+	w.await(t, 50)
+	w.check(t, l)
+}
+
+// The primary server dies, and its standby is promoted: the ledger goes on
+// there, and nothing that was committed is missing.
+func TestAStandbyOfPostgreSQLIsPromoted(t *testing.T) {
+	pgtest.Need(t)
+	primary := pgtest.Start(t)
+	database := primary.Database(t)
+	standby := primary.Standby(t)
+	both := strings.Replace(database, primary.Addr(), primary.Addr()+","+standby.Addr(), 1)
+	l, err := ledger.Open(t.Context(), both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Own(t.Context(), func() {}); err != nil {
+		t.Fatal(err)
+	}
+	w := startWriter(t, l)
+	w.await(t, 100)
+	primary.Kill(syscall.SIGQUIT)
+	began := time.Now()
+	standby.Promote(t)
+	w.await(t, 100)
+	t.Logf("100 commits on the promoted standby %v after the primary died", time.Since(began))
+	w.check(t, l)
+}
