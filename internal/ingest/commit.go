@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // commitUntilDone commits a batch, again and again while the ledger cannot (a
@@ -51,6 +53,15 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 		// The rights are read while nobody else writes: a decision stands in
 		// the chain after every act that it depends on.
 		b.tx, b.rights = tx, p.cfg.Rights()
+		ids := make([]uuid.UUID, 0, len(batch))
+		for _, it := range batch {
+			if it.msg != nil {
+				ids = append(ids, it.msg.ID)
+			}
+		}
+		if err := tx.Expect(ids); err != nil {
+			return err
+		}
 		for _, it := range batch {
 			if err := b.guarded(it); err != nil {
 				return err

@@ -47,6 +47,8 @@ var ErrUnstorable = errors.New("the message cannot be stored")
 // Tx is what one durable commit may do. Its errors wrap ErrUnstorable where the
 // written values cause them.
 type Tx interface {
+	// Expect announces the ids of the messages that See will be asked for.
+	Expect(ids []uuid.UUID) error
 	See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error)
 	// Read returns the read of a chain entry; nil where it is no longer kept.
 	Read(seq int64) (*Read, error)

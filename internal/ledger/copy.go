@@ -34,7 +34,7 @@ var tables = []table{
 	{"first_heard", []string{"device"}, false},
 	{"hours", []string{"month", "tenant", "member"}, false},
 	{"lockdowns", []string{"seq"}, true},
-	{"observations", []string{"seq"}, true},
+	{"observations", []string{"seq"}, false},
 	{"plans", []string{"building"}, false},
 	{"presence", []string{"subject"}, false},
 	{"reader_decisions", []string{"read_seq"}, false},

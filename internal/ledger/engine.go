@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // engine is what differs between the databases that can store a ledger. All
@@ -17,8 +19,16 @@ type engine interface {
 	// begin starts a transaction on the writer's connection, and returns the
 	// newest entry of the chain.
 	begin(ctx context.Context, l *Ledger) (chainHead, error)
+	// later takes a statement without a result, to run before the next one that has
+	// one; false: it must be run now.
+	later(query string, args []any) bool
+	// flush runs what later has taken.
+	flush(ctx context.Context, l *Ledger) error
 	// commit ends it. After nil it is durable, after an error nothing of it is there.
 	commit(ctx context.Context, l *Ledger) error
+	// expect prepares for messages: which of them were seen before, and the number
+	// of the next observation; nil and 0: not known, ask for each.
+	expect(tx *Tx, ids []uuid.UUID) (map[uuid.UUID]*Seen, int64, error)
 	rollback(ctx context.Context, l *Ledger) error
 	// snapshot returns the options of a transaction that reads one consistent state.
 	snapshot() *sql.TxOptions

@@ -240,7 +240,7 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 	}
 	before := ms(now.Add(-r.Observations))
 	// They arrived in the order of seq: where the first are recent, all are.
-	// The newest stays whatever its age: a ledger that is copied, or in SQLite, would reuse its seq, and
+	// The newest stays whatever its age: its seq would be given again, and
 	// followers would miss the new message.
 	seqs, err := tx.seqs(
 		`SELECT seq FROM (SELECT seq, at, received_at FROM observations WHERE seq < (SELECT max(seq) FROM observations) ORDER BY seq LIMIT ?) oldest

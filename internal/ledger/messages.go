@@ -22,6 +22,13 @@ func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
 	if read {
 		seq = tx.head.seq + 1
 	}
+	if before, announced := tx.expected[id]; announced {
+		if before != nil {
+			return before, nil
+		}
+		tx.expected[id] = &Seen{Digest: digest, ReadSeq: seq}
+		return nil, tx.run("INSERT INTO seen (id, digest, seq) VALUES (?, ?, ?)", id[:], digest[:], seq)
+	}
 	res, err := tx.exec(
 		"INSERT INTO seen (id, digest, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 		id[:],

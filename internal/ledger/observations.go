@@ -122,8 +122,15 @@ func (tx *Tx) NextSaid(device catalogue.DeviceID, t time.Time) (time.Time, error
 // AddObservation appends a message of a sensor, a door or a status, and sets
 // its Seq.
 func (tx *Tx) AddObservation(o *ingest.Observation) error {
+	if tx.next != 0 {
+		o.Seq = tx.next
+		tx.next++
+		return tx.run("INSERT INTO observations (seq, id, at, received_at, device, what, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			o.Seq, o.ID[:], ms(o.At), ms(o.ReceivedAt), string(o.Device), string(o.What), o.Body)
+	}
 	err := tx.row(
-		"INSERT INTO observations (id, at, received_at, device, what, body) VALUES (?, ?, ?, ?, ?, ?) RETURNING seq",
+		`INSERT INTO observations (seq, id, at, received_at, device, what, body)
+			VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM observations), ?, ?, ?, ?, ?, ?) RETURNING seq`,
 		[]any{o.ID[:], ms(o.At), ms(o.ReceivedAt), string(o.Device), string(o.What), o.Body},
 		&o.Seq,
 	)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -22,8 +23,16 @@ import (
 // lost the session too, and cannot commit.
 type postgresEngine struct {
 	session session // the writer's, as PostgreSQL names it
-	xid     string  // of the transaction that is open
+	writer  string  // names this writer in the table commits
+	commits int64   // its transactions
+	// waiting are statements of the open transaction that have no result: they go
+	// to PostgreSQL together, since each round trip costs as much as a statement.
+	waiting *pgx.Batch
+	texts   map[string]string // queries with their placeholders
 }
+
+// mostWaiting is how many statements may wait for a round trip.
+const mostWaiting = 1000
 
 // session is one connection to PostgreSQL, as the server knows it.
 type session struct {
@@ -64,7 +73,10 @@ func openPostgres(ctx context.Context, place string) (*Ledger, error) {
 	if _, err := migrate(ctx, goose.DialectPostgres, write, "migrations/postgres"); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate the ledger in PostgreSQL: %w", hidePassword(err)), write.Close(), pool.Close())
 	}
-	e := &postgresEngine{}
+	if _, err := write.ExecContext(ctx, "DELETE FROM commits WHERE at < now() - interval '7 days'"); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the ledger in PostgreSQL: %w", err), write.Close(), pool.Close())
+	}
+	e := &postgresEngine{writer: uuid.NewString(), waiting: &pgx.Batch{}, texts: map[string]string{}}
 	l := newLedger(e, write, pool, nil)
 	if err := e.connect(ctx, l); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the ledger in PostgreSQL: %w", hidePassword(err)), write.Close(), pool.Close())
@@ -199,11 +211,8 @@ func (e *postgresEngine) connected(ctx context.Context, l *Ledger) error {
 // errGone is for database/sql, which closes a connection on it.
 var errGone = errors.New("the connection is gone")
 
-// beginning selects the number of the transaction, by which its outcome can be
-// asked for later, and the newest entry of the chain.
-const beginning = "SELECT pg_current_xact_id()::text, h.seq, h.hash FROM (SELECT 1) one LEFT JOIN (" + newestEntry + ") h ON true"
-
 func (e *postgresEngine) begin(ctx context.Context, l *Ledger) (head chainHead, err error) {
+	e.waiting = &pgx.Batch{}
 	if err := e.connected(ctx, l); err != nil {
 		return head, err
 	}
@@ -211,13 +220,15 @@ func (e *postgresEngine) begin(ctx context.Context, l *Ledger) (head chainHead, 
 		b := &pgx.Batch{}
 		b.Queue("BEGIN")
 		b.Queue("SELECT pg_advisory_xact_lock(" + writerLock + ")")
-		b.Queue(beginning).QueryRow(func(row pgx.Row) error {
-			var seq sql.NullInt64
+		b.Queue(newestEntry).Query(func(rows pgx.Rows) error {
 			var hash []byte
-			err := row.Scan(&e.xid, &seq, &hash)
-			head.seq = seq.Int64
-			copy(head.hash[:], hash)
-			return err
+			for rows.Next() { // a chain without entries has none
+				if err := rows.Scan(&head.seq, &hash); err != nil {
+					return err
+				}
+				copy(head.hash[:], hash)
+			}
+			return rows.Err()
 		})
 		return c.SendBatch(ctx, b).Close()
 	})
@@ -227,13 +238,66 @@ func (e *postgresEngine) begin(ctx context.Context, l *Ledger) (head chainHead, 
 	return head, nil
 }
 
+func (e *postgresEngine) later(query string, args []any) bool {
+	text, known := e.texts[query]
+	if !known {
+		text = e.text(query)
+		e.texts[query] = text
+	}
+	for i, a := range args {
+		if b, ok := a.([]byte); ok { // the caller may use its memory again
+			args[i] = append([]byte{}, b...)
+		}
+	}
+	e.waiting.Queue(text, args...)
+	return true
+}
+
+func (e *postgresEngine) flush(ctx context.Context, l *Ledger) error {
+	if e.waiting.Len() == 0 {
+		return nil
+	}
+	batch := e.waiting
+	e.waiting = &pgx.Batch{}
+	return e.pgxConn(l, func(c *pgx.Conn) error { return c.SendBatch(ctx, batch).Close() })
+}
+
+// expect asks in one round trip what See and AddObservation would ask for each
+// message.
+func (e *postgresEngine) expect(tx *Tx, ids []uuid.UUID) (seen map[uuid.UUID]*Seen, next int64, err error) {
+	list := make([][]byte, len(ids))
+	seen = make(map[uuid.UUID]*Seen, len(ids))
+	for i, id := range ids {
+		list[i] = id[:]
+		seen[id] = nil
+	}
+	b := &pgx.Batch{}
+	b.Queue("SELECT coalesce(max(seq), 0) + 1 FROM observations").QueryRow(func(row pgx.Row) error { return row.Scan(&next) })
+	b.Queue("SELECT id, digest, seq FROM seen WHERE id = ANY ($1)", list).Query(func(rows pgx.Rows) error {
+		var id, digest []byte
+		for rows.Next() {
+			s := &Seen{}
+			if err := rows.Scan(&id, &digest, &s.ReadSeq); err != nil {
+				return err
+			}
+			copy(s.Digest[:], digest)
+			seen[uuid.UUID(id)] = s
+		}
+		return rows.Err()
+	})
+	err = e.pgxConn(tx.l, func(c *pgx.Conn) error { return c.SendBatch(tx.ctx, b).Close() })
+	return seen, next, err
+}
+
 // commit asks, where the connection broke before the answer came, what became of
 // the transaction: until PostgreSQL answers nobody can know, and all writers wait.
 func (e *postgresEngine) commit(ctx context.Context, l *Ledger) error {
 	var tag pgconn.CommandTag
+	e.commits++
+	e.waiting.Queue(noteCommit, e.writer, e.commits)
 	err := e.pgxConn(l, func(c *pgx.Conn) (err error) {
-		tag, err = c.Exec(ctx, "COMMIT")
-		return err
+		e.waiting.Queue("COMMIT").Exec(func(t pgconn.CommandTag) error { tag = t; return nil })
+		return c.SendBatch(ctx, e.waiting).Close()
 	})
 	var refused *pgconn.PgError
 	switch {
@@ -244,6 +308,7 @@ func (e *postgresEngine) commit(ctx context.Context, l *Ledger) error {
 	case errors.As(err, &refused) && refused.Severity != "FATAL":
 		return errors.Join(err, e.rollback(ctx, l))
 	}
+	_ = e.pgxConn(l, func(c *pgx.Conn) error { hangUp(c); return nil })
 	slog.WarnContext(ctx, "ledger: PostgreSQL did not answer to a commit; asking for its outcome", "error", err)
 	for {
 		committed, known := e.outcome(ctx, l)
@@ -260,17 +325,23 @@ func (e *postgresEngine) commit(ctx context.Context, l *Ledger) error {
 	}
 }
 
+// noteCommit stores which transaction of a writer was the last that was committed.
+const noteCommit = `INSERT INTO commits (writer, n, at) VALUES ($1, $2, now())
+	ON CONFLICT (writer) DO UPDATE SET n = excluded.n, at = excluded.at`
+
 // outcome returns what became of the last transaction.
 func (e *postgresEngine) outcome(ctx context.Context, l *Ledger) (committed, known bool) {
 	if e.connected(ctx, l) != nil {
 		return false, false
 	}
-	var status sql.NullString
-	err := l.conn.QueryRowContext(ctx, "SELECT pg_xact_status($1::xid8)", e.xid).Scan(&status)
-	if err != nil || status.String == "in progress" {
-		return false, false
+	// The former session may still be committing: connected has ended it, and the
+	// lock is free once it is gone.
+	var n sql.NullInt64
+	_, err := l.conn.ExecContext(ctx, "SELECT pg_advisory_lock("+writerLock+"), pg_advisory_unlock("+writerLock+")")
+	if err == nil {
+		err = l.conn.QueryRowContext(ctx, "SELECT max(n) FROM commits WHERE writer = $1", e.writer).Scan(&n)
 	}
-	return status.String == "committed", true
+	return n.Int64 == e.commits, err == nil
 }
 
 func (e *postgresEngine) rollback(ctx context.Context, l *Ledger) error {
@@ -281,12 +352,18 @@ func (e *postgresEngine) rollback(ctx context.Context, l *Ledger) error {
 		if c.IsClosed() { // PostgreSQL rolls back what a session leaves
 			return nil
 		}
-		_, err := c.Exec(ctx, "ROLLBACK")
-		if c.IsClosed() {
-			return nil
+		if _, err := c.Exec(ctx, "ROLLBACK"); err != nil {
+			hangUp(c)
 		}
-		return err
+		return nil
 	})
+}
+
+// hangUp closes a connection of which nobody knows what it waits for.
+func hangUp(c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = c.Close(ctx)
 }
 
 func (*postgresEngine) snapshot() *sql.TxOptions {
@@ -306,6 +383,9 @@ func (*postgresEngine) unstorable(err error) bool {
 }
 
 func (e *postgresEngine) insert(tx *Tx, table string, columns []string, rows [][]any) error {
+	if err := tx.flush(); err != nil {
+		return err
+	}
 	return e.pgxConn(tx.l, func(c *pgx.Conn) error {
 		_, err := c.CopyFrom(tx.ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
 		return err

@@ -139,6 +139,9 @@ func (tx *Tx) AddReaderDecision(readSeq int64, d *ingest.ReaderDecision) error {
 // Read returns the read of a chain entry, as this transaction sees it; nil
 // where it is no longer kept.
 func (tx *Tx) Read(seq int64) (*ingest.Read, error) {
+	if err := tx.flush(); err != nil {
+		return nil, err
+	}
 	s, err := tx.l.stmt(tx.ctx, selectReads+" WHERE r.seq = ?")
 	if err != nil {
 		return nil, err

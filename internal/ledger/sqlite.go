@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite" // also registers the database/sql driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -108,6 +109,12 @@ func (sqliteEngine) begin(ctx context.Context, l *Ledger) (head chainHead, err e
 	}
 	return head, err
 }
+
+func (sqliteEngine) later(string, []any) bool { return false }
+
+func (sqliteEngine) flush(context.Context, *Ledger) error { return nil }
+
+func (sqliteEngine) expect(*Tx, []uuid.UUID) (map[uuid.UUID]*Seen, int64, error) { return nil, 0, nil }
 
 func (sqliteEngine) commit(ctx context.Context, l *Ledger) error {
 	_, err := l.exec(ctx, "COMMIT")

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/lorntech/totem/internal/ingest"
 )
 
@@ -15,6 +17,19 @@ type Tx struct {
 	l     *Ledger
 	head  chainHead
 	after []func()
+
+	expected map[uuid.UUID]*Seen // of the messages that were announced; nil: ask
+	next     int64               // number of the next observation; 0: ask
+}
+
+// Expect announces the messages of a batch before See, AddRead and AddObservation:
+// a database behind a network is then asked once for all of them.
+func (tx *Tx) Expect(ids []uuid.UUID) (err error) {
+	tx.expected, tx.next, err = tx.l.engine.expect(tx, ids)
+	if err != nil {
+		return fmt.Errorf("ledger: look for messages seen before: %w", err)
+	}
+	return nil
 }
 
 // AfterCommit calls f once the transaction is durable and before the next one
@@ -63,7 +78,7 @@ func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err erro
 	}
 	changed = true
 	if err := l.engine.commit(ctx, l); err != nil {
-		return fmt.Errorf("ledger: commit: %w", err)
+		return fmt.Errorf("ledger: commit: %w", l.markUnstorable(err))
 	}
 	for _, f := range tx.after {
 		f()
@@ -93,6 +108,9 @@ func (l *Ledger) exec(ctx context.Context, query string, args ...any) (sql.Resul
 }
 
 func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
+	if err := tx.flush(); err != nil {
+		return nil, err
+	}
 	res, err := tx.l.exec(tx.ctx, query, args...)
 	return res, tx.l.markUnstorable(err)
 }
@@ -106,12 +124,21 @@ func (l *Ledger) markUnstorable(err error) error {
 	return err
 }
 
+func (tx *Tx) flush() error { return tx.l.markUnstorable(tx.l.engine.flush(tx.ctx, tx.l)) }
+
+// run runs a statement without a result. Its error may be that of an earlier one.
 func (tx *Tx) run(query string, args ...any) error {
+	if tx.l.engine.later(query, args) {
+		return nil
+	}
 	_, err := tx.exec(query, args...)
 	return err
 }
 
 func (tx *Tx) row(query string, args []any, dest ...any) error {
+	if err := tx.flush(); err != nil {
+		return err
+	}
 	s, err := tx.l.stmt(tx.ctx, query)
 	if err != nil {
 		return err
@@ -120,6 +147,9 @@ func (tx *Tx) row(query string, args []any, dest ...any) error {
 }
 
 func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
+	if err := tx.flush(); err != nil {
+		return nil, err
+	}
 	s, err := tx.l.stmt(tx.ctx, query)
 	if err != nil {
 		return nil, err
