@@ -28,7 +28,6 @@ import (
 	"filippo.io/age"
 
 	"github.com/lorntech/totem/firmware-sim/progress"
-	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/settings"
 )
@@ -70,7 +69,14 @@ func Create(
 	if _, err := os.Stat(file); err == nil {
 		return m, fmt.Errorf("%s exists already: a backup does not replace another", file)
 	}
-	image, ring, m, err := open(ctx, cfg.Data)
+	dir := cfg.Data
+	if cfg.DatabaseURL != "" {
+		if dir, err = fetch(ctx, cfg, bar); err != nil {
+			return m, err
+		}
+		defer os.RemoveAll(dir)
+	}
+	image, ring, m, err := open(ctx, dir, cfg.KeysFile())
 	if err != nil {
 		return m, err
 	}
@@ -126,19 +132,37 @@ func (s *synced) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// fetch copies the ledger in PostgreSQL, as it is at this instant, into a folder
+// beside the data: a backup holds the same file, whatever the ledger was in.
+func fetch(ctx context.Context, cfg settings.Config, out io.Writer) (dir string, err error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp(cfg.Data, ".backup-"); err != nil {
+		return "", err
+	}
+	p := progress.New(out, 1000, "copying the ledger from PostgreSQL")
+	defer p.Finish()
+	err = ledger.CopySnapshot(ctx, cfg.DatabaseURL, dir, func(done, all int64) { p.Set(int(1000 * done / max(all, 1))) })
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
 // open fixes the instant of a backup. The keys are those of the ledger: where
 // they change meanwhile, it begins again.
-func open(ctx context.Context, data string) (image *ledger.Image, ring []byte, m Manifest, err error) {
+func open(ctx context.Context, dir, keysFile string) (image *ledger.Image, ring []byte, m Manifest, err error) {
 	for {
-		if ring, err = os.ReadFile(keys.Path(data)); err != nil {
+		if ring, err = os.ReadFile(keysFile); err != nil {
 			return nil, nil, m, fmt.Errorf("keys: %w", err)
 		}
 		now := time.Now().UTC()
-		if image, err = ledger.OpenImage(ctx, data); err != nil {
+		if image, err = ledger.OpenImage(ctx, dir); err != nil {
 			return nil, nil, m, err
 		}
 		m = Manifest{Format: format, At: now, Schema: image.Schema, Head: image.Head, Size: image.Size}
-		after, err := os.ReadFile(keys.Path(data))
+		after, err := os.ReadFile(keysFile)
 		if err == nil && bytes.Equal(ring, after) {
 			return image, ring, m, nil
 		}
@@ -219,7 +243,7 @@ func writeSettings(cfg settings.Config) []byte {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		switch f.Name {
-		case "Data", "Catalogue", "Billing", "AdminToken":
+		case "Data", "DatabaseURL", "Keys", "Catalogue", "Billing", "AdminToken":
 			continue
 		}
 		if value := fmt.Sprint(v.Field(i)); value != f.Tag.Get("default") && !v.Field(i).IsZero() {

@@ -130,7 +130,7 @@ func TestABackupOfABusyServiceIsWholeAndRestores(t *testing.T) {
 		t.Errorf("settings: %q %v", set, err)
 	}
 	other := apptest.Config(t)
-	other.Data, other.Catalogue = to.Data, filepath.Join(to.Data, "catalogue.yaml")
+	other.Data, other.DatabaseURL, other.Catalogue = to.Data, "", filepath.Join(to.Data, "catalogue.yaml")
 	b := apptest.Start(t, other)
 	for _, id := range before {
 		is, err := b.Ledger.ReadByID(t.Context(), id)
@@ -165,10 +165,11 @@ func TestABackupOfABusyServiceIsWholeAndRestores(t *testing.T) {
 	}
 }
 
-// quiet makes a backup of a service that has ended.
+// quiet makes a backup of a service that has ended; its ledger is a file.
 func quiet(t *testing.T, id *age.X25519Identity) (file, data string) {
 	t.Helper()
 	cfg := apptest.Config(t)
+	cfg.DatabaseURL = ""
 	a := apptest.Start(t, cfg)
 	apptest.Settle(t, a)
 	apptest.OpenDoor(t, a, a.MQTT.String()).Badge(apptest.BadgeNow(uuid.New(), apptest.AliceUID))
@@ -241,7 +242,7 @@ func TestARestoreReplacesNothing(t *testing.T) {
 		t.Errorf("the ledger was touched: %v", err)
 	}
 	cfg := apptest.Config(t)
-	cfg.Data = data
+	cfg.Data, cfg.DatabaseURL = data, ""
 	if _, err := backup.Create(t.Context(), cfg, file, []age.Recipient{id.Recipient()}, io.Discard); err == nil {
 		t.Error("a backup replaced another")
 	}
@@ -272,7 +273,7 @@ func TestOtherKeysOrAnAlteredLedgerAreFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg := apptest.Config(t)
-		cfg.Data = data
+		cfg.Data, cfg.DatabaseURL = data, ""
 		file := filepath.Join(t.TempDir(), "spoilt.backup")
 		if _, err := backup.Create(t.Context(), cfg, file, []age.Recipient{id.Recipient()}, io.Discard); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -310,6 +311,7 @@ func TestARestoredServiceKeepsItsCatalogue(t *testing.T) {
 		t.Fatal(err)
 	}
 	restored := apptest.Config(t)
+	restored.DatabaseURL = ""
 	if _, err := backup.Restore(
 		t.Context(), file, []age.Identity{id}, backup.Target{Data: restored.Data}, io.Discard,
 	); err != nil {
@@ -331,7 +333,7 @@ func TestNoErasureIsLostByATornLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := apptest.Config(t)
-	cfg.Data = data
+	cfg.Data, cfg.DatabaseURL = data, ""
 	a := apptest.Start(t, cfg)
 	if err := a.Rights.Erase(t.Context(), "test", "alice"); err != nil {
 		t.Fatal(err)

@@ -230,7 +230,7 @@ func examine(ctx context.Context, l *ledger.Ledger, dir string, to Target, found
 		return err
 	}
 	n := *history.Last()
-	ring, err := admin.OpenKeys(ctx, dir, n, l)
+	ring, err := admin.OpenKeys(ctx, keys.Path(dir), n, l)
 	if err != nil {
 		return err
 	}

@@ -119,6 +119,27 @@ func Copy(ctx context.Context, from, to *Ledger, progress func(done, all int64))
 	return c, err
 }
 
+// CopySnapshot copies a ledger as it is at this instant into a data folder, while
+// a service goes on with it.
+func CopySnapshot(ctx context.Context, place, dir string, progress func(done, all int64)) (err error) {
+	l, err := OpenExisting(ctx, place)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	tx, err := l.pool.BeginTx(ctx, l.engine.snapshot())
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // a read transaction has nothing to lose
+	to, err := OpenForCopy(ctx, dir)
+	if err != nil {
+		return err
+	}
+	_, err = Copy(ctx, &Ledger{engine: l.engine, reads: queries{tx, l.engine}}, to, progress)
+	return errors.Join(err, to.Close())
+}
+
 // own is the condition of rows that belong to the ledger itself, not to a copy.
 func (t table) own() string {
 	if t.name == "snapshots" {

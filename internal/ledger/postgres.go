@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,11 +53,19 @@ const (
 // machine that is gone: then another one can have the lock.
 const DeadAfter = 4 * time.Second
 
+// How long PostgreSQL may take for the next part of an answer, before the
+// connection counts as lost: a network may swallow what is sent and say nothing.
+const (
+	writerPatience = 15 * time.Second
+	readerPatience = 2 * time.Minute // to the first row of a long question
+	upkeepPatience = time.Hour
+)
+
 // readers is how many connections read at the same time.
 const readers = 8
 
 func openPostgres(ctx context.Context, place string) (*Ledger, error) {
-	write, err := postgresPool(place, 1, map[string]string{
+	write, err := postgresPool(place, 1, writerPatience, map[string]string{
 		"synchronous_commit":      "on",
 		"tcp_keepalives_idle":     "2",
 		"tcp_keepalives_interval": "1",
@@ -66,11 +75,11 @@ func openPostgres(ctx context.Context, place string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := postgresPool(place, readers, map[string]string{"default_transaction_read_only": "on"})
+	pool, err := postgresPool(place, readers, readerPatience, map[string]string{"default_transaction_read_only": "on"})
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	if _, err := migrate(ctx, goose.DialectPostgres, write, "migrations/postgres"); err != nil {
+	if err := migratePostgres(ctx, place); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate the ledger in PostgreSQL: %w", hidePassword(err)), write.Close(), pool.Close())
 	}
 	if _, err := write.ExecContext(ctx, "DELETE FROM commits WHERE at < now() - interval '7 days'"); err != nil {
@@ -87,8 +96,37 @@ func openPostgres(ctx context.Context, place string) (*Ledger, error) {
 	return l, nil
 }
 
+func migratePostgres(ctx context.Context, place string) error {
+	db, err := postgresPool(place, 1, upkeepPatience, nil)
+	if err != nil {
+		return err
+	}
+	_, err = migrate(ctx, goose.DialectPostgres, db, "migrations/postgres")
+	return errors.Join(err, db.Close())
+}
+
+// patient is a connection that is lost when the next part of an answer takes too long.
+type patient struct {
+	net.Conn
+	wait time.Duration
+}
+
+func (p patient) Read(b []byte) (int, error) {
+	if err := p.SetReadDeadline(time.Now().Add(p.wait)); err != nil {
+		return 0, err
+	}
+	return p.Conn.Read(b)
+}
+
+func (p patient) Write(b []byte) (int, error) {
+	if err := p.SetWriteDeadline(time.Now().Add(p.wait)); err != nil {
+		return 0, err
+	}
+	return p.Conn.Write(b)
+}
+
 // postgresPool returns a pool of connections to the primary server.
-func postgresPool(place string, conns int, params map[string]string) (*sql.DB, error) {
+func postgresPool(place string, conns int, wait time.Duration, params map[string]string) (*sql.DB, error) {
 	cfg, err := pgx.ParseConfig(place)
 	if err != nil {
 		return nil, fmt.Errorf("--database-url (TOTEM_DATABASE_URL): %w", hidePassword(err))
@@ -100,6 +138,14 @@ func postgresPool(place string, conns int, params map[string]string) (*sql.DB, e
 		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
 	}
 	cfg.RuntimeParams["application_name"] = "totem"
+	dial := cfg.DialFunc
+	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return patient{c, wait}, nil
+	}
 	for name, value := range params {
 		cfg.RuntimeParams[name] = value
 	}
@@ -120,7 +166,7 @@ func hidePassword(err error) error {
 }
 
 func existsPostgres(ctx context.Context, place string) (there bool, err error) {
-	db, err := postgresPool(place, 1, nil)
+	db, err := postgresPool(place, 1, readerPatience, nil)
 	if err != nil {
 		return false, err
 	}
@@ -443,7 +489,7 @@ const vacuumed = "acts, alarms, corrections, hours, observations, presence, read
 
 // startVacuums lets PostgreSQL free what was erased soon after it was.
 func (l *Ledger) startVacuums(place string) error {
-	db, err := postgresPool(place, 1, nil)
+	db, err := postgresPool(place, 1, upkeepPatience, nil)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/ledger/pgtest"
 	"github.com/lorntech/totem/internal/series/influxtest"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -212,6 +214,22 @@ func TestBetweenTheBrokerAndTotem(t *testing.T) {
 	a := apptest.Start(t, cfg)
 	apptest.Settle(t, a)
 	w := live(t, a, m.Addr)
+	for _, f := range faults {
+		w.bear(l, f)
+	}
+	w.end()
+}
+
+func TestBetweenTotemAndPostgreSQL(t *testing.T) {
+	t.Parallel() // most of the time they wait
+	pgtest.Need(t)
+	server := pgtest.Start(t)
+	l := newLink(t, server.Addr())
+	cfg := apptest.Config(t)
+	cfg.DatabaseURL = strings.Replace(server.Database(t), server.Addr(), l.addr(), 1)
+	a := apptest.Start(t, cfg)
+	apptest.Settle(t, a)
+	w := live(t, a, a.MQTT.String())
 	for _, f := range faults {
 		w.bear(l, f)
 	}
