@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: release snapshot page page-bench screenshots pages worlds help build test race lint fuzz integration faults network nats full api bench accuracy demo ci
+.PHONY: release snapshot page page-bench screenshots pages worlds help build test race lint fuzz integration faults network nats postgres cluster full api bench accuracy demo ci
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,8 +22,8 @@ lint: ## format, vet, golangci-lint
 fuzz: ## every fuzz test for a short while; FUZZTIME=1m for longer
 	./.ci/fuzz $(or $(FUZZTIME),10s)
 
-integration: ## with real Mosquitto, InfluxDB and Chromium, started by the tests
-	TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_INFLUX=1 TOTEM_TEST_CHROMIUM=1 go test -count=1 ./...
+integration: ## with real Mosquitto, InfluxDB, PostgreSQL and Chromium, started by the tests
+	TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_INFLUX=1 TOTEM_TEST_POSTGRES=1 TOTEM_TEST_CHROMIUM=1 go test -count=1 ./...
 	./.ci/demo
 
 faults: ## the faults of docs/reliability.md, under load
@@ -31,6 +31,12 @@ faults: ## the faults of docs/reliability.md, under load
 
 network: ## a bad network between devices, broker, Totem and InfluxDB (Toxiproxy)
 	./.ci/network
+
+postgres: ## whole services over a real PostgreSQL
+	./.ci/postgres
+
+cluster: ## machines that wait take over for ten minutes, under load; FOR=30m for longer
+	TOTEM_TEST_POSTGRES=1 TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_CLUSTER=$(or $(FOR),10m) go test -count=1 -timeout 3h -v -run TestAnotherMachine ./internal/app
 
 nats: ## a cluster of three NATS servers as the broker, its nodes killed under load
 	./.ci/nats
@@ -59,6 +65,7 @@ full: ## what is too long for CI: faults three times, every fuzz test for a minu
 	./.ci/api 100
 	./.ci/page --all
 	$(MAKE) worlds
+	$(MAKE) cluster
 	go run ./cmd/totem bench --only isolation
 
 bench: ## what this machine does, against its floors

@@ -61,9 +61,10 @@ func TestACatalogueIsCheckedAgainstTheFolder(t *testing.T) {
 func TestATokenIsMadeWithoutAService(t *testing.T) {
 	cfg := apptest.Config(t)
 	apptest.Stop(t, apptest.Start(t, cfg))
+	place := settings.Config{Data: cfg.Data, DatabaseURL: cfg.DatabaseURL}
 	token, err := admin.CreateToken(
 		t.Context(),
-		settings.Config{Data: cfg.Data, DatabaseURL: cfg.DatabaseURL},
+		place,
 		admin.TokenRequest{ID: "hall", Role: "display"},
 	)
 	if err != nil {
@@ -75,7 +76,7 @@ func TestATokenIsMadeWithoutAService(t *testing.T) {
 		{ID: "m", Role: "manager", Sites: []catalogue.SiteID{"paris"}},
 		{ID: "t", Role: "tenant", Tenant: "nobody"},
 	} {
-		if _, err := admin.CreateToken(t.Context(), settings.Config{Data: cfg.Data, DatabaseURL: cfg.DatabaseURL}, wrong); err == nil {
+		if _, err := admin.CreateToken(t.Context(), place, wrong); err == nil {
 			t.Errorf("made: %+v", wrong)
 		}
 	}

@@ -39,7 +39,11 @@ func CopyLedger(ctx context.Context, from, to string, out, bar io.Writer) (err e
 		return fmt.Errorf("copy to %s: %w", shown(to), err)
 	}
 	if !done.Audit.OK {
-		return fmt.Errorf("every row was copied, but the chain is broken at entry %d: %s", done.Audit.BrokenAt, done.Audit.Why)
+		return fmt.Errorf(
+			"every row was copied, but the chain is broken at entry %d: %s",
+			done.Audit.BrokenAt,
+			done.Audit.Why,
+		)
 	}
 	fmt.Fprintf(out, "Copied %d rows to %s: every table is equal, and the chain of %d entries is intact.\n",
 		done.Rows, shown(to), done.Audit.Entries)

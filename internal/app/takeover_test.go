@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,9 +20,8 @@ import (
 
 // machine is a service in a process of its own, on a database that it shares.
 type machine struct {
-	cmd   *exec.Cmd
-	says  chan string // listening, ended, failed
-	owner bool
+	cmd  *exec.Cmd
+	says chan string // listening, ended, failed
 }
 
 // boot starts a machine; it serves once no other one does.
@@ -70,7 +68,11 @@ func (m *machine) await(t *testing.T, word string, within time.Duration) {
 }
 
 // successor waits until one of the machines serves, and returns it and the rest.
-func successor(t *testing.T, waiting []*machine, within time.Duration) (owner *machine, rest []*machine, took time.Duration) {
+func successor(
+	t *testing.T,
+	waiting []*machine,
+	within time.Duration,
+) (owner *machine, rest []*machine, took time.Duration) {
 	t.Helper()
 	began := time.Now()
 	for time.Since(began) < within {
@@ -193,7 +195,7 @@ func rounds(t *testing.T) func(yield func(int) bool) {
 	began := time.Now()
 	return func(yield func(int) bool) {
 		for i := 0; i == 0 || err == nil && time.Since(began) < long; i++ {
-			t.Log(fmt.Sprintf("round %d", i+1))
+			t.Logf("round %d", i+1)
 			if !yield(i) {
 				return
 			}

@@ -111,7 +111,10 @@ func Copy(ctx context.Context, from, to *Ledger, progress func(done, all int64))
 	if err := to.engine.renumber(ctx, to); err != nil {
 		return c, fmt.Errorf("ledger: number new rows from where the copied ones end: %w", err)
 	}
-	if err := to.Write(ctx, func(tx *Tx) error { return tx.run("DELETE FROM snapshots WHERE name = ?", copying) }); err != nil {
+	if err := to.Write(
+		ctx,
+		func(tx *Tx) error { return tx.run("DELETE FROM snapshots WHERE name = ?", copying) },
+	); err != nil {
 		return c, err
 	}
 	c.Rows = done
@@ -231,12 +234,16 @@ func appendRows(ctx context.Context, from, to *Ledger, t table, progress func(in
 		}
 		var columns []string
 		var batch [][]any
-		err := from.rows(ctx, "SELECT * FROM "+t.name+" WHERE "+after+" ORDER BY "+order+" LIMIT ?", append(args[:len(args):len(args)], copyRows),
+		err := from.rows(
+			ctx,
+			"SELECT * FROM "+t.name+" WHERE "+after+" ORDER BY "+order+" LIMIT ?",
+			append(args[:len(args):len(args)], copyRows),
 			func(names []string, row []any) error {
 				columns = names
 				batch = append(batch, row)
 				return nil
-			})
+			},
+		)
 		if err != nil || len(batch) == 0 {
 			return err
 		}
@@ -261,7 +268,12 @@ func appendRows(ctx context.Context, from, to *Ledger, t table, progress func(in
 
 // rows calls yield with the columns' names and each row: nil, int64, string and
 // []byte, as the columns are declared in both databases.
-func (l *Ledger) rows(ctx context.Context, query string, args []any, yield func(names []string, row []any) error) error {
+func (l *Ledger) rows(
+	ctx context.Context,
+	query string,
+	args []any,
+	yield func(names []string, row []any) error,
+) error {
 	rows, err := l.reads.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err

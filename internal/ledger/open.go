@@ -46,7 +46,12 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, folder stri
 		return 0, err
 	}
 	if sources := provider.ListSources(); was > sources[len(sources)-1].Version {
-		return was, fmt.Errorf("%w: its schema is %d, and this program knows %d", ErrNewer, was, sources[len(sources)-1].Version)
+		return was, fmt.Errorf(
+			"%w: its schema is %d, and this program knows %d",
+			ErrNewer,
+			was,
+			sources[len(sources)-1].Version,
+		)
 	}
 	_, err = provider.Up(ctx)
 	return was, err

@@ -81,10 +81,15 @@ func (l *Ledger) tryOwn(ctx context.Context, e *postgresEngine) error {
 // endStopped ends the owner's session where it has shown no life for long: its
 // process was stopped, or hangs.
 func (l *Ledger) endStopped(ctx context.Context) error {
-	rows, err := l.reads.QueryContext(ctx, `SELECT pg_terminate_backend(a.pid) FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid
-		WHERE k.locktype = 'advisory' AND k.granted AND k.classid = 746578 AND k.objid::bigint = hashtext(current_schema())::bigint & 4294967295
+	rows, err := l.reads.QueryContext(
+		ctx,
+		`SELECT pg_terminate_backend(a.pid) FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid
+		WHERE k.locktype = 'advisory' AND k.granted AND k.classid = 746578
+		AND k.objid::bigint = hashtext(current_schema())::bigint & 4294967295
 		AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-		AND a.state <> 'active' AND clock_timestamp() - a.state_change > make_interval(secs => ?)`, stoppedAfter.Seconds())
+		AND a.state <> 'active' AND clock_timestamp() - a.state_change > make_interval(secs => ?)`,
+		stoppedAfter.Seconds(),
+	)
 	return each(rows, err, func(*sql.Rows) error { return nil })
 }
 

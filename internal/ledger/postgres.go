@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -31,9 +32,6 @@ type postgresEngine struct {
 	waiting *pgx.Batch
 	texts   map[string]string // queries with their placeholders
 }
-
-// mostWaiting is how many statements may wait for a round trip.
-const mostWaiting = 1000
 
 // session is one connection to PostgreSQL, as the server knows it.
 type session struct {
@@ -80,7 +78,11 @@ func openPostgres(ctx context.Context, place string) (*Ledger, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	if err := migratePostgres(ctx, place); err != nil {
-		return nil, errors.Join(fmt.Errorf("migrate the ledger in PostgreSQL: %w", hidePassword(err)), write.Close(), pool.Close())
+		return nil, errors.Join(
+			fmt.Errorf("migrate the ledger in PostgreSQL: %w", hidePassword(err)),
+			write.Close(),
+			pool.Close(),
+		)
 	}
 	if _, err := write.ExecContext(ctx, "DELETE FROM commits WHERE at < now() - interval '7 days'"); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the ledger in PostgreSQL: %w", err), write.Close(), pool.Close())
@@ -88,7 +90,11 @@ func openPostgres(ctx context.Context, place string) (*Ledger, error) {
 	e := &postgresEngine{writer: uuid.NewString(), waiting: &pgx.Batch{}, texts: map[string]string{}}
 	l := newLedger(e, write, pool, nil)
 	if err := e.connect(ctx, l); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the ledger in PostgreSQL: %w", hidePassword(err)), write.Close(), pool.Close())
+		return nil, errors.Join(
+			fmt.Errorf("open the ledger in PostgreSQL: %w", hidePassword(err)),
+			write.Close(),
+			pool.Close(),
+		)
 	}
 	if err := l.startVacuums(place); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -146,9 +152,7 @@ func postgresPool(place string, conns int, wait time.Duration, params map[string
 		}
 		return patient{c, wait}, nil
 	}
-	for name, value := range params {
-		cfg.RuntimeParams[name] = value
-	}
+	maps.Copy(cfg.RuntimeParams, params)
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
@@ -158,8 +162,7 @@ func postgresPool(place string, conns int, wait time.Duration, params map[string
 // hidePassword keeps what a wrong URL contains out of errors: pgx hides the
 // password, but only where it can parse the URL.
 func hidePassword(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
+	if _, wrong := errors.AsType[*pgconn.ParseConfigError](err); wrong {
 		return errors.New("it is not a URL as postgres://user:password@host:5432/database")
 	}
 	return err
@@ -318,7 +321,11 @@ func (e *postgresEngine) expect(tx *Tx, ids []uuid.UUID) (seen map[uuid.UUID]*Se
 		seen[id] = nil
 	}
 	b := &pgx.Batch{}
-	b.Queue("SELECT coalesce(max(seq), 0) + 1 FROM observations").QueryRow(func(row pgx.Row) error { return row.Scan(&next) })
+	b.Queue(
+		"SELECT coalesce(max(seq), 0) + 1 FROM observations",
+	).QueryRow(
+		func(row pgx.Row) error { return row.Scan(&next) },
+	)
 	b.Queue("SELECT id, digest, seq FROM seen WHERE id = ANY ($1)", list).Query(func(rows pgx.Rows) error {
 		var id, digest []byte
 		for rows.Next() {
@@ -444,8 +451,11 @@ func (*postgresEngine) renumber(ctx context.Context, l *Ledger) error {
 			if !t.numbered {
 				continue
 			}
-			query := fmt.Sprintf("SELECT setval(pg_get_serial_sequence('%s', '%s'), coalesce(max(%[2]s), 0) + 1, false) FROM %[1]s",
-				t.name, t.key[0])
+			query := fmt.Sprintf(
+				"SELECT setval(pg_get_serial_sequence('%s', '%s'), coalesce(max(%[2]s), 0) + 1, false) FROM %[1]s",
+				t.name,
+				t.key[0],
+			)
 			if err := tx.row(query, nil, new(int64)); err != nil {
 				return err
 			}

@@ -38,7 +38,9 @@ func startWriter(t *testing.T, l *ledger.Ledger) *writer {
 				err := l.Write(ctx, func(tx *ledger.Tx) error {
 					return errors.Join(
 						tx.AddAct(&ingest.Act{At: at(i), Actor: "test", Action: "unlock", Target: target, Body: []byte("{}")}),
-						tx.AddObservation(&ingest.Observation{ID: uuid.New(), At: at(i), ReceivedAt: at(i), Device: "d", What: "count", Body: "{}"}),
+						tx.AddObservation(
+							&ingest.Observation{ID: uuid.New(), At: at(i), ReceivedAt: at(i), Device: "d", What: "count", Body: "{}"},
+						),
 					)
 				})
 				if err == nil {

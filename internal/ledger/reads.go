@@ -233,7 +233,10 @@ func (l *Ledger) Reads(ctx context.Context, f ReadFilter) ([]*ingest.Read, error
 		q.and("r.pass = ?", string(f.Pass))
 	}
 	if f.Tenant != "" {
-		q.and("r.member IN (SELECT id FROM records WHERE kind = 'member' AND json_extract(body, '$.tenant') = ?)", string(f.Tenant))
+		q.and(
+			"r.member IN (SELECT id FROM records WHERE kind = 'member' AND json_extract(body, '$.tenant') = ?)",
+			string(f.Tenant),
+		)
 	}
 	if f.Result != "" {
 		q.and("coalesce(d.granted, r.granted) = ?", flag(f.Result == "granted"))

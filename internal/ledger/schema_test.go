@@ -32,6 +32,9 @@ func TestBothDatabasesHaveTheSameTables(t *testing.T) {
 			}
 			all[table] = append(all[table], column)
 		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
 		return all
 	}
 	inSQLite := columns(t.TempDir(), `SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c

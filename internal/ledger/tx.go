@@ -20,7 +20,11 @@ type Tx struct {
 
 	expected map[uuid.UUID]*Seen // of the messages that were announced; nil: ask
 	next     int64               // number of the next observation; 0: ask
+	waiting  int                 // statements that were taken for later
 }
+
+// mostWaiting is how many statements may wait for a round trip.
+const mostWaiting = 1000
 
 // Expect announces the messages of a batch before See, AddRead and AddObservation:
 // a database behind a network is then asked once for all of them.
@@ -129,6 +133,9 @@ func (tx *Tx) flush() error { return tx.l.markUnstorable(tx.l.engine.flush(tx.ct
 // run runs a statement without a result. Its error may be that of an earlier one.
 func (tx *Tx) run(query string, args ...any) error {
 	if tx.l.engine.later(query, args) {
+		if tx.waiting++; tx.waiting%mostWaiting == 0 {
+			return tx.flush()
+		}
 		return nil
 	}
 	_, err := tx.exec(query, args...)

@@ -54,7 +54,8 @@ func (v *verifier) lostTerms() error {
 		SELECT seq, target FROM said WHERE action = 'put' AND json_extract(body, '$.effective_from') IS NOT NULL AND NOT
 		EXISTS (SELECT 1 FROM terms t WHERE t.entry = said.seq)
 		UNION ALL SELECT seq, target FROM said, json_each(said.body, '$.takes_back') n WHERE action = 'put'
-			AND NOT EXISTS (SELECT 1 FROM terms t WHERE t.kind = said.kind AND t.id = said.id AND t.n = CAST(n.value AS BIGINT) AND
+			AND NOT EXISTS (SELECT 1 FROM terms t WHERE t.kind = said.kind AND t.id = said.id
+			AND t.n = CAST(n.value AS BIGINT) AND
 			t.gone_entry = said.seq)
 		UNION ALL SELECT said.seq, target FROM said JOIN terms t ON t.kind = said.kind AND t.id = said.id
 			WHERE action = 'delete' AND t.entry <> 0 AND t.entry < said.seq AND t.gone_at IS NULL ORDER BY 1 LIMIT 1`,

@@ -132,7 +132,9 @@ func checkAddress(name, address string) error {
 func checkDatabase(raw string) error {
 	if raw != "" && !strings.HasPrefix(raw, "postgres://") && !strings.HasPrefix(raw, "postgresql://") {
 		// The URL may hold a password: it is not repeated.
-		return errors.New("--database-url (TOTEM_DATABASE_URL): must be an address like postgres://user:password@host:5432/database")
+		return errors.New(
+			"--database-url (TOTEM_DATABASE_URL): must be an address like postgres://user:password@host:5432/database",
+		)
 	}
 	return nil
 }

@@ -232,14 +232,6 @@ func (s *Server) Database(t testing.TB) string {
 	return s.URL(name)
 }
 
-// Exec runs a statement in the database of a URL.
-func Exec(t testing.TB, url, statement string) {
-	t.Helper()
-	if err := execAt(url, statement); err != nil {
-		t.Fatalf("%s: %v", strings.SplitN(statement, " ", 2)[0], err)
-	}
-}
-
 func (s *Server) exec(statement string) error { return execAt(s.URL("postgres"), statement) }
 
 func execAt(url, statement string) error {
