@@ -36,7 +36,7 @@ postgres: ## whole services over a real PostgreSQL
 	./.ci/postgres
 
 cluster: ## machines that wait take over for ten minutes, under load; FOR=30m for longer
-	TOTEM_TEST_POSTGRES=1 TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_CLUSTER=$(or $(FOR),10m) go test -count=1 -timeout 3h -v -run TestAnotherMachine ./internal/app
+	TOTEM_TEST_POSTGRES=1 TOTEM_TEST_MOSQUITTO=1 TOTEM_TEST_NATS=1 TOTEM_TEST_CLUSTER=$(or $(FOR),10m) go test -count=1 -timeout 3h -v -run TestAnotherMachine ./internal/app
 
 nats: ## a cluster of three NATS servers as the broker, its nodes killed under load
 	./.ci/nats

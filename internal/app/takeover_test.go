@@ -98,28 +98,50 @@ const (
 	afterStop  = 10 * time.Second
 )
 
+// catchUp is how long a service may go without committing any of what waits.
+const catchUp = 60 * time.Second
+
 // Three machines on one database and one broker: the one that serves dies, is
 // stopped, and PostgreSQL itself dies, under load. Another one serves within
 // seconds, the stopped one writes nothing when it wakes, and what the broker
 // acknowledged is in the ledger once.
 func TestAnotherMachineTakesOver(t *testing.T) {
 	pgtest.Need(t)
-	if !mosquittotest.Wanted() {
-		t.Skip("not run: needs Mosquitto; set " + mosquittotest.Variable + "=1 (.ci/run and make integration do)")
-	}
-	m := mosquittotest.Start(t)
+	t.Run("Mosquitto", func(t *testing.T) {
+		if !mosquittotest.Wanted() {
+			t.Skip("not run: needs Mosquitto; set " + mosquittotest.Variable + "=1 (.ci/run and make integration do)")
+		}
+		m := mosquittotest.Start(t)
+		takeOver(t, [natstest.Nodes]string{m.Addr, m.Addr, m.Addr}, "mqtt://"+m.Addr, func(int) {})
+	})
+	t.Run("NATS", func(t *testing.T) {
+		if !natstest.Wanted() {
+			t.Skip("not run: needs NATS; set " + natstest.Variable + "=1 (.ci/nats does)")
+		}
+		c := natstest.Start(t)
+		url := "mqtt://" + strings.Join(c.Addrs[:], ",mqtt://")
+		takeOver(t, c.Addrs, url, func(round int) {
+			node := round % natstest.Nodes
+			c.Stop(node, syscall.SIGKILL)
+			c.Restart(t, node)
+		})
+	})
+}
+
+// takeOver is the test over one broker: its nodes, its URL, and what kills one.
+func takeOver(t *testing.T, nodes [natstest.Nodes]string, url string, killNode func(round int)) {
 	server := pgtest.Start(t)
 	database := server.Database(t)
-	settings := []string{serveMQTT + "=mqtt://" + m.Addr, serveDatabase + "=" + database,
+	settings := []string{serveMQTT + "=" + url, serveDatabase + "=" + database,
 		serveKeys + "=" + filepath.Join(t.TempDir(), "keys.json")}
 	owner := boot(t, settings...)
 	owner.await(t, "listening", 30*time.Second)
 	time.Sleep(time.Second) // it subscribes; from then on the broker keeps its session
 	waiting := []*machine{boot(t, settings...), boot(t, settings...)}
-	load := startLoad(t, [natstest.Nodes]string{m.Addr, m.Addr, m.Addr})
+	load := startLoad(t, nodes)
 	load.await(t, 100)
 	var died, stopped []time.Duration
-	for range rounds(t) {
+	for round := range rounds(t) {
 		owner.signal(syscall.SIGKILL)
 		var took time.Duration
 		owner, waiting, took = successor(t, waiting, afterDeath)
@@ -140,6 +162,8 @@ func TestAnotherMachineTakesOver(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		server.Begin(t)
 		load.await(t, 100)
+		killNode(round)
+		load.await(t, 100)
 	}
 	t.Logf("another one served %v after a death, %v after a stop", died, stopped)
 	acked := load.end()
@@ -149,7 +173,8 @@ func TestAnotherMachineTakesOver(t *testing.T) {
 	}
 	defer l.Close()
 	have := map[uuid.UUID]int{}
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	end, fewest := time.Now().Add(catchUp), len(acked)
+	for ; ; time.Sleep(500 * time.Millisecond) {
 		clear(have)
 		for after := int64(0); ; {
 			page, err := l.ObservationsPage(t.Context(), after, 10_000)
@@ -172,6 +197,9 @@ func TestAnotherMachineTakesOver(t *testing.T) {
 		}
 		if missing == 0 {
 			break
+		}
+		if missing < fewest { // what the broker has kept comes in, as fast as this machine commits
+			end, fewest = time.Now().Add(catchUp), missing
 		}
 		if time.Now().After(end) {
 			t.Fatalf("%d of %d acknowledged messages are not in the ledger", missing, len(acked))

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 )
 
@@ -111,14 +112,16 @@ func Copy(ctx context.Context, from, to *Ledger, progress func(done, all int64))
 	if err := to.engine.renumber(ctx, to); err != nil {
 		return c, fmt.Errorf("ledger: number new rows from where the copied ones end: %w", err)
 	}
-	if err := to.Write(
-		ctx,
-		func(tx *Tx) error { return tx.run("DELETE FROM snapshots WHERE name = ?", copying) },
-	); err != nil {
+	c.Rows = done
+	if c.Audit, err = to.Verify(ctx); err != nil || !c.Audit.OK {
 		return c, err
 	}
-	c.Rows = done
-	c.Audit, err = to.Verify(ctx)
+	for _, l := range []*Ledger{from, to} { // another process may have taken one over
+		if err := l.StillOwned(ctx); err != nil {
+			return c, err
+		}
+	}
+	err = to.Write(ctx, func(tx *Tx) error { return tx.run("DELETE FROM snapshots WHERE name = ?", copying) })
 	return c, err
 }
 
@@ -237,7 +240,7 @@ func appendRows(ctx context.Context, from, to *Ledger, t table, progress func(in
 		err := from.rows(
 			ctx,
 			"SELECT * FROM "+t.name+" WHERE "+after+" ORDER BY "+order+" LIMIT ?",
-			append(args[:len(args):len(args)], copyRows),
+			append(slices.Clip(args), copyRows),
 			func(names []string, row []any) error {
 				columns = names
 				batch = append(batch, row)

@@ -16,6 +16,8 @@ import (
 type engine interface {
 	// text returns a query with the placeholders of the database.
 	text(query string) string
+	// values returns the arguments of a query as the database can take them.
+	values(args []any) []any
 	// begin starts a transaction on the writer's connection, and returns the
 	// newest entry of the chain.
 	begin(ctx context.Context, l *Ledger) (chainHead, error)
@@ -56,11 +58,11 @@ type queries struct {
 }
 
 func (q queries) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return q.on.QueryContext(ctx, q.engine.text(query), args...)
+	return q.on.QueryContext(ctx, q.engine.text(query), q.engine.values(args)...)
 }
 
 func (q queries) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return q.on.QueryRowContext(ctx, q.engine.text(query), args...)
+	return q.on.QueryRowContext(ctx, q.engine.text(query), q.engine.values(args)...)
 }
 
 // inPostgres reports whether a place is the URL of a PostgreSQL database, not a

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -28,32 +29,22 @@ func (l *Ledger) Own(ctx context.Context, waiting func()) error {
 	for told := false; ; {
 		err := l.tryOwn(ctx, e)
 		if err == nil {
-			break
+			return nil
 		}
-		if !errors.Is(err, ErrInUse) {
+		if !told && !errors.Is(err, ErrInUse) {
 			return fmt.Errorf("ledger: become its owner: %w", err)
 		}
 		if !told {
 			told = true
 			waiting()
 		}
-		if err := l.endStopped(ctx); err != nil {
-			return fmt.Errorf("ledger: look after its owner: %w", err)
-		}
+		_ = l.endStopped(ctx) // PostgreSQL may be away for a while: who waits, waits on
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(beat / 4):
 		}
 	}
-	upkeep, stop := l.stopUpkeep, make(chan struct{})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		l.showLife(stop)
-	}()
-	l.stopUpkeep = func() { close(stop); <-done; upkeep() }
-	return nil
 }
 
 // OwnNow is Own for a command that does not wait: [ErrInUse] where a service runs.
@@ -75,6 +66,13 @@ func (l *Ledger) tryOwn(ctx context.Context, e *postgresEngine) error {
 		return err
 	}
 	l.owned.Store(true)
+	upkeep, stop := l.stopUpkeep, make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.showLife(stop)
+	}()
+	l.stopUpkeep = sync.OnceFunc(func() { close(stop); <-done; upkeep() })
 	return nil
 }
 
@@ -116,7 +114,7 @@ func (l *Ledger) showLife(stop <-chan struct{}) {
 // PostgreSQL knows at this moment.
 func (l *Ledger) StillOwned(ctx context.Context) error {
 	e, ok := l.engine.(*postgresEngine)
-	if !ok {
+	if !ok || !l.owned.Load() {
 		return nil
 	}
 	l.turn.take(false)

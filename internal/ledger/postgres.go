@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,11 +65,13 @@ const readers = 8
 
 func openPostgres(ctx context.Context, place string) (*Ledger, error) {
 	write, err := postgresPool(place, 1, writerPatience, map[string]string{
-		"synchronous_commit":      "on",
-		"tcp_keepalives_idle":     "2",
-		"tcp_keepalives_interval": "1",
-		"tcp_keepalives_count":    "2",
-		"tcp_user_timeout":        strconv.FormatInt(DeadAfter.Milliseconds(), 10),
+		"synchronous_commit": "on",
+		// A command that was stopped within its transaction must not hold up all others.
+		"idle_in_transaction_session_timeout": strconv.FormatInt(stoppedAfter.Milliseconds(), 10),
+		"tcp_keepalives_idle":                 "2",
+		"tcp_keepalives_interval":             "1",
+		"tcp_keepalives_count":                "2",
+		"tcp_user_timeout":                    strconv.FormatInt(DeadAfter.Milliseconds(), 10),
 	})
 	if err != nil {
 		return nil, err
@@ -267,7 +270,7 @@ func (e *postgresEngine) begin(ctx context.Context, l *Ledger) (head chainHead, 
 	}
 	err = e.pgxConn(l, func(c *pgx.Conn) error {
 		b := &pgx.Batch{}
-		b.Queue("BEGIN")
+		b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE") // whatever the database's default is
 		b.Queue("SELECT pg_advisory_xact_lock(" + writerLock + ")")
 		b.Queue(newestEntry).Query(func(rows pgx.Rows) error {
 			var hash []byte
@@ -293,6 +296,7 @@ func (e *postgresEngine) later(query string, args []any) bool {
 		text = e.text(query)
 		e.texts[query] = text
 	}
+	args = e.values(args)
 	for i, a := range args {
 		if b, ok := a.([]byte); ok { // the caller may use its memory again
 			args[i] = append([]byte{}, b...)
@@ -358,7 +362,7 @@ func (e *postgresEngine) commit(ctx context.Context, l *Ledger) error {
 		return nil
 	case err == nil:
 		return errors.New("PostgreSQL rolled the transaction back: a statement in it had failed")
-	case errors.As(err, &refused) && refused.Severity != "FATAL":
+	case errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR":
 		return errors.Join(err, e.rollback(ctx, l))
 	}
 	_ = e.pgxConn(l, func(c *pgx.Conn) error { hangUp(c); return nil })
@@ -430,7 +434,7 @@ func (*postgresEngine) unstorable(err error) bool {
 	}
 	switch class := e.Code[:2]; class {
 	case "22", "23", "54": // data exception, constraint, limit exceeded
-		return true
+		return e.ConstraintName != "chain_pkey" // the chain's next number is ours to find
 	}
 	return false
 }
@@ -467,6 +471,17 @@ func (*postgresEngine) renumber(ctx context.Context, l *Ledger) error {
 // damage finds nothing: PostgreSQL checks its pages as it reads them, where it is
 // set up with checksums.
 func (*postgresEngine) damage(context.Context, queries) (string, error) { return "", nil }
+
+// values returns arguments that PostgreSQL can take: it refuses text with a NUL or
+// with what is not UTF-8, whatever it is compared with.
+func (*postgresEngine) values(args []any) []any {
+	for i, a := range args {
+		if v := reflect.ValueOf(a); v.Kind() == reflect.String {
+			args[i] = storable(v.String())
+		}
+	}
+	return args
+}
 
 // text numbers the placeholders: ? as they come, ?2 as it says.
 func (*postgresEngine) text(query string) string {

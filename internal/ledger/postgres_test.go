@@ -15,6 +15,7 @@ import (
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/ledger/pgtest"
+	"github.com/lorntech/totem/internal/tenancy"
 )
 
 // writer commits acts one after the other, each with a target of its own, until
@@ -132,4 +133,103 @@ func TestAStandbyOfPostgreSQLIsPromoted(t *testing.T) {
 	w.await(t, 100)
 	t.Logf("100 commits on the promoted standby %v after the primary died", time.Since(began))
 	w.check(t, l)
+}
+
+// What SQLite takes PostgreSQL takes too: a NUL in a question, in a reader's own
+// words, in a body that an erasure looks through.
+func TestNoTextStopsPostgreSQL(t *testing.T) {
+	pgtest.Need(t)
+	l, err := ledger.Open(t.Context(), pgtest.Start(t).Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, body := range []string{`{"name":"a\u0000b","member":"alice"}`, `{"name":"\ud800"}`, `{"members":"alice"}`, `{`, `{"members":null}`} {
+		err := l.Write(t.Context(), func(tx *ledger.Tx) error {
+			return tx.AddAct(&ingest.Act{At: at(0), Actor: "a\xff", Action: "put", Target: "lease/\x00", Body: []byte(body)})
+		})
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	if err := l.Write(t.Context(), func(tx *ledger.Tx) error {
+		return tx.Erase(ledger.Erasure{Actor: "a", At: at(1), Member: "alice", Targets: []string{"member/alice"}})
+	}); err != nil {
+		t.Errorf("an erasure: %v", err)
+	}
+	for _, id := range []string{"\x00", "\xff", "é"} {
+		if list, err := l.Reads(t.Context(), ledger.ReadFilter{Member: tenancy.MemberID(id)}); err != nil || len(list) != 0 {
+			t.Errorf("%q: %v %v", id, list, err)
+		}
+		if _, err := l.Token(t.Context(), id); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
+// Whatever isolation a database has by default, two writers take turns.
+func TestTwoWritersTakeTurnsWhateverTheDatabaseIsSetTo(t *testing.T) {
+	pgtest.Need(t)
+	database := pgtest.Start(t).Database(t)
+	pgtest.Exec(t, database, "ALTER ROLE totem SET default_transaction_isolation = 'serializable'")
+	var writers []*writer
+	for range 2 {
+		l, err := ledger.Open(t.Context(), database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		w := startWriter(t, l)
+		defer w.stop()
+		writers = append(writers, w)
+	}
+	for _, w := range writers {
+		w.await(t, 100)
+		w.stop()
+		if len(w.fails) != 0 {
+			t.Errorf("%d commits failed: %v", len(w.fails), w.fails[0])
+		}
+	}
+}
+
+// A command that owns a ledger and computes for long keeps it, and who waits for
+// it outlasts a restart of PostgreSQL.
+func TestWhoWaitsWaitsOn(t *testing.T) {
+	pgtest.Need(t)
+	server := pgtest.Start(t)
+	database := server.Database(t)
+	command, err := ledger.Open(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.OwnNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	service, err := ledger.Open(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close()
+	owns := make(chan error, 1)
+	go func() { owns <- service.Own(t.Context(), func() {}) }()
+	select {
+	case err := <-owns:
+		t.Fatalf("two own the ledger: %v", err)
+	case <-time.After(8 * time.Second): // longer than a session may be idle
+	}
+	if err := command.StillOwned(t.Context()); err != nil {
+		t.Errorf("the command has lost it: %v", err)
+	}
+	server.Kill(syscall.SIGQUIT)
+	time.Sleep(time.Second)
+	server.Begin(t)
+	_ = command.Close() // whether it had it again or not
+	select {
+	case err := <-owns:
+		if err != nil {
+			t.Errorf("who waited has given up: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("who waited has not got it")
+	}
 }

@@ -95,6 +95,8 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 
 func (sqliteEngine) text(query string) string { return query }
 
+func (sqliteEngine) values(args []any) []any { return args }
+
 func (sqliteEngine) begin(ctx context.Context, l *Ledger) (head chainHead, err error) {
 	if _, err := l.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return head, err

@@ -108,7 +108,7 @@ func (l *Ledger) exec(ctx context.Context, query string, args ...any) (sql.Resul
 		return nil, err
 	}
 	l.written.Add(1)
-	return s.ExecContext(ctx, args...)
+	return s.ExecContext(ctx, l.engine.values(args)...)
 }
 
 func (tx *Tx) exec(query string, args ...any) (sql.Result, error) {
@@ -150,7 +150,7 @@ func (tx *Tx) row(query string, args []any, dest ...any) error {
 	if err != nil {
 		return err
 	}
-	return tx.l.markUnstorable(s.QueryRowContext(tx.ctx, args...).Scan(dest...))
+	return tx.l.markUnstorable(s.QueryRowContext(tx.ctx, tx.l.engine.values(args)...).Scan(dest...))
 }
 
 func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
@@ -161,5 +161,5 @@ func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(tx.ctx, args...)
+	return s.QueryContext(tx.ctx, tx.l.engine.values(args)...)
 }

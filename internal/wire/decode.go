@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -89,11 +90,20 @@ func (o *object) badge() *BadgeBody {
 		return b
 	}
 	inner.prefix = "offline."
-	b.Offline = &Offline{Granted: inner.flag("granted"), Reason: inner.text("reason"), List: inner.version("list")}
+	b.Offline = &Offline{
+		Granted: inner.flag("granted"),
+		Reason:  storable(inner.text("reason")),
+		List:    storable(inner.version("list")),
+	}
 	if inner.err != nil && o.err == nil {
 		o.err = inner.err
 	}
 	return b
+}
+
+// storable returns a reader's own words as every ledger can store them: without NUL.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 func (o *object) status() *StatusBody {

@@ -43,7 +43,7 @@ const config = `server_name: n%d
 listen: %q
 jetstream { store_dir: %q, sync_interval: always }
 cluster { name: totem, listen: %q, routes: [ %s ] }
-mqtt { listen: %q, ack_wait: "60s", max_ack_pending: 1000 }
+mqtt { listen: %q, ack_wait: "15s", max_ack_pending: 1000 }
 `
 
 // Start starts a cluster and waits until it serves MQTT; it is killed when the
@@ -52,9 +52,10 @@ func Start(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{}
 	var peers, clients [Nodes]string
-	for i := range Nodes {
-		c.Addrs[i], peers[i], clients[i] = free(t), free(t), free(t)
-	}
+	addrs := free(t, 3*Nodes)
+	copy(c.Addrs[:], addrs)
+	copy(peers[:], addrs[Nodes:])
+	copy(clients[:], addrs[2*Nodes:])
 	routes := `"nats://` + strings.Join(peers[:], `", "nats://`) + `"`
 	for i := range Nodes {
 		dir := t.TempDir()
@@ -72,15 +73,18 @@ func Start(t testing.TB) *Cluster {
 	return c
 }
 
-// free returns an address that nobody listens on.
-func free(t testing.TB) string {
+// free returns n different addresses that nobody listens on.
+func free(t testing.TB, n int) (list []string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // not before all are chosen: the next could be the same
+		list = append(list, l.Addr().String())
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return list
 }
 
 func (c *Cluster) begin(t testing.TB, i int) {

@@ -232,6 +232,14 @@ func (s *Server) Database(t testing.TB) string {
 	return s.URL(name)
 }
 
+// Exec runs a statement in the database of a URL.
+func Exec(t testing.TB, url, statement string) {
+	t.Helper()
+	if err := execAt(url, statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s *Server) exec(statement string) error { return execAt(s.URL("postgres"), statement) }
 
 func execAt(url, statement string) error {

@@ -337,19 +337,26 @@ CREATE FUNCTION min(a BIGINT, b BIGINT) RETURNS BIGINT IMMUTABLE STRICT PARALLEL
 CREATE FUNCTION instr(text TEXT, part TEXT) RETURNS INTEGER IMMUTABLE STRICT PARALLEL SAFE
     RETURN strpos(text, part);
 
+-- What JSON may contain and text may not: NUL, and halves of characters. They
+-- are in no id: what is compared is not changed by leaving them out.
+CREATE FUNCTION json_text(doc TEXT) RETURNS JSON IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (CASE WHEN doc ~ '\\u(0000|[dD][89a-fA-F])'
+        THEN regexp_replace(doc, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g') ELSE doc END)::json;
+
 -- A path is $.name or $[number].
 CREATE FUNCTION json_extract(doc TEXT, path TEXT) RETURNS TEXT IMMUTABLE STRICT PARALLEL SAFE
-    RETURN doc::json #>> ARRAY[rtrim(substr(path, 3), ']')];
+    RETURN json_text(doc) #>> ARRAY[rtrim(substr(path, 3), ']')];
 -- +goose StatementBegin
 CREATE FUNCTION json_each(doc TEXT) RETURNS TABLE (value TEXT) IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT e FROM json_array_elements_text(CASE json_typeof(doc::json) WHEN 'array' THEN doc::json ELSE '[]' END) e;
+    SELECT e FROM json_array_elements_text(CASE json_typeof(json_text(doc)) WHEN 'array' THEN json_text(doc)
+        ELSE json_build_array(json_text(doc)) END) e;
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE FUNCTION json_each(doc TEXT, path TEXT) RETURNS TABLE (value TEXT) IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT e FROM json_each(doc::json #>> ARRAY[rtrim(substr(path, 3), ']')]) AS t (e);
+    SELECT e FROM json_each((json_text(doc) #> ARRAY[rtrim(substr(path, 3), ']')])::text) AS t (e);
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
@@ -362,7 +369,7 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION json_valid(TEXT), json_each(TEXT, TEXT), json_each(TEXT), json_extract(TEXT, TEXT), instr(TEXT, TEXT),
+DROP FUNCTION json_valid(TEXT), json_each(TEXT, TEXT), json_each(TEXT), json_extract(TEXT, TEXT), json_text(TEXT), instr(TEXT, TEXT),
     min(BIGINT, BIGINT), max(BIGINT, BIGINT);
 DROP TABLE commits, rents, catalogues, terms, plans, sessions, reader_wills, touched, hours, statements, decision_times,
     series_outbox, series_dirty, series_days, reader_life, first_heard, stays, snapshots, cursors, allowlists,
