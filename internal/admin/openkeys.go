@@ -18,16 +18,9 @@ const keyChecks = "keys"
 // OpenKeys opens the keys in a file. A ledger is never opened with keys
 // that are not its own: no badge would be known, and no reader would say why.
 func OpenKeys(ctx context.Context, file string, n *catalogue.Network, l *ledger.Ledger) (*keys.Ring, error) {
-	s, err := l.Snapshot(ctx, keyChecks)
+	known, err := keyChecksOf(ctx, l)
 	if err != nil {
 		return nil, err
-	}
-	var known *keys.Checks
-	if s.Body != nil {
-		known = &keys.Checks{}
-		if err := json.Unmarshal(s.Body, known); err != nil {
-			return nil, fmt.Errorf("the ledger's check values of its keys: %w", err)
-		}
 	}
 	used, err := l.Used(ctx)
 	if err != nil {
@@ -38,6 +31,29 @@ func OpenKeys(ctx context.Context, file string, n *catalogue.Network, l *ledger.
 		return nil, err
 	}
 	return ring, NoteKeys(ctx, ring, l)
+}
+
+// CheckKeys reports, before a service waits for another one to end, whether the
+// ledger is in use with other keys than those of a file.
+func CheckKeys(ctx context.Context, file string, l *ledger.Ledger) error {
+	known, err := keyChecksOf(ctx, l)
+	if err != nil || known == nil {
+		return err
+	}
+	_, err = keys.Open(file, nil, known, true)
+	return err
+}
+
+func keyChecksOf(ctx context.Context, l *ledger.Ledger) (*keys.Checks, error) {
+	s, err := l.Snapshot(ctx, keyChecks)
+	if err != nil || s.Body == nil {
+		return nil, err
+	}
+	known := &keys.Checks{}
+	if err := json.Unmarshal(s.Body, known); err != nil {
+		return nil, fmt.Errorf("the ledger's check values of its keys: %w", err)
+	}
+	return known, nil
 }
 
 // NoteKeys stores the check values of the keys in the ledger.

@@ -33,6 +33,10 @@ func (a *shell) openData(ctx context.Context) error {
 		return err
 	}
 	a.closes.add("ledger", func(context.Context) error { return a.Ledger.Close() })
+	// Whoever waits must be able to take over: wrong keys are found now.
+	if err := admin.CheckKeys(ctx, a.Config.KeysFile(), a.Ledger); err != nil {
+		return err
+	}
 	err = a.Ledger.Own(ctx, func() {
 		a.opt.Log.Info("another totem serves this database; this one waits, and takes over when that one ends")
 	})

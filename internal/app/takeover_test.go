@@ -12,8 +12,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/app"
+	"github.com/lorntech/totem/internal/apptest"
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/broker/natstest"
+	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/ledger/pgtest"
 )
@@ -126,6 +129,28 @@ func TestAnotherMachineTakesOver(t *testing.T) {
 			c.Restart(t, node)
 		})
 	})
+}
+
+// A machine that could not take over, because its keys are not the ledger's, does
+// not wait: it ends and says so.
+func TestAMachineWithOtherKeysDoesNotWait(t *testing.T) {
+	pgtest.Need(t)
+	cfg := apptest.Config(t)
+	cfg.DatabaseURL = pgtest.Start(t).Database(t)
+	a := apptest.Start(t, cfg)
+	apptest.Settle(t, a)
+	other := cfg
+	other.Data = t.TempDir()
+	_, err := app.Start(t.Context(), other, app.Options{Log: apptest.Discard()})
+	if err == nil || !strings.Contains(err.Error(), "keys.json") {
+		t.Errorf("without keys: %v", err)
+	}
+	if _, err := keys.Open(keys.Path(other.Data), a.Network.Sites, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = app.Start(t.Context(), other, app.Options{Log: apptest.Discard()}); err == nil {
+		t.Error("other keys: it started")
+	}
 }
 
 // takeOver is the test over one broker: its nodes, its URL, and what kills one.

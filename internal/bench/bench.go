@@ -25,6 +25,8 @@ type Options struct {
 	Reads int           // reads in the ledger of the cold start
 	Size  int           // percent of the usual loads; 0: all
 	Dir   string        // folder for ledgers; empty: a temporary one
+	// Database is the URL of an empty PostgreSQL database; empty: its part is left out.
+	Database string
 }
 
 // Row is one measured figure, and the figure that it is compared with.
@@ -46,6 +48,7 @@ func parts() []part {
 	return []part{
 		{"decide", decide},
 		{"latency", latency},
+		{"postgres", postgres},
 		{"throughput", throughput},
 		{"isolation", isolation},
 		{"sensors", sensors},
@@ -97,7 +100,13 @@ func (e *env) dir(name string) (string, error) {
 
 // start runs a whole service on a new ledger and a free port.
 func (e *env) start(ctx context.Context, dir string) (*app.App, error) {
-	cfg := app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", AdminToken: "bench-admin-token-bench"}
+	return e.startOn(ctx, dir, "")
+}
+
+// startOn is start with the ledger in a PostgreSQL database, where one is named.
+func (e *env) startOn(ctx context.Context, dir, database string) (*app.App, error) {
+	cfg := app.Config{Data: dir, DatabaseURL: database, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0",
+		AdminToken: "bench-admin-token-bench"}
 	return app.Start(ctx, cfg, app.Options{Log: e.log, Anonymous: true})
 }
 

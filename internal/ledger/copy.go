@@ -80,9 +80,10 @@ type Copied struct {
 }
 
 // Copy copies everything of a ledger into another, on any database: the rows are
-// equal afterwards, which it checks. A copy that was stopped goes on where it was.
-// Both ledgers must be out of use (Lock, OwnNow). progress is called with the
-// number of rows that are done, of all.
+// equal afterwards, which it checks (text that PostgreSQL cannot store is replaced).
+// A copy that was stopped goes on where it was. It is complete only where Audit.OK
+// is set. The source must be out of use (Lock, OwnNow), or one consistent state; the
+// target must be out of use. progress is called with the rows that are done, of all.
 func Copy(ctx context.Context, from, to *Ledger, progress func(done, all int64)) (c Copied, err error) {
 	source, err := from.identity(ctx)
 	if err != nil {
@@ -142,7 +143,10 @@ func CopySnapshot(ctx context.Context, place, dir string, progress func(done, al
 	if err != nil {
 		return err
 	}
-	_, err = Copy(ctx, &Ledger{engine: l.engine, reads: queries{tx, l.engine}}, to, progress)
+	c, err := Copy(ctx, &Ledger{engine: l.engine, reads: queries{tx, l.engine}}, to, progress)
+	if err == nil && !c.Audit.OK {
+		err = fmt.Errorf("the audit chain is broken at entry %d: %s", c.Audit.BrokenAt, c.Audit.Why)
+	}
 	return errors.Join(err, to.Close())
 }
 

@@ -26,11 +26,13 @@ type engine interface {
 	later(query string, args []any) bool
 	// flush runs what later has taken.
 	flush(ctx context.Context, l *Ledger) error
-	// commit ends it. After nil it is durable, after an error nothing of it is there.
+	// commit ends the transaction. After nil it is durable. After an error nothing of
+	// it is there, unless the ledger was being closed: then its outcome may not be known.
 	commit(ctx context.Context, l *Ledger) error
 	// expect prepares for messages: which of them were seen before, and the number
 	// of the next observation; nil and 0: not known, ask for each.
 	expect(tx *Tx, ids []uuid.UUID) (map[uuid.UUID]*Seen, int64, error)
+	// rollback ends the transaction and leaves nothing of it.
 	rollback(ctx context.Context, l *Ledger) error
 	// snapshot returns the options of a transaction that reads one consistent state.
 	snapshot() *sql.TxOptions

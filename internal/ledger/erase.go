@@ -207,8 +207,7 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 	if err != nil {
 		return false, err
 	}
-	// They go with their reads, which are older or arrived earlier than those
-	// of others.
+	// A visit is deleted once its reads are, and no earlier.
 	const gone = "settled = 1 AND from_at < ? AND space NOT IN (SELECT value FROM json_each(?))"
 	for _, q := range []string{"DELETE FROM corrections WHERE visit IN (SELECT id FROM visits WHERE " + gone + ")", "DELETE FROM visits WHERE " + gone} {
 		if err := tx.run(q, before, string(list)); err != nil {

@@ -1,8 +1,9 @@
 // Package ledger is the SQL database of everything that must never be lost or
 // altered, and the only place where SQL is written.
 //
-// It is one SQLite file with one writer. Write groups many changes in one
-// durable commit (synchronous=FULL); readers never wait for it. It holds reads
+// It is a SQLite file in the data folder, or a PostgreSQL database (engine.go says
+// what differs), with one writer. Write groups many changes in one durable commit
+// (synchronous=FULL, synchronous_commit=on); readers never wait for it. It holds reads
 // and observations as they arrived, rejects, the records of package tenancy,
 // administrative acts, the audit chain over them, and what followers have
 // computed (visits, presence) with their progress. Cursors, marks and outboxes
@@ -26,11 +27,18 @@ import (
 // FileName is the ledger's file in the data directory.
 const FileName = "ledger.db"
 
-// ErrInUse is returned by Lock when another process uses the same data
-// directory.
+// ErrInUse is returned by Lock when another process uses the same data directory;
+// errors of ledgers in PostgreSQL that another process serves match it too.
 var ErrInUse = errors.New(
 	"another totem is running on this data directory; stop it first, or give this one another --data",
 )
+
+// servedError is ErrInUse of a PostgreSQL database.
+type servedError struct{}
+
+func (servedError) Error() string { return "another totem serves this database; stop it first" }
+
+func (servedError) Is(target error) bool { return target == ErrInUse }
 
 // ErrNotFound is returned where a row is asked for by its id and does not
 // exist.
@@ -153,8 +161,8 @@ func (l *Ledger) Used(ctx context.Context) (bool, error) {
 	return used, nil
 }
 
-// Lost is closed once another service has taken the ledger over, while
-// PostgreSQL could not be reached: this one can never write again.
+// Lost is closed once another process has taken the ledger over, while this one
+// was stopped or could not reach PostgreSQL: this one can never write again.
 func (l *Ledger) Lost() <-chan struct{} { return l.lost }
 
 func (l *Ledger) isLost() bool {

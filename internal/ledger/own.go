@@ -12,14 +12,14 @@ import (
 const (
 	// beat is how often the service that owns a ledger shows PostgreSQL that it lives.
 	beat = time.Second
-	// stoppedAfter is after how long without one it counts as stopped.
+	// stoppedAfter is after how long without a beat the owner counts as stopped.
 	stoppedAfter = 6 * time.Second
 )
 
 // Own makes this process the one that serves a ledger in PostgreSQL, until it is
-// closed. Where another process is, it waits, and calls waiting once; where that
-// one ends, its machine is gone, or it was stopped, this process takes over: the
-// other can commit nothing from then on, and its Lost is closed. A ledger in a
+// closed. Where another process owns it, it waits, and calls waiting once. When the
+// owner ends, its machine is gone, or it was stopped, this process takes over: the
+// former owner can commit nothing from then on, and its Lost is closed. A ledger in a
 // data directory is owned by who has its [Lock].
 func (l *Ledger) Own(ctx context.Context, waiting func()) error {
 	e, ok := l.engine.(*postgresEngine)

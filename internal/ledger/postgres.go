@@ -185,8 +185,9 @@ func existsPostgres(ctx context.Context, place string) (there bool, err error) {
 }
 
 // connect gives the writer a session, and takes the service's lock again where
-// this process had it; [ErrInUse] where another one has it now. It first ends the
-// session before: the server may not have noticed that its connection is gone.
+// this process had it; [ErrInUse] where another one has it now. After it has
+// connected, it ends its former session: the server may not have noticed that its
+// connection is gone.
 func (e *postgresEngine) connect(ctx context.Context, l *Ledger) error {
 	conn, err := l.write.Conn(ctx)
 	if err != nil {
@@ -230,7 +231,7 @@ func takeLock(ctx context.Context, conn *sql.Conn) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return ErrInUse
+	return servedError{}
 }
 
 // pgxConn calls f with the writer's connection.
@@ -241,7 +242,7 @@ func (e *postgresEngine) pgxConn(l *Ledger, f func(*pgx.Conn) error) error {
 // connected makes sure that the writer has a living session.
 func (e *postgresEngine) connected(ctx context.Context, l *Ledger) error {
 	if l.isLost() {
-		return ErrInUse // it is another's, and what this process knows of it is old
+		return servedError{} // it is another's, and what this process knows of it is old
 	}
 	if l.conn != nil {
 		dead := false
@@ -416,7 +417,7 @@ func (e *postgresEngine) rollback(ctx context.Context, l *Ledger) error {
 	})
 }
 
-// hangUp closes a connection of which nobody knows what it waits for.
+// hangUp closes a connection whose state is not known: an answer may be on its way.
 func hangUp(c *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -473,7 +474,7 @@ func (*postgresEngine) renumber(ctx context.Context, l *Ledger) error {
 func (*postgresEngine) damage(context.Context, queries) (string, error) { return "", nil }
 
 // values returns arguments that PostgreSQL can take: it refuses text with a NUL or
-// with what is not UTF-8, whatever it is compared with.
+// with what is not UTF-8, also in a condition. It may change args.
 func (*postgresEngine) values(args []any) []any {
 	for i, a := range args {
 		if v := reflect.ValueOf(a); v.Kind() == reflect.String {
