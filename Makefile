@@ -59,8 +59,9 @@ pages: ## every view, role, language, size and light in Chromium
 worlds: ## random buildings whose past is told otherwise, told twice; WORLDS=10000, about 20 minutes
 	TOTEM_WORLDS=$(or $(WORLDS),10000) go test -count=1 -timeout 3h ./internal/app -run RandomWorlds
 
-full: ## what is too long for CI: faults three times, every fuzz test for a minute, isolation of the doors
+full: ## what is too long for CI: faults three times, all of it under the race detector, every fuzz test for a minute, isolation of the doors
 	./.ci/faults 3
+	$(MAKE) race
 	./.ci/fuzz 1m
 	./.ci/api 100
 	./.ci/page --all

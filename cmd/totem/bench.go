@@ -30,5 +30,9 @@ func (c *benchCmd) Run(ctx context.Context) error {
 	if c.For < time.Second || c.Reads < 0 || c.Size < 1 || c.Size > 100 {
 		return errors.New("--for must be 1s or more, --reads 0 or more, --size 1 to 100")
 	}
-	return bench.Run(ctx, os.Stdout, bench.Options{Only: c.Only, For: c.For, Reads: c.Reads, Size: c.Size, Dir: c.Dir, Database: c.Database})
+	return bench.Run(
+		ctx,
+		os.Stdout,
+		bench.Options{Only: c.Only, For: c.For, Reads: c.Reads, Size: c.Size, Dir: c.Dir, Database: c.Database},
+	)
 }
