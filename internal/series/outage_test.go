@@ -2,6 +2,7 @@ package series_test
 
 import (
 	"bytes"
+	"math"
 	"syscall"
 	"testing"
 	"time"
@@ -31,8 +32,12 @@ func TestInfluxDBStoppedWhileDaysAreLivedHasThemAfterwards(t *testing.T) {
 		return code == 200 && len(degraded) == 1
 	})
 	server.Restart(t)
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	fewest, end := math.MaxInt, time.Time{}
+	for ; ; time.Sleep(50 * time.Millisecond) {
 		_, owed, err := a.Ledger.Outbox(t.Context(), 1)
+		if owed < fewest { // it takes as long as this machine does; it must go on
+			fewest, end = owed, time.Now().Add(60*time.Second)
+		}
 		if err != nil || time.Now().After(end) {
 			t.Fatalf("%d hours are still owed: %v", owed, err)
 		}
