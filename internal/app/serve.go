@@ -13,6 +13,9 @@ const closeTime = 15 * time.Second
 // Serve runs the whole service until ctx ends.
 func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	a, err := Start(ctx, cfg, Options{Log: log})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // it was stopped while it waited for another one to end
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,6 +151,21 @@ func TestAMachineWithOtherKeysDoesNotWait(t *testing.T) {
 	}
 	if _, err = app.Start(t.Context(), other, app.Options{Log: apptest.Discard()}); err == nil {
 		t.Error("other keys: it started")
+	}
+}
+
+// A machine that is stopped while it waits has not failed.
+func TestAMachineThatWaitsEndsCleanly(t *testing.T) {
+	pgtest.Need(t)
+	cfg := apptest.Config(t)
+	cfg.DatabaseURL = pgtest.Start(t).Database(t)
+	apptest.Start(t, cfg)
+	other := cfg
+	other.Data, other.Keys = t.TempDir(), cfg.KeysFile()
+	ctx, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	if err := app.Serve(ctx, other, apptest.Discard()); err != nil {
+		t.Errorf("stopped while it waited: %v", err)
 	}
 }
 
