@@ -32,8 +32,15 @@ func newLedger(e engine, write, pool *sql.DB, conn *sql.Conn) *Ledger {
 var ErrNewer = errors.New("the ledger was written by a newer version of Totem: use that version")
 
 // migrate brings the schema up to date with the files of a folder, and returns
-// the version that it had before; 0: it is new.
-func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, folder string) (was int64, err error) {
+// the version that it had before; 0: it is new. may is asked before anything
+// changes; nil: it may.
+func migrate(
+	ctx context.Context,
+	dialect goose.Dialect,
+	db *sql.DB,
+	folder string,
+	may func(context.Context) error,
+) (was int64, err error) {
 	files, err := fs.Sub(migrations, folder)
 	if err != nil {
 		return 0, err
@@ -52,6 +59,13 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, folder stri
 			was,
 			sources[len(sources)-1].Version,
 		)
+	}
+	pending, err := provider.HasPending(ctx)
+	if err == nil && pending && may != nil {
+		err = may(ctx)
+	}
+	if err != nil {
+		return was, err
 	}
 	_, err = provider.Up(ctx)
 	return was, err

@@ -76,15 +76,18 @@ func (l *Ledger) tryOwn(ctx context.Context, e *postgresEngine) error {
 	return nil
 }
 
+// owners are the sessions that hold the service's lock: one, or none.
+const owners = `pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid
+	WHERE k.locktype = 'advisory' AND k.granted AND k.classid = 746578
+	AND k.objid::bigint = hashtext(current_schema())::bigint & 4294967295
+	AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+
 // endStopped ends the owner's session where it has shown no life for long: its
 // process was stopped, or hangs.
 func (l *Ledger) endStopped(ctx context.Context) error {
 	rows, err := l.reads.QueryContext(
 		ctx,
-		`SELECT pg_terminate_backend(a.pid) FROM pg_locks k JOIN pg_stat_activity a ON a.pid = k.pid
-		WHERE k.locktype = 'advisory' AND k.granted AND k.classid = 746578
-		AND k.objid::bigint = hashtext(current_schema())::bigint & 4294967295
-		AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		"SELECT pg_terminate_backend(a.pid) FROM "+owners+`
 		AND a.state <> 'active' AND clock_timestamp() - a.state_change > make_interval(secs => ?)`,
 		stoppedAfter.Seconds(),
 	)

@@ -105,12 +105,21 @@ func openPostgres(ctx context.Context, place string) (*Ledger, error) {
 	return l, nil
 }
 
+// migratePostgres does nothing under a service of an older version, which could
+// not start again: [ErrInUse].
 func migratePostgres(ctx context.Context, place string) error {
 	db, err := postgresPool(place, 1, upkeepPatience, nil)
 	if err != nil {
 		return err
 	}
-	_, err = migrate(ctx, goose.DialectPostgres, db, "migrations/postgres")
+	_, err = migrate(ctx, goose.DialectPostgres, db, "migrations/postgres", func(ctx context.Context) error {
+		var served bool
+		err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+owners+")").Scan(&served)
+		if err == nil && served {
+			err = servedError{}
+		}
+		return err
+	})
 	return errors.Join(err, db.Close())
 }
 

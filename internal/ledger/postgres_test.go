@@ -233,3 +233,26 @@ func TestWhoWaitsWaitsOn(t *testing.T) {
 		t.Error("who waited has not got it")
 	}
 }
+
+// A newer version changes no table under an older one that serves.
+func TestNoMigrationUnderAService(t *testing.T) {
+	pgtest.Need(t)
+	database := pgtest.Start(t).Database(t)
+	l, err := ledger.Open(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.OwnNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, database, "DELETE FROM goose_db_version WHERE version_id > 0") // as if all were still to do
+	if _, err := ledger.Open(t.Context(), database); !errors.Is(err, ledger.ErrInUse) {
+		t.Errorf("while another one serves: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ledger.Open(t.Context(), database); err == nil || errors.Is(err, ledger.ErrInUse) {
+		t.Errorf("afterwards it is tried: %v", err)
+	}
+}

@@ -84,7 +84,7 @@ func ownerOnly(path string) error {
 const overwrites = 8
 
 func migrateSQLite(ctx context.Context, db *sql.DB) error {
-	was, err := migrate(ctx, goose.DialectSQLite3, db, "migrations")
+	was, err := migrate(ctx, goose.DialectSQLite3, db, "migrations", nil)
 	if err != nil || was == 0 || was >= overwrites {
 		return err
 	}
