@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/bench"
+	"github.com/lorntech/totem/internal/ledger/pgtest"
 )
 
 // TestEveryPartMeasures runs small loads: what they measure here tells nothing,
@@ -24,6 +25,10 @@ func TestEveryPartMeasures(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
 			o := bench.Options{Only: []string{part}, For: time.Second, Reads: 100, Size: 1, Dir: t.TempDir()}
+			if part == "postgres" {
+				pgtest.Need(t)
+				o.Database = pgtest.Start(t).Database(t)
+			}
 			if err := bench.Run(t.Context(), &out, o); err != nil {
 				t.Fatal(err)
 			}
