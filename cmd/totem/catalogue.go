@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +55,7 @@ func (c *catalogueCheckCmd) Run(ctx context.Context) error {
 		printWarnings(out.Warnings)
 		return nil
 	}
-	v, err := catalogueAt(ctx, cmp.Or(c.DatabaseURL, c.Data), c.At)
+	v, err := catalogueAt(ctx, place{Data: c.Data, DatabaseURL: c.DatabaseURL}.ledger(), c.At)
 	if err == nil {
 		printLines("Differences from catalogue "+describe(v), catalogue.Differences(v.Network, n))
 	}

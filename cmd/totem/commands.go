@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -32,7 +31,10 @@ func (p place) config(catalogue string) settings.Config {
 	return settings.Config{Data: p.Data, DatabaseURL: p.DatabaseURL, Keys: p.Keys, Catalogue: catalogue}
 }
 
-func (p place) ledger() string { return cmp.Or(p.DatabaseURL, p.Data) }
+func (p place) ledger() string {
+	cfg := p.config("")
+	return cfg.Ledger()
+}
 
 type tokenCmd struct {
 	Create tokenCreateCmd `cmd:"" help:"Make a token and print it, once."`

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"strings"
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/internal/ledger"
@@ -52,7 +51,7 @@ func CopyLedger(ctx context.Context, from, to string, out, bar io.Writer) (err e
 
 // shown returns a place as it may be printed: a URL without its password.
 func shown(place string) string {
-	if u, err := url.Parse(place); err == nil && strings.Contains(place, "://") {
+	if u, err := url.Parse(place); err == nil && ledger.InPostgres(place) {
 		return u.Redacted()
 	}
 	return place
@@ -72,7 +71,7 @@ func exclusive(
 	open func(context.Context, string) (*ledger.Ledger, error),
 ) (o owned, err error) {
 	o.unlock = func() error { return nil }
-	if !strings.Contains(place, "://") {
+	if !ledger.InPostgres(place) {
 		if err := os.MkdirAll(place, 0o700); err != nil {
 			return o, err
 		}

@@ -11,53 +11,9 @@ import (
 	"hash"
 	"slices"
 	"strings"
+
+	"github.com/lorntech/totem/internal/wire"
 )
-
-// table is a table of the ledger with the columns of its primary key.
-type table struct {
-	name string
-	key  []string
-	// numbered: the database gives the key of a new row.
-	numbered bool
-}
-
-// tables are all tables of a ledger but goose's own.
-var tables = []table{
-	{"acts", []string{"seq"}, false},
-	{"alarms", []string{"id"}, false},
-	{"allowlists", []string{"device"}, false},
-	{"catalogues", []string{"n"}, false},
-	{"chain", []string{"seq"}, false},
-	{"corrections", []string{"visit"}, false},
-	{"cursors", []string{"name"}, false},
-	{"decision_times", []string{"minute", "site"}, false},
-	{"device_secrets", []string{"device"}, false},
-	{"first_heard", []string{"device"}, false},
-	{"hours", []string{"month", "tenant", "member"}, false},
-	{"lockdowns", []string{"seq"}, true},
-	{"observations", []string{"seq"}, false},
-	{"plans", []string{"building"}, false},
-	{"presence", []string{"subject"}, false},
-	{"reader_decisions", []string{"read_seq"}, false},
-	{"reader_life", []string{"device", "at"}, false},
-	{"reader_wills", []string{"device"}, false},
-	{"reads", []string{"seq"}, false},
-	{"records", []string{"kind", "id"}, false},
-	{"rejects", []string{"seq"}, true},
-	{"rents", []string{"n"}, false},
-	{"seen", []string{"id"}, false},
-	{"series_days", []string{"space", "day"}, false},
-	{"series_dirty", []string{"id"}, true},
-	{"series_outbox", []string{"space", "hour"}, false},
-	{"sessions", []string{"hash"}, false},
-	{"snapshots", []string{"name"}, false},
-	{"statements", []string{"number"}, false},
-	{"stays", []string{"id"}, true},
-	{"terms", []string{"kind", "id", "n"}, false},
-	{"tokens", []string{"id"}, false},
-	{"touched", []string{"subject"}, false},
-	{"visits", []string{"id"}, false},
-}
 
 // copying names the snapshot by which a ledger into which a copy has begun says
 // of which ledger; it goes when the copy is complete.
@@ -148,14 +104,6 @@ func CopySnapshot(ctx context.Context, place, dir string, progress func(done, al
 		err = fmt.Errorf("the audit chain is broken at entry %d: %s", c.Audit.BrokenAt, c.Audit.Why)
 	}
 	return errors.Join(err, to.Close())
-}
-
-// own is the condition of rows that belong to the ledger itself, not to a copy.
-func (t table) own() string {
-	if t.name == "snapshots" {
-		return "name <> '" + copying + "'"
-	}
-	return "1 = 1"
 }
 
 // identity returns what tells ledgers apart: the first entry of the chain.
@@ -323,18 +271,13 @@ func asDeclared(v any, binary bool) any {
 		if binary {
 			return []byte(x)
 		}
-		return storable(x)
+		return wire.Storable(x)
 	case []byte:
 		if !binary {
-			return storable(string(x))
+			return wire.Storable(string(x))
 		}
 	}
 	return v
-}
-
-// storable returns a text that every database can store.
-func storable(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // digest returns the hash of a table's rows, in order.

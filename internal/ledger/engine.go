@@ -67,9 +67,9 @@ func (q queries) QueryRowContext(ctx context.Context, query string, args ...any)
 	return q.on.QueryRowContext(ctx, q.engine.text(query), q.engine.values(args)...)
 }
 
-// inPostgres reports whether a place is the URL of a PostgreSQL database, not a
+// InPostgres reports whether a place is the URL of a PostgreSQL database, not a
 // data directory.
-func inPostgres(place string) bool {
+func InPostgres(place string) bool {
 	return strings.HasPrefix(place, "postgres://") || strings.HasPrefix(place, "postgresql://")
 }
 
@@ -93,7 +93,7 @@ func Open(ctx context.Context, place string) (*Ledger, error) {
 
 // OpenForCopy is Open, also for a ledger into which a copy has begun.
 func OpenForCopy(ctx context.Context, place string) (*Ledger, error) {
-	if inPostgres(place) {
+	if InPostgres(place) {
 		return openPostgres(ctx, place)
 	}
 	return openSQLite(ctx, place)
@@ -105,7 +105,7 @@ func OpenExisting(ctx context.Context, place string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !there && inPostgres(place) {
+	if !there && InPostgres(place) {
 		return nil, errors.New("--database-url (TOTEM_DATABASE_URL): the database does not contain a ledger")
 	}
 	if !there {
@@ -115,7 +115,7 @@ func OpenExisting(ctx context.Context, place string) (*Ledger, error) {
 }
 
 func exists(ctx context.Context, place string) (bool, error) {
-	if inPostgres(place) {
+	if InPostgres(place) {
 		return existsPostgres(ctx, place)
 	}
 	return existsSQLite(place)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/wire"
 )
 
 // AddReject stores a rejected message.
@@ -17,9 +18,9 @@ func (tx *Tx) AddReject(r *ingest.Reject) error {
 	err := tx.run(
 		"INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)",
 		ms(r.ReceivedAt),
-		storable(r.Topic),
+		wire.Storable(r.Topic),
 		payload,
-		storable(r.Reason),
+		wire.Storable(r.Reason),
 	)
 	if err != nil {
 		return fmt.Errorf("ledger: add reject: %w", err)

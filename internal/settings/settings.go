@@ -14,10 +14,10 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
-	"strings"
 
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/keys"
+	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/series"
 )
 
@@ -130,7 +130,7 @@ func checkAddress(name, address string) error {
 }
 
 func checkDatabase(raw string) error {
-	if raw != "" && !strings.HasPrefix(raw, "postgres://") && !strings.HasPrefix(raw, "postgresql://") {
+	if raw != "" && !ledger.InPostgres(raw) {
 		// The URL may hold a password: it is not repeated.
 		return errors.New(
 			"--database-url (TOTEM_DATABASE_URL): must be an address like postgres://user:password@host:5432/database",

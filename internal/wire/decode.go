@@ -92,8 +92,8 @@ func (o *object) badge() *BadgeBody {
 	inner.prefix = "offline."
 	b.Offline = &Offline{
 		Granted: inner.flag("granted"),
-		Reason:  storable(inner.text("reason")),
-		List:    storable(inner.version("list")),
+		Reason:  Storable(inner.text("reason")),
+		List:    Storable(inner.version("list")),
 	}
 	if inner.err != nil && o.err == nil {
 		o.err = inner.err
@@ -101,8 +101,9 @@ func (o *object) badge() *BadgeBody {
 	return b
 }
 
-// storable returns a reader's own words as every ledger can store them: without NUL.
-func storable(s string) string {
+// Storable returns a text as every ledger can store it: PostgreSQL refuses NUL and
+// what is not UTF-8. Both become U+FFFD.
+func Storable(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 

@@ -1,0 +1,55 @@
+package ledger
+
+// table is a table of the ledger with the columns of its primary key.
+type table struct {
+	name string
+	key  []string
+	// numbered: the database gives the key of a new row.
+	numbered bool
+}
+
+// tables are all tables of a ledger but goose's own.
+var tables = []table{
+	{"acts", []string{"seq"}, false},
+	{"alarms", []string{"id"}, false},
+	{"allowlists", []string{"device"}, false},
+	{"catalogues", []string{"n"}, false},
+	{"chain", []string{"seq"}, false},
+	{"corrections", []string{"visit"}, false},
+	{"cursors", []string{"name"}, false},
+	{"decision_times", []string{"minute", "site"}, false},
+	{"device_secrets", []string{"device"}, false},
+	{"first_heard", []string{"device"}, false},
+	{"hours", []string{"month", "tenant", "member"}, false},
+	{"lockdowns", []string{"seq"}, true},
+	{"observations", []string{"seq"}, false},
+	{"plans", []string{"building"}, false},
+	{"presence", []string{"subject"}, false},
+	{"reader_decisions", []string{"read_seq"}, false},
+	{"reader_life", []string{"device", "at"}, false},
+	{"reader_wills", []string{"device"}, false},
+	{"reads", []string{"seq"}, false},
+	{"records", []string{"kind", "id"}, false},
+	{"rejects", []string{"seq"}, true},
+	{"rents", []string{"n"}, false},
+	{"seen", []string{"id"}, false},
+	{"series_days", []string{"space", "day"}, false},
+	{"series_dirty", []string{"id"}, true},
+	{"series_outbox", []string{"space", "hour"}, false},
+	{"sessions", []string{"hash"}, false},
+	{"snapshots", []string{"name"}, false},
+	{"statements", []string{"number"}, false},
+	{"stays", []string{"id"}, true},
+	{"terms", []string{"kind", "id", "n"}, false},
+	{"tokens", []string{"id"}, false},
+	{"touched", []string{"subject"}, false},
+	{"visits", []string{"id"}, false},
+}
+
+// own is the condition of rows that belong to the ledger itself, not to a copy.
+func (t table) own() string {
+	if t.name == "snapshots" {
+		return "name <> '" + copying + "'"
+	}
+	return "1 = 1"
+}
