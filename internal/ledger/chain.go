@@ -95,13 +95,15 @@ func actContent(a *ingest.Act) []byte {
 func (tx *Tx) AddAct(a *ingest.Act) error { return tx.addAct(chainAct, a) }
 
 func (tx *Tx) addAct(kind string, a *ingest.Act) error {
-	seq, nonce, err := tx.link(kind, func(int64) []byte { return actContent(a) })
+	kept := *a // the chain commits to an act as it is stored
+	kept.Actor, kept.Target, kept.Body = storable(a.Actor), storable(a.Target), []byte(storable(string(a.Body)))
+	seq, nonce, err := tx.link(kind, func(int64) []byte { return actContent(&kept) })
 	if err != nil {
 		return err
 	}
 	a.Seq = seq
 	err = tx.run("INSERT INTO acts (seq, at, actor, action, target, body, nonce) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		seq, ms(a.At), a.Actor, a.Action, a.Target, string(a.Body), nonce)
+		seq, ms(a.At), kept.Actor, a.Action, kept.Target, string(kept.Body), nonce)
 	if err != nil {
 		return fmt.Errorf("ledger: add act: %w", err)
 	}

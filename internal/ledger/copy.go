@@ -11,8 +11,6 @@ import (
 	"hash"
 	"slices"
 	"strings"
-
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // copying names the snapshot by which a ledger into which a copy has begun says
@@ -271,10 +269,10 @@ func asDeclared(v any, binary bool) any {
 		if binary {
 			return []byte(x)
 		}
-		return wire.Storable(x)
+		return storable(x)
 	case []byte:
 		if !binary {
-			return wire.Storable(string(x))
+			return storable(string(x))
 		}
 	}
 	return v

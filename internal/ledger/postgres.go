@@ -16,8 +16,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // postgresEngine stores a ledger in a PostgreSQL database. The service's writer
@@ -332,7 +330,7 @@ func (*postgresEngine) damage(context.Context, queries) (string, error) { return
 func (*postgresEngine) values(args []any) []any {
 	for i, a := range args {
 		if v := reflect.ValueOf(a); v.Kind() == reflect.String {
-			args[i] = wire.Storable(v.String())
+			args[i] = storable(v.String())
 		}
 	}
 	return args

@@ -146,7 +146,7 @@ func TestNoTextStopsPostgreSQL(t *testing.T) {
 	defer l.Close()
 	for _, body := range []string{`{"name":"a\u0000b","member":"alice"}`, `{"name":"\ud800"}`, `{"members":"alice"}`, `{`, `{"members":null}`} {
 		err := l.Write(t.Context(), func(tx *ledger.Tx) error {
-			return tx.AddAct(&ingest.Act{At: at(0), Actor: "a\xff", Action: "put", Target: "lease/\x00", Body: []byte(body)})
+			return tx.AddAct(&ingest.Act{At: at(0), Actor: "a\xff", Action: "unlock", Target: "door/\x00", Body: []byte(body)})
 		})
 		if err != nil {
 			t.Errorf("%s: %v", body, err)
@@ -156,6 +156,15 @@ func TestNoTextStopsPostgreSQL(t *testing.T) {
 		return tx.Erase(ledger.Erasure{Actor: "a", At: at(1), Member: "alice", Targets: []string{"member/alice"}})
 	}); err != nil {
 		t.Errorf("an erasure: %v", err)
+	}
+	if err := l.Write(t.Context(), func(tx *ledger.Tx) error {
+		return tx.AddRead(&ingest.Read{ID: uuid.New(), At: at(2), ReceivedAt: at(2), Device: "d", Door: "d", Direction: "in",
+			Reason: "unknown-credential", Reader: &ingest.ReaderDecision{Reason: "a\x00b", List: "1", ReceivedAt: at(2)}})
+	}); err != nil {
+		t.Errorf("a reader's own words: %v", err)
+	}
+	if audit, err := l.Verify(t.Context()); err != nil || !audit.OK {
+		t.Errorf("the chain: %+v, %v", audit, err)
 	}
 	for _, id := range []string{"\x00", "\xff", "é"} {
 		if list, err := l.Reads(t.Context(), ledger.ReadFilter{Member: tenancy.MemberID(id)}); err != nil || len(list) != 0 {

@@ -116,6 +116,9 @@ func (tx *Tx) AddRead(r *ingest.Read) error {
 
 // AddReaderDecision appends what a reader did by itself with a read.
 func (tx *Tx) AddReaderDecision(readSeq int64, d *ingest.ReaderDecision) error {
+	said := *d // the reader's own words: the chain commits to them as they are stored
+	said.Reason, said.List = storable(d.Reason), storable(d.List)
+	d = &said
 	seq, nonce, err := tx.link(chainReader, func(int64) []byte { return readerContent(readSeq, d) })
 	if err != nil {
 		return err

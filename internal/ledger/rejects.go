@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/lorntech/totem/internal/ingest"
-	"github.com/lorntech/totem/internal/wire"
 )
 
 // AddReject stores a rejected message.
@@ -18,9 +17,9 @@ func (tx *Tx) AddReject(r *ingest.Reject) error {
 	err := tx.run(
 		"INSERT INTO rejects (received_at, topic, payload, reason) VALUES (?, ?, ?, ?)",
 		ms(r.ReceivedAt),
-		wire.Storable(r.Topic),
+		storable(r.Topic),
 		payload,
-		wire.Storable(r.Reason),
+		storable(r.Reason),
 	)
 	if err != nil {
 		return fmt.Errorf("ledger: add reject: %w", err)

@@ -1,5 +1,7 @@
 package ledger
 
+import "strings"
+
 // table is a table of the ledger with the columns of its primary key.
 type table struct {
 	name string
@@ -52,4 +54,10 @@ func (t table) own() string {
 		return "name <> '" + copying + "'"
 	}
 	return "1 = 1"
+}
+
+// storable returns a text as every database can store it: PostgreSQL refuses NUL
+// and what is not UTF-8. Both become U+FFFD.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"math"
-	"strings"
 
 	"github.com/google/uuid"
 )
@@ -90,21 +89,11 @@ func (o *object) badge() *BadgeBody {
 		return b
 	}
 	inner.prefix = "offline."
-	b.Offline = &Offline{
-		Granted: inner.flag("granted"),
-		Reason:  Storable(inner.text("reason")),
-		List:    Storable(inner.version("list")),
-	}
+	b.Offline = &Offline{Granted: inner.flag("granted"), Reason: inner.text("reason"), List: inner.version("list")}
 	if inner.err != nil && o.err == nil {
 		o.err = inner.err
 	}
 	return b
-}
-
-// Storable returns a text as every ledger can store it: PostgreSQL refuses NUL and
-// what is not UTF-8. Both become U+FFFD.
-func Storable(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 func (o *object) status() *StatusBody {
