@@ -100,6 +100,7 @@ type Config struct {
 	// ChangeCatalogue puts another catalogue in force, or returns what it would
 	// change.
 	ChangeCatalogue func(ctx context.Context, c NewCatalogue, dry bool) (CatalogueChanged, error)
+	Webhooks        Webhooks
 	// Most limits how many things a tenant's own token may create.
 	Most    Most
 	Metrics http.Handler
@@ -163,7 +164,7 @@ func New(cfg Config) http.Handler {
 	s.api.UseMiddleware(s.authenticate)
 	for _, register := range []func(){s.catalogue, s.catalogues, s.rentPaths, s.resources, s.enrolments, s.previews,
 		s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours,
-		s.statements, s.devices, s.operations, s.tokens, s.sessions, s.looks, s.persons, s.sheets} {
+		s.statements, s.devices, s.operations, s.tokens, s.webhooks, s.sessions, s.looks, s.persons, s.sheets} {
 		register()
 	}
 	tellNulls(s.api.OpenAPI().Components.Schemas)

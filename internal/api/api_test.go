@@ -289,7 +289,7 @@ func TestOpenAPIDescribesEveryPath(t *testing.T) {
 		"/v1/sites/{id}/lockdown", "/v1/availability", "/v1/availability/stream", "/v1/visits", "/v1/visits/{id}/correction", "/v1/rejects", "/v1/alarms", "/v1/alarms/{id}/acknowledgement",
 		"/v1/audit/verify", "/v1/tokens/{id}", "/v1/devices/{id}/secret", "/v1/members/{id}/data", "/v1/tenants/{id}", "/v1/members/{id}", "/v1/credentials/{id}", "/v1/plans/{id}",
 		"/v1/schedules/{id}", "/v1/leases/{id}", "/v1/passes/{id}", "/v1/events/{id}", "/v1/events/{id}/attendance", "/v1/occupancy", "/v1/usage", "/v1/hours", "/v1/hours/explain",
-		"/v1/statements", "/v1/statements/{id}", "/v1/accounting", "/v1/calibration", "/v1/charter", "/v1/import", "/v1/export"} {
+		"/v1/statements", "/v1/statements/{id}", "/v1/accounting", "/v1/calibration", "/v1/charter", "/v1/import", "/v1/export", "/v1/webhooks/{id}"} {
 		if paths[p] == nil {
 			t.Errorf("%s is missing", p)
 		}

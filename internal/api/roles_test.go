@@ -78,6 +78,7 @@ func TestNobodySeesOrChangesWhatIsOthers(t *testing.T) {
 		"77700",
 		ids["visits"],
 		ids["statements"],
+		ids["webhooks"],
 	}
 	people := []string{
 		"zinc",
@@ -196,6 +197,7 @@ var bodies = map[string]string{
 	"POST /v1/import":                     "id,name,site,kind\nx,X,metz,company\n",
 	"DELETE /v1/visits/{id}/correction":   "",
 	"POST /v1/devices/{id}/secret":        "",
+	"PUT /v1/webhooks/{id}":               `{"url":"https://example.org/","sites":["nancy"]}`,
 }
 
 // operationsOf reads the OpenAPI document.
@@ -214,7 +216,7 @@ func operationsOf(t *testing.T, c apptest.Client) map[string]map[string]operatio
 func everything(t *testing.T, c apptest.Client) string {
 	t.Helper()
 	var b strings.Builder
-	for _, path := range []string{"tenants", "members", "credentials", "plans", "schedules", "leases", "passes", "events", "visits", "statements", "sites/metz/lockdown"} {
+	for _, path := range []string{"tenants", "members", "credentials", "plans", "schedules", "leases", "passes", "events", "visits", "statements", "sites/metz/lockdown", "webhooks"} {
 		_, body := c.Raw("GET", "/v1/"+path+"?limit=1000", "")
 		b.Write(body)
 	}

@@ -41,6 +41,7 @@ func (a *house) APIConfig() api.Config {
 			Credentials: a.Config.TenantCredentials,
 			Passes:      a.Config.TenantPasses,
 		},
+		Webhooks:        a.apiWebhooks(),
 		Degraded:        a.Degraded,
 		ChangeCatalogue: a.change,
 		CaughtUp:        a.Presence.CaughtUp,

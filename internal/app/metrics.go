@@ -27,6 +27,7 @@ type metrics struct {
 	rejects      *prometheus.CounterVec
 	repeats      prometheus.Counter
 	ignored      prometheus.Counter
+	webhooks     *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -63,6 +64,11 @@ func newMetrics() *metrics {
 		},
 		decisions: f.counterVec("totem_decisions_total", "Decisions by reason.", "reason", "granted"),
 		rejects:   f.counterVec("totem_rejects_total", "Rejected messages by code.", "code"),
+		webhooks: f.counterVec(
+			"totem_webhook_attempts_total",
+			"Attempts to deliver events to webhooks, by what became of the event.",
+			"outcome",
+		),
 	}
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

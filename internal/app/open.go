@@ -208,6 +208,8 @@ func (a *house) follow() {
 		{"days", a.keepDay},
 		{"clock", a.watchClock},
 		{"keys", a.watchKeys},
+		{"webhooks", a.deliverer().Run},
+		{"availability for webhooks", a.tellAvailability},
 	} {
 		a.followers.run(a.ctx, p.name, p.run)
 	}

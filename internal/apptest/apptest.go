@@ -370,6 +370,11 @@ func MetzAndNancy(t *testing.T, a *app.App) (ids map[string]string) {
 		),
 	)
 	admin := ClientOf(t, a)
+	admin.Must(
+		"PUT",
+		"/v1/webhooks/hook-of-metz",
+		`{"url":"https://hook.invalid/secret-path","sites":["metz"],"events":["alarms"]}`,
+	)
 	issued := admin.Must("POST", "/v1/statements", `{"month":"`+last.Format("2006-01")+`","tenant":"zinc"}`)
 	var visits struct{ Items []struct{ ID string } }
 	Get(t, admin, "/v1/visits?member=bob", 200, &visits)
@@ -392,6 +397,7 @@ func MetzAndNancy(t *testing.T, a *app.App) (ids map[string]string) {
 		"visits":      visits.Items[0].ID,
 		"statements":  issued["items"].([]any)[0].(map[string]any)["id"].(string),
 		"alarms":      uuid.NewString(),
+		"webhooks":    "hook-of-metz",
 		"day":         day,
 		"month":       last.Format("2006-01"),
 	}

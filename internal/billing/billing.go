@@ -323,7 +323,15 @@ func (b Bills) commit(ctx context.Context, list, before []Statement, actor strin
 				return err
 			}
 			if err := tx.AddStatement(
-				ledger.Statement{Number: s.Number, Month: s.Month, Lease: s.Lease, Tenant: s.Tenant, IssuedAt: now, Body: body},
+				ledger.Statement{
+					ID:       s.ID,
+					Number:   s.Number,
+					Month:    s.Month,
+					Lease:    s.Lease,
+					Tenant:   s.Tenant,
+					IssuedAt: now,
+					Body:     body,
+				},
 			); err != nil {
 				return err
 			}

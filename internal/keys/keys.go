@@ -160,6 +160,15 @@ func (r *Ring) ErasedHash(member string) [32]byte {
 	return [32]byte(mac.Sum(nil))
 }
 
+// WebhookSecret returns the secret that signs the events of a webhook: whoever has
+// its nonce alone, from a copy of the ledger, cannot sign.
+func (r *Ring) WebhookSecret(nonce []byte) []byte {
+	mac := hmac.New(sha256.New, r.lookup)
+	mac.Write([]byte("webhook|"))
+	mac.Write(nonce)
+	return mac.Sum(nil)
+}
+
 // ClientID returns this installation's client id at an outside broker: two
 // services with the same id would end each other's connections without end.
 func (r *Ring) ClientID() string {

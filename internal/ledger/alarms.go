@@ -9,11 +9,15 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/webhooks"
 )
 
 // PutAlarm raises or clears an alarm. Raising one that stands changes nothing;
 // raising one that was cleared opens it again.
 func (tx *Tx) PutAlarm(a ingest.Alarm) error {
+	if err := tx.announceAlarm(&a); err != nil {
+		return err
+	}
 	var cleared any
 	if a.ClearedAt != nil {
 		cleared = ms(*a.ClearedAt)
@@ -35,6 +39,39 @@ func (tx *Tx) PutAlarm(a ingest.Alarm) error {
 		return fmt.Errorf("ledger: put alarm %s: %w", a.ID, err)
 	}
 	return nil
+}
+
+// announceAlarm tells that an alarm is raised, or that it is cleared, where that was
+// not told already. What an alarm says in words stays here: it may quote a device.
+func (tx *Tx) announceAlarm(a *ingest.Alarm) error {
+	type data struct {
+		ID        string             `json:"id"`
+		Kind      ingest.AlarmKind   `json:"kind"`
+		Site      catalogue.SiteID   `json:"site,omitempty"`
+		Device    catalogue.DeviceID `json:"device,omitempty"`
+		Door      catalogue.DoorID   `json:"door,omitempty"`
+		Space     catalogue.SpaceID  `json:"space,omitempty"`
+		Since     catalogue.Instant  `json:"since"`
+		ClearedAt *catalogue.Instant `json:"cleared_at,omitempty"`
+	}
+	d := data{a.ID, a.Kind, a.Site, a.Device, a.Door, a.Space, catalogue.Instant{Time: a.Since}, nil}
+	raised := webhooks.Event{Type: webhooks.AlarmRaised, Topic: webhooks.OfAlarms, Site: a.Site, At: a.Since, Data: d}
+	if a.ClearedAt == nil {
+		return tx.announce(raised, "NOT EXISTS (SELECT 1 FROM alarms WHERE id = ? AND cleared_at IS NULL)", a.ID)
+	}
+	// One that is over before it is written was there all the same.
+	if err := tx.announce(raised, "NOT EXISTS (SELECT 1 FROM alarms WHERE id = ?)", a.ID); err != nil {
+		return err
+	}
+	d.ClearedAt = &catalogue.Instant{Time: *a.ClearedAt}
+	cleared := webhooks.Event{
+		Type:  webhooks.AlarmCleared,
+		Topic: webhooks.OfAlarms,
+		Site:  a.Site,
+		At:    *a.ClearedAt,
+		Data:  d,
+	}
+	return tx.announce(cleared, "NOT EXISTS (SELECT 1 FROM alarms WHERE id = ? AND cleared_at IS NOT NULL)", a.ID)
 }
 
 // AcknowledgeAlarm records who has seen an alarm; ErrNotFound where there is none.

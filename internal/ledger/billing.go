@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/tenancy"
+	"github.com/lorntech/totem/internal/webhooks"
 )
 
 // Statement is an issued statement; Body is its content, as JSON.
 type Statement struct {
+	ID       string // as Body has it
 	Number   int64
 	Month    string
 	Lease    tenancy.LeaseID
@@ -34,7 +36,16 @@ func (tx *Tx) AddStatement(s Statement) error {
 	if err != nil {
 		return fmt.Errorf("ledger: issue statement %d: %w", s.Number, err)
 	}
-	return nil
+	return tx.announce(webhooks.Event{
+		Type: webhooks.StatementIssued, Topic: webhooks.OfStatements, At: s.IssuedAt,
+		Data: struct {
+			ID     string           `json:"id"`
+			Number int64            `json:"number"`
+			Month  string           `json:"month"`
+			Lease  tenancy.LeaseID  `json:"lease"`
+			Tenant tenancy.TenantID `json:"tenant"`
+		}{s.ID, s.Number, s.Month, s.Lease, s.Tenant},
+	}, always)
 }
 
 // StatementFilter selects statements; empty fields select all.

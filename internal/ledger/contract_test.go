@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/lorntech/totem/internal/tariff"
 	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
+	"github.com/lorntech/totem/internal/webhooks"
 	"github.com/lorntech/totem/internal/wire"
 )
 
@@ -67,7 +69,7 @@ func contract(t *testing.T, place func(t *testing.T) string) {
 		"lockdowns": lockdowns, "decision times": decisionTimes, "outbox": outbox, "series": seriesDays,
 		"sensors": sensors, "readers": readers, "reads": reads, "visits and corrections": corrections, "hours": hours,
 		"statements": statements, "presences and stays": presences, "touched": touched, "unknown devices": unknowns,
-		"catalogues": catalogues, "acts": acts,
+		"catalogues": catalogues, "acts": acts, "webhooks": hooks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := ledger.Open(t.Context(), place(t))
@@ -242,6 +244,147 @@ func lockdowns(b book) {
 	}
 	if list := must(b.l.Lockdowns(b.Context(), at(6))); len(list) != 1 {
 		b.Errorf("one had ended: %+v", list)
+	}
+}
+
+// told returns a webhook's events, oldest first, as type and how it stands.
+func (b book) told(webhook string) (list []string) {
+	b.Helper()
+	for _, d := range slices.Backward(must(b.l.Deliveries(b.Context(), webhook, 0, 0))) {
+		list = append(list, fmt.Sprintf("%s %s %d", d.Type, d.Outcome, d.Attempts))
+	}
+	return list
+}
+
+func (b book) expect(what string, got []string, want ...string) {
+	b.Helper()
+	if !slices.Equal(got, want) {
+		b.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+// hooks: what is committed is queued for whom it concerns, once and in order.
+func hooks(b book) {
+	put := func(w webhooks.Webhook) {
+		b.Helper()
+		b.write(func(tx *ledger.Tx) error {
+			return errors.Join(tx.PutWebhook(w), tx.AddAct(
+				&ingest.Act{At: at(0), Actor: "test", Action: "put", Target: "webhook/" + w.ID, Body: ledger.WebhookAct(&w)},
+			))
+		})
+	}
+	all := []webhooks.Topic{webhooks.OfAlarms, webhooks.OfLockdowns, webhooks.OfStatements}
+	put(webhooks.Webhook{ID: "all", URL: "https://a.example", Topics: all, Nonce: []byte("n")})
+	metz := webhooks.Webhook{
+		ID:     "metz",
+		URL:    "https://b.example",
+		Topics: all[:2],
+		Sites:  []catalogue.SiteID{"metz"},
+		Nonce:  []byte("m"),
+	}
+	put(metz)
+	if got := must(b.l.Webhook(b.Context(), "metz")); got.URL != metz.URL || !slices.Equal(got.Topics, metz.Topics) ||
+		!slices.Equal(got.Sites, metz.Sites) || string(got.Nonce) != "m" || got.Off || got.FormerUntil != nil {
+		b.Errorf("read again: %+v", got)
+	}
+	alarm := func(id string, site catalogue.SiteID, cleared *time.Time) {
+		b.Helper()
+		b.write(func(tx *ledger.Tx) error {
+			return tx.PutAlarm(
+				ingest.Alarm{ID: id, Kind: ingest.AlarmSilent, Site: site, Device: "d", Since: at(0), ClearedAt: cleared},
+			)
+		})
+	}
+	over := at(5)
+	alarm("a1", "metz", nil)
+	alarm("a1", "metz", nil)
+	alarm("a1", "metz", &over)
+	alarm("a1", "metz", &over)
+	alarm("a2", "nancy", &over) // over before it was written
+	lockdown := func(active ...bool) {
+		b.write(func(tx *ledger.Tx) error {
+			for _, on := range active {
+				if err := tx.SetLockdown("metz", on, at(6)); err != nil {
+					return err
+				}
+			}
+			return tx.AddAct(
+				&ingest.Act{At: at(6), Actor: "test", Action: "lockdown", Target: "site/metz", Body: []byte(`{"active":false}`)},
+			)
+		})
+	}
+	lockdown(true, true, false, false)
+	undone := errors.New("undone")
+	if err := b.l.Write(b.Context(), func(tx *ledger.Tx) error {
+		return errors.Join(tx.SetLockdown("metz", true, at(7)), undone)
+	}); !errors.Is(err, undone) {
+		b.Fatal(err)
+	}
+	b.expect("of Metz", b.told("metz"),
+		"alarm.raised waiting 0", "alarm.cleared waiting 0", "lockdown.begun waiting 0", "lockdown.ended waiting 0")
+	b.expect("of all", b.told("all"), "alarm.raised waiting 0", "alarm.cleared waiting 0",
+		"alarm.raised waiting 0", "alarm.cleared waiting 0", "lockdown.begun waiting 0", "lockdown.ended waiting 0")
+	select {
+	case <-b.l.Queued():
+	default:
+		b.Error("nobody was told that events wait")
+	}
+	next := must(b.l.NextDeliveries(b.Context()))
+	if len(next) != 2 || next[0].Type != webhooks.AlarmRaised || next[0].Webhook == next[1].Webhook {
+		b.Fatalf("next: %+v", next)
+	}
+	for _, d := range next { // one is delivered, the other one's receiver wants nothing more
+		d.Attempts, d.Status, d.Outcome, d.DoneAt = 1, 200, webhooks.Delivered, &over
+		if d.Webhook == "metz" {
+			d.Status, d.Outcome, d.Fault = 410, webhooks.GivenUp, "answered 410"
+		}
+		if err := b.l.NoteDelivery(b.Context(), d, d.Webhook == "metz"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	lockdown(true, false)
+	b.expect("of Metz, switched off", b.told("metz"), "alarm.raised given-up 1", "alarm.cleared given-up 0",
+		"lockdown.begun given-up 0", "lockdown.ended given-up 0")
+	if w := must(b.l.WaitingDeliveries(b.Context())); w["metz"] != 0 || w["all"] != 7 {
+		b.Errorf("waiting: %v", w)
+	}
+	told := func(space, body string) {
+		b.Helper()
+		if err := b.l.QueueAvailability(b.Context(), "all", []webhooks.Event{{
+			Type: webhooks.AvailabilityChanged, Topic: webhooks.OfAvailability, About: space, At: at(8), Data: body,
+		}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	told("s1", "free")
+	told("s2", "free")
+	told("s1", "busy")
+	got := must(b.l.ToldAvailability(b.Context(), "all"))
+	if len(got) != 2 || !strings.Contains(string(got["s1"]), `"busy"`) || len(b.told("all")) != 10 {
+		b.Errorf("a newer state takes the place of one that waits: %q, %q", got, b.told("all"))
+	}
+	b.write(func(tx *ledger.Tx) error {
+		return errors.Join(tx.DeleteWebhook("all"),
+			tx.AddAct(&ingest.Act{At: at(9), Actor: "test", Action: "delete", Target: "webhook/all", Body: []byte("{}")}))
+	})
+	if len(b.told("all")) != 0 {
+		b.Errorf("deleted: %q", b.told("all"))
+	}
+	if err := b.l.Write(
+		b.Context(),
+		func(tx *ledger.Tx) error { return tx.DeleteWebhook("all") },
+	); !errors.Is(
+		err,
+		ledger.ErrNotFound,
+	) {
+		b.Errorf("deleted twice: %v", err)
+	}
+	b.write(func(tx *ledger.Tx) error {
+		_, err := tx.Purge(time.Now().AddDate(1, 0, 0), ledger.Retention{}, nil, 100)
+		return err
+	})
+	if len(b.told("metz")) != 0 {
+		b.Errorf("purged: %q", b.told("metz"))
 	}
 }
 

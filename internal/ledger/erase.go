@@ -177,6 +177,9 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 	if err := tx.run("DELETE FROM rejects WHERE received_at < ?", ms(now.Add(-r.Rejects))); err != nil {
 		return false, fmt.Errorf("ledger: purge rejects: %w", err)
 	}
+	if err := tx.purgeDeliveries(now); err != nil {
+		return false, err
+	}
 	reads, err := tx.seqs(
 		"SELECT seq FROM reads WHERE at < ? AND received_at < ? ORDER BY at LIMIT ?",
 		before,

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/lorntech/totem/internal/webhooks"
 )
 
 // FileName is the ledger's file in the data directory.
@@ -63,6 +65,9 @@ type Ledger struct {
 	reads  queries // on the pool
 	pool   *sql.DB // read only
 	write  *sql.DB // one connection
+
+	hooks  []webhooks.Webhook // as they are; nil: to be loaded; whoever has the turn uses it
+	queued chan struct{}      // capacity 1: receives when events for them are queued
 
 	turn  turns
 	conn  *sql.Conn            // the writer's

@@ -25,6 +25,7 @@ func newLedger(e engine, write, pool *sql.DB, conn *sql.Conn) *Ledger {
 		conn:   conn,
 		stmts:  map[string]*sql.Stmt{},
 		lost:   make(chan struct{}),
+		queued: make(chan struct{}, 1),
 	}
 }
 

@@ -53,7 +53,7 @@ func (v *verifier) compareState() error {
 	}
 	there := map[string]bool{}
 	for _, check := range []func(map[string]lastAct, map[string]bool) error{v.records, v.tokens, v.secrets,
-		v.corrections, v.statements, v.lockdowns, v.catalogues, v.rents} {
+		v.corrections, v.statements, v.lockdowns, v.catalogues, v.rents, v.webhooks} {
 		if err := check(acts, there); err != nil {
 			return err
 		}
@@ -171,6 +171,22 @@ func (v *verifier) secrets(acts map[string]lastAct, there map[string]bool) error
 		a, ok := acts[target]
 		if !ok || a.action != "secret" || json.Unmarshal(a.body, &then) != nil ||
 			then.Seal != "" && then.Seal != Seal(hash, []byte(mosquitto)) {
+			return v.differs(acts, target)
+		}
+		return nil
+	})
+}
+
+func (v *verifier) webhooks(acts map[string]lastAct, there map[string]bool) error {
+	rows, err := v.tx.QueryContext(v.ctx, selectWebhooks+" ORDER BY id")
+	return each(rows, err, func(rows *sql.Rows) error {
+		w, err := scanWebhook(rows)
+		if err != nil {
+			return err
+		}
+		target := "webhook/" + w.ID
+		there[target] = true
+		if a, ok := acts[target]; !ok || string(a.body) != string(WebhookAct(&w)) {
 			return v.differs(acts, target)
 		}
 		return nil

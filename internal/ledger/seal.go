@@ -5,10 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/tenancy"
+	"github.com/lorntech/totem/internal/webhooks"
 )
 
 // Seal returns what an act keeps of hashes: enough to recognise them, not the
@@ -45,4 +48,31 @@ func (t *Token) Terms() []byte {
 // hashes.
 func SecretAct(hash []byte, mosquitto string) []byte {
 	return fmt.Appendf(nil, `{"seal":%q}`, Seal(hash, []byte(mosquitto)))
+}
+
+// webhookTerms is the body of an act on a webhook. Of its address, which may be
+// secret in part, it has the host.
+type webhookTerms struct {
+	Host   string             `json:"host"`
+	Topics []webhooks.Topic   `json:"topics"`
+	Sites  []catalogue.SiteID `json:"sites"`
+	Off    bool               `json:"off"`
+	Seal   string             `json:"seal"`
+}
+
+// WebhookAct returns the body of the act that leaves a webhook as it is.
+func WebhookAct(w *webhooks.Webhook) []byte {
+	var host string
+	if u, err := url.Parse(w.URL); err == nil {
+		host = u.Host
+	}
+	until := int64(0)
+	if w.FormerUntil != nil {
+		until = ms(*w.FormerUntil)
+	}
+	b, _ := json.Marshal(webhookTerms{ // it can always be encoded
+		host, w.Topics, append([]catalogue.SiteID{}, w.Sites...), w.Off,
+		Seal([]byte(w.URL), w.Nonce, w.Former, strconv.AppendInt(nil, until, 10)),
+	})
+	return b
 }

@@ -46,6 +46,8 @@ var tables = []table{
 	{"tokens", []string{"id"}, false},
 	{"touched", []string{"subject"}, false},
 	{"visits", []string{"id"}, false},
+	{"webhook_deliveries", []string{"seq"}, true},
+	{"webhooks", []string{"id"}, false},
 }
 
 // own is the condition of rows that belong to the ledger itself, not to a copy.

@@ -21,6 +21,7 @@ type Tx struct {
 	expected map[uuid.UUID]*Seen // of the messages that were announced; nil: ask
 	next     int64               // number of the next observation; 0: ask
 	waiting  int                 // statements that were taken for later
+	queued   bool                // events for webhooks were queued
 }
 
 // mostWaiting is how many statements may wait for a round trip.

@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"strings"
 
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/keys"
@@ -43,6 +45,7 @@ type Config struct {
 	TenantCredentials int    `name:"tenant-credentials" help:"How many credentials a tenant's own token may create." env:"TOTEM_TENANT_CREDENTIALS" default:"5000" placeholder:"N"`
 	TenantPasses      int    `name:"tenant-passes" help:"How many visitors' passes a tenant's own token may have at a time." env:"TOTEM_TENANT_PASSES" default:"200" placeholder:"N"`
 	ListMaxBytes      int    `name:"list-max-bytes" help:"Size of an allowlist above which the alarm list-too-large is raised; the list is sent all the same." env:"TOTEM_LIST_MAX_BYTES" default:"262144" placeholder:"BYTES"`
+	WebhooksAllow     string `name:"webhooks-allow" help:"Private networks that webhooks may reach, with commas between: 10.1.0.0/16,fd00:1::/32; default: none." env:"TOTEM_WEBHOOKS_ALLOW" placeholder:"NETWORKS"`
 	AdminToken        string `help:"The first admin token; default: made, and kept in a file of the data folder." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
 }
 
@@ -89,8 +92,24 @@ func (c *Config) Check() error {
 	} else {
 		errs = append(errs, checkBroker(c.MQTTURL))
 	}
-	errs = append(errs, c.checkSeries())
+	_, err := c.WebhookNetworks()
+	errs = append(errs, err, c.checkSeries())
 	return errors.Join(errs...)
+}
+
+// WebhookNetworks returns the private networks that webhooks may reach.
+func (c *Config) WebhookNetworks() (list []netip.Prefix, err error) {
+	for part := range strings.SplitSeq(c.WebhooksAllow, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			return nil, fmt.Errorf("--webhooks-allow (TOTEM_WEBHOOKS_ALLOW): %q is not a network like 10.1.0.0/16", part)
+		}
+		list = append(list, p.Masked())
+	}
+	return list, nil
 }
 
 func (c *Config) checkSeries() error {

@@ -1,0 +1,151 @@
+package webhooks
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/occupancy"
+)
+
+// lookEvery is how often availability is compared with what was told of it. A
+// change that is over within that time is not told.
+const lookEvery = time.Second
+
+// AvailabilityStore keeps what was told of each space.
+type AvailabilityStore interface {
+	Webhooks(ctx context.Context) ([]Webhook, error)
+	// ToldAvailability returns, for a webhook, the newest event about each space.
+	ToldAvailability(ctx context.Context, webhook string) (map[string][]byte, error)
+	// QueueAvailability queues events for a webhook, each in place of one about the
+	// same space that was not tried yet.
+	QueueAvailability(ctx context.Context, webhook string, events []Event) error
+}
+
+// Availability tells webhooks which ask for it what a display sees of each space.
+type Availability struct {
+	Store AvailabilityStore
+	Now   func() time.Time
+	Log   *slog.Logger
+	// Current returns every space's present state.
+	Current func() []occupancy.SpaceAvailability
+}
+
+// Run compares and queues until ctx ends.
+func (f *Availability) Run(ctx context.Context) {
+	told := map[string]*toldSpaces{}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if err := f.look(ctx, told); err != nil && ctx.Err() == nil {
+			f.Log.Error("webhooks: availability not queued; trying again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// toldSpaces is what one webhook was told.
+type toldSpaces struct {
+	seen map[catalogue.SpaceID]occupancy.SpaceAvailability // as it was compared last
+	told map[string][]byte                                 // the essence of what was told
+}
+
+func (f *Availability) look(ctx context.Context, told map[string]*toldSpaces) error {
+	all, err := f.Store.Webhooks(ctx)
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for i := range all {
+		w := &all[i]
+		if w.Off || !slices.Contains(w.Topics, OfAvailability) {
+			continue
+		}
+		there[w.ID] = true
+		if told[w.ID] == nil {
+			data, err := f.Store.ToldAvailability(ctx, w.ID)
+			if err != nil {
+				return err
+			}
+			told[w.ID] = &toldSpaces{map[catalogue.SpaceID]occupancy.SpaceAvailability{}, essences(data)}
+		}
+		if err := f.tell(ctx, w, told[w.ID]); err != nil {
+			return err
+		}
+	}
+	for id := range told {
+		if !there[id] {
+			delete(told, id) // put again it is told everything that has changed
+		}
+	}
+	return nil
+}
+
+// essence returns what of a space's availability is worth an event: when it was
+// last heard of is not. nil: it cannot be read.
+func essence(data []byte) []byte {
+	var fields map[string]any
+	if json.Unmarshal(data, &fields) != nil {
+		return nil
+	}
+	delete(fields, "updated_at")
+	b, _ := json.Marshal(fields) // it came from JSON
+	return b
+}
+
+// essences returns those of events.
+func essences(bodies map[string][]byte) map[string][]byte {
+	out := make(map[string][]byte, len(bodies))
+	for space, body := range bodies {
+		var e struct{ Data json.RawMessage }
+		if json.Unmarshal(body, &e) == nil {
+			out[space] = essence(e.Data)
+		}
+	}
+	return out
+}
+
+func (f *Availability) tell(ctx context.Context, w *Webhook, told *toldSpaces) error {
+	var events []Event
+	changed := map[catalogue.SpaceID]occupancy.SpaceAvailability{}
+	for _, a := range f.Current() {
+		if before, ok := told.seen[a.Space]; ok && before == a || !w.Wants(OfAvailability, a.Site) {
+			continue
+		}
+		changed[a.Space] = a
+		view, ok := a.ForDisplay()
+		if !ok {
+			continue
+		}
+		data, err := json.Marshal(view)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(told.told[string(a.Space)], essence(data)) {
+			continue
+		}
+		events = append(events, Event{
+			Type: AvailabilityChanged, Topic: OfAvailability, Site: a.Site, About: string(a.Space),
+			At: f.Now(), Data: json.RawMessage(data),
+		})
+	}
+	if len(events) > 0 {
+		if err := f.Store.QueueAvailability(ctx, w.ID, events); err != nil {
+			return err
+		}
+	}
+	maps.Copy(told.seen, changed)
+	for _, e := range events {
+		told.told[e.About] = essence(e.Data.(json.RawMessage))
+	}
+	return nil
+}

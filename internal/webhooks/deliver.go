@@ -1,0 +1,168 @@
+package webhooks
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// waits are the times between the attempts for one event; the last one is repeated
+// until the event is given up.
+var waits = []time.Duration{
+	5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
+}
+
+const (
+	// mostWait is the longest time between two attempts.
+	mostWait = time.Hour
+	// giveUp is how old an event becomes before it is given up.
+	giveUp = 24 * time.Hour
+	// checkEvery is how often the queue is looked at without a reason.
+	checkEvery = time.Minute
+)
+
+// Store keeps webhooks and their queues.
+type Store interface {
+	// NextDeliveries returns the first waiting event of each webhook.
+	NextDeliveries(ctx context.Context) ([]Delivery, error)
+	// Webhook returns one webhook, as it is now.
+	Webhook(ctx context.Context, id string) (Webhook, error)
+	// NoteDelivery keeps what became of an attempt; off switches the webhook off.
+	NoteDelivery(ctx context.Context, d Delivery, off bool) error
+	// Queued receives when events were queued.
+	Queued() <-chan struct{}
+}
+
+// Config is what a Deliverer needs of the other parts.
+type Config struct {
+	Store Store
+	// Secret returns the secret of a nonce.
+	Secret func(nonce []byte) []byte
+	// Allowed are the private networks that may be reached.
+	Allowed []netip.Prefix
+	Version string
+	Log     *slog.Logger
+	// Attempted is called after each attempt, with what became of the event.
+	Attempted func(Outcome)
+}
+
+// Deliverer sends what is queued.
+type Deliverer struct {
+	cfg  Config
+	send *sender
+}
+
+// NewDeliverer returns a Deliverer; Run runs it.
+func NewDeliverer(cfg Config) *Deliverer {
+	return &Deliverer{cfg, newSender(cfg.Allowed, cfg.Version)}
+}
+
+// Run sends until ctx ends: the webhooks beside each other, the events of each one
+// after the other.
+func (d *Deliverer) Run(ctx context.Context) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	busy := map[string]bool{}
+	free := make(chan string)
+	for {
+		heads, err := d.cfg.Store.NextDeliveries(ctx)
+		if err != nil && ctx.Err() == nil {
+			d.cfg.Log.Error("webhooks: the queue cannot be read; trying again", "error", err)
+		}
+		wait := checkEvery
+		for _, head := range heads {
+			if busy[head.Webhook] {
+				continue
+			}
+			if due := time.Until(head.NextAt); due > 0 {
+				wait = min(wait, due)
+				continue
+			}
+			busy[head.Webhook] = true
+			sending.Go(func() {
+				d.attempt(ctx, head)
+				select {
+				case free <- head.Webhook:
+				case <-ctx.Done():
+				}
+			})
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-d.cfg.Store.Queued():
+		case <-timer.C:
+		case id := <-free:
+			delete(busy, id)
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// attempt sends one event and keeps what became of it. An attempt that ends with
+// ctx is not kept: it is made again.
+func (d *Deliverer) attempt(ctx context.Context, e Delivery) {
+	w, err := d.cfg.Store.Webhook(ctx, e.Webhook)
+	if err != nil {
+		if ctx.Err() == nil {
+			d.cfg.Log.Error("webhooks: a webhook cannot be read; trying again", "webhook", e.Webhook, "error", err)
+		}
+		d.pause(ctx)
+		return
+	}
+	now := time.Now()
+	secrets := [][]byte{d.cfg.Secret(w.Nonce)}
+	if w.FormerUntil != nil && now.Before(*w.FormerUntil) {
+		secrets = append(secrets, d.cfg.Secret(w.Former))
+	}
+	a := d.send.send(ctx, &w, &e, now, secrets...)
+	if ctx.Err() != nil {
+		return
+	}
+	gone := a.status == http.StatusGone // it asks for nothing more
+	e = e.after(a, time.Now(), gone)
+	if a.fault != "" && (e.Attempts == 1 || e.Outcome == GivenUp) {
+		d.cfg.Log.Warn("webhook not delivered", "webhook", w.ID, "event", e.Type, "fault", a.fault, "outcome", e.Outcome)
+	}
+	if err := d.cfg.Store.NoteDelivery(ctx, e, gone); err != nil {
+		if ctx.Err() == nil {
+			d.cfg.Log.Error("webhooks: an attempt cannot be noted; it is made again", "webhook", w.ID, "error", err)
+		}
+		d.pause(ctx)
+		return
+	}
+	d.cfg.Attempted(e.Outcome)
+}
+
+// pause keeps a fault of the ledger from becoming a flood of requests.
+func (d *Deliverer) pause(ctx context.Context) {
+	select {
+	case <-time.After(waits[0]):
+	case <-ctx.Done():
+	}
+}
+
+// after returns the delivery after an attempt.
+func (e Delivery) after(a answer, now time.Time, gone bool) Delivery {
+	e.Attempts++
+	e.Status, e.Fault = a.status, a.fault
+	switch {
+	case a.fault == "":
+		e.Outcome, e.DoneAt = Delivered, &now
+	case gone || now.Sub(e.At) >= giveUp:
+		e.Outcome, e.DoneAt = GivenUp, &now
+	default:
+		wait := waits[min(e.Attempts, len(waits))-1]
+		wait += rand.N(wait / 10) // so that many services do not come back at the same moment
+		// The last attempt is made when the day is over, not an hour later.
+		e.NextAt = now.Add(min(max(wait, a.wait), max(e.At.Add(giveUp).Sub(now), time.Second)))
+	}
+	return e
+}

@@ -1,0 +1,183 @@
+package webhooks
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+const (
+	// patience is how long a receiver may take for all of its answer.
+	patience = 15 * time.Second
+	// mostAnswer is how much of an answer is read, so that its connection can be
+	// used again; the content means nothing.
+	mostAnswer = 4 << 10
+)
+
+// errPrivate is the error of an address that is not public.
+var errPrivate = errors.New("the address is of a private network, which --webhooks-allow does not name")
+
+// notPublic are further networks in which somebody's own machines may be: shared
+// and translated addresses.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("64:ff9b::/96"),
+	netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("2001::/32"),
+	netip.MustParsePrefix("fec0::/10"),
+}
+
+func public(a netip.Addr) bool {
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return false
+	}
+	for _, p := range notPublic {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// sender posts events. Where a webhook's name leads is checked at each
+// connection: a name may lead elsewhere than it did when the webhook was put.
+type sender struct {
+	plain, secure *http.Client
+	agent         string
+}
+
+func newSender(allowed []netip.Prefix, version string) *sender {
+	allows := func(a netip.Addr) bool {
+		for _, p := range allowed {
+			if p.Contains(a) {
+				return true
+			}
+		}
+		return false
+	}
+	return &sender{
+		plain:  newClient(allows),
+		secure: newClient(func(a netip.Addr) bool { return public(a) || allows(a) }),
+		agent:  "Totem/" + version,
+	}
+}
+
+// newClient returns a client that connects to no other addresses, follows no
+// redirect and uses no proxy: a proxy would connect for it.
+func newClient(may func(netip.Addr) bool) *http.Client {
+	d := net.Dialer{Timeout: patience, Control: func(_, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err != nil || !may(to.Addr().Unmap().WithZone("")) {
+			return errPrivate
+		}
+		return nil
+	}}
+	return &http.Client{
+		Timeout:       patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:            d.DialContext,
+			ForceAttemptHTTP2:      true,
+			TLSHandshakeTimeout:    patience,
+			MaxIdleConnsPerHost:    1,
+			IdleConnTimeout:        time.Minute,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+	}
+}
+
+// answer is what became of one attempt.
+type answer struct {
+	status int           // 0: there was no answer
+	fault  string        // "": delivered
+	wait   time.Duration // for which the receiver asks to wait
+}
+
+// send posts one event, signed with each secret.
+func (s *sender) send(ctx context.Context, w *Webhook, d *Delivery, now time.Time, secrets ...[]byte) answer {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, strings.NewReader(string(d.Body)))
+	if err != nil {
+		return answer{fault: "the address cannot be used"}
+	}
+	id := "msg_" + d.ID.String()
+	var signatures []string
+	for _, secret := range secrets {
+		signer, err := standardwebhooks.NewWebhookRaw(secret)
+		if err != nil {
+			return answer{fault: "the event cannot be signed"}
+		}
+		signature, err := signer.Sign(id, now, d.Body)
+		if err != nil {
+			return answer{fault: "the event cannot be signed"}
+		}
+		signatures = append(signatures, signature)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", s.agent)
+	req.Header.Set(standardwebhooks.HeaderWebhookID, id)
+	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	req.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	client := s.secure
+	if req.URL.Scheme == "http" {
+		client = s.plain
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return answer{fault: why(err)}
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, mostAnswer)
+	a := answer{status: resp.StatusCode}
+	switch {
+	case a.status >= 200 && a.status < 300:
+	case a.status >= 300 && a.status < 400:
+		a.fault = fmt.Sprintf("answered %d: redirects are not followed", a.status)
+	default:
+		a.fault = fmt.Sprintf("answered %d", a.status)
+	}
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		a.wait = min(time.Duration(seconds)*time.Second, mostWait)
+	}
+	return a
+}
+
+// why returns an error in words. Its own text would contain the address, which may
+// be secret in part.
+func why(err error) string {
+	var name *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, errPrivate):
+		return errPrivate.Error()
+	case errors.As(err, &name):
+		return "the name of its host is not known"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "did not answer in time"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "the connection was refused"
+	}
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		err = outer.Err
+	}
+	return err.Error()
+}
+
+// ShowSecret returns a secret as receivers are given it.
+func ShowSecret(secret []byte) string { return "whsec_" + base64.StdEncoding.EncodeToString(secret) }
