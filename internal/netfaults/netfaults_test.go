@@ -40,12 +40,14 @@ type world struct {
 	stop    func()      // ends the devices
 	counted []uuid.UUID // the counts that were acknowledged
 	badges  []uuid.UUID
+	story   map[uuid.UUID]string // who badged, when, and who decided
+	broker  *mosquittotest.Server
 }
 
 // live starts a world whose devices reach the broker at addr.
 func live(t *testing.T, a *app.App, addr string) *world {
 	t.Helper()
-	w := &world{t: t, a: a, door: newDoor(t, a, addr), counter: newDevice(addr)}
+	w := &world{t: t, a: a, door: newDoor(t, a, addr), counter: newDevice(addr), story: map[uuid.UUID]string{}}
 	w.counter.acked = func(id uuid.UUID) { w.counted = append(w.counted, id) }
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -79,6 +81,8 @@ func (w *world) badge() (took time.Duration, by string) {
 		}
 		id, o, d := w.door.badge(card)
 		w.badges = append(w.badges, id)
+		w.story[id] = fmt.Sprintf("%s, which may pass %v, decided after %s at %s by %s: %s",
+			uid, may, d, time.Now().Format("15:04:05.000"), o.By, o.Reason)
 		if o.Granted != may {
 			w.t.Errorf("a badge that may pass %v: %+v", may, o)
 		}
@@ -156,6 +160,7 @@ func (w *world) end() {
 	}
 	if n := missing(); n > 0 {
 		w.t.Errorf("%d messages of %d were acknowledged, and are not in the ledger", n, len(w.badges)+len(w.counted))
+		w.tell(kept)
 	}
 	for id, n := range kept {
 		if n > 1 {
@@ -167,6 +172,40 @@ func (w *world) end() {
 	}
 	if v := apptest.ClientOf(w.t, w.a).Must("GET", "/v1/audit/verify", ""); v["ok"] != true {
 		w.t.Errorf("the audit: %v", v)
+	}
+}
+
+// tell says what is known of messages that are missing.
+func (w *world) tell(kept map[uuid.UUID]int) {
+	w.t.Helper()
+	for i, id := range w.badges {
+		if kept[id] == 0 {
+			w.t.Logf("badge %d of %d: %s: %s", i+1, len(w.badges), id, w.story[id])
+		}
+	}
+	for i, id := range w.counted {
+		if kept[id] == 0 {
+			w.t.Logf("count %d of %d: %s", i+1, len(w.counted), id)
+		}
+	}
+	rejects, err := w.a.Ledger.Rejects(w.t.Context(), nil, 0, 100)
+	if err != nil {
+		w.t.Error(err)
+	}
+	for _, r := range rejects {
+		w.t.Logf("rejected: %s %s %s", r.Topic, r.Reason, r.Payload)
+	}
+	if w.broker == nil {
+		return
+	}
+	for _, line := range w.broker.Log() {
+		if strings.Contains(line, "/badge") || strings.Contains(line, "onnect") || strings.Contains(line, "drop") {
+			w.t.Log("mosquitto: " + line)
+		}
+	}
+	lines := w.broker.Log()
+	for _, line := range lines[max(0, len(lines)-200):] {
+		w.t.Log("mosquitto, at last: " + line)
 	}
 }
 
@@ -214,6 +253,7 @@ func TestBetweenTheBrokerAndTotem(t *testing.T) {
 	a := apptest.Start(t, cfg)
 	apptest.Settle(t, a)
 	w := live(t, a, m.Addr)
+	w.broker = m
 	for _, f := range faults {
 		w.bear(l, f)
 	}

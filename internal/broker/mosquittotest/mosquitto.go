@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +30,27 @@ type Server struct {
 	Addr string
 	dir  string
 	cmd  *exec.Cmd
+	mu   sync.Mutex
+	last []string // the last lines of its log
+}
+
+// lastLines is how many lines of the log are kept for a test that fails.
+const lastLines = 20_000
+
+func (m *Server) note(line string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.last) == lastLines {
+		m.last = append(m.last[:0], m.last[lastLines/2:]...)
+	}
+	m.last = append(m.last, line)
+}
+
+// Log returns the last lines of its log.
+func (m *Server) Log() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.last)
 }
 
 // Start starts a Mosquitto with additional settings; it is killed when the test
@@ -101,6 +124,7 @@ func (m *Server) Restart(t testing.TB) {
 			if strings.HasSuffix(lines.Text(), " running") {
 				running <- true
 			}
+			m.note(lines.Text())
 			if seen.Len() < 4000 {
 				fmt.Fprintln(&seen, lines.Text())
 			}
