@@ -35,6 +35,7 @@ import (
 	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/signin"
 )
 
 // Live is what the API needs of the live state.
@@ -101,6 +102,8 @@ type Config struct {
 	// change.
 	ChangeCatalogue func(ctx context.Context, c NewCatalogue, dry bool) (CatalogueChanged, error)
 	Webhooks        Webhooks
+	// Accounts signs people in with accounts of their city; nil: with tokens only.
+	Accounts *signin.Accounts
 	// Most limits how many things a tenant's own token may create.
 	Most    Most
 	Metrics http.Handler
@@ -159,12 +162,13 @@ func New(cfg Config) http.Handler {
 	s.documents(r)
 	s.page(r)
 	s.calendarFeed(r)
+	s.accounts(r)
 	onceForAll()
 	s.api = humachi.New(r, s.openAPI())
 	s.api.UseMiddleware(s.authenticate)
 	for _, register := range []func(){s.catalogue, s.catalogues, s.rentPaths, s.resources, s.enrolments, s.previews,
 		s.programmes, s.access, s.rollcalls, s.visits, s.availability, s.streams, s.usage, s.attendances, s.hours,
-		s.statements, s.devices, s.operations, s.tokens, s.webhooks, s.sessions, s.looks, s.persons, s.sheets} {
+		s.statements, s.devices, s.operations, s.tokens, s.webhooks, s.sessions, s.signInWays, s.looks, s.persons, s.sheets} {
 		register()
 	}
 	tellNulls(s.api.OpenAPI().Components.Schemas)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/signin"
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
@@ -94,6 +96,9 @@ func (s *server) tokens() {
 func (s *server) checkToken(v tokenView) error {
 	if !catalogue.ValidID(v.ID) {
 		return invalid("path", "id", "is not an id: lower-case letters, digits and hyphens, at most 64")
+	}
+	if strings.HasPrefix(v.ID, signin.TokenPrefix) {
+		return invalid("path", "id", "begins with "+signin.TokenPrefix+", as those of accounts do")
 	}
 	if !slices.Contains([]Role{Admin, Manager, Billing, Tenant, Display}, v.Role) {
 		return invalid("body", "role", "must be admin, manager, billing, tenant or display")

@@ -31,6 +31,7 @@ import (
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/settings"
+	"github.com/lorntech/totem/internal/signin"
 )
 
 // Config is the settings of the service.
@@ -97,6 +98,7 @@ type house struct {
 	shipper    *series.Shipper // nil without InfluxDB
 	Waits      *decisionWaits
 	settings   billing.Settings
+	signIn     *signin.Settings // nil: with tokens only
 
 	core      stack // closes the parts that decide
 	followers stack // closes the parts that follow the ledger

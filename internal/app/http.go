@@ -15,6 +15,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/signin"
 )
 
 func (a *house) APIConfig() api.Config {
@@ -42,6 +43,7 @@ func (a *house) APIConfig() api.Config {
 			Passes:      a.Config.TenantPasses,
 		},
 		Webhooks:        a.apiWebhooks(),
+		Accounts:        a.accounts(),
 		Degraded:        a.Degraded,
 		ChangeCatalogue: a.change,
 		CaughtUp:        a.Presence.CaughtUp,
@@ -128,6 +130,14 @@ func (s sessions) TokenChanged(id string) {
 	if e, ok := s.a.Broker.(embedded); ok {
 		e.DisconnectWhere(func(p broker.Principal) bool { return p.Token && p.Name == id })
 	}
+}
+
+// accounts returns what signs people in with accounts; nil: nothing does.
+func (a *house) accounts() *signin.Accounts {
+	if a.signIn == nil {
+		return nil
+	}
+	return signin.New(a.signIn, a.Keys.SignInKey())
 }
 
 func (a *house) bills() billing.Bills {

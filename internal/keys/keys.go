@@ -160,6 +160,14 @@ func (r *Ring) ErasedHash(member string) [32]byte {
 	return [32]byte(mac.Sum(nil))
 }
 
+// SignInKey returns the key that seals what a browser brings back from the provider
+// of accounts.
+func (r *Ring) SignInKey() []byte {
+	mac := hmac.New(sha256.New, r.lookup)
+	mac.Write([]byte("sign-in"))
+	return mac.Sum(nil)
+}
+
 // WebhookSecret returns the secret that signs the events of a webhook: whoever has
 // its nonce alone, from a copy of the ledger, cannot sign.
 func (r *Ring) WebhookSecret(nonce []byte) []byte {

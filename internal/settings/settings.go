@@ -45,6 +45,7 @@ type Config struct {
 	TenantCredentials int    `name:"tenant-credentials" help:"How many credentials a tenant's own token may create." env:"TOTEM_TENANT_CREDENTIALS" default:"5000" placeholder:"N"`
 	TenantPasses      int    `name:"tenant-passes" help:"How many visitors' passes a tenant's own token may have at a time." env:"TOTEM_TENANT_PASSES" default:"200" placeholder:"N"`
 	ListMaxBytes      int    `name:"list-max-bytes" help:"Size of an allowlist above which the alarm list-too-large is raised; the list is sent all the same." env:"TOTEM_LIST_MAX_BYTES" default:"262144" placeholder:"BYTES"`
+	SignIn            string `name:"sign-in" help:"File of sign-in settings: the provider of the city's accounts, and who gets which role; default: with tokens only." env:"TOTEM_SIGN_IN" placeholder:"FILE"`
 	WebhooksAllow     string `name:"webhooks-allow" help:"Private networks that webhooks may reach, with commas between: 10.1.0.0/16,fd00:1::/32; default: none." env:"TOTEM_WEBHOOKS_ALLOW" placeholder:"NETWORKS"`
 	AdminToken        string `help:"The first admin token; default: made, and kept in a file of the data folder." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
 }

@@ -4,7 +4,6 @@ package mosquittotest
 
 import (
 	"bufio"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -117,24 +116,20 @@ func (m *Server) Restart(t testing.TB) {
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	running, output := make(chan bool, 1), make(chan string, 1)
+	running, ended := make(chan bool, 1), make(chan bool)
 	go func() {
-		var seen strings.Builder
+		defer close(ended)
 		for lines := bufio.NewScanner(log); lines.Scan(); {
 			if strings.HasSuffix(lines.Text(), " running") {
 				running <- true
 			}
 			m.note(lines.Text())
-			if seen.Len() < 4000 {
-				fmt.Fprintln(&seen, lines.Text())
-			}
 		}
-		output <- seen.String()
 	}()
 	select {
 	case <-running:
-	case said := <-output:
-		t.Fatalf("mosquitto did not start:\n%s", said)
+	case <-ended:
+		t.Fatalf("mosquitto did not start:\n%s", strings.Join(m.Log(), "\n"))
 	case <-time.After(10 * time.Second):
 		t.Fatal("mosquitto did not start")
 	}

@@ -5,6 +5,7 @@ const words = {
   live: ['en direct', 'live'], cutSince: ['coupé depuis {0}', 'cut off since {0}'], signOut: ['Se déconnecter', 'Sign out'], menu: ['Vues', 'Views'],
   otherLang: ['English', 'Français'], skip: ['Aller au contenu', 'Skip to content'],
   signIn: ['Se connecter', 'Sign in'], token: ['Jeton d’accès', 'Access token'], tokenHelp: ['Votre administrateur vous l’a donné. Il n’est pas gardé dans ce navigateur.', 'Your administrator gave it to you. It is not kept in this browser.'],
+  accountHelp: ['Ou, avec un jeton :', 'Or with a token:'],
   wrongToken: ['Ce jeton est inconnu ou a expiré.', 'This token is unknown or has expired.'], replaceSession: ['Une session est déjà ouverte ({0}). Ouvrir celle du lien ?', 'A session is open already ({0}). Open the link’s instead?'], open: ['Ouvrir', 'Open'],
   loading: ['Un instant…', 'One moment…'], nothing: ['Rien à montrer.', 'Nothing to show.'], failed: ['Cela n’a pas marché : {0}', 'That did not work: {0}'], retry: ['Réessayer', 'Try again'],
   nothere: ['Cette page n’existe pas.', 'There is no such page.'], notyours: ['Votre rôle ne donne pas accès à cette vue.', 'Your role does not give access to this view.'], home: ['Retour au réseau', 'Back to the network'],

@@ -1,0 +1,172 @@
+package signin
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
+	"github.com/lorntech/totem/internal/yamldoc"
+)
+
+// Settings say which provider signs people in, and what they may do.
+type Settings struct {
+	Issuer   string            // address of the provider, as its tokens name it
+	ClientID string            // what the provider calls Totem
+	Secret   string            // of that client; empty: a public client
+	URL      string            // this service's own address, as browsers reach it
+	Name     map[string]string // of the button, by language: fr, en
+	Scopes   []string          // asked for besides openid
+	Rules    []Rule
+}
+
+// Rule gives a role to the accounts with a claim of a value.
+type Rule struct {
+	Claim  string // with dots for claims within claims: realm_access.roles
+	Value  string
+	Role   ledger.Role
+	Sites  []catalogue.SiteID
+	Tenant tenancy.TenantID
+}
+
+// changeable are claims that people can change, or that pass to others: whoever
+// has one of them proves nothing.
+var changeable = []string{
+	"email", "email_verified", "preferred_username", "name", "given_name", "family_name", "nickname", "phone_number",
+}
+
+// CallbackPath is where the provider sends browsers back to.
+const CallbackPath = "/v1/session/callback"
+
+// Load reads the settings of a file; nil where file is empty: nobody signs in with
+// an account.
+func Load(n *catalogue.Network, file string) (*Settings, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // there are none
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("sign-in settings: %w", err)
+	}
+	return Parse(n, file, data)
+}
+
+// Parse reads settings; an error names the file, the line and the field.
+func Parse(n *catalogue.Network, file string, data []byte) (*Settings, error) {
+	d := yamldoc.New(file)
+	s := &Settings{Name: map[string]string{"fr": "Compte de la ville", "en": "City account"}}
+	root := d.Root(data, "a file of sign-in settings",
+		[]string{"issuer", "client_id", "client_secret", "client_secret_file", "url", "name", "scopes", "rules"})
+	if root != nil {
+		s.Issuer = readURL(root, "issuer")
+		s.ClientID = root.Text("client_id")
+		s.readSecret(root)
+		s.URL = strings.TrimSuffix(readURL(root, "url"), "/")
+		for language, name := range root.Texts("name") {
+			if _, known := s.Name[language]; !known {
+				root.Fail("name", "has the languages fr and en")
+			}
+			s.Name[language] = name
+		}
+		s.Scopes = root.TextList("scopes")
+		s.readRules(n, root)
+	}
+	return s, yamldoc.Report(file, d.Faults)
+}
+
+func readURL(o *yamldoc.Object, name string) string {
+	raw := o.Text(name)
+	if raw == "" {
+		return ""
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		o.Fail(name, "is not an address like https://example.org")
+	case u.Scheme != "https" && (u.Scheme != "http" || !local(u.Hostname())):
+		o.Fail(name, "must begin with https://: codes and tokens pass through it")
+	}
+	return raw
+}
+
+// local reports whether a host is this machine: for trials.
+func local(host string) bool { return host == "127.0.0.1" || host == "::1" || host == "localhost" }
+
+func (s *Settings) readSecret(root *yamldoc.Object) {
+	s.Secret = root.Optional("client_secret")
+	file := root.Optional("client_secret_file")
+	switch {
+	case file == "":
+	case s.Secret != "":
+		root.Fail("client_secret_file", "is given together with client_secret")
+	default:
+		data, err := os.ReadFile(file)
+		if s.Secret = strings.TrimSpace(string(data)); err != nil || s.Secret == "" {
+			root.Fail("client_secret_file", "cannot be read, or is empty")
+		}
+	}
+}
+
+func (s *Settings) readRules(n *catalogue.Network, root *yamldoc.Object) {
+	if !root.Require("rules") {
+		return
+	}
+	list := root.List("rules")
+	if len(list) == 0 {
+		root.Fail("rules", "is empty: nobody could sign in")
+	}
+	for i, node := range list {
+		o := root.Doc.Object(
+			node,
+			fmt.Sprintf("rules[%d]", i),
+			"a rule",
+			[]string{"claim", "value", "role", "sites", "tenant"},
+		)
+		if o == nil {
+			continue
+		}
+		r := Rule{
+			Claim: o.Text("claim"), Value: o.Text("value"), Role: ledger.Role(o.Text("role")),
+			Tenant: tenancy.TenantID(o.Optional("tenant")),
+		}
+		if slices.Contains(changeable, r.Claim) {
+			o.Fail("claim", "people can change %s, or it passes to others: use a group, or sub", r.Claim)
+		}
+		for _, id := range o.TextList("sites") {
+			if n.Site(catalogue.SiteID(id)) == nil {
+				o.Fail("sites", "the catalogue has no site %s", id)
+			}
+			r.Sites = append(r.Sites, catalogue.SiteID(id))
+		}
+		r.check(o)
+		s.Rules = append(s.Rules, r)
+	}
+}
+
+func (r *Rule) check(o *yamldoc.Object) {
+	switch r.Role {
+	case ledger.Admin:
+		if len(r.Sites) > 0 {
+			o.Fail("sites", "an admin is one of all sites")
+		}
+	case ledger.Manager:
+		if len(r.Sites) == 0 {
+			o.Fail("sites", "is missing: a manager manages the sites that are named")
+		}
+	case ledger.Billing, ledger.Display:
+	case ledger.Tenant:
+		if r.Tenant == "" {
+			o.Fail("tenant", "is missing")
+		}
+	case "":
+	default:
+		o.Fail("role", "must be admin, manager, billing, tenant or display")
+	}
+	if r.Tenant != "" && r.Role != ledger.Tenant {
+		o.Fail("tenant", "is for the role tenant")
+	}
+}

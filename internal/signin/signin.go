@@ -1,0 +1,318 @@
+// Package signin signs people in with the accounts of their city, by OpenID Connect.
+//
+// A browser is sent to the provider and comes back with a code, which Totem
+// exchanges for claims about the account; rules in the settings turn claims into a
+// role and sites (docs/operations.md, rules 11.13). Whoever no rule names does not
+// enter.
+//
+//	a := signin.New(settings, key)
+//	address, cookie, err := a.Begin(ctx, "/nancy", now)
+//	person, to, err := a.Finish(ctx, cookie, query, now)
+//
+// The code flow with PKCE, state and nonce: what a browser must bring back is in a
+// sealed cookie, so that the service keeps nothing for those who never return.
+package signin
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/tenancy"
+)
+
+const (
+	// Lasts is how long an account's claims are believed before they are asked for
+	// again.
+	Lasts = 8 * time.Hour
+	// Returns is how long somebody may take at the provider.
+	Returns = 10 * time.Minute
+	// patience is how long the provider may take to answer.
+	patience = 10 * time.Second
+)
+
+// The reasons for which nobody is signed in.
+var (
+	ErrNoRule   = errors.New("no rule gives this account a role")
+	ErrCookie   = errors.New("this browser did not begin to sign in here, or took longer than ten minutes")
+	ErrProvider = errors.New("the provider of accounts cannot be reached, or its answer cannot be used")
+	ErrRefused  = errors.New("the provider of accounts refused")
+)
+
+// Accounts signs people in by one provider.
+type Accounts struct {
+	settings *Settings
+	key      []byte // seals cookies
+	client   *http.Client
+
+	mu       sync.Mutex
+	provider *oidc.Provider // nil: not found yet
+}
+
+// New returns the accounts of a provider, which is asked only when somebody signs
+// in: it may be away while Totem starts.
+func New(s *Settings, key []byte) *Accounts {
+	return &Accounts{settings: s, key: key, client: &http.Client{Timeout: patience}}
+}
+
+// Name returns what the button says in a language.
+func (a *Accounts) Name(language string) string { return a.settings.Name[language] }
+
+// Secure reports whether browsers reach this service by https.
+func (a *Accounts) Secure() bool { return strings.HasPrefix(a.settings.URL, "https://") }
+
+// Person is somebody who has signed in.
+type Person struct {
+	ID     string // of the token that stands for the account
+	Role   ledger.Role
+	Sites  []catalogue.SiteID
+	Tenant tenancy.TenantID
+}
+
+func (a *Accounts) found(ctx context.Context) (*oidc.Provider, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.provider != nil {
+		return a.provider, nil
+	}
+	p, err := oidc.NewProvider(ctx, a.settings.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProvider, err)
+	}
+	a.provider = p
+	return p, nil
+}
+
+func (a *Accounts) oauth(p *oidc.Provider) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID: a.settings.ClientID, ClientSecret: a.settings.Secret, Endpoint: p.Endpoint(),
+		RedirectURL: a.settings.URL + CallbackPath, Scopes: append([]string{oidc.ScopeOpenID}, a.settings.Scopes...),
+	}
+}
+
+// begun is what a browser must bring back.
+type begun struct {
+	State    string `json:"s"`
+	Nonce    string `json:"n"`
+	Verifier string `json:"v"`
+	To       string `json:"t"`
+	Until    int64  `json:"u"`
+}
+
+// Begin returns the provider's address to send a browser to, and the cookie that it
+// must bring back. to is the view that is opened afterwards.
+func (a *Accounts) Begin(ctx context.Context, to string, now time.Time) (address, cookie string, err error) {
+	ctx = oidc.ClientContext(ctx, a.client)
+	p, err := a.found(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	b := begun{random(), random(), oauth2.GenerateVerifier(), View(to), now.Add(Returns).Unix()}
+	cookie, err = a.seal(b)
+	return a.oauth(p).AuthCodeURL(b.State, oidc.Nonce(b.Nonce), oauth2.S256ChallengeOption(b.Verifier)), cookie, err
+}
+
+// View returns an address that leads to a view of the page, and nowhere else.
+func View(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
+		strings.ContainsAny(to, "\\\r\n\t") || len(to) > 500 {
+		return "/"
+	}
+	return to
+}
+
+func random() string {
+	b := make([]byte, 24)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func (a *Accounts) mac(text string) string {
+	h := hmac.New(sha256.New, a.key)
+	h.Write([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+func (a *Accounts) seal(b begun) (string, error) {
+	data, err := json.Marshal(b)
+	if err != nil {
+		return "", err
+	}
+	text := base64.RawURLEncoding.EncodeToString(data)
+	return text + "." + a.mac(text), nil
+}
+
+// unseal returns what a cookie of ours holds.
+func (a *Accounts) unseal(cookie string, now time.Time) (b begun, err error) {
+	text, mac, _ := strings.Cut(cookie, ".")
+	if subtle.ConstantTimeCompare([]byte(mac), []byte(a.mac(text))) != 1 {
+		return b, ErrCookie
+	}
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || json.Unmarshal(data, &b) != nil || now.Unix() >= b.Until {
+		return begun{}, ErrCookie
+	}
+	return b, nil
+}
+
+// Finish returns who has come back from the provider, and to which view. The errors
+// are ErrCookie, ErrRefused, ErrProvider and ErrNoRule; with ErrNoRule the person has
+// an id, and nothing else.
+func (a *Accounts) Finish(ctx context.Context, cookie string, query url.Values, now time.Time) (Person, string, error) {
+	b, err := a.unseal(cookie, now)
+	if err != nil || subtle.ConstantTimeCompare([]byte(b.State), []byte(query.Get("state"))) != 1 {
+		return Person{}, "/", ErrCookie
+	}
+	if query.Get("code") == "" {
+		return Person{}, b.To, ErrRefused
+	}
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, a.client), 3*patience)
+	defer cancel()
+	subject, claims, err := a.claims(ctx, b, query.Get("code"), now)
+	if err != nil {
+		return Person{}, b.To, fmt.Errorf("%w: %w", ErrProvider, err)
+	}
+	person, ok := a.settings.grant(claims)
+	person.ID = TokenID(subject)
+	if !ok {
+		return person, b.To, ErrNoRule
+	}
+	return person, b.To, nil
+}
+
+// claims exchanges a code for what the provider says of the account.
+func (a *Accounts) claims(
+	ctx context.Context,
+	b begun,
+	code string,
+	now time.Time,
+) (subject string, claims map[string]any, err error) {
+	p, err := a.found(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	tokens, err := a.oauth(p).Exchange(ctx, code, oauth2.VerifierOption(b.Verifier))
+	if err != nil {
+		return "", nil, withoutBody(err)
+	}
+	raw, _ := tokens.Extra("id_token").(string)
+	verifier := p.VerifierContext(ctx, &oidc.Config{ClientID: a.settings.ClientID, Now: func() time.Time { return now }})
+	id, err := verifier.Verify(ctx, raw)
+	if err != nil {
+		return "", nil, err
+	}
+	if id.Subject == "" || subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(b.Nonce)) != 1 {
+		return "", nil, errors.New("its token answers another question")
+	}
+	if err := id.Claims(&claims); err != nil {
+		return "", nil, err
+	}
+	if p.UserInfoEndpoint() == "" {
+		return id.Subject, claims, nil
+	}
+	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(tokens)) // many providers tell groups only there
+	if err != nil {
+		return "", nil, err
+	}
+	if info.Subject != id.Subject {
+		return "", nil, errors.New("it tells of another account")
+	}
+	more := map[string]any{}
+	if err := info.Claims(&more); err != nil {
+		return "", nil, err
+	}
+	for name, value := range more {
+		if _, there := claims[name]; !there { // what is signed counts
+			claims[name] = value
+		}
+	}
+	return id.Subject, claims, nil
+}
+
+// withoutBody keeps what the provider answered out of logs: it may hold a token.
+func withoutBody(err error) error {
+	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return fmt.Errorf("it answered %s: %s", e.Response.Status, e.ErrorCode)
+	}
+	return err
+}
+
+// grant returns what the rules give an account: the role of the first rule that
+// names it, and the sites of all those with that role.
+func (s *Settings) grant(claims map[string]any) (p Person, ok bool) {
+	everywhere := false
+	for _, r := range s.Rules {
+		if !has(claims, strings.Split(r.Claim, "."), r.Value) && !has(claims, []string{r.Claim}, r.Value) {
+			continue
+		}
+		if !ok {
+			p.Role, p.Tenant, ok = r.Role, r.Tenant, true
+		}
+		if r.Role != p.Role || r.Tenant != p.Tenant {
+			continue
+		}
+		everywhere = everywhere || len(r.Sites) == 0
+		for _, site := range r.Sites {
+			if !slices.Contains(p.Sites, site) {
+				p.Sites = append(p.Sites, site)
+			}
+		}
+	}
+	if everywhere {
+		p.Sites = nil
+	}
+	slices.Sort(p.Sites)
+	return p, ok
+}
+
+// has reports whether a claim is a value, or a list that holds it.
+func has(claims map[string]any, path []string, value string) bool {
+	found, ok := claims[path[0]]
+	if !ok {
+		return false
+	}
+	if len(path) > 1 {
+		inner, ok := found.(map[string]any)
+		return ok && has(inner, path[1:], value)
+	}
+	switch v := found.(type) {
+	case string:
+		return v == value
+	case []any:
+		return slices.Contains(v, any(value))
+	}
+	return false
+}
+
+// TokenPrefix begins the ids of the tokens that stand for accounts.
+const TokenPrefix = "account-"
+
+// TokenID returns the id of the token that stands for an account: with its subject
+// where that can be a part of an id, as the UUIDs of many providers, otherwise with
+// a hash of it.
+func TokenID(subject string) string {
+	if id := TokenPrefix + subject; catalogue.ValidID(id) && len(subject) > 8 {
+		return id
+	}
+	sum := sha256.Sum256([]byte(subject))
+	return TokenPrefix + hex.EncodeToString(sum[:12])
+}
