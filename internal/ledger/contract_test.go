@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +71,7 @@ func contract(t *testing.T, place func(t *testing.T) string) {
 		"sensors": sensors, "readers": readers, "reads": reads, "visits and corrections": corrections, "hours": hours,
 		"statements": statements, "presences and stays": presences, "touched": touched, "unknown devices": unknowns,
 		"catalogues": catalogues, "acts": acts, "webhooks": hooks,
+		"announced readers": announced,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := ledger.Open(t.Context(), place(t))
@@ -515,6 +517,58 @@ func sensors(b book) {
 	}
 	if got := must(b.l.FirstMessage(b.Context())); !got.Equal(at(0)) {
 		b.Errorf("the first message is of %s", got)
+	}
+}
+
+// announced: what is announced is asked for once, and answered the same.
+func announced(b book) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 40 {
+		type question struct {
+			kind          int
+			at            time.Time
+			alive, status bool
+		}
+		var questions []question
+		from := at(100)
+		for range 1 + random.IntN(6) {
+			q := question{random.IntN(4), at(random.IntN(60)), random.IntN(3) > 0, random.IntN(2) > 0}
+			questions = append(questions, q)
+			if q.at.Before(from) {
+				from = q.at
+			}
+		}
+		answers := func(reader catalogue.DeviceID, announce bool) (said []string) {
+			b.write(func(tx *ledger.Tx) error {
+				if announce {
+					if err := tx.ExpectReaders([]catalogue.DeviceID{reader, "nobody"}, from); err != nil {
+						return err
+					}
+				}
+				for _, q := range questions {
+					var yes bool
+					var when time.Time
+					var err error
+					switch q.kind {
+					case 0:
+						yes, when, err = tx.NoteHeard(reader, q.at)
+					case 1, 2:
+						yes, when, err = tx.NoteLife(reader, q.at, q.alive || !q.status, q.status)
+					case 3:
+						if when, err = tx.LastWill(reader); q.alive && err == nil {
+							err = tx.NoteWill(reader, q.at)
+						}
+					}
+					if err != nil {
+						return err
+					}
+					said = append(said, fmt.Sprint(q.kind, yes, when))
+				}
+				return nil
+			})
+			return said
+		}
+		b.expect("announced", answers("one", true), answers("two", false)...)
 	}
 }
 

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -44,27 +45,112 @@ func (l *Ledger) ReadersHeard(ctx context.Context, seq int64, n int64) (list []H
 	return list, upTo, nil
 }
 
+// readerMemory is what a transaction knows of a reader.
+type readerMemory struct {
+	first sql.NullInt64 // when it was first heard
+	will  sql.NullInt64 // when its last will arrived
+	life  []lifeEntry   // by time; the first one at or before the transaction's from, where there is one
+}
+
+type lifeEntry struct {
+	at    int64
+	alive bool
+}
+
+// ofReaders are the conditions of ExpectReaders' queries.
+const ofReaders = " WHERE device IN (SELECT value FROM json_each(?))"
+
+// ExpectReaders announces the readers whose messages, sent at from or later, are
+// noted next: the ledger is asked once for all of them, and not for each message.
+func (tx *Tx) ExpectReaders(readers []catalogue.DeviceID, from time.Time) error {
+	ids, err := json.Marshal(readers)
+	if err != nil {
+		return err
+	}
+	tx.readersFrom = ms(from)
+	tx.readers = make(map[catalogue.DeviceID]*readerMemory, len(readers))
+	for _, id := range readers {
+		tx.readers[id] = &readerMemory{}
+	}
+	load := func(query string, scan func(rows *sql.Rows) error, args ...any) {
+		if err == nil {
+			rows, qerr := tx.query(query, append([]any{string(ids)}, args...)...)
+			err = each(rows, qerr, scan)
+		}
+	}
+	load("SELECT device, at FROM first_heard"+ofReaders, func(rows *sql.Rows) error {
+		var id catalogue.DeviceID
+		var t sql.NullInt64
+		err := rows.Scan(&id, &t)
+		tx.readers[id].first = t
+		return err
+	})
+	load("SELECT device, at FROM reader_wills"+ofReaders, func(rows *sql.Rows) error {
+		var id catalogue.DeviceID
+		var t sql.NullInt64
+		err := rows.Scan(&id, &t)
+		tx.readers[id].will = t
+		return err
+	})
+	load("SELECT device, at, alive FROM reader_life l"+ofReaders+` AND at >= coalesce(
+		(SELECT max(at) FROM reader_life m WHERE m.device = l.device AND m.at <= ?), 0) ORDER BY device, at`,
+		func(rows *sql.Rows) error {
+			var id catalogue.DeviceID
+			var e lifeEntry
+			err := rows.Scan(&id, &e.at, &e.alive)
+			tx.readers[id].life = append(tx.readers[id].life, e)
+			return err
+		}, ms(from))
+	if err != nil {
+		return fmt.Errorf("ledger: load what is known of readers: %w", err)
+	}
+	return nil
+}
+
+// remembered returns what is known of a reader at t; nil: it was not announced, or
+// has changed since.
+func (tx *Tx) remembered(reader catalogue.DeviceID, t int64) *readerMemory {
+	if t < tx.readersFrom {
+		return nil
+	}
+	return tx.readers[reader]
+}
+
+// forgetReader makes the ledger be asked for a reader again, which has changed.
+func (tx *Tx) forgetReader(reader catalogue.DeviceID) { delete(tx.readers, reader) }
+
 // NoteHeard stores that a reader sent a message at an instant. earlier reports
 // that none was known at or before that instant, and until when none was (zero:
 // never).
 func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, until time.Time, err error) {
-	var have int64
-	err = tx.row("SELECT at FROM first_heard WHERE device = ?", []any{string(reader)}, &have)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	have, err := tx.firstHeard(reader)
+	if err != nil {
 		return false, until, fmt.Errorf("ledger: note when a reader was first heard: %w", err)
 	}
-	if err == nil {
-		if have <= ms(t) {
+	if have.Valid {
+		if have.Int64 <= ms(t) {
 			return false, until, nil
 		}
-		until = at(have)
+		until = at(have.Int64)
 	}
+	tx.forgetReader(reader)
 	err = tx.run(
 		"INSERT INTO first_heard (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = excluded.at",
 		string(reader),
 		ms(t),
 	)
 	return true, until, err
+}
+
+func (tx *Tx) firstHeard(reader catalogue.DeviceID) (t sql.NullInt64, err error) {
+	if m := tx.readers[reader]; m != nil {
+		return m.first, nil
+	}
+	err = tx.row("SELECT at FROM first_heard WHERE device = ?", []any{string(reader)}, &t)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return t, err
 }
 
 // NoteLife stores that a reader reported being silent or not (a status), or
@@ -80,6 +166,7 @@ func (tx *Tx) NoteLife(
 	if err != nil || !status && before {
 		return false, until, err
 	}
+	tx.forgetReader(reader)
 	err = tx.run(
 		"INSERT INTO reader_life (device, at, alive) VALUES (?, ?, ?) ON CONFLICT (device, at) DO UPDATE SET alive = max(reader_life.alive, excluded.alive)",
 		string(reader),
@@ -113,6 +200,7 @@ func (tx *Tx) NoteLife(
 
 // NoteWill stores when a reader's last will arrived.
 func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
+	tx.forgetReader(reader)
 	err := tx.run(
 		"INSERT INTO reader_wills (device, at) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET at = max(reader_wills.at, excluded.at)",
 		string(reader),
@@ -127,6 +215,12 @@ func (tx *Tx) NoteWill(reader catalogue.DeviceID, arrived time.Time) error {
 // LastWill returns when a reader's last will arrived; zero: never.
 func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
 	var t int64
+	if m := tx.readers[reader]; m != nil {
+		if !m.will.Valid {
+			return time.Time{}, nil
+		}
+		return at(m.will.Int64), nil
+	}
 	err := tx.row("SELECT at FROM reader_wills WHERE device = ?", []any{string(reader)}, &t)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, nil
@@ -136,6 +230,15 @@ func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
 
 // lifeBefore reports whether the reader was not silent just before t.
 func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, err error) {
+	if m := tx.remembered(reader, ms(t)); m != nil {
+		alive = true
+		for _, e := range m.life {
+			if e.at <= ms(t) {
+				alive = e.alive
+			}
+		}
+		return alive, nil
+	}
 	var v int
 	err = tx.row(
 		"SELECT alive FROM reader_life WHERE device = ? AND at <= ? ORDER BY at DESC LIMIT 1",

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
 )
 
@@ -22,6 +24,10 @@ type Tx struct {
 	next     int64               // number of the next observation; 0: ask
 	waiting  int                 // statements that were taken for later
 	queued   bool                // events for webhooks were queued
+
+	readers     map[catalogue.DeviceID]*readerMemory // those that were announced (ExpectReaders)
+	readersFrom int64                                // from when they are known
+	began       time.Time
 }
 
 // mostWaiting is how many statements may wait for a round trip.
@@ -40,6 +46,14 @@ func (tx *Tx) Expect(ids []uuid.UUID) (err error) {
 // AfterCommit calls f once the transaction is durable and before the next one
 // begins: decisions that depend on the change follow it in the chain.
 func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
+
+// longForDoors is how long a transaction may last while doors are in use, where it
+// can be done in parts: the next badge waits for it.
+const longForDoors = 5 * time.Millisecond
+
+// Enough reports whether the transaction should end, and the rest be done in the
+// next one: doors are in use, and it has lasted long.
+func (tx *Tx) Enough() bool { return time.Since(tx.began) > longForDoors && tx.l.turn.hurried() }
 
 // Write runs change in one durable transaction: all of it is committed when
 // Write returns nil, and none of it otherwise. Only one runs at a time.
@@ -77,7 +91,7 @@ func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err erro
 			err = errors.Join(err, fmt.Errorf("ledger: rollback: %w", rerr))
 		}
 	}()
-	tx := &Tx{ctx: ctx, l: l, head: head}
+	tx := &Tx{ctx: ctx, l: l, head: head, began: time.Now()}
 	if err := change(tx); err != nil {
 		return err
 	}

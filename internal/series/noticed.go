@@ -2,6 +2,8 @@ package series
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -32,10 +34,14 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 	if err != nil || len(obs) == 0 && upTo == readsAfter {
 		return false, err
 	}
+	done := 0 // messages of the page that were noticed
 	err = l.Write(ctx, func(tx *ledger.Tx) error {
 		n := noticed{m: m, tx: tx, spans: map[catalogue.SpaceID][]catalogue.Interval{}}
-		for i := range obs {
-			if err := n.observation(&obs[i]); err != nil {
+		if err := n.expect(obs, reads); err != nil {
+			return err
+		}
+		for done = 0; done < len(obs) && !tx.Enough(); done++ {
+			if err := n.observation(&obs[done]); err != nil {
 				return err
 			}
 		}
@@ -47,14 +53,39 @@ func (m *Maker) notice(ctx context.Context) (more bool, err error) {
 		if err := n.mark(); err != nil {
 			return err
 		}
-		if len(obs) > 0 {
-			if err := tx.SetCursor(cursorObservations, obs[len(obs)-1].Seq); err != nil {
+		if done > 0 {
+			if err := tx.SetCursor(cursorObservations, obs[done-1].Seq); err != nil {
 				return err
 			}
 		}
 		return tx.SetCursor(cursorReads, upTo)
 	})
-	return len(obs) == page || upTo-readsAfter == readPage, err
+	return len(obs) == page || done < len(obs) || upTo-readsAfter == readPage, err
+}
+
+// expect announces the readers of a page.
+func (n *noticed) expect(obs []ingest.Observation, reads []ledger.Heard) error {
+	all := map[catalogue.DeviceID]bool{}
+	var from time.Time
+	add := func(id catalogue.DeviceID, at time.Time) {
+		all[id] = true
+		if from.IsZero() || at.Before(from) {
+			from = at
+		}
+	}
+	for _, r := range reads {
+		add(r.Device, r.At)
+	}
+	for i := range obs {
+		o := &obs[i]
+		if p := n.m.places.at(o.Device, o.At); p != nil && p.Value.Kind == catalogue.Reader && o.At.UnixMilli() > 0 {
+			add(o.Device, o.At)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return n.tx.ExpectReaders(slices.Sorted(maps.Keys(all)), from)
 }
 
 // noticed collects what a page of messages affects.
