@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"html/template"
 	"net"
 	"net/http"
@@ -68,7 +69,7 @@ func (s *server) beginAccount(w http.ResponseWriter, r *http.Request) {
 		s.refuseAccount(w, r, err)
 		return
 	}
-	http.SetCookie(w, s.begunCookie(value, int(signin.Returns/time.Second)))
+	http.SetCookie(w, s.begunCookie(value, int(signin.ReturnWithin/time.Second)))
 	http.Redirect(w, r, address, http.StatusFound)
 }
 
@@ -88,10 +89,10 @@ func (s *server) finishAccount(w http.ResponseWriter, r *http.Request) {
 	person, to, err := s.cfg.Accounts.Finish(r.Context(), begun, r.URL.Query(), now)
 	var id string
 	if err == nil {
-		id, err = s.enter(r.Context(), person, now)
+		id, err = s.startSession(r.Context(), person, now)
 	}
 	if errors.Is(err, signin.ErrNoRule) && person.ID != "" {
-		err = errors.Join(err, s.expel(r.Context(), person.ID, now))
+		err = errors.Join(err, s.endSessions(r.Context(), person.ID, now))
 	}
 	http.SetCookie(w, s.begunCookie("", -1))
 	if err != nil {
@@ -104,19 +105,22 @@ func (s *server) finishAccount(w http.ResponseWriter, r *http.Request) {
 	writeAccountPage(w, r, http.StatusOK, accountPage{To: to})
 }
 
-// enter starts a session for an account: for eight hours a token stands for it,
+// startSession starts a session for an account: for eight hours a token stands for it,
 // which nobody knows and everything that ends tokens ends.
-func (s *server) enter(ctx context.Context, p signin.Person, now time.Time) (session string, err error) {
+func (s *server) startSession(ctx context.Context, p signin.Person, now time.Time) (session string, err error) {
 	session = keys.NewSecret()
-	until := now.Add(signin.Lasts).UTC().Truncate(time.Millisecond)
+	until := now.Add(signin.SessionLife).UTC().Truncate(time.Millisecond)
 	t := ledger.Token{
 		ID: p.ID, Role: p.Role, Sites: append([]catalogue.SiteID{}, p.Sites...), Tenant: p.Tenant,
 		Hash: keys.HashSecret(keys.NewSecret()), ExpiresAt: &until,
 	}
 	err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
 		if p.Role == Tenant {
-			if there, err := tx.HasRecord("tenant", string(p.Tenant)); err != nil || !there {
-				return errors.Join(err, signin.ErrNoRule)
+			switch there, err := tx.HasRecord("tenant", string(p.Tenant)); {
+			case err != nil:
+				return err
+			case !there:
+				return fmt.Errorf("%w: %s; there is no tenant %s", signin.ErrNoRule, p.ID, p.Tenant)
 			}
 		}
 		// The same rights as before: the account's other browsers stay signed in.
@@ -145,8 +149,8 @@ func (s *server) enter(ctx context.Context, p signin.Person, now time.Time) (ses
 	return session, nil
 }
 
-// expel ends the sessions of an account that has lost its role.
-func (s *server) expel(ctx context.Context, id string, now time.Time) error {
+// endSessions ends the sessions of an account that has lost its role.
+func (s *server) endSessions(ctx context.Context, id string, now time.Time) error {
 	err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
 		if err := tx.DeleteToken(id); err != nil {
 			return err
@@ -172,10 +176,10 @@ type accountPage struct {
 
 // refusals are what people are told, and the status.
 var refusals = []struct {
-	err     error
-	status  int
-	en, fr  string
-	guesses bool
+	err    error
+	status int
+	en, fr string
+	guess  bool // counts as a guess of the browser's address
 }{
 	{
 		signin.ErrNoRule, http.StatusForbidden, "Your account has no access to Totem. Ask whoever runs it.",
@@ -194,7 +198,7 @@ var refusals = []struct {
 	},
 	{
 		signin.ErrProvider, http.StatusBadGateway, "The accounts cannot be reached at the moment. Please try again later.",
-		"Les comptes sont injoignables pour le moment. Veuillez réessayer plus tard.", true,
+		"Les comptes sont injoignables pour le moment. Veuillez réessayer plus tard.", false,
 	},
 }
 
@@ -211,13 +215,13 @@ func (s *server) refuseAccount(w http.ResponseWriter, r *http.Request, err error
 		}
 		p.EN, p.FR, status, known = f.en, f.fr, f.status, true
 		address, _, _ := net.SplitHostPort(r.RemoteAddr)
-		if f.guesses && s.auth.guesses.Wrong(address, s.cfg.Now()) > 0 {
+		if f.guess && s.auth.guesses.Wrong(address, s.cfg.Now()) > 0 {
 			w.Header().Set("Retry-After", "60")
 			status = http.StatusTooManyRequests
 		}
 		break
 	}
-	if !known || errors.Is(err, signin.ErrProvider) {
+	if !known || !errors.Is(err, signin.ErrCookie) {
 		s.cfg.Log.Warn("nobody was signed in with an account", "error", err)
 	}
 	writeAccountPage(w, r, status, p)

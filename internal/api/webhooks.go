@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,19 +32,19 @@ const (
 // Webhooks is what the API needs to know of the sending of events.
 type Webhooks struct {
 	Secret func(nonce []byte) []byte
-	// Private reports whether webhooks may reach private networks.
-	Private bool
+	// PrivateAllowed reports whether webhooks may reach any private network.
+	PrivateAllowed bool
 }
 
 // webhookView is a webhook as the API writes it; secret is answered once.
 type webhookView struct {
 	ID      string             `json:"id"`
-	URL     string             `json:"url" required:"true" doc:"Where events are posted: https, to a public address."`
-	Events  []webhooks.Topic   `json:"events" nullable:"false" enum:"alarms,lockdowns,statements,availability" doc:"Default: alarms and lockdowns. Only an admin, for all sites, may ask for statements."`
-	Sites   []catalogue.SiteID `json:"sites" nullable:"false" doc:"[] means all: an admin may ask for that, a manager names sites."`
-	Enabled *bool              `json:"enabled" doc:"Default: true. Nothing is queued for a webhook that is not; an answer of 410 Gone switches it off."`
-	Waiting int                `json:"waiting" readOnly:"true" doc:"Events that are not delivered yet."`
-	Secret  string             `json:"secret,omitempty" readOnly:"true" doc:"Signs the events (standardwebhooks.com); shown once."`
+	URL     string             `json:"url" required:"true" doc:"Where events are posted: https to a public address, or to a network that --webhooks-allow names (also http)."`
+	Topics  []webhooks.Topic   `json:"topics" nullable:"false" enum:"alarms,lockdowns,statements,availability" doc:"Which events are told. Default: alarms and lockdowns. Only an admin, for all sites, may ask for statements."`
+	Sites   []catalogue.SiteID `json:"sites" required:"true" nullable:"false" doc:"The sites whose events are told. []: all sites, and events that belong to none; for admins only."`
+	Enabled *bool              `json:"enabled" doc:"false: no events are queued for it. Totem sets this to false when the receiver answers 410 Gone. Default: true."`
+	Waiting int                `json:"waiting" readOnly:"true" doc:"How many events are queued and not delivered yet."`
+	Secret  string             `json:"secret,omitempty" readOnly:"true" doc:"Totem makes it, and signs the events with it (standardwebhooks.com). Shown once; one that is sent is ignored."`
 }
 
 type deliveryView struct {
@@ -51,17 +53,17 @@ type deliveryView struct {
 	QueuedAt catalogue.Instant  `json:"queued_at"`
 	Outcome  webhooks.Outcome   `json:"outcome" enum:"waiting,delivered,given-up"`
 	Attempts int                `json:"attempts"`
-	NextAt   *catalogue.Instant `json:"next_at" doc:"When the next attempt is made; null: at once, or never."`
+	NextAt   *catalogue.Instant `json:"next_at" doc:"When it is tried next. null: it is done, or it waits for an earlier event of this webhook."`
 	DoneAt   *catalogue.Instant `json:"done_at"`
-	Status   *int               `json:"status" doc:"Of the last answer."`
-	Fault    *string            `json:"fault" doc:"Of the last attempt."`
-	Body     any                `json:"body" doc:"The event as it is sent."`
+	Status   *int               `json:"status" doc:"HTTP status of the receiver's last answer; null: it did not answer."`
+	Fault    *string            `json:"fault" doc:"Why it is not delivered; null: no fault."`
+	Body     any                `json:"body" doc:"The event, byte by byte as it is sent."`
 }
 
 func showWebhook(w webhooks.Webhook, waiting int) webhookView {
 	on := !w.Off
 	return webhookView{
-		ID: w.ID, URL: w.URL, Events: w.Topics, Sites: append([]catalogue.SiteID{}, w.Sites...),
+		ID: w.ID, URL: w.URL, Topics: w.Topics, Sites: append([]catalogue.SiteID{}, w.Sites...),
 		Enabled: &on, Waiting: waiting,
 	}
 }
@@ -69,7 +71,7 @@ func showWebhook(w webhooks.Webhook, waiting int) webhookView {
 func showDelivery(d webhooks.Delivery) deliveryView {
 	v := deliveryView{
 		ID: "msg_" + d.ID.String(), Type: d.Type, QueuedAt: instant(d.At), Outcome: d.Outcome, Attempts: d.Attempts,
-		DoneAt: instantOrNil(d.DoneAt), Fault: orNil(d.Fault), Body: rawJSON(d.Body),
+		DoneAt: instantOrNil(d.DoneAt), Fault: orNil(d.Fault), Body: json.RawMessage(d.Body),
 	}
 	if d.DoneAt == nil && d.Attempts > 0 {
 		v.NextAt = instantOrNil(&d.NextAt)
@@ -106,7 +108,7 @@ func (s *server) webhooks() {
 	)
 	huma.Register(s.api,
 		with(
-			op("PUT", "/v1/webhooks/{id}", "Make or change a webhook; a new one's secret is shown once."),
+			op("PUT", "/v1/webhooks/{id}", "Make a webhook, or replace all of one; a new one's secret is shown once."),
 			http.StatusConflict,
 		),
 		s.putWebhook,
@@ -121,7 +123,11 @@ func (s *server) webhooks() {
 		),
 		s.webhookSecret,
 	)
-	test := op("POST", "/v1/webhooks/{id}/test", "Send an event of type webhook.tested.")
+	test := op(
+		"POST",
+		"/v1/webhooks/{id}/test",
+		"Send an event of type webhook.tested, and try at once what waits before it.",
+	)
 	test.DefaultStatus = http.StatusAccepted
 	huma.Register(s.api, with(test, http.StatusConflict), s.testWebhook)
 	huma.Register(
@@ -138,10 +144,10 @@ func (s *server) webhooks() {
 // ownWebhook returns a webhook that the caller may see.
 func (s *server) ownWebhook(ctx context.Context, id string) (webhooks.Webhook, error) {
 	w, err := s.cfg.Ledger.Webhook(ctx, id)
-	if err != nil {
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return w, s.fail(err)
 	}
-	if !mayWebhook(callerOf(ctx), &w) {
+	if err != nil || !mayWebhook(callerOf(ctx), &w) {
 		return w, notFound("webhook " + id)
 	}
 	return w, nil
@@ -180,25 +186,25 @@ func (s *server) listWebhooks(ctx context.Context, in *Paging) (*pageOut[webhook
 	)
 }
 
-// newWebhook returns the webhook that was sent, or what is wrong with it.
-func (s *server) newWebhook(c *caller, id string, v *webhookView) (w webhooks.Webhook, err error) {
+// checkWebhook returns the webhook that a body describes, or what is wrong with it.
+func (s *server) checkWebhook(c *caller, id string, v *webhookView) (w webhooks.Webhook, err error) {
 	if !catalogue.ValidID(id) {
 		return w, invalid("path", "id", "is not an id: lower-case letters, digits and hyphens, at most 64")
 	}
 	if v.ID != "" && v.ID != id {
 		return w, invalid("body", "id", "differs from the id in the path")
 	}
-	if err := webhooks.CheckURL(v.URL, s.cfg.Webhooks.Private); err != nil {
+	if err := webhooks.CheckURL(v.URL, s.cfg.Webhooks.PrivateAllowed); err != nil {
 		return w, invalid("body", "url", err.Error())
 	}
-	w = webhooks.Webhook{ID: id, URL: v.URL, Topics: slices.Clone(v.Events), Sites: v.Sites}
+	w = webhooks.Webhook{ID: id, URL: v.URL, Topics: slices.Clone(v.Topics), Sites: v.Sites}
 	w.Off = v.Enabled != nil && !*v.Enabled
 	if len(w.Topics) == 0 {
 		w.Topics = []webhooks.Topic{webhooks.OfAlarms, webhooks.OfLockdowns}
 	}
 	for i, t := range w.Topics {
 		if !slices.Contains(webhooks.Topics(), t) {
-			return w, invalid("body", fmt.Sprintf("events[%d]", i), "must be alarms, lockdowns, statements or availability")
+			return w, invalid("body", fmt.Sprintf("topics[%d]", i), "must be alarms, lockdowns, statements or availability")
 		}
 	}
 	slices.Sort(w.Topics)
@@ -215,7 +221,7 @@ func (s *server) newWebhook(c *caller, id string, v *webhookView) (w webhooks.We
 	statements := slices.Contains(w.Topics, webhooks.OfStatements)
 	switch {
 	case statements && c.role != Admin:
-		return w, forbidden("statements")
+		return w, problem(http.StatusForbidden, "only an admin may ask for statements")
 	case statements && len(w.Sites) > 0:
 		return w, invalid("body", "sites", "must be [] for statements, which are of the whole network")
 	case len(w.Sites) == 0 && c.role != Admin:
@@ -226,7 +232,7 @@ func (s *server) newWebhook(c *caller, id string, v *webhookView) (w webhooks.We
 
 func (s *server) putWebhook(ctx context.Context, in *putIn[webhookView]) (*one[webhookView], error) {
 	c := callerOf(ctx)
-	w, err := s.newWebhook(c, in.ID, &in.Body)
+	w, err := s.checkWebhook(c, in.ID, &in.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func TestWebhooksTellWhatHappened(t *testing.T) {
 	made := c.Must(
 		"PUT",
 		"/v1/webhooks/city",
-		fmt.Sprintf(`{"url":%q,"events":["alarms","lockdowns","statements"]}`, r.URL),
+		fmt.Sprintf(`{"url":%q,"topics":["alarms","lockdowns","statements"],"sites":[]}`, r.URL),
 	)
 	secret, _ := made["secret"].(string)
 	if !strings.HasPrefix(secret, "whsec_") || made["enabled"] != true || fmt.Sprint(made["sites"]) != "[]" {
@@ -101,7 +101,7 @@ func TestWebhooksTellWhatHappened(t *testing.T) {
 	if again := c.Must(
 		"PUT",
 		"/v1/webhooks/city",
-		fmt.Sprintf(`{"url":%q,"events":["alarms","lockdowns","statements"]}`, r.URL),
+		fmt.Sprintf(`{"url":%q,"topics":["alarms","lockdowns","statements"],"sites":[]}`, r.URL),
 	); again["secret"] != nil {
 		t.Errorf("the secret is shown twice: %v", again)
 	}
@@ -173,7 +173,7 @@ func TestWebhooksGetWhatADisplaySees(t *testing.T) {
 	apptest.Settle(t, a)
 	r := newReceiver(t, nil)
 	c := apptest.ClientOf(t, a)
-	c.Must("PUT", "/v1/webhooks/hall", fmt.Sprintf(`{"url":%q,"events":["availability"],"sites":["metz"]}`, r.URL))
+	c.Must("PUT", "/v1/webhooks/hall", fmt.Sprintf(`{"url":%q,"topics":["availability"],"sites":["metz"]}`, r.URL))
 	last := func(space string) (data map[string]any) {
 		for _, e := range r.all() {
 			if e.data["space"] == space {
@@ -205,7 +205,7 @@ func TestAWebhookThatFailsIsTriedAgainInOrder(t *testing.T) {
 		}
 		return http.StatusOK
 	})
-	c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q}`, r.URL))
+	c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q,"sites":[]}`, r.URL))
 	for _, on := range []string{"true", "false", "true"} {
 		c.Must("PUT", "/v1/sites/metz/lockdown", `{"active":`+on+`,"reason":"x"}`)
 	}
@@ -244,7 +244,7 @@ func TestWhereAWebhookDoesNotGo(t *testing.T) {
 	if status, p := c.Ask(
 		"PUT",
 		"/v1/webhooks/x",
-		`{"url":"http://127.0.0.1:1/"}`,
+		`{"url":"http://127.0.0.1:1/","sites":[]}`,
 	); status != 422 ||
 		!strings.Contains(fmt.Sprint(p), "https://") {
 		t.Errorf("plain http: %d %v", status, p)
@@ -254,8 +254,8 @@ func TestWhereAWebhookDoesNotGo(t *testing.T) {
 	)
 	t.Cleanup(secure.Close)
 	for name, url := range map[string]string{"loopback": secure.URL, "by-name": strings.Replace(secure.URL, "127.0.0.1", "localhost", 1)} {
-		c.Must("PUT", "/v1/webhooks/"+name, fmt.Sprintf(`{"url":%q}`, url))
-		if fault := faultOf(t, c, name); !strings.Contains(fault, "private network") {
+		c.Must("PUT", "/v1/webhooks/"+name, fmt.Sprintf(`{"url":%q,"sites":[]}`, url))
+		if fault := faultOf(t, c, name); !strings.Contains(fault, "not a public address") {
 			t.Errorf("%s: %q", name, fault)
 		}
 	}
@@ -263,7 +263,7 @@ func TestWhereAWebhookDoesNotGo(t *testing.T) {
 	for status, want := range map[int]string{302: "redirects are not followed", 500: "answered 500", 410: "answered 410"} {
 		name := fmt.Sprint("answers-", status)
 		r := newReceiver(t, func(int) int { return status })
-		open.Must("PUT", "/v1/webhooks/"+name, fmt.Sprintf(`{"url":%q}`, r.URL+"/secret-path"))
+		open.Must("PUT", "/v1/webhooks/"+name, fmt.Sprintf(`{"url":%q,"sites":[]}`, r.URL+"/secret-path"))
 		if fault := faultOf(t, open, name); !strings.Contains(fault, want) || strings.Contains(fault, "secret-path") {
 			t.Errorf("%d: %q", status, fault)
 		}
@@ -286,7 +286,7 @@ func TestAReplacedSecretSignsForADay(t *testing.T) {
 	a := startWithHooks(t)
 	c := apptest.ClientOf(t, a)
 	r := newReceiver(t, nil)
-	first := c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q}`, r.URL))["secret"].(string)
+	first := c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q,"sites":[]}`, r.URL))["secret"].(string)
 	second := c.Must("POST", "/v1/webhooks/city/secret", "")["secret"].(string)
 	if first == second {
 		t.Fatal("the same secret")
@@ -313,16 +313,16 @@ func TestWhatAWebhookMayBe(t *testing.T) {
 		status int
 		says   string
 	}{
-		{c, `{"url":"https://example.org/"}`, 200, "alarms"},
-		{c, `{"url":"https://example.org/","events":["visits"]}`, 422, "events"},
+		{c, `{"url":"https://example.org/","sites":[]}`, 200, "alarms"},
+		{c, `{"url":"https://example.org/","topics":["visits"],"sites":[]}`, 422, "topics"},
 		{c, `{"url":"https://example.org/","sites":["paris"]}`, 422, "sites[0]"},
-		{c, `{"url":"https://example.org/","sites":["metz"],"events":["statements"]}`, 422, "sites"},
-		{c, `{"url":"https://u:p@example.org/"}`, 422, "url"},
-		{c, `{"events":["alarms"]}`, 422, "url"},
+		{c, `{"url":"https://example.org/","sites":["metz"],"topics":["statements"]}`, 422, "sites"},
+		{c, `{"url":"https://u:p@example.org/","sites":[]}`, 422, "url"},
+		{c, `{"topics":["alarms"],"sites":[]}`, 422, "url"},
 		{manager, `{"url":"https://example.org/","sites":["nancy"]}`, 200, "nancy"},
-		{manager, `{"url":"https://example.org/"}`, 422, "sites"},
+		{manager, `{"url":"https://example.org/","sites":[]}`, 422, "sites"},
 		{manager, `{"url":"https://example.org/","sites":["metz"]}`, 403, "metz"},
-		{manager, `{"url":"https://example.org/","sites":["nancy"],"events":["statements"]}`, 403, "statements"},
+		{manager, `{"url":"https://example.org/","sites":["nancy"],"topics":["statements"]}`, 403, "statements"},
 	} {
 		id := "w-" + uuid.NewString()
 		status, answer := q.who.Ask("PUT", "/v1/webhooks/"+id, q.body)
@@ -330,7 +330,7 @@ func TestWhatAWebhookMayBe(t *testing.T) {
 			t.Errorf("%s: %d %v", q.body, status, answer)
 		}
 	}
-	c.Must("PUT", "/v1/webhooks/of-all", `{"url":"https://example.org/"}`)
+	c.Must("PUT", "/v1/webhooks/of-all", `{"url":"https://example.org/","sites":[]}`)
 	for _, method := range []string{"GET", "DELETE"} {
 		if status, _ := manager.Ask(method, "/v1/webhooks/of-all", ""); status != 404 {
 			t.Errorf("%s of another's: %d", method, status)

@@ -32,6 +32,7 @@ import (
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/settings"
 	"github.com/lorntech/totem/internal/signin"
+	"github.com/lorntech/totem/internal/webhooks"
 )
 
 // Config is the settings of the service.
@@ -94,6 +95,7 @@ type house struct {
 	Live       *live.State
 	Readers    *readers.Updater
 	Presence   *presence.Follower
+	webhooks   *webhooks.Deliverer
 	maker      *series.Maker
 	shipper    *series.Shipper // nil without InfluxDB
 	Waits      *decisionWaits

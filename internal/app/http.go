@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/lorntech/totem/internal/access"
@@ -96,7 +97,7 @@ func (a *house) Ready(ctx context.Context) []string {
 // degraded returns what is wrong while doors, visits and the ledger's series
 // still work.
 func (a *house) Degraded() []string {
-	list := append(append([]string{}, a.Presence.Faults()...), a.maker.Faults()...)
+	list := slices.Concat([]string{}, a.Presence.Faults(), a.maker.Faults(), a.webhooks.Faults())
 	if behind := a.Pipeline.Behind(); behind > 0 {
 		list = append(list,
 			fmt.Sprintf(

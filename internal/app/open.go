@@ -122,6 +122,7 @@ func (a *house) openCore(ctx context.Context) (err error) {
 	a.tellEvents(a.Rights.InForce())
 	a.Rights.OnChange(a.tellEvents)
 	a.openPresence()
+	a.openWebhooks()
 	newest, err := a.Ledger.NewestArrival(ctx)
 	if err != nil {
 		return err
@@ -208,7 +209,7 @@ func (a *house) follow() {
 		{"days", a.keepDay},
 		{"clock", a.watchClock},
 		{"keys", a.watchKeys},
-		{"webhooks", a.deliverer().Run},
+		{"webhooks", a.webhooks.Run},
 		{"availability for webhooks", a.tellAvailability},
 	} {
 		a.followers.run(a.ctx, p.name, p.run)

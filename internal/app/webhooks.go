@@ -7,10 +7,10 @@ import (
 	"github.com/lorntech/totem/internal/webhooks"
 )
 
-// deliverer returns what sends events to webhooks.
-func (a *house) deliverer() *webhooks.Deliverer {
+// openWebhooks opens what sends events to webhooks.
+func (a *house) openWebhooks() {
 	allowed, _ := a.Config.WebhookNetworks() // Config.Check has found what is wrong with it
-	return webhooks.NewDeliverer(webhooks.Config{
+	a.webhooks = webhooks.NewDeliverer(webhooks.Config{
 		Store:     a.Ledger,
 		Secret:    a.Keys.WebhookSecret,
 		Allowed:   allowed,
@@ -27,7 +27,13 @@ func (a *house) tellAvailability(ctx context.Context) {
 }
 
 func (a *house) apiWebhooks() api.Webhooks {
-	return api.Webhooks{Secret: a.Keys.WebhookSecret, Private: a.Config.WebhooksAllow != ""}
+	return api.Webhooks{Secret: a.Keys.WebhookSecret, PrivateAllowed: a.Config.WebhooksAllow != ""}
 }
 
-func (m *metrics) attempted(o webhooks.Outcome) { m.webhooks.WithLabelValues(string(o)).Inc() }
+func (m *metrics) attempted(o webhooks.Outcome) {
+	label := string(o)
+	if o == webhooks.Waiting { // it failed, and will be tried again
+		label = "failed"
+	}
+	m.webhooks.WithLabelValues(label).Inc()
+}

@@ -373,7 +373,7 @@ func MetzAndNancy(t *testing.T, a *app.App) (ids map[string]string) {
 	admin.Must(
 		"PUT",
 		"/v1/webhooks/hook-of-metz",
-		`{"url":"https://hook.invalid/secret-path","sites":["metz"],"events":["alarms"]}`,
+		`{"url":"https://hook.invalid/secret-path","sites":["metz"],"topics":["alarms"]}`,
 	)
 	issued := admin.Must("POST", "/v1/statements", `{"month":"`+last.Format("2006-01")+`","tenant":"zinc"}`)
 	var visits struct{ Items []struct{ ID string } }

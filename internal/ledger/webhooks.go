@@ -273,8 +273,8 @@ func (l *Ledger) WaitingDeliveries(ctx context.Context) (map[string]int, error) 
 	return counts, nil
 }
 
-// NoteDelivery keeps what became of an attempt. A delivery that is there no more
-// is not missed. off switches the webhook off.
+// NoteDelivery keeps what became of an attempt. It is no error if
+// the delivery was deleted meanwhile. off switches the webhook off.
 func (l *Ledger) NoteDelivery(ctx context.Context, d webhooks.Delivery, off bool) error {
 	return l.Write(ctx, func(tx *Tx) error {
 		var done any
@@ -327,8 +327,13 @@ func (tx *Tx) switchOff(id string, now time.Time) error {
 	return nil
 }
 
-// QueueTest queues an event that says that a webhook is tested.
+// QueueTest queues an event that says that a webhook is tested, and lets what waits
+// before it be tried at once.
 func (tx *Tx) QueueTest(webhook string, now time.Time) error {
+	err := tx.run("UPDATE webhook_deliveries SET next_at = 0 WHERE webhook = ? AND done_at IS NULL", webhook)
+	if err != nil {
+		return fmt.Errorf("ledger: try webhook %s at once: %w", webhook, err)
+	}
 	e := webhooks.Event{Type: webhooks.Tested, At: now, Data: map[string]string{"webhook": webhook}}
 	body, err := e.Body()
 	if err != nil {

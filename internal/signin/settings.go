@@ -105,8 +105,11 @@ func (s *Settings) readSecret(root *yamldoc.Object) {
 		root.Fail("client_secret_file", "is given together with client_secret")
 	default:
 		data, err := os.ReadFile(file)
-		if s.Secret = strings.TrimSpace(string(data)); err != nil || s.Secret == "" {
-			root.Fail("client_secret_file", "cannot be read, or is empty")
+		switch s.Secret = strings.TrimSpace(string(data)); {
+		case err != nil:
+			root.Fail("client_secret_file", "%v", err)
+		case s.Secret == "":
+			root.Fail("client_secret_file", "%s is empty", file)
 		}
 	}
 }
@@ -151,7 +154,7 @@ func (r *Rule) check(o *yamldoc.Object) {
 	switch r.Role {
 	case ledger.Admin:
 		if len(r.Sites) > 0 {
-			o.Fail("sites", "an admin is one of all sites")
+			o.Fail("sites", "leave sites out: an admin has all sites")
 		}
 	case ledger.Manager:
 		if len(r.Sites) == 0 {

@@ -40,13 +40,16 @@ import (
 )
 
 const (
-	// Lasts is how long an account's claims are believed before they are asked for
+	// SessionLife is how long an account's claims are believed before they are asked for
 	// again.
-	Lasts = 8 * time.Hour
-	// Returns is how long somebody may take at the provider.
-	Returns = 10 * time.Minute
+	SessionLife = 8 * time.Hour
+	// ReturnWithin is how long somebody may take at the provider.
+	ReturnWithin = 10 * time.Minute
 	// patience is how long the provider may take to answer.
 	patience = 10 * time.Second
+	// mostAtOnce is how many codes are exchanged at a time: anybody may come back
+	// with one that is made up.
+	mostAtOnce = 8
 )
 
 // The reasons for which nobody is signed in.
@@ -62,6 +65,7 @@ type Accounts struct {
 	settings *Settings
 	key      []byte // seals cookies
 	client   *http.Client
+	slots    chan struct{} // one for each exchange that is under way
 
 	mu       sync.Mutex
 	provider *oidc.Provider // nil: not found yet
@@ -70,7 +74,12 @@ type Accounts struct {
 // New returns the accounts of a provider, which is asked only when somebody signs
 // in: it may be away while Totem starts.
 func New(s *Settings, key []byte) *Accounts {
-	return &Accounts{settings: s, key: key, client: &http.Client{Timeout: patience}}
+	return &Accounts{
+		settings: s,
+		key:      key,
+		client:   &http.Client{Timeout: patience},
+		slots:    make(chan struct{}, mostAtOnce),
+	}
 }
 
 // Name returns what the button says in a language.
@@ -125,13 +134,13 @@ func (a *Accounts) Begin(ctx context.Context, to string, now time.Time) (address
 	if err != nil {
 		return "", "", err
 	}
-	b := begun{random(), random(), oauth2.GenerateVerifier(), View(to), now.Add(Returns).Unix()}
+	b := begun{random(), random(), oauth2.GenerateVerifier(), SafeView(to), now.Add(ReturnWithin).Unix()}
 	cookie, err = a.seal(b)
 	return a.oauth(p).AuthCodeURL(b.State, oidc.Nonce(b.Nonce), oauth2.S256ChallengeOption(b.Verifier)), cookie, err
 }
 
-// View returns an address that leads to a view of the page, and nowhere else.
-func View(to string) string {
+// SafeView returns an address that leads to a view of the page, and nowhere else.
+func SafeView(to string) string {
 	u, err := url.Parse(to)
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
 		strings.ContainsAny(to, "\\\r\n\t") || len(to) > 500 {
@@ -183,10 +192,16 @@ func (a *Accounts) Finish(ctx context.Context, cookie string, query url.Values, 
 		return Person{}, "/", ErrCookie
 	}
 	if query.Get("code") == "" {
-		return Person{}, b.To, ErrRefused
+		return Person{}, b.To, fmt.Errorf("%w: %q", ErrRefused, shortened(query.Get("error")))
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, a.client), 3*patience)
 	defer cancel()
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+	case <-ctx.Done():
+		return Person{}, b.To, fmt.Errorf("%w: too many come back at once", ErrProvider)
+	}
 	subject, claims, err := a.claims(ctx, b, query.Get("code"), now)
 	if err != nil {
 		return Person{}, b.To, fmt.Errorf("%w: %w", ErrProvider, err)
@@ -194,10 +209,31 @@ func (a *Accounts) Finish(ctx context.Context, cookie string, query url.Values, 
 	person, ok := a.settings.grant(claims)
 	person.ID = TokenID(subject)
 	if !ok {
-		return person, b.To, ErrNoRule
+		return person, b.To, fmt.Errorf("%w: %s; %s", ErrNoRule, person.ID, a.settings.told(claims))
 	}
 	return person, b.To, nil
 }
+
+// told says which of the claims that rules ask for an account has, without values.
+func (s *Settings) told(claims map[string]any) string {
+	var list []string
+	for _, r := range s.Rules {
+		says := "its claim " + r.Claim + " is missing"
+		if v, there := lookUp(claims, r.Claim); there {
+			says = "no rule names a value of its claim " + r.Claim
+			if many, ok := v.([]any); ok {
+				says = fmt.Sprintf("no rule names one of the %d values of its claim %s", len(many), r.Claim)
+			}
+		}
+		if !slices.Contains(list, says) {
+			list = append(list, says)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// shortened bounds what comes from outside.
+func shortened(s string) string { return s[:min(len(s), 80)] }
 
 // claims exchanges a code for what the provider says of the account.
 func (a *Accounts) claims(
@@ -221,7 +257,7 @@ func (a *Accounts) claims(
 		return "", nil, err
 	}
 	if id.Subject == "" || subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(b.Nonce)) != 1 {
-		return "", nil, errors.New("its token answers another question")
+		return "", nil, errors.New("the nonce of its ID token is not the one that was sent")
 	}
 	if err := id.Claims(&claims); err != nil {
 		return "", nil, err
@@ -257,11 +293,12 @@ func withoutBody(err error) error {
 }
 
 // grant returns what the rules give an account: the role of the first rule that
-// names it, and the sites of all those with that role.
+// names it, and the sites of all those with that role and tenant. One of them
+// without sites means all sites.
 func (s *Settings) grant(claims map[string]any) (p Person, ok bool) {
 	everywhere := false
 	for _, r := range s.Rules {
-		if !has(claims, strings.Split(r.Claim, "."), r.Value) && !has(claims, []string{r.Claim}, r.Value) {
+		if v, there := lookUp(claims, r.Claim); !there || !holds(v, r.Value) {
 			continue
 		}
 		if !ok {
@@ -284,17 +321,25 @@ func (s *Settings) grant(claims map[string]any) (p Person, ok bool) {
 	return p, ok
 }
 
-// has reports whether a claim is a value, or a list that holds it.
-func has(claims map[string]any, path []string, value string) bool {
-	found, ok := claims[path[0]]
+// lookUp finds a claim by its name or, with dots, a claim within claims.
+func lookUp(claims map[string]any, name string) (v any, there bool) {
+	if v, there = claims[name]; there {
+		return v, true
+	}
+	outer, rest, inner := strings.Cut(name, ".")
+	if !inner {
+		return nil, false
+	}
+	within, ok := claims[outer].(map[string]any)
 	if !ok {
-		return false
+		return nil, false
 	}
-	if len(path) > 1 {
-		inner, ok := found.(map[string]any)
-		return ok && has(inner, path[1:], value)
-	}
-	switch v := found.(type) {
+	return lookUp(within, rest)
+}
+
+// holds reports whether a claim is a value, or a list that holds it.
+func holds(claim any, value string) bool {
+	switch v := claim.(type) {
 	case string:
 		return v == value
 	case []any:

@@ -84,7 +84,7 @@ func (f *Availability) look(ctx context.Context, told map[string]*toldSpaces) er
 	}
 	for id := range told {
 		if !there[id] {
-			delete(told, id) // put again it is told everything that has changed
+			delete(told, id) // when it is switched on again it is told what differs from what it was told
 		}
 	}
 	return nil

@@ -3,9 +3,11 @@ package webhooks
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -54,11 +56,39 @@ type Config struct {
 type Deliverer struct {
 	cfg  Config
 	send *sender
+
+	mu     sync.Mutex
+	faults map[string]string // why webhooks get nothing, by id
+}
+
+// toldAfter is how many attempts for an event must fail to be a fault of the
+// service's state.
+const toldAfter = 3
+
+// Faults returns which webhooks get nothing at the moment, and why.
+func (d *Deliverer) Faults() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []string
+	for _, id := range slices.Sorted(maps.Keys(d.faults)) {
+		list = append(list, "webhook "+id+": "+d.faults[id])
+	}
+	return list
+}
+
+func (d *Deliverer) noteFault(id, fault string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if fault == "" {
+		delete(d.faults, id)
+		return
+	}
+	d.faults[id] = fault
 }
 
 // NewDeliverer returns a Deliverer; Run runs it.
 func NewDeliverer(cfg Config) *Deliverer {
-	return &Deliverer{cfg, newSender(cfg.Allowed, cfg.Version)}
+	return &Deliverer{cfg: cfg, send: newSender(cfg.Allowed, cfg.Version), faults: map[string]string{}}
 }
 
 // Run sends until ctx ends: the webhooks beside each other, the events of each one
@@ -127,8 +157,17 @@ func (d *Deliverer) attempt(ctx context.Context, e Delivery) {
 		return
 	}
 	gone := a.status == http.StatusGone // it asks for nothing more
-	e = e.after(a, time.Now(), gone)
-	if a.fault != "" && (e.Attempts == 1 || e.Outcome == GivenUp) {
+	e = e.recordAttempt(a, time.Now(), gone)
+	switch {
+	case gone:
+		d.cfg.Log.Warn("webhook switched off: its receiver answered 410 Gone", "webhook", w.ID)
+		d.noteFault(w.ID, "switched off, since its receiver answered 410 Gone")
+	case a.fault == "":
+		d.noteFault(w.ID, "")
+	case e.Attempts >= toldAfter:
+		d.noteFault(w.ID, a.fault)
+	}
+	if a.fault != "" && !gone && (e.Attempts == 1 || e.Outcome == GivenUp) {
 		d.cfg.Log.Warn("webhook not delivered", "webhook", w.ID, "event", e.Type, "fault", a.fault, "outcome", e.Outcome)
 	}
 	if err := d.cfg.Store.NoteDelivery(ctx, e, gone); err != nil {
@@ -149,8 +188,8 @@ func (d *Deliverer) pause(ctx context.Context) {
 	}
 }
 
-// after returns the delivery after an attempt.
-func (e Delivery) after(a answer, now time.Time, gone bool) Delivery {
+// recordAttempt returns the delivery after an attempt.
+func (e Delivery) recordAttempt(a answer, now time.Time, gone bool) Delivery {
 	e.Attempts++
 	e.Status, e.Fault = a.status, a.fault
 	switch {

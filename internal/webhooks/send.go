@@ -26,8 +26,11 @@ const (
 	mostAnswer = 4 << 10
 )
 
-// errPrivate is the error of an address that is not public.
-var errPrivate = errors.New("the address is of a private network, which --webhooks-allow does not name")
+// The errors of addresses that are not connected to.
+var (
+	errPrivate = errors.New("this is not a public address, and --webhooks-allow does not name its private network")
+	errPlain   = errors.New("plain http is for the networks that --webhooks-allow names; this address is in none of them")
+)
 
 // notPublic are further networks in which somebody's own machines may be: shared
 // and translated addresses.
@@ -73,19 +76,19 @@ func newSender(allowed []netip.Prefix, version string) *sender {
 		return false
 	}
 	return &sender{
-		plain:  newClient(allows),
-		secure: newClient(func(a netip.Addr) bool { return public(a) || allows(a) }),
+		plain:  newClient(allows, errPlain),
+		secure: newClient(func(a netip.Addr) bool { return public(a) || allows(a) }, errPrivate),
 		agent:  "Totem/" + version,
 	}
 }
 
 // newClient returns a client that connects to no other addresses, follows no
 // redirect and uses no proxy: a proxy would connect for it.
-func newClient(may func(netip.Addr) bool) *http.Client {
+func newClient(may func(netip.Addr) bool, refused error) *http.Client {
 	d := net.Dialer{Timeout: patience, Control: func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil || !may(to.Addr().Unmap().WithZone("")) {
-			return errPrivate
+			return refused
 		}
 		return nil
 	}}
@@ -166,8 +169,10 @@ func why(err error) string {
 	switch {
 	case errors.Is(err, errPrivate):
 		return errPrivate.Error()
+	case errors.Is(err, errPlain):
+		return errPlain.Error()
 	case errors.As(err, &name):
-		return "the name of its host is not known"
+		return "the host's name could not be looked up"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "did not answer in time"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,6 +83,8 @@ func CheckURL(raw string, plain bool) error {
 		return errors.New("must be an address like https://example.org/totem")
 	case len(raw) > mostURL:
 		return fmt.Errorf("is longer than %d bytes", mostURL)
+	case !validPort(u.Port()):
+		return errors.New("has a port that is not one from 1 to 65535")
 	case u.Scheme == "http" && !plain:
 		return errors.New("must begin with https://: plain http is for networks that --webhooks-allow names")
 	case u.Scheme != "http" && u.Scheme != "https":
@@ -92,6 +95,14 @@ func CheckURL(raw string, plain bool) error {
 		return errors.New("must not contain a fragment (#)")
 	}
 	return nil
+}
+
+func validPort(port string) bool {
+	if port == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
 }
 
 // Event is what is told.
@@ -133,7 +144,7 @@ type Delivery struct {
 	ID       uuid.UUID // the webhook-id
 	Webhook  string
 	Type     string
-	At       time.Time // when the event happened
+	At       time.Time // when it was queued
 	Body     []byte    // as it is sent
 	Attempts int
 	NextAt   time.Time // before which it is not tried again

@@ -3,9 +3,13 @@ package webhooks
 import (
 	"net/http"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 func TestAnAddressIsChecked(t *testing.T) {
@@ -27,6 +31,7 @@ func TestAnAddressIsChecked(t *testing.T) {
 		{"https:example.org", false, "must be an address"},
 		{"https://exa mple.org/", false, "must be an address"},
 		{"", false, "must be an address"},
+		{"https://example.org:70000/", false, "port"},
 		{"https://example.org/" + strings.Repeat("x", mostURL), false, "longer than"},
 	} {
 		err := CheckURL(c.url, c.plain)
@@ -70,7 +75,7 @@ func TestAnEventIsTriedForADay(t *testing.T) {
 	e := Delivery{At: queued, Outcome: Waiting}
 	now := queued
 	for e.Outcome == Waiting {
-		e = e.after(answer{status: 500, fault: "answered 500"}, now, false)
+		e = e.recordAttempt(answer{status: 500, fault: "answered 500"}, now, false)
 		if e.Attempts > 100 {
 			t.Fatal("it is tried for ever")
 		}
@@ -84,11 +89,17 @@ func TestAnEventIsTriedForADay(t *testing.T) {
 	if e.Outcome != GivenUp || now.Sub(queued) < giveUp || now.Sub(queued) > giveUp+time.Minute || e.Attempts < 20 {
 		t.Errorf("%s after %s and %d attempts", e.Outcome, now.Sub(queued), e.Attempts)
 	}
-	asked := Delivery{At: queued}.after(answer{status: 503, fault: "answered 503", wait: 10 * time.Minute}, queued, false)
+	asked := Delivery{
+		At: queued,
+	}.recordAttempt(
+		answer{status: 503, fault: "answered 503", wait: 10 * time.Minute},
+		queued,
+		false,
+	)
 	if got := asked.NextAt.Sub(queued); got != 10*time.Minute {
 		t.Errorf("it asked for 10 minutes: %s", got)
 	}
-	if gone := (Delivery{At: queued}).after(
+	if gone := (Delivery{At: queued}).recordAttempt(
 		answer{status: 410, fault: "answered 410"},
 		queued,
 		true,
@@ -109,5 +120,41 @@ func TestWhoWants(t *testing.T) {
 	w.Off = true
 	if w.Wants(OfAlarms, "metz") {
 		t.Error("switched off")
+	}
+}
+
+// TestTheExampleOfTheDocs: what docs/webhooks.md prints is what a receiver gets.
+func TestTheExampleOfTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	field := func(before string) string {
+		_, after, found := strings.Cut(string(page), before)
+		if !found {
+			t.Fatalf("docs/webhooks.md has no %s", before)
+		}
+		line, _, _ := strings.Cut(after, "\n")
+		return strings.Trim(line, "`.) ")
+	}
+	at, err := strconv.ParseInt(field("webhook-timestamp: "), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := Event{Type: LockdownBegun, At: time.Unix(at, 0), Data: struct {
+		Site   string `json:"site"`
+		Active bool   `json:"active"`
+	}{"metz", true}}
+	body, err := e.Body()
+	if err != nil || !strings.Contains(string(page), "\n"+string(body)+"\n") {
+		t.Errorf("the body is %s, %v", body, err)
+	}
+	signer, err := standardwebhooks.NewWebhook("whsec_" + field("is signed with `whsec_"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := signer.Sign(field("webhook-id: "), time.Unix(at, 0), body)
+	if err != nil || signature != field("webhook-signature: ") {
+		t.Errorf("the signature is %s, %v", signature, err)
 	}
 }

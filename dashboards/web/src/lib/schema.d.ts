@@ -1298,7 +1298,7 @@ export interface paths {
         };
         /** Show a webhook; its secret is not shown. */
         get: operations["get-webhooks-id"];
-        /** Make or change a webhook; a new one's secret is shown once. */
+        /** Make a webhook, or replace all of one; a new one's secret is shown once. */
         put: operations["put-webhooks-id"];
         post?: never;
         /** Delete a webhook, with what waits for it. */
@@ -1351,7 +1351,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send an event of type webhook.tested. */
+        /** Send an event of type webhook.tested, and try at once what waits before it. */
         post: operations["post-webhooks-id-test"];
         delete?: never;
         options?: never;
@@ -1737,21 +1737,21 @@ export interface components {
         DeliveryView: {
             /** Format: int64 */
             attempts?: number;
-            /** @description The event as it is sent. */
+            /** @description The event, byte by byte as it is sent. */
             body?: unknown;
             done_at?: string | null;
-            /** @description Of the last attempt. */
+            /** @description Why it is not delivered; null: no fault. */
             fault?: string | null;
             /** @description The header webhook-id, the same at each attempt. */
             id?: string;
-            /** @description When the next attempt is made; null: at once, or never. */
+            /** @description When it is tried next. null: it is done, or it waits for an earlier event of this webhook. */
             next_at?: string | null;
             /** @enum {string} */
             outcome?: "waiting" | "delivered" | "given-up";
             queued_at?: string;
             /**
              * Format: int64
-             * @description Of the last answer.
+             * @description HTTP status of the receiver's last answer; null: it did not answer.
              */
             status?: number | null;
             type?: string;
@@ -3013,20 +3013,20 @@ export interface components {
             account?: components["schemas"]["AccountWay"] | null;
         };
         WebhookView: {
-            /** @description Default: true. Nothing is queued for a webhook that is not; an answer of 410 Gone switches it off. */
+            /** @description false: no events are queued for it. Totem sets this to false when the receiver answers 410 Gone. Default: true. */
             enabled?: boolean | null;
-            /** @description Default: alarms and lockdowns. Only an admin, for all sites, may ask for statements. */
-            events?: ("alarms" | "lockdowns" | "statements" | "availability")[];
             id?: string;
-            /** @description Signs the events (standardwebhooks.com); shown once. */
+            /** @description Totem makes it, and signs the events with it (standardwebhooks.com). Shown once; one that is sent is ignored. */
             readonly secret?: string;
-            /** @description [] means all: an admin may ask for that, a manager names sites. */
-            sites?: string[];
-            /** @description Where events are posted: https, to a public address. */
+            /** @description The sites whose events are told. []: all sites, and events that belong to none; for admins only. */
+            sites: string[];
+            /** @description Which events are told. Default: alarms and lockdowns. Only an admin, for all sites, may ask for statements. */
+            topics?: ("alarms" | "lockdowns" | "statements" | "availability")[];
+            /** @description Where events are posted: https to a public address, or to a network that --webhooks-allow names (also http). */
             url: string;
             /**
              * Format: int64
-             * @description Events that are not delivered yet.
+             * @description How many events are queued and not delivered yet.
              */
             readonly waiting?: number;
         };
