@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -12,6 +13,7 @@ import (
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/settings"
+	"github.com/lorntech/totem/internal/signin"
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
@@ -73,6 +75,9 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 func (r TokenRequest) check(n *catalogue.Network) error {
 	if !catalogue.ValidID(r.ID) {
 		return fmt.Errorf("id: %q is not an id: lower-case letters, digits and hyphens, at most 64", r.ID)
+	}
+	if strings.HasPrefix(r.ID, signin.TokenPrefix) {
+		return fmt.Errorf("id: begins with %s, as those of accounts do", signin.TokenPrefix)
 	}
 	for _, s := range r.Sites {
 		if n.Site(s) == nil {

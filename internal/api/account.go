@@ -28,7 +28,7 @@ const (
 	beginPath = "/v1/session/account"
 	// begunCookie holds what a browser must bring back from the provider. It is Lax:
 	// the provider sends the browser here.
-	begunCookie = "totem_sign_in"
+	begunCookie = "totem_sign_in_"
 )
 
 // ways are the ways to sign in.
@@ -64,25 +64,26 @@ func (s *server) accounts(r chi.Router) {
 }
 
 func (s *server) beginAccount(w http.ResponseWriter, r *http.Request) {
-	address, value, err := s.cfg.Accounts.Begin(r.Context(), r.URL.Query().Get("to"), s.cfg.Now())
+	begun, err := s.cfg.Accounts.Begin(r.Context(), r.URL.Query().Get("to"), s.cfg.Now())
 	if err != nil {
 		s.refuseAccount(w, r, err)
 		return
 	}
-	http.SetCookie(w, s.begunCookie(value, int(signin.ReturnWithin/time.Second)))
-	http.Redirect(w, r, address, http.StatusFound)
+	http.SetCookie(w, s.begunCookie(begun.Name, begun.Cookie, int(signin.ReturnWithin/time.Second)))
+	http.Redirect(w, r, begun.Address, http.StatusFound)
 }
 
-func (s *server) begunCookie(value string, maxAge int) *http.Cookie {
+func (s *server) begunCookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
-		Name: begunCookie, Value: value, Path: "/v1/session", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: begunCookie + name, Value: value, Path: "/v1/session", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: s.cfg.Accounts.Secure(), MaxAge: maxAge,
 	}
 }
 
 func (s *server) finishAccount(w http.ResponseWriter, r *http.Request) {
 	var begun string
-	if c, err := r.Cookie(begunCookie); err == nil {
+	name := signin.NameOf(r.URL.Query())
+	if c, err := r.Cookie(begunCookie + name); err == nil {
 		begun = c.Value
 	}
 	now := s.cfg.Now()
@@ -94,7 +95,9 @@ func (s *server) finishAccount(w http.ResponseWriter, r *http.Request) {
 	if errors.Is(err, signin.ErrNoRule) && person.ID != "" {
 		err = errors.Join(err, s.endSessions(r.Context(), person.ID, now))
 	}
-	http.SetCookie(w, s.begunCookie("", -1))
+	if begun != "" {
+		http.SetCookie(w, s.begunCookie(name, "", -1))
+	}
 	if err != nil {
 		s.refuseAccount(w, r, err)
 		return
@@ -123,10 +126,12 @@ func (s *server) startSession(ctx context.Context, p signin.Person, now time.Tim
 				return fmt.Errorf("%w: %s; there is no tenant %s", signin.ErrNoRule, p.ID, p.Tenant)
 			}
 		}
-		// The same rights as before: the account's other browsers stay signed in.
+		// The same rights as before: the account's other browsers stay signed in, unless
+		// their time was over.
 		before, err := s.cfg.Ledger.Token(ctx, p.ID)
 		switch {
-		case err == nil && before.Role == t.Role && before.Tenant == t.Tenant && slices.Equal(before.Sites, t.Sites):
+		case err == nil && before.ExpiresAt != nil && now.Before(*before.ExpiresAt) &&
+			before.Role == t.Role && before.Tenant == t.Tenant && slices.Equal(before.Sites, t.Sites):
 			t.Hash = before.Hash
 		case err != nil && !errors.Is(err, ledger.ErrNotFound):
 			return err

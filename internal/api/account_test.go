@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/apptest"
+	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/signin/signintest"
 )
 
@@ -124,6 +126,20 @@ func TestAnAccountOfTheCitySignsIn(t *testing.T) {
 	if status, _ := b.me(); status != 200 {
 		t.Errorf("one browser signs another one out: %d", status)
 	}
+	expired, err := a.Ledger.Token(t.Context(), "account-"+sub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	past := time.Now().Add(-time.Minute)
+	expired.ExpiresAt = &past
+	if err := a.Ledger.Write(t.Context(), func(tx *ledger.Tx) error { return tx.PutToken(expired) }); err != nil {
+		t.Fatal(err)
+	}
+	second.get("/v1/session/account", "en")
+	if status, _ := b.me(); status != 401 {
+		t.Errorf("what had expired lives again: %d", status)
+	}
+	b.get("/v1/session/account", "en")
 	as("atelier")
 	second.get("/v1/session/account", "en")
 	if _, me := second.me(); me.Role != "tenant" {
@@ -174,5 +190,39 @@ func TestASignInThatDidNotBeginHere(t *testing.T) {
 	}
 	if status, _ := none.get("/v1/session/account", ""); status != 404 {
 		t.Errorf("without accounts: %d", status)
+	}
+}
+
+// Two sign-ins in one browser do not get into each other's way, and what has expired
+// stays so.
+func TestSeveralSignIns(t *testing.T) {
+	a, p := startWithAccounts(t)
+	p.Set(map[string]any{"sub": "alice", "groups": "metz"}, map[string]any{"sub": "alice"})
+	b := newSurfer(t, a)
+	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	begin := func() string {
+		resp, err := b.Get("http://localhost/v1/session/account")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		u, err := resp.Location()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "/v1/session/callback?code=good&state=" + url.QueryEscape(u.Query().Get("state"))
+	}
+	first := begin()
+	second := newSurfer(t, a) // another person, meanwhile
+	second.get("/v1/session/account", "")
+	if status, _ := b.get("/v1/session/callback?code=good&state=another", ""); status != 400 {
+		t.Errorf("another's state: %d", status)
+	}
+	third := begin()
+	p.Ask(url.Values{}) // what was asked first is forgotten
+	for name, path := range map[string]string{"first": first, "third": third} {
+		if status, body := b.get(path, "en"); status == 400 {
+			t.Errorf("%s: its cookie is gone: %s", name, body)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ingest"
@@ -218,6 +219,7 @@ func (s *server) checkWebhook(c *caller, id string, v *webhookView) (w webhooks.
 			return w, forbidden("site " + string(site))
 		}
 	}
+	w.Sites = slices.Compact(slices.Sorted(slices.Values(w.Sites)))
 	statements := slices.Contains(w.Topics, webhooks.OfStatements)
 	switch {
 	case statements && c.role != Admin:
@@ -237,26 +239,18 @@ func (s *server) putWebhook(ctx context.Context, in *putIn[webhookView]) (*one[w
 		return nil, err
 	}
 	var nonce []byte
-	err = s.changeWebhook(
-		ctx,
-		in.ID,
-		"put",
-		func(tx *ledger.Tx, before *webhooks.Webhook, n int) (*webhooks.Webhook, error) {
-			if before == nil {
-				if n >= mostWebhooks {
-					return nil, problem(http.StatusConflict, fmt.Sprintf("there are %d webhooks, which is the most there may be", n))
-				}
-				nonce = newNonce()
-				w.Nonce = nonce
-				return &w, nil
-			}
-			w.Nonce, w.Former, w.FormerUntil = before.Nonce, before.Former, before.FormerUntil
-			if w.Off {
-				return &w, tx.DropDeliveries(w.ID, time.Now())
-			}
+	err = s.changeWebhook(ctx, in.ID, "put", func(before *webhooks.Webhook, n int) (*webhooks.Webhook, error) {
+		if before != nil {
+			w.Queue, w.Nonce, w.Former, w.FormerUntil = before.Queue, before.Nonce, before.Former, before.FormerUntil
 			return &w, nil
-		},
-	)
+		}
+		if n >= mostWebhooks {
+			return nil, problem(http.StatusConflict, fmt.Sprintf("there are %d webhooks, which is the most there may be", n))
+		}
+		nonce = newNonce()
+		w.Nonce, w.Queue = nonce, uuid.NewString()
+		return &w, nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +262,7 @@ func (s *server) putWebhook(ctx context.Context, in *putIn[webhookView]) (*one[w
 func (s *server) changeWebhook(
 	ctx context.Context,
 	id, action string,
-	change func(tx *ledger.Tx, before *webhooks.Webhook, n int) (*webhooks.Webhook, error),
+	change func(before *webhooks.Webhook, n int) (*webhooks.Webhook, error),
 ) error {
 	c := callerOf(ctx)
 	err := s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
@@ -279,7 +273,7 @@ func (s *server) changeWebhook(
 		if before != nil && !mayWebhook(c, before) {
 			return notFound("webhook " + id)
 		}
-		after, err := change(tx, before, n)
+		after, err := change(before, n)
 		if err != nil {
 			return err
 		}
@@ -291,7 +285,7 @@ func (s *server) changeWebhook(
 			return tx.AddAct(act)
 		}
 		act.Body = ledger.WebhookAct(after)
-		if err := tx.PutWebhook(*after); err != nil {
+		if err := tx.PutWebhook(*after, time.Now()); err != nil {
 			return err
 		}
 		return tx.AddAct(act)
@@ -307,7 +301,7 @@ func newNonce() []byte {
 
 func (s *server) deleteWebhook(ctx context.Context, in *IDPath) (*empty, error) {
 	return nil, s.changeWebhook(ctx, in.ID, "delete",
-		func(_ *ledger.Tx, before *webhooks.Webhook, _ int) (*webhooks.Webhook, error) {
+		func(before *webhooks.Webhook, _ int) (*webhooks.Webhook, error) {
 			if before == nil {
 				return nil, notFound("webhook " + in.ID)
 			}
@@ -319,7 +313,7 @@ func (s *server) deleteWebhook(ctx context.Context, in *IDPath) (*empty, error) 
 func (s *server) webhookSecret(ctx context.Context, in *IDPath) (*one[webhookView], error) {
 	var w webhooks.Webhook
 	err := s.changeWebhook(ctx, in.ID, "secret",
-		func(_ *ledger.Tx, before *webhooks.Webhook, _ int) (*webhooks.Webhook, error) {
+		func(before *webhooks.Webhook, _ int) (*webhooks.Webhook, error) {
 			if before == nil {
 				return nil, notFound("webhook " + in.ID)
 			}
@@ -336,16 +330,19 @@ func (s *server) webhookSecret(ctx context.Context, in *IDPath) (*one[webhookVie
 }
 
 func (s *server) testWebhook(ctx context.Context, in *IDPath) (*empty, error) {
-	w, err := s.ownWebhook(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	if w.Off {
-		return nil, problem(http.StatusConflict, "the webhook is switched off: put it with enabled true first")
-	}
-	return nil, s.fail(
-		s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.QueueTest(in.ID, s.cfg.Now().UTC()) }),
-	)
+	c := callerOf(ctx)
+	return nil, s.fail(s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
+		w, _, err := tx.Webhook(in.ID)
+		switch {
+		case err != nil:
+			return err
+		case w == nil || !mayWebhook(c, w):
+			return notFound("webhook " + in.ID)
+		case w.Off:
+			return problem(http.StatusConflict, "the webhook is switched off: put it with enabled true first")
+		}
+		return tx.QueueTest(w, s.cfg.Now().UTC())
+	}))
 }
 
 type deliveriesIn struct {
@@ -354,7 +351,8 @@ type deliveriesIn struct {
 }
 
 func (s *server) deliveries(ctx context.Context, in *deliveriesIn) (*pageOut[deliveryView], error) {
-	if _, err := s.ownWebhook(ctx, in.ID); err != nil {
+	w, err := s.ownWebhook(ctx, in.ID)
+	if err != nil {
 		return nil, err
 	}
 	parts, err := in.decode(1)
@@ -367,7 +365,12 @@ func (s *server) deliveries(ctx context.Context, in *deliveriesIn) (*pageOut[del
 			return nil, in.wrongCursor()
 		}
 	}
-	list, err := s.cfg.Ledger.Deliveries(ctx, in.ID, before, in.Limit+1)
+	f := ledger.DeliveryFilter{Queue: w.Queue, Before: before, Limit: in.Limit + 1}
+	if c := callerOf(ctx); c.role != Admin { // it may have been an admin's, for other sites and topics
+		f.Sites = c.scope()
+		f.Topics = slices.DeleteFunc(webhooks.Topics(), func(t webhooks.Topic) bool { return t == webhooks.OfStatements })
+	}
+	list, err := s.cfg.Ledger.Deliveries(ctx, f)
 	if err != nil {
 		return nil, s.fail(err)
 	}

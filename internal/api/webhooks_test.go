@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -343,4 +344,101 @@ func TestWhatAWebhookMayBe(t *testing.T) {
 	); status != 404 {
 		t.Errorf("another's is taken: %d", status)
 	}
+}
+
+// What a webhook no longer asks for goes nowhere, and who may see the webhook now does
+// not see what was another's.
+func TestANarrowedWebhook(t *testing.T) {
+	a := startWithHooks(t)
+	c := apptest.ClientOf(t, a)
+	apptest.Settle(t, a)
+	away := newReceiver(t, func(int) int { return http.StatusInternalServerError })
+	c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q,"topics":["lockdowns"],"sites":[]}`, away.URL))
+	for _, site := range []string{"metz", "nancy", "metz"} {
+		c.Must("PUT", "/v1/sites/"+site+"/lockdown", `{"active":true,"reason":"x"}`)
+		c.Must("PUT", "/v1/sites/"+site+"/lockdown", `{"active":false,"reason":""}`)
+	}
+	apptest.Eventually(t, "an attempt", func() bool { return len(away.all()) > 0 })
+	r := newReceiver(t, nil)
+	c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q,"topics":["lockdowns"],"sites":["metz"]}`, r.URL))
+	manager := c.As("manager", `,"sites":["metz"]`)
+	manager.Must("POST", "/v1/webhooks/city/test", "")
+	apptest.Eventually(t, "the test", func() bool { return strings.Contains(r.kinds(), "webhook.tested") })
+	for _, e := range r.all() {
+		if e.data["site"] == "nancy" {
+			t.Errorf("it no longer asks for %s", e.body)
+		}
+	}
+	if n := len(r.all()); n != 5 {
+		t.Errorf("%d events: %s", n, r.kinds())
+	}
+	for who, want := range map[string]struct {
+		apptest.Client
+		nancy bool
+	}{"admin": {c, true}, "manager": {manager, false}} {
+		_, body := want.Raw("GET", "/v1/webhooks/city/deliveries", "")
+		if strings.Contains(string(body), "nancy") != want.nancy {
+			t.Errorf("%s sees %s", who, body)
+		}
+	}
+}
+
+// A receiver that wants nothing more is not asked again; what has taken its place is.
+func TestALate410(t *testing.T) {
+	a := startWithHooks(t)
+	c := apptest.ClientOf(t, a)
+	asked, let := make(chan bool, 10), make(chan bool)
+	old := newReceiver(t, func(int) int { asked <- true; <-let; return http.StatusGone })
+	c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q,"topics":["lockdowns"],"sites":[]}`, old.URL))
+	c.Must("POST", "/v1/webhooks/city/test", "")
+	<-asked
+	r := newReceiver(t, nil)
+	c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q,"topics":["lockdowns"],"sites":[]}`, r.URL))
+	c.Must("PUT", "/v1/sites/metz/lockdown", `{"active":true,"reason":"x"}`)
+	close(let)
+	apptest.Eventually(t, "the lockdown", func() bool { return r.kinds() == "lockdown.begun" })
+	if w := c.Must("GET", "/v1/webhooks/city", ""); w["enabled"] != true {
+		t.Errorf("switched off by its former receiver: %v", w)
+	}
+}
+
+// Each space is told once, whatever happens to the service; and again to a webhook that
+// is made again, or that was off.
+func TestAvailabilityIsToldOnce(t *testing.T) {
+	a := startWithHooks(t)
+	apptest.Settle(t, a)
+	c := apptest.ClientOf(t, a)
+	r := newReceiver(t, nil)
+	put := func(more string) {
+		c.Must(
+			"PUT",
+			"/v1/webhooks/hall",
+			fmt.Sprintf(`{"url":%q,"topics":["availability"],"sites":["metz"]%s}`, r.URL, more),
+		)
+	}
+	told := func() int { return strings.Count(r.kinds(), "availability.changed") }
+	all := func(n int) {
+		t.Helper()
+		apptest.Eventually(t, fmt.Sprint(n, " events"), func() bool { return told() >= n })
+		time.Sleep(1500 * time.Millisecond) // more than one look
+		if told() != n {
+			t.Errorf("%d events, want %d", told(), n)
+		}
+	}
+	put("")
+	apptest.Eventually(t, "the first state", func() bool { return told() > 0 })
+	time.Sleep(1500 * time.Millisecond)
+	n := told()
+	c.Must(
+		"PUT",
+		"/v1/catalogue",
+		apptest.ProposalOf(t, apptest.ChangedCatalogue(t, "name: Accueil", "name: Réception"), ""),
+	)
+	all(n)
+	c.Must("DELETE", "/v1/webhooks/hall", "")
+	put("")
+	all(2 * n)
+	put(`,"enabled":false`)
+	put("")
+	all(2 * n) // it was told all of it, and nothing has changed
 }

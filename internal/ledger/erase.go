@@ -177,7 +177,8 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 	if err := tx.run("DELETE FROM rejects WHERE received_at < ?", ms(now.Add(-r.Rejects))); err != nil {
 		return false, fmt.Errorf("ledger: purge rejects: %w", err)
 	}
-	if err := tx.purgeDeliveries(now); err != nil {
+	deliveries, err := tx.purgeDeliveries(now, limit)
+	if err != nil {
 		return false, err
 	}
 	reads, err := tx.seqs(
@@ -229,7 +230,7 @@ func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit 
 		}
 	}
 	old, err := tx.purgeObservations(now, r, limit)
-	return old || len(reads) == limit, err
+	return old || deliveries || len(reads) == limit, err
 }
 
 // purgeObservations deletes messages that are too old, with their ids, and

@@ -72,7 +72,7 @@ func WebhookAct(w *webhooks.Webhook) []byte {
 	}
 	b, _ := json.Marshal(webhookTerms{ // it can always be encoded
 		host, w.Topics, append([]catalogue.SiteID{}, w.Sites...), w.Off,
-		Seal([]byte(w.URL), w.Nonce, w.Former, strconv.AppendInt(nil, until, 10)),
+		Seal([]byte(w.URL), []byte(w.Queue), w.Nonce, w.Former, strconv.AppendInt(nil, until, 10)),
 	})
 	return b
 }

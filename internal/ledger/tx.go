@@ -87,6 +87,7 @@ func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err erro
 		if changed {
 			return
 		}
+		l.hooks = nil // they may be those of the transaction
 		if rerr := l.engine.rollback(ctx, l); rerr != nil {
 			err = errors.Join(err, fmt.Errorf("ledger: rollback: %w", rerr))
 		}

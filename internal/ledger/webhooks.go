@@ -35,7 +35,7 @@ func (tx *Tx) announce(e webhooks.Event, condition string, args ...any) error {
 				return err
 			}
 		}
-		if err := tx.queue(hooks[i].ID, &e, body, condition, args...); err != nil {
+		if err := tx.queue(hooks[i].Queue, &e, body, condition, args...); err != nil {
 			return err
 		}
 	}
@@ -61,14 +61,24 @@ func (tx *Tx) hooks() ([]webhooks.Webhook, error) {
 	return tx.l.hooks, nil
 }
 
-func (tx *Tx) queue(webhook string, e *webhooks.Event, body []byte, condition string, args ...any) error {
+// mostDeliveries is how many events may wait for one webhook: with more, one change of
+// it would hold up the doors. More are not queued.
+const mostDeliveries = 5000
+
+func (tx *Tx) queue(queue string, e *webhooks.Event, body []byte, condition string, args ...any) error {
 	id := uuid.New()
+	values := []any{
+		id[:], queue, e.Type, string(e.Topic), string(e.Site), e.About, ms(time.Now()), string(body),
+		string(webhooks.Waiting), queue, mostDeliveries,
+	}
 	err := tx.run(
-		`INSERT INTO webhook_deliveries (id, webhook, type, about, at, body, attempts, next_at, outcome, status, fault)
-		SELECT ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, '' WHERE `+condition,
-		append([]any{id[:], webhook, e.Type, e.About, ms(time.Now()), string(body), string(webhooks.Waiting)}, args...)...)
+		`INSERT INTO webhook_deliveries
+		(id, queue, type, topic, site, about, at, body, attempts, next_at, outcome, status, fault)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, 0, ''
+		WHERE (SELECT count(*) FROM webhook_deliveries WHERE queue = ? AND done_at IS NULL) < ? AND `+condition,
+		append(values, args...)...)
 	if err != nil {
-		return fmt.Errorf("ledger: queue %s for webhook %s: %w", e.Type, webhook, err)
+		return fmt.Errorf("ledger: queue %s for a webhook: %w", e.Type, err)
 	}
 	if !tx.queued {
 		tx.queued = true
@@ -87,9 +97,9 @@ const always = "1 = 1"
 // Queued receives after a commit that queued events for webhooks.
 func (l *Ledger) Queued() <-chan struct{} { return l.queued }
 
-// PutWebhook writes a webhook in place of the one with the same id. What waits for
-// one that is switched off is given up.
-func (tx *Tx) PutWebhook(w webhooks.Webhook) error {
+// PutWebhook writes a webhook in place of the one with the same id. What waits for it
+// and is nothing that it asks for any more is given up.
+func (tx *Tx) PutWebhook(w webhooks.Webhook, now time.Time) error {
 	topics, err := json.Marshal(w.Topics)
 	if err != nil {
 		return err
@@ -102,23 +112,33 @@ func (tx *Tx) PutWebhook(w webhooks.Webhook) error {
 	if w.FormerUntil != nil {
 		until = ms(*w.FormerUntil)
 	}
-	err = tx.run(
-		`INSERT INTO webhooks (id, url, topics, sites, off, nonce, former, former_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET url = excluded.url, topics = excluded.topics, sites = excluded.sites,
-			off = excluded.off, nonce = excluded.nonce, former = excluded.former, former_until = excluded.former_until`,
-		w.ID,
-		w.URL,
-		string(topics),
-		string(sites),
-		flag(w.Off),
-		w.Nonce,
-		w.Former,
-		until,
-	)
+	err = tx.run(`INSERT INTO webhooks (id, queue, told, url, topics, sites, off, nonce, former, former_until)
+		VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET queue = excluded.queue, told = webhooks.told + 1, url = excluded.url,
+			topics = excluded.topics, sites = excluded.sites, off = excluded.off, nonce = excluded.nonce,
+			former = excluded.former, former_until = excluded.former_until`,
+		w.ID, w.Queue, w.URL, string(topics), string(sites), flag(w.Off), w.Nonce, w.Former, until)
 	if err != nil {
 		return fmt.Errorf("ledger: put webhook %s: %w", w.ID, err)
 	}
 	tx.forgetHooks()
+	unwanted, args := "1 = 1", []any(nil)
+	why := "the webhook was switched off"
+	if !w.Off {
+		why = "the webhook no longer asks for it"
+		unwanted = "topic <> '' AND topic NOT IN (SELECT value FROM json_each(?))"
+		args = append(args, string(topics))
+		if len(w.Sites) > 0 {
+			unwanted = "(" + unwanted + " OR topic <> '' AND site NOT IN (SELECT value FROM json_each(?)))"
+			args = append(args, string(sites))
+		}
+	}
+	err = tx.run(
+		"UPDATE webhook_deliveries SET done_at = ?, outcome = ?, fault = ? WHERE queue = ? AND done_at IS NULL AND "+unwanted,
+		append([]any{ms(now), string(webhooks.GivenUp), why, w.Queue}, args...)...)
+	if err != nil {
+		return fmt.Errorf("ledger: give up deliveries of webhook %s: %w", w.ID, err)
+	}
 	return nil
 }
 
@@ -128,23 +148,8 @@ func (tx *Tx) forgetHooks() {
 	tx.AfterCommit(func() { tx.l.hooks = nil })
 }
 
-// DropDeliveries gives up what waits for a webhook.
-func (tx *Tx) DropDeliveries(webhook string, now time.Time) error {
-	err := tx.run(
-		"UPDATE webhook_deliveries SET done_at = ?, outcome = ?, fault = ? WHERE webhook = ? AND done_at IS NULL",
-		ms(now),
-		string(webhooks.GivenUp),
-		"the webhook was switched off",
-		webhook,
-	)
-	if err != nil {
-		return fmt.Errorf("ledger: give up the deliveries of webhook %s: %w", webhook, err)
-	}
-	return nil
-}
-
-// DeleteWebhook removes a webhook with its deliveries; ErrNotFound where there is
-// none.
+// DeleteWebhook removes a webhook; ErrNotFound where there is none. Its deliveries are
+// nobody's from then on, and deleted by Purge.
 func (tx *Tx) DeleteWebhook(id string) error {
 	res, err := tx.exec("DELETE FROM webhooks WHERE id = ?", id)
 	if err != nil {
@@ -154,9 +159,6 @@ func (tx *Tx) DeleteWebhook(id string) error {
 		return errors.Join(err, ErrNotFound)
 	}
 	tx.forgetHooks()
-	if err := tx.run("DELETE FROM webhook_deliveries WHERE webhook = ?", id); err != nil {
-		return fmt.Errorf("ledger: delete the deliveries of webhook %s: %w", id, err)
-	}
 	return nil
 }
 
@@ -175,13 +177,13 @@ func (tx *Tx) Webhook(id string) (w *webhooks.Webhook, n int, err error) {
 	return w, len(all), nil
 }
 
-const selectWebhooks = "SELECT id, url, topics, sites, off, nonce, former, former_until FROM webhooks"
+const selectWebhooks = "SELECT id, queue, told, url, topics, sites, off, nonce, former, former_until FROM webhooks"
 
 func scanWebhook(rows *sql.Rows) (w webhooks.Webhook, err error) {
 	var topics, sites string
 	var off int
 	var until sql.NullInt64
-	if err := rows.Scan(&w.ID, &w.URL, &topics, &sites, &off, &w.Nonce, &w.Former, &until); err != nil {
+	if err := rows.Scan(&w.ID, &w.Queue, &w.Told, &w.URL, &topics, &sites, &off, &w.Nonce, &w.Former, &until); err != nil {
 		return w, err
 	}
 	w.Off, w.FormerUntil = off != 0, instant(until)
@@ -201,7 +203,16 @@ func (l *Ledger) Webhook(ctx context.Context, id string) (webhooks.Webhook, erro
 	return one(list(ctx, l.reads, "load a webhook", scanWebhook, selectWebhooks+" WHERE id = ?", id))
 }
 
-const selectDeliveries = `SELECT seq, id, webhook, type, at, body, attempts, next_at, done_at, outcome, status, fault
+// WebhookOf returns the webhook of a queue; false: it is deleted.
+func (l *Ledger) WebhookOf(ctx context.Context, queue string) (w webhooks.Webhook, there bool, err error) {
+	w, err = one(list(ctx, l.reads, "load a webhook", scanWebhook, selectWebhooks+" WHERE queue = ?", queue))
+	if errors.Is(err, ErrNotFound) {
+		return w, false, nil
+	}
+	return w, err == nil, err
+}
+
+const selectDeliveries = `SELECT seq, id, queue, type, at, body, attempts, next_at, done_at, outcome, status, fault
 	FROM webhook_deliveries d`
 
 func scanDelivery(rows *sql.Rows) (d webhooks.Delivery, err error) {
@@ -212,7 +223,7 @@ func scanDelivery(rows *sql.Rows) (d webhooks.Delivery, err error) {
 	err = rows.Scan(
 		&d.Seq,
 		&id,
-		&d.Webhook,
+		&d.Queue,
 		&d.Type,
 		&happened,
 		&body,
@@ -234,31 +245,40 @@ func scanDelivery(rows *sql.Rows) (d webhooks.Delivery, err error) {
 // NextDeliveries returns the first waiting event of each webhook.
 func (l *Ledger) NextDeliveries(ctx context.Context) ([]webhooks.Delivery, error) {
 	return list(ctx, l.reads, "list webhooks' next deliveries", scanDelivery, selectDeliveries+`
-		WHERE seq IN (SELECT min(seq) FROM webhook_deliveries WHERE done_at IS NULL GROUP BY webhook)`)
+		WHERE seq IN (SELECT (SELECT min(seq) FROM webhook_deliveries WHERE queue = w.queue AND done_at IS NULL) FROM webhooks w)`)
 }
 
-// Deliveries lists a webhook's deliveries, newest first; before, where it is not 0,
-// is the seq that they are older than.
-func (l *Ledger) Deliveries(ctx context.Context, webhook string, before int64, n int) ([]webhooks.Delivery, error) {
+// DeliveryFilter selects the deliveries of a webhook.
+type DeliveryFilter struct {
+	Queue  string
+	Topics []webhooks.Topic   // nil: all; tests of the webhook are among any
+	Sites  []catalogue.SiteID // nil: all
+	Before int64              // the seq that they are older than; 0: none
+	Limit  int                // 0: all
+}
+
+// Deliveries lists a webhook's deliveries, newest first.
+func (l *Ledger) Deliveries(ctx context.Context, f DeliveryFilter) ([]webhooks.Delivery, error) {
 	q := where{query: selectDeliveries}
-	q.and("webhook = ?", webhook)
-	if before > 0 {
-		q.and("seq < ?", before)
+	q.and("queue = ?", f.Queue)
+	if f.Before > 0 {
+		q.and("seq < ?", f.Before)
 	}
-	return list(
-		ctx,
-		l.reads,
-		"list deliveries",
-		scanDelivery,
-		q.sql()+" ORDER BY seq DESC LIMIT ?",
-		append(q.args, limit(n))...)
+	if f.Topics != nil {
+		q.in("topic", append(strs(f.Topics), ""))
+	}
+	if f.Sites != nil {
+		q.in("site", append(strs(f.Sites), ""))
+	}
+	return list(ctx, l.reads, "list deliveries", scanDelivery, q.sql()+" ORDER BY seq DESC LIMIT ?",
+		append(q.args, limit(f.Limit))...)
 }
 
 // WaitingDeliveries counts what waits for each webhook.
 func (l *Ledger) WaitingDeliveries(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
 	rows, err := l.reads.QueryContext(ctx,
-		"SELECT webhook, count(*) FROM webhook_deliveries WHERE done_at IS NULL GROUP BY webhook",
+		"SELECT w.id, (SELECT count(*) FROM webhook_deliveries WHERE queue = w.queue AND done_at IS NULL) FROM webhooks w",
 	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var id string
@@ -273,15 +293,16 @@ func (l *Ledger) WaitingDeliveries(ctx context.Context) (map[string]int, error) 
 	return counts, nil
 }
 
-// NoteDelivery keeps what became of an attempt. It is no error if
-// the delivery was deleted meanwhile. off switches the webhook off.
-func (l *Ledger) NoteDelivery(ctx context.Context, d webhooks.Delivery, off bool) error {
+// NoteDelivery keeps what became of an attempt for a webhook as it was then. It is no
+// error if the delivery was deleted or given up meanwhile. off switches the webhook
+// off, if it is still the one whose receiver answered.
+func (l *Ledger) NoteDelivery(ctx context.Context, w webhooks.Webhook, d webhooks.Delivery, off bool) error {
 	return l.Write(ctx, func(tx *Tx) error {
 		var done any
 		if d.DoneAt != nil {
 			done = ms(*d.DoneAt)
 		}
-		err := tx.run(
+		res, err := tx.exec(
 			`UPDATE webhook_deliveries SET attempts = ?, next_at = ?, done_at = ?, outcome = ?, status = ?, fault = ?
 			WHERE seq = ? AND id = ? AND done_at IS NULL`,
 			d.Attempts,
@@ -294,62 +315,63 @@ func (l *Ledger) NoteDelivery(ctx context.Context, d webhooks.Delivery, off bool
 			d.ID[:],
 		)
 		if err != nil {
-			return fmt.Errorf("ledger: note a delivery of webhook %s: %w", d.Webhook, err)
+			return fmt.Errorf("ledger: note a delivery of webhook %s: %w", w.ID, err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		if d.Outcome == webhooks.GivenUp { // what it should have told is to be told again
+			if err := tx.run("UPDATE webhooks SET told = told + 1 WHERE queue = ?", d.Queue); err != nil {
+				return fmt.Errorf("ledger: note a delivery of webhook %s: %w", w.ID, err)
+			}
+			tx.forgetHooks()
 		}
 		if !off {
 			return nil
 		}
-		return tx.switchOff(d.Webhook, *d.DoneAt)
+		return tx.switchOff(w, *d.DoneAt)
 	})
 }
 
 // switchOff switches a webhook off whose receiver wants nothing more.
-func (tx *Tx) switchOff(id string, now time.Time) error {
-	all, err := tx.hooks()
-	if err != nil {
+func (tx *Tx) switchOff(answered webhooks.Webhook, now time.Time) error {
+	w, _, err := tx.Webhook(answered.ID)
+	if err != nil || w == nil || w.Off || w.Queue != answered.Queue || w.URL != answered.URL {
 		return err
 	}
-	for _, w := range all {
-		if w.ID != id || w.Off {
-			continue
-		}
-		w.Off = true
-		if err := tx.PutWebhook(w); err != nil {
-			return err
-		}
-		if err := tx.DropDeliveries(id, now); err != nil {
-			return err
-		}
-		return tx.AddAct(
-			&ingest.Act{At: now, Actor: "totem", Action: "put", Target: "webhook/" + id, Body: WebhookAct(&w)},
-		)
+	w.Off = true
+	if err := tx.PutWebhook(*w, now); err != nil {
+		return err
 	}
-	return nil
+	return tx.AddAct(
+		&ingest.Act{At: now, Actor: "totem", Action: "put", Target: "webhook/" + w.ID, Body: WebhookAct(w)},
+	)
 }
 
 // QueueTest queues an event that says that a webhook is tested, and lets what waits
 // before it be tried at once.
-func (tx *Tx) QueueTest(webhook string, now time.Time) error {
-	err := tx.run("UPDATE webhook_deliveries SET next_at = 0 WHERE webhook = ? AND done_at IS NULL", webhook)
+func (tx *Tx) QueueTest(w *webhooks.Webhook, now time.Time) error {
+	err := tx.run("UPDATE webhook_deliveries SET next_at = 0 WHERE queue = ? AND done_at IS NULL", w.Queue)
 	if err != nil {
-		return fmt.Errorf("ledger: try webhook %s at once: %w", webhook, err)
+		return fmt.Errorf("ledger: try webhook %s at once: %w", w.ID, err)
 	}
-	e := webhooks.Event{Type: webhooks.Tested, At: now, Data: map[string]string{"webhook": webhook}}
+	e := webhooks.Event{Type: webhooks.Tested, At: now, Data: map[string]string{"webhook": w.ID}}
 	body, err := e.Body()
 	if err != nil {
 		return err
 	}
-	return tx.queue(webhook, &e, body, always)
+	return tx.queue(w.Queue, &e, body, always)
 }
 
-// ToldAvailability returns, for a webhook, the newest event about each space.
-func (l *Ledger) ToldAvailability(ctx context.Context, webhook string) (map[string][]byte, error) {
+// ToldAvailability returns, for a webhook, the newest event about each space that was
+// not given up.
+func (l *Ledger) ToldAvailability(ctx context.Context, w webhooks.Webhook) (map[string][]byte, error) {
 	told := map[string][]byte{}
 	rows, err := l.reads.QueryContext(ctx,
 		`SELECT about, body FROM webhook_deliveries WHERE outcome <> ? AND seq IN
-			(SELECT max(seq) FROM webhook_deliveries WHERE webhook = ? AND about <> '' GROUP BY about)`,
+			(SELECT max(seq) FROM webhook_deliveries WHERE queue = ? AND about <> '' GROUP BY about)`,
 		string(webhooks.GivenUp),
-		webhook,
+		w.Queue,
 	)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var space, body string
@@ -364,8 +386,8 @@ func (l *Ledger) ToldAvailability(ctx context.Context, webhook string) (map[stri
 }
 
 // QueueAvailability queues events for a webhook, each in place of one about the
-// same space that was not tried yet.
-func (l *Ledger) QueueAvailability(ctx context.Context, webhook string, events []webhooks.Event) error {
+// same space that was not tried yet. The first of the queue stays: it may be under way.
+func (l *Ledger) QueueAvailability(ctx context.Context, w webhooks.Webhook, events []webhooks.Event) error {
 	return l.Write(ctx, func(tx *Tx) error {
 		for i := range events {
 			e := &events[i]
@@ -373,22 +395,16 @@ func (l *Ledger) QueueAvailability(ctx context.Context, webhook string, events [
 			if err != nil {
 				return err
 			}
-			err = tx.run(
-				"DELETE FROM webhook_deliveries WHERE webhook = ? AND about = ? AND about <> '' AND attempts = 0 AND done_at IS NULL",
-				webhook,
-				e.About,
-			)
+			err = tx.run(`DELETE FROM webhook_deliveries WHERE queue = ? AND about = ? AND about <> '' AND attempts = 0
+				AND done_at IS NULL
+				AND seq > (SELECT min(seq) FROM webhook_deliveries f WHERE f.queue = ? AND f.done_at IS NULL)`,
+				w.Queue, e.About, w.Queue)
 			if err != nil {
-				return fmt.Errorf("ledger: replace an event of webhook %s: %w", webhook, err)
+				return fmt.Errorf("ledger: replace an event of webhook %s: %w", w.ID, err)
 			}
-			// It may have been deleted or switched off a moment ago.
-			if err := tx.queue(
-				webhook,
-				e,
-				body,
-				"EXISTS (SELECT 1 FROM webhooks WHERE id = ? AND off = 0)",
-				webhook,
-			); err != nil {
+			// It may have been deleted or changed a moment ago.
+			const still = "EXISTS (SELECT 1 FROM webhooks WHERE queue = ? AND told = ? AND off = 0)"
+			if err := tx.queue(w.Queue, e, body, still, w.Queue, w.Told); err != nil {
 				return err
 			}
 		}
@@ -396,11 +412,28 @@ func (l *Ledger) QueueAvailability(ctx context.Context, webhook string, events [
 	})
 }
 
-// purgeDeliveries deletes what became of deliveries long ago.
-func (tx *Tx) purgeDeliveries(now time.Time) error {
-	err := tx.run("DELETE FROM webhook_deliveries WHERE done_at < ?", ms(now.Add(-keepDeliveries)))
-	if err != nil {
-		return fmt.Errorf("ledger: purge webhooks' deliveries: %w", err)
+// purgeDeliveries deletes at most limit deliveries of deleted webhooks, and of long
+// ago: not what was told last of a space.
+func (tx *Tx) purgeDeliveries(now time.Time, limit int) (more bool, err error) {
+	for _, q := range []struct {
+		old  string
+		args []any
+	}{
+		{"queue NOT IN (SELECT queue FROM webhooks)", nil},
+		{`done_at < ? AND (about = '' OR seq < (SELECT max(seq) FROM webhook_deliveries n
+			WHERE n.queue = d.queue AND n.about = d.about AND n.about <> ''))`, []any{ms(now.Add(-keepDeliveries))}},
+	} {
+		res, err := tx.exec(
+			"DELETE FROM webhook_deliveries WHERE seq IN (SELECT seq FROM webhook_deliveries d WHERE "+q.old+" LIMIT ?)",
+			append(q.args, limit)...)
+		if err != nil {
+			return false, fmt.Errorf("ledger: purge webhooks' deliveries: %w", err)
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return false, err
+		}
+		more = more || n == int64(limit)
 	}
-	return nil
+	return more, nil
 }

@@ -105,7 +105,7 @@ func (c *Config) WebhookNetworks() (list []netip.Prefix, err error) {
 			continue
 		}
 		p, err := netip.ParsePrefix(part)
-		if err != nil {
+		if err != nil || p.Addr().Is4In6() {
 			return nil, fmt.Errorf("--webhooks-allow (TOTEM_WEBHOOKS_ALLOW): %q is not a network like 10.1.0.0/16", part)
 		}
 		list = append(list, p.Masked())

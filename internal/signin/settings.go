@@ -36,7 +36,16 @@ type Rule struct {
 // changeable are claims that people can change, or that pass to others: whoever
 // has one of them proves nothing.
 var changeable = []string{
-	"email", "email_verified", "preferred_username", "name", "given_name", "family_name", "nickname", "phone_number",
+	"email",
+	"email_verified",
+	"preferred_username",
+	"name",
+	"given_name",
+	"family_name",
+	"nickname",
+	"phone_number",
+	"upn",
+	"unique_name",
 }
 
 // CallbackPath is where the provider sends browsers back to.
@@ -66,6 +75,9 @@ func Parse(n *catalogue.Network, file string, data []byte) (*Settings, error) {
 		s.ClientID = root.Text("client_id")
 		s.readSecret(root)
 		s.URL = strings.TrimSuffix(readURL(root, "url"), "/")
+		if u, err := url.Parse(s.URL); err == nil && u.Path != "" {
+			root.Fail("url", "must have no path: the page is at the root of its address")
+		}
 		for language, name := range root.Texts("name") {
 			if _, known := s.Name[language]; !known {
 				root.Fail("name", "has the languages fr and en")
@@ -136,7 +148,8 @@ func (s *Settings) readRules(n *catalogue.Network, root *yamldoc.Object) {
 			Claim: o.Text("claim"), Value: o.Text("value"), Role: ledger.Role(o.Text("role")),
 			Tenant: tenancy.TenantID(o.Optional("tenant")),
 		}
-		if slices.Contains(changeable, r.Claim) {
+		last := strings.ToLower(r.Claim[strings.LastIndex(r.Claim, ".")+1:])
+		if slices.Contains(changeable, last) {
 			o.Fail("claim", "people can change %s, or it passes to others: use a group, or sub", r.Claim)
 		}
 		for _, id := range o.TextList("sites") {
@@ -164,6 +177,9 @@ func (r *Rule) check(o *yamldoc.Object) {
 	case ledger.Tenant:
 		if r.Tenant == "" {
 			o.Fail("tenant", "is missing")
+		}
+		if len(r.Sites) > 0 {
+			o.Fail("sites", "are not for the role tenant, which sees its own")
 		}
 	case "":
 	default:

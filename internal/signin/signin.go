@@ -6,7 +6,7 @@
 // enter.
 //
 //	a := signin.New(settings, key)
-//	address, cookie, err := a.Begin(ctx, "/nancy", now)
+//	begun, err := a.Begin(ctx, "/nancy", now)
 //	person, to, err := a.Finish(ctx, cookie, query, now)
 //
 // The code flow with PKCE, state and nonce: what a browser must bring back is in a
@@ -24,6 +24,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,7 +33,9 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/google/uuid"
 	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
@@ -47,6 +50,10 @@ const (
 	ReturnWithin = 10 * time.Minute
 	// patience is how long the provider may take to answer.
 	patience = 10 * time.Second
+	// mostAnswer is how much of an answer of the provider is read.
+	mostAnswer = 1 << 20
+	// failureLasts is how long the provider is not looked for again.
+	failureLasts = 3 * time.Second
 	// mostAtOnce is how many codes are exchanged at a time: anybody may come back
 	// with one that is made up.
 	mostAtOnce = 8
@@ -67,8 +74,10 @@ type Accounts struct {
 	client   *http.Client
 	slots    chan struct{} // one for each exchange that is under way
 
+	searches singleflight.Group
 	mu       sync.Mutex
 	provider *oidc.Provider // nil: not found yet
+	failed   time.Time      // when it was not found last
 }
 
 // New returns the accounts of a provider, which is asked only when somebody signs
@@ -77,9 +86,23 @@ func New(s *Settings, key []byte) *Accounts {
 	return &Accounts{
 		settings: s,
 		key:      key,
-		client:   &http.Client{Timeout: patience},
+		client:   &http.Client{Timeout: patience, Transport: limited{http.DefaultTransport}},
 		slots:    make(chan struct{}, mostAtOnce),
 	}
+}
+
+// limited reads no more than so much of an answer.
+type limited struct{ http.RoundTripper }
+
+func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := l.RoundTripper.RoundTrip(r)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, mostAnswer), resp.Body}
+	}
+	return resp, err
 }
 
 // Name returns what the button says in a language.
@@ -96,18 +119,47 @@ type Person struct {
 	Tenant tenancy.TenantID
 }
 
+// found finds the provider, once for all who wait, and not again within a few seconds
+// of a failure: anybody may begin to sign in.
 func (a *Accounts) found(ctx context.Context) (*oidc.Provider, error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.provider != nil {
-		return a.provider, nil
+	p, failed := a.provider, a.failed
+	a.mu.Unlock()
+	switch {
+	case p != nil:
+		return p, nil
+	case time.Since(failed) < failureLasts:
+		return nil, fmt.Errorf("%w: it failed a moment ago", ErrProvider)
 	}
-	p, err := oidc.NewProvider(ctx, a.settings.Issuer)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrProvider, err)
+	search := a.searches.DoChan("", func() (any, error) {
+		p, err := oidc.NewProvider(oidc.ClientContext(context.Background(), a.client), a.settings.Issuer)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if err != nil {
+			a.failed = time.Now()
+			return nil, fmt.Errorf("%w: its description at %s: %w", ErrProvider, a.settings.Issuer, plain(err))
+		}
+		a.provider = p
+		return p, nil
+	})
+	select {
+	case r := <-search:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*oidc.Provider), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrProvider, ctx.Err())
 	}
-	a.provider = p
-	return p, nil
+}
+
+// plain returns an error without what the provider answered: that may be long, and
+// name people.
+func plain(err error) error {
+	if _, ok := errors.AsType[*url.Error](err); ok { // it was not reached
+		return err
+	}
+	return errors.New("it cannot be used")
 }
 
 func (a *Accounts) oauth(p *oidc.Provider) *oauth2.Config {
@@ -126,24 +178,41 @@ type begun struct {
 	Until    int64  `json:"u"`
 }
 
-// Begin returns the provider's address to send a browser to, and the cookie that it
-// must bring back. to is the view that is opened afterwards.
-func (a *Accounts) Begin(ctx context.Context, to string, now time.Time) (address, cookie string, err error) {
-	ctx = oidc.ClientContext(ctx, a.client)
+// Begun is a sign-in that has begun.
+type Begun struct {
+	Address string // the provider's, to which the browser is sent
+	// Name tells the cookies of several sign-ins in one browser apart; NameOf finds it
+	// again.
+	Name   string
+	Cookie string // what the browser must bring back
+}
+
+// NameOf returns the name of the sign-in that a browser comes back from.
+func NameOf(query url.Values) string { return nameOf(query.Get("state")) }
+
+func nameOf(state string) string {
+	sum := sha256.Sum256([]byte(state))
+	return hex.EncodeToString(sum[:4])
+}
+
+// Begin begins to sign in. to is the view that is opened afterwards.
+func (a *Accounts) Begin(ctx context.Context, to string, now time.Time) (Begun, error) {
 	p, err := a.found(ctx)
 	if err != nil {
-		return "", "", err
+		return Begun{}, err
 	}
 	b := begun{random(), random(), oauth2.GenerateVerifier(), SafeView(to), now.Add(ReturnWithin).Unix()}
-	cookie, err = a.seal(b)
-	return a.oauth(p).AuthCodeURL(b.State, oidc.Nonce(b.Nonce), oauth2.S256ChallengeOption(b.Verifier)), cookie, err
+	cookie, err := a.seal(b)
+	address := a.oauth(p).AuthCodeURL(b.State, oidc.Nonce(b.Nonce), oauth2.S256ChallengeOption(b.Verifier))
+	return Begun{address, nameOf(b.State), cookie}, err
 }
 
 // SafeView returns an address that leads to a view of the page, and nowhere else.
 func SafeView(to string) string {
 	u, err := url.Parse(to)
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
-		strings.ContainsAny(to, "\\\r\n\t") || len(to) > 500 {
+		strings.ContainsAny(to, "\\\r\n\t") || strings.Contains(to, "..") || strings.HasPrefix(to, "/v1/") ||
+		len(to) > 500 {
 		return "/"
 	}
 	return to
@@ -267,14 +336,14 @@ func (a *Accounts) claims(
 	}
 	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(tokens)) // many providers tell groups only there
 	if err != nil {
-		return "", nil, err
+		return "", nil, fmt.Errorf("its answer about the account: %w", plain(err))
 	}
 	if info.Subject != id.Subject {
 		return "", nil, errors.New("it tells of another account")
 	}
 	more := map[string]any{}
 	if err := info.Claims(&more); err != nil {
-		return "", nil, err
+		return "", nil, fmt.Errorf("its answer about the account: %w", plain(err))
 	}
 	for name, value := range more {
 		if _, there := claims[name]; !there { // what is signed counts
@@ -289,7 +358,7 @@ func withoutBody(err error) error {
 	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		return fmt.Errorf("it answered %s: %s", e.Response.Status, e.ErrorCode)
 	}
-	return err
+	return plain(err)
 }
 
 // grant returns what the rules give an account: the role of the first rule that
@@ -352,11 +421,11 @@ func holds(claim any, value string) bool {
 const TokenPrefix = "account-"
 
 // TokenID returns the id of the token that stands for an account: with its subject
-// where that can be a part of an id, as the UUIDs of many providers, otherwise with
-// a hash of it.
+// where that is a UUID, as with many providers, otherwise with a hash of it, which is
+// never one.
 func TokenID(subject string) string {
-	if id := TokenPrefix + subject; catalogue.ValidID(id) && len(subject) > 8 {
-		return id
+	if id, err := uuid.Parse(subject); err == nil && id.String() == subject {
+		return TokenPrefix + subject
 	}
 	sum := sha256.Sum256([]byte(subject))
 	return TokenPrefix + hex.EncodeToString(sum[:12])

@@ -16,11 +16,11 @@ import (
 // begin begins to sign in, as a browser does.
 func begin(t *testing.T, p *signintest.Provider, a *Accounts, now time.Time) (cookie string, query url.Values) {
 	t.Helper()
-	address, cookie, err := a.Begin(t.Context(), "/nancy", now)
+	begun, err := a.Begin(t.Context(), "/nancy", now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse(address)
+	u, err := url.Parse(begun.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,11 @@ func begin(t *testing.T, p *signintest.Provider, a *Accounts, now time.Time) (co
 		map[string]any{"sub": "0b7e1d3c-aaaa", "groups": []string{"metz-managers"}},
 		map[string]any{"sub": "0b7e1d3c-aaaa"},
 	)
-	return cookie, url.Values{"state": {q.Get("state")}, "code": {signintest.Code}}
+	back := url.Values{"state": {q.Get("state")}}
+	if NameOf(back) != begun.Name {
+		t.Errorf("it comes back as %s", NameOf(back))
+	}
+	return begun.Cookie, url.Values{"state": {q.Get("state")}, "code": {signintest.Code}}
 }
 
 func settingsOf(p *signintest.Provider) *Settings {
@@ -64,21 +68,22 @@ func TestAnAccountSignsIn(t *testing.T) {
 			p.Claims["groups"] = nil
 			p.Claims["realm_access"] = map[string]any{"roles": []string{"finance"}}
 		}, nil, "billing []"},
-		"signed counts":       {func(*string, url.Values) { p.Claims["groups"] = []string{}; p.Info["groups"] = "metz-managers" }, ErrNoRule, ""},
-		"no rule":             {func(*string, url.Values) { p.Claims["groups"] = []string{"metz-managers-old"} }, ErrNoRule, ""},
-		"another nonce":       {func(*string, url.Values) { p.Claims["nonce"] = "x" }, ErrProvider, ""},
-		"no nonce":            {func(*string, url.Values) { p.Claims["nonce"] = nil }, ErrProvider, ""},
-		"for another service": {func(*string, url.Values) { p.Claims["aud"] = "other" }, ErrProvider, ""},
-		"of another provider": {func(*string, url.Values) { p.Claims["iss"] = "https://other.example" }, ErrProvider, ""},
-		"expired":             {func(*string, url.Values) { p.Claims["exp"] = now.Add(-time.Minute).Unix() }, ErrProvider, ""},
-		"nobody":              {func(*string, url.Values) { p.Claims["sub"] = "" }, ErrProvider, ""},
-		"two accounts":        {func(*string, url.Values) { p.Info["sub"] = "other" }, ErrProvider, ""},
-		"a wrong code":        {func(_ *string, q url.Values) { q.Set("code", "bad") }, ErrProvider, ""},
-		"another's code":      {func(*string, url.Values) { p.Challenge = "x" }, ErrProvider, ""},
-		"another state":       {func(_ *string, q url.Values) { q.Set("state", "x") }, ErrCookie, ""},
-		"no state":            {func(_ *string, q url.Values) { q.Del("state") }, ErrCookie, ""},
-		"no cookie":           {func(c *string, _ url.Values) { *c = "" }, ErrCookie, ""},
-		"a changed cookie":    {func(c *string, _ url.Values) { *c = "x" + *c }, ErrCookie, ""},
+		"signed counts":         {func(*string, url.Values) { p.Claims["groups"] = []string{}; p.Info["groups"] = "metz-managers" }, ErrNoRule, ""},
+		"no rule":               {func(*string, url.Values) { p.Claims["groups"] = []string{"metz-managers-old"} }, ErrNoRule, ""},
+		"another nonce":         {func(*string, url.Values) { p.Claims["nonce"] = "x" }, ErrProvider, ""},
+		"no nonce":              {func(*string, url.Values) { p.Claims["nonce"] = nil }, ErrProvider, ""},
+		"for another service":   {func(*string, url.Values) { p.Claims["aud"] = "other" }, ErrProvider, ""},
+		"of another provider":   {func(*string, url.Values) { p.Claims["iss"] = "https://other.example" }, ErrProvider, ""},
+		"expired":               {func(*string, url.Values) { p.Claims["exp"] = now.Add(-time.Minute).Unix() }, ErrProvider, ""},
+		"nobody":                {func(*string, url.Values) { p.Claims["sub"] = "" }, ErrProvider, ""},
+		"an answer for the log": {func(*string, url.Values) { p.Info = nil }, ErrProvider, ""},
+		"two accounts":          {func(*string, url.Values) { p.Info["sub"] = "other" }, ErrProvider, ""},
+		"a wrong code":          {func(_ *string, q url.Values) { q.Set("code", "bad") }, ErrProvider, ""},
+		"another's code":        {func(*string, url.Values) { p.Challenge = "x" }, ErrProvider, ""},
+		"another state":         {func(_ *string, q url.Values) { q.Set("state", "x") }, ErrCookie, ""},
+		"no state":              {func(_ *string, q url.Values) { q.Del("state") }, ErrCookie, ""},
+		"no cookie":             {func(c *string, _ url.Values) { *c = "" }, ErrCookie, ""},
+		"a changed cookie":      {func(c *string, _ url.Values) { *c = "x" + *c }, ErrCookie, ""},
 		"a cookie of one's own": {func(c *string, _ url.Values) {
 			own, _ := New(settingsOf(p), []byte("other")).seal(begun{State: "x", Until: now.Add(time.Hour).Unix()})
 			*c = own
@@ -110,7 +115,7 @@ func TestAnAccountSignsIn(t *testing.T) {
 			" ",
 			person.Sites,
 		); got != c.want || to != "/nancy" ||
-			person.ID != "account-0b7e1d3c-aaaa" {
+			person.ID != TokenID("0b7e1d3c-aaaa") {
 			t.Errorf("%s: %s of %s, to %s", name, got, person.ID, to)
 		}
 	}
@@ -125,11 +130,15 @@ func TestAProviderThatIsAwayIsAskedAgain(t *testing.T) {
 	s := settingsOf(p)
 	s.Issuer = "http://127.0.0.1:1"
 	a := New(s, []byte("key"))
-	if _, _, err := a.Begin(t.Context(), "/", time.Now()); !errors.Is(err, ErrProvider) {
+	if _, err := a.Begin(t.Context(), "/", time.Now()); !errors.Is(err, ErrProvider) {
 		t.Fatal(err)
 	}
 	s.Issuer = p.URL
-	if _, _, err := a.Begin(t.Context(), "/", time.Now()); err != nil {
+	if _, err := a.Begin(t.Context(), "/", time.Now()); !errors.Is(err, ErrProvider) {
+		t.Errorf("it is asked again at once: %v", err)
+	}
+	time.Sleep(failureLasts)
+	if _, err := a.Begin(t.Context(), "/", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -177,11 +186,12 @@ func TestSettingsSayWhereTheyAreWrong(t *testing.T) {
 		"issuer: https://login.example": {"issuer: http://login.example", "f:1: issuer: must begin with https://"},
 		"client_id: totem":              {"client_id: ''", "f:2: client_id: is empty"},
 		"url: https://totem.example/":   {"", "url: is missing"},
-		"claim: groups":                 {"claim: email", "f:5: rules[0].claim: people can change email"},
+		"totem.example/":                {"totem.example/x", "f:3: url: must have no path"},
+		"claim: groups":                 {"claim: profile.Email", "f:5: rules[0].claim: people can change profile.Email"},
 		"role: manager":                 {"role: boss", "f:5: rules[0].role: must be admin"},
 		"sites: [metz]":                 {"sites: []", "f:5: rules[0].sites: is missing"},
 		", sites: [metz]":               {", sites: [paris]", "f:5: rules[0].sites: the catalogue has no site paris"},
-		"role: manager, sites":          {"role: tenant, sites", "f:5: rules[0].tenant: is missing"},
+		"role: manager, sites: [metz]":  {"role: tenant", "f:5: rules[0].tenant: is missing"},
 		"role: manager, ":               {"role: manager, tenant: x, ", "f:5: rules[0].tenant: is for the role tenant"},
 		"value: a":                      {"val: a", "f:5: rules[0].val: unknown field"},
 	} {

@@ -20,11 +20,12 @@ const lookEvery = time.Second
 // AvailabilityStore keeps what was told of each space.
 type AvailabilityStore interface {
 	Webhooks(ctx context.Context) ([]Webhook, error)
-	// ToldAvailability returns, for a webhook, the newest event about each space.
-	ToldAvailability(ctx context.Context, webhook string) (map[string][]byte, error)
+	// ToldAvailability returns, for a webhook, the newest event about each space that
+	// was not given up.
+	ToldAvailability(ctx context.Context, w Webhook) (map[string][]byte, error)
 	// QueueAvailability queues events for a webhook, each in place of one about the
 	// same space that was not tried yet.
-	QueueAvailability(ctx context.Context, webhook string, events []Event) error
+	QueueAvailability(ctx context.Context, w Webhook, events []Event) error
 }
 
 // Availability tells webhooks which ask for it what a display sees of each space.
@@ -53,10 +54,12 @@ func (f *Availability) Run(ctx context.Context) {
 	}
 }
 
-// toldSpaces is what one webhook was told.
+// toldSpaces is what one webhook was told, as of one change of it.
 type toldSpaces struct {
-	seen map[catalogue.SpaceID]occupancy.SpaceAvailability // as it was compared last
-	told map[string][]byte                                 // the essence of what was told
+	queue string
+	as    int64                                             // Webhook.Told
+	seen  map[catalogue.SpaceID]occupancy.SpaceAvailability // as it was compared last
+	told  map[string][]byte                                 // the essence of what was told
 }
 
 func (f *Availability) look(ctx context.Context, told map[string]*toldSpaces) error {
@@ -71,33 +74,31 @@ func (f *Availability) look(ctx context.Context, told map[string]*toldSpaces) er
 			continue
 		}
 		there[w.ID] = true
-		if told[w.ID] == nil {
-			data, err := f.Store.ToldAvailability(ctx, w.ID)
+		if have := told[w.ID]; have == nil || have.queue != w.Queue || have.as != w.Told {
+			data, err := f.Store.ToldAvailability(ctx, *w)
 			if err != nil {
 				return err
 			}
-			told[w.ID] = &toldSpaces{map[catalogue.SpaceID]occupancy.SpaceAvailability{}, essences(data)}
+			told[w.ID] = &toldSpaces{w.Queue, w.Told, map[catalogue.SpaceID]occupancy.SpaceAvailability{}, essences(data)}
 		}
 		if err := f.tell(ctx, w, told[w.ID]); err != nil {
 			return err
 		}
 	}
-	for id := range told {
-		if !there[id] {
-			delete(told, id) // when it is switched on again it is told what differs from what it was told
-		}
-	}
+	maps.DeleteFunc(told, func(id string, _ *toldSpaces) bool { return !there[id] })
 	return nil
 }
 
 // essence returns what of a space's availability is worth an event: when it was
-// last heard of is not. nil: it cannot be read.
+// last heard of is not, and since when it is so begins again with the service. nil: it
+// cannot be read.
 func essence(data []byte) []byte {
 	var fields map[string]any
 	if json.Unmarshal(data, &fields) != nil {
 		return nil
 	}
 	delete(fields, "updated_at")
+	delete(fields, "since")
 	b, _ := json.Marshal(fields) // it came from JSON
 	return b
 }
@@ -139,7 +140,7 @@ func (f *Availability) tell(ctx context.Context, w *Webhook, told *toldSpaces) e
 		})
 	}
 	if len(events) > 0 {
-		if err := f.Store.QueueAvailability(ctx, w.ID, events); err != nil {
+		if err := f.Store.QueueAvailability(ctx, *w, events); err != nil {
 			return err
 		}
 	}

@@ -31,10 +31,11 @@ const (
 type Store interface {
 	// NextDeliveries returns the first waiting event of each webhook.
 	NextDeliveries(ctx context.Context) ([]Delivery, error)
-	// Webhook returns one webhook, as it is now.
-	Webhook(ctx context.Context, id string) (Webhook, error)
-	// NoteDelivery keeps what became of an attempt; off switches the webhook off.
-	NoteDelivery(ctx context.Context, d Delivery, off bool) error
+	// WebhookOf returns the webhook of a queue, as it is now; false: it is deleted.
+	WebhookOf(ctx context.Context, queue string) (w Webhook, there bool, err error)
+	// NoteDelivery keeps what became of an attempt for a webhook as it was then; off
+	// switches the webhook off.
+	NoteDelivery(ctx context.Context, w Webhook, d Delivery, off bool) error
 	// Queued receives when events were queued.
 	Queued() <-chan struct{}
 }
@@ -105,18 +106,18 @@ func (d *Deliverer) Run(ctx context.Context) {
 		}
 		wait := checkEvery
 		for _, head := range heads {
-			if busy[head.Webhook] {
+			if busy[head.Queue] {
 				continue
 			}
 			if due := time.Until(head.NextAt); due > 0 {
 				wait = min(wait, due)
 				continue
 			}
-			busy[head.Webhook] = true
+			busy[head.Queue] = true
 			sending.Go(func() {
 				d.attempt(ctx, head)
 				select {
-				case free <- head.Webhook:
+				case free <- head.Queue:
 				case <-ctx.Done():
 				}
 			})
@@ -126,8 +127,8 @@ func (d *Deliverer) Run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-d.cfg.Store.Queued():
 		case <-timer.C:
-		case id := <-free:
-			delete(busy, id)
+		case queue := <-free:
+			delete(busy, queue)
 		}
 		timer.Stop()
 		if ctx.Err() != nil {
@@ -139,15 +140,23 @@ func (d *Deliverer) Run(ctx context.Context) {
 // attempt sends one event and keeps what became of it. An attempt that ends with
 // ctx is not kept: it is made again.
 func (d *Deliverer) attempt(ctx context.Context, e Delivery) {
-	w, err := d.cfg.Store.Webhook(ctx, e.Webhook)
+	w, there, err := d.cfg.Store.WebhookOf(ctx, e.Queue)
 	if err != nil {
 		if ctx.Err() == nil {
-			d.cfg.Log.Error("webhooks: a webhook cannot be read; trying again", "webhook", e.Webhook, "error", err)
+			d.cfg.Log.Error("webhooks: a webhook cannot be read; trying again", "error", err)
 		}
 		d.pause(ctx)
 		return
 	}
+	if !there {
+		return // its events are nobody's any more
+	}
 	now := time.Now()
+	if now.Sub(e.At) >= giveUp { // others before it took all of the day
+		e.Outcome, e.DoneAt, e.Fault = GivenUp, &now, "it was not delivered within 24 hours"
+		d.note(ctx, w, e, false)
+		return
+	}
 	secrets := [][]byte{d.cfg.Secret(w.Nonce)}
 	if w.FormerUntil != nil && now.Before(*w.FormerUntil) {
 		secrets = append(secrets, d.cfg.Secret(w.Former))
@@ -170,7 +179,11 @@ func (d *Deliverer) attempt(ctx context.Context, e Delivery) {
 	if a.fault != "" && !gone && (e.Attempts == 1 || e.Outcome == GivenUp) {
 		d.cfg.Log.Warn("webhook not delivered", "webhook", w.ID, "event", e.Type, "fault", a.fault, "outcome", e.Outcome)
 	}
-	if err := d.cfg.Store.NoteDelivery(ctx, e, gone); err != nil {
+	d.note(ctx, w, e, gone)
+}
+
+func (d *Deliverer) note(ctx context.Context, w Webhook, e Delivery, gone bool) {
+	if err := d.cfg.Store.NoteDelivery(ctx, w, e, gone); err != nil {
 		if ctx.Err() == nil {
 			d.cfg.Log.Error("webhooks: an attempt cannot be noted; it is made again", "webhook", w.ID, "error", err)
 		}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
@@ -36,6 +37,11 @@ var (
 // and translated addresses.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("192.88.99.0/24"),
+	netip.MustParsePrefix("::/96"),
+	netip.MustParsePrefix("::ffff:0:0:0/96"),
+	netip.MustParsePrefix("100::/64"),
+	netip.MustParsePrefix("5f00::/16"),
 	netip.MustParsePrefix("100.64.0.0/10"),
 	netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"),
@@ -155,10 +161,19 @@ func (s *sender) send(ctx context.Context, w *Webhook, d *Delivery, now time.Tim
 	default:
 		a.fault = fmt.Sprintf("answered %d", a.status)
 	}
-	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		a.wait = min(time.Duration(seconds)*time.Second, mostWait)
-	}
+	a.wait = asked(resp.Header.Get("Retry-After"), now)
 	return a
+}
+
+// asked returns for how long a Retry-After asks to wait, an hour at most.
+func asked(header string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
+		return time.Duration(max(0, min(seconds, mostWait.Seconds())) * float64(time.Second))
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return max(0, min(at.Sub(now), mostWait))
+	}
+	return 0
 }
 
 // why returns an error in words. Its own text would contain the address, which may
@@ -181,8 +196,18 @@ func why(err error) string {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
-	return err.Error()
+	// What the other side says may be long.
+	said := strings.ToValidUTF8(err.Error(), "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(said[:min(len(said), mostFault)], ""))
 }
+
+// mostFault is how long a fault may be, in bytes.
+const mostFault = 200
 
 // ShowSecret returns a secret as receivers are given it.
 func ShowSecret(secret []byte) string { return "whsec_" + base64.StdEncoding.EncodeToString(secret) }

@@ -54,7 +54,12 @@ const (
 
 // Webhook is where events are sent, and which.
 type Webhook struct {
-	ID     string
+	ID string
+	// Queue names its events. A webhook that is deleted and made again has another one.
+	Queue string
+	// Told grows whenever what was told of availability must be looked up again: after
+	// a change, and when such an event was given up.
+	Told   int64
 	URL    string
 	Topics []Topic
 	Sites  []catalogue.SiteID // none: all sites, and what belongs to no site
@@ -142,7 +147,7 @@ const (
 type Delivery struct {
 	Seq      int64
 	ID       uuid.UUID // the webhook-id
-	Webhook  string
+	Queue    string    // that of its webhook
 	Type     string
 	At       time.Time // when it was queued
 	Body     []byte    // as it is sent
