@@ -20,6 +20,18 @@ func (c *serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return app.Serve(ctx, c.Config, log)
 }
 
+type ingestCmd struct{ settings.Config }
+
+func (c *ingestCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return app.Ingest(ctx, c.Config, log)
+}
+
+type apiCmd struct{ settings.Config }
+
+func (c *apiCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return app.Relay(ctx, c.Config, log)
+}
+
 // place is where the ledger and the keys of a service are, which may be running.
 type place struct {
 	Data        string `help:"Data folder of the service." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`

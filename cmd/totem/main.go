@@ -24,6 +24,8 @@ const description = "Who may pass, who is there, what was used: " +
 type commandLine struct {
 	Demo       demoCmd       `cmd:"" help:"Four simulated buildings with recent history and live people: start here."`
 	Serve      serveCmd      `cmd:"" help:"The whole service in one process."`
+	Ingest     ingestCmd     `cmd:"" help:"The service on one of several machines: it decides and records, or waits for its turn."`
+	API        apiCmd        `cmd:"" name:"api" help:"The API and the page on one of several machines: passes requests on to the machine that serves."`
 	Usage      usageCmd      `cmd:"" help:"What was used, by site, building, kind, space or hour of the week."`
 	Occupancy  occupancyCmd  `cmd:"" help:"How full a space was, in buckets of an hour or another length."`
 	Hours      hoursCmd      `cmd:"" help:"Measured hours, and what they are made of."`

@@ -33,6 +33,7 @@ import (
 	"github.com/lorntech/totem/internal/live"
 	"github.com/lorntech/totem/internal/occupancy"
 	"github.com/lorntech/totem/internal/readers"
+	"github.com/lorntech/totem/internal/relay"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/series"
 	"github.com/lorntech/totem/internal/signin"
@@ -102,6 +103,8 @@ type Config struct {
 	// change.
 	ChangeCatalogue func(ctx context.Context, c NewCatalogue, dry bool) (CatalogueChanged, error)
 	Webhooks        Webhooks
+	// RelayKey is the key with which relays sign for whom they ask.
+	RelayKey []byte
 	// Accounts signs people in with accounts of their city; nil: with tokens only.
 	Accounts *signin.Accounts
 	// Most limits how many things a tenant's own token may create.
@@ -150,7 +153,8 @@ func New(cfg Config) http.Handler {
 		s.calendars[cfg.Network.Sites[i].ID] = cfg.Network.Calendar(&cfg.Network.Sites[i])
 	}
 	r := chi.NewRouter()
-	r.Use(middleware.Recoverer, secure, negotiate)
+	behind := func(next http.Handler) http.Handler { return relay.Behind(cfg.RelayKey, cfg.Now, next) }
+	r.Use(middleware.Recoverer, behind, secure, negotiate)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusNotFound, "there is nothing at this path")
 	})

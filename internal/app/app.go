@@ -146,7 +146,10 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	}
 	a.ways.add("broker", a.Broker.Close)
 	a.house.follow()
-	return a, a.listen()
+	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	return a, a.noteServing(ctx)
 }
 
 // Close stops every part in reverse order of its start, and waits for it.

@@ -45,6 +45,7 @@ func (a *house) APIConfig() api.Config {
 		},
 		Webhooks:        a.apiWebhooks(),
 		Accounts:        a.accounts(),
+		RelayKey:        a.Keys.RelayKey(),
 		Degraded:        a.Degraded,
 		ChangeCatalogue: a.change,
 		CaughtUp:        a.Presence.CaughtUp,

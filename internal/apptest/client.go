@@ -26,6 +26,9 @@ func ClientOf(t *testing.T, a *app.App) Client {
 	return Client{t, "http://" + a.HTTP.String(), a.Admin}
 }
 
+// ClientAt returns a client of an address and a token.
+func ClientAt(t *testing.T, base, token string) Client { return Client{t, base, token} }
+
 // For returns a client for another test, or one of an address and a token.
 func (c Client) For(t *testing.T) Client {
 	c.t = t

@@ -168,6 +168,27 @@ func (r *Ring) SignInKey() []byte {
 	return mac.Sum(nil)
 }
 
+// RelayKey returns the key with which relays sign for whom they ask.
+func (r *Ring) RelayKey() []byte { return relayKey(r.lookup) }
+
+func relayKey(lookup []byte) []byte {
+	mac := hmac.New(sha256.New, lookup)
+	mac.Write([]byte("relay"))
+	return mac.Sum(nil)
+}
+
+// RelayKeyOf returns the same key of a key file, which must be there.
+func RelayKeyOf(path string) ([]byte, error) {
+	f, there, err := load(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !there:
+		return nil, fmt.Errorf("keys %s: there is no such file: copy it from the machine that serves", path)
+	}
+	return relayKey(f.Lookup), nil
+}
+
 // WebhookSecret returns the secret that signs the events of a webhook: whoever has
 // its nonce alone, from a copy of the ledger, cannot sign.
 func (r *Ring) WebhookSecret(nonce []byte) []byte {

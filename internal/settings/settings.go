@@ -30,6 +30,7 @@ type Config struct {
 	DatabaseURL       string `name:"database-url" help:"A PostgreSQL database for the ledger instead of a file in the data folder: postgres://user:password@host:5432/database." env:"TOTEM_DATABASE_URL" placeholder:"URL"`
 	Keys              string `help:"File of the keys, the same for all machines of a service; default: keys.json in the data folder." env:"TOTEM_KEYS" placeholder:"FILE"`
 	HTTP              string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Advertise         string `help:"URL at which other machines reach this one's API; default: that of --http, with this machine's name where that is 0.0.0.0." env:"TOTEM_ADVERTISE" placeholder:"URL"`
 	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…; several for the nodes of a cluster, with commas between." env:"TOTEM_MQTT_URL" placeholder:"URL"`
 	Catalogue         string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
@@ -125,6 +126,9 @@ func (c *Config) checkSeries() error {
 	}
 	if c.KeepSeries != 0 && c.KeepSeries < c.KeepMessages {
 		return errors.New("--keep-series-days (TOTEM_KEEP_SERIES_DAYS): must be 0 or no less than --keep-messages-days")
+	}
+	if u, err := url.Parse(c.Advertise); c.Advertise != "" && (err != nil || u.Host == "" || u.Scheme != "http") {
+		return errors.New("--advertise (TOTEM_ADVERTISE): must be an address like http://10.0.0.5:8080")
 	}
 	if u, err := url.Parse(c.InfluxURL); c.InfluxURL != "" &&
 		(err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
