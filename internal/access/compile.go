@@ -298,8 +298,8 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *tenancy.Book, le
 	}
 }
 
-// compileFormers keeps former holders of badges, for reads made before a badge
-// changed hands.
+// compileFormers adds the former holders of badges to the index: a read that was made before a
+// badge changed hands is decided for the holder of that time.
 func (c *Compiler) compileFormers(x *Index, p people, book *tenancy.Book) {
 	for list := range book.Formers() {
 		if x.formers == nil {

@@ -232,7 +232,7 @@ func (k knownToken) current(now time.Time) (*caller, error) {
 
 var (
 	errNobody    = errors.New("no token and no session")
-	errElsewhere = errors.New("a write by cookie from another page")
+	errElsewhere = errors.New("the request has a session's cookie, but comes from another site's page")
 )
 
 // callerOf returns who sends a request: by a token, or by a session's cookie.

@@ -293,7 +293,7 @@ func eraseAgain(
 			continue
 		}
 		if err := keeper.Erase(ctx, "restore", id); err != nil {
-			return fmt.Errorf("erase again who was erased since: %w", err)
+			return fmt.Errorf("erase a person again who was erased after the backup: %w", err)
 		}
 		found.Erased++
 	}

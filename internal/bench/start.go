@@ -139,7 +139,7 @@ func ready(ctx context.Context, dir string) (took time.Duration, rss int64, err 
 	defer func() {
 		err = errors.Join(err, cmd.Process.Signal(os.Interrupt))
 		if werr := cmd.Wait(); werr != nil && err == nil {
-			err = fmt.Errorf("ask the started service: %w", werr)
+			err = fmt.Errorf("the started service ended with an error: %w", werr)
 		}
 	}()
 	for time.Since(began) < time.Minute {

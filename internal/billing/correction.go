@@ -68,7 +68,8 @@ func (h history) of(m tariff.Month) charged {
 	return c
 }
 
-// correction returns an earlier month's re-made total less what was issued so far.
+// correction computes an earlier month again. It returns the new total minus the amounts that
+// have been issued for that month so far.
 func (p *pricing) correction(
 	ctx context.Context,
 	l *tenancy.Lease,

@@ -20,8 +20,8 @@ func (b Bills) AsKnown(at time.Time) Bills {
 	return b
 }
 
-// asKnown returns histories as they were recorded by then, without those of
-// which nothing was known.
+// asKnown returns the histories as they had been recorded by b.known. It leaves out those of
+// which nothing had been recorded by then.
 func asKnown[K comparable, T any](b Bills, all map[K]tenancy.Terms[T]) map[K]tenancy.Terms[T] {
 	if b.known.IsZero() {
 		return all

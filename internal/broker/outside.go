@@ -201,7 +201,7 @@ func (o *Outside) connected() {
 // lost notes that the connection has ended; paho opens a new one.
 func (o *Outside) lost(err error) {
 	if o.client.IsConnectionOpen() {
-		return // reported late: the next connection stands already
+		return // paho reports the loss late: it has already opened the next connection
 	}
 	o.mu.Lock()
 	o.attempt++

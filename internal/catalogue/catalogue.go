@@ -241,8 +241,8 @@ type Device struct {
 // SettingOffDelay names the setting of OffDelay.
 const SettingOffDelay = "off_delay"
 
-// OffDelay returns how long after its last yes a motion sensor that never
-// reports no is taken to be off; 0: it reports no itself.
+// OffDelay is for motion sensors that report "yes" but never "no". It returns how long after
+// its last "yes" such a sensor counts as off; 0: the sensor reports "no" by itself.
 func (d *Device) OffDelay() time.Duration {
 	s, err := strconv.Atoi(d.Settings[SettingOffDelay])
 	if err != nil || s < 0 {

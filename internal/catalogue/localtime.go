@@ -58,8 +58,8 @@ type Zone struct {
 	offsets []int64 // seconds east of UTC
 }
 
-// zoneYears are the years whose clock changes are computed; outside them
-// time.Location is asked.
+// zoneFirst and zoneLast are the first and the last year whose clock changes are computed in
+// advance. For other years the zone asks time.Location.
 const zoneFirst, zoneLast = 1990, 2100
 
 // LoadZone loads a zone by its IANA name.

@@ -112,8 +112,8 @@ func (n *Network) renamed(names map[SpaceID]SpaceID) *Network {
 
 // Chronicle is every catalogue that was recorded for a service.
 type Chronicle struct {
-	// Recorded has each catalogue as it was recorded; Told has them with the
-	// present names of spaces: the past is computed with Told.
+	// Recorded has each catalogue with the names of spaces as they were recorded. Told has
+	// the same catalogues with the present names; the past is computed with Told.
 	Recorded, Told History
 
 	names *Names
@@ -226,8 +226,8 @@ func (c Chronicle) checkNames(last, n *Network, renamed map[SpaceID]SpaceID) err
 	return yamldoc.Report("", faults)
 }
 
-// wasWithoutEffect returns why a space's was: has no effect; empty: it has one,
-// or was taken into account earlier.
+// wasWithoutEffect returns why the field "was" of a space in the catalogue has no effect. It
+// returns "" if the field has an effect, or had its effect in an earlier catalogue.
 func (c Chronicle) wasWithoutEffect(last *Network, sp *Space, renamed bool) string {
 	if sp.Was == "" || renamed || c.names != nil && c.names.present[sp.Was] == sp.ID {
 		return ""

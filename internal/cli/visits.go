@@ -63,8 +63,8 @@ func (v *visited) cells(zone *time.Location) []string {
 	return []string{v.ID, orDash(v.Member), v.Space, v.From.In(zone).Format(time.DateTime), to, ended, corrected}
 }
 
-// span writes to's time of day, and its date where that differs from
-// from's.
+// span returns the end of a visit as text: the time of day of to, after its date where that is
+// not the date of from.
 func span(from, to time.Time, zone *time.Location) string {
 	if from, to = from.In(zone), to.In(zone); from.Format(time.DateOnly) == to.Format(time.DateOnly) {
 		return to.Format(time.TimeOnly)

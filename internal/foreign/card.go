@@ -20,8 +20,8 @@ const (
 	cardBig     = "big"
 )
 
-// CardSpelling begins the message that rejects a card which may be two; the
-// pipeline raises an alarm for it.
+// CardSpelling is the beginning of the error for a card number that can be read in two ways, as
+// hex or as decimal. The pipeline raises an alarm when it sees this error.
 const CardSpelling = "card-spelling"
 
 func cardSpellings() []string { return []string{cardHex, cardLittle, cardBig} }

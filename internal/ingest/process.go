@@ -98,8 +98,8 @@ func (b *work) observe(it *item) error {
 	return nil
 }
 
-// historyWithin is how far the time in a device's history may be from the
-// arrival of the frame of that time.
+// historyWithin is the tolerance when a device sends values again as history: a value counts as
+// a repeat if a frame with it arrived within this time of the instant that the history gives.
 const historyWithin = 90 * time.Second
 
 // repeat handles an id that was committed before, in this commit or an earlier one.

@@ -20,8 +20,8 @@ func (l *Ledger) ActsSince(ctx context.Context, kind string, since time.Time) ([
 }
 
 // LastActs calls yield with the last act, before an entry of the chain, on each
-// thing that was put or deleted. Erased acts have no target and no body: yield is
-// called with one of them.
+// thing that was put or deleted. Erased acts have no target and no body: for all of
+// them together yield is called once.
 func (l *Ledger) LastActs(ctx context.Context, before int64, yield func(ingest.Act) error) error {
 	rows, err := l.reads.QueryContext(ctx, `SELECT a.seq, a.action, a.target, a.body FROM acts a JOIN (
 			SELECT max(seq) AS seq FROM acts WHERE seq < ? AND action IN ('put', 'delete') GROUP BY target) last

@@ -41,8 +41,8 @@ func (tx *Tx) PutAlarm(a ingest.Alarm) error {
 	return nil
 }
 
-// announceAlarm tells that an alarm is raised, or that it is cleared, where that was
-// not told already. What an alarm says in words stays here: it may quote a device.
+// announceAlarm queues an event for webhooks when an alarm is raised or cleared, unless that
+// was queued before. The event leaves out the alarm's Detail, which may quote a device.
 func (tx *Tx) announceAlarm(a *ingest.Alarm) error {
 	type data struct {
 		ID        string             `json:"id"`
@@ -59,7 +59,7 @@ func (tx *Tx) announceAlarm(a *ingest.Alarm) error {
 	if a.ClearedAt == nil {
 		return tx.announce(raised, "NOT EXISTS (SELECT 1 FROM alarms WHERE id = ? AND cleared_at IS NULL)", a.ID)
 	}
-	// One that is over before it is written was there all the same.
+	// An alarm may be cleared before it is first written: receivers still learn of it.
 	if err := tx.announce(raised, "NOT EXISTS (SELECT 1 FROM alarms WHERE id = ?)", a.ID); err != nil {
 		return err
 	}

@@ -104,9 +104,9 @@ func (l *Ledger) KeptUnder(ctx context.Context, names []catalogue.SpaceID) (what
 	return "", nil
 }
 
-// RenameSpace moves everything stored of a space to its new name. With outbox
-// it queues for an outside database that nothing is known under the old name,
-// and everything under the new one.
+// RenameSpace moves everything that is stored about a space to its new name. If outbox is set,
+// it also queues the hours of both names for an outside database: there the values under the
+// old name are overwritten as unknown, and written under the new one.
 func (tx *Tx) RenameSpace(old, name catalogue.SpaceID, outbox bool) error {
 	const ever = int64(1) << 40 // minutes
 	if outbox {
@@ -114,8 +114,8 @@ func (tx *Tx) RenameSpace(old, name catalogue.SpaceID, outbox bool) error {
 			return err
 		}
 	}
-	// What remains under the new name, of a catalogue that was replaced, is
-	// computed again.
+	// A catalogue that was replaced since may have left values under the new name: these
+	// are deleted and computed again.
 	days, err := tx.seqs("SELECT day FROM series_days WHERE space = ?", string(name))
 	if err != nil {
 		return err

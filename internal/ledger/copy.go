@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// copying names the snapshot by which a ledger into which a copy has begun says
-// of which ledger; it goes when the copy is complete.
+// copying is the name of a snapshot in the target of a copy, which identifies the source. It
+// is written when the copy begins, and deleted when the copy is complete.
 const copying = "copy"
 
 // copyRows is how many rows one transaction of a copy writes.
@@ -117,7 +117,7 @@ func (l *Ledger) identity(ctx context.Context) (string, error) {
 	return hex.EncodeToString(hash), nil
 }
 
-// beginCopy notes in the target of which ledger it becomes a copy.
+// beginCopy records in the target which ledger it is being copied from.
 func (l *Ledger) beginCopy(ctx context.Context, source string) error {
 	s, err := l.Snapshot(ctx, copying)
 	if err != nil {

@@ -21,16 +21,16 @@ type engine interface {
 	// begin starts a transaction on the writer's connection, and returns the
 	// newest entry of the chain.
 	begin(ctx context.Context, l *Ledger) (chainHead, error)
-	// later takes a statement without a result, to run before the next one that has
-	// one; false: it must be run now.
+	// later may postpone a statement that returns no rows, until just before the next
+	// statement that returns some. It returns false if the caller must run it now.
 	later(query string, args []any) bool
-	// flush runs what later has taken.
+	// flush runs the statements that later has postponed.
 	flush(ctx context.Context, l *Ledger) error
 	// commit ends the transaction. After nil it is durable. After an error nothing of
 	// it is there, unless the ledger was being closed: then its outcome may not be known.
 	commit(ctx context.Context, l *Ledger) error
-	// expect prepares for messages: which of them were seen before, and the number
-	// of the next observation; nil and 0: not known, ask for each.
+	// expect looks up which of the messages were seen before, and the number of the
+	// next observation. It may return nil and 0: the caller then asks for each message.
 	expect(tx *Tx, ids []uuid.UUID) (map[uuid.UUID]*Seen, int64, error)
 	// rollback ends the transaction and leaves nothing of it.
 	rollback(ctx context.Context, l *Ledger) error
@@ -91,7 +91,7 @@ func Open(ctx context.Context, place string) (*Ledger, error) {
 	return l, nil
 }
 
-// OpenForCopy is Open, also for a ledger into which a copy has begun.
+// OpenForCopy is like Open, but also opens a ledger into which a copy has begun and not ended.
 func OpenForCopy(ctx context.Context, place string) (*Ledger, error) {
 	if InPostgres(place) {
 		return openPostgres(ctx, place)

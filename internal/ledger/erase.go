@@ -159,7 +159,7 @@ func (tx *Tx) seqs(query string, args ...any) ([]int64, error) {
 	return list, nil
 }
 
-// Retention is how long what is kept is kept (rules 12.3).
+// Retention says how long each kind of data is kept (rules 12.3).
 type Retention struct {
 	Reads   time.Duration // from the later of at and arrival
 	Rejects time.Duration

@@ -14,9 +14,9 @@ import (
 // Seen is what was committed before under a message's id.
 type Seen = ingest.Seen
 
-// See claims a message id. It returns nil for a new one. For one committed
-// before it returns what that was, and changes nothing. The seq of a read is
-// that of the AddRead that must follow.
+// See claims a message id. For a new id it returns nil; if the message is a read, AddRead must
+// follow in this transaction, and its seq is stored with the id. For an id that was committed
+// before, See returns what was stored under it, and changes nothing.
 func (tx *Tx) See(id uuid.UUID, digest [16]byte, read bool) (*Seen, error) {
 	var seq int64
 	if read {

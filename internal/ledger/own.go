@@ -32,13 +32,13 @@ func (l *Ledger) Own(ctx context.Context, waiting func()) error {
 			return nil
 		}
 		if !told && !errors.Is(err, ErrInUse) {
-			return fmt.Errorf("ledger: become its owner: %w", err)
+			return fmt.Errorf("ledger: take over the ledger for this service: %w", err)
 		}
 		if !told {
 			told = true
 			waiting()
 		}
-		_ = l.endStopped(ctx) // PostgreSQL may be away for a while: who waits, waits on
+		_ = l.endStopped(ctx) // if PostgreSQL cannot be reached, the next round tries again
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -19,8 +19,8 @@ import (
 )
 
 // postgresEngine stores a ledger in a PostgreSQL database. The service's writer
-// commits in a session that holds an advisory lock (Own): who lost the lock has
-// lost the session too, and cannot commit.
+// commits in a session that holds an advisory lock (Own): a process that
+// has lost the lock has lost the session too, and cannot commit.
 type postgresEngine struct {
 	session session // the writer's, as PostgreSQL names it
 	writer  string  // names this writer in the table commits
@@ -37,9 +37,10 @@ type session struct {
 	began string
 }
 
-// The advisory locks of a ledger, each beside the number of its schema's name:
-// what the service holds as long as it runs, and what each transaction that
-// writes holds, as SQLite's one writer does.
+// The keys of a ledger's two advisory locks. The second half of each key is a hash of the
+// schema's name, so that ledgers in one database do not block each other. The service holds
+// serviceLock as long as it runs. Each transaction that writes holds writerLock, so that only
+// one writes at a time.
 const (
 	serviceLock = "746578, hashtext(current_schema())"
 	writerLock  = "746579, hashtext(current_schema())"
@@ -287,7 +288,8 @@ func (*postgresEngine) unstorable(err error) bool {
 	}
 	switch class := e.Code[:2]; class {
 	case "22", "23", "54": // data exception, constraint, limit exceeded
-		return e.ConstraintName != "chain_pkey" // the chain's next number is ours to find
+		// A chain number that is taken is not the message's fault: Totem chose the number.
+		return e.ConstraintName != "chain_pkey"
 	}
 	return false
 }

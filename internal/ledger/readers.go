@@ -119,9 +119,9 @@ func (tx *Tx) remembered(reader catalogue.DeviceID, t int64) *readerMemory {
 // forgetReader makes the ledger be asked for a reader again, which has changed.
 func (tx *Tx) forgetReader(reader catalogue.DeviceID) { delete(tx.readers, reader) }
 
-// NoteHeard stores that a reader sent a message at an instant. earlier reports
-// that none was known at or before that instant, and until when none was (zero:
-// never).
+// NoteHeard stores that a reader sent a message at t. earlier reports whether this is now the
+// reader's first known message. until is then the instant of what was the first one before;
+// zero: there was none.
 func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, until time.Time, err error) {
 	have, err := tx.firstHeard(reader)
 	if err != nil {
@@ -153,10 +153,11 @@ func (tx *Tx) firstHeard(reader catalogue.DeviceID) (t sql.NullInt64, err error)
 	return t, err
 }
 
-// NoteLife stores that a reader reported being silent or not (a status), or
-// showed that it was not (a badge for which it asked, status false). Of two at
-// one instant, being alive counts. changed reports that this makes a
-// difference, and until when: the reader's next report (zero: none yet).
+// NoteLife stores whether a reader was alive or silent at t. If status is set, the reader said
+// so in a status message; otherwise it asked for an answer to a badge, which shows that it was
+// alive. Of two reports at one instant, alive counts. changed reports whether this changes what
+// is known of the reader; until is the instant of its next report, to which the change extends
+// (zero: none yet).
 func (tx *Tx) NoteLife(
 	reader catalogue.DeviceID,
 	t time.Time,

@@ -77,7 +77,7 @@ func (v *verifier) compareState() error {
 	return v.quickCheck()
 }
 
-// differs tells that a table says of a thing what its last act does not.
+// differs reports as a broken chain that a thing in a table is not as its last act left it.
 func (v *verifier) differs(acts map[string]lastAct, target string) error {
 	a, ok := acts[target]
 	if !ok {
@@ -98,8 +98,9 @@ func (v *verifier) records(acts map[string]lastAct, there map[string]bool) error
 		there[target] = true
 		now, seal := withoutHashes(body)
 		a, ok := acts[target]
-		if kind == "pass" &&
-			now["deleted"] == true { // a deleted pass stays to be refused, and loses its host with the person
+		// A deleted pass keeps its record, so that its token is refused; the record loses its
+		// host when that person is deleted. So it need not agree with the pass's last act.
+		if kind == "pass" && now["deleted"] == true {
 			return nil
 		}
 		then, sealed := withoutHashes(a.body)
@@ -227,7 +228,7 @@ func (v *verifier) corrections(acts map[string]lastAct, there map[string]bool) e
 func (v *verifier) visitIsGone(id string) (gone bool, err error) {
 	visit, err := uuid.Parse(id)
 	if err != nil {
-		return true, nil //nolint:nilerr // nothing is called so
+		return true, nil //nolint:nilerr // no visit has an id that is not a UUID
 	}
 	var n int
 	err = v.tx.QueryRowContext(v.ctx, "SELECT count(*) FROM visits WHERE id = ?", visit[:]).Scan(&n)

@@ -60,7 +60,7 @@ type webhookTerms struct {
 	Seal   string             `json:"seal"`
 }
 
-// WebhookAct returns the body of the act that leaves a webhook as it is.
+// WebhookAct returns the body of the act that records a webhook in its present state.
 func WebhookAct(w *webhooks.Webhook) []byte {
 	var host string
 	if u, err := url.Parse(w.URL); err == nil {

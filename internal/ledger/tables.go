@@ -50,7 +50,8 @@ var tables = []table{
 	{"webhooks", []string{"id"}, false},
 }
 
-// own is the condition of rows that belong to the ledger itself, not to a copy.
+// own returns the SQL condition for the rows that a copy copies: all of them, except the row in
+// which an unfinished copy notes its source.
 func (t table) own() string {
 	if t.name == "snapshots" {
 		return "name <> '" + copying + "'"

@@ -80,7 +80,7 @@ func (l *Ledger) transact(ctx context.Context, change func(*Tx) error) (err erro
 	ctx = context.WithoutCancel(ctx)
 	head, err := l.engine.begin(ctx, l)
 	if err != nil {
-		return fmt.Errorf("ledger: begin: %w", err)
+		return fmt.Errorf("ledger: begin a transaction: %w", err)
 	}
 	changed := false
 	defer func() {

@@ -97,8 +97,8 @@ const always = "1 = 1"
 // Queued receives after a commit that queued events for webhooks.
 func (l *Ledger) Queued() <-chan struct{} { return l.queued }
 
-// PutWebhook writes a webhook in place of the one with the same id. What waits for it
-// and is nothing that it asks for any more is given up.
+// PutWebhook writes a webhook in place of the one with the same id. It gives up
+// the waiting events that the webhook no longer asks for.
 func (tx *Tx) PutWebhook(w webhooks.Webhook, now time.Time) error {
 	topics, err := json.Marshal(w.Topics)
 	if err != nil {
@@ -320,7 +320,7 @@ func (l *Ledger) NoteDelivery(ctx context.Context, w webhooks.Webhook, d webhook
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
-		if d.Outcome == webhooks.GivenUp { // what it should have told is to be told again
+		if d.Outcome == webhooks.GivenUp { // the receiver did not get it: what it was told is looked up again
 			if err := tx.run("UPDATE webhooks SET told = told + 1 WHERE queue = ?", d.Queue); err != nil {
 				return fmt.Errorf("ledger: note a delivery of webhook %s: %w", w.ID, err)
 			}
@@ -412,8 +412,8 @@ func (l *Ledger) QueueAvailability(ctx context.Context, w webhooks.Webhook, even
 	})
 }
 
-// purgeDeliveries deletes at most limit deliveries of deleted webhooks, and of long
-// ago: not what was told last of a space.
+// purgeDeliveries deletes deliveries of webhooks that were deleted, and old deliveries, at
+// most limit of each. It keeps the newest event about each space.
 func (tx *Tx) purgeDeliveries(now time.Time, limit int) (more bool, err error) {
 	for _, q := range []struct {
 		old  string

@@ -77,8 +77,8 @@ func (a SpaceAvailability) ForLive() (v Public, ok bool) {
 	return v, true
 }
 
-// same reports whether a client would see no difference; new evidence alone is
-// none.
+// same reports whether a client would see no difference between a and b. Evidence that is only
+// newer makes no difference.
 func (a SpaceAvailability) same(b SpaceAvailability) bool {
 	return a.State == b.State && equal(a.Count, b.Count) && equal(a.Occupied, b.Occupied) && equal(a.Source, b.Source)
 }

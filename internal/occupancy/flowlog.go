@@ -30,7 +30,7 @@ func through(delta int) gate { return gate{int64(delta), 0, mostPeople} }
 
 func (g gate) apply(x int64) int64 { return min(g.most, max(g.least, x+g.add)) }
 
-// then returns the change of the count that passing g and afterwards h makes.
+// then returns the gate whose effect is that of g followed by h.
 func (g gate) then(h gate) gate {
 	return gate{g.add + h.add, h.apply(g.least), h.apply(g.most)}
 }

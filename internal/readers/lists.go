@@ -99,8 +99,8 @@ func (d *Updater) send() error {
 // renewList returns the reader's next list, or nil where its present one is still
 // right.
 func (d *Updater) renewList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
-	// A list from the future was issued by a clock that was ahead: nobody would
-	// pass by it until then.
+	// A list that was issued in the future came from a clock that was ahead. It is
+	// replaced, since no reader would use it before that time.
 	if r.last.Payload != nil && !now.Before(r.last.IssuedAt) && r.last.ExpiresAt.Sub(now) > listRenewal {
 		// The same period, so that only a change of rights makes a difference.
 		c := d.contentOf(r, force, r.last.IssuedAt, r.last.ExpiresAt)

@@ -134,8 +134,9 @@ func makeEdit(book *tenancy.Book, c Change, m moment) (edit, error) {
 	return e, err
 }
 
-// putCredential also notes since when the badge is its holder's, where somebody
-// else had it before, and that its former badge no longer is.
+// putCredential puts a credential. If another person had its badge before, it also notes since
+// when the badge belongs to the new holder. If the credential gets another badge, it notes until
+// when the former badge belonged to the holder.
 func putCredential(book *tenancy.Book, v tenancy.Credential, now time.Time) (edit, error) {
 	e := edit{action: "put", key: Key{KindCredential, string(v.ID)}}
 	old, there := book.Credential(v.ID)

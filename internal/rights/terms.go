@@ -104,8 +104,8 @@ func standing[T any](h tenancy.Terms[T]) *termsEdit {
 	return t
 }
 
-// makeTakeBack takes a version back that has not begun. The record is then the
-// version put last that stands.
+// makeTakeBack takes back a version that has not begun yet. The record then becomes the newest
+// version that has not been taken back.
 func makeTakeBack(book *tenancy.Book, v Version, m moment) (edit, error) {
 	e := edit{key: v.Key, action: "put", terms: &termsEdit{taken: []int{v.N}}}
 	switch v.Kind {

@@ -19,7 +19,7 @@ import (
 // places knows which devices belong to which space.
 type places struct {
 	history catalogue.History
-	ever    []catalogue.SpaceID // all devices that ever were
+	ever    []catalogue.SpaceID // all spaces that there ever were
 	known   map[catalogue.SpaceID]bool
 	spaces  []catalogue.SpaceID // spaces with any device
 	hung    map[catalogue.DeviceID][]catalogue.Held[*catalogue.Device]
@@ -98,8 +98,9 @@ func livenessOf(o *ingest.Observation) (alive, status bool, err error) {
 	return v.Online != nil && *v.Online, true, nil
 }
 
-// stretches joins the marks with the minutes [made, now) of every space, in
-// pieces of limited size, none before floor or from now on.
+// stretches returns what must be computed: the marked minutes and, for every space, the minutes
+// [made, now). It cuts them into pieces of limited size, and leaves out minutes before floor and
+// minutes that have not passed yet.
 func (p *places) stretches(dirty []ledger.Dirty, floor, made, now int64) []stretch {
 	spans := map[catalogue.SpaceID][]catalogue.Interval{}
 	add := func(space catalogue.SpaceID, from, to int64) {

@@ -150,7 +150,7 @@ func (s *Settings) readRules(n *catalogue.Network, root *yamldoc.Object) {
 		}
 		last := strings.ToLower(r.Claim[strings.LastIndex(r.Claim, ".")+1:])
 		if slices.Contains(changeable, last) {
-			o.Fail("claim", "people can change %s, or it passes to others: use a group, or sub", r.Claim)
+			o.Fail("claim", "%s proves nothing: a person can change it, or another one can get it; use a group, or sub", r.Claim)
 		}
 		for _, id := range o.TextList("sites") {
 			if n.Site(catalogue.SiteID(id)) == nil {

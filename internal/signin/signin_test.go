@@ -187,7 +187,7 @@ func TestSettingsSayWhereTheyAreWrong(t *testing.T) {
 		"client_id: totem":              {"client_id: ''", "f:2: client_id: is empty"},
 		"url: https://totem.example/":   {"", "url: is missing"},
 		"totem.example/":                {"totem.example/x", "f:3: url: must have no path"},
-		"claim: groups":                 {"claim: profile.Email", "f:5: rules[0].claim: people can change profile.Email"},
+		"claim: groups":                 {"claim: profile.Email", "f:5: rules[0].claim: profile.Email proves nothing"},
 		"role: manager":                 {"role: boss", "f:5: rules[0].role: must be admin"},
 		"sites: [metz]":                 {"sites: []", "f:5: rules[0].sites: is missing"},
 		", sites: [metz]":               {", sites: [paris]", "f:5: rules[0].sites: the catalogue has no site paris"},

@@ -25,7 +25,8 @@ import (
 // Variable is the environment variable that makes tests run PostgreSQL too.
 const Variable = "TOTEM_TEST_POSTGRES"
 
-// Wanted reports whether PostgreSQL is asked for; a test that does not run it says so.
+// Wanted reports whether the environment asks for tests with PostgreSQL. A test that therefore
+// does not run it must say so: see Need.
 func Wanted() bool { return os.Getenv(Variable) != "" }
 
 // Need skips a test that cannot do without PostgreSQL, and says so.

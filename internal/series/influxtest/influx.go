@@ -22,7 +22,8 @@ const Variable = "TOTEM_TEST_INFLUX"
 // Bucket is the database and retention policy that every server has.
 const Bucket = "totem/autogen"
 
-// Wanted reports whether InfluxDB is asked for; a test that does not run it says so.
+// Wanted reports whether the environment asks for tests with InfluxDB. A test that therefore
+// does not run it must say so: see Need.
 func Wanted() bool { return os.Getenv(Variable) != "" }
 
 // Need skips a test that nobody asked to run with InfluxDB.
