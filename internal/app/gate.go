@@ -42,6 +42,8 @@ type facade struct {
 	handler http.Handler
 	ctx     context.Context // ends with the house
 	cancel  context.CancelFunc
+	streams context.Context // ends streams, before the house does
+	end     context.CancelFunc
 	busy    sync.WaitGroup // requests that end by themselves, unlike streams
 }
 
@@ -77,7 +79,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(face.ctx, cancel)()
+		during := face.ctx
+		if endless(r) {
+			during = face.streams
+		}
+		defer context.AfterFunc(during, cancel)()
 	}
 	face.handler.ServeHTTP(w, r.WithContext(ctx))
 }
@@ -108,6 +114,7 @@ func (f *front) open(ctx context.Context, handler http.Handler) {
 	defer f.mu.Unlock()
 	face := &facade{handler: handler}
 	face.ctx, face.cancel = context.WithCancel(ctx)
+	face.streams, face.end = context.WithCancel(face.ctx)
 	f.now = face
 	if f.paused != nil {
 		close(f.paused)
@@ -119,6 +126,6 @@ func (f *front) endStreams() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.now != nil {
-		f.now.cancel()
+		f.now.end()
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
@@ -41,14 +43,23 @@ func (a *App) noteServing(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		ip := net.ParseIP(host)
+		if ip.IsLoopback() {
+			a.opt.Log.Warn(
+				"totem api on another machine cannot reach this one: set --http or --advertise",
+				"http",
+				a.HTTP.String(),
+			)
+		}
+		if ip.IsUnspecified() {
 			if host, err = os.Hostname(); err != nil {
 				return fmt.Errorf("--advertise (TOTEM_ADVERTISE): is missing, and this machine has no name: %w", err)
 			}
 		}
 		url = "http://" + net.JoinHostPort(host, port)
 	}
-	return a.Ledger.NoteServing(ctx, url)
+	// A start has a name, so that a machine that starts again is another one to relays.
+	return a.Ledger.NoteServing(ctx, url+"#"+uuid.NewString())
 }
 
 // Relay answers HTTP by passing requests on to whichever machine serves, until ctx
@@ -90,12 +101,14 @@ func Relay(ctx context.Context, cfg Config, log *slog.Logger) error {
 	case err = <-ended:
 		err = fmt.Errorf("the http server has ended: %w", err)
 	}
-	stop() // streams end
-	<-followed
+	r.EndStreams()
 	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if shut := srv.Shutdown(down); shut != nil && !errors.Is(shut, http.ErrServerClosed) {
+		r.Close()
 		err = errors.Join(err, srv.Close())
 	}
+	stop()
+	<-followed
 	return err
 }

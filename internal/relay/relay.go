@@ -11,7 +11,6 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +18,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,8 +37,9 @@ const (
 	patience = 20 * time.Second
 	// againAfter is the time between two attempts for one request.
 	againAfter = 100 * time.Millisecond
-	// mostBody is how much of a request's body is kept, to send it again.
-	mostBody = 16 << 20
+	// slowClient is how long a client may take to read what is written at once: one that
+	// does not read would hold its connection for ever.
+	slowClient = 30 * time.Second
 	// connectTime is how long a machine may take to accept a connection.
 	connectTime = 2 * time.Second
 )
@@ -59,13 +62,18 @@ type Relay struct {
 	proxy     *httputil.ReverseProxy
 	transport *http.Transport
 
+	streams    context.Context // ends the event streams
+	endStreams context.CancelFunc
+
 	mu      sync.Mutex
 	server  *server
 	changed chan struct{} // closed and replaced when server changes
+	said    string        // what was logged last of requests that failed
 }
 
 // server is one machine, for as long as it serves.
 type server struct {
+	raw string // as the directory names it
 	url *url.URL
 	ctx context.Context // ends when another one serves
 	end context.CancelCauseFunc
@@ -76,16 +84,17 @@ func New(d Directory, key []byte, log *slog.Logger) *Relay {
 	dialer := net.Dialer{Timeout: connectTime}
 	r := &Relay{
 		directory: d, key: key, log: log, changed: make(chan struct{}),
-		transport: &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute},
+		transport: &http.Transport{
+			DialContext: dialer.DialContext, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute, DisableCompression: true,
+		},
 	}
+	r.streams, r.endStreams = context.WithCancel(context.Background())
 	r.proxy = &httputil.ReverseProxy{
 		Rewrite:       r.rewrite,
 		Transport:     http.RoundTripper(r),
 		FlushInterval: -1, // event streams are passed on as they come
 		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			refuse(w, why(err))
-		},
+		ErrorHandler:  r.refuse,
 	}
 	return r
 }
@@ -105,7 +114,6 @@ func (r *Relay) Run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			r.set(nil)
 			return
 		case <-tick.C:
 		}
@@ -119,35 +127,42 @@ func (r *Relay) look(ctx context.Context) error {
 	if err != nil || raw == "" {
 		return err
 	}
+	r.mu.Lock()
+	same := r.server != nil && r.server.raw == raw
+	r.mu.Unlock()
+	if same {
+		return nil
+	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("the address of the machine that serves cannot be used: %q", raw)
 	}
-	r.mu.Lock()
-	same := r.server != nil && *r.server.url == *u
-	r.mu.Unlock()
-	if !same {
-		r.log.Info("requests go to the machine that serves", "at", raw)
-		r.set(u)
-	}
+	r.log.Info("requests go to the machine that serves", "at", u.Host)
+	r.set(&server{raw: raw, url: u})
 	return nil
 }
 
 // set makes another machine the one that serves; nil: none.
-func (r *Relay) set(u *url.URL) {
+func (r *Relay) set(s *server) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.server != nil {
 		r.server.end(errMoved)
+		r.transport.CloseIdleConnections()
 	}
-	r.server = nil
-	if u != nil {
-		ctx, end := context.WithCancelCause(context.Background())
-		r.server = &server{u, ctx, end}
+	if r.server = s; s != nil {
+		s.ctx, s.end = context.WithCancelCause(context.Background())
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
+
+// EndStreams ends event streams, whose clients come again, so that everything else can
+// be answered before the relay ends.
+func (r *Relay) EndStreams() { r.endStreams() }
+
+// Close ends everything that is under way.
+func (r *Relay) Close() { r.set(nil) }
 
 // current returns the machine that serves, and what is closed when another one does.
 func (r *Relay) current() (*server, <-chan struct{}) {
@@ -163,8 +178,26 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		_, _ = io.WriteString(w, "{\"ok\":true}\n")
 		return
 	}
-	r.proxy.ServeHTTP(w, req)
+	if Client(r.key, req.Header.Get(Header), time.Now()) != "" { // another relay, or this one, sends it
+		w.WriteHeader(http.StatusLoopDetected)
+		return
+	}
+	r.proxy.ServeHTTP(patient{w, http.NewResponseController(w)}, req)
 }
+
+// patient writes to a client that reads.
+type patient struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (p patient) Write(b []byte) (int, error) {
+	_ = p.control.SetWriteDeadline(time.Now().Add(slowClient)) // net/http can always set it
+	return p.ResponseWriter.Write(b)
+}
+
+// Unwrap lets the response be flushed.
+func (p patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 func (r *Relay) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", "totem" // RoundTrip finds the machine
@@ -175,33 +208,54 @@ func (r *Relay) rewrite(p *httputil.ProxyRequest) {
 		p.Out.Header.Set("X-Forwarded-Proto", "https")
 	}
 	p.Out.Header.Set(Header, Sign(r.key, client, time.Now()))
+	// With the first two net/http would send a request twice by itself; the server of the
+	// relay has already answered the third.
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key", "Expect"} {
+		p.Out.Header.Del(name)
+	}
 }
 
-// RoundTrip sends a request to the machine that serves, and again to the next one where
-// that is harmless: nothing of it was received, or it only reads.
+// failure is why a request was not answered.
+type failure struct {
+	err  error
+	sent bool // it may have been done
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+var errNobody = errors.New("no machine serves")
+
+// RoundTrip sends a request to the machine that serves. It sends it again where nothing
+// of it was sent; and once more, to whichever machine serves then, where it only reads.
 func (r *Relay) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, whole, err := keep(req)
-	if err != nil {
-		return nil, err
-	}
-	give := time.NewTimer(patience)
-	defer give.Stop()
-	err = errNobody
-	for {
+	failed := &failure{err: errNobody}
+	var give <-chan time.Time
+	for reads := 0; ; {
 		s, changed := r.current()
 		if s != nil {
-			var resp *http.Response
-			resp, err = r.once(req, s, body)
-			if err == nil || !again(req, err, whole) {
-				return resp, err
+			resp, f := r.once(req, s)
+			if f == nil {
+				return resp, nil
 			}
+			failed = f
+			if f.sent {
+				if reads++; reads > 1 || !onlyReads(req) {
+					return nil, f
+				}
+			}
+		}
+		if give == nil {
+			timer := time.NewTimer(patience)
+			defer timer.Stop()
+			give = timer.C
 		}
 		wait := time.NewTimer(againAfter)
 		select {
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
-		case <-give.C:
-			return nil, err
+		case <-give:
+			return nil, failed
 		case <-changed:
 		case <-wait.C:
 		}
@@ -209,27 +263,40 @@ func (r *Relay) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-var errNobody = errors.New("no machine serves")
+// onlyReads reports whether a request may be done twice. Coming back from the provider
+// of accounts may not: its code works once.
+func onlyReads(req *http.Request) bool {
+	return (req.Method == http.MethodGet || req.Method == http.MethodHead) &&
+		(req.Body == nil || req.Body == http.NoBody) &&
+		!strings.HasPrefix(req.URL.Path, "/v1/session")
+}
 
 // once sends a request to one machine. It ends when another machine serves.
-func (r *Relay) once(req *http.Request, s *server, body []byte) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(req.Context())
+func (r *Relay) once(req *http.Request, s *server) (*http.Response, *failure) {
+	var sent atomic.Bool
+	ctx, cancel := context.WithCancelCause(httptrace.WithClientTrace(req.Context(),
+		&httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }}))
 	stop := context.AfterFunc(s.ctx, func() { cancel(errMoved) })
 	out := req.Clone(ctx)
 	out.URL.Scheme, out.URL.Host = s.url.Scheme, s.url.Host
-	if body != nil {
-		out.Body = io.NopCloser(bytes.NewReader(body))
+	if req.Body != nil && req.Body != http.NoBody {
+		out.Body = io.NopCloser(req.Body) // a connection that is refused would close it
 	}
 	resp, err := r.transport.RoundTrip(out)
 	if err != nil {
 		stop()
 		cancel(nil)
-		if moved := context.Cause(ctx); errors.Is(moved, errMoved) {
+		if errors.Is(context.Cause(ctx), errMoved) {
 			err = errMoved
 		}
-		return nil, err
+		return nil, &failure{err, sent.Load()}
 	}
-	resp.Body = &ending{resp.Body, func() { stop(); cancel(nil) }}
+	free := func() { stop(); cancel(nil) }
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		ended := context.AfterFunc(r.streams, func() { cancel(errMoved) })
+		free = func() { ended(); stop(); cancel(nil) }
+	}
+	resp.Body = &ending{resp.Body, free}
 	return resp, nil
 }
 
@@ -239,57 +306,46 @@ type ending struct {
 	free func()
 }
 
+// Close closes the body.
 func (e *ending) Close() error {
 	defer e.free()
 	return e.ReadCloser.Close()
 }
 
-// keep reads the body of a request, so that it can be sent again. A larger one than
-// mostBody is passed on as it comes, once: whole is false.
-func keep(req *http.Request) (body []byte, whole bool, err error) {
-	if req.Body == nil || req.Body == http.NoBody {
-		return nil, true, nil
+// refuse answers a request that no machine has answered, with a problem (RFC 9457).
+func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, err error) {
+	r.logOnce(err)
+	if req.Header.Get("Accept") == "text/event-stream" {
+		panic(http.ErrAbortHandler) // browsers come again after a cut, not after a status
 	}
-	start, err := io.ReadAll(io.LimitReader(req.Body, mostBody+1))
-	if err != nil {
-		return nil, false, err
+	status, detail := http.StatusBadGateway, "the machine that serves did not answer: see whether the request was done"
+	if f, ok := errors.AsType[*failure](err); ok && !f.sent {
+		status, detail = http.StatusServiceUnavailable, "no machine serves at the moment, and nothing was done: try again"
+		w.Header().Set("Retry-After", "1")
+	} else if errors.Is(err, errMoved) {
+		detail = "another machine serves now: see whether the request was done"
 	}
-	if len(start) <= mostBody {
-		return start, true, nil
-	}
-	rest := req.Body
-	req.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(start), rest), rest}
-	return nil, false, nil
-}
-
-// again reports whether a request that failed may be sent again.
-func again(req *http.Request, err error, whole bool) bool {
-	if req.Context().Err() != nil || !whole {
-		return false
-	}
-	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return true // nobody has received it
-	}
-	return req.Method == http.MethodGet || req.Method == http.MethodHead
-}
-
-func why(err error) string {
-	switch {
-	case errors.Is(err, errNobody):
-		return "no machine serves at the moment: try again"
-	case errors.Is(err, errMoved):
-		return "another machine serves now: see whether the request was done, and send it again"
-	}
-	return "the machine that serves did not answer: see whether the request was done, and send it again"
-}
-
-// refuse answers with a problem (RFC 9457).
-func refuse(w http.ResponseWriter, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Retry-After", "1")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = fmt.Fprintf(w, `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":%q}`+"\n", detail)
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(
+		w,
+		`{"type":"about:blank","title":%q,"status":%d,"detail":%q}`+"\n",
+		http.StatusText(status),
+		status,
+		detail,
+	)
+}
+
+// logOnce logs why requests fail, once for each reason in a row.
+func (r *Relay) logOnce(err error) {
+	if errors.Is(err, context.Canceled) { // the client has gone
+		return
+	}
+	r.mu.Lock()
+	known := r.said == err.Error()
+	r.said = err.Error()
+	r.mu.Unlock()
+	if !known {
+		r.log.Warn("a request was not answered", "error", err)
+	}
 }

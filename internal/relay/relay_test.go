@@ -119,7 +119,7 @@ func TestRequestsFollowTheMachineThatServes(t *testing.T) {
 	for range 2 {
 		got := <-hung
 		again := got == "GET 200 second GET"
-		told := strings.HasPrefix(got, "POST 503") && strings.Contains(got, "see whether the request was done")
+		told := strings.HasPrefix(got, "POST 502") && strings.Contains(got, "see whether the request was done")
 		if !again && !told {
 			t.Errorf("under way: %s", got)
 		}
@@ -134,6 +134,51 @@ func TestRequestsFollowTheMachineThatServes(t *testing.T) {
 	); status != 200 || !strings.HasPrefix(got, "first POST") ||
 		!strings.Contains(got, "again") {
 		t.Errorf("after a death: %d %q", status, got)
+	}
+}
+
+func TestARelayDoesNotAskItself(t *testing.T) {
+	d, front := start(t)
+	d.set(front.URL)
+	if status, _ := ask(t, "GET", front.URL+"/x", ""); status != http.StatusLoopDetected {
+		t.Errorf("it asks itself: %d", status)
+	}
+}
+
+func TestAReadIsAskedTwiceAtMost(t *testing.T) {
+	d, front := start(t)
+	var asked atomic.Int32
+	m := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked.Add(1)
+		panic(http.ErrAbortHandler) // the question kills it
+	}))
+	t.Cleanup(m.Close)
+	d.set(m.URL)
+	if status, _ := ask(t, "GET", front.URL+"/x", ""); status != http.StatusBadGateway || asked.Load() != 2 {
+		t.Errorf("%d after %d times", status, asked.Load())
+	}
+	asked.Store(0)
+	if status, _ := ask(
+		t,
+		"GET",
+		front.URL+"/v1/session/callback?code=x",
+		"",
+	); status != http.StatusBadGateway ||
+		asked.Load() != 1 {
+		t.Errorf("a code that works once: %d after %d times", status, asked.Load())
+	}
+	if status, _ := ask(t, "POST", front.URL+"/x", "body"); status != http.StatusBadGateway || asked.Load() != 2 {
+		t.Errorf("a change: %d after %d times", status, asked.Load())
+	}
+}
+
+func TestALargeBodyIsPassedOnAsItComes(t *testing.T) {
+	d, front := start(t)
+	m := machine(t, "first")
+	go func() { time.Sleep(400 * time.Millisecond); d.set(m.URL) }()
+	body := strings.Repeat("x", 20<<20)
+	if status, got := ask(t, "PUT", front.URL+"/x", body); status != 200 || !strings.Contains(got, body) {
+		t.Errorf("%d, %d bytes", status, len(got))
 	}
 }
 

@@ -127,7 +127,8 @@ func (c *Config) checkSeries() error {
 	if c.KeepSeries != 0 && c.KeepSeries < c.KeepMessages {
 		return errors.New("--keep-series-days (TOTEM_KEEP_SERIES_DAYS): must be 0 or no less than --keep-messages-days")
 	}
-	if u, err := url.Parse(c.Advertise); c.Advertise != "" && (err != nil || u.Host == "" || u.Scheme != "http") {
+	if u, err := url.Parse(c.Advertise); c.Advertise != "" &&
+		(err != nil || u.Scheme != "http" || "http://"+u.Host != c.Advertise) {
 		return errors.New("--advertise (TOTEM_ADVERTISE): must be an address like http://10.0.0.5:8080")
 	}
 	if u, err := url.Parse(c.InfluxURL); c.InfluxURL != "" &&
