@@ -16,6 +16,8 @@ import (
 
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/apptest"
+	"github.com/lorntech/totem/internal/ingest"
+	"github.com/lorntech/totem/internal/ledger"
 )
 
 // receiver is somebody's system that takes events.
@@ -275,8 +277,16 @@ func TestWhereAWebhookDoesNotGo(t *testing.T) {
 	if w := open.Must("GET", "/v1/webhooks/answers-410", ""); w["enabled"] != false {
 		t.Errorf("gone, and still on: %v", w)
 	}
+	_, ready := open.Raw("GET", "/readyz", "")
+	if !strings.Contains(string(ready), "answers-410: switched off") {
+		t.Errorf("nobody who runs it learns of it: %s", ready)
+	}
 	if status, _ := open.Ask("POST", "/v1/webhooks/answers-410/test", ""); status != 409 {
 		t.Errorf("a test of what is off: %d", status)
+	}
+	open.Must("PUT", "/v1/webhooks/answers-410", `{"url":"https://example.org/","sites":[]}`)
+	if _, ready := open.Raw("GET", "/readyz", ""); strings.Contains(string(ready), "webhook") {
+		t.Errorf("it is on again: %s", ready)
 	}
 	if v := open.Must("GET", "/v1/audit/verify", ""); v["ok"] != true {
 		t.Errorf("the audit: %v", v)
@@ -359,6 +369,12 @@ func TestANarrowedWebhook(t *testing.T) {
 		c.Must("PUT", "/v1/sites/"+site+"/lockdown", `{"active":false,"reason":""}`)
 	}
 	apptest.Eventually(t, "an attempt", func() bool { return len(away.all()) > 0 })
+	c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q,"topics":["lockdowns","alarms"],"sites":[]}`, away.URL))
+	if err := a.Ledger.Write(t.Context(), func(tx *ledger.Tx) error {
+		return tx.PutAlarm(ingest.Alarm{ID: "of-no-site", Kind: ingest.AlarmSilent, Since: time.Now()})
+	}); err != nil {
+		t.Fatal(err)
+	}
 	r := newReceiver(t, nil)
 	c.Must("PUT", "/v1/webhooks/city", fmt.Sprintf(`{"url":%q,"topics":["lockdowns"],"sites":["metz"]}`, r.URL))
 	manager := c.As("manager", `,"sites":["metz"]`)
@@ -377,8 +393,13 @@ func TestANarrowedWebhook(t *testing.T) {
 		nancy bool
 	}{"admin": {c, true}, "manager": {manager, false}} {
 		_, body := want.Raw("GET", "/v1/webhooks/city/deliveries", "")
-		if strings.Contains(string(body), "nancy") != want.nancy {
-			t.Errorf("%s sees %s", who, body)
+		for _, others := range []string{"nancy", "of-no-site"} {
+			if strings.Contains(string(body), others) != want.nancy {
+				t.Errorf("%s, %s: %s", who, others, body)
+			}
+		}
+		if !strings.Contains(string(body), "webhook.tested") {
+			t.Errorf("%s does not see the test: %s", who, body)
 		}
 	}
 }

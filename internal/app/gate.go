@@ -53,7 +53,8 @@ const drainTime = 5 * time.Second
 // endless reports whether a request is for a stream, or is the one that
 // replaces the house.
 func endless(r *http.Request) bool {
-	return strings.HasSuffix(r.URL.Path, "/stream") || r.URL.Path == "/v1/catalogue"
+	return strings.HasSuffix(r.URL.Path, "/stream") || strings.HasSuffix(r.URL.Path, "/watch") ||
+		r.URL.Path == "/v1/catalogue"
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {

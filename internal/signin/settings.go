@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/ledger"
-	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/yamldoc"
 )
 
@@ -22,30 +19,6 @@ type Settings struct {
 	Name     map[string]string // of the button, by language: fr, en
 	Scopes   []string          // asked for besides openid
 	Rules    []Rule
-}
-
-// Rule gives a role to the accounts with a claim of a value.
-type Rule struct {
-	Claim  string // with dots for claims within claims: realm_access.roles
-	Value  string
-	Role   ledger.Role
-	Sites  []catalogue.SiteID
-	Tenant tenancy.TenantID
-}
-
-// changeable are claims that people can change, or that pass to others: whoever
-// has one of them proves nothing.
-var changeable = []string{
-	"email",
-	"email_verified",
-	"preferred_username",
-	"name",
-	"given_name",
-	"family_name",
-	"nickname",
-	"phone_number",
-	"upn",
-	"unique_name",
 }
 
 // CallbackPath is where the provider sends browsers back to.
@@ -123,69 +96,5 @@ func (s *Settings) readSecret(root *yamldoc.Object) {
 		case s.Secret == "":
 			root.Fail("client_secret_file", "%s is empty", file)
 		}
-	}
-}
-
-func (s *Settings) readRules(n *catalogue.Network, root *yamldoc.Object) {
-	if !root.Require("rules") {
-		return
-	}
-	list := root.List("rules")
-	if len(list) == 0 {
-		root.Fail("rules", "is empty: nobody could sign in")
-	}
-	for i, node := range list {
-		o := root.Doc.Object(
-			node,
-			fmt.Sprintf("rules[%d]", i),
-			"a rule",
-			[]string{"claim", "value", "role", "sites", "tenant"},
-		)
-		if o == nil {
-			continue
-		}
-		r := Rule{
-			Claim: o.Text("claim"), Value: o.Text("value"), Role: ledger.Role(o.Text("role")),
-			Tenant: tenancy.TenantID(o.Optional("tenant")),
-		}
-		last := strings.ToLower(r.Claim[strings.LastIndex(r.Claim, ".")+1:])
-		if slices.Contains(changeable, last) {
-			o.Fail("claim", "%s proves nothing: a person can change it, or another one can get it; use a group, or sub", r.Claim)
-		}
-		for _, id := range o.TextList("sites") {
-			if n.Site(catalogue.SiteID(id)) == nil {
-				o.Fail("sites", "the catalogue has no site %s", id)
-			}
-			r.Sites = append(r.Sites, catalogue.SiteID(id))
-		}
-		r.check(o)
-		s.Rules = append(s.Rules, r)
-	}
-}
-
-func (r *Rule) check(o *yamldoc.Object) {
-	switch r.Role {
-	case ledger.Admin:
-		if len(r.Sites) > 0 {
-			o.Fail("sites", "leave sites out: an admin has all sites")
-		}
-	case ledger.Manager:
-		if len(r.Sites) == 0 {
-			o.Fail("sites", "is missing: a manager manages the sites that are named")
-		}
-	case ledger.Billing, ledger.Display:
-	case ledger.Tenant:
-		if r.Tenant == "" {
-			o.Fail("tenant", "is missing")
-		}
-		if len(r.Sites) > 0 {
-			o.Fail("sites", "are not for the role tenant, which sees its own")
-		}
-	case "":
-	default:
-		o.Fail("role", "must be admin, manager, billing, tenant or display")
-	}
-	if r.Tenant != "" && r.Role != ledger.Tenant {
-		o.Fail("tenant", "is for the role tenant")
 	}
 }

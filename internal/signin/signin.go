@@ -27,7 +27,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -283,24 +282,6 @@ func (a *Accounts) Finish(ctx context.Context, cookie string, query url.Values, 
 	return person, b.To, nil
 }
 
-// told says which of the claims that rules ask for an account has, without values.
-func (s *Settings) told(claims map[string]any) string {
-	var list []string
-	for _, r := range s.Rules {
-		says := "its claim " + r.Claim + " is missing"
-		if v, there := lookUp(claims, r.Claim); there {
-			says = "no rule names a value of its claim " + r.Claim
-			if many, ok := v.([]any); ok {
-				says = fmt.Sprintf("no rule names one of the %d values of its claim %s", len(many), r.Claim)
-			}
-		}
-		if !slices.Contains(list, says) {
-			list = append(list, says)
-		}
-	}
-	return strings.Join(list, ", ")
-}
-
 // shortened bounds what comes from outside.
 func shortened(s string) string { return s[:min(len(s), 80)] }
 
@@ -359,62 +340,6 @@ func withoutBody(err error) error {
 		return fmt.Errorf("it answered %s: %s", e.Response.Status, e.ErrorCode)
 	}
 	return plain(err)
-}
-
-// grant returns what the rules give an account: the role of the first rule that
-// names it, and the sites of all those with that role and tenant. One of them
-// without sites means all sites.
-func (s *Settings) grant(claims map[string]any) (p Person, ok bool) {
-	everywhere := false
-	for _, r := range s.Rules {
-		if v, there := lookUp(claims, r.Claim); !there || !holds(v, r.Value) {
-			continue
-		}
-		if !ok {
-			p.Role, p.Tenant, ok = r.Role, r.Tenant, true
-		}
-		if r.Role != p.Role || r.Tenant != p.Tenant {
-			continue
-		}
-		everywhere = everywhere || len(r.Sites) == 0
-		for _, site := range r.Sites {
-			if !slices.Contains(p.Sites, site) {
-				p.Sites = append(p.Sites, site)
-			}
-		}
-	}
-	if everywhere {
-		p.Sites = nil
-	}
-	slices.Sort(p.Sites)
-	return p, ok
-}
-
-// lookUp finds a claim by its name or, with dots, a claim within claims.
-func lookUp(claims map[string]any, name string) (v any, there bool) {
-	if v, there = claims[name]; there {
-		return v, true
-	}
-	outer, rest, inner := strings.Cut(name, ".")
-	if !inner {
-		return nil, false
-	}
-	within, ok := claims[outer].(map[string]any)
-	if !ok {
-		return nil, false
-	}
-	return lookUp(within, rest)
-}
-
-// holds reports whether a claim is a value, or a list that holds it.
-func holds(claim any, value string) bool {
-	switch v := claim.(type) {
-	case string:
-		return v == value
-	case []any:
-		return slices.Contains(v, any(value))
-	}
-	return false
 }
 
 // TokenPrefix begins the ids of the tokens that stand for accounts.

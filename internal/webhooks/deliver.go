@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 )
@@ -29,6 +28,7 @@ const (
 
 // Store keeps webhooks and their queues.
 type Store interface {
+	Webhooks(ctx context.Context) ([]Webhook, error)
 	// NextDeliveries returns the first waiting event of each webhook.
 	NextDeliveries(ctx context.Context) ([]Delivery, error)
 	// WebhookOf returns the webhook of a queue, as it is now; false: it is deleted.
@@ -59,37 +59,55 @@ type Deliverer struct {
 	send *sender
 
 	mu     sync.Mutex
-	faults map[string]string // why webhooks get nothing, by id
+	faults map[string]fault // of webhooks that get nothing, by queue
+}
+
+// fault is why a webhook got nothing, at the address that it had then.
+type fault struct {
+	url, why string
+	gone     bool // its receiver wants nothing more
 }
 
 // toldAfter is how many attempts for an event must fail to be a fault of the
 // service's state.
 const toldAfter = 3
 
-// Faults returns which webhooks get nothing at the moment, and why.
-func (d *Deliverer) Faults() []string {
+// Faults returns which of the present webhooks get nothing, and why.
+func (d *Deliverer) Faults(ctx context.Context) []string {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	faults := maps.Clone(d.faults)
+	d.mu.Unlock()
+	if len(faults) == 0 {
+		return nil
+	}
+	all, err := d.cfg.Store.Webhooks(ctx)
+	if err != nil {
+		return []string{"webhooks: they cannot be read: " + err.Error()}
+	}
 	var list []string
-	for _, id := range slices.Sorted(maps.Keys(d.faults)) {
-		list = append(list, "webhook "+id+": "+d.faults[id])
+	for i := range all {
+		w := &all[i]
+		// A webhook that was put since is another matter.
+		if f, ok := faults[w.Queue]; ok && f.url == w.URL && f.gone == w.Off {
+			list = append(list, "webhook "+w.ID+": "+f.why)
+		}
 	}
 	return list
 }
 
-func (d *Deliverer) noteFault(id, fault string) {
+func (d *Deliverer) noteFault(w *Webhook, why string, gone bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if fault == "" {
-		delete(d.faults, id)
+	if why == "" {
+		delete(d.faults, w.Queue)
 		return
 	}
-	d.faults[id] = fault
+	d.faults[w.Queue] = fault{w.URL, why, gone}
 }
 
 // NewDeliverer returns a Deliverer; Run runs it.
 func NewDeliverer(cfg Config) *Deliverer {
-	return &Deliverer{cfg: cfg, send: newSender(cfg.Allowed, cfg.Version), faults: map[string]string{}}
+	return &Deliverer{cfg: cfg, send: newSender(cfg.Allowed, cfg.Version), faults: map[string]fault{}}
 }
 
 // Run sends until ctx ends: the webhooks beside each other, the events of each one
@@ -170,11 +188,11 @@ func (d *Deliverer) attempt(ctx context.Context, e Delivery) {
 	switch {
 	case gone:
 		d.cfg.Log.Warn("webhook switched off: its receiver answered 410 Gone", "webhook", w.ID)
-		d.noteFault(w.ID, "switched off, since its receiver answered 410 Gone")
+		d.noteFault(&w, "switched off, since its receiver answered 410 Gone", true)
 	case a.fault == "":
-		d.noteFault(w.ID, "")
+		d.noteFault(&w, "", false)
 	case e.Attempts >= toldAfter:
-		d.noteFault(w.ID, a.fault)
+		d.noteFault(&w, a.fault, false)
 	}
 	if a.fault != "" && !gone && (e.Attempts == 1 || e.Outcome == GivenUp) {
 		d.cfg.Log.Warn("webhook not delivered", "webhook", w.ID, "event", e.Type, "fault", a.fault, "outcome", e.Outcome)
