@@ -2,10 +2,30 @@ package app
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
+
+// TestReadinessIsListsOfFaults: a list without faults is empty, and not null.
+func TestReadinessIsListsOfFaults(t *testing.T) {
+	a, err := Start(t.Context(), testConfig(t), Options{Log: discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopApp(t, a) })
+	resp, err := http.Get("http://" + a.HTTP.String() + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if want := `{"degraded":[],"faults":[],"ok":true}`; err != nil || strings.TrimSpace(string(body)) != want {
+		t.Errorf("%s, want %s: %v", body, want, err)
+	}
+}
 
 // TestEveryStreamIsEndless: an operation that answers with events ends with the streams,
 // before the service waits for the requests that end by themselves.

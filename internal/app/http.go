@@ -98,7 +98,8 @@ func (a *house) Ready(ctx context.Context) []string {
 // degraded returns what is wrong while doors, visits and the ledger's series
 // still work.
 func (a *house) Degraded() []string {
-	list := slices.Concat([]string{}, a.Presence.Faults(), a.maker.Faults(), a.webhooks.Faults(a.ctx))
+	// An empty list, not null, where nothing is wrong.
+	list := append([]string{}, slices.Concat(a.Presence.Faults(), a.maker.Faults(), a.webhooks.Faults(a.ctx))...)
 	if behind := a.Pipeline.Behind(); behind > 0 {
 		list = append(list,
 			fmt.Sprintf(
