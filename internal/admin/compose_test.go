@@ -23,6 +23,7 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/apptest"
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
+	"github.com/lorntech/totem/internal/freeport"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -163,12 +164,7 @@ func brokerOf(t *testing.T, data string) (m *mosquittotest.Server, dir string, s
 	for _, r := range rows[1:] {
 		secrets[r[0]] = r[1]
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := freeport.Addr(t)
 	c, _ := readCompose(t)
 	_, port, _ := net.SplitHostPort(addr)
 	config := strings.ReplaceAll(c.Configs["mosquitto"].Content, "/broker/", dir+"/")

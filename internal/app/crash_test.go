@@ -33,6 +33,9 @@ const (
 	// other's place.
 	serveDatabase = "TOTEM_TEST_SERVE_DATABASE"
 	serveKeys     = "TOTEM_TEST_SERVE_KEYS"
+	// serveRelay is the address of a relay: the process is no service of its own.
+	serveRelay = "TOTEM_TEST_SERVE_RELAY"
+	serveToken = "an-admin-token-for-processes"
 )
 
 func TestMain(m *testing.M) {
@@ -45,12 +48,14 @@ func TestMain(m *testing.M) {
 
 // serveForCrash runs the service as another process, says where it listens, and never ends by itself.
 func serveForCrash(dir string) {
-	a, err := app.Start(
-		context.Background(),
-		app.Config{Data: dir, HTTP: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT),
-			DatabaseURL: os.Getenv(serveDatabase), Keys: os.Getenv(serveKeys)},
-		app.Options{Log: apptest.Discard(), Anonymous: true},
-	)
+	cfg := app.Config{Data: dir, MQTTListen: "127.0.0.1:0", MQTTURL: os.Getenv(serveMQTT),
+		DatabaseURL: os.Getenv(serveDatabase), Keys: os.Getenv(serveKeys), AdminToken: serveToken}
+	if cfg.HTTP = os.Getenv(serveRelay); cfg.HTTP != "" {
+		fmt.Println("ended", app.Relay(context.Background(), cfg, apptest.Discard()))
+		return
+	}
+	cfg.HTTP = "127.0.0.1:0"
+	a, err := app.Start(context.Background(), cfg, app.Options{Log: apptest.Discard(), Anonymous: true})
 	if err != nil {
 		fmt.Println("failed:", err)
 		os.Exit(1)

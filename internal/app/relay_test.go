@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/apptest"
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
+	"github.com/lorntech/totem/internal/freeport"
 	"github.com/lorntech/totem/internal/ledger/pgtest"
 )
 
@@ -95,14 +95,7 @@ func TestRelaysFindTheMachineThatServes(t *testing.T) {
 // relayOf starts a relay, and returns a client that asks it.
 func relayOf(t *testing.T, cfg app.Config) apptest.Client {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.HTTP = l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	cfg.HTTP = freeport.Addr(t)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- app.Relay(ctx, cfg, apptest.Discard()) }()

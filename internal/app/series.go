@@ -51,15 +51,12 @@ func resendIfTargetChanged(ctx context.Context, l *ledger.Ledger, cfg Config) er
 		return err
 	}
 	if target != 0 {
-		if err := series.Rewind(ctx, l, time.Unix(0, 0), endOfTime); err != nil {
+		if err := series.RewindAll(ctx, l); err != nil {
 			return err
 		}
 	}
 	return l.Write(ctx, func(tx *ledger.Tx) error { return tx.SetCursor(cursorTarget, target) })
 }
-
-// endOfTime is later than any minute of a series.
-var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // seriesCaughtUp waits until the series includes everything committed: visits
 // first, since badges count in it by them. Where ctx ends before, it returns

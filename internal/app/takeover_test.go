@@ -17,6 +17,7 @@ import (
 	"github.com/lorntech/totem/internal/apptest"
 	"github.com/lorntech/totem/internal/broker/mosquittotest"
 	"github.com/lorntech/totem/internal/broker/natstest"
+	"github.com/lorntech/totem/internal/freeport"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/ledger/pgtest"
@@ -105,10 +106,11 @@ const (
 // catchUp is how long a service may go without committing any of what waits.
 const catchUp = 60 * time.Second
 
-// Three machines on one database and one broker: the one that serves dies, is
-// stopped, and PostgreSQL itself dies, under load. Another one serves within
-// seconds, the stopped one writes nothing when it wakes, and what the broker
-// acknowledged is in the ledger once.
+// Three machines and two relays on one database and one broker: the machine that
+// serves dies, is stopped, and PostgreSQL itself dies, under load. Another one serves
+// within seconds, the stopped one writes nothing when it wakes, and what the broker
+// acknowledged is in the ledger once. Whichever relay was asked, a change of rights that
+// was answered decides the next read, and the streams of both tell every decision.
 func TestAnotherMachineTakesOver(t *testing.T) {
 	pgtest.Need(t)
 	t.Run("Mosquitto", func(t *testing.T) {
@@ -173,12 +175,24 @@ func TestAMachineThatWaitsEndsCleanly(t *testing.T) {
 func takeOver(t *testing.T, nodes [natstest.Nodes]string, url string, killNode func(round int)) {
 	server := pgtest.Start(t)
 	database := server.Database(t)
-	settings := []string{serveMQTT + "=" + url, serveDatabase + "=" + database,
-		serveKeys + "=" + filepath.Join(t.TempDir(), "keys.json")}
+	cfg := apptest.Config(t)
+	cfg.DatabaseURL, cfg.Keys = database, filepath.Join(t.TempDir(), "keys.json")
+	a := apptest.Start(t, cfg)
+	apptest.Settle(t, a)
+	ring := a.Keys
+	apptest.Stop(t, a)
+	settings := []string{serveMQTT + "=" + url, serveDatabase + "=" + database, serveKeys + "=" + cfg.Keys}
 	owner := boot(t, settings...)
 	owner.await(t, "listening", 30*time.Second)
 	time.Sleep(time.Second) // it subscribes; from then on the broker keeps its session
 	waiting := []*machine{boot(t, settings...), boot(t, settings...)}
+	var relays [2]string
+	for i := range relays {
+		addr := freeport.Addr(t)
+		boot(t, append(settings, serveRelay+"="+addr)...)
+		relays[i] = "http://" + addr
+	}
+	witness, endChanges := startWitness(t, relays, nodes, ring)
 	load := startLoad(t, nodes)
 	load.await(t, 100)
 	var died, stopped []time.Duration
@@ -209,6 +223,9 @@ func takeOver(t *testing.T, nodes [natstest.Nodes]string, url string, killNode f
 	}
 	t.Logf("another one served %v after a death, %v after a stop", died, stopped)
 	acked := load.end()
+	apptest.Eventually(t, "a read that is decided", witness.decidedSome)
+	endChanges()
+	witness.check(t)
 	l, err := ledger.Open(t.Context(), database)
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lorntech/totem/internal/freeport"
 )
 
 // logged is a log that tests read.
@@ -92,12 +94,7 @@ func TestRefusalsOfAnOutsideBrokerAreNamedInTheLog(t *testing.T) {
 }
 
 func TestOutsideBrokerThatIsNotThereIsWaitedFor(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := freeport.Addr(t)
 	up := make(chan struct{}, 1)
 	log := newLogged()
 	o, err := NewOutside(OutsideConfig{URL: "mqtt://" + addr, ClientID: "totem", Handler: func(Delivery) {},
@@ -154,12 +151,7 @@ func TestEachNodeIsTrustedByItsOwnAuthority(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) {
 		c.AllowAnonymous, c.TLS = true, &tls.Config{Certificates: []tls.Certificate{cert}}
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	away := l.Addr().String()
-	_ = l.Close()
+	away := freeport.Addr(t)
 	o, _ := connectOutside(t, "mqtts://"+away+"?ca="+other+",mqtts://"+r.Addr().String()+"?ca="+ca)
 	if !o.Connected() {
 		t.Fatal("not connected")

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lorntech/totem/internal/freeport"
 )
 
 // Variable is the environment variable that makes tests run Mosquitto too.
@@ -56,12 +58,7 @@ func (m *Server) Log() []string {
 // ends.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &Server{dir: t.TempDir(), Addr: l.Addr().String()}
-	_ = l.Close()
+	m := &Server{dir: t.TempDir(), Addr: freeport.Addr(t)}
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)

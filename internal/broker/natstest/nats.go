@@ -5,7 +5,6 @@ package natstest
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lorntech/totem/internal/freeport"
 	"github.com/lorntech/totem/internal/mqttclient"
 )
 
@@ -52,7 +52,7 @@ func Start(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{}
 	var peers, clients [Nodes]string
-	addrs := free(t, 3*Nodes)
+	addrs := freeport.Addrs(t, 3*Nodes)
 	copy(c.Addrs[:], addrs)
 	copy(peers[:], addrs[Nodes:])
 	copy(clients[:], addrs[2*Nodes:])
@@ -71,20 +71,6 @@ func Start(t testing.TB) *Cluster {
 		c.await(t, i)
 	}
 	return c
-}
-
-// free returns n different addresses that nobody listens on.
-func free(t testing.TB, n int) (list []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // not before all are chosen: the next could be the same
-		list = append(list, l.Addr().String())
-	}
-	return list
 }
 
 func (c *Cluster) begin(t testing.TB, i int) {

@@ -20,6 +20,8 @@ import (
 
 	"github.com/google/uuid"
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the database/sql driver "pgx"
+
+	"github.com/lorntech/totem/internal/freeport"
 )
 
 // Variable is the environment variable that makes tests run PostgreSQL too.
@@ -166,12 +168,7 @@ func newServer(t testing.TB) *Server {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, s.port, _ = net.SplitHostPort(l.Addr().String())
+	_, s.port, _ = net.SplitHostPort(freeport.Addr(t))
 	return s
 }
 

@@ -4,7 +4,6 @@ package influxtest
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lorntech/totem/internal/freeport"
 )
 
 // Variable is the environment variable that makes tests run InfluxDB too.
@@ -62,7 +63,7 @@ level = "error"
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{dir: t.TempDir()}
-	addr, back := free(t), free(t)
+	addr, back := freeport.Addr(t), freeport.Addr(t)
 	s.URL = "http://" + addr
 	config := fmt.Sprintf(
 		configFile,
@@ -83,16 +84,6 @@ func Start(t testing.TB) *Server {
 	}
 	_ = resp.Body.Close()
 	return s
-}
-
-func free(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // Restart starts it, again after a Stop, and waits until it answers.
