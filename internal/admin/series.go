@@ -60,13 +60,16 @@ func RebuildSeries(ctx context.Context, cfg settings.Config, from, to time.Time,
 	case errors.Is(err, ledger.ErrInUse):
 		err = r.follow(ctx, bar)
 	}
-	if err == nil {
+	if err == nil && r.minutes > 0 {
 		fmt.Fprintf(out,
 			"The series was computed again for %d spaces, from %s to %s.\n",
 			len(n.Spaces),
 			r.from.Format(time.RFC3339),
 			r.to.Format(time.RFC3339),
 		)
+	}
+	if err == nil && cfg.InfluxURL != "" {
+		fmt.Fprintln(out, "All that the ledger holds of that time was sent to InfluxDB again.")
 	}
 	return err
 }
@@ -90,26 +93,28 @@ func (r *rebuild) mark(ctx context.Context, from, to time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range []time.Time{first, occupancy.MinuteTime(final)} {
-		if from.Before(t) {
-			from = t
-		}
-	}
 	if now := time.Now(); to.After(now) {
 		to = now
 	}
-	if !to.After(from) {
-		return errors.New("there is nothing to rebuild: the ledger holds no messages of that time")
-	}
 	r.from, r.to = from.UTC().Truncate(time.Minute), to.UTC()
-	for _, space := range catalogue.EverSpaces(r.history) {
-		r.minutes += occupancy.MinuteAfter(r.to) - occupancy.MinuteOf(r.from)
-		if err := r.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.MarkDirty(space, r.from, r.to) }); err != nil {
-			return err
+	send := r.from // also days whose messages are no longer kept
+	for _, t := range []time.Time{first, occupancy.MinuteTime(final)} {
+		if r.from.Before(t) {
+			r.from = t.UTC().Truncate(time.Minute)
 		}
 	}
+	if r.to.After(r.from) {
+		for _, space := range catalogue.EverSpaces(r.history) {
+			r.minutes += occupancy.MinuteAfter(r.to) - occupancy.MinuteOf(r.from)
+			if err := r.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.MarkDirty(space, r.from, r.to) }); err != nil {
+				return err
+			}
+		}
+	} else if r.cfg.InfluxURL == "" {
+		return errors.New("there is nothing to rebuild: the ledger holds no messages of that time")
+	}
 	if r.cfg.InfluxURL != "" {
-		return series.Rewind(ctx, r.ledger, r.from, r.to)
+		return series.Rewind(ctx, r.ledger, send, r.to)
 	}
 	return nil
 }
@@ -208,22 +213,56 @@ func CheckSeries(ctx context.Context, cfg settings.Config, from, to time.Time, o
 	}
 	influx := series.NewInflux(*history.Last(), cfg.Influx())
 	defer influx.Close()
-	days, differ, err := Compare(ctx, history, l, influx, from, to, out)
-	if err == nil && differ > 0 {
-		return fmt.Errorf(
-			"InfluxDB and the ledger differ in %d daily sums (%d days compared): totem series rebuild sends them again",
-			differ,
-			days,
+	now := time.Now()
+	if err := influx.Access(ctx, now); err != nil {
+		return err
+	}
+	keeps, err := influx.Retention(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintf(out, "How long the bucket keeps points cannot be read (%v): all days are compared.\n", err)
+	case keeps > 0 && from.Before(now.Add(-keeps)):
+		zone := (*history.Last()).Zone
+		first := zone.At(now.Add(-keeps)).Day + 1
+		from = zone.Start(first)
+		fmt.Fprintf(
+			out,
+			"Bucket %s keeps %g days: days before %s are not compared.\n",
+			cfg.InfluxBucket,
+			keeps.Hours()/24,
+			first,
 		)
 	}
-	if err == nil {
-		fmt.Fprintf(out, "InfluxDB agrees with the ledger: %d days, every space.\n", days)
+	days, differ, err := Compare(ctx, history, l, influx, from, to, out)
+	if err != nil {
+		return err
 	}
-	return err
+	_, owed, err := l.Outbox(ctx, 1)
+	switch {
+	case err != nil:
+		return err
+	case differ > 0 && owed > 0:
+		return fmt.Errorf("InfluxDB and the ledger differ in %d daily sums (%d days compared); "+
+			"%d hours of spaces are still to be sent: check again afterwards", differ, days, owed)
+	case differ > 0:
+		return fmt.Errorf("InfluxDB and the ledger differ in %d daily sums (%d days compared): "+
+			"totem series rebuild sends them again", differ, days)
+	}
+	fmt.Fprintf(out, "InfluxDB agrees with the ledger: %d days, every space.\n", days)
+	return nil
 }
 
-// Compare compares the days in InfluxDB with the ledger's, prints differences, and
-// returns how many days it compared and how many sums differ.
+// comparison compares the series of an InfluxDB with that of the ledger.
+type comparison struct {
+	zone   *catalogue.Zone
+	ledger *ledger.Ledger
+	reader series.Reader
+	influx *series.Influx
+}
+
+// Compare compares the days in InfluxDB with the ledger's: each day that [from, to)
+// touches and that the ledger has a series of, the present one up to now. It
+// prints differences, and returns how many days it compared and how many sums differ.
 func Compare(
 	ctx context.Context,
 	h catalogue.History,
@@ -232,38 +271,71 @@ func Compare(
 	from, to time.Time,
 	out io.Writer,
 ) (days, differ int, err error) {
-	first, err := l.FirstMessage(ctx)
-	if err != nil {
+	c := comparison{(*h.Last()).Zone, l, series.Reader{History: h, Ledger: l}, influx}
+	first, there, err := l.FirstMinute(ctx)
+	if err != nil || !there {
 		return 0, 0, err
 	}
-	if from.Before(first) {
-		from = first
+	if begins := occupancy.MinuteTime(first); from.Before(begins) {
+		from = begins
 	}
-	reader := series.Reader{History: h, Ledger: l}
-	zone := (*h.Last()).Zone
-	for day := zone.At(from).Day; zone.Start(day + 1).Before(to); day++ {
-		a, b := zone.Start(day), zone.Start(day+1)
-		have, err := influx.Days(ctx, a, b)
+	if now := time.Now(); to.After(now) {
+		to = now
+	}
+	for day := c.zone.At(from).Day; c.zone.Start(day).Before(to); day++ {
+		list, err := c.day(ctx, day)
 		if err != nil {
 			return days, differ, err
 		}
-		want, err := reader.Usage(ctx,
-			series.UsageQuery{From: a, To: b, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }},
-		)
-		if err != nil {
-			return days, differ, err
+		for _, line := range list {
+			fmt.Fprintln(out, line)
 		}
-		for _, u := range want {
-			u.CapacityOpen = 0 // which no roll-up has
-			if got := have[catalogue.SpaceID(u.Key)]; got != u.Sum && u.Known > 0 {
-				differ++
-				fmt.Fprintf(out, "%s %s: known %.2f h, person %.2f h in the ledger; %.2f h, %.2f h in InfluxDB\n",
-					day, u.Key, hours(u.Known), hours(u.Person), hours(got.Known), hours(got.Person))
-			}
-		}
+		differ += len(list)
 		days++
 	}
 	return days, differ, nil
+}
+
+// comparisons is how often the present day is compared, which grows meanwhile.
+const comparisons = 4
+
+// day returns a line for each space whose sums of a day differ.
+func (c comparison) day(ctx context.Context, day catalogue.Day) (differ []string, err error) {
+	for try := 1; ; try++ {
+		if differ, err = c.once(ctx, day); err != nil || len(differ) == 0 {
+			return differ, err
+		}
+		if !c.zone.Start(day+1).After(time.Now()) || try == comparisons {
+			return differ, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(2 * time.Second): // a minute was computed and is on its way
+		}
+	}
+}
+
+func (c comparison) once(ctx context.Context, day catalogue.Day) (differ []string, err error) {
+	from, to := c.zone.Start(day), c.zone.Start(day+1)
+	have, err := c.influx.Days(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	want, err := c.reader.Usage(ctx,
+		series.UsageQuery{From: from, To: to, By: series.BySpace, Space: func(*catalogue.Space) bool { return true }},
+	)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range want {
+		u.CapacityOpen = 0 // which no roll-up has
+		if got := have[catalogue.SpaceID(u.Key)]; got != u.Sum && u.Known > 0 {
+			differ = append(differ, fmt.Sprintf("%s %s: known %.2f h, person %.2f h in the ledger; %.2f h, %.2f h in InfluxDB",
+				day, u.Key, hours(u.Known), hours(u.Person), hours(got.Known), hours(got.Person)))
+		}
+	}
+	return differ, nil
 }
 
 func hours(ms int64) float64 { return float64(ms) / 3_600_000 }

@@ -50,7 +50,7 @@ func (a *house) APIConfig() api.Config {
 		ChangeCatalogue: a.change,
 		CaughtUp:        a.Presence.CaughtUp,
 		Ready:           a.Ready,
-		Metrics:         a.metrics.handler(),
+		Metrics:         a.metricsHandler(),
 		Version:         Version(),
 		Now:             a.opt.Now,
 		Log:             a.opt.Log,

@@ -93,7 +93,22 @@ func Create(
 	if err := errors.Join(seal(ctx, &synced{File: tmp}, parts, image, to, bar), tmp.Sync(), tmp.Close()); err != nil {
 		return m, fmt.Errorf("write %s: %w", file, err)
 	}
-	return m, appear(tmp.Name(), file)
+	if err := appear(tmp.Name(), file); err != nil {
+		return m, err
+	}
+	if err := note(ctx, cfg, m.At); err != nil { // the backup is good all the same
+		fmt.Fprintf(bar, "The service could not be told of this backup, and may say that the last one is old: %v\n", err)
+	}
+	return m, nil
+}
+
+// note tells the service when its newest backup was made (totem_backup_timestamp_seconds).
+func note(ctx context.Context, cfg settings.Config, at time.Time) error {
+	l, err := ledger.OpenExisting(ctx, cfg.Ledger())
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.Write(ctx, func(tx *ledger.Tx) error { return tx.SetBackupAt(at) }), l.Close())
 }
 
 // appear gives a complete file its name, durably. It fails where the name has come

@@ -4,7 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 )
+
+// cursorBackup is the Unix time of the newest backup, in seconds.
+const cursorBackup = "backup"
 
 // Head returns the chain's newest seq.
 func (l *Ledger) Head(ctx context.Context) (seq int64, err error) {
@@ -29,3 +33,15 @@ func (tx *Tx) SetCursor(name string, seq int64) error {
 		seq,
 	)
 }
+
+// BackupAt returns when the newest backup was made; zero: never.
+func (l *Ledger) BackupAt(ctx context.Context) (time.Time, error) {
+	unix, err := l.Cursor(ctx, cursorBackup)
+	if err != nil || unix == 0 {
+		return time.Time{}, err
+	}
+	return time.Unix(unix, 0), nil
+}
+
+// SetBackupAt stores when the newest backup was made.
+func (tx *Tx) SetBackupAt(at time.Time) error { return tx.SetCursor(cursorBackup, at.Unix()) }

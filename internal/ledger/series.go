@@ -200,6 +200,14 @@ func (tx *Tx) putDay(space catalogue.SpaceID, day int64, at int, runs []occupanc
 	)
 }
 
+// FirstMinute returns the beginning of the series' first day, in minutes since 1970;
+// false where there is no series.
+func (l *Ledger) FirstMinute(ctx context.Context) (minute int64, there bool, err error) {
+	var day sql.NullInt64
+	err = l.reads.QueryRowContext(ctx, "SELECT min(day) FROM series_days").Scan(&day)
+	return day.Int64 * dayMinutes, day.Valid, err
+}
+
 // FirstMessage returns the earliest instant of which the ledger has messages;
 // now where it has none.
 func (l *Ledger) FirstMessage(ctx context.Context) (time.Time, error) {

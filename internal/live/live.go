@@ -320,6 +320,17 @@ func (s *State) sendLive() {
 	}
 }
 
+// OpenAlarms counts the alarms that are not cleared, by kind.
+func (s *State) OpenAlarms() map[ingest.AlarmKind]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[ingest.AlarmKind]int{}
+	for _, a := range s.opened {
+		n[a.Kind]++
+	}
+	return n
+}
+
 // Availability returns all spaces' present state, in catalogue order.
 func (s *State) Availability() []occupancy.SpaceAvailability { return *s.all.Load() }
 

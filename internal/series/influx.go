@@ -2,9 +2,13 @@ package series
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,13 +57,131 @@ func NewInflux(n *catalogue.Network, cfg InfluxConfig) *Influx {
 // Close closes the connections to InfluxDB.
 func (i *Influx) Close() { i.client.Close() }
 
-// Probe writes that Totem has started, which shows whether it may write at all.
-func (i *Influx) Probe(ctx context.Context, now time.Time) error {
+// Mark writes that Totem has a copy here, which also shows that it may write at all.
+func (i *Influx) Mark(ctx context.Context, at time.Time) error {
 	l := newLines(i.network)
 	l.begin(measureService, "service", "totem")
-	l.int("started", 1)
-	l.end(now)
+	l.int(fieldMark, 1)
+	l.end(at)
 	return i.send(ctx, l)
+}
+
+// Marked reports whether a mark is still there. Where it is not, the database was
+// wiped or is another one.
+func (i *Influx) Marked(ctx context.Context, at time.Time) (there bool, err error) {
+	flux := fmt.Sprintf(
+		`from(bucket: %q)
+	|> range(start: %s, stop: %s)
+	|> filter(fn: (r) => r._measurement == %q and r._field == %q)`,
+		i.cfg.Bucket,
+		at.UTC().Format(time.RFC3339),
+		at.Add(time.Second).UTC().Format(time.RFC3339),
+		measureService,
+		fieldMark,
+	)
+	err = i.query(ctx, flux, func(time.Time, map[string]any) error {
+		there = true
+		return nil
+	})
+	return there, err
+}
+
+// Access tells what the token may do with the bucket; nil: read and write it.
+func (i *Influx) Access(ctx context.Context, now time.Time) error {
+	write := i.Mark(ctx, now)
+	_, read := i.Marked(ctx, now)
+	switch {
+	case errors.Is(write, errRefused) && read == nil:
+		return fmt.Errorf("the token may only read bucket %q, not write it (TOTEM_INFLUX_TOKEN): %w", i.cfg.Bucket, write)
+	case write == nil && errors.Is(read, errRefused):
+		return fmt.Errorf("the token may only write bucket %q, not read it (TOTEM_INFLUX_TOKEN; for 1.8, flux-enabled): %w",
+			i.cfg.Bucket, read)
+	}
+	return errors.Join(write, read)
+}
+
+// Retention returns how long the bucket keeps points; 0: for ever.
+func (i *Influx) Retention(ctx context.Context) (time.Duration, error) {
+	bucket, err := i.client.BucketsAPI().FindBucketByName(ctx, i.cfg.Bucket)
+	if err == nil {
+		for _, rule := range bucket.RetentionRules {
+			return time.Duration(rule.EverySeconds) * time.Second, nil
+		}
+		return 0, nil
+	}
+	return i.policy(ctx)
+}
+
+// policy asks an InfluxDB 1.8, which has no API of buckets, for the retention of a
+// database's policy.
+func (i *Influx) policy(ctx context.Context) (time.Duration, error) {
+	database, policy, _ := strings.Cut(i.cfg.Bucket, "/")
+	q := url.Values{"q": {"SHOW RETENTION POLICIES"}, "db": {database}}
+	req, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodGet,
+		strings.TrimSuffix(i.cfg.URL, "/")+"/query?"+q.Encode(),
+		nil,
+	)
+	if err != nil {
+		return 0, err
+	}
+	if user, password, ok := strings.Cut(i.cfg.Token, ":"); ok {
+		req.SetBasicAuth(user, password)
+	}
+	resp, err := (&http.Client{Timeout: influxTimeout * time.Second}).Do(req)
+	if err != nil {
+		return 0, i.explain(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Results []struct {
+			Series []struct {
+				Columns []string
+				Values  [][]any
+			}
+		}
+	}
+	if err := json.NewDecoder(
+		io.LimitReader(resp.Body, 1<<20),
+	).Decode(
+		&answer,
+	); err != nil ||
+		resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("InfluxDB does not tell how long it keeps bucket %q: %s", i.cfg.Bucket, resp.Status)
+	}
+	for _, r := range answer.Results {
+		for _, s := range r.Series {
+			for _, row := range s.Values {
+				name, duration, usual := column(
+					s.Columns,
+					row,
+					"name",
+				), column(
+					s.Columns,
+					row,
+					"duration",
+				), column(
+					s.Columns,
+					row,
+					"default",
+				)
+				if name == policy || policy == "" && usual == true {
+					text, _ := duration.(string)
+					return time.ParseDuration(text)
+				}
+			}
+		}
+	}
+	return 0, fmt.Errorf("InfluxDB has no retention policy %q in database %q (TOTEM_INFLUX_BUCKET)", policy, database)
+}
+
+// column returns a row's value in the column of that name; nil: there is none.
+func column(columns []string, row []any, name string) any {
+	if k := slices.Index(columns, name); k >= 0 && k < len(row) {
+		return row[k]
+	}
+	return nil
 }
 
 // send writes what was collected: all of it, or it returns an error.
@@ -77,6 +199,10 @@ func (i *Influx) send(ctx context.Context, l *lines) error {
 // keeps any.
 var errExpired = errors.New("older than the bucket's retention")
 
+// errRefused is in InfluxDB's answer where the token may not do what was asked, or where
+// there is no such bucket: it does not tell these apart.
+var errRefused = errors.New("refused")
+
 // explain adds to an error what an operator can do about it. It does not repeat
 // the token.
 func (i *Influx) explain(err error) error {
@@ -90,13 +216,13 @@ func (i *Influx) explain(err error) error {
 	msg := strings.ToLower(e.Message)
 	switch {
 	case e.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("InfluxDB refuses the token (TOTEM_INFLUX_TOKEN; for 1.8 it is user:password): %w", err)
+		return refusal{"InfluxDB refuses the token (TOTEM_INFLUX_TOKEN; for 1.8 it is user:password)", err}
 	case e.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("the token may not use bucket %q (TOTEM_INFLUX_TOKEN needs write and read access to it): %w",
-			i.cfg.Bucket, err)
-	case e.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("there is no bucket %q in org %q "+
-			"(TOTEM_INFLUX_BUCKET, TOTEM_INFLUX_ORG; for 1.8 the bucket is database/policy): %w", i.cfg.Bucket, i.cfg.Org, err)
+		return refusal{fmt.Sprintf("the token may not use bucket %q "+
+			"(TOTEM_INFLUX_TOKEN needs write and read access to it; 1.8 needs flux-enabled)", i.cfg.Bucket), err}
+	case e.StatusCode == http.StatusNotFound, strings.Contains(msg, "no database"): // 1.8 says 500 to a question
+		return refusal{fmt.Sprintf("there is no bucket %q in org %q, or the token may not see it "+
+			"(TOTEM_INFLUX_BUCKET, TOTEM_INFLUX_ORG; for 1.8 the bucket is database/policy)", i.cfg.Bucket, i.cfg.Org), err}
 	case strings.Contains(msg, "retention policy"):
 		return fmt.Errorf("%w: %w", errExpired, err)
 	case e.StatusCode == http.StatusTooManyRequests || e.StatusCode >= 500:
@@ -104,6 +230,15 @@ func (i *Influx) explain(err error) error {
 	}
 	return fmt.Errorf("InfluxDB does not accept the series: %w", err)
 }
+
+// refusal is an error that [errRefused] is in.
+type refusal struct {
+	why string
+	err error
+}
+
+func (r refusal) Error() string   { return r.why + ": " + r.err.Error() }
+func (r refusal) Unwrap() []error { return []error{errRefused, r.err} }
 
 // Minutes reads a space's minutes [from, to) from InfluxDB.
 func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to int64) ([]occupancy.Run, error) {
@@ -200,7 +335,7 @@ func (i *Influx) query(ctx context.Context, flux string, yield func(time.Time, m
 			return err
 		}
 	}
-	return result.Err()
+	return i.explain(result.Err())
 }
 
 func millis(v any) int64 {

@@ -21,7 +21,8 @@ const (
 	measureAir       = "space_air"
 	measureDevice    = "device_status"
 	measureDecisions = "decisions" // a point for each site and minute in which readers asked
-	measureService   = "service"   // Totem itself, at each start
+	measureService   = "service"   // Totem itself: its mark, that it has a copy here
+	fieldMark        = "copy"
 )
 
 // lines writes points in line protocol, to the millisecond.

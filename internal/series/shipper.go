@@ -26,7 +26,9 @@ type Shipper struct {
 	now       func() time.Time
 	log       *slog.Logger
 
-	informed bool // InfluxDB has the descriptions of spaces; used by Ship only
+	informed bool      // InfluxDB has the descriptions of spaces; used by Ship only
+	attended time.Time // when the mark was last looked at
+	unread   bool      // it was logged that the mark cannot be read
 
 	mu    sync.Mutex
 	fault error
@@ -40,7 +42,12 @@ const (
 	shipRetry = time.Minute // the longest wait between attempts
 	// shipTell is how often a lasting fault is logged.
 	shipTell = 10 * time.Minute
+	// attendEvery is how often the mark is looked at, and markEvery how often it is
+	// written at another time: it is never older than what a bucket keeps.
+	attendEvery = time.Minute
+	markEvery   = 10 * time.Minute
 
+	cursorMark      = "influx-mark" // Unix time of the mark, in seconds
 	cursorShipped   = "influx-observations"
 	cursorDecisions = "influx-decisions"
 )
@@ -68,15 +75,18 @@ func (s *Shipper) Status() (owed int, fault error) {
 
 // Run sends the hours that InfluxDB is owed, until ctx ends.
 func (s *Shipper) Run(ctx context.Context) {
-	s.note(s.influx.Probe(ctx, s.now()), time.Time{})
-	wait, told := shipEvery, s.now()
+	var wait time.Duration
+	var told time.Time
 	for {
-		more, err := s.Ship(ctx)
+		more, err := false, s.attend(ctx)
+		if err == nil {
+			more, err = s.Ship(ctx)
+		}
 		if ctx.Err() != nil {
 			return
 		}
 		if told = s.note(err, told); err != nil {
-			wait = min(2*wait, shipRetry)
+			wait = min(max(2*wait, shipEvery), shipRetry)
 		} else if wait = shipEvery; more {
 			continue
 		}
@@ -86,6 +96,50 @@ func (s *Shipper) Run(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// attend makes sure that InfluxDB can be written, and that it still has what was sent:
+// where the mark is gone it was wiped, and gets everything again. With a fault it
+// does so before each attempt, since nothing may be owed that would show whether
+// the fault is over.
+func (s *Shipper) attend(ctx context.Context) error {
+	now := s.now()
+	if _, fault := s.Status(); fault == nil && now.Sub(s.attended).Abs() < attendEvery {
+		return nil
+	}
+	mark, err := s.ledger.Cursor(ctx, cursorMark)
+	if err != nil {
+		return err
+	}
+	next := now.Truncate(markEvery)
+	var unread error
+	if mark != 0 {
+		there, err := s.influx.Marked(ctx, time.Unix(mark, 0))
+		switch {
+		case errors.Is(err, errRefused):
+			unread = err
+		case err != nil:
+			return err
+		case !there:
+			s.log.Warn("InfluxDB has lost what was sent to it; all of it is sent again")
+			if err := RewindAll(ctx, s.ledger); err != nil {
+				return err
+			}
+			s.informed = false
+		}
+	}
+	if err := s.influx.Mark(ctx, next); err != nil {
+		return err
+	}
+	s.attended = now
+	if unread != nil && !s.unread { // a token that may only write is enough for the copy
+		s.log.Warn("cannot read InfluxDB: if it is wiped, Totem does not notice", "error", unread)
+		s.unread = true
+	}
+	if mark == next.Unix() {
+		return nil
+	}
+	return s.ledger.Write(ctx, func(tx *ledger.Tx) error { return tx.SetCursor(cursorMark, next.Unix()) })
 }
 
 // note stores and logs a fault when it begins, ends, changes or lasts.
@@ -321,7 +375,18 @@ func (s *Shipper) decisions(ctx context.Context) (more bool, err error) {
 	return len(list) == shipPage, err
 }
 
-// Rewind queues everything in [from, to) again, as when an InfluxDB was lost.
+// endOfTime is later than any minute of a series.
+var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// RewindAll queues everything again, for an InfluxDB that has nothing.
+func RewindAll(ctx context.Context, l *ledger.Ledger) error {
+	if err := Rewind(ctx, l, time.Unix(0, 0), endOfTime); err != nil {
+		return err
+	}
+	return l.Write(ctx, func(tx *ledger.Tx) error { return tx.SetCursor(cursorMark, 0) })
+}
+
+// Rewind queues everything in [from, to) again.
 func Rewind(ctx context.Context, l *ledger.Ledger, from, to time.Time) error {
 	spaces, err := l.SeriesSpaces(ctx)
 	if err != nil {

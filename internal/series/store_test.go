@@ -296,7 +296,7 @@ func TestInfluxDBErrorsSayWhatToDo(t *testing.T) {
 		{"nobody there", series.InfluxConfig{URL: "http://127.0.0.1:1", Bucket: influxtest.Bucket, Token: "secret-token"}, "TOTEM_INFLUX_URL"},
 	} {
 		i := series.NewInflux(n, c.cfg)
-		err := i.Probe(t.Context(), time.Now())
+		err := i.Mark(t.Context(), time.Now())
 		i.Close()
 		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(fmt.Sprint(err), "secret-token") {
 			t.Errorf("%s: %v", c.name, err)

@@ -4,6 +4,7 @@ package influxtest
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -78,12 +79,22 @@ func Start(t testing.TB) *Server {
 	}
 	s.Restart(t)
 	t.Cleanup(func() { s.Stop(syscall.SIGKILL) })
-	resp, err := http.PostForm(s.URL+"/query", url.Values{"q": {"CREATE DATABASE totem"}})
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("create database: %v %v", resp, err)
-	}
-	_ = resp.Body.Close()
+	s.Do(t, "CREATE DATABASE totem")
 	return s
+}
+
+// Do runs a statement of InfluxQL.
+func (s *Server) Do(t testing.TB, statement string) {
+	t.Helper()
+	resp, err := http.PostForm(s.URL+"/query", url.Values{"q": {statement}})
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(string(answer), `"error"`) {
+		t.Fatalf("%s: %s %s %v", statement, resp.Status, answer, err)
+	}
 }
 
 // Restart starts it, again after a Stop, and waits until it answers.
