@@ -103,6 +103,9 @@ type Config struct {
 	// change.
 	ChangeCatalogue func(ctx context.Context, c NewCatalogue, dry bool) (CatalogueChanged, error)
 	Webhooks        Webhooks
+	// Fresh returns nil where this machine is the one that serves: one that was stopped, and
+	// wakes after another one has taken over, must not answer with what it knew before.
+	Fresh func(context.Context) error
 	// RelayKey is the key with which relays sign for whom they ask.
 	RelayKey []byte
 	// Accounts signs people in with accounts of their city; nil: with tokens only.
@@ -154,7 +157,7 @@ func New(cfg Config) http.Handler {
 	}
 	r := chi.NewRouter()
 	behind := func(next http.Handler) http.Handler { return relay.Behind(cfg.RelayKey, cfg.Now, next) }
-	r.Use(middleware.Recoverer, behind, secure, negotiate)
+	r.Use(middleware.Recoverer, behind, secure, s.whileFresh, negotiate)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusNotFound, "there is nothing at this path")
 	})
@@ -253,6 +256,26 @@ func allowed(r chi.Router, path string) string {
 		}
 	}
 	return strings.Join(list, ", ")
+}
+
+// whileFresh answers while this machine is the one that serves.
+func (s *server) whileFresh(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" && r.URL.Path != "/metrics" {
+			if err := s.cfg.Fresh(r.Context()); err != nil {
+				s.cfg.Log.Warn("a request was not answered: this machine may no longer be the one that serves", "error", err)
+				w.Header().Set("Retry-After", "1")
+				w.Header().Set(relay.MovedHeader, "1")
+				writeProblem(
+					w,
+					http.StatusServiceUnavailable,
+					"another machine may be serving by now, and nothing was done: try again",
+				)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // secure sets headers that limit what a browser may do with an answer.

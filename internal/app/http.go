@@ -46,6 +46,7 @@ func (a *house) APIConfig() api.Config {
 		Webhooks:        a.apiWebhooks(),
 		Accounts:        a.accounts(),
 		RelayKey:        a.Keys.RelayKey(),
+		Fresh:           a.Ledger.Fresh,
 		Degraded:        a.Degraded,
 		ChangeCatalogue: a.change,
 		CaughtUp:        a.Presence.CaughtUp,

@@ -76,7 +76,9 @@ type Ledger struct {
 	written atomic.Int64 // statements since the last checkpoint
 	erased  atomic.Bool  // the log contains what was erased since
 	closing atomic.Bool
-	owned   atomic.Bool // Own has returned nil
+	owned   atomic.Bool               // Own has returned nil
+	ownedAt atomic.Pointer[time.Time] // when it was so for certain; nil: Own has not returned nil
+	owner   int64                     // counts the owners; changes with each process that takes over
 	lost    chan struct{}
 
 	stopUpkeep func()

@@ -14,6 +14,10 @@ const (
 	beat = time.Second
 	// stoppedAfter is after how long without a beat the owner counts as stopped.
 	stoppedAfter = 6 * time.Second
+	// freshFor is how long what PostgreSQL said of the owner is believed.
+	freshFor = 2 * time.Second
+
+	cursorOwner = "owner"
 )
 
 // Own makes this process the one that serves a ledger in PostgreSQL, until it is
@@ -62,10 +66,17 @@ func (l *Ledger) tryOwn(ctx context.Context, e *postgresEngine) error {
 	if err := e.connected(ctx, l); err != nil {
 		return err
 	}
+	now := time.Now()
 	if err := takeLock(ctx, l.conn); err != nil {
 		return err
 	}
+	err := l.conn.QueryRowContext(ctx, `INSERT INTO cursors (name, seq) VALUES ('`+cursorOwner+`', 1)
+		ON CONFLICT (name) DO UPDATE SET seq = cursors.seq + 1 RETURNING seq`).Scan(&l.owner)
+	if err != nil {
+		return err
+	}
 	l.owned.Store(true)
+	l.ownedAt.Store(&now)
 	upkeep, stop := l.stopUpkeep, make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -113,6 +124,16 @@ func (l *Ledger) showLife(stop <-chan struct{}) {
 	}
 }
 
+// Fresh returns nil where what this process knows is the present state: it has owned the
+// ledger within the last seconds, or PostgreSQL says that it still does. A process
+// that was stopped, and wakes after another one has taken over, is not.
+func (l *Ledger) Fresh(ctx context.Context) error {
+	if at := l.ownedAt.Load(); at == nil || time.Since(*at) < freshFor {
+		return nil
+	}
+	return l.StillOwned(ctx)
+}
+
 // StillOwned returns nil where this process still owns the ledger, as far as
 // PostgreSQL knows at this moment.
 func (l *Ledger) StillOwned(ctx context.Context) error {
@@ -125,9 +146,13 @@ func (l *Ledger) StillOwned(ctx context.Context) error {
 	if err := e.connected(ctx, l); err != nil {
 		return err
 	}
+	now := time.Now()
 	_, err := l.conn.ExecContext(ctx, "SELECT 1")
 	if err != nil {
-		err = errors.Join(err, e.connected(ctx, l))
+		if lost := e.connected(ctx, l); lost != nil {
+			return errors.Join(err, lost)
+		}
 	}
-	return err
+	l.ownedAt.Store(&now) // connected takes the lock again where the session was lost
+	return nil
 }

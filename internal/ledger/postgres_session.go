@@ -110,7 +110,7 @@ func (e *postgresEngine) connect(ctx context.Context, l *Ledger) error {
 		).Scan(new(int64))
 	}
 	if err == nil && l.owned.Load() {
-		if err = takeLock(ctx, conn); errors.Is(err, ErrInUse) && !l.isLost() {
+		if err = l.retake(ctx, conn); errors.Is(err, ErrInUse) && !l.isLost() {
 			close(l.lost)
 		}
 	}
@@ -120,6 +120,20 @@ func (e *postgresEngine) connect(ctx context.Context, l *Ledger) error {
 	e.session = s
 	l.conn = conn
 	return nil
+}
+
+// retake takes the service's lock again; [ErrInUse] where another process has it, or has
+// had it meanwhile: what this process knows is old then.
+func (l *Ledger) retake(ctx context.Context, conn *sql.Conn) error {
+	if err := takeLock(ctx, conn); err != nil {
+		return err
+	}
+	var owner int64
+	err := conn.QueryRowContext(ctx, "SELECT seq FROM cursors WHERE name = '"+cursorOwner+"'").Scan(&owner)
+	if err == nil && owner != l.owner {
+		err = servedError{}
+	}
+	return err
 }
 
 // takeLock takes the service's lock; it waits a moment for a session that is ending.

@@ -243,6 +243,49 @@ func TestWhoWaitsWaitsOn(t *testing.T) {
 	}
 }
 
+// Whoever was succeeded by another one does not own the ledger again, although nobody has
+// it any more: what it knows is old.
+func TestWhoWasSucceededDoesNotComeBack(t *testing.T) {
+	pgtest.Need(t)
+	database := pgtest.Start(t).Database(t)
+	open := func() *ledger.Ledger {
+		l, err := ledger.Open(t.Context(), database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	first, second := open(), open()
+	defer first.Close()
+	if err := first.OwnNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Fresh(t.Context()); err != nil {
+		t.Errorf("it owns the ledger: %v", err)
+	}
+	for { // the first one takes a session again within a second: the second one must be faster
+		pgtest.Exec(t, database, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted`)
+		if err := second.OwnNow(t.Context()); err == nil {
+			break
+		}
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.StillOwned(t.Context()); !errors.Is(err, ledger.ErrInUse) {
+		t.Errorf("it came back: %v", err)
+	}
+	select {
+	case <-first.Lost():
+	case <-time.After(5 * time.Second):
+		t.Error("it has not noticed")
+	}
+	time.Sleep(2500 * time.Millisecond) // longer than what PostgreSQL said is believed
+	if err := first.Fresh(t.Context()); err == nil {
+		t.Error("what it knows counts as fresh")
+	}
+}
+
 // A newer version changes no table under an older one that serves.
 func TestNoMigrationUnderAService(t *testing.T) {
 	pgtest.Need(t)

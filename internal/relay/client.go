@@ -14,6 +14,10 @@ import (
 // by address, and all of a relay's clients must not share one.
 const Header = "Totem-Relayed"
 
+// MovedHeader is in the answer of a machine that may no longer be the one that serves:
+// nothing was done.
+const MovedHeader = "Totem-Moved"
+
 // holds is for how long a signed address is believed: the machines' clocks may differ.
 const holds = 5 * time.Minute
 

@@ -292,6 +292,11 @@ func (r *Relay) once(req *http.Request, s *server) (*http.Response, *failure) {
 		return nil, &failure{err, sent.Load()}
 	}
 	free := func() { stop(); cancel(nil) }
+	if resp.Header.Get(MovedHeader) != "" && (req.Body == nil || req.Body == http.NoBody) { // a body cannot be sent again
+		_ = resp.Body.Close()
+		free()
+		return nil, &failure{errNobody, false}
+	}
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		ended := context.AfterFunc(r.streams, func() { cancel(errMoved) })
 		free = func() { ended(); stop(); cancel(nil) }
