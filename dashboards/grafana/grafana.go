@@ -65,14 +65,25 @@ func Dashboards() ([]Dashboard, error) {
 	return out, nil
 }
 
+func between(from, to time.Time) string {
+	return "range(start: " + from.UTC().Format(time.RFC3339) + ", stop: " + to.UTC().Format(time.RFC3339) + ")"
+}
+
+// window is the time between two points that Grafana asks for: as a screen has room for,
+// and a minute at least, as the panels say.
+func window(span time.Duration) string {
+	const points = 700
+	return fmt.Sprintf("%ds", max(60, int(span.Seconds())/points))
+}
+
 // Query is a panel's or a variable's query as Grafana would send it.
 type Query struct{ Dashboard, Panel, Flux string }
 
-// Choice is what a user has chosen in a dashboard: a time range, and one or all
-// (".*") of each variable.
+// Choice is what a user has chosen in a dashboard: a time range, and of each
+// variable one, several as (a|b), or all as .*. Now is the present moment; zero: it is.
 type Choice struct {
 	Bucket                string
-	From, To              time.Time
+	From, To, Now         time.Time
 	Site, Building, Space string
 }
 
@@ -82,7 +93,14 @@ func Queries(c Choice) ([]Query, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Now.IsZero() {
+		c.Now = time.Now()
+	}
 	fill := strings.NewReplacer(
+		"range(start: -5m)",
+		between(c.Now.Add(-5*time.Minute), c.Now),
+		"range(start: -30d)",
+		between(c.Now.AddDate(0, 0, -30), c.Now),
 		"${bucket}",
 		c.Bucket,
 		"${site:regex}",
@@ -96,7 +114,7 @@ func Queries(c Choice) ([]Query, error) {
 		"v.timeRangeStop",
 		c.To.UTC().Format(time.RFC3339),
 		"v.windowPeriod",
-		"5m",
+		window(c.To.Sub(c.From)),
 	)
 	var out []Query
 	for _, d := range list {

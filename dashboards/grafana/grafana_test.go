@@ -1,9 +1,15 @@
 package grafana_test
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/grafana/grafana-foundation-sdk/go/alerting"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 	"github.com/lorntech/totem/dashboards/grafana"
 )
@@ -47,6 +53,73 @@ func TestDashboardsAreWhole(t *testing.T) {
 				t.Errorf("%s: %q has no place", d.File, p.Title)
 			}
 		}
+	}
+}
+
+// The files are what Grafana's own schema allows: names and types of every field.
+func TestDashboardsFollowGrafanasSchema(t *testing.T) {
+	list, err := grafana.Dashboards()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range list {
+		data, err := os.ReadFile(d.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parsed dashboard.Dashboard
+		for _, err := range []error{parsed.UnmarshalJSONStrict(data), parsed.Validate()} {
+			if wrong(err) {
+				t.Errorf("%s: %v", d.File, err)
+			}
+		}
+	}
+}
+
+// wrong reports whether the schema's library has found a fault: its list of faults is an
+// error that is not nil, even where it is empty.
+func wrong(err error) bool { return err != nil && err.Error() != "" }
+
+// Grafana's alert rules are whole too, and ask what Totem writes.
+func TestAlertRulesFollowGrafanasSchema(t *testing.T) {
+	data, err := os.ReadFile("alerting/totem.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Groups []struct {
+			Rules []map[string]any
+		}
+	}
+	if err := yaml.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	rules := 0
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			rules++
+			text, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r["orgID"], r["folderUID"], r["ruleGroup"] = 1, "totem", "totem" // which the group says in a file
+			full, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rule alerting.Rule
+			for _, err := range []error{rule.UnmarshalJSONStrict(full), rule.Validate()} {
+				if wrong(err) || len(rule.Data) != 3 {
+					t.Errorf("%s: %v", r["title"], err)
+				}
+			}
+			if !strings.Contains(string(text), "r._measurement ==") || r["condition"] == nil {
+				t.Errorf("%s asks nothing of the series", r["title"])
+			}
+		}
+	}
+	if rules < 4 {
+		t.Errorf("%d rules", rules)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestInfluxDBIsComparedAndRefilled(t *testing.T) {
 	influxtest.Need(t)
 	server := influxtest.Start(t)
 	cfg := apptest.Config(t)
-	cfg.InfluxURL, cfg.InfluxBucket = server.URL, influxtest.Bucket
+	apptest.ToInflux(&cfg, server)
 	day := aDay(t, cfg)
 	var out bytes.Buffer
 	if err := admin.CheckSeries(t.Context(), cfg, day, day.Add(24*time.Hour), &out); err == nil {

@@ -256,7 +256,7 @@ func TestInfluxDBIsToldOfAPastThatChanged(t *testing.T) {
 	influxtest.Need(t)
 	server := influxtest.Start(t)
 	cfg := apptest.Config(t)
-	cfg.InfluxURL, cfg.InfluxBucket = server.URL, influxtest.Bucket
+	apptest.ToInflux(&cfg, server)
 	a := apptest.Start(t, cfg)
 	c := apptest.ClientOf(t, a)
 	today := time.Now().UTC().Truncate(24 * time.Hour)

@@ -111,9 +111,18 @@ type measured struct {
 }
 
 // Decided counts an answer to a reader.
-func (m measured) Decided(site catalogue.SiteID, reason access.Reason, granted bool, took time.Duration) {
+func (m measured) Decided(
+	site catalogue.SiteID,
+	door catalogue.DoorID,
+	reason access.Reason,
+	granted bool,
+	took time.Duration,
+) {
 	m.decided(reason, granted, took)
-	m.waits.Add(site, granted, took)
+	m.waits.Add(site, took)
+	if !granted {
+		m.waits.Refuse(site, door, reason)
+	}
 }
 
 func (m *metrics) decided(reason access.Reason, granted bool, took time.Duration) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lorntech/totem/internal/access"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/occupancy"
@@ -97,33 +98,50 @@ type decisionWaits struct {
 }
 
 type siteWaits struct {
-	count, refused int64
-	sum            time.Duration
-	waits          []time.Duration // the first mostWaits of the minute
+	count    int64
+	sum      time.Duration
+	waits    []time.Duration // the first mostWaits of the minute
+	refusals map[refusal]int64
+}
+
+// refusal is a door that refuses a badge, and why.
+type refusal struct {
+	door   catalogue.DoorID
+	reason access.Reason
 }
 
 // mostWaits limits the memory of a busy minute.
 const mostWaits = 20_000
 
-func (w *decisionWaits) Add(site catalogue.SiteID, granted bool, took time.Duration) {
+// Add notes how long a reader waited for its answer.
+func (w *decisionWaits) Add(site catalogue.SiteID, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.sites[site]
-	if s == nil {
-		s = &siteWaits{}
-		w.sites[site] = s
-	}
+	s := w.of(site)
 	s.count++
 	s.sum += took
-	if !granted {
-		s.refused++
-	}
 	if len(s.waits) < mostWaits {
 		s.waits = append(s.waits, took)
 	}
 }
 
-// take returns what was collected, as of a minute, and begins a new collection.
+// Refuse notes that an answer was no.
+func (w *decisionWaits) Refuse(site catalogue.SiteID, door catalogue.DoorID, reason access.Reason) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.of(site).refusals[refusal{door, reason}]++
+}
+
+func (w *decisionWaits) of(site catalogue.SiteID) *siteWaits {
+	s := w.sites[site]
+	if s == nil {
+		s = &siteWaits{refusals: map[refusal]int64{}}
+		w.sites[site] = s
+	}
+	return s
+}
+
+// Take returns what was collected, as of a minute, and begins a new collection.
 func (w *decisionWaits) Take(minute int64) []ledger.DecisionTime {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -131,18 +149,23 @@ func (w *decisionWaits) Take(minute int64) []ledger.DecisionTime {
 	for site, s := range w.sites {
 		slices.Sort(s.waits)
 		at := func(part float64) time.Duration { return s.waits[int(part*float64(len(s.waits)-1)+0.5)] }
-		out = append(out,
-			ledger.DecisionTime{
-				Minute:  minute,
-				Site:    site,
-				Count:   s.count,
-				Refused: s.refused,
-				Mean:    s.sum / time.Duration(s.count),
-				P50:     at(0.5),
-				P99:     at(0.99),
-				Max:     at(1),
-			},
-		)
+		d := ledger.DecisionTime{
+			Minute: minute,
+			Site:   site,
+			Count:  s.count,
+			Mean:   s.sum / time.Duration(s.count),
+			P50:    at(0.5),
+			P99:    at(0.99),
+			Max:    at(1),
+		}
+		for r, n := range s.refusals {
+			d.Refused += n
+			d.Refusals = append(d.Refusals, ledger.Refusals{Door: r.door, Reason: string(r.reason), Count: n})
+		}
+		slices.SortFunc(d.Refusals, func(a, b ledger.Refusals) int {
+			return cmp.Or(cmp.Compare(a.Door, b.Door), cmp.Compare(a.Reason, b.Reason))
+		})
+		out = append(out, d)
 	}
 	clear(w.sites)
 	slices.SortFunc(out, func(a, b ledger.DecisionTime) int { return cmp.Compare(a.Site, b.Site) })

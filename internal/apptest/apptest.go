@@ -23,12 +23,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/ledger/pgtest"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/series/influxtest"
 	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -52,6 +54,11 @@ func Config(t *testing.T) app.Config {
 		MQTTListen:  "127.0.0.1:0",
 		AdminToken:  "an-admin-token-for-tests",
 	}
+}
+
+// ToInflux makes a service send its series to an InfluxDB.
+func ToInflux(cfg *app.Config, s *influxtest.Server) {
+	cfg.InfluxURL, cfg.InfluxToken, cfg.InfluxOrg, cfg.InfluxBucket = s.URL, s.Token, s.Org, s.Bucket
 }
 
 // Database opens the ledger's database behind the service's back: SQLite's file,

@@ -123,7 +123,7 @@ type Config struct {
 // Metrics counts what the pipeline does.
 type Metrics interface {
 	Committed(messages int, took time.Duration)
-	Decided(site catalogue.SiteID, reason access.Reason, granted bool, took time.Duration)
+	Decided(site catalogue.SiteID, door catalogue.DoorID, reason access.Reason, granted bool, took time.Duration)
 	Rejected(code string)
 	Repeated()
 	Ignored()

@@ -62,12 +62,12 @@ func (f *flaky) Commit(ctx context.Context, _ bool, change func(ingest.Tx) error
 
 type counts struct{ failed, repeated atomic.Int64 }
 
-func (c *counts) Committed(int, time.Duration)                                 {}
-func (c *counts) Ignored()                                                     {}
-func (c *counts) Decided(catalogue.SiteID, access.Reason, bool, time.Duration) {}
-func (c *counts) Rejected(string)                                              {}
-func (c *counts) Repeated()                                                    { c.repeated.Add(1) }
-func (c *counts) CommitFailed()                                                { c.failed.Add(1) }
+func (c *counts) Committed(int, time.Duration)                                                   {}
+func (c *counts) Ignored()                                                                       {}
+func (c *counts) Decided(catalogue.SiteID, catalogue.DoorID, access.Reason, bool, time.Duration) {}
+func (c *counts) Rejected(string)                                                                {}
+func (c *counts) Repeated()                                                                      { c.repeated.Add(1) }
+func (c *counts) CommitFailed()                                                                  { c.failed.Add(1) }
 
 type rig struct {
 	t      *testing.T

@@ -325,6 +325,7 @@ func (p *Pipeline) answer(a *answer) {
 	if !a.received.IsZero() {
 		p.cfg.Metrics.Decided(
 			p.cfg.Network.Device(a.read.Device).Site,
+			a.read.Door,
 			a.read.Reason,
 			a.read.Granted,
 			p.cfg.Now().Sub(a.received),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -395,13 +396,14 @@ func decisionTimes(b book) {
 	d := ledger.DecisionTime{
 		Minute: 100, Site: "metz", Count: 3, Refused: 1,
 		Mean: 2 * time.Millisecond, P50: time.Millisecond, P99: 4 * time.Millisecond, Max: 5 * time.Millisecond,
+		Refusals: []ledger.Refusals{{Door: "metz-entrance", Reason: "outside-hours", Count: 1}},
 	}
 	e := d
-	e.Minute = 101
+	e.Minute, e.Refusals = 101, []ledger.Refusals{}
 	b.write(func(tx *ledger.Tx) error {
 		return errors.Join(tx.AddDecisionTime(d), tx.AddDecisionTime(d), tx.AddDecisionTime(e))
 	})
-	if got := must(b.l.DecisionTimes(b.Context(), 99, 10)); len(got) != 2 || got[0] != d || got[1] != e {
+	if got := must(b.l.DecisionTimes(b.Context(), 99, 10)); !reflect.DeepEqual(got, []ledger.DecisionTime{d, e}) {
 		b.Errorf("%+v", got)
 	}
 	if got := must(b.l.DecisionTimes(b.Context(), 100, 10)); len(got) != 1 {

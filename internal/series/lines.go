@@ -21,6 +21,7 @@ const (
 	measureAir       = "space_air"
 	measureDevice    = "device_status"
 	measureDecisions = "decisions" // a point for each site and minute in which readers asked
+	measureRefusals  = "refusals"  // a point for each door, reason and minute in which it refused
 	measureService   = "service"   // Totem itself: its mark, that it has a copy here
 	fieldMark        = "copy"
 )
@@ -86,7 +87,7 @@ func (l *lines) text(name, s string) {
 
 // Generation counts the changes of the measurements: an InfluxDB with an older
 // one gets everything again, under the new names.
-const Generation = 2
+const Generation = 3
 
 // minutes writes a point for each minute of runs that begin at a minute.
 func (l *lines) minutes(sp *catalogue.Space, at int64, runs []occupancy.Run) {
@@ -115,6 +116,11 @@ func (l *lines) sum(measurement string, sp *catalogue.Space, at int64, s *occupa
 	l.int("peak", int64(s.Peak))
 	l.ms("person_open_seconds", s.PersonOpen)
 	l.ms("person_seconds", s.Person)
+	if measurement == measureHour { // local ones: Flux of 1.8 knows no time zones
+		local := occupancy.MinuteTime(at).In(l.network.Zone.Location())
+		l.int("hour", int64(local.Hour()))
+		l.int("weekday", int64((local.Weekday()+6)%7)+1) // 1: Monday
+	}
 	l.end(occupancy.MinuteTime(at))
 }
 

@@ -19,9 +19,9 @@ func TestInfluxDBStoppedWhileDaysAreLivedHasThemAfterwards(t *testing.T) {
 	influxtest.Need(t)
 	server := influxtest.Start(t)
 	cfg := apptest.Config(t)
-	cfg.InfluxURL, cfg.InfluxBucket = server.URL, influxtest.Bucket
+	apptest.ToInflux(&cfg, server)
 	a := apptest.Start(t, cfg)
-	server.Stop(syscall.SIGKILL)
+	server.Stop(t, syscall.SIGKILL)
 	from, to := lived(t, a)
 	if _, err := a.SeriesCaughtUp(t.Context()); err != nil {
 		t.Fatal(err)

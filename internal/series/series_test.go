@@ -182,7 +182,7 @@ func TestInfluxDBHasWhatTheLedgerHas(t *testing.T) {
 	influxtest.Need(t)
 	server := influxtest.Start(t)
 	cfg := apptest.Config(t)
-	cfg.InfluxURL, cfg.InfluxBucket = server.URL, influxtest.Bucket
+	apptest.ToInflux(&cfg, server)
 	a := apptest.Start(t, cfg)
 	apptest.Settle(t, a)
 	all, spans := weeks(t, a.Network)

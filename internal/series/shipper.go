@@ -367,6 +367,11 @@ func (s *Shipper) decisions(ctx context.Context) (more bool, err error) {
 		l.float("p99_ms", float64(d.P99.Microseconds())/1000)
 		l.int("refused", d.Refused)
 		l.end(occupancy.MinuteTime(d.Minute))
+		for _, r := range d.Refusals {
+			l.begin(measureRefusals, "door", string(r.Door), "reason", r.Reason, "site", string(d.Site))
+			l.int("count", r.Count)
+			l.end(occupancy.MinuteTime(d.Minute))
+		}
 	}
 	if err := s.deliver(ctx, l); err != nil {
 		return false, err

@@ -120,7 +120,7 @@ func open(t *testing.T) *ledger.Ledger {
 
 func toInflux(t *testing.T, n *catalogue.Network, l *ledger.Ledger, s *influxtest.Server) influx {
 	t.Helper()
-	i := series.NewInflux(n, series.InfluxConfig{URL: s.URL, Bucket: influxtest.Bucket})
+	i := series.NewInflux(n, series.InfluxConfig{URL: s.URL, Token: s.Token, Org: s.Org, Bucket: s.Bucket})
 	t.Cleanup(i.Close)
 	return influx{i, series.NewShipper(catalogue.Always(n), l, i, time.Now, discard())}
 }
@@ -258,7 +258,7 @@ func TestInfluxDBAwayOrKilledWhileWritingHasAllOfItInTheEnd(t *testing.T) {
 			want[sp.ID] = occupancy.Splice(want[sp.ID], round*300, runs)
 		}
 		if round%2 == 0 {
-			server.Stop(syscall.SIGKILL)
+			server.Stop(t, syscall.SIGKILL)
 		} else {
 			server.Restart(t)
 		}

@@ -22,7 +22,7 @@ func TestAWipedInfluxDBIsFilledAgain(t *testing.T) {
 	influxtest.Need(t)
 	server := influxtest.Start(t)
 	cfg := apptest.Config(t)
-	cfg.InfluxURL, cfg.InfluxBucket = server.URL, influxtest.Bucket
+	apptest.ToInflux(&cfg, server)
 	a := apptest.Start(t, cfg)
 	day := time.Now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour)
 	apptest.Publish(t, a, apptest.Counted(day, 4))

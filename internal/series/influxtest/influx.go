@@ -3,6 +3,7 @@
 package influxtest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,18 +16,30 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
+
 	"github.com/lorntech/totem/internal/freeport"
 )
 
 // Variable is the environment variable that makes tests run InfluxDB too.
 const Variable = "TOTEM_TEST_INFLUX"
 
+// These name an InfluxDB 2.x that runs elsewhere instead: its address, a token that may
+// make buckets, and its organisation. The tests that stop the server, or speak 1.8's
+// language to it, are not run then, and say so.
+const (
+	outsideURL   = "TOTEM_TEST_INFLUX_URL"
+	outsideToken = "TOTEM_TEST_INFLUX_TOKEN" //nolint:gosec // a variable's name
+	outsideOrg   = "TOTEM_TEST_INFLUX_ORG"
+)
+
 // Bucket is the database and retention policy that every server has.
 const Bucket = "totem/autogen"
 
 // Wanted reports whether the environment asks for tests with InfluxDB. A test that therefore
 // does not run it must say so: see Need.
-func Wanted() bool { return os.Getenv(Variable) != "" }
+func Wanted() bool { return os.Getenv(Variable) != "" || os.Getenv(outsideURL) != "" }
 
 // Need skips a test that nobody asked to run with InfluxDB.
 func Need(t testing.TB) {
@@ -36,11 +49,12 @@ func Need(t testing.TB) {
 	}
 }
 
-// Server is an InfluxDB that can be stopped and started again with its data.
+// Server is an InfluxDB with an empty bucket. One that this package has started can be
+// stopped and started again with its data.
 type Server struct {
-	URL string
-	dir string
-	cmd *exec.Cmd
+	URL, Token, Org, Bucket string
+	dir                     string
+	cmd                     *exec.Cmd // nil: it runs elsewhere
 }
 
 // configFile is influxd's, with the backup address, three folders and the HTTP
@@ -63,7 +77,10 @@ level = "error"
 // Start starts an InfluxDB; it is killed when the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{dir: t.TempDir()}
+	if os.Getenv(outsideURL) != "" {
+		return outside(t)
+	}
+	s := &Server{dir: t.TempDir(), Bucket: Bucket}
 	addr, back := freeport.Addr(t), freeport.Addr(t)
 	s.URL = "http://" + addr
 	config := fmt.Sprintf(
@@ -78,14 +95,47 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	s.Restart(t)
-	t.Cleanup(func() { s.Stop(syscall.SIGKILL) })
+	t.Cleanup(func() { s.end(syscall.SIGKILL) })
 	s.Do(t, "CREATE DATABASE totem")
 	return s
+}
+
+// outside returns a server that runs elsewhere, with a bucket that is deleted when the
+// test ends.
+func outside(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{URL: os.Getenv(outsideURL), Token: os.Getenv(outsideToken), Org: os.Getenv(outsideOrg),
+		Bucket: "totem-test-" + uuid.NewString()}
+	client := influxdb2.NewClient(s.URL, s.Token)
+	org, err := client.OrganizationsAPI().FindOrganizationByName(t.Context(), s.Org)
+	if err != nil {
+		t.Fatalf("%s, %s, %s: %v", outsideURL, outsideToken, outsideOrg, err)
+	}
+	bucket, err := client.BucketsAPI().CreateBucketWithName(t.Context(), org, s.Bucket)
+	if err != nil {
+		t.Fatalf("make a bucket: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := client.BucketsAPI().DeleteBucket(context.Background(), bucket); err != nil {
+			t.Errorf("delete the bucket: %v", err)
+		}
+		client.Close()
+	})
+	return s
+}
+
+// mine skips a test that needs a server of its own.
+func (s *Server) mine(t testing.TB) {
+	t.Helper()
+	if s.cmd == nil {
+		t.Skip("not run: the InfluxDB of " + outsideURL + " is not this test's to stop, and no 1.8")
+	}
 }
 
 // Do runs a statement of InfluxQL.
 func (s *Server) Do(t testing.TB, statement string) {
 	t.Helper()
+	s.mine(t)
 	resp, err := http.PostForm(s.URL+"/query", url.Values{"q": {statement}})
 	if err != nil {
 		t.Fatalf("%s: %v", statement, err)
@@ -125,7 +175,13 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 // Stop ends it: SIGTERM lets it save its data, SIGKILL does not.
-func (s *Server) Stop(signal syscall.Signal) {
+func (s *Server) Stop(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	s.mine(t)
+	s.end(signal)
+}
+
+func (s *Server) end(signal syscall.Signal) {
 	_ = s.cmd.Process.Signal(signal)
 	_ = s.cmd.Wait()
 }
