@@ -16,7 +16,7 @@ import (
 
 // address names the running service that a command asks.
 type address struct {
-	URL   string `name:"url" help:"The running service; default: http://127.0.0.1:8080." env:"TOTEM_URL" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	URL   string `name:"url" help:"The running service; default: the address of TOTEM_HTTP, or http://127.0.0.1:8080." env:"TOTEM_URL" placeholder:"URL"`
 	Token string `help:"A token for it; default: the admin token of the data folder." env:"TOTEM_TOKEN" placeholder:"TOKEN"`
 	Data  string `help:"Data folder, for its admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
 }
@@ -28,6 +28,9 @@ type service struct {
 }
 
 func (s *address) client() (cli.Client, error) {
+	if s.URL == "" {
+		s.URL = settings.LocalURL(os.Getenv("TOTEM_HTTP"))
+	}
 	if !strings.Contains(s.URL, "://") {
 		s.URL = "http://" + s.URL
 	}
@@ -165,7 +168,10 @@ func (c *occupancyCmd) Run(ctx context.Context) error {
 }
 
 type devicesCmd struct {
-	Watch devicesWatchCmd `cmd:"" help:"Show what arrives on the broker and from whom, decoded, and what is rejected and why."`
+	List    devicesListCmd    `cmd:"" default:"withargs" help:"All devices, with when they were last heard."`
+	Secret  devicesSecretCmd  `cmd:"" help:"Make a device's new secret and print it, once; the former one ends."`
+	Unknown devicesUnknownCmd `cmd:"" help:"Who sends and is not in the catalogue, with lines for it."`
+	Watch   devicesWatchCmd   `cmd:"" help:"Show what arrives on the broker and from whom, decoded, and what is rejected and why."`
 }
 
 type devicesWatchCmd struct {

@@ -81,6 +81,7 @@ func (c *visitsUndoCmd) Run(ctx context.Context) error {
 }
 
 type eventsCmd struct {
+	resourceCmd
 	Attendance eventsAttendanceCmd `cmd:"" help:"How many people were counted in an event's spaces while it ran."`
 }
 

@@ -24,6 +24,9 @@ func (a *shell) openData(ctx context.Context) error {
 	if err := os.MkdirAll(a.Config.Data, 0o700); err != nil {
 		return fmt.Errorf("create the data folder: %w", err)
 	}
+	if err := os.Chmod(a.Config.Data, 0o700); err != nil { //nolint:gosec // a folder
+		a.opt.Log.Warn("others may be able to look into the data folder", "error", err)
+	}
 	unlock, err := ledger.Lock(a.Config.Data)
 	if err != nil {
 		return err

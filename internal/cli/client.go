@@ -33,8 +33,13 @@ type page[T any] struct {
 	Next  *string
 }
 
+func (c Client) address(path string) string { return strings.TrimSuffix(c.URL, "/") + path }
+
 func (c Client) do(ctx context.Context, path string, q url.Values, accept string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(), nil)
+	if len(q) > 0 {
+		path += "?" + q.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.address(path), nil)
 	if err != nil {
 		return nil, fmt.Errorf("--url: %w", err)
 	}
@@ -60,7 +65,7 @@ func (c Client) send(ctx context.Context, method, path string, body, into any) e
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(ctx, method, c.address(path), bytes.NewReader(text))
 	if err != nil {
 		return fmt.Errorf("--url: %w", err)
 	}
@@ -76,7 +81,7 @@ func (c Client) send(ctx context.Context, method, path string, body, into any) e
 func (c Client) upload(ctx context.Context, path string, q url.Values, data []byte, into any) error {
 	req, err := http.NewRequestWithContext(ctx,
 		http.MethodPost,
-		strings.TrimSuffix(c.URL, "/")+path+"?"+q.Encode(),
+		c.address(path)+"?"+q.Encode(),
 		bytes.NewReader(data),
 	)
 	if err != nil {

@@ -61,3 +61,20 @@ func (l *Ledger) NewestArrival(ctx context.Context) (time.Time, error) {
 	}
 	return at(newest.Int64), nil
 }
+
+// heardIn is how many of the newest observations Heard looks through.
+const heardIn = 200_000
+
+// Heard returns the devices whose messages have reached the ledger: readers ever, others
+// among the newest observations.
+func (l *Ledger) Heard(ctx context.Context) (map[string]bool, error) {
+	rows, err := l.reads.QueryContext(ctx, `SELECT device FROM first_heard
+		UNION SELECT device FROM observations WHERE seq > (SELECT coalesce(max(seq), 0) FROM observations) - ?`, heardIn)
+	heard := map[string]bool{}
+	return heard, each(rows, err, func(rows *sql.Rows) error {
+		var device string
+		err := rows.Scan(&device)
+		heard[device] = true
+		return err
+	})
+}

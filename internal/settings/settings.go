@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/lorntech/totem/internal/broker"
@@ -196,6 +197,63 @@ func checkBroker(raw string) error {
 // AdminTokenFile returns the file of the first admin token, for services whose
 // settings name none.
 func (c *Config) AdminTokenFile() string { return filepath.Join(c.Data, "admin-token") }
+
+// LocalURL is where a service of this machine answers that listens at an address of
+// --http; empty: at the default one.
+func LocalURL(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		host, port, _ = net.SplitHostPort(defaultHTTP)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Unknown returns a warning for each TOTEM_ variable of an environment that nothing
+// reads, with the nearest name: a misspelt setting would be left out silently.
+func Unknown(environment, known []string) (warnings []string) {
+	for _, entry := range environment {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, "TOTEM_") || strings.HasPrefix(name, "TOTEM_TEST_") || value == "" ||
+			slices.Contains(known, name) {
+			continue
+		}
+		nearest, least := "", len(name)/2
+		for _, k := range known {
+			if d := distance(name, k); d < least {
+				nearest, least = k, d
+			}
+		}
+		says := name + " is not a setting, and nothing reads it"
+		if nearest != "" {
+			says += "; is " + nearest + " meant?"
+		}
+		warnings = append(warnings, says)
+	}
+	return warnings
+}
+
+// distance counts the letters that must be put in, taken out or replaced to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := before
+			if a[i] != b[j] {
+				cost = 1 + min(before, row[j], row[j+1])
+			}
+			before, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
 
 // Variables returns the environment variables of the settings.
 func Variables() []string {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/lorntech/totem/internal/admin"
+	"github.com/lorntech/totem/internal/doctor"
+	"github.com/lorntech/totem/internal/settings"
+)
+
+type initCmd struct {
+	Dir string `arg:"" help:"A new or empty folder." default:"."`
+	Yes bool   `help:"Ask nothing: take the usual answers."`
+}
+
+func (c *initCmd) Run() error {
+	a := admin.Usual()
+	if !c.Yes {
+		var err error
+		if a, err = admin.Ask(os.Stdin, os.Stdout); err != nil {
+			return err
+		}
+	}
+	return admin.Init(c.Dir, a, os.Stdout)
+}
+
+type doctorCmd struct {
+	settings.Config
+	JSON bool `name:"json" help:"As JSON, for scripts."`
+}
+
+// Run prints all findings; it fails where something is wrong.
+func (c *doctorCmd) Run(ctx context.Context) error {
+	list := doctor.Examine(ctx, c.Config)
+	bad := 0
+	for _, f := range list {
+		if f.State == doctor.Wrong {
+			bad++
+		}
+	}
+	if c.JSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(list); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range list {
+			fmt.Printf("%-5s  %-11s  %s\n", f.State, f.What, f.Says)
+			if f.Do != "" {
+				fmt.Printf("%-5s  %-11s  → %s\n", "", "", f.Do)
+			}
+		}
+	}
+	if bad > 0 {
+		return errors.New(plural(bad))
+	}
+	return nil
+}
+
+func plural(bad int) string {
+	if bad == 1 {
+		return "one thing is wrong"
+	}
+	return fmt.Sprintf("%d things are wrong", bad)
+}

@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Resource is a kind of record that is kept in the ledger: it is listed, shown, put and
+// deleted.
+type Resource struct {
+	Listing
+	One string // what one of them is called
+}
+
+// Resources are the kinds of records, by their command.
+var Resources = map[string]Resource{
+	"tenants": {Listing{"/v1/tenants", []Column{
+		{"tenant", "id"}, {"name", "name"}, {"site", "site"}, {"kind", "kind"},
+	}}, "tenant"},
+	"members": {Listing{"/v1/members", []Column{
+		{"member", "id"}, {"name", "name"}, {"tenant", "tenant"}, {"email", "email"}, {"roles", "roles"},
+		{"staff of", "staff_sites"},
+	}}, "member"},
+	"badges": {
+		Listing{
+			"/v1/credentials",
+			[]Column{
+				{
+					"badge",
+					"id",
+				},
+				{"member", "member"},
+				{"kind", "kind"},
+				{"status", "status"},
+				{"from", "valid_from"},
+				{"to", "valid_to"},
+			},
+		},
+		"badge",
+	},
+	"schedules": {Listing{"/v1/schedules", []Column{
+		{"schedule", "id"}, {"site", "site"}, {"windows", "windows"}, {"holidays", "holidays"},
+	}}, "schedule"},
+	"plans": {Listing{"/v1/plans", []Column{
+		{"plan", "id"}, {"name", "name"}, {"site", "site"}, {"includes", "includes"}, {"schedule", "schedule"},
+		{"included min", "included_minutes"}, {"cents an hour", "hourly_rate_cents"},
+	}}, "plan"},
+	"leases": {
+		Listing{
+			"/v1/leases",
+			[]Column{
+				{
+					"lease",
+					"id",
+				},
+				{"tenant", "tenant"},
+				{"site", "site"},
+				{"plan", "plan"},
+				{"spaces", "spaces"},
+				{"from", "starts_on"},
+				{"to", "ends_on"},
+				{"status", "status"},
+				{"members", "members"},
+			},
+		},
+		"lease",
+	},
+	"passes": {Listing{"/v1/passes", []Column{
+		{"pass", "id"}, {"name", "name"}, {"host", "host"}, {"spaces", "spaces"}, {"from", "valid_from"}, {"to", "valid_to"},
+	}}, "pass"},
+	"events": {Listing{"/v1/events", []Column{
+		{"event", "id"}, {"title", "title"}, {"spaces", "spaces"}, {"from", "starts_at"}, {"to", "ends_at"},
+		{"audience", "audience"},
+	}}, "event"},
+}
+
+func (r Resource) path(id string) string { return r.Path + "/" + url.PathEscape(id) }
+
+// Show prints one record as JSON, as it can be put again.
+func (c Client) Show(ctx context.Context, w io.Writer, r Resource, id string) error {
+	var v json.RawMessage
+	if err := c.get(ctx, r.path(id), nil, &v); err != nil {
+		return err
+	}
+	return writeJSON(w, v)
+}
+
+// Remove deletes a record.
+func (c Client) Remove(ctx context.Context, w io.Writer, r Resource, id string) error {
+	if err := c.send(ctx, http.MethodDelete, r.path(id), nil, nil); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "The %s %s is deleted.\n", r.One, id)
+	return err
+}
+
+// Put makes or changes a record: body is its JSON; empty: the record as it is. Each of
+// the settings, as name=Forge, replaces one field. What somebody else changed meanwhile
+// is not overwritten.
+func (c Client) Put(ctx context.Context, w io.Writer, r Resource, id string, body []byte, settings []string) error {
+	now, etag, err := c.present(ctx, r.path(id))
+	if err != nil {
+		return err
+	}
+	record := map[string]json.RawMessage{}
+	switch {
+	case len(body) > 0:
+		if err := json.Unmarshal(body, &record); err != nil {
+			return fmt.Errorf("--file: it is not a JSON object: %w", err)
+		}
+	case now != nil:
+		record = now
+	}
+	for _, s := range settings {
+		field, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return fmt.Errorf("--set: %q is not like name=Forge", s)
+		}
+		record[field] = literal(value, now[field])
+	}
+	if len(body) == 0 && len(settings) == 0 {
+		return errors.New("there is nothing to put: give --file FILE (- for the input) or --set FIELD=VALUE")
+	}
+	text, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, c.address(r.path(id)), bytes.NewReader(text))
+	if err != nil {
+		return fmt.Errorf("--url: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if etag != "" {
+		req.Header.Set("If-Match", etag)
+	}
+	resp, err := c.ask(req)
+	if err != nil {
+		return err
+	}
+	var answer json.RawMessage
+	if err := decode(resp, &answer); err != nil {
+		return err
+	}
+	return writeJSON(w, answer)
+}
+
+// present returns a record's fields and version; nil where there is none.
+func (c Client) present(ctx context.Context, path string) (now map[string]json.RawMessage, etag string, err error) {
+	resp, err := c.do(ctx, path, nil, "")
+	if refused, ok := errors.AsType[*Refused](err); ok && strings.HasPrefix(refused.Status, "404") {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	etag = resp.Header.Get("ETag")
+	return now, etag, decode(resp, &now)
+}
+
+// literal is a value as JSON: numbers, true, null, lists and objects as they are, other
+// text as a string. Where the field holds a list, commas separate its entries.
+func literal(value string, was json.RawMessage) json.RawMessage {
+	if bytes.HasPrefix(was, []byte("[")) && !strings.HasPrefix(value, "[") && value != "null" {
+		list := []string{}
+		for _, v := range strings.Split(value, ",") {
+			if v = strings.TrimSpace(v); v != "" {
+				list = append(list, v)
+			}
+		}
+		text, _ := json.Marshal(list)
+		return text
+	}
+	if json.Valid([]byte(value)) && !bytes.HasPrefix(was, []byte(`"`)) {
+		return json.RawMessage(value)
+	}
+	text, _ := json.Marshal(value)
+	return text
+}
