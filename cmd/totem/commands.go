@@ -58,15 +58,24 @@ type tokenCreateCmd struct {
 	Sites   []catalogue.SiteID `help:"A manager's sites."`
 	Tenant  string             `help:"A tenant token's tenant."`
 	Expires time.Duration      `help:"Time until it expires, like 720h; default: never."`
+	Replace bool               `help:"End the token that has this id, and make another one."`
 	place
 	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
 func (c *tokenCreateCmd) Run(ctx context.Context) error {
 	cfg := c.config(c.Catalogue)
-	token, err := admin.CreateToken(ctx,
+	token, err := admin.CreateToken(
+		ctx,
 		cfg,
-		admin.TokenRequest{ID: c.ID, Role: ledger.Role(c.Role), Sites: c.Sites, Tenant: c.Tenant, Life: c.Expires},
+		admin.TokenRequest{
+			ID:      c.ID,
+			Role:    ledger.Role(c.Role),
+			Sites:   c.Sites,
+			Tenant:  c.Tenant,
+			Life:    c.Expires,
+			Replace: c.Replace,
+		},
 	)
 	if err != nil {
 		return err

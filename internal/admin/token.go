@@ -23,6 +23,7 @@ type TokenRequest struct {
 	Role       ledger.Role
 	Sites      []catalogue.SiteID
 	Life       time.Duration // 0: without end
+	Replace    bool          // a token with this id may end
 }
 
 // CreateToken creates a token in a data folder, whose service may be running,
@@ -64,6 +65,12 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 			case !there:
 				return fmt.Errorf("--tenant: there is no tenant %q", r.Tenant)
 			}
+		}
+		switch there, err := tx.HasToken(r.ID); {
+		case err != nil:
+			return err
+		case there && !r.Replace:
+			return fmt.Errorf("there is a token %q already: --replace ends it and makes another one", r.ID)
 		}
 		if err := tx.PutToken(t); err != nil {
 			return err

@@ -57,6 +57,8 @@ type shell struct {
 	Admin string // id of the admin token
 	HTTP  net.Addr
 	MQTT  net.Addr // nil with an outside broker
+	// MQTTTLS and HTTPTLS are the addresses with TLS; nil: there is none.
+	MQTTTLS, HTTPTLS net.Addr
 
 	Config   Config
 	opt      Options

@@ -44,8 +44,14 @@ func (a *house) startBroker() error {
 		a.Broker = outside{out}
 		return out.Start(a.ctx)
 	}
+	secure, err := a.tls()
+	if err != nil {
+		return err
+	}
 	emb, err := broker.NewEmbedded(broker.EmbeddedConfig{
 		Listen:         a.Config.MQTTListen,
+		ListenTLS:      a.Config.MQTTTLSListen,
+		TLS:            secure,
 		Network:        a.Network,
 		Foreign:        a.Foreign,
 		Auth:           a.auth,
@@ -65,7 +71,7 @@ func (a *house) startBroker() error {
 	if err := emb.Start(); err != nil {
 		return err
 	}
-	a.MQTT = emb.Addr()
+	a.MQTT, a.MQTTTLS = emb.Addr(), emb.AddrTLS()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -19,7 +20,7 @@ func Serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	a.logStart()
+	a.logStart(ctx)
 	return a.Wait(ctx)
 }
 
@@ -36,22 +37,35 @@ func (a *App) Wait(ctx context.Context) error {
 	return errors.Join(failed, a.Close(stop))
 }
 
-func (a *App) logStart() {
+// logStart says where the page, the broker and the token are, what is missing, and what
+// to do next.
+func (a *App) logStart(ctx context.Context) {
 	log := a.opt.Log
-	log.Info(
-		"totem is ready",
-		"http",
-		"http://"+a.HTTP.String(),
-		"docs",
-		"http://"+a.HTTP.String()+"/docs",
-		"data",
-		a.Config.Data,
-	)
+	page := "http://" + a.HTTP.String()
+	if a.HTTPTLS != nil {
+		page = "https://" + a.HTTPTLS.String()
+	}
+	log.Info("totem is ready", "page", page, "docs", page+"/docs", "data", a.Config.Data)
+	file := a.Config.Catalogue
+	if file == "" {
+		file = "built in: the four LORnTECH sites (TOTEM_CATALOGUE names another)"
+	}
+	log.Info("catalogue", "network", a.Network.Name, "sites", len(a.Network.Sites), "spaces", len(a.Network.Spaces),
+		"devices", len(a.Network.Devices), "file", file)
+	plain := []net.Addr{a.HTTP}
 	if a.MQTT != nil {
-		log.Info("embedded broker listens", "mqtt", a.MQTT.String())
+		log.Info("embedded broker listens", "mqtt", a.MQTT.String(), "mqtts", a.MQTTTLS)
+		plain = append(plain, a.MQTT)
 	} else {
 		log.Info("outside broker", "connected", a.Broker.Ready() == nil)
 	}
+	for _, addr := range plain {
+		if beyond(addr) {
+			log.Warn("passwords and tokens travel in clear text here: use TLS, or a proxy on this machine",
+				"address", addr.String(), "settings", "--http-tls (TOTEM_HTTP_TLS), --mqtt-tls-listen (TOTEM_MQTT_TLS_LISTEN)")
+		}
+	}
+	a.missing(ctx)
 	switch n := len(a.Config.AdminToken); {
 	case n == 0:
 		log.Info("the admin token is in a file", "file", a.Config.AdminTokenFile())
@@ -62,6 +76,25 @@ func (a *App) logStart() {
 			"TOTEM_ADMIN_TOKEN",
 		)
 	}
+}
+
+// missing says what a service lacks before anybody can pass, and the next command.
+func (a *App) missing(ctx context.Context) {
+	log := a.opt.Log
+	if newest, err := a.Ledger.NewestArrival(ctx); err == nil && newest.IsZero() {
+		log.Info("no device has been heard yet; a device needs a secret",
+			"next", "totem devices secret DEVICE", "look", "totem devices watch")
+	}
+	for range a.Rights.InForce().Book.Leases() {
+		return
+	}
+	log.Info("there are no leases yet: nobody may pass", "next", "totem import FILE, or totem leases put ID --file FILE")
+}
+
+// beyond reports whether an address can be reached from other machines.
+func beyond(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
 }
 
 // Tokens shorter than shortToken can be found by trying; serve warns of them.

@@ -11,8 +11,9 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// acceptLoop accepts connections until the listener ends.
-func (e *Embedded) acceptLoop(l net.Listener) {
+// acceptLoop accepts connections until the listener ends; with TLS where there are
+// settings for it.
+func (e *Embedded) acceptLoop(l net.Listener, config *tls.Config) {
 	for {
 		nc, err := l.Accept()
 		switch {
@@ -34,8 +35,8 @@ func (e *Embedded) acceptLoop(l net.Listener) {
 			continue
 		}
 		local := isLocal(nc.RemoteAddr())
-		if e.cfg.TLS != nil {
-			nc = tls.Server(nc, e.cfg.TLS)
+		if config != nil {
+			nc = tls.Server(nc, config)
 		}
 		e.attach(nc, local)
 	}

@@ -22,11 +22,12 @@ import (
 // EmbeddedConfig configures an embedded broker. Listen may be empty: then
 // clients connect only through EstablishPipe.
 type EmbeddedConfig struct {
-	Listen  string // host:port; port 0 takes a free port
-	TLS     *tls.Config
-	Network *catalogue.Network
-	Foreign Foreign // nil: there are no real devices
-	Auth    Authenticator
+	Listen    string      // host:port; port 0 takes a free port
+	ListenTLS string      // another one, with TLS
+	TLS       *tls.Config // for ListenTLS
+	Network   *catalogue.Network
+	Foreign   Foreign // nil: there are no real devices
+	Auth      Authenticator
 	// AllowAnonymous accepts clients of this machine without a username.
 	AllowAnonymous bool
 	Handler        Handler
@@ -73,7 +74,7 @@ type Embedded struct {
 	epoch atomic.Uint64 // counts changes that take somebody's access away
 
 	mu           sync.Mutex
-	listener     net.Listener
+	listeners    []net.Listener        // Listen's and ListenTLS's; nil where there is none
 	waiting      map[*session]struct{} // connections not authenticated yet
 	live         map[string]*session   // by client id
 	perPrincipal map[owner]int         // live connections
@@ -143,33 +144,54 @@ func (e *Embedded) options() *mqtt.Options {
 
 // Start listens and serves until Close. After an error nothing runs.
 func (e *Embedded) Start() error {
-	if e.cfg.Listen != "" {
-		l, err := net.Listen("tcp", e.cfg.Listen)
+	listeners := make([]net.Listener, 2)
+	for i, addr := range []string{e.cfg.Listen, e.cfg.ListenTLS} {
+		if addr == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
+			for _, open := range listeners[:i] {
+				closeListener(open)
+			}
 			return fmt.Errorf("embedded broker: %w", err)
 		}
-		e.mu.Lock()
-		e.listener = l
-		e.mu.Unlock()
+		listeners[i] = l
 	}
+	e.mu.Lock()
+	e.listeners = listeners
+	e.mu.Unlock()
 	if err := e.server.Serve(); err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
 	e.tasks.Go(e.forgetSessions)
-	if l := e.listener; l != nil {
-		e.tasks.Go(func() { e.acceptLoop(l) })
+	for i, config := range []*tls.Config{nil, e.cfg.TLS} {
+		if l := listeners[i]; l != nil {
+			e.tasks.Go(func() { e.acceptLoop(l, config) })
+		}
 	}
 	return nil
 }
 
+func closeListener(l net.Listener) {
+	if l != nil {
+		_ = l.Close()
+	}
+}
+
 // Addr returns the address it listens on; nil without one or before Start.
-func (e *Embedded) Addr() net.Addr {
+func (e *Embedded) Addr() net.Addr { return e.addr(0) }
+
+// AddrTLS is Addr for clients with TLS.
+func (e *Embedded) AddrTLS() net.Addr { return e.addr(1) }
+
+func (e *Embedded) addr(i int) net.Addr {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.listener == nil {
+	if i >= len(e.listeners) || e.listeners[i] == nil {
 		return nil
 	}
-	return e.listener.Addr()
+	return e.listeners[i].Addr()
 }
 
 // Publish sends to subscribers (Broker.Publish).
@@ -202,8 +224,8 @@ func (e *Embedded) Close(ctx context.Context) error {
 	if e.open == 0 {
 		close(e.settled)
 	}
-	if e.listener != nil {
-		_ = e.listener.Close()
+	for _, l := range e.listeners {
+		closeListener(l)
 	}
 	e.mu.Unlock()
 

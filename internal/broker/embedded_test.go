@@ -177,7 +177,7 @@ func TestWhatWaitsForAReaderThatWasAwayComesInOrderAndOnlyTheLastAllowlist(t *te
 func TestTheEndOfTheListenerIsReportedUnlessTheBrokerIsClosed(t *testing.T) {
 	ended := make(chan error, 1)
 	r := start(t, func(c *EmbeddedConfig) { c.OnListenerEnd = func(err error) { ended <- err } })
-	if err := r.listener.Close(); err != nil {
+	if err := r.listeners[0].Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {

@@ -116,16 +116,16 @@ func TestOutsideBrokerThatIsNotThereIsWaitedFor(t *testing.T) {
 func TestOutsideBrokerOverTLSIsTrustedByItsAuthority(t *testing.T) {
 	cert, ca := selfSigned(t)
 	r := start(t, func(c *EmbeddedConfig) {
-		c.AllowAnonymous, c.TLS = true, &tls.Config{Certificates: []tls.Certificate{cert}}
+		c.AllowAnonymous, c.ListenTLS, c.TLS = true, "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}}
 	})
-	o, _ := connectOutside(t, "mqtts://"+r.Addr().String()+"?ca="+ca)
+	o, _ := connectOutside(t, "mqtts://"+r.AddrTLS().String()+"?ca="+ca)
 	if !o.Connected() {
 		t.Fatal("not connected")
 	}
 	log := newLogged()
 	stranger, err := NewOutside(
 		OutsideConfig{
-			URL:      "mqtts://" + r.Addr().String(),
+			URL:      "mqtts://" + r.AddrTLS().String(),
 			ClientID: "other",
 			Handler:  func(Delivery) {},
 			Log:      slog.New(slog.NewTextHandler(log, nil)),
@@ -149,10 +149,10 @@ func TestEachNodeIsTrustedByItsOwnAuthority(t *testing.T) {
 	_, other := selfSigned(t)
 	cert, ca := selfSigned(t)
 	r := start(t, func(c *EmbeddedConfig) {
-		c.AllowAnonymous, c.TLS = true, &tls.Config{Certificates: []tls.Certificate{cert}}
+		c.AllowAnonymous, c.ListenTLS, c.TLS = true, "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}}
 	})
 	away := freeport.Addr(t)
-	o, _ := connectOutside(t, "mqtts://"+away+"?ca="+other+",mqtts://"+r.Addr().String()+"?ca="+ca)
+	o, _ := connectOutside(t, "mqtts://"+away+"?ca="+other+",mqtts://"+r.AddrTLS().String()+"?ca="+ca)
 	if !o.Connected() {
 		t.Fatal("not connected")
 	}

@@ -34,6 +34,12 @@ type Token struct {
 	ExpiresAt *time.Time
 }
 
+// HasToken reports whether there is a token with this id.
+func (tx *Tx) HasToken(id string) (there bool, err error) {
+	err = tx.row("SELECT EXISTS (SELECT 1 FROM tokens WHERE id = ?)", []any{id}, &there)
+	return there, err
+}
+
 // PutToken writes a token in place of the one with the same id.
 func (tx *Tx) PutToken(t Token) error {
 	sites, err := json.Marshal(t.Sites)

@@ -31,8 +31,12 @@ type Config struct {
 	DatabaseURL       string `name:"database-url" help:"A PostgreSQL database for the ledger instead of a file in the data folder: postgres://user:password@host:5432/database." env:"TOTEM_DATABASE_URL" placeholder:"URL"`
 	Keys              string `help:"File of the keys, the same for all machines of a service; default: keys.json in the data folder." env:"TOTEM_KEYS" placeholder:"FILE"`
 	HTTP              string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	HTTPTLS           string `name:"http-tls" help:"Another address of the API and the page, with TLS." env:"TOTEM_HTTP_TLS" placeholder:"HOST:PORT"`
 	Advertise         string `help:"URL at which other machines reach this one's API; default: that of --http, with this machine's name where that is 0.0.0.0." env:"TOTEM_ADVERTISE" placeholder:"URL"`
 	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
+	MQTTTLSListen     string `name:"mqtt-tls-listen" help:"Another address of the embedded broker, with TLS." env:"TOTEM_MQTT_TLS_LISTEN" placeholder:"HOST:PORT"`
+	TLSCert           string `name:"tls-cert" help:"Certificate for both, with its chain, as PEM; read again when it is renewed." env:"TOTEM_TLS_CERT" placeholder:"FILE"`
+	TLSKey            string `name:"tls-key" help:"Its private key." env:"TOTEM_TLS_KEY" placeholder:"FILE"`
 	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…; several for the nodes of a cluster, with commas between." env:"TOTEM_MQTT_URL" placeholder:"URL"`
 	Catalogue         string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 	CatalogueSince    string `help:"When a changed catalogue begins to hold: a local day or an instant; default: its first start." env:"TOTEM_CATALOGUE_SINCE" placeholder:"DAY"`
@@ -96,7 +100,30 @@ func (c *Config) Check() error {
 		errs = append(errs, checkBroker(c.MQTTURL))
 	}
 	_, err := c.WebhookNetworks()
-	errs = append(errs, err, c.checkSeries())
+	errs = append(errs, err, c.checkSeries(), c.checkTLS())
+	return errors.Join(errs...)
+}
+
+// checkTLS checks the settings of the listeners with TLS.
+func (c *Config) checkTLS() error {
+	var errs []error
+	for name, addr := range map[string]string{
+		"--http-tls (TOTEM_HTTP_TLS)": c.HTTPTLS, "--mqtt-tls-listen (TOTEM_MQTT_TLS_LISTEN)": c.MQTTTLSListen,
+	} {
+		if addr == "" {
+			continue
+		}
+		errs = append(errs, checkAddress(name, addr))
+		if c.TLSCert == "" || c.TLSKey == "" {
+			errs = append(errs, fmt.Errorf("%s: needs --tls-cert (TOTEM_TLS_CERT) and --tls-key (TOTEM_TLS_KEY)", name))
+		}
+	}
+	if c.MQTTTLSListen != "" && c.MQTTURL != "" {
+		errs = append(
+			errs,
+			errors.New("--mqtt-tls-listen (TOTEM_MQTT_TLS_LISTEN): the outside broker of --mqtt-url listens for devices"),
+		)
+	}
 	return errors.Join(errs...)
 }
 
