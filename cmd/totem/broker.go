@@ -12,11 +12,12 @@ type brokerCmd struct {
 }
 
 type brokerExportCmd struct {
-	Dir               string   `help:"Folder to write passwd, acl, ca.crt, server.crt and server.key to." required:"" placeholder:"DIR"`
+	Dir               string   `help:"Folder to write totem.conf, passwd, acl and certificates to; own.passwd and own.acl there are added." required:"" placeholder:"DIR"`
 	Host              []string `help:"A name or address under which devices reach the broker; certificates are made for it." placeholder:"HOST"`
 	ClientCertificate []string `help:"Also make a certificate for this device; its common name is the device's id." placeholder:"DEVICE"`
 	NewSecrets        string   `help:"Make a password for each device that has none, and write them to this CSV file, once." placeholder:"FILE"`
 	TotemPassword     string   `help:"Totem's own password at the broker; default: made, and kept in the data folder." env:"TOTEM_MQTT_PASSWORD" placeholder:"PASSWORD"`
+	Yes               bool     `help:"Export the built-in catalogue of the four LORnTECH sites."`
 	place
 	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
@@ -28,5 +29,6 @@ func (c *brokerExportCmd) Run(ctx context.Context) error {
 		TotemPassword: c.TotemPassword,
 		NewSecrets:    c.NewSecrets,
 		Certificates:  c.ClientCertificate,
+		Yes:           c.Yes,
 	}, os.Stdout)
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type BrokerExport struct {
 	TotemPassword string   // empty: created, and kept in the data folder
 	NewSecrets    string   // CSV file for new secrets of devices that have none; empty: none are created
 	Certificates  []string // devices for which a client certificate is made
+	Yes           bool     // the built-in catalogue is meant
 }
 
 // passwordFile keeps Totem's own password at an outside broker.
@@ -41,10 +43,11 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	for _, dir := range []string{cfg.Data, x.Dir} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return err
+	}
+	if x.Dir, err = filepath.Abs(x.Dir); err != nil {
+		return err
 	}
 	l, err := ledger.Open(ctx, cfg.Ledger())
 	if err != nil {
@@ -60,7 +63,16 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 	if err != nil {
 		return err
 	}
+	if built, err := catalogue.Default(); err != nil {
+		return err
+	} else if cfg.Catalogue == "" && n.Name == built.Name && slices.EqualFunc(n.Sites, built.Sites, sameSite) && !x.Yes {
+		return errors.New("the ledger has no catalogue but the built-in one of the four LORnTECH sites: " +
+			"give --catalogue FILE (TOTEM_CATALOGUE), or --yes to export that one")
+	}
 	e := export{BrokerExport: x, cfg: cfg, network: n, ledger: l, out: out}
+	if err := e.openFolder(); err != nil {
+		return err
+	}
 	if x.NewSecrets != "" {
 		if err := e.newSecrets(ctx); err != nil {
 			return err
@@ -69,11 +81,17 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 	if err := e.passwords(ctx); err != nil {
 		return err
 	}
-	if err := e.write("acl", mosquitto.ACL(n, foreign)); err != nil {
+	acl, err := e.withOwn(mosquitto.ACL(n, foreign), ownRules)
+	if err != nil {
 		return err
 	}
-	return e.certificates()
+	if err := errors.Join(e.write("acl", acl), e.certificates()); err != nil {
+		return err
+	}
+	return e.configuration()
 }
+
+func sameSite(a, b catalogue.Site) bool { return a.ID == b.ID }
 
 type export struct {
 	BrokerExport
@@ -81,15 +99,6 @@ type export struct {
 	network *catalogue.Network
 	ledger  *ledger.Ledger
 	out     io.Writer
-}
-
-func (e *export) write(name string, data []byte) error {
-	path := filepath.Join(e.Dir, name)
-	if err := keys.WriteSecret(path, data); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	fmt.Fprintf(e.out, "wrote %s\n", path)
-	return nil
 }
 
 // newSecrets creates a secret for each device whose password cannot be written
@@ -172,11 +181,18 @@ func (e *export) passwords(ctx context.Context) error {
 	hashes[mosquitto.User] = mosquitto.Hash(password)
 	if missing > 0 {
 		fmt.Fprintf(e.out,
-			"%d devices have no password yet: POST /v1/devices/{id}/secret makes one, --new-secrets FILE all of them\n",
+			"%d devices have no password yet: totem devices secret DEVICE makes one, --new-secrets FILE all of them\n",
 			missing,
 		)
 	}
-	return e.write("passwd", mosquitto.Passwords(hashes))
+	if err := e.clash(hashes); err != nil {
+		return err
+	}
+	text, err := e.withOwn(mosquitto.Passwords(hashes), ownPasswords)
+	if err != nil {
+		return err
+	}
+	return e.write("passwd", text)
 }
 
 // totemPassword returns the given password, or the one in the data folder,
@@ -207,7 +223,7 @@ func (e *export) certificates() error {
 	}
 	now := time.Now()
 	ca, err := e.pair(
-		"ca",
+		authority,
 		func(have mosquitto.Pair) bool { return len(have.Cert) > 0 },
 		func() (mosquitto.Pair, error) { return mosquitto.NewAuthority(now) },
 	)
@@ -237,6 +253,35 @@ func (e *export) certificates() error {
 	return nil
 }
 
+// authority names the certificate that the others are signed with.
+const authority = "ca"
+
+// keyFile returns where a certificate's key is: the authority's in the data folder, where
+// Mosquitto does not read.
+func (e *export) keyFile(name string) string {
+	if name == authority {
+		return filepath.Join(e.cfg.Data, "broker-ca.key")
+	}
+	return filepath.Join(e.Dir, name+".key")
+}
+
+// moveAuthority moves the authority's key from where earlier versions wrote it.
+func (e *export) moveAuthority() error {
+	old := filepath.Join(e.Dir, authority+".key")
+	key, err := os.ReadFile(old)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := keys.WriteSecret(e.keyFile(authority), key); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, "moved %s to %s\n", old, e.keyFile(authority))
+	return os.Remove(old)
+}
+
 // pair reads a certificate and its key, and creates them where they are missing
 // or no longer valid.
 func (e *export) pair(
@@ -247,7 +292,12 @@ func (e *export) pair(
 	var have mosquitto.Pair
 	var errs [2]error
 	have.Cert, errs[0] = os.ReadFile(filepath.Join(e.Dir, name+".crt"))
-	have.Key, errs[1] = os.ReadFile(filepath.Join(e.Dir, name+".key"))
+	if name == authority {
+		if err := e.moveAuthority(); err != nil {
+			return have, err
+		}
+	}
+	have.Key, errs[1] = os.ReadFile(e.keyFile(name))
 	if errs[0] == nil && errs[1] == nil && good(have) {
 		return have, nil
 	}
@@ -260,5 +310,9 @@ func (e *export) pair(
 	if err != nil {
 		return made, fmt.Errorf("certificate %s: %w", strings.TrimPrefix(name, "client-"), err)
 	}
-	return made, errors.Join(e.write(name+".crt", made.Cert), e.write(name+".key", made.Key))
+	if name == authority { // whoever has this key can be any broker and any device
+		fmt.Fprintf(e.out, "wrote %s: keep it\n", e.keyFile(name))
+		return made, errors.Join(keys.WriteSecret(e.keyFile(name), made.Key), e.write(name+".crt", made.Cert))
+	}
+	return made, errors.Join(e.write(name+".key", made.Key), e.write(name+".crt", made.Cert))
 }

@@ -27,7 +27,7 @@ func TestTheServiceSpeaksTLSByItself(t *testing.T) {
 	if err := admin.ExportBroker(
 		t.Context(),
 		cfg,
-		admin.BrokerExport{Dir: dir, Hosts: []string{"127.0.0.1"}},
+		admin.BrokerExport{Dir: dir, Hosts: []string{"127.0.0.1"}, Yes: true},
 		io.Discard,
 	); err != nil {
 		t.Fatal(err)

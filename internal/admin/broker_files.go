@@ -1,0 +1,153 @@
+package admin
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/lorntech/totem/internal/keys"
+)
+
+// The files of an operator's own, in the export's folder: an export adds them to what it
+// writes, and never changes them.
+const (
+	ownPasswords = "own.passwd"
+	ownRules     = "own.acl"
+)
+
+// access is who owns a file, and who may read it.
+type access struct {
+	uid, gid int
+	mode     fs.FileMode
+}
+
+// give returns the access that an export's files get: a file that is there keeps its
+// owner and mode; a new one is its owner's and, where this process may say so, can be
+// read by the group mosquitto, as Debian's Mosquitto runs as.
+func give(path string) (access, bool) {
+	if info, err := os.Stat(path); err == nil {
+		if s, ok := info.Sys().(*syscall.Stat_t); ok {
+			return access{int(s.Uid), int(s.Gid), info.Mode().Perm()}, true
+		}
+	}
+	group, err := user.LookupGroup("mosquitto")
+	if err != nil || os.Geteuid() != 0 {
+		return access{}, false
+	}
+	gid, err := strconv.Atoi(group.Gid)
+	return access{0, gid, 0o640}, err == nil
+}
+
+// write writes one of the export's files, whole or not at all.
+func (e *export) write(name string, data []byte) error {
+	path := filepath.Join(e.Dir, name)
+	as, known := give(path)
+	if err := keys.WriteSecret(path, data); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if known {
+		if err := errors.Join(os.Chown(path, as.uid, as.gid), os.Chmod(path, as.mode)); err != nil {
+			return fmt.Errorf("give %s to who had it: %w", path, err)
+		}
+	}
+	fmt.Fprintf(e.out, "wrote %s\n", path)
+	return nil
+}
+
+// openFolder makes the export's folder, which Mosquitto must be able to enter.
+func (e *export) openFolder() error {
+	if _, err := os.Stat(e.Dir); err == nil {
+		return nil
+	}
+	as, known := give(e.Dir)
+	if err := os.MkdirAll(e.Dir, 0o700); err != nil || !known {
+		return err
+	}
+	return errors.Join(os.Chown(e.Dir, as.uid, as.gid), os.Chmod(e.Dir, 0o750)) //nolint:gosec // its group enters
+}
+
+// own returns an operator's own file; empty where there is none.
+func (e *export) own(name string) ([]byte, error) {
+	data, err := os.ReadFile(filepath.Join(e.Dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// withOwn adds an operator's own file to one of the export's.
+func (e *export) withOwn(data []byte, name string) ([]byte, error) {
+	own, err := e.own(name)
+	if err != nil || len(own) == 0 {
+		return data, err
+	}
+	fmt.Fprintf(e.out, "%s is added\n", filepath.Join(e.Dir, name))
+	return append(append(bytes.TrimRight(data, "\n"), '\n'), own...), nil
+}
+
+// clash reports a name of the operator's that the export has too: two passwords for one
+// name would leave to chance who gets in.
+func (e *export) clash(hashes map[string]string) error {
+	own, err := e.own(ownPasswords)
+	if err != nil {
+		return err
+	}
+	for i, line := range strings.Split(string(own), "\n") {
+		name, _, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if _, taken := hashes[name]; ok && taken {
+			return fmt.Errorf("%s:%d: %q is a name of the export's own", filepath.Join(e.Dir, ownPasswords), i+1, name)
+		}
+	}
+	return nil
+}
+
+// config is Mosquitto's configuration, for the folder conf.d of Debian's: it sets nothing
+// that /etc/mosquitto/mosquitto.conf sets.
+const config = `# Made by totem broker export, for /etc/mosquitto/conf.d. Mosquitto reads it again with
+# systemctl restart mosquitto; passwd, acl and certificates with systemctl reload mosquitto.
+%slistener %s
+%sallow_anonymous false
+password_file %s
+acl_file %s
+# One connection for each name, and nobody takes another's session.
+use_username_as_clientid true
+# What was acknowledged to a device and not yet taken by Totem is kept on disk.
+autosave_on_changes true
+autosave_interval 1
+# A day of Totem being away; 0, unlimited, is broken in several 2.0.x.
+max_queued_messages 1000000
+max_inflight_messages 1000
+message_size_limit 131072
+`
+
+// configuration writes totem.conf, and says what comes next.
+func (e *export) configuration() error {
+	in := func(name string) string { return filepath.Join(e.Dir, name) }
+	note, listener, tls, url := "# No --host was given: devices of this machine alone, without TLS.\n", "1883 127.0.0.1", "",
+		"mqtt://totem:PASSWORD@127.0.0.1:1883"
+	if len(e.Hosts) > 0 {
+		note, listener = "", "8883"
+		tls = "certfile " + in("server.crt") + "\nkeyfile " + in("server.key") + "\ncafile " + in("ca.crt") + "\n"
+		url = "mqtts://totem:PASSWORD@" + e.Hosts[0] + ":8883?ca=" + in("ca.crt")
+	}
+	text := fmt.Sprintf(config, note, listener, tls, in("passwd"), in("acl"))
+	if err := e.write("totem.conf", []byte(text)); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, `
+Once, on Debian:
+  sudo ln -s %s /etc/mosquitto/conf.d/totem.conf && sudo systemctl restart mosquitto
+After each further export:
+  sudo systemctl reload mosquitto
+Totem itself, with the password in %s:
+  TOTEM_MQTT_URL='%s'
+`, in("totem.conf"), filepath.Join(e.cfg.Data, passwordFile), url)
+	return nil
+}
