@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -231,19 +232,15 @@ func createToken(a *app.App, url, role, more string) (string, error) {
 	return t.Token, nil
 }
 
-// introduce prints what a newcomer may try.
+// introduce prints what a newcomer may try, in the order in which it shows something.
+// Each line can be pasted on a machine that has Go and curl alone; what needs
+// Mosquitto's tools comes last.
 func introduce(out io.Writer, a *app.App, data string, log *slog.Logger, w *people.World) {
-	host, port := a.MQTT.String(), ""
-	for i := len(host) - 1; i >= 0; i-- {
-		if host[i] == ':' {
-			host, port = host[:i], host[i+1:]
-			break
-		}
-	}
 	url := "http://" + a.HTTP.String()
 	fmt.Fprintf(
 		out,
-		"\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n  shell  export TOTEM_URL=%s TOTEM_TOKEN=%s TOTEM_DATA=%s\n",
+		"\nTotem is ready, with life in every site until Ctrl-C.\n\n  page   %s/connexion?token=%s\n  token  %s\n  data   %s\n"+
+			"  shell  export TOTEM_URL=%s TOTEM_TOKEN=%s TOTEM_DATA=%s\n",
 		url,
 		a.Admin,
 		a.Admin,
@@ -258,52 +255,50 @@ func introduce(out io.Writer, a *app.App, data string, log *slog.Logger, w *peop
 		if opens.Device == "" || refused.Device == "" {
 			continue
 		}
-		badge := func(x people.Example, node string) string {
-			return fmt.Sprintf(
-				`  mosquitto_pub -h %s -p %s -q 1 -t totem/v1/%s/%s/badge -m '{"id":"'$(printf 00000000-0000-4000-%s-%%012d $(date +%%s))'","at":"'$(date -u +%%FT%%TZ)'","credential":"%s"}'`,
-				host,
-				port,
-				site.ID,
-				x.Device,
-				node,
-				x.UID,
-			)
+		fmt.Fprint(out, "\nIn another terminal, in this folder:\n")
+		for _, try := range []struct{ says, line string }{
+			{"A badge that opens: " + opens.Why, simulated(a, site.ID, opens)},
+			{"One that is refused: " + refused.Why, simulated(a, site.ID, refused)},
+			{"What was refused today, and why", totem(url, a.Admin, "reads --days 1 --result refused --site "+string(site.ID))},
+			{"What is free now in " + site.City, totem(url, a.Admin, "availability --site "+string(site.ID))},
+			{"What was used in the last week", totem(url, a.Admin, "usage --by kind")},
+			{"The same from a program of yours", fmt.Sprintf("curl -s -H 'Authorization: Bearer %s' '%s/v1/availability?site=%s'", a.Admin, url, site.ID)},
+		} {
+			fmt.Fprintf(out, "\n%s:\n  %s\n", try.says, try.line)
 		}
-		fmt.Fprintf(
-			out,
-			"\nA badge that opens: %s.\n%s\n\nOne that is refused: %s.\n%s\n\nWhat is free now in %s:\n  curl -s -H 'Authorization: Bearer %s' '%s/v1/availability?site=%s'\n",
-			opens.Why,
-			badge(opens, "8000"),
-			refused.Why,
-			badge(refused, "8001"),
-			site.City,
-			a.Admin,
-			url,
-			site.ID,
-		)
-		fmt.Fprintf(out,
-			"\nWhat was used in the last week:\n  go run ./cmd/totem usage --url %s --token %s --by kind\n",
-			url,
-			a.Admin,
-		)
-		fmt.Fprintf(
-			out,
-			"\nThe same badges without Mosquitto's tools:\n  go run ./firmware-sim badge --broker %s %s %s %s\n  go run ./firmware-sim badge --broker %s %s %s %s\n",
-			a.MQTT,
-			site.ID,
-			opens.Device,
-			opens.UID,
-			a.MQTT,
-			site.ID,
-			refused.Device,
-			refused.UID,
-		)
-		fmt.Fprintf(out,
-			"\nThe readers' answers (in another terminal):\n  mosquitto_sub -h %s -p %s -v -t 'totem/v1/%s/+/decision'\n\n",
-			host,
-			port,
-			site.ID,
-		)
+		withMosquitto(out, a, site.ID, opens, refused)
 		return
 	}
+}
+
+// simulated is the line with which the simulator's reader badges.
+func simulated(a *app.App, site catalogue.SiteID, x people.Example) string {
+	return fmt.Sprintf("go run ./firmware-sim badge --broker %s %s %s %s", a.MQTT, site, x.Device, x.UID)
+}
+
+// totem is a line of the command, where nothing is installed.
+func totem(url, token, args string) string {
+	return "go run ./cmd/totem " + args + " --url " + url + " --token " + token
+}
+
+// withMosquitto prints the same badges for who has Mosquitto's tools.
+func withMosquitto(out io.Writer, a *app.App, site catalogue.SiteID, opens, refused people.Example) {
+	host, port, err := net.SplitHostPort(a.MQTT.String())
+	if err != nil {
+		return // it is an address that a listener has
+	}
+	badge := func(x people.Example, node string) string {
+		return fmt.Sprintf(
+			`  mosquitto_pub -h %s -p %s -q 1 -t totem/v1/%s/%s/badge -m '{"id":"'$(printf 00000000-0000-4000-%s-%%012d $(date +%%s))'","at":"'$(date -u +%%FT%%TZ)'","credential":"%s"}'`,
+			host,
+			port,
+			site,
+			x.Device,
+			node,
+			x.UID,
+		)
+	}
+	fmt.Fprintf(out, "\nWith Mosquitto's tools, the readers' answers (in a terminal of its own) and both badges:\n"+
+		"  mosquitto_sub -h %s -p %s -v -t 'totem/v1/%s/+/decision'\n%s\n%s\n\n",
+		host, port, site, badge(opens, "8000"), badge(refused, "8001"))
 }
