@@ -185,6 +185,7 @@ func New(cfg Config) http.Handler {
 // onceForAll sets what huma keeps for the whole process.
 var onceForAll = sync.OnceFunc(func() {
 	huma.NewError = problem
+	plainWords()
 	huma.ValidateStrictCasing = true // otherwise huma would take "Seconds" for seconds
 })
 

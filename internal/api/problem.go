@@ -68,7 +68,7 @@ func problem(status int, detail string, errs ...error) huma.StatusError {
 		} else {
 			d = &huma.ErrorDetail{Message: err.Error()}
 		}
-		p.Errors = append(p.Errors, FieldProblem{Field: fieldOf(d), Location: d.Location, Message: d.Message})
+		p.Errors = append(p.Errors, FieldProblem{Field: fieldOf(d), Location: d.Location, Message: plain(d.Message)})
 	}
 	return p
 }

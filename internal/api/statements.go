@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,7 +38,10 @@ type statementsIn struct {
 }
 
 // statementsBody holds statements; as CSV it has the lines of all of them.
-type statementsBody struct{ Page[billing.Statement] }
+type statementsBody struct {
+	Page[billing.Statement]
+	Warnings []string `json:"warnings,omitempty" doc:"Of issuing: what the statements lack as invoices."`
+}
 
 type statementIn struct {
 	IDPath
@@ -136,7 +140,7 @@ func (s *server) statements() {
 			if err != nil {
 				return nil, err
 			}
-			return &one[statementsBody]{statementsBody{page.Body}}, nil
+			return &one[statementsBody]{statementsBody{Page: page.Body}}, nil
 		},
 	)
 	huma.Register(s.api,
@@ -231,7 +235,7 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 	}
 	list, err := of.Issue(ctx, r)
 	switch {
-	case errors.Is(err, billing.ErrIssued):
+	case errors.Is(err, billing.ErrIssued), errors.Is(err, billing.ErrNoIssuer):
 		return nil, problem(http.StatusConflict, err.Error())
 	case errors.Is(err, billing.ErrNotOver):
 		return nil, invalid("body", "month", err.Error())
@@ -242,7 +246,11 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 	}
 	p := pageOf(0, list, func(x billing.Statement) billing.Statement { return x }, nil)
 	p.Body.fr = in.Locale == "fr"
-	return &one[statementsBody]{statementsBody{p.Body}}, nil
+	body := statementsBody{Page: p.Body}
+	if missing := of.Settings.Issuer.Missing(); len(missing) > 0 && len(list) > 0 {
+		body.Warnings = []string{strings.Join(missing, ", ") + " is missing in the billing settings: an invoice must say it"}
+	}
+	return &one[statementsBody]{body}, nil
 }
 
 func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[statementsBody], error) {
@@ -285,7 +293,7 @@ func (s *server) listStatements(ctx context.Context, in *statementsIn) (*one[sta
 		func(x billing.Statement) []string { return []string{strconv.FormatInt(x.Number, 10)} },
 	)
 	p.Body.fr = in.Locale == "fr"
-	return &one[statementsBody]{statementsBody{p.Body}}, nil
+	return &one[statementsBody]{statementsBody{Page: p.Body}}, nil
 }
 
 func (s *server) statement(ctx context.Context, in *statementIn) (*statementOut, error) {

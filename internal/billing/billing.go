@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -33,9 +34,10 @@ type Bills struct {
 
 // The errors that Issue returns for requests that cannot be met.
 var (
-	ErrIssued  = errors.New("has been issued already: a statement is issued once")
-	ErrNotOver = errors.New("is not over yet: only a dry run may look at it")
-	ErrUnknown = errors.New("there is no such tenant")
+	ErrIssued   = errors.New("has been issued already: a statement is issued once")
+	ErrNoIssuer = errors.New("is missing in the billing settings, and issuer.required forbids to issue without it")
+	ErrNotOver  = errors.New("is not over yet: only a dry run may look at it")
+	ErrUnknown  = errors.New("there is no such tenant")
 )
 
 func (b Bills) history() catalogue.History {
@@ -87,6 +89,9 @@ func (b Bills) Issue(ctx context.Context, r Request) ([]Statement, error) {
 		}
 		if !r.DryRun && now.Before(b.zone(last).Start(last+1)) {
 			return nil, fmt.Errorf("%s %w", r.Month, ErrNotOver)
+		}
+		if missing := b.Settings.Issuer.Missing(); !r.DryRun && b.Settings.Issuer.Required && len(missing) > 0 {
+			return nil, fmt.Errorf("%s %w", strings.Join(missing, ", "), ErrNoIssuer)
 		}
 		list, before, err := b.prepare(ctx, r)
 		if err != nil || r.DryRun || len(list) == 0 {

@@ -30,7 +30,7 @@ var paper = template.Must(template.New("paper").Parse(paperText))
 // words are the texts of a page in one language.
 type words struct {
 	Title, To, Month, Issued, Lease, Plan, Description, Quantity, Price, Amount, Rent, Hours, Correction string
-	Net, NetAt, Vat, Total, ByDay, Explain, Billed, Part, Siren, VatID                                   string
+	Net, NetAt, Vat, Total, ByDay, Explain, Billed, Part, Siren, VatID, NoIssuer                         string
 	causes                                                                                               map[string]string
 	months                                                                                               [12]string
 }
@@ -60,6 +60,7 @@ var inWords = map[Locale]words{
 		" ; dès le %s : %s à %s",
 		"SIREN",
 		"N° TVA",
+		"Émetteur incomplet : ce relevé n'est pas une facture",
 		map[string]string{
 			CauseLate:                         "badges arrivés après le relevé",
 			CauseCorrected:                    "visites corrigées après le relevé",
@@ -106,6 +107,7 @@ var inWords = map[Locale]words{
 		"; from %s: %s at %s",
 		"SIREN",
 		"VAT number",
+		"The issuer is incomplete: this statement is no invoice",
 		nil,
 		[12]string{
 			"January",

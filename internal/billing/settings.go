@@ -33,6 +33,22 @@ type Issuer struct {
 	Siren   string   `json:"siren,omitempty"` // nine digits
 	VatID   string   `json:"vat_id,omitempty"`
 	Terms   string   `json:"terms,omitempty"` // terms of payment, in the language of the issuer
+	// Required: nothing is issued while Missing names anything.
+	Required bool `json:"-"`
+}
+
+// Missing names what an invoice must say of who issues it, and this does not (code de
+// commerce L441-9, CGI annexe II 242 nonies A).
+func (x Issuer) Missing() (fields []string) {
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{{"name", x.Name != ""}, {"address", len(x.Address) > 0}, {"siren", x.Siren != ""}} {
+		if !f.has {
+			fields = append(fields, "issuer."+f.name)
+		}
+	}
+	return fields
 }
 
 // Accounts are the accounts of the French chart of accounts to which statements
@@ -101,7 +117,7 @@ func ParseSettings(n *catalogue.Network, file string, data []byte) (Settings, er
 		"a file of billing settings",
 		[]string{"issuer", "accounts", "calibration", "ilat"},
 	); root != nil {
-		s.readIssuer(root.Mapping("issuer", "an issuer", []string{"name", "address", "siren", "vat_id", "terms"}))
+		s.readIssuer(root.Mapping("issuer", "an issuer", []string{"name", "address", "siren", "vat_id", "terms", "required"}))
 		s.readAccounts(root)
 		s.readCalibration(root.Mapping("calibration", "calibration", nil))
 		s.readILAT(root.Mapping("ilat", "ilat", nil))
@@ -129,6 +145,7 @@ func (s *Settings) readIssuer(o *yamldoc.Object) {
 	readText(o, "vat_id", &x.VatID)
 	x.Terms = o.Block("terms")
 	x.Address = o.TextList("address")
+	x.Required = o.Flag("required")
 	switch {
 	case x.Siren == "":
 	case !sirenForm.MatchString(x.Siren):

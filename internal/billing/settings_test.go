@@ -1,6 +1,7 @@
 package billing_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,18 @@ ilat:
   2025-Q4: 102.5
   2026-Q2: 121.2
 `
+
+func TestAnIssuerSaysWhatIsMissing(t *testing.T) {
+	if got := (billing.Issuer{Name: "LORnTECH"}).Missing(); !slices.Equal(
+		got,
+		[]string{"issuer.address", "issuer.siren"},
+	) {
+		t.Errorf("%q", got)
+	}
+	if got := (billing.Issuer{Name: "L", Address: []string{"Metz"}, Siren: "732829320"}).Missing(); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+}
 
 func TestSettingsAreReadAndAskedInTheirOrder(t *testing.T) {
 	s, err := billing.ParseSettings(lorntech, "billing.yaml", []byte(sound))

@@ -45,12 +45,17 @@ type IssueRequest struct {
 
 // Issue issues a month's statements, or shows them in a dry run.
 func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
-	list, err := issue[statement](ctx, c, r)
+	list, warnings, err := issue[statement](ctx, c, r)
 	if err != nil {
 		return err
 	}
 	if err := showStatements(w, list); err != nil {
 		return err
+	}
+	for _, says := range warnings {
+		if _, err := fmt.Fprintf(w, "\nWarning: %s.\n", says); err != nil {
+			return err
+		}
 	}
 	said := "Issued: " + several(len(list), "statement") + "."
 	if r.DryRun {
@@ -108,15 +113,19 @@ func euros(cents int64) string {
 
 // Preview prints what a month's statements would be.
 func Preview[T any](ctx context.Context, c Client, month string) ([]T, error) {
-	return issue[T](ctx, c, IssueRequest{Month: month, DryRun: true})
+	list, _, err := issue[T](ctx, c, IssueRequest{Month: month, DryRun: true})
+	return list, err
 }
 
-func issue[T any](ctx context.Context, c Client, r IssueRequest) ([]T, error) {
-	var p page[T]
+func issue[T any](ctx context.Context, c Client, r IssueRequest) (list []T, warnings []string, err error) {
+	var p struct {
+		page[T]
+		Warnings []string
+	}
 	path := StatementsPath
 	if r.AsKnown != "" {
 		path += "?" + url.Values{"as_known": {r.AsKnown}}.Encode()
 	}
-	err := c.send(ctx, http.MethodPost, path, r, &p)
-	return p.Items, err
+	err = c.send(ctx, http.MethodPost, path, r, &p)
+	return p.Items, p.Warnings, err
 }

@@ -2804,6 +2804,8 @@ export interface components {
             as_of?: string;
             items?: components["schemas"]["Statement"][];
             next?: string | null;
+            /** @description Of issuing: what the statements lack as invoices. */
+            warnings?: string[] | null;
         };
         Status: {
             at?: string | null;
