@@ -71,7 +71,7 @@ type period struct {
 }
 
 func (p *period) span(zone *time.Location, now time.Time) (from, to time.Time, err error) {
-	to = now.In(zone).Truncate(time.Minute)
+	to = now.In(zone).Truncate(time.Minute) // figures are of whole minutes
 	if p.To != "" {
 		if to, err = parseTime("--to", p.To, zone); err != nil {
 			return from, to, err
@@ -88,6 +88,15 @@ func (p *period) span(zone *time.Location, now time.Time) (from, to time.Time, e
 type stretch struct {
 	zone     *time.Location
 	from, to time.Time
+}
+
+// end is the end of a list of what happened: none where --to is not given, so that the
+// present minute is in it.
+func (p *period) end(in stretch) string {
+	if p.To == "" {
+		return ""
+	}
+	return in.to.Format(time.RFC3339)
 }
 
 // clientFor returns the client for a question about a period, and the period.

@@ -80,8 +80,8 @@ func (c *tokenCreateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(token)
-	return nil
+	_, err = fmt.Println(token) // it is shown once
+	return err
 }
 
 type keysCmd struct {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -46,6 +48,9 @@ type availabilityCmd struct {
 func (c *availabilityCmd) Run(ctx context.Context) error {
 	if !c.Watch {
 		return c.list(ctx, c.form, cli.Availability, map[string]string{"site": c.Site, "kind": c.Kind})
+	}
+	if c.CSV {
+		return errors.New("--watch: not with --csv")
 	}
 	return c.follow(ctx, c.form, "availability", cli.Availability, map[string]string{"site": c.Site, "kind": c.Kind})
 }
@@ -185,6 +190,9 @@ type readsCmd struct {
 }
 
 func (c *readsCmd) Run(ctx context.Context) error {
+	if c.Follow && (c.CSV || c.Site != "" || c.From != "" || c.To != "") {
+		return errors.New("--follow: not with --csv, --site, --from or --to; --door, --member and --result narrow it")
+	}
 	if c.Follow {
 		only := map[string]string{"door": c.Door, "member": c.Member}
 		if c.Result != "" {
@@ -198,7 +206,7 @@ func (c *readsCmd) Run(ctx context.Context) error {
 	}
 	q := nonEmpty(map[string]string{
 		"site": c.Site, "door": c.Door, "member": c.Member, "result": c.Result,
-		"from": in.from.Format(time.RFC3339), "to": in.to.Format(time.RFC3339),
+		"from": in.from.Format(time.RFC3339), "to": c.end(in),
 	})
 	return client.ShowList(ctx, os.Stdout, cli.Reads, q, cli.Form{JSON: c.JSON, CSV: c.CSV, Zone: in.zone})
 }
@@ -399,14 +407,32 @@ func (c *resourcePutCmd) Run(ctx context.Context) error {
 	switch c.File {
 	case "":
 	case "-":
-		body, err = io.ReadAll(os.Stdin)
+		body, err = input(ctx)
 	default:
 		body, err = os.ReadFile(c.File)
+	}
+	if err == nil && c.File != "" && len(body) == 0 {
+		err = fmt.Errorf("--file: %s is empty", c.File)
 	}
 	if err != nil {
 		return err
 	}
 	return client.Put(ctx, os.Stdout, c.of, c.ID, body, c.Set)
+}
+
+// input reads the standard input, until its end or Ctrl-C.
+func input(ctx context.Context) (all []byte, err error) {
+	done := make(chan struct{})
+	go func() { // it stays behind where nobody types any more: the process ends
+		all, err = io.ReadAll(os.Stdin)
+		close(done)
+	}()
+	select {
+	case <-done:
+		return all, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 type resourceDeleteCmd struct {

@@ -157,7 +157,8 @@ func flagsOf(k *kong.Context) *flagsSet {
 // clearEmpty removes empty environment variables: an empty setting is unset
 // (rules 13.1).
 func clearEmpty() {
-	for _, name := range append(settings.Variables(), "TOTEM_URL", "TOTEM_TOKEN") {
+	ours := []string{"TOTEM_URL", "TOTEM_TOKEN", "TOTEM_LOG_LEVEL", "TOTEM_BACKUP_RECIPIENT"}
+	for _, name := range append(settings.Variables(), ours...) {
 		if os.Getenv(name) == "" {
 			os.Unsetenv(name)
 		}

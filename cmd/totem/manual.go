@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,9 +52,7 @@ func wordsAfter(n *kong.Node, path []string) map[string][]string {
 			continue
 		}
 		next = append(next, child.Name)
-		for p, w := range wordsAfter(child, append(slices.Clone(path), child.Name)) {
-			words[p] = w
-		}
+		maps.Copy(words, wordsAfter(child, append(slices.Clone(path), child.Name)))
 	}
 	words[strings.Join(path, " ")] = next
 	return words

@@ -17,12 +17,22 @@ type initCmd struct {
 	Yes bool   `help:"Ask nothing: take the usual answers."`
 }
 
-func (c *initCmd) Run() error {
+func (c *initCmd) Run(ctx context.Context) error {
 	a := admin.Usual()
 	if !c.Yes {
-		var err error
-		if a, err = admin.Ask(os.Stdin, os.Stdout); err != nil {
-			return err
+		asked := make(chan error, 1)
+		go func() {
+			var err error
+			a, err = admin.Ask(os.Stdin, os.Stdout)
+			asked <- err
+		}()
+		select {
+		case err := <-asked:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done(): // nothing is written
+			return ctx.Err()
 		}
 	}
 	return admin.Init(c.Dir, a, os.Stdout)

@@ -33,7 +33,7 @@ func (c *visitsListCmd) Run(ctx context.Context) error {
 			"tenant": c.Tenant,
 			"space":  c.Space,
 			"from":   in.from.Format(time.RFC3339),
-			"to":     in.to.Format(time.RFC3339),
+			"to":     c.end(in),
 		},
 	)
 	return cli.Visits(ctx, client, os.Stdout, q, in.zone)

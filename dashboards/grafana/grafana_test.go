@@ -67,7 +67,7 @@ func TestDashboardsFollowGrafanasSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var parsed dashboard.Dashboard
+		var parsed dashboard.Dashboard //nolint:staticcheck // the form that Grafana reads from files
 		for _, err := range []error{parsed.UnmarshalJSONStrict(data), parsed.Validate()} {
 			if wrong(err) {
 				t.Errorf("%s: %v", d.File, err)

@@ -25,9 +25,7 @@ type panel struct {
 	steps       []step // of colours; none: green
 	max         float64
 	columns     []column // of a table, in their order
-	options     object
-	custom      object
-	gap         int // milliseconds without a point after which a line breaks
+	gap         int      // milliseconds without a point after which a line breaks
 }
 
 type step struct {
@@ -133,11 +131,17 @@ known = current
   |> map(fn: (r) => ({space: r.space, people: r.people, known: 1.0}))
 state = union(tables: [every, known])
   |> group(columns: ["space"])
-  |> reduce(identity: {people: 0.0, known: 0.0}, fn: (r, accumulator) => ({people: accumulator.people + r.people, known: accumulator.known + r.known}))
+  |> reduce(
+    identity: {people: 0.0, known: 0.0},
+    fn: (r, accumulator) => ({people: accumulator.people + r.people, known: accumulator.known + r.known}),
+  )
   |> group()
 
 join(tables: {s: state, i: info}, on: ["space"])
-  |> map(fn: (r) => ({space: r.space, site: r.site, name: r.name, kind: r.kind, building: r.building, floor: r.floor, people: r.people, places: if r.known > 0.0 then float(v: r.capacity) else 0.0, known: r.known, all: 1.0}))
+  |> map(fn: (r) => ({
+    space: r.space, site: r.site, name: r.name, kind: r.kind, building: r.building, floor: r.floor, people: r.people,
+    places: if r.known > 0.0 then float(v: r.capacity) else 0.0, known: r.known, all: 1.0,
+  }))
   |> group()`
 	sums = `
   |> reduce(identity: {people: 0.0, places: 0.0, known: 0.0, all: 0.0}, fn: (r, accumulator) => ({people: accumulator.people + r.people, places: accumulator.places + r.places, known: accumulator.known + r.known, all: accumulator.all + r.all}))`
@@ -183,7 +187,10 @@ func shareBy(by, part, whole, where string) string {
 join(tables: {d: data, i: info}, on: ["space"])` + where + `
   |> map(fn: (r) => ({` + by + `: r.` + by + `, part: r.` + part + `, whole: r.` + whole + `}))
   |> group(columns: ["` + by + `"])
-  |> reduce(identity: {part: 0.0, whole: 0.0}, fn: (r, accumulator) => ({part: accumulator.part + r.part, whole: accumulator.whole + r.whole}))
+  |> reduce(
+    identity: {part: 0.0, whole: 0.0},
+    fn: (r, accumulator) => ({part: accumulator.part + r.part, whole: accumulator.whole + r.whole}),
+  )
   |> filter(fn: (r) => r.whole > 0.0)
   |> map(fn: (r) => ({` + by + `: r.` + by + `, _value: r.part / r.whole}))
   |> group()
@@ -201,7 +208,10 @@ func fill(by, where string) string {
 join(tables: {d: data, i: info}, on: ["space"])` + where + `
   |> map(fn: (r) => ({` + by + `: r.` + by + `, people: r.person_open_seconds, places: float(v: r.capacity) * r.known_open_seconds}))
   |> group(columns: ["` + by + `"])
-  |> reduce(identity: {people: 0.0, places: 0.0}, fn: (r, accumulator) => ({people: accumulator.people + r.people, places: accumulator.places + r.places}))
+  |> reduce(
+    identity: {people: 0.0, places: 0.0},
+    fn: (r, accumulator) => ({people: accumulator.people + r.people, places: accumulator.places + r.places}),
+  )
   |> filter(fn: (r) => r.places > 0.0)
   |> map(fn: (r) => ({` + by + `: r.` + by + `, _value: r.people / r.places}))
   |> group()
@@ -219,7 +229,10 @@ join(tables: {d: data, i: info}, on: ["space"])
   |> filter(fn: (r) => ` + shared + `)` + where + `
   |> map(fn: (r) => ({weekday: int(v: r.weekday), hour: if r.hour < 10.0 then "0" + string(v: int(v: r.hour)) else string(v: int(v: r.hour)), people: r.person_seconds, places: float(v: r.capacity) * r.known_seconds}))
   |> group(columns: ["weekday", "hour"])
-  |> reduce(identity: {people: 0.0, places: 0.0}, fn: (r, accumulator) => ({people: accumulator.people + r.people, places: accumulator.places + r.places}))
+  |> reduce(
+    identity: {people: 0.0, places: 0.0},
+    fn: (r, accumulator) => ({people: accumulator.people + r.people, places: accumulator.places + r.places}),
+  )
   |> map(fn: (r) => ({weekday: r.weekday, hour: r.hour, _value: r.people / r.places}))
   |> group()
   |> pivot(rowKey: ["weekday"], columnKey: ["hour"], valueColumn: "_value")

@@ -49,6 +49,24 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 	if x.Dir, err = filepath.Abs(x.Dir); err != nil {
 		return err
 	}
+	if x.NewSecrets != "" {
+		if x.NewSecrets, err = filepath.Abs(x.NewSecrets); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(x.Dir, "passwd")); err == nil && cfg.DatabaseURL == "" {
+		if _, err := os.Stat(filepath.Join(cfg.Data, ledger.FileName)); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("--data (TOTEM_DATA): %s does not contain a ledger, and an export of nothing would put every "+
+				"device of %s out", cfg.Data, x.Dir)
+		}
+	}
+	if x.NewSecrets != "" && filepath.Dir(filepath.Clean(x.NewSecrets)) == x.Dir &&
+		slices.Contains(
+			[]string{"passwd", "acl", "totem.conf", "ca.crt", "server.crt", "server.key"},
+			filepath.Base(x.NewSecrets),
+		) {
+		return fmt.Errorf("--new-secrets: the export itself writes %s", x.NewSecrets)
+	}
 	l, err := ledger.Open(ctx, cfg.Ledger())
 	if err != nil {
 		return err
@@ -68,6 +86,11 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 	} else if cfg.Catalogue == "" && n.Name == built.Name && slices.EqualFunc(n.Sites, built.Sites, sameSite) && !x.Yes {
 		return errors.New("the ledger has no catalogue but the built-in one of the four LORnTECH sites: " +
 			"give --catalogue FILE (TOTEM_CATALOGUE), or --yes to export that one")
+	}
+	for _, id := range x.Certificates { // nothing is written before all is known to be right
+		if n.Device(catalogue.DeviceID(id)) == nil {
+			return fmt.Errorf("--client-certificate: the catalogue has no device %q", id)
+		}
 	}
 	e := export{BrokerExport: x, cfg: cfg, network: n, ledger: l, out: out}
 	if err := e.openFolder(); err != nil {
@@ -215,6 +238,11 @@ func (e *export) totemPassword() (string, error) {
 }
 
 func (e *export) certificates() error {
+	if len(e.Hosts) == 0 { // an export again keeps the names of the one before
+		if have, err := os.ReadFile(filepath.Join(e.Dir, "server.crt")); err == nil {
+			e.Hosts = mosquitto.Hosts(have)
+		}
+	}
 	if len(e.Hosts) == 0 {
 		if len(e.Certificates) > 0 {
 			return errors.New("--client-certificate: needs --host, for which the certificate authority is made")
@@ -230,18 +258,20 @@ func (e *export) certificates() error {
 	if err != nil {
 		return err
 	}
+	if err := e.write("ca.crt", ca.Cert); err != nil {
+		return err
+	}
 	_, err = e.pair(
 		"server",
-		func(have mosquitto.Pair) bool { return mosquitto.Serves(have.Cert, e.Hosts, now) },
+		func(have mosquitto.Pair) bool {
+			return mosquitto.Serves(have.Cert, e.Hosts, now) && mosquitto.Signed(have.Cert, ca.Cert)
+		},
 		func() (mosquitto.Pair, error) { return mosquitto.NewServer(ca, e.Hosts, now) },
 	)
 	if err != nil {
 		return err
 	}
 	for _, id := range e.Certificates {
-		if e.network.Device(catalogue.DeviceID(id)) == nil {
-			return fmt.Errorf("--client-certificate: the catalogue has no device %q", id)
-		}
 		if _, err := e.pair(
 			"client-"+id,
 			func(mosquitto.Pair) bool { return false },
@@ -256,30 +286,50 @@ func (e *export) certificates() error {
 // authority names the certificate that the others are signed with.
 const authority = "ca"
 
-// keyFile returns where a certificate's key is: the authority's in the data folder, where
-// Mosquitto does not read.
-func (e *export) keyFile(name string) string {
+// file returns where a certificate or its key is: the authority's in the data folder,
+// where Mosquitto does not read and backups do.
+func (e *export) file(name, ending string) string {
 	if name == authority {
-		return filepath.Join(e.cfg.Data, "broker-ca.key")
+		return filepath.Join(e.cfg.Data, "broker-"+name+ending)
 	}
-	return filepath.Join(e.Dir, name+".key")
+	return filepath.Join(e.Dir, name+ending)
 }
 
-// moveAuthority moves the authority's key from where earlier versions wrote it.
-func (e *export) moveAuthority() error {
-	old := filepath.Join(e.Dir, authority+".key")
-	key, err := os.ReadFile(old)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// findAuthority takes over the authority from where earlier versions wrote it. Where its
+// key is lost it makes no other one in its place: every device would be cut off.
+func (e *export) findAuthority() error {
+	old := filepath.Join(e.Dir, authority)
+	if _, err := os.Stat(e.file(authority, ".key")); errors.Is(err, fs.ErrNotExist) {
+		cert, err := os.ReadFile(old + ".crt")
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		key, err := os.ReadFile(old + ".key")
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s.crt is there, and its key %s is not: restore it from a backup; "+
+				"or remove ca.crt, and give every device the new one", old, e.file(authority, ".key"))
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.out, "moved %s.key to %s\n", old, e.file(authority, ".key"))
+		return errors.Join(
+			keys.WriteSecret(e.file(authority, ".crt"), cert),
+			keys.WriteSecret(e.file(authority, ".key"), key),
+			os.Remove(old+".key"),
+		)
 	}
+	if _, err := os.Stat(e.file(authority, ".crt")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	cert, err := os.ReadFile(old + ".crt")
 	if err != nil {
-		return err
+		return fmt.Errorf("the authority's key is there, and its certificate is not: %w", err)
 	}
-	if err := keys.WriteSecret(e.keyFile(authority), key); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.out, "moved %s to %s\n", old, e.keyFile(authority))
-	return os.Remove(old)
+	return keys.WriteSecret(e.file(authority, ".crt"), cert)
 }
 
 // pair reads a certificate and its key, and creates them where they are missing
@@ -291,13 +341,13 @@ func (e *export) pair(
 ) (mosquitto.Pair, error) {
 	var have mosquitto.Pair
 	var errs [2]error
-	have.Cert, errs[0] = os.ReadFile(filepath.Join(e.Dir, name+".crt"))
 	if name == authority {
-		if err := e.moveAuthority(); err != nil {
+		if err := e.findAuthority(); err != nil {
 			return have, err
 		}
 	}
-	have.Key, errs[1] = os.ReadFile(e.keyFile(name))
+	have.Cert, errs[0] = os.ReadFile(e.file(name, ".crt"))
+	have.Key, errs[1] = os.ReadFile(e.file(name, ".key"))
 	if errs[0] == nil && errs[1] == nil && good(have) {
 		return have, nil
 	}
@@ -311,8 +361,11 @@ func (e *export) pair(
 		return made, fmt.Errorf("certificate %s: %w", strings.TrimPrefix(name, "client-"), err)
 	}
 	if name == authority { // whoever has this key can be any broker and any device
-		fmt.Fprintf(e.out, "wrote %s: keep it\n", e.keyFile(name))
-		return made, errors.Join(keys.WriteSecret(e.keyFile(name), made.Key), e.write(name+".crt", made.Cert))
+		fmt.Fprintf(e.out, "wrote %s: a backup has it too\n", e.file(name, ".key"))
+		return made, errors.Join(
+			keys.WriteSecret(e.file(name, ".key"), made.Key),
+			keys.WriteSecret(e.file(name, ".crt"), made.Cert),
+		)
 	}
 	return made, errors.Join(e.write(name+".key", made.Key), e.write(name+".crt", made.Cert))
 }

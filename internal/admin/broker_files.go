@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/keys"
 )
 
@@ -99,10 +100,52 @@ func (e *export) clash(hashes map[string]string) error {
 	if err != nil {
 		return err
 	}
+	seen := map[string]bool{}
 	for i, line := range strings.Split(string(own), "\n") {
-		name, _, ok := strings.Cut(strings.TrimSpace(line), ":")
-		if _, taken := hashes[name]; ok && taken {
-			return fmt.Errorf("%s:%d: %q is a name of the export's own", filepath.Join(e.Dir, ownPasswords), i+1, name)
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, hash, _ := strings.Cut(line, ":")
+		fault := ""
+		switch _, taken := hashes[name]; {
+		case taken:
+			fault = "is a name of the export's own"
+		case seen[name]:
+			fault = "is there twice"
+		case name == "" || !strings.HasPrefix(hash, "$"):
+			fault = "has no hashed password: mosquitto_passwd makes such a line"
+		}
+		if fault != "" {
+			return fmt.Errorf("%s:%d: %q %s", filepath.Join(e.Dir, ownPasswords), i+1, name, fault)
+		}
+		seen[name] = true
+	}
+	return e.foreignRules(hashes)
+}
+
+// foreignRules reports rules of the operator's that would be those of a user of the
+// export: Mosquitto gives each rule to the user above it.
+func (e *export) foreignRules(hashes map[string]string) error {
+	own, err := e.own(ownRules)
+	if err != nil {
+		return err
+	}
+	user := ""
+	for i, line := range strings.Split(string(own), "\n") {
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "user "); ok {
+			user = strings.TrimSpace(name)
+			if _, taken := hashes[user]; taken || e.network.Device(catalogue.DeviceID(user)) != nil {
+				return fmt.Errorf("%s:%d: %q is a user of the export's own", filepath.Join(e.Dir, ownRules), i+1, user)
+			}
+		} else if user == "" && !strings.HasPrefix(line, "pattern ") {
+			return fmt.Errorf(
+				"%s:%d: stands above the first user, and would be another one's rule",
+				filepath.Join(e.Dir, ownRules),
+				i+1,
+			)
 		}
 	}
 	return nil

@@ -67,10 +67,49 @@ func TestASecondExportKeepsWhatTheOperatorDid(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "ca.key")); err == nil {
 		t.Error("the authority's key is still where Mosquitto reads")
 	}
-	if err := os.WriteFile(filepath.Join(dir, "own.passwd"), []byte("\ntotem:$7$x\n"), 0o600); err != nil {
+	for _, c := range []struct{ name, text, says string }{
+		{"own.passwd", "\ntotem:$7$x\n", "own.passwd:2"},
+		{"own.passwd", "plain:secret\n", "own.passwd:1"},
+		{"own.passwd", "a:$7$x\na:$7$y\n", "own.passwd:2"},
+		{"own.acl", "topic readwrite totem/v1/#\n", "own.acl:1"},
+		{"own.acl", "user metz-gateway\ntopic write totem/v1/#\n", "own.acl:1"},
+	} {
+		for _, name := range []string{"own.passwd", "own.acl"} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, c.name), []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := export(); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s %q: %v", c.name, c.text, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "own.acl")); err != nil {
 		t.Fatal(err)
 	}
-	if err := export(); err == nil || !strings.Contains(err.Error(), "own.passwd:2") {
-		t.Errorf("another password for totem: %v", err)
+	if err := os.Remove(filepath.Join(dir, "own.passwd")); err != nil {
+		t.Fatal(err)
+	}
+	// An export again keeps the names of the certificate.
+	if err := admin.ExportBroker(t.Context(), cfg, admin.BrokerExport{Dir: dir, Yes: true}, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(
+		filepath.Join(dir, "totem.conf"),
+	); err != nil ||
+		!strings.Contains(string(text), "listener 8883") {
+		t.Errorf("without --host TLS is gone: %v", err)
+	}
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	if err := export(); err == nil || !strings.Contains(err.Error(), "broker-ca.key") {
+		t.Errorf("a lost authority is replaced unasked: %v", err)
+	}
+	cfg.Data = t.TempDir()
+	if err := export(); err == nil || !strings.Contains(err.Error(), "does not contain a ledger") {
+		t.Errorf("another data folder: %v", err)
 	}
 }

@@ -110,9 +110,13 @@ func Init(dir string, a Answers, out io.Writer) error {
 		return err
 	}
 	catalogue := filepath.Join(dir, "catalogue.yaml")
+	data := filepath.Join(dir, "data")
+	if strings.HasPrefix(dir, "/etc/") { // systemd lets a service write its own folder alone
+		data = "/var/lib/totem"
+	}
 	files := map[string]string{
 		catalogue:                       fmt.Sprintf(starting, catalogue, a.Network, a.Site, a.Name, a.City),
-		filepath.Join(dir, "totem.env"): fmt.Sprintf(startingSettings, catalogue, filepath.Join(dir, "data")),
+		filepath.Join(dir, "totem.env"): fmt.Sprintf(startingSettings, catalogue, data),
 	}
 	units, err := fs.Glob(systemd.Files, "*")
 	if err != nil {
@@ -130,13 +134,16 @@ func Init(dir string, a Answers, out io.Writer) error {
 			return fmt.Errorf("%s exists already, and nothing was written: choose another folder", path)
 		}
 	}
+	if err := tryCatalogue(files[catalogue]); err != nil { // before anything is written
+		return err
+	}
 	for path, text := range files {
 		if err := writeNew(path, text); err != nil {
+			for made := range files { // none was there before
+				_ = os.Remove(made)
+			}
 			return err
 		}
-	}
-	if _, err := catalogues.Load(catalogue); err != nil {
-		return err
 	}
 	_, err = fmt.Fprintf(out, `%s has now:
   catalogue.yaml    one building, to be changed: totem catalogue check %s
@@ -145,7 +152,24 @@ func Init(dir string, a Answers, out io.Writer) error {
 Start it with:
   set -a; . %s; set +a
   totem serve
-`, dir, catalogue, filepath.Join(dir, "totem.env"))
+or as a service of systemd, whose user must be able to read it: chgrp -R totem %s
+(in Docker: chown -R 65532 %s).
+`, dir, catalogue, filepath.Join(dir, "totem.env"), dir, dir)
+	return err
+}
+
+// tryCatalogue reports what is wrong in a catalogue's text.
+func tryCatalogue(text string) error {
+	dir, err := os.MkdirTemp("", "totem-init-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "catalogue.yaml")
+	if err := writeNew(file, text); err != nil {
+		return err
+	}
+	_, err = catalogues.Load(file)
 	return err
 }
 

@@ -86,6 +86,9 @@ func (r TokenRequest) check(n *catalogue.Network) error {
 	if strings.HasPrefix(r.ID, signin.TokenPrefix) {
 		return fmt.Errorf("id: begins with %s, as those of accounts do", signin.TokenPrefix)
 	}
+	if r.Life < 0 {
+		return errors.New("--expires: must lie in the future")
+	}
 	for _, s := range r.Sites {
 		if n.Site(s) == nil {
 			return fmt.Errorf("--sites: the catalogue has no site %q", s)

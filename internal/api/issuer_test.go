@@ -39,7 +39,12 @@ func TestAnIncompleteIssuerIsSaid(t *testing.T) {
 	apptest.Settle(t, b)
 	c := apptest.ClientOf(t, b)
 	body := fmt.Sprintf(`{"month":%q}`, month)
-	if status, got := c.Ask("POST", "/v1/statements", body); status != 409 || !strings.Contains(fmt.Sprint(got), "issuer.siren") {
+	if status, got := c.Ask(
+		"POST",
+		"/v1/statements",
+		body,
+	); status != 409 ||
+		!strings.Contains(fmt.Sprint(got), "issuer.siren") {
 		t.Errorf("required and missing: %d %v", status, got)
 	}
 	if n := len(c.Must("GET", "/v1/statements", "")["items"].([]any)); n != 0 {

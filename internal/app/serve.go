@@ -54,7 +54,7 @@ func (a *App) logStart(ctx context.Context) {
 		"devices", len(a.Network.Devices), "file", file)
 	plain := []net.Addr{a.HTTP}
 	if a.MQTT != nil {
-		log.Info("embedded broker listens", "mqtt", a.MQTT.String(), "mqtts", a.MQTTTLS)
+		log.Info("embedded broker listens", "mqtt", a.MQTT.String(), "mqtts", text(a.MQTTTLS))
 		plain = append(plain, a.MQTT)
 	} else {
 		log.Info("outside broker", "connected", a.Broker.Ready() == nil)
@@ -89,6 +89,14 @@ func (a *App) missing(ctx context.Context) {
 		return
 	}
 	log.Info("there are no leases yet: nobody may pass", "next", "totem import FILE, or totem leases put ID --file FILE")
+}
+
+// text is an address as people write it; empty: there is none.
+func text(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	return addr.String()
 }
 
 // beyond reports whether an address can be reached from other machines.

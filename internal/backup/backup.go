@@ -39,6 +39,8 @@ const (
 	settingsName  = "settings.env"
 	catalogueName = "catalogue.yaml"
 	billingName   = "billing.yaml"
+	// The authority of an outside broker's certificates: devices trust it.
+	authorityKey, authorityCert = "broker-ca.key", "broker-ca.crt"
 )
 
 // format is the version of the backup's format.
@@ -210,6 +212,16 @@ func collect(cfg settings.Config, m Manifest, ring []byte) (parts []part, err er
 			return nil, err
 		}
 		parts = append(parts, part{file.name, text})
+	}
+	for _, name := range []string{authorityKey, authorityCert} {
+		text, err := os.ReadFile(filepath.Join(cfg.Data, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part{name, text})
 	}
 	return parts, nil
 }

@@ -160,7 +160,16 @@ func unseal(
 	if err != nil {
 		return nil, fmt.Errorf("is not a backup of Totem: %w", err)
 	}
-	known := []string{manifestName, keysName, settingsName, catalogueName, billingName, ledger.FileName}
+	known := []string{
+		manifestName,
+		keysName,
+		settingsName,
+		catalogueName,
+		billingName,
+		ledger.FileName,
+		authorityKey,
+		authorityCert,
+	}
 	for archive := tar.NewReader(packed); ; {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/lorntech/totem/internal/access"
 )
 
 // Unlock opens a door for a while, once.
@@ -105,8 +107,7 @@ type Question struct {
 // verdict is why a badge opens a door or not.
 type verdict struct {
 	Granted bool
-	Reason  string
-	Rule    string
+	Reason  access.Reason
 	Lease   *string
 	Member  *string
 	Pass    *string
@@ -174,16 +175,20 @@ func (c Client) why(ctx context.Context, w io.Writer, method, path string, body 
 	if v.Member != nil {
 		answer += ", to " + *v.Member
 	}
-	if _, err := fmt.Fprintf(w, "%s: %s.\n%s\n", answer, v.Reason, v.Rule); err != nil || len(v.Tried) == 0 {
+	if _, err := fmt.Fprintf(w, "%s: %s. %s\n", answer, v.Reason, inWords[v.Reason]); err != nil || len(v.Tried) == 0 {
 		return err
 	}
-	t := newTable("<right", "<of", "<space", "<from", "<to", "<why not")
+	t := newTable("<right", "<of", "<space", "<from", "<to", "<opens, or why not")
 	for _, x := range v.Tried {
 		of := x.Lease
 		if of == nil {
 			of = x.ID
 		}
-		t.row(text(x.Right), text(of), text(x.Space), instant(x.From, f.Zone), instant(x.To, f.Zone), text(x.Failed))
+		opens := text(x.Failed)
+		if opens == "" {
+			opens = "it opens"
+		}
+		t.row(text(x.Right), text(of), text(x.Space), instant(x.From, f.Zone), instant(x.To, f.Zone), opens)
 	}
 	return t.write(w)
 }

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"io"
 	"net/http"
@@ -122,7 +123,11 @@ func TestGolden(t *testing.T) {
 		"charter":  func(ctx context.Context, w io.Writer) error { return cli.Charter(ctx, c, w) },
 		"attended": func(ctx context.Context, w io.Writer) error { return cli.Attendance(ctx, c, w, "fete") },
 		"watch": func(ctx context.Context, w io.Writer) error {
-			return cli.Watch(ctx, c, w, cli.WatchQuery{Device: "metz-desk-7", Rejected: true})
+			err := cli.Watch(ctx, c, w, cli.WatchQuery{Device: "metz-desk-7", Rejected: true})
+			if !errors.Is(err, cli.ErrStreamEnded) {
+				t.Errorf("the end of the stream is not told: %v", err)
+			}
+			return nil
 		},
 		"import": func(ctx context.Context, w io.Writer) error {
 			return cli.Import(ctx, c, w, sheet, url.Values{"dry_run": {"true"}})

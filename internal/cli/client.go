@@ -10,6 +10,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,14 +107,37 @@ func decode(resp *http.Response, into any) error {
 	return nil
 }
 
+// noRedirect follows no redirect: an act would become a question on the way.
+var noRedirect = &http.Client{
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// hidden is a URL without the password that it may hold.
+func hidden(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "--url"
+	}
+	return u.Redacted()
+}
+
 func (c Client) ask(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+c.Token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := noRedirect.Do(req)
+	if err == nil && resp.StatusCode/100 == 3 {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("%s is not the service's address, which is %s: give it by --url (TOTEM_URL)",
+			hidden(c.URL), hidden(resp.Header.Get("Location")))
+	}
 	if err != nil {
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}
-		return nil, fmt.Errorf("no service answers at %s (see --url; is totem serve or totem demo running?): %w", c.URL, err)
+		return nil, fmt.Errorf(
+			"no service answers at %s (see --url; is totem serve or totem demo running?): %w",
+			hidden(c.URL),
+			err,
+		)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil
@@ -178,9 +202,13 @@ func stream[T any](ctx context.Context, c Client, path string, q url.Values, yie
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<20)
+	beat := false
 	for lines.Scan() {
+		if event, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			beat = event == "beat" // says only that the stream lives
+		}
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok {
+		if !ok || beat {
 			continue
 		}
 		var v T
@@ -194,8 +222,11 @@ func stream[T any](ctx context.Context, c Client, path string, q url.Values, yie
 	if ctx.Err() != nil {
 		return nil
 	}
-	return lines.Err()
+	return fmt.Errorf("%w: %w", ErrStreamEnded, cmp.Or(lines.Err(), io.EOF))
 }
+
+// ErrStreamEnded is what follows a stream that ended although nobody ended it here.
+var ErrStreamEnded = errors.New("the stream has ended: the service stopped, or the token ended")
 
 func between(from, to time.Time) url.Values {
 	return url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Listing is a list of the API and the columns that it is printed with.
@@ -83,7 +84,11 @@ func (l Listing) csv(w io.Writer, items []item) error {
 	}
 	_ = out.Write(names) // Error tells
 	for _, it := range items {
-		_ = out.Write(l.cells(it, nil))
+		cells := l.cells(it, nil)
+		for i, c := range cells {
+			cells[i] = guard(c)
+		}
+		_ = out.Write(cells)
 	}
 	out.Flush()
 	return out.Error()
@@ -132,12 +137,7 @@ func said(v any, zone *time.Location) string {
 		if t, err := time.Parse(time.RFC3339Nano, v); err == nil && zone != nil {
 			return t.In(zone).Format(time.DateTime)
 		}
-		return strings.Map(func(r rune) rune { // what a device or a person wrote does not steer a terminal
-			if r < ' ' || r == 0x7f {
-				return ' '
-			}
-			return r
-		}, v)
+		return clean(v)
 	case []any:
 		list := make([]string, len(v))
 		for i, e := range v {
@@ -148,6 +148,27 @@ func said(v any, zone *time.Location) string {
 		text, _ := json.Marshal(v) // it was JSON
 		return string(text)
 	}
+}
+
+// clean takes out what would steer a terminal: devices and people may write anything.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// guard keeps a spreadsheet from reading a text as a formula; numbers stay as they are.
+func guard(s string) string {
+	if s == "" || !strings.ContainsRune("=+-@", rune(s[0])) {
+		return s
+	}
+	if _, err := strconv.ParseFloat(s, 64); err == nil {
+		return s
+	}
+	return "'" + s
 }
 
 // Follow prints a line for each event of a stream that fits, until ctx ends.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -112,18 +114,19 @@ func (c Client) Put(ctx context.Context, w io.Writer, r Resource, id string, bod
 	record := map[string]json.RawMessage{}
 	switch {
 	case len(body) > 0:
-		if err := json.Unmarshal(body, &record); err != nil {
-			return fmt.Errorf("--file: it is not a JSON object: %w", err)
+		if err := json.Unmarshal(body, &record); err != nil || record == nil {
+			return fmt.Errorf("--file: it is not a JSON object: %w", cmp.Or(err, errors.New("null")))
 		}
 	case now != nil:
 		record = now
 	}
+	types := c.types(ctx, r)
 	for _, s := range settings {
 		field, value, ok := strings.Cut(s, "=")
 		if !ok {
 			return fmt.Errorf("--set: %q is not like name=Forge", s)
 		}
-		record[field] = literal(value, now[field])
+		record[field] = literal(value, types[field])
 	}
 	if len(body) == 0 && len(settings) == 0 {
 		return errors.New("there is nothing to put: give --file FILE (- for the input) or --set FIELD=VALUE")
@@ -164,22 +167,64 @@ func (c Client) present(ctx context.Context, path string) (now map[string]json.R
 	return now, etag, decode(resp, &now)
 }
 
-// literal is a value as JSON: numbers, true, null, lists and objects as they are, other
-// text as a string. Where the field holds a list, commas separate its entries.
-func literal(value string, was json.RawMessage) json.RawMessage {
-	if bytes.HasPrefix(was, []byte("[")) && !strings.HasPrefix(value, "[") && value != "null" {
-		list := []string{}
-		for _, v := range strings.Split(value, ",") {
-			if v = strings.TrimSpace(v); v != "" {
-				list = append(list, v)
+// types returns the types of a record's fields, as the service's OpenAPI document says
+// them; empty where it cannot be read.
+func (c Client) types(ctx context.Context, r Resource) map[string]string {
+	var doc struct {
+		Paths map[string]map[string]struct {
+			RequestBody struct {
+				Content map[string]struct {
+					Schema struct {
+						Ref string `json:"$ref"`
+					}
+				}
 			}
 		}
-		text, _ := json.Marshal(list)
-		return text
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Type any }
+			}
+		}
 	}
-	if json.Valid([]byte(value)) && !bytes.HasPrefix(was, []byte(`"`)) {
+	if err := c.get(ctx, "/openapi.json", nil, &doc); err != nil {
+		return nil
+	}
+	ref := doc.Paths[r.Path+"/{id}"]["put"].RequestBody.Content["application/json"].Schema.Ref
+	types := map[string]string{}
+	for name, p := range doc.Components.Schemas[path.Base(ref)].Properties {
+		text := fmt.Sprint(p.Type) // one type, or several as [array null]
+		for _, t := range []string{"array", "string", "integer", "number", "boolean", "object"} {
+			if strings.Contains(text, t) {
+				types[name] = t
+				break
+			}
+		}
+		if strings.Contains(text, "null") {
+			types[name] += " null"
+		}
+	}
+	return types
+}
+
+// literal is a value as JSON, by the type of its field: a list's entries have commas
+// between them; null and an empty value clear a field that may be null.
+func literal(value, kind string) json.RawMessage {
+	kind, nullable := strings.CutSuffix(kind, " null")
+	var v any = value
+	switch {
+	case nullable && (value == "null" || value == ""):
+		return json.RawMessage("null")
+	case kind == "array" && !strings.HasPrefix(value, "["):
+		list := []string{}
+		for e := range strings.SplitSeq(value, ",") {
+			if e = strings.TrimSpace(e); e != "" {
+				list = append(list, e)
+			}
+		}
+		v = list
+	case kind != "string" && json.Valid([]byte(value)):
 		return json.RawMessage(value)
 	}
-	text, _ := json.Marshal(value)
+	text, _ := json.Marshal(v) // texts and lists of texts
 	return text
 }

@@ -115,7 +115,10 @@ func folder(cfg settings.Config) (list []Finding) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return []Finding{warn("data folder", "totem serve makes it", "there is none yet at %s", cfg.Data)}
 	}
-	if err != nil || !info.IsDir() {
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is a file")
+	}
+	if err != nil {
 		return []Finding{
 			wrong("data folder", "give --data (TOTEM_DATA) a folder that this user may read", "%s: %v", cfg.Data, err),
 		}
@@ -169,7 +172,7 @@ func readableByOthers(dir string) (open []string) {
 		if err != nil {
 			return nil //nolint:nilerr // what this user may not read is not open
 		}
-		if info, err := d.Info(); err == nil && info.Mode().Perm()&0o077 != 0 {
+		if info, err := d.Info(); err == nil && info.Mode()&fs.ModeSymlink == 0 && info.Mode().Perm()&0o077 != 0 {
 			open = append(open, filepath.Base(path))
 		}
 		return nil
@@ -208,6 +211,10 @@ func ports(ctx context.Context, cfg settings.Config) (list []Finding) {
 		var resp *http.Response
 		if resp, err = client.Do(req); err == nil {
 			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return []Finding{wrong("service", "another program has this address: stop it, or give --http another one",
+					"%s is not answered by Totem", settings.LocalURL(cfg.HTTP))}
+			}
 			return []Finding{fine("service", "it answers at %s", settings.LocalURL(cfg.HTTP))}
 		}
 	}

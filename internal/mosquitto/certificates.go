@@ -58,12 +58,8 @@ func NewClient(ca Pair, device string, now time.Time) (Pair, error) {
 
 // Serves reports whether a server's certificate is still valid for the hosts.
 func Serves(cert []byte, hosts []string, now time.Time) bool {
-	block, _ := pem.Decode(cert)
-	if block == nil {
-		return false
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil || now.After(c.NotAfter.Add(-renewBefore)) {
+	c := parsed(cert)
+	if c == nil || now.After(c.NotAfter.Add(-renewBefore)) {
 		return false
 	}
 	for _, h := range hosts {
@@ -72,6 +68,38 @@ func Serves(cert []byte, hosts []string, now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// Signed reports whether a certificate is signed by an authority's.
+func Signed(cert, authority []byte) bool {
+	c, a := parsed(cert), parsed(authority)
+	return c != nil && a != nil && c.CheckSignatureFrom(a) == nil
+}
+
+// Hosts returns the names and addresses that a certificate is for.
+func Hosts(cert []byte) (hosts []string) {
+	c := parsed(cert)
+	if c == nil {
+		return nil
+	}
+	hosts = append(hosts, c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		hosts = append(hosts, ip.String())
+	}
+	return hosts
+}
+
+// parsed returns a certificate; nil where it is none.
+func parsed(cert []byte) *x509.Certificate {
+	block, _ := pem.Decode(cert)
+	if block == nil {
+		return nil
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return c
 }
 
 func template(name string, now time.Time, life time.Duration) *x509.Certificate {

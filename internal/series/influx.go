@@ -209,7 +209,11 @@ func (i *Influx) explain(err error) error {
 	var e *influxhttp.Error
 	if err == nil || !errors.As(err, &e) || e.StatusCode == 0 {
 		if err != nil {
-			return fmt.Errorf("InfluxDB at %s cannot be reached (TOTEM_INFLUX_URL): %w", i.cfg.URL, err)
+			u, parse := url.Parse(i.cfg.URL)
+			if parse != nil {
+				u = &url.URL{}
+			}
+			return fmt.Errorf("InfluxDB at %s cannot be reached (TOTEM_INFLUX_URL): %w", u.Host, withoutURL(err))
 		}
 		return nil
 	}
@@ -229,6 +233,14 @@ func (i *Influx) explain(err error) error {
 		return fmt.Errorf("InfluxDB cannot write now: %w", err)
 	}
 	return fmt.Errorf("InfluxDB does not accept the series: %w", err)
+}
+
+// withoutURL returns an error of net/http without the URL, which may hold a password.
+func withoutURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
 }
 
 // refusal is an error that [errRefused] is in.
