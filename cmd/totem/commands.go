@@ -58,7 +58,7 @@ type tokenCreateCmd struct {
 	Sites   []catalogue.SiteID `help:"A manager's sites."`
 	Tenant  string             `help:"A tenant token's tenant."`
 	Expires time.Duration      `help:"Time until it expires, like 720h; default: never."`
-	Replace bool               `help:"End the token that has this id, and make another one; what is connected with it stays so (totem tokens revoke ends that too)."`
+	Replace bool               `help:"End the token that has this id, and make another one; its streams end within 15 s, its MQTT connections with totem tokens revoke."`
 	place
 	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }

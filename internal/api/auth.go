@@ -169,8 +169,7 @@ func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Contex
 		a.streams[key][&end] = true
 	}
 	a.mu.Unlock()
-	// The token may have been withdrawn since it was looked up.
-	if t, err := a.ledger.Token(ctx, c.id); err != nil || !bytes.Equal(t.Hash, c.hash) {
+	if !a.still(ctx, c) { // it may have been withdrawn since it was looked up
 		end()
 	}
 	return ctx, func() {
@@ -186,6 +185,12 @@ func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Contex
 			}
 		}
 	}
+}
+
+// still reports whether a caller's token is the one that it came with.
+func (a *authenticator) still(ctx context.Context, c *caller) bool {
+	t, err := a.ledger.Token(ctx, c.id)
+	return err == nil && bytes.Equal(t.Hash, c.hash)
 }
 
 // caller finds whom a token belongs to.

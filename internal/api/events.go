@@ -27,6 +27,7 @@ type events struct {
 	err     error
 	// for clients that cannot see comments, as a browser's EventSource
 	beats bool
+	may   func() bool // false: the token is another one by now
 }
 
 // newEvents begins a stream; end must be called when it is over.
@@ -35,6 +36,7 @@ func (s *server) newEvents(hc huma.Context, c *caller) (e *events, end func()) {
 	hc.SetHeader("X-Accel-Buffering", "no")
 	ctx, release := s.auth.during(hc.Context(), c)
 	e = &events{ctx: ctx, w: hc.BodyWriter(), tick: time.NewTicker(heartbeat)}
+	e.may = func() bool { return s.auth.still(ctx, c) }
 	if rw, ok := hc.BodyWriter().(http.ResponseWriter); ok {
 		e.control = http.NewResponseController(rw)
 	}
@@ -55,6 +57,9 @@ func follow[T any](e *events, in <-chan T, write func(T)) {
 			e.patience()
 			write(v)
 		case <-e.tick.C:
+			if !e.may() { // a command on the data folder has replaced the token
+				return
+			}
 			e.patience()
 			if e.beats {
 				e.write("event: beat\ndata: {}\n\n")
