@@ -45,7 +45,17 @@ func (a *App) logStart(ctx context.Context) {
 	if a.HTTPTLS != nil {
 		page = "https://" + a.HTTPTLS.String()
 	}
-	log.Info("totem is ready", "page", page, "docs", page+"/docs", "data", a.Config.Data)
+	log.Info(
+		"totem is ready",
+		"http",
+		"http://"+a.HTTP.String(),
+		"page",
+		page,
+		"docs",
+		page+"/docs",
+		"data",
+		a.Config.Data,
+	)
 	file := a.Config.Catalogue
 	if file == "" {
 		file = "built in: the four LORnTECH sites (TOTEM_CATALOGUE names another)"

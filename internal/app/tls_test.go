@@ -22,6 +22,7 @@ import (
 // The service speaks TLS by itself, with the certificate that broker export makes.
 func TestTheServiceSpeaksTLSByItself(t *testing.T) {
 	cfg := apptest.Config(t)
+	cfg.DatabaseURL = ""                   // its last service has another data folder
 	apptest.Stop(t, apptest.Start(t, cfg)) // the ledger that export reads
 	dir := t.TempDir()
 	if err := admin.ExportBroker(

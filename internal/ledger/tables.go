@@ -51,16 +51,13 @@ var tables = []table{
 }
 
 // own returns the SQL condition for the rows that a copy copies: all of them, except the row in
-// which an unfinished copy notes its source.
+// which an unfinished copy notes its source, and the one that counts a database's owners.
 func (t table) own() string {
-	if t.name == "snapshots" {
+	switch t.name {
+	case "snapshots":
 		return "name <> '" + copying + "'"
+	case "cursors":
+		return "name <> '" + cursorOwner + "'"
 	}
 	return "1 = 1"
-}
-
-// storable returns a text as every database can store it: PostgreSQL refuses NUL
-// and what is not UTF-8. Both become U+FFFD.
-func storable(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
