@@ -61,3 +61,9 @@ func (t table) own() string {
 	}
 	return "1 = 1"
 }
+
+// storable returns a text as every database can store it: PostgreSQL refuses NUL
+// and what is not UTF-8. Both become U+FFFD.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
