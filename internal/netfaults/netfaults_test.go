@@ -252,6 +252,7 @@ func TestBetweenTheBrokerAndTotem(t *testing.T) {
 	cfg.MQTTListen, cfg.MQTTURL = "", "mqtt://"+l.addr()
 	a := apptest.Start(t, cfg)
 	apptest.Settle(t, a)
+	apptest.WaitReady(t, a) // the broker keeps nothing for a session that has never begun
 	w := live(t, a, m.Addr)
 	w.broker = m
 	for _, f := range faults {
