@@ -140,12 +140,17 @@ func (e *export) foreignRules(hashes map[string]string) error {
 			if _, taken := hashes[user]; taken || e.network.Device(catalogue.DeviceID(user)) != nil {
 				return fmt.Errorf("%s:%d: %q is a user of the export's own", filepath.Join(e.Dir, ownRules), i+1, user)
 			}
-		} else if user == "" && !strings.HasPrefix(line, "pattern ") {
-			return fmt.Errorf(
-				"%s:%d: stands above the first user, and would be another one's rule",
-				filepath.Join(e.Dir, ownRules),
-				i+1,
-			)
+			continue
+		}
+		fault := ""
+		switch {
+		case strings.HasPrefix(line, "pattern"):
+			fault = "a pattern is for every user, readers too: write rules for users of your own"
+		case user == "":
+			fault = "stands above the first user, and would be another one's rule"
+		}
+		if fault != "" {
+			return fmt.Errorf("%s:%d: %s", filepath.Join(e.Dir, ownRules), i+1, fault)
 		}
 	}
 	return nil

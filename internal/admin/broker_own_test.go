@@ -73,6 +73,7 @@ func TestASecondExportKeepsWhatTheOperatorDid(t *testing.T) {
 		{"own.passwd", "plain:secret\n", "own.passwd:1"},
 		{"own.passwd", "a:$7$x\na:$7$y\n", "own.passwd:2"},
 		{"own.acl", "topic readwrite totem/v1/#\n", "own.acl:1"},
+		{"own.acl", "user watcher\npattern readwrite totem/v1/#\n", "own.acl:2"},
 		{"own.acl", "user metz-gateway\ntopic write totem/v1/#\n", "own.acl:1"},
 	} {
 		for _, name := range []string{"own.passwd", "own.acl"} {
