@@ -20,12 +20,30 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
+// closeFolder closes an empty data folder to others. One that holds something may be
+// somebody else's too, and is warned of only.
+func (a *shell) closeFolder() error {
+	info, err := os.Stat(a.Config.Data)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	entries, err := os.ReadDir(a.Config.Data)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		return os.Chmod(a.Config.Data, 0o700) //nolint:gosec // a folder
+	}
+	a.opt.Log.Warn("others can look into the data folder: chmod 700", "data", a.Config.Data)
+	return nil
+}
+
 func (a *shell) openData(ctx context.Context) error {
 	if err := os.MkdirAll(a.Config.Data, 0o700); err != nil {
 		return fmt.Errorf("create the data folder: %w", err)
 	}
-	if err := os.Chmod(a.Config.Data, 0o700); err != nil { //nolint:gosec // a folder
-		a.opt.Log.Warn("others may be able to look into the data folder", "error", err)
+	if err := a.closeFolder(); err != nil {
+		return err
 	}
 	unlock, err := ledger.Lock(a.Config.Data)
 	if err != nil {
