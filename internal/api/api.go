@@ -262,7 +262,8 @@ func allowed(r chi.Router, path string) string {
 // whileFresh answers while this machine is the one that serves.
 func (s *server) whileFresh(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/healthz" && r.URL.Path != "/metrics" {
+		// Not /readyz, which says by itself what is wrong, and not the page's own files.
+		if strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/programme.ics" {
 			if err := s.cfg.Fresh(r.Context()); err != nil {
 				s.cfg.Log.Warn("a request was not answered: this machine may no longer be the one that serves", "error", err)
 				w.Header().Set("Retry-After", "1")
