@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/lorntech/totem/internal/cli"
@@ -57,8 +54,6 @@ func (c *availabilityCmd) Run(ctx context.Context) error {
 
 // follow prints each change that fits, until Ctrl-C.
 func (s *service) follow(ctx context.Context, f form, topic string, l cli.Listing, only map[string]string) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
 	c, as, err := s.asked(f)
 	if err != nil {
 		return err
@@ -350,101 +345,4 @@ func (c *tokensRevokeCmd) Run(ctx context.Context) error {
 		return err
 	}
 	return client.RevokeToken(ctx, os.Stdout, c.ID)
-}
-
-// resourceCmd lists, shows, puts and deletes records of one kind.
-type resourceCmd struct {
-	List   resourceListCmd   `cmd:"" default:"withargs" help:"All of them."`
-	Show   resourceShowCmd   `cmd:"" help:"One of them, as JSON."`
-	Put    resourcePutCmd    `cmd:"" help:"Make or change one: from a JSON file, or field by field."`
-	Delete resourceDeleteCmd `cmd:"" help:"Delete one."`
-}
-
-// newResource returns the commands of a kind of cli.Resources.
-func newResource(kind string) resourceCmd {
-	r := cli.Resources[kind]
-	return resourceCmd{resourceListCmd{of: r}, resourceShowCmd{of: r}, resourcePutCmd{of: r}, resourceDeleteCmd{of: r}}
-}
-
-type resourceListCmd struct {
-	of cli.Resource
-	service
-	form
-}
-
-func (c *resourceListCmd) Run(ctx context.Context) error {
-	return c.list(ctx, c.form, c.of.Listing, nil)
-}
-
-type resourceShowCmd struct {
-	of cli.Resource
-	address
-	ID string `arg:"" help:"Its id."`
-}
-
-func (c *resourceShowCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	return client.Show(ctx, os.Stdout, c.of, c.ID)
-}
-
-type resourcePutCmd struct {
-	of cli.Resource
-	address
-	ID   string   `arg:"" help:"Its id."`
-	File string   `help:"Its JSON; -: the input." placeholder:"FILE"`
-	Set  []string `help:"A field and its value, as name=Forge; may be repeated. Fields that are not named stay as they are." placeholder:"FIELD=VALUE" sep:"none"`
-}
-
-func (c *resourcePutCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	var body []byte
-	switch c.File {
-	case "":
-	case "-":
-		body, err = input(ctx)
-	default:
-		body, err = os.ReadFile(c.File)
-	}
-	if err == nil && c.File != "" && len(body) == 0 {
-		err = fmt.Errorf("--file: %s is empty", c.File)
-	}
-	if err != nil {
-		return err
-	}
-	return client.Put(ctx, os.Stdout, c.of, c.ID, body, c.Set)
-}
-
-// input reads the standard input, until its end or Ctrl-C.
-func input(ctx context.Context) (all []byte, err error) {
-	done := make(chan struct{})
-	go func() { // it stays behind where nobody types any more: the process ends
-		all, err = io.ReadAll(os.Stdin)
-		close(done)
-	}()
-	select {
-	case <-done:
-		return all, err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-type resourceDeleteCmd struct {
-	of cli.Resource
-	address
-	ID string `arg:"" help:"Its id."`
-}
-
-func (c *resourceDeleteCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	return client.Remove(ctx, os.Stdout, c.of, c.ID)
 }

@@ -20,19 +20,10 @@ type initCmd struct {
 func (c *initCmd) Run(ctx context.Context) error {
 	a := admin.Usual()
 	if !c.Yes {
-		asked := make(chan error, 1)
-		go func() {
-			var err error
-			a, err = admin.Ask(os.Stdin, os.Stdout)
-			asked <- err
-		}()
-		select {
-		case err := <-asked:
-			if err != nil {
-				return err
-			}
-		case <-ctx.Done(): // nothing is written
-			return ctx.Err()
+		var err error
+		a, err = typed(ctx, func() (admin.Answers, error) { return admin.Ask(os.Stdin, os.Stdout) })
+		if err != nil { // nothing is written
+			return err
 		}
 	}
 	return admin.Init(c.Dir, a, os.Stdout)

@@ -8,7 +8,7 @@ import (
 
 // plainWords makes huma say in words what it says in the words of standards.
 func plainWords() {
-	validation.MsgUnexpectedProperty = "is no field of this"
+	validation.MsgUnexpectedProperty = "is not a field of this"
 	validation.MsgExpectedRFC3339DateTime = "must be an instant like 2026-11-30T08:00:00Z"
 	validation.MsgExpectedRFC3339Date = "must be a date like 2026-11-30"
 	validation.MsgExpectedRFC3339Time = "must be a time like 08:00:00"

@@ -33,7 +33,7 @@ const (
 	// other's place.
 	serveDatabase = "TOTEM_TEST_SERVE_DATABASE"
 	serveKeys     = "TOTEM_TEST_SERVE_KEYS"
-	// serveRelay is the address of a relay: the process is no service of its own.
+	// serveRelay is the address of a relay: the process is a relay then.
 	serveRelay = "TOTEM_TEST_SERVE_RELAY"
 	serveToken = "an-admin-token-for-processes"
 )

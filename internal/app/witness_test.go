@@ -238,8 +238,8 @@ func (w *witness) fault(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
 }
 
-// seenOf returns a space's availability without the time of its newest evidence: that
-// alone is no change that a stream tells.
+// seenOf returns a space's availability without the time of its newest evidence: a stream
+// does not tell when that alone has changed.
 func seenOf(availability []byte) string {
 	var v map[string]any
 	_ = json.Unmarshal(availability, &v) // nothing was told: it differs

@@ -107,7 +107,7 @@ var inWords = map[Locale]words{
 		"; from %s: %s at %s",
 		"SIREN",
 		"VAT number",
-		"The issuer is incomplete: this statement is no invoice",
+		"The issuer is incomplete: this statement is not an invoice",
 		nil,
 		[12]string{
 			"January",

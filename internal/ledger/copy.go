@@ -131,12 +131,8 @@ func (l *Ledger) beginCopy(ctx context.Context, source string) error {
 	}
 	for _, t := range tables {
 		var there bool
-		if err := l.reads.QueryRowContext(
-			ctx,
-			"SELECT EXISTS (SELECT 1 FROM "+t.name+" WHERE "+t.own()+")",
-		).Scan(
-			&there,
-		); err != nil {
+		query := "SELECT EXISTS (SELECT 1 FROM " + t.name + " WHERE " + t.own() + ")"
+		if err := l.reads.QueryRowContext(ctx, query).Scan(&there); err != nil {
 			return fmt.Errorf("ledger: %w", err)
 		}
 		if there {

@@ -22,6 +22,7 @@ import (
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/series"
+	"github.com/lorntech/totem/internal/yamldoc"
 )
 
 // Config is the settings (rules 13.1): flags and, by the same name,
@@ -247,39 +248,9 @@ func Unknown(environment, known []string) (warnings []string) {
 			slices.Contains(known, name) {
 			continue
 		}
-		nearest, least := "", len(name)/2
-		for _, k := range known {
-			if d := distance(name, k); d < least {
-				nearest, least = k, d
-			}
-		}
-		says := name + " is not a setting, and nothing reads it"
-		if nearest != "" {
-			says += "; is " + nearest + " meant?"
-		}
-		warnings = append(warnings, says)
+		warnings = append(warnings, name+" is not a setting, and nothing reads it"+yamldoc.Suggestion(name, known))
 	}
 	return warnings
-}
-
-// distance counts the letters that must be put in, taken out or replaced to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost = 1 + min(before, row[j], row[j+1])
-			}
-			before, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // Variables returns the environment variables of the settings.

@@ -18,7 +18,11 @@ func TestMisspeltVariablesAreNamedWithTheNearestOne(t *testing.T) {
 		"TOTEM_EMPTY=",
 		"HTTP=1",
 	}, settings.Variables())
-	want := []string{"is TOTEM_HTTP meant?", "is TOTEM_INFLUX_URL meant?", "TOTEM_ZZZZZZZZZZZZZZZZ is not a setting"}
+	want := []string{
+		`did you mean "TOTEM_HTTP"?`,
+		`did you mean "TOTEM_INFLUX_URL"?`,
+		"TOTEM_ZZZZZZZZZZZZZZZZ is not a setting",
+	}
 	if len(got) != len(want) || !slices.EqualFunc(got, want, strings.Contains) {
 		t.Errorf("%q", got)
 	}
