@@ -2,6 +2,7 @@ package netfaults
 
 import (
 	"context"
+	"encoding/hex"
 	"sync"
 	"testing"
 	"time"
@@ -143,6 +144,7 @@ type door struct {
 	mu       sync.Mutex
 	firmware *reader.Reader
 	outcomes map[uuid.UUID]chan reader.Outcome
+	listed   bool // whether its list names Alice: the first one was made before she came
 }
 
 // newDoor connects the street door's reader to the broker at addr.
@@ -150,6 +152,10 @@ func newDoor(t *testing.T, a *app.App, addr string) *door {
 	t.Helper()
 	dev := a.Network.Device(apptest.Reader)
 	site, _ := a.Keys.Site(dev.Site)
+	alice, err := hex.DecodeString(apptest.AliceUID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := &door{
 		device: newDevice(addr), base: "totem/v1/metz/" + string(dev.ID), outcomes: map[uuid.UUID]chan reader.Outcome{},
 		firmware: reader.New(reader.Config{
@@ -168,7 +174,11 @@ func newDoor(t *testing.T, a *app.App, addr string) *door {
 		d.base + "/allowlist": func(_ string, p []byte) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			d.firmware.Allowlist(p)
+			if !d.firmware.Allowlist(p) {
+				return
+			}
+			l, err := wire.VerifyList(site.Public(), dev.ID, p)
+			d.listed = err == nil && l.Rights(wire.HashCredential(a.Keys.List(), wire.Credential{Bytes: alice})) != nil
 		},
 	}
 	d.acked = func(id uuid.UUID) {
@@ -224,9 +234,9 @@ func (d *door) badge(uid []byte) (id uuid.UUID, o reader.Outcome, took time.Dura
 	return m.ID, o, time.Since(began)
 }
 
-// listed reports whether the door has its list.
-func (d *door) listed() bool {
+// ready reports whether the door's list lets Alice pass.
+func (d *door) ready() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.firmware.Version() != ""
+	return d.listed
 }

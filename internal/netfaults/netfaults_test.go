@@ -56,7 +56,7 @@ func live(t *testing.T, a *app.App, addr string) *world {
 	}
 	w.stop = func() { cancel(); wg.Wait() }
 	t.Cleanup(w.stop)
-	apptest.Eventually(t, "a list at the door", w.door.listed)
+	apptest.Eventually(t, "a list at the door that names Alice", w.door.ready)
 	return w
 }
 
