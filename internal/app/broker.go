@@ -5,7 +5,6 @@ import (
 
 	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
-	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/ingest"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -80,7 +79,7 @@ func (a *house) subscribed(filter string) {
 	for i := range a.Network.Devices {
 		d := &a.Network.Devices[i]
 		if d.Kind == catalogue.Reader &&
-			foreign.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
+			wire.Covers(filter, wire.Topic{Site: d.Site, Device: d.ID, What: wire.Command}.String()) {
 			a.Readers.Connected(d.ID)
 		}
 	}

@@ -3,10 +3,9 @@ package broker
 import (
 	"sync"
 
+	"github.com/lorntech/totem/internal/wire"
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
-
-	"github.com/lorntech/totem/internal/foreign"
 )
 
 // Of a retained topic only the last message matters: an allowlist, or the
@@ -94,7 +93,7 @@ func (e *Embedded) sendRetained(s *session, filter string) {
 		return
 	}
 	for topic, payload := range e.retained {
-		if foreign.Covers(filter, topic) && e.rules.Load().read(s.principal, topic) {
+		if wire.Covers(filter, topic) && e.rules.Load().read(s.principal, topic) {
 			s.latest.put(topic, payload, true)
 		}
 	}
@@ -160,7 +159,7 @@ func (s *session) sendNext(cl *mqtt.Client) bool {
 // qosOf returns the quality with which a client subscribes to a topic, at most 1.
 func qosOf(cl *mqtt.Client, topic string) (qos byte) {
 	for filter, sub := range cl.State.Subscriptions.GetAll() {
-		if foreign.Covers(filter, topic) {
+		if wire.Covers(filter, topic) {
 			qos = max(qos, min(1, sub.Qos))
 		}
 	}

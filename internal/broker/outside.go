@@ -82,7 +82,8 @@ type Outside struct {
 	attempt int           // counts connections opened and lost
 	closed  bool
 	failure string // error of the last attempt, so as to log each error once
-	open    int    // deliveries not acknowledged
+	rivals  rivalry
+	open    int // deliveries not acknowledged
 	idle    chan struct{}
 }
 
@@ -193,6 +194,7 @@ func (o *Outside) connected() {
 		return
 	}
 	o.failure = ""
+	o.rivals.connected(time.Now())
 	o.attempt++
 	attempt := o.attempt
 	o.tasks.Go(func() { o.subscribeLoop(attempt) })
@@ -206,8 +208,15 @@ func (o *Outside) lost(err error) {
 	o.mu.Lock()
 	o.attempt++
 	o.setUp(false)
+	tell, known := o.rivals.lost(time.Now(), err)
 	o.mu.Unlock()
-	o.cfg.Log.Warn("outside broker: connection lost", "err", err)
+	switch {
+	case tell:
+		o.cfg.Log.Error("outside broker: another client uses this name, and each ends the other's connection: "+
+			"give it a user of its own", "client", o.cfg.ClientID)
+	case !known:
+		o.cfg.Log.Warn("outside broker: connection lost", "err", err)
+	}
 }
 
 // setUp notes whether the broker is there, and wakes whoever waits for that. It
@@ -252,8 +261,11 @@ func (o *Outside) markSubscribed(attempt int) {
 		return
 	}
 	o.setUp(true)
+	rival := o.rivals.told
 	o.mu.Unlock()
-	o.cfg.Log.Info("outside broker connected")
+	if !rival {
+		o.cfg.Log.Info("outside broker connected")
+	}
 	if o.cfg.OnUp != nil {
 		o.cfg.OnUp()
 	}
@@ -339,6 +351,9 @@ func (o *Outside) backOff() {
 // logOnce logs why connecting fails, once for each reason.
 func (o *Outside) logOnce(_ mqtt.Client, n mqtt.ConnectionNotification) {
 	if f, ok := n.(mqtt.ConnectionNotificationFailed); ok {
+		o.mu.Lock()
+		o.rivals.attemptFailed()
+		o.mu.Unlock()
 		o.fault("outside broker: connecting failed, trying again", f.Reason)
 	}
 }

@@ -57,7 +57,10 @@ func (r rules) publish(p Principal, topic string) (denied string) {
 		if d := r.network.Device(catalogue.DeviceID(device)); d != nil && d.Site != p.Site {
 			return DeniedSender
 		}
-		return ""
+		if device == string(p.Device) && what == string(wire.Status) || r.carries(p, topic) {
+			return ""
+		}
+		return DeniedSender
 	case p.Device != "" && device == string(p.Device):
 		return ""
 	}
@@ -74,7 +77,9 @@ func (r rules) publishForeign(p Principal, topic string) (denied string) {
 		return DeniedTopic
 	case p.Anonymous:
 		return ""
-	case p.Gateway && (len(owners) == 0 || r.ownsAny(p, owners)), p.Device != "" && r.ownsAny(p, owners):
+	case p.Gateway && !r.carries(p, topic):
+		return DeniedSender
+	case p.Gateway && len(owners) == 0, p.Device != "" && r.ownsAny(p, owners):
 		return ""
 	}
 	return DeniedSender
@@ -96,6 +101,8 @@ func (r rules) read(p Principal, filter string) bool {
 	}
 	site, device, what, ok := wire.SplitTopic(filter)
 	switch {
+	case !ok && p.Gateway && r.bridged(p) != nil:
+		return !strings.HasPrefix(filter, "totem/") && r.carries(p, filter)
 	case !ok:
 		return r.foreign != nil && p.Device != "" && r.ownsAny(p, r.foreign.Commanded(filter))
 	case p.Token:
@@ -104,9 +111,24 @@ func (r rules) read(p Principal, filter string) bool {
 	case site != string(p.Site):
 		return false
 	case p.Gateway:
-		return wire.IsDown(what) && (device == "+" || r.at(device, p.Site))
+		return wire.IsDown(what) && (device == "+" || r.at(device, p.Site)) && r.carries(p, filter)
 	}
 	return p.Device != "" && device == string(p.Device) && (what == "+" || wire.IsDown(what))
+}
+
+// bridged returns the filters of a bridge; nil: the gateway serves its whole site.
+func (r rules) bridged(p Principal) []string {
+	if d := r.network.Device(p.Device); d != nil {
+		return d.Topics
+	}
+	return nil
+}
+
+// carries reports whether a gateway is for a topic, or a filter: any, or one that its
+// topics cover where it is a bridge.
+func (r rules) carries(p Principal, filter string) bool {
+	topics := r.bridged(p)
+	return topics == nil || slices.ContainsFunc(topics, func(t string) bool { return wire.CoversFilter(t, filter) })
 }
 
 // live reports whether site and space, which may be wildcards, name live

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/wire"
 )
@@ -116,6 +117,78 @@ func TestWhoMayReadWhat(t *testing.T) {
 		}
 		if r.read(nobody, filter) {
 			t.Errorf("nobody may read %q", filter)
+		}
+	}
+}
+
+func TestABridgeCarriesItsTopicsAlone(t *testing.T) {
+	bridge := Principal{Name: "metz-bridge", Site: "metz", Device: "metz-bridge", Gateway: true}
+	n := network()
+	topics := []string{"zigbee2mqtt/#", "totem/v1/metz/metz-count/+", "totem/v1/metz/metz-in/command"}
+	n.Devices = append(
+		n.Devices,
+		catalogue.Device{ID: "metz-count", Site: "metz", Kind: catalogue.PeopleCounter},
+		catalogue.Device{
+			ID:      "metz-desk",
+			Site:    "metz",
+			Kind:    catalogue.Desk,
+			Adapter: "zigbee2mqtt",
+			Address: "zigbee2mqtt/desk",
+		},
+		catalogue.Device{
+			ID:      "nancy-desk",
+			Site:    "nancy",
+			Kind:    catalogue.Desk,
+			Adapter: "zigbee2mqtt",
+			Address: "zigbee2mqtt/nancy",
+		},
+		catalogue.Device{
+			ID:      "metz-lora",
+			Site:    "metz",
+			Kind:    catalogue.Desk,
+			Adapter: "chirpstack-v4",
+			Address: "24e124148b001122",
+		},
+		catalogue.Device{ID: "metz-bridge", Site: "metz", Kind: catalogue.Gateway, Topics: topics},
+	)
+	n = catalogue.New(*n)
+	f, err := foreign.New(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rules{network: n, foreign: f}
+	for topic, want := range map[string]string{
+		"totem/v1/metz/metz-bridge/status":               "",
+		"totem/v1/metz/metz-bridge/badge":                DeniedSender,
+		"totem/v1/metz/metz-count/count":                 "",
+		"totem/v1/metz/metz-in/badge":                    DeniedSender,
+		"totem/v1/metz/metz-in/command":                  DeniedTopic,
+		"zigbee2mqtt/desk":                               "",
+		"zigbee2mqtt/new":                                "",
+		"zigbee2mqtt/nancy":                              DeniedSender,
+		"application/1/device/24e124148b001122/event/up": DeniedSender,
+		"totem/v1/nancy/nancy-in/badge":                  DeniedSender,
+	} {
+		if got := r.publish(bridge, topic); got != want {
+			t.Errorf("a bridge on %q: %q, want %q", topic, got, want)
+		}
+	}
+	for filter, want := range map[string]bool{
+		"zigbee2mqtt/+/set":              true,
+		"zigbee2mqtt/#":                  true,
+		"zigbee2mqtt":                    true, // # covers the level above it
+		"#":                              false,
+		"+/desk":                         false,
+		"$share/g/zigbee2mqtt/desk":      false,
+		"totem/v1/metz/metz-in/command":  true,
+		"totem/v1/metz/metz-in/decision": false,
+		"totem/v1/metz/metz-in/+":        false,
+		"totem/v1/metz/+/command":        false,
+		"totem/v1/metz/#":                false,
+		"totem/v1/metz/live/metz-hall":   false,
+	} {
+		if got := r.read(bridge, filter); got != want {
+			t.Errorf("a bridge may read %q: %v", filter, got)
 		}
 	}
 }

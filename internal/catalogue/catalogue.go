@@ -157,8 +157,21 @@ type Network struct {
 	doors     map[DoorID]*Door
 	devices   map[DeviceID]*Device
 
-	names *Names         // former names of its spaces; nil: none was ever renamed
-	from  map[SpaceID]at // line of each space in the file; nil: there is no file
+	names *Names // former names of its spaces; nil: none was ever renamed
+
+	// Lines of its parts in the file; nil: there is no file.
+	from        map[SpaceID]at
+	fromDevices map[DeviceID]at
+}
+
+// DeviceFault returns what is wrong with a field of a device, with the line of the file
+// that the catalogue was parsed from.
+func (n *Network) DeviceFault(id DeviceID, field, msg string) *Error {
+	at := n.fromDevices[id]
+	if at.field == "" {
+		at.field = "device " + string(id)
+	}
+	return &Error{File: at.file, Line: at.line, Field: at.field + "." + field, Msg: msg}
 }
 
 // at is a line of the catalogue's file, for error messages.
@@ -236,6 +249,7 @@ type Device struct {
 	Address     string            `json:"address,omitempty"`
 	Settings    map[string]string `json:"settings,omitempty"`
 	Map         map[string]string `json:"map,omitempty"`
+	Topics      []string          `json:"topics,omitempty"` // gateways only: MQTT filters of a bridge
 }
 
 // SettingOffDelay names the setting of OffDelay.

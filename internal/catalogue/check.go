@@ -1,8 +1,10 @@
 package catalogue
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/lorntech/totem/internal/yamldoc"
 )
@@ -221,7 +223,7 @@ func (s *source) checkDevice(n *Network, o *yamldoc.Object, d *Device) {
 	switch {
 	case d.Kind == "":
 	case d.Kind == Gateway:
-		forbid(o, "a gateway serves its whole site", "door", "direction", "space")
+		forbid(o, "a gateway is at no door and in no space", "door", "direction", "space")
 	case d.Kind.OnDoor():
 		forbid(o, "a "+string(d.Kind)+" is on a door", "space")
 		if o.Require("door") && refer(o, "door", d.Door, n.Doors, func(x *Door) DoorID { return x.ID }) && site {
@@ -235,6 +237,42 @@ func (s *source) checkDevice(n *Network, o *yamldoc.Object, d *Device) {
 	}
 	checkReader(o, d)
 	checkAdapter(o, d)
+	checkTopics(o, d)
+}
+
+// checkTopics checks the MQTT filters of a bridge (rules 3.7). Each begins with a name:
+// one that began with a wildcard would cover other sites' topics.
+func checkTopics(o *yamldoc.Object, d *Device) {
+	if o.Has("topics") && d.Kind != Gateway && d.Kind != "" {
+		o.Fail("topics", "are for a gateway only")
+		return
+	}
+	if o.Has("topics") && len(d.Topics) == 0 {
+		o.Fail("topics", "are none: leave the field out for a gateway that serves its whole site")
+	}
+	own := "totem/v1/" + string(d.Site) + "/"
+	for i, filter := range d.Topics {
+		levels := strings.Split(filter, "/")
+		bad := ""
+		switch {
+		case len(filter) > maxTopic || strings.ContainsFunc(filter, unicode.IsControl):
+			bad = fmt.Sprintf("is longer than %d bytes or has control characters", maxTopic)
+		case levels[0] == "" || strings.ContainsAny(levels[0], "+#$"):
+			bad = "does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#"
+		case levels[0] == "totem" && !strings.HasPrefix(filter, own):
+			bad = "is not one of the gateway's own site, which begin with " + own
+		case levels[0] == "totem" && len(levels) > 5:
+			bad = "has more levels than a topic of Totem's: " + own + "{device}/{what}"
+		}
+		for j, level := range levels {
+			if bad == "" && (len(level) > 1 && strings.ContainsAny(level, "+#") || level == "#" && j < len(levels)-1) {
+				bad = "is not an MQTT filter: + stands for one whole level, # for all that follow"
+			}
+		}
+		if bad != "" {
+			o.Fail(fmt.Sprintf("topics[%d]", i), "%q %s", filter, bad)
+		}
+	}
 }
 
 func checkReader(o *yamldoc.Object, d *Device) {

@@ -92,7 +92,8 @@ func sameDevice(a, b *Device) bool {
 		a.Adapter == b.Adapter &&
 		a.Address == b.Address &&
 		maps.Equal(a.Settings, b.Settings) &&
-		maps.Equal(a.Map, b.Map)
+		maps.Equal(a.Map, b.Map) &&
+		slices.Equal(a.Topics, b.Topics)
 }
 
 // place holds the properties of a space on which its usage totals depend.

@@ -137,6 +137,31 @@ func TestAFaultOfABuildingOrASpaceNamesFileLineAndField(t *testing.T) {
 	hall := "  - {id: metz-hall, building: metz-blida, floor: 0, name: Hall, kind: common, capacity: 60, area_m2: 180}\n"
 	try(t, []fault{
 		{
+			"topics of a bridge",
+			"kind: gateway",
+			`kind: gateway, topics: ["#", "zigbee2mqtt#", "a/#/b", totem/v1/nancy/x/count, totem/v1/metz/a/b/c, "$SYS/x", "z/#"]`,
+			[]string{
+				`27: devices[5].topics[0]: "#" does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#`,
+				`27: devices[5].topics[1]: "zigbee2mqtt#" does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#`,
+				`27: devices[5].topics[2]: "a/#/b" is not an MQTT filter: + stands for one whole level, # for all that follow`,
+				`27: devices[5].topics[3]: "totem/v1/nancy/x/count" is not one of the gateway's own site, which begin with totem/v1/metz/`,
+				`27: devices[5].topics[4]: "totem/v1/metz/a/b/c" has more levels than a topic of Totem's: totem/v1/metz/{device}/{what}`,
+				`27: devices[5].topics[5]: "$SYS/x" does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#`,
+			},
+		},
+		{
+			"topics of a reader",
+			"direction: in}",
+			"direction: in, topics: [a/b]}",
+			[]string{"22: devices[0].topics: are for a gateway only"},
+		},
+		{
+			"no topics",
+			"kind: gateway",
+			"kind: gateway, topics: []",
+			[]string{"27: devices[5].topics: are none: leave the field out for a gateway that serves its whole site"},
+		},
+		{
 			"unknown site",
 			"site: metz, name",
 			"site: mets, name",
@@ -368,7 +393,7 @@ func TestAFaultOfADoorOrADeviceNamesFileLineAndField(t *testing.T) {
 			"gateway on a door",
 			"kind: gateway",
 			"kind: gateway, door: metz-entrance",
-			[]string{"27: devices[5].door: must not be set here: a gateway serves its whole site"},
+			[]string{"27: devices[5].door: must not be set here: a gateway is at no door and in no space"},
 		},
 		{
 			"unknown site",

@@ -87,6 +87,8 @@ func TestADeviceIsTheSameOnlyWhereAllOfItIs(t *testing.T) {
 			f.SetBool(!f.Bool())
 		case reflect.Map:
 			f.Set(reflect.ValueOf(map[string]string{"another": "1"}))
+		case reflect.Slice:
+			f.Set(reflect.ValueOf([]string{"another/#"}))
 		default:
 			t.Fatalf("%s: a test for a %s is missing", is.Field(i).Name, f.Kind())
 		}

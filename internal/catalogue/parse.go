@@ -10,6 +10,14 @@ import (
 // Error is one fault of a catalogue file, written "file:line: field: message".
 type Error = yamldoc.Error
 
+// Report joins faults in the order of their lines, at most 20; nil where there are none.
+func Report(faults []*Error) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return yamldoc.Report(faults[0].File, faults)
+}
+
 // Parse parses a catalogue file (rules 13.2). file is its name in errors, which
 // are *Error joined (at most 20, in the order of lines). All faults are
 // reported at once, and a network is returned only where there is none.
@@ -35,6 +43,10 @@ func Parse(file string, data []byte) (*Network, error) {
 	for i := range n.Spaces {
 		n.from[n.Spaces[i].ID] = at{file, src.spaces[i].Line, src.spaces[i].Path}
 	}
+	n.fromDevices = make(map[DeviceID]at, len(n.Devices))
+	for i := range n.Devices {
+		n.fromDevices[n.Devices[i].ID] = at{file, src.devices[i].Line, src.devices[i].Path}
+	}
 	return n, nil
 }
 
@@ -54,6 +66,7 @@ const (
 	maxArea          = 1e6
 	maxRent          = 1_000_000
 	maxHold          = 31 * 86400
+	maxTopic         = 256
 )
 
 func zone(root *yamldoc.Object) *Zone {
@@ -119,6 +132,7 @@ func (s *source) read(root *yamldoc.Object) {
 		"address",
 		"settings",
 		"map",
+		"topics",
 	}, func(o *yamldoc.Object) {
 		s.net.Devices = append(s.net.Devices, device(o))
 	})
@@ -175,6 +189,7 @@ func device(o *yamldoc.Object) Device {
 		Address:     o.Optional("address"),
 		Settings:    o.Texts("settings"),
 		Map:         o.Texts("map"),
+		Topics:      o.TextList("topics"),
 	}
 }
 

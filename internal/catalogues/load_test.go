@@ -26,3 +26,27 @@ func TestACatalogueIsLoadedFromItsFileOrBuiltIn(t *testing.T) {
 		t.Errorf("a broken one: %v", err)
 	}
 }
+
+// TestAdaptersFaultsAreToldAtOnceWithTheirLines: what only an adapter understands is told
+// as everything else in the file.
+func TestAdaptersFaultsAreToldAtOnceWithTheirLines(t *testing.T) {
+	text := `network: Test
+timezone: Europe/Paris
+sites:
+  - {id: metz, name: Metz, city: Metz, holidays: fr}
+buildings:
+  - {id: blida, site: metz, name: Blida}
+spaces:
+  - {id: hall, building: blida, floor: 0, name: Hall, kind: common, capacity: 6, area_m2: 18}
+devices:
+  - {id: lora, site: metz, kind: desk, space: hall, adapter: chirpstack-v4, address: "24e1"}
+  - {id: zig, site: metz, kind: desk, space: hall, adapter: zigbee2mqtt, address: zigbee2mqtt/a, settings: {of_delay: "5", card: roman}}
+`
+	_, err := catalogues.Parse("test.yaml", []byte(text))
+	want := `test.yaml:10: devices[0].address: must be the DevEUI: 16 hex digits
+test.yaml:11: devices[1].settings.card: must be hex, little or big
+test.yaml:11: devices[1].settings.of_delay: the adapter zigbee2mqtt has no such setting; did you mean "off_delay"?`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}

@@ -43,7 +43,7 @@ func Parse(name string, text []byte) (*catalogue.Network, error) {
 		return nil, err
 	}
 	if _, err := foreign.New(n); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	return n, nil
 }

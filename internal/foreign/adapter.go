@@ -27,6 +27,9 @@ type adapter struct {
 	kinds []catalogue.DeviceKind
 	// settings lists the names that Device.Settings may have.
 	settings []string
+	// spelling returns an address of the catalogue as the family's topics have it. May
+	// be nil: as it is.
+	spelling func(address string) string
 	// check returns what is wrong with a device of the catalogue; may be nil.
 	check func(d *catalogue.Device) error
 	// read parses one payload for one device of its address: several devices

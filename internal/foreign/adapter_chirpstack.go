@@ -27,13 +27,20 @@ func chirpstackV4() adapter {
 			catalogue.DoorContact,
 		},
 		check: func(d *catalogue.Device) error {
-			if len(d.Address) != 16 || strings.Trim(d.Address, "0123456789abcdef") != "" {
-				return fieldError("address", "must be the DevEUI: 16 hex digits in lower case")
+			if eui := devEUI(d.Address); len(eui) != 16 || strings.Trim(eui, "0123456789abcdef") != "" {
+				return fieldError("address", "must be the DevEUI: 16 hex digits")
 			}
 			return nil
 		},
-		read: readChirpstack,
+		spelling: devEUI,
+		read:     readChirpstack,
 	}
+}
+
+// devEUI returns a DevEUI as ChirpStack's topics have it. Labels and consoles write it in
+// capitals, and in pairs, as 24-E1-24.
+func devEUI(address string) string {
+	return strings.NewReplacer("-", "", ":", "", " ", "").Replace(strings.ToLower(address))
 }
 
 func chirpstackAddresses(topic string) []string {

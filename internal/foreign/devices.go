@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/wire"
+	"github.com/lorntech/totem/internal/yamldoc"
 )
 
 // Devices knows which devices of a network use which adapter at which address.
@@ -24,38 +26,45 @@ type family struct {
 	devices map[string][]*catalogue.Device // by address
 }
 
-// New indexes a network's devices and checks their settings.
+// New indexes a network's devices and checks their settings. All faults are reported at
+// once, each a *catalogue.Error.
 func New(n *catalogue.Network) (*Devices, error) {
 	f := &Devices{counting: map[*catalogue.Device]bool{}}
 	controllers := map[string]bool{}
+	var faults []*catalogue.Error
 	for i := range n.Devices {
 		d := &n.Devices[i]
 		if d.Adapter == "" {
 			continue
 		}
+		fail := func(field, format string, args ...any) {
+			faults = append(faults, n.DeviceFault(d.ID, field, fmt.Sprintf(format, args...)))
+		}
 		a, ok := adapterOf(d.Adapter)
 		if !ok {
-			return nil, fmt.Errorf("device %s: adapter %q is unknown", d.ID, d.Adapter)
+			fail("adapter", "%q is unknown", d.Adapter)
+			continue
 		}
-		if err := checkSettings(d, a); err != nil {
-			return nil, err
-		}
+		checkSettings(d, a, fail)
 		if !slices.Contains(a.kinds, d.Kind) {
-			return nil, fmt.Errorf("device %s: kind: the adapter %s cannot read what a %s sends", d.ID, d.Adapter, d.Kind)
+			fail("kind", "the adapter %s cannot read what a %s sends", d.Adapter, d.Kind)
 		}
 		fam := f.family(d.Adapter, a)
-		if other := taker(d, fam.devices[d.Address]); other != "" {
-			return nil, fmt.Errorf(
-				"device %s: address: device %s takes the same messages; distinguish them by a setting",
-				d.ID,
-				other,
-			)
+		address := d.Address
+		if a.spelling != nil {
+			address = a.spelling(address)
 		}
-		fam.devices[d.Address] = append(fam.devices[d.Address], d)
-		if controller := d.Address + "\x00" + d.Settings[settingController]; d.Adapter == adapterUhppoted &&
+		if other := taker(d, fam.devices[address]); other != "" {
+			fail("address", "device %s takes the same messages; distinguish them by a setting", other)
+		}
+		fam.devices[address] = append(fam.devices[address], d)
+		if controller := address + "\x00" + d.Settings[settingController]; d.Adapter == adapterUhppoted &&
 			!controllers[controller] {
 			controllers[controller], f.counting[d] = true, true
 		}
+	}
+	if err := catalogue.Report(faults); err != nil {
+		return nil, err
 	}
 	return f, nil
 }
@@ -113,29 +122,38 @@ func Warnings(n *catalogue.Network) []string {
 	return list
 }
 
-func checkSettings(d *catalogue.Device, a adapter) error {
-	for name, value := range d.Settings {
-		if !slices.Contains(commonSettings, name) && !slices.Contains(a.settings, name) {
-			return fmt.Errorf("device %s: settings.%s: the adapter %s has no such setting", d.ID, name, d.Adapter)
-		}
-		if n, err := strconv.Atoi(value); name == SettingOffDelay && (err != nil || n < 1) {
-			return fmt.Errorf("device %s: settings.%s: is not a whole number of seconds", d.ID, name)
-		}
-		if name == settingCard && !slices.Contains(cardSpellings(), value) {
-			return fmt.Errorf("device %s: settings.%s: must be hex, little or big", d.ID, name)
-		}
-		if name == SettingTimezone {
+// checkSettings tells fail each fault of a device's settings.
+func checkSettings(d *catalogue.Device, a adapter, fail func(field, format string, args ...any)) {
+	for _, name := range slices.Sorted(maps.Keys(d.Settings)) {
+		value, field := d.Settings[name], "settings."+name
+		switch {
+		case !slices.Contains(commonSettings, name) && !slices.Contains(a.settings, name):
+			known := append(slices.Clone(commonSettings), a.settings...)
+			fail(field, "the adapter %s has no such setting%s", d.Adapter, yamldoc.Suggestion(name, known))
+		case name == SettingOffDelay:
+			if n, err := strconv.Atoi(value); err != nil || n < 1 {
+				fail(field, "is not a whole number of seconds")
+			}
+		case name == settingCard:
+			if !slices.Contains(cardSpellings(), value) {
+				fail(field, "must be hex, little or big")
+			}
+		case name == SettingTimezone:
 			if _, err := time.LoadLocation(value); err != nil {
-				return fmt.Errorf("device %s: settings.%s: %w", d.ID, name, err)
+				fail(field, "%s", err)
 			}
 		}
 	}
-	if a.check != nil {
-		if err := a.check(d); err != nil {
-			return fmt.Errorf("device %s: %w", d.ID, err)
-		}
+	if a.check == nil {
+		return
 	}
-	return nil
+	if err := a.check(d); err != nil {
+		field, msg := "adapter", err.Error()
+		if at, ok := errors.AsType[*wire.FieldError](err); ok {
+			field, msg = at.Field, at.Msg
+		}
+		fail(field, "%s", msg)
+	}
 }
 
 func (f *Devices) family(name string, a adapter) *family {

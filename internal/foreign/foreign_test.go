@@ -382,13 +382,31 @@ func TestForeignTopicsFindTheirDevices(t *testing.T) {
 	}
 }
 
+func TestADevEUIMayBeWrittenAsOnTheLabel(t *testing.T) {
+	for _, eui := range []string{"24e124148b001122", "24E124148B001122", "24-E1-24-14-8B-00-11-22", "24:e1:24:14:8b:00:11:22"} {
+		d := device(catalogue.Desk, "chirpstack-v4", eui)
+		f, err := foreign.New(catalogue.New(catalogue.Network{Devices: []catalogue.Device{*d}}))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		found, ok := f.Find("application/7/device/24e124148b001122/event/up")
+		if !ok || len(found.Devices) != 1 {
+			t.Errorf("%s: %+v", eui, found)
+		}
+		if want := []string{"application/+/device/24e124148b001122/event/+"}; !slices.Contains(f.Filters(), want[0]) {
+			t.Errorf("%s: filters %q", eui, f.Filters())
+		}
+	}
+}
+
 func TestWrongSettingsAreToldAtTheStart(t *testing.T) {
 	for _, d := range []*catalogue.Device{
 		device(catalogue.Desk, "zigbee2mqtt", "desk 7"),
 		device(catalogue.Desk, "zigbee2mqtt", z2m, "colour", "red"),
 		device(catalogue.Desk, "zigbee2mqtt", z2m, "off_delay", "soon"),
 		device(catalogue.Desk, "tasmota", "x", "timezone", "Mars/Base"),
-		device(catalogue.Desk, "chirpstack-v4", "24E124148B001122"),
+		device(catalogue.Desk, "chirpstack-v4", "24E124148B00112"),
 		device(catalogue.Reader, "uhppoted", "uhppoted", "door", "1"),
 		device(catalogue.Air, "esphome", "a/sensor/b"),
 		device(catalogue.Desk, "json", "t"),

@@ -3,7 +3,6 @@ package foreign
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -74,7 +73,7 @@ func (f *Devices) Find(topic string) (found Found, ok bool) {
 		if owners := fam.chatters(topic); owners != nil && found.Address == "" {
 			return Found{Adapter: fam.name, Chatter: true, Chatterers: owners}, true
 		}
-		if !ok && slices.ContainsFunc(fam.everyone, func(filter string) bool { return Covers(filter, topic) }) {
+		if !ok && slices.ContainsFunc(fam.everyone, func(filter string) bool { return wire.Covers(filter, topic) }) {
 			found, ok = Found{Adapter: fam.name}, true
 			if len(list) > 0 {
 				found.Address = list[0]
@@ -144,22 +143,4 @@ func KindsOf(adapter, address, topic string, payload []byte, received time.Time)
 		}
 	}
 	return out
-}
-
-// Covers reports whether an MQTT filter matches a topic.
-func Covers(filter, topic string) bool {
-	for {
-		f, restF, moreF := strings.Cut(filter, "/")
-		if f == "#" {
-			return true
-		}
-		t, restT, moreT := strings.Cut(topic, "/")
-		if f != "+" && f != t || moreF != moreT && restF != "#" {
-			return false
-		}
-		if !moreF || !moreT {
-			return true
-		}
-		filter, topic = restF, restT
-	}
 }

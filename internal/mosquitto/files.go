@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/foreign"
@@ -67,6 +68,8 @@ func ACL(n *catalogue.Network, f *foreign.Devices) []byte {
 	}
 	for _, d := range n.Devices {
 		switch {
+		case d.Topics != nil:
+			bridgeRules(line, n, f, &d)
 		case d.Kind == catalogue.Gateway:
 			line("\nuser %s", d.ID)
 			for _, what := range wire.UpWhats() {
@@ -102,5 +105,44 @@ func foreignRules(line func(string, ...any), n *catalogue.Network, filters []str
 		if topic, _, ok := foreign.Open(&n.Devices[i]); ok && own(&n.Devices[i]) {
 			line("topic read %s", topic)
 		}
+	}
+}
+
+// bridgeRules returns the rules of a gateway with topics of its own: these, without
+// what belongs to other sites, and its own status. Mosquitto looks at what it denies first.
+func bridgeRules(line func(string, ...any), n *catalogue.Network, f *foreign.Devices, d *catalogue.Device) {
+	line("\nuser %s", d.ID)
+	for _, what := range wire.UpWhats() { // the patterns below would let it speak as a device
+		if what != wire.Status {
+			line("topic deny %s/%s/%s/%s", wire.Prefix, d.Site, d.ID, what)
+		}
+	}
+	elsewhere := f.FiltersOf(func(o *catalogue.Device) bool { return o.Site != d.Site }, false)
+	here := f.FiltersOf(func(o *catalogue.Device) bool { return o.Site == d.Site }, false)
+	for _, filter := range elsewhere {
+		covers := func(t string) bool { return wire.CoversFilter(t, filter) }
+		if slices.ContainsFunc(d.Topics, covers) && !slices.Contains(here, filter) {
+			line("topic deny %s", filter)
+		}
+	}
+	for _, t := range d.Topics {
+		if !strings.HasPrefix(t, wire.Prefix+"/") {
+			line("topic readwrite %s", t)
+			continue
+		}
+		levels := append(strings.Split(t, "/"), "+", "+")
+		device, last := levels[3], levels[4]
+		if device == "#" {
+			device, last = "+", "+"
+		}
+		whats := func(rule string, all []wire.What) {
+			for _, what := range all {
+				if last == "+" || last == "#" || last == string(what) {
+					line("topic %s %s/%s/%s/%s", rule, wire.Prefix, d.Site, device, what)
+				}
+			}
+		}
+		whats("write", wire.UpWhats())
+		whats("read", wire.DownWhats())
 	}
 }

@@ -10,7 +10,7 @@ import (
 // Error is one fault of a file, written "file:line: field: message"
 // (rules 13.2).
 type Error struct {
-	File  string
+	File  string // empty: there is no file
 	Line  int    // counted from 1
 	Field string // as "spaces[3].parent", counted from 0; "syntax" where the YAML itself is at fault
 	Msg   string
@@ -18,6 +18,9 @@ type Error struct {
 
 // Error writes "file:line: field: message".
 func (e *Error) Error() string {
+	if e.File == "" {
+		return fmt.Sprintf("%s: %s", e.Field, e.Msg)
+	}
 	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Field, e.Msg)
 }
 

@@ -59,15 +59,9 @@ func (m *Server) Log() []string {
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	m := &Server{dir: t.TempDir(), Addr: freeport.Addr(t)}
-	me, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(m.Addr)
 	config := append([]string{
-		"listener " + port + " 127.0.0.1",
+		strings.TrimSpace(Listener(t, m.Addr)),
 		"allow_anonymous true",
-		"user " + me.Username,
 		"persistence true",
 		"persistence_location " + m.dir + "/",
 		"max_queued_messages 100000",
@@ -75,6 +69,20 @@ func Start(t testing.TB, settings ...string) *Server {
 	}, settings...)
 	m.begin(t, strings.Join(config, "\n")+"\n")
 	return m
+}
+
+// Listener returns the lines by which it listens at addr and runs as who tests.
+func Listener(t testing.TB, addr string) string {
+	t.Helper()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "listener " + port + " " + host + "\nuser " + me.Username + "\n"
 }
 
 // StartConfig starts a Mosquitto with a complete configuration, which listens

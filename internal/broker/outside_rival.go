@@ -1,0 +1,51 @@
+package broker
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// A broker ends a client's connection when another one comes with its name. Neither is
+// told why (MQTT 3.1.1): each sees its connection closed, connects again at the first
+// attempt, and so ends the other's.
+const (
+	rivalLosses = 3                // closed so often, each soon, before a rival is told of
+	rivalSoon   = 30 * time.Second // a connection that was closed so soon may have been a rival's doing
+	rivalQuiet  = 5 * time.Minute  // a connection that lasts so long has no rival
+)
+
+// rivalry finds out whether another client uses our name.
+type rivalry struct {
+	began  time.Time // of the connection; zero: there is none
+	failed bool      // an attempt has failed since the last connection: the broker was away
+	losses int       // connections in a row that were closed soon
+	told   bool
+}
+
+// connected notes a new connection.
+func (r *rivalry) connected(now time.Time) {
+	if r.failed {
+		r.losses = 0
+	}
+	r.began, r.failed = now, false
+}
+
+// attemptFailed notes an attempt to connect that came to nothing.
+func (r *rivalry) attemptFailed() { r.failed = true }
+
+// lost notes the end of a connection. It reports whether a rival is to be told of now,
+// and whether one has been told of: then this end is no news.
+func (r *rivalry) lost(now time.Time, err error) (tell, known bool) {
+	lasted := now.Sub(r.began)
+	if r.began.IsZero() || !errors.Is(err, io.EOF) || lasted > rivalSoon {
+		r.losses = 0
+		r.told = r.told && lasted < rivalQuiet
+		return false, r.told
+	}
+	r.losses++
+	if tell = r.losses >= rivalLosses && !r.told; tell {
+		r.told = true
+	}
+	return tell, r.told
+}
