@@ -114,7 +114,11 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 	case c.DryRun:
 		fmt.Println("Nothing was changed: this was a dry run.")
 	default:
-		fmt.Printf("In force as catalogue %d, from %s.\n", out.N, out.Since.Format(time.RFC3339))
+		fmt.Printf(
+			"In force as catalogue %d, from %s.\n",
+			out.N,
+			out.Since.In(p.Network.Zone.Location()).Format(time.DateTime),
+		)
 	}
 	return nil
 }

@@ -64,8 +64,8 @@ func RebuildSeries(ctx context.Context, cfg settings.Config, from, to time.Time,
 		fmt.Fprintf(out,
 			"The series was computed again for %d spaces, from %s to %s.\n",
 			len(n.Spaces),
-			r.from.Format(time.RFC3339),
-			r.to.Format(time.RFC3339),
+			r.from.In(n.Zone.Location()).Format(time.DateTime),
+			r.to.In(n.Zone.Location()).Format(time.DateTime),
 		)
 	}
 	if err == nil && cfg.InfluxURL != "" {

@@ -47,6 +47,9 @@ func TestCorrectionStandsBesideWhatWasMeasured(t *testing.T) {
 	); status != 422 {
 		t.Errorf("a visit moved by a year: %d", status)
 	}
+	if said := fmt.Sprint(got["warnings"]); !strings.Contains(said, "metz-hall is none") {
+		t.Errorf("a correction in a hall, which is not billed: %s", said)
+	}
 	if got["from"] != v["from"] {
 		t.Errorf("what was measured has changed: %v", got)
 	}

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -28,6 +27,7 @@ type visitView struct {
 	To         *catalogue.Instant `json:"to" format:"date-time" doc:"Null while it goes on."`
 	Ended      *visit.Ended       `json:"ended" enum:"badge,elsewhere,closing,max" doc:"Null while it goes on."`
 	Correction *correction        `json:"correction"`
+	Warnings   []string           `json:"warnings,omitempty" doc:"Of correcting: that it changes no hours, and why."`
 }
 
 type correction struct {
@@ -75,15 +75,6 @@ type visitsIn struct {
 // VisitPath is the path of one visit.
 type VisitPath struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
-}
-
-type correctionIn struct {
-	VisitPath
-	Body struct {
-		From   catalogue.Instant `json:"from" format:"date-time" required:"true"`
-		To     catalogue.Instant `json:"to" format:"date-time" required:"true"`
-		Reason string            `json:"reason" minLength:"1" maxLength:"500" required:"true"`
-	}
 }
 
 func (s *server) visits() {
@@ -226,49 +217,4 @@ func (s *server) visit(ctx context.Context, id uuid.UUID) (ledger.Visit, error) 
 		return ledger.Visit{}, notFound("visit " + id.String())
 	}
 	return list[0], nil
-}
-
-// longestCorrected limits a corrected visit: no visit lasts a day, and a typing
-// error would be billed.
-const longestCorrected = 24 * time.Hour
-
-func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView], error) {
-	v, err := s.visit(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	from, to := milli(in.Body.From), milli(in.Body.To)
-	switch {
-	case to.Before(from):
-		return nil, invalid("body", "to", "is before from")
-	case to.Sub(from) > longestCorrected:
-		return nil, invalid("body", "to", "is more than a day after from")
-	case from.Before(v.From.Add(-longestCorrected)) || to.After(v.To.Add(longestCorrected)):
-		return nil, invalid("body", "from", "differs by more than a day from what was measured")
-	case to.After(s.cfg.Now().Add(longestCorrected)):
-		return nil, invalid("body", "to", "lies in the future")
-	case strings.TrimSpace(in.Body.Reason) == "":
-		return nil, invalid("body", "reason", "is empty")
-	}
-	now := s.cfg.Now().UTC()
-	v.Correction = &ledger.Correction{
-		From:   from,
-		To:     to,
-		Reason: in.Body.Reason,
-		Author: callerOf(ctx).id,
-		At:     now.Truncate(time.Millisecond),
-	}
-	err = s.cfg.Ledger.Write(ctx, func(tx *ledger.Tx) error {
-		if err := tx.PutCorrection(v.ID, *v.Correction); err != nil {
-			return err
-		}
-		body := mustJSON(showVisit(v, now).Correction)
-		return tx.AddAct(
-			&ingest.Act{At: now, Actor: v.Correction.Author, Action: "put", Target: ledger.CorrectionTarget(v.ID), Body: body},
-		)
-	})
-	if err != nil {
-		return nil, s.fail(err)
-	}
-	return &one[visitView]{showVisit(v, now)}, nil
 }

@@ -158,7 +158,14 @@ func TestACorrectionOfAVisitIsBilledAndUndone(t *testing.T) {
 		return page.Items[0].Measured, page.Items[0].Corrected, page.Items[0].Billable
 	}
 	path := "/v1/visits/" + visits.Items[0].ID + "/correction"
-	c.Must("PUT", path, `{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T08:00:00Z","reason":"left at ten"}`)
+	same := c.Must("PUT", path, `{"from":"2026-10-06T06:00:00Z","to":"2026-10-06T09:00:00Z","reason":"looked again"}`)
+	if said := fmt.Sprint(same["warnings"]); said != "[it changes no hours]" {
+		t.Errorf("a correction to what was measured: %s", said)
+	}
+	told := c.Must("PUT", path, `{"from":"2026-10-06T07:00:00Z","to":"2026-10-06T08:00:00Z","reason":"left at ten"}`)
+	if told["warnings"] != nil {
+		t.Errorf("a correction that changes hours: %v", told["warnings"])
+	}
 	if m, x, b := hours(); m != 10800 || x != 3600 || b != 60 {
 		t.Errorf("corrected: %v %v %v", m, x, b)
 	}

@@ -143,7 +143,11 @@ func said(v any, zone *time.Location) string {
 		for i, e := range v {
 			list[i] = said(e, zone)
 		}
-		return strings.Join(list, ", ")
+		between := ", "
+		if strings.Contains(strings.Join(list, ""), ",") { // a name with a comma is one name
+			between = "; "
+		}
+		return strings.Join(list, between)
 	default:
 		text, _ := json.Marshal(v) // it was JSON
 		return string(text)

@@ -27,6 +27,7 @@ type visited struct {
 	From       time.Time
 	To         *time.Time
 	Ended      *string
+	Warnings   []string
 	Correction *struct {
 		Correction
 		Author string
@@ -80,7 +81,15 @@ func Correct(ctx context.Context, c Client, w io.Writer, id string, x Correction
 	}
 	t := newTable("<visit", "<member", "<space", "<from", "<to", "<ended", "<corrected")
 	t.row(v.cells(zone)...)
-	return t.write(w)
+	if err := t.write(w); err != nil {
+		return err
+	}
+	for _, says := range v.Warnings {
+		if _, err := fmt.Fprintf(w, "\nWarning: %s.\n", says); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Undo undoes a correction: what was measured counts again.

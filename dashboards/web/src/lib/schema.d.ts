@@ -1782,6 +1782,7 @@ export interface components {
             site?: string;
             space?: string;
             status?: components["schemas"]["Status"] | null;
+            topics?: string[] | null;
         };
         Door: {
             from?: string;
@@ -3001,6 +3002,8 @@ export interface components {
              * @description Null while it goes on.
              */
             to?: string | null;
+            /** @description Of correcting: that it changes no hours, and why. */
+            warnings?: string[] | null;
         };
         Warning: {
             column?: string;
