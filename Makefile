@@ -64,6 +64,7 @@ full: ## what is too long for CI: faults three times, all of it under the race d
 	$(MAKE) race
 	./.ci/fuzz 1m
 	./.ci/api 100
+	./.ci/deb
 	./.ci/page --all
 	$(MAKE) worlds
 	$(MAKE) cluster

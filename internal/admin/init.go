@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lorntech/totem/docs/systemd"
@@ -122,6 +126,11 @@ func Init(dir string, a Answers, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	_, absent := os.Stat(packagedUnit)
+	packaged := absent == nil
+	if packaged {
+		units = nil
+	}
 	for _, name := range units {
 		text, err := systemd.Files.ReadFile(name)
 		if err != nil {
@@ -145,17 +154,45 @@ func Init(dir string, a Answers, out io.Writer) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(out, `%s has now:
+	readable, err := giveToService(dir, slices.Collect(maps.Keys(files)))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, `%s has now:
   catalogue.yaml    one building, to be changed: totem catalogue check %s
   totem.env         the settings
-  *.service, *.timer for systemd: see "On a Debian machine" in docs/operations.md
+`, dir, catalogue)
+	if packaged {
+		_, err = fmt.Fprintln(out, "Start it with:\n  sudo systemctl enable --now totem.service totem-backup.timer")
+		return err
+	}
+	fmt.Fprintf(out, `  *.service, *.timer for systemd: see "On a Debian machine" in docs/operations.md
 Start it with:
   set -a; . %s; set +a
   totem serve
-or as a service of systemd, whose user must be able to read it: chgrp -R totem %s
-(in Docker: chown -R 65532 %s).
-`, dir, catalogue, filepath.Join(dir, "totem.env"), dir, dir)
+or as a service of systemd`, filepath.Join(dir, "totem.env"))
+	if !readable {
+		fmt.Fprintf(out, ", whose user must be able to read it: chgrp -R totem %s", dir)
+	}
+	_, err = fmt.Fprintf(out, "\n(in Docker: chown -R 65532 %s).\n", dir)
 	return err
+}
+
+// packagedUnit is there where Totem was installed as a Debian package.
+const packagedUnit = "/usr/lib/systemd/system/totem.service"
+
+// giveToService lets the group of the service's user read a folder and its files. It
+// reports whether it could: root alone can, where there is such a group.
+func giveToService(dir string, files []string) (could bool, err error) {
+	group, err := user.LookupGroup("totem")
+	if err != nil || os.Geteuid() != 0 {
+		return false, nil //nolint:nilerr // there is no such user yet
+	}
+	gid, err := strconv.Atoi(group.Gid)
+	for _, path := range append(files, dir) {
+		err = errors.Join(err, os.Chown(path, 0, gid))
+	}
+	return err == nil, err
 }
 
 // tryCatalogue reports what is wrong in a catalogue's text.

@@ -28,6 +28,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/lorntech/totem/firmware-sim/progress"
+	"github.com/lorntech/totem/internal/disk"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/settings"
 )
@@ -127,7 +128,7 @@ func appear(tmp, file string) error {
 	if err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(file))
+	return errors.Join(disk.Adopt(file), syncDir(filepath.Dir(file)))
 }
 
 // synced writes a file out to the disk a little at a time. What collects in the

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/lorntech/totem/internal/disk"
 )
 
 // ErasuresName is the file beside the ledger that remembers who was erased, as
@@ -39,7 +41,7 @@ func NoteErasure(data string, who [32]byte, after int64, now time.Time) error {
 	}
 	// The line before may have been cut off, by a full disk or a loss of power.
 	_, err = f.Write(append(append([]byte{'\n'}, line...), '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close(), syncDir(data)); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close(), disk.Adopt(path), syncDir(data)); err != nil {
 		return fmt.Errorf("remember an erasure: %w", err)
 	}
 	return nil

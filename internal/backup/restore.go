@@ -23,6 +23,7 @@ import (
 	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/catalogues"
+	"github.com/lorntech/totem/internal/disk"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
@@ -203,7 +204,7 @@ func writePart(path string, from io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(f, from)
-	return errors.Join(err, f.Sync(), f.Close())
+	return errors.Join(err, f.Sync(), f.Close(), disk.Adopt(path))
 }
 
 // check verifies everything in the folder of a restore, and erases again whoever

@@ -54,6 +54,11 @@ const window = 2000
 // live, until ctx ends. Without a data folder it uses a temporary one and
 // deletes it.
 func Run(ctx context.Context, cfg settings.Config, o Options) (err error) {
+	fmt.Fprintf(
+		o.Out,
+		"Four buildings are set up, and %d days of their people simulated: half a minute or so.\n",
+		o.Days+1,
+	)
 	if cfg.Data == "" { // before Check, which would fill in the default of serve
 		dir, err := os.MkdirTemp("", "totem-demo-")
 		if err != nil {

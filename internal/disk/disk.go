@@ -1,8 +1,10 @@
-// Package disk tells how much room is left where a file is.
+// Package disk tells how much room is left where a file is, and gives files their owner.
 package disk
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -15,4 +17,33 @@ func Room(path string) (free, size uint64, err error) {
 	}
 	block := uint64(s.Bsize) //nolint:unconvert,gosec // signed on Linux, unsigned elsewhere; never negative
 	return s.Bavail * block, s.Blocks * block, nil
+}
+
+// Adopt gives a file that root has just made to the owner of its folder: a command that
+// was run with sudo leaves nothing in a service's folder that the service cannot read.
+// What another user made, and what is in a folder of root's, stays as it is.
+func Adopt(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	folder, err := owner(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if file, err := owner(path); err != nil || file.Uid != 0 || folder.Uid == 0 {
+		return err
+	}
+	return os.Lchown(path, int(folder.Uid), int(folder.Gid))
+}
+
+func owner(path string) (*syscall.Stat_t, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil, fmt.Errorf("%s: its owner is not known", path)
+	}
+	return s, nil
 }

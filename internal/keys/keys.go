@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/disk"
 )
 
 // Path returns the key file of a data folder.
@@ -220,7 +221,7 @@ func WriteSecret(path string, data []byte) error {
 	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
+	if err := errors.Join(disk.Adopt(tmp.Name()), os.Rename(tmp.Name(), path)); err != nil {
 		return err
 	}
 	d, err := os.Open(dir)

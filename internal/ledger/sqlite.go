@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/lorntech/totem/internal/disk"
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite" // also registers the database/sql driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -77,7 +78,7 @@ func ownerOnly(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Chmod(0o600), f.Close())
+	return errors.Join(f.Chmod(0o600), f.Close(), disk.Adopt(path))
 }
 
 // overwrites is the first version of the schema that overwrites freed pages.
