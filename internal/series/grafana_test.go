@@ -1,6 +1,7 @@
 package series_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -83,6 +84,7 @@ func TestEveryGrafanaQueryReturnsRows(t *testing.T) {
 	}
 	outage := from.AddDate(0, 0, -3).Truncate(24 * time.Hour).Add(10 * time.Hour)
 	apptest.Publish(t, a, apptest.Counted(outage.Add(-10*time.Hour), 10)[:1]) // then the counter is dead
+	apptest.Publish(t, a, apptest.Counted(time.Now().Add(-10*time.Hour-3*time.Minute), 4)[:1])
 	if _, err := a.SeriesCaughtUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,24 @@ func TestEveryGrafanaQueryReturnsRows(t *testing.T) {
 		}
 	}
 	g.compareUtilisation(t, a, from, to)
+	g.nothingToCome(t)
 	g.outage(t, outage)
+}
+
+// nothingToCome checks that the hour that goes on ends with the minute that has passed:
+// what is newest is what a dashboard takes for now.
+func (g grafanaOf) nothingToCome(t *testing.T) {
+	t.Helper()
+	q := grafana.Query{Flux: fmt.Sprintf("from(bucket: %q) |> range(start: -10m, stop: 2h)"+
+		` |> filter(fn: (r) => r._measurement == "space_minute" and r._field == "known_seconds" and r.space == "metz-coworking")`+
+		" |> group() |> last()", g.server.Bucket)}
+	rows := g.rows(t, q)
+	if len(rows) != 1 {
+		t.Fatalf("%d newest minutes", len(rows))
+	}
+	if at := rows[0]["_time"].(time.Time); at.After(time.Now()) || rows[0]["_value"] == 0.0 {
+		t.Errorf("the newest minute is that of %s, known for %v s", at, rows[0]["_value"])
+	}
 }
 
 // grafanaOf asks an InfluxDB as Grafana does.

@@ -129,6 +129,10 @@ func (s *Shipper) Ship(ctx context.Context) (more bool, err error) {
 // minutes sends queued hours with the hourly and daily points that they belong
 // to.
 func (s *Shipper) minutes(ctx context.Context) (more bool, err error) {
+	made, err := s.ledger.Cursor(ctx, cursorMinute)
+	if err != nil {
+		return false, err
+	}
 	owed, all, err := s.ledger.Outbox(ctx, shipHours)
 	s.mu.Lock()
 	s.owed = all
@@ -142,7 +146,7 @@ func (s *Shipper) minutes(ctx context.Context) (more bool, err error) {
 		for to < len(owed) && owed[to].Space == owed[from].Space {
 			to++
 		}
-		if err := s.space(ctx, l, owed[from:to]); err != nil {
+		if err := s.space(ctx, l, owed[from:to], made); err != nil {
 			return false, err
 		}
 		from = to
@@ -170,8 +174,9 @@ func (s *Shipper) deliver(ctx context.Context, l *lines) error {
 	return err
 }
 
-// space collects queued hours of one space, ascending.
-func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error {
+// space collects queued hours of one space, ascending. Minutes from made on have not
+// passed yet: a point that says "unknown" would be the newest that a dashboard finds.
+func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed, made int64) error {
 	read := func(from, to int64) ([]occupancy.Run, error) {
 		return spaceRuns(ctx, s.ledger, owed[0].Space, from, to)
 	}
@@ -185,7 +190,7 @@ func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed) error
 			}
 		}
 		cal := s.calendars.Of(n, sp.Site)
-		runs, err := read(from, from+60)
+		runs, err := read(from, max(from, min(from+60, made)))
 		if err != nil {
 			return err
 		}
