@@ -65,6 +65,7 @@ full: ## what is too long for CI: faults three times, all of it under the race d
 	./.ci/fuzz 1m
 	./.ci/api 100
 	./.ci/deb
+	./.ci/walk
 	./.ci/page --all
 	$(MAKE) worlds
 	$(MAKE) cluster

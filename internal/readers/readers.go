@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/keys"
@@ -263,8 +264,17 @@ func (d *Updater) untilNext() time.Duration {
 func (d *Updater) update(ctx context.Context, again bool) {
 	force := d.cfg.Rights.InForce()
 	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
-	d.updateStates(force, now, again) // states first: a lockdown must not wait for lists
-	if err := d.updateLists(ctx, force, now); err != nil {
+	d.updateStates(
+		force,
+		now,
+		again,
+	) // states first: a lockdown must not wait for lists
+	if err := d.updateLists(
+		ctx,
+		force,
+		now,
+	); err != nil &&
+		!errors.Is(err, broker.ErrNotConnected) { // which the broker's client tells
 		d.cfg.Log.Error("could not renew allowlists; trying again within a minute", "error", err)
 	}
 }

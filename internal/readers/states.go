@@ -1,8 +1,10 @@
 package readers
 
 import (
+	"errors"
 	"time"
 
+	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/rights"
 	"github.com/lorntech/totem/internal/wire"
@@ -125,7 +127,8 @@ func (d *Updater) sendState(r *reader, want state, now time.Time, connected bool
 		}
 	}
 	if err != nil {
-		if r.told.again.IsZero() {
+		// That the broker is away its client tells.
+		if r.told.again.IsZero() && !errors.Is(err, broker.ErrNotConnected) {
 			d.cfg.Log.Warn("could not send a reader the state of its door; trying again", "device", r.dev.ID, "error", err)
 		}
 		r.told = told{again: now.Add(sayAgain)}
