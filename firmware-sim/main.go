@@ -39,6 +39,7 @@ type commandLine struct {
 	People  peopleCmd  `cmd:"" help:"Create the demo's tenants, members, badges, plans and leases in a service, through its API."`
 	History historyCmd `cmd:"" help:"Simulate past days and send them as fast as the service takes them."`
 	Live    liveCmd    `cmd:"" help:"Simulate from now on, until Ctrl-C."`
+	Network networkCmd `cmd:"" help:"Write a network that is many times as large, as a catalogue and sheets."`
 	Badge   badgeCmd   `cmd:"" help:"Show one badge to one reader and print the answer."`
 }
 

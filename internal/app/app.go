@@ -126,6 +126,9 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 			err = errors.Join(err, a.Close(context.WithoutCancel(ctx)))
 		}
 	}()
+	if err := a.debug(); err != nil {
+		return nil, err
+	}
 	file, err := catalogues.FromFile(cfg.Catalogue, cfg.CatalogueSince)
 	if err != nil {
 		return nil, err

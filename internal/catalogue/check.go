@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -17,14 +16,24 @@ func (s *source) check() {
 	checkIDs(s.spaces, s.net.Spaces, func(x *Space) SpaceID { return x.ID })
 	checkIDs(s.doors, s.net.Doors, func(x *Door) DoorID { return x.ID })
 	checkIDs(s.devices, s.net.Devices, func(x *Device) DeviceID { return x.ID })
+	sites := register(s.net.Sites, func(x *Site) SiteID { return x.ID })
+	buildings := register(s.net.Buildings, func(x *Building) BuildingID { return x.ID })
+	s.known = register(s.net.Spaces, func(x *Space) SpaceID { return x.ID })
+	doors := register(s.net.Doors, func(x *Door) DoorID { return x.ID })
+	s.former = map[SpaceID]SpaceID{}
+	for _, sp := range s.net.Spaces {
+		if _, twice := s.former[sp.Was]; sp.Was != "" && !twice {
+			s.former[sp.Was] = sp.ID
+		}
+	}
 	for i := range s.net.Buildings {
 		b := &s.net.Buildings[i]
-		if !refer(s.buildings[i], "site", b.Site, s.net.Sites, func(x *Site) SiteID { return x.ID }) {
+		if !sites.has(s.buildings[i], "site", b.Site) {
 			b.Site = "" // reported once, not again for everything in it
 		}
 	}
 	for i, sp := range s.net.Spaces {
-		refer(s.spaces[i], "building", sp.Building, s.net.Buildings, func(x *Building) BuildingID { return x.ID })
+		buildings.has(s.spaces[i], "building", sp.Building)
 		if sp.Parent == Outside {
 			s.spaces[i].Fail("parent", "\"outside\" is not a space: leave parent out where a space is entered from outside")
 			continue
@@ -34,14 +43,15 @@ func (s *source) check() {
 	s.checkNames()
 	s.cutCircles()
 	n := New(s.net)
+	exits := s.exits(n)
 	for i := range n.Spaces {
-		s.checkSpace(n, s.spaces[i], &n.Spaces[i])
+		s.checkSpace(n, s.spaces[i], &n.Spaces[i], exits)
 	}
 	for i := range n.Doors {
 		s.checkDoor(n, s.doors[i], &n.Doors[i])
 	}
 	for i := range n.Devices {
-		s.checkDevice(n, s.devices[i], &n.Devices[i])
+		s.checkDevice(n, s.devices[i], &n.Devices[i], sites, doors)
 	}
 }
 
@@ -109,24 +119,34 @@ func checkIDs[T any, K ~string](objects []*yamldoc.Object, list []T, id func(*T)
 // them.
 func reservedDevice(id any) bool { return id == DeviceID("token") }
 
-// refer checks that a part with that id exists; an empty id was reported
-// already or may be missing.
-func refer[T any, K ~string](o *yamldoc.Object, name string, id K, list []T, key func(*T) K) bool {
-	if id == "" {
-		return false
-	}
-	known := make([]string, len(list))
+// ids are the ids of parts of one kind, in the order of the file.
+type ids[K ~string] struct {
+	list  []K
+	index map[K]bool
+}
+
+func register[T any, K ~string](list []T, id func(*T) K) ids[K] {
+	r := ids[K]{make([]K, len(list)), make(map[K]bool, len(list))}
 	for i := range list {
-		k := key(&list[i])
-		if k == id {
-			return true
-		}
-		known[i] = string(k)
+		r.list[i] = id(&list[i])
+		r.index[r.list[i]] = true
+	}
+	return r
+}
+
+// has checks that a part with that id exists; an empty id was reported already.
+func (r ids[K]) has(o *yamldoc.Object, name string, id K) bool {
+	if id == "" || r.index[id] {
+		return id != ""
 	}
 	what := name
 	switch name {
 	case "parent", "from", "to":
 		what = "space"
+	}
+	known := make([]string, len(r.list))
+	for i, k := range r.list {
+		known[i] = string(k)
 	}
 	o.Fail(name, "there is no %s %q%s", what, string(id), yamldoc.Suggestion(string(id), known))
 	return false
@@ -135,13 +155,11 @@ func refer[T any, K ~string](o *yamldoc.Object, name string, id K, list []T, key
 // referSpace does the same for a space; a renamed one is reported with its new
 // name.
 func (s *source) referSpace(o *yamldoc.Object, name string, id SpaceID) bool {
-	for _, sp := range s.net.Spaces {
-		if sp.Was == id && id != "" && !slices.ContainsFunc(s.net.Spaces, func(x Space) bool { return x.ID == id }) {
-			o.Fail(name, "there is no space %q: it is now called %q", string(id), string(sp.ID))
-			return false
-		}
+	if is := s.former[id]; is != "" && !s.known.index[id] {
+		o.Fail(name, "there is no space %q: it is now called %q", string(id), string(is))
+		return false
 	}
-	return refer(o, name, id, s.net.Spaces, func(x *Space) SpaceID { return x.ID })
+	return s.known.has(o, name, id)
 }
 
 // cutCircles reports each circle of parents once, where it begins in the file,
@@ -166,7 +184,7 @@ func (s *source) cutCircles() {
 	}
 }
 
-func (s *source) checkSpace(n *Network, o *yamldoc.Object, sp *Space) {
+func (s *source) checkSpace(n *Network, o *yamldoc.Object, sp *Space, exits map[SpaceID]bool) {
 	parent := n.Space(sp.Parent)
 	if parent != nil && parent.Site != "" && sp.Site != "" && parent.Site != sp.Site {
 		o.Fail("parent", "%q is in %s, this space in %s", string(parent.ID), parent.Site, sp.Site)
@@ -174,7 +192,7 @@ func (s *source) checkSpace(n *Network, o *yamldoc.Object, sp *Space) {
 	if parent != nil && sp.Kind.Office() && n.Billable(parent.ID) {
 		o.Fail("parent", "an office may not lie below a coworking: its hours would be billed as coworking")
 	}
-	if sp.AntiPassback != NoAntiPassback && !s.hasExit(sp.ID) {
+	if sp.AntiPassback != NoAntiPassback && !exits[sp.ID] {
 		o.Fail(
 			"anti_passback",
 			"needs a reader of direction out on a door into this space: otherwise nobody could be seen to leave",
@@ -182,17 +200,15 @@ func (s *source) checkSpace(n *Network, o *yamldoc.Object, sp *Space) {
 	}
 }
 
-func (s *source) hasExit(id SpaceID) bool {
-	into := map[DoorID]bool{}
-	for _, d := range s.net.Doors {
-		into[d.ID] = d.To == id
-	}
+// exits returns the spaces that somebody can be seen to leave.
+func (s *source) exits(n *Network) map[SpaceID]bool {
+	out := map[SpaceID]bool{}
 	for _, d := range s.net.Devices {
-		if d.Kind == Reader && d.Direction == Out && into[d.Door] {
-			return true
+		if door := n.Door(d.Door); door != nil && d.Kind == Reader && d.Direction == Out {
+			out[door.To] = true
 		}
 	}
-	return false
+	return out
 }
 
 func (s *source) checkDoor(n *Network, o *yamldoc.Object, d *Door) {
@@ -218,15 +234,15 @@ func (s *source) checkDoor(n *Network, o *yamldoc.Object, d *Door) {
 }
 
 // checkDevice checks where a device is and how it is read.
-func (s *source) checkDevice(n *Network, o *yamldoc.Object, d *Device) {
-	site := refer(o, "site", d.Site, n.Sites, func(x *Site) SiteID { return x.ID })
+func (s *source) checkDevice(n *Network, o *yamldoc.Object, d *Device, sites ids[SiteID], doors ids[DoorID]) {
+	site := sites.has(o, "site", d.Site)
 	switch {
 	case d.Kind == "":
 	case d.Kind == Gateway:
 		forbid(o, "a gateway is at no door and in no space", "door", "direction", "space")
 	case d.Kind.OnDoor():
 		forbid(o, "a "+string(d.Kind)+" is on a door", "space")
-		if o.Require("door") && refer(o, "door", d.Door, n.Doors, func(x *Door) DoorID { return x.ID }) && site {
+		if o.Require("door") && doors.has(o, "door", d.Door) && site {
 			sameSite(o, "door", d.Site, n.Door(d.Door).Site)
 		}
 	default:

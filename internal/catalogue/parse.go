@@ -56,6 +56,9 @@ type source struct {
 	net Network
 
 	sites, buildings, spaces, doors, devices []*yamldoc.Object // as in net
+
+	known  ids[SpaceID]
+	former map[SpaceID]SpaceID // the present id of each space that was renamed
 }
 
 // The largest numbers that a catalogue may contain: anything larger is a typing

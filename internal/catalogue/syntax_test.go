@@ -28,7 +28,7 @@ func TestBrokenYAMLNamesItsLine(t *testing.T) {
 		{"an unknown alias", "network: A\ntimezone: UTC\nsites: *nowhere\n", "3: sites: no anchor &nowhere"},
 		{"an alias to itself", "network: A\ntimezone: UTC\nsites: &a [*a]", "3: sites[0]: is not a mapping; a site has id name city holidays opening"},
 		{"brackets without end", strings.Repeat("[", 10000), "1: syntax: lists or mappings are nested more than 32 deep"},
-		{"far too long", strings.Repeat("a", 5<<20), "1: syntax: the file is larger than 4194304 bytes"},
+		{"far too long", strings.Repeat("a", 17<<20), "1: syntax: the file is larger than 16777216 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Parse("f.yaml", []byte(c.text))

@@ -63,8 +63,14 @@ const (
 // same world; another day moves its dates and changes nobody. A site without a
 // kind of space has no tenants who rent one.
 func New(n *catalogue.Network, seed uint64, today catalogue.Day) *World {
+	return Many(n, seed, today, tenantCount, memberCount)
+}
+
+// Many makes up so many tenants and members of a network.
+func Many(n *catalogue.Network, seed uint64, today catalogue.Day, tenants, members int) *World {
 	w := &World{Network: n, Today: today, Schedules: schedules(), Plans: plans()}
-	m := &maker{World: w, rng: rand.New(rand.NewPCG(seed, 0x746f74656d)), names: newNames(), uids: map[string]bool{}}
+	m := &maker{World: w, rng: rand.New(rand.NewPCG(seed, 0x746f74656d)), names: newNames(), uids: map[string]bool{},
+		firms: tenants, people: members}
 	m.team()
 	m.tenants()
 	m.cards()
@@ -81,6 +87,8 @@ type maker struct {
 	rng   *rand.Rand
 	names *names
 	uids  map[string]bool
+
+	firms, people int // how many tenants and members there are to be
 }
 
 // chance returns true in percent of 100 draws.

@@ -54,8 +54,8 @@ func (m *maker) tenants() {
 		rows[i].AreaM2++ // a site without a space has tenants too
 		area += rows[i].AreaM2
 	}
-	firms := tenantCount - len(m.Tenants)
-	people := memberCount - len(m.Members)
+	firms := m.firms - len(m.Tenants)
+	people := m.people - len(m.Members)
 	done := 0.0
 	for i, r := range rows {
 		before := done

@@ -33,6 +33,7 @@ type Config struct {
 	Keys              string `help:"File of the keys, the same for all machines of a service; default: keys.json in the data folder." env:"TOTEM_KEYS" placeholder:"FILE"`
 	HTTP              string `name:"http" help:"Address of the API and the live page." env:"TOTEM_HTTP" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	HTTPTLS           string `name:"http-tls" help:"Another address of the API and the page, with TLS." env:"TOTEM_HTTP_TLS" placeholder:"HOST:PORT"`
+	Debug             string `help:"Loopback address on which profiles are served (net/http/pprof)." env:"TOTEM_DEBUG" placeholder:"HOST:PORT"`
 	Advertise         string `help:"URL at which other machines reach this one's API; default: that of --http, with this machine's name where that is 0.0.0.0." env:"TOTEM_ADVERTISE" placeholder:"URL"`
 	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	MQTTTLSListen     string `name:"mqtt-tls-listen" help:"Another address of the embedded broker, with TLS." env:"TOTEM_MQTT_TLS_LISTEN" placeholder:"HOST:PORT"`
@@ -101,8 +102,24 @@ func (c *Config) Check() error {
 		errs = append(errs, checkBroker(c.MQTTURL))
 	}
 	_, err := c.WebhookNetworks()
-	errs = append(errs, err, c.checkSeries(), c.checkTLS())
+	errs = append(errs, err, c.checkSeries(), c.checkTLS(), c.checkDebug())
 	return errors.Join(errs...)
+}
+
+// checkDebug checks that profiles are for this machine alone.
+func (c *Config) checkDebug() error {
+	const name = "--debug (TOTEM_DEBUG)"
+	if c.Debug == "" {
+		return nil
+	}
+	if err := checkAddress(name, c.Debug); err != nil {
+		return err
+	}
+	host, _, err := net.SplitHostPort(c.Debug)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%s: %q is not an address of this machine alone, like 127.0.0.1:6060", name, c.Debug)
+	}
+	return nil
 }
 
 // checkTLS checks the settings of the listeners with TLS.

@@ -50,6 +50,15 @@ func (r *reader) fill() {
 	r.titles = named(func(id string) (string, bool) { e, ok := r.book.Event(tenancy.EventID(id)); return e.Title, ok })
 	r.byHash, r.byTerms = map[tenancy.CredentialHash]tenancy.CredentialID{}, map[terms][]tenancy.LeaseID{}
 	r.byWords = map[wordsOf][]tenancy.MemberID{}
+	r.bySpace = map[catalogue.SpaceID][]tenancy.LeaseID{}
+	r.sites = map[string]catalogue.SiteID{}
+	for _, site := range r.network.Sites {
+		for _, name := range []string{string(site.ID), site.Name, site.City} {
+			if _, taken := r.sites[plain(name)]; !taken {
+				r.sites[plain(name)] = site.ID
+			}
+		}
+	}
 	for v := range r.book.Tenants() {
 		r.note(v)
 	}
@@ -97,6 +106,11 @@ func (r *reader) note(v any) {
 		if k := (terms{v.Tenant, v.Plan}); !slices.Contains(r.byTerms[k], v.ID) {
 			r.byTerms[k] = append(r.byTerms[k], v.ID)
 		}
+		for _, id := range v.Spaces {
+			if !slices.Contains(r.bySpace[id], v.ID) {
+				r.bySpace[id] = append(r.bySpace[id], v.ID)
+			}
+		}
 	}
 }
 
@@ -121,10 +135,11 @@ func (r *reader) member(s string) (string, error) {
 }
 
 func (r *reader) site(s string) (string, error) {
-	for _, site := range r.network.Sites {
-		if string(site.ID) == s || names(s, string(site.ID), site.Name, site.City) {
-			return string(site.ID), nil
-		}
+	if r.network.Site(catalogue.SiteID(s)) != nil {
+		return s, nil
+	}
+	if id := r.sites[plain(s)]; id != "" && plain(s) != "" {
+		return string(id), nil
 	}
 	return s, nil
 }

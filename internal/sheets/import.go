@@ -252,6 +252,8 @@ type reader struct {
 	byHash                                map[tenancy.CredentialHash]tenancy.CredentialID
 	byTerms                               map[terms][]tenancy.LeaseID
 	byWords                               map[wordsOf][]tenancy.MemberID
+	bySpace                               map[catalogue.SpaceID][]tenancy.LeaseID
+	sites                                 map[string]catalogue.SiteID
 
 	seen   map[string]int // line of each of the sheet's ids
 	row    cells

@@ -172,12 +172,13 @@ func (r *reader) recordSlips(t *table, row line, l *layout, v any, there bool) {
 			}
 		}
 	case tenancy.Lease:
-		for other := range r.book.Leases() {
-			if other.ID == v.ID || other.Tenant == v.Tenant || !overlap(&other, &v) {
+		for _, id := range v.Spaces {
+			if sp := r.network.Space(id); sp == nil || !sp.Kind.Office() {
 				continue
 			}
-			for _, id := range v.Spaces {
-				if sp := r.network.Space(id); sp != nil && sp.Kind.Office() && slices.Contains(other.Spaces, id) {
+			for _, lease := range slices.Sorted(slices.Values(r.bySpace[id])) {
+				other, ok := r.book.Lease(lease)
+				if ok && lease != v.ID && other.Tenant != v.Tenant && overlap(&other, &v) && slices.Contains(other.Spaces, id) {
 					r.warn(t,
 						row.number,
 						l.name("spaces"),

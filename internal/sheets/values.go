@@ -21,22 +21,29 @@ import (
 
 // plain removes accents, case, and everything that is not a letter or digit.
 func plain(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) {
-		bare, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
-		if err != nil {
-			return ""
-		}
-		s = bare
+	if !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return strings.Map(plainRune, s)
 	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsLetter(r) || unicode.IsDigit(r):
-			return unicode.ToLower(r)
-		case r == '²':
-			return '2'
-		}
-		return -1
-	}, strings.NewReplacer("œ", "oe", "Œ", "oe", "æ", "ae", "ß", "ss").Replace(s))
+	bare, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
+	if err != nil {
+		return ""
+	}
+	return strings.Map(plainRune, ligatures.Replace(bare))
+}
+
+var ligatures = strings.NewReplacer("œ", "oe", "Œ", "oe", "æ", "ae", "ß", "ss")
+
+// plainRune returns a letter or a digit in lower case; anything else is left out.
+func plainRune(r rune) rune {
+	switch {
+	case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+		return r
+	case unicode.IsLetter(r) || unicode.IsDigit(r):
+		return unicode.ToLower(r)
+	case r == '²':
+		return '2'
+	}
+	return -1
 }
 
 // slug makes an id from a name; empty where nothing is left of it.

@@ -20,8 +20,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxFile limits the size of a file, in bytes: 50 times LORnTECH's catalogue.
-const maxFile = 4 << 20
+// maxFile limits the size of a file, in bytes: 250 times LORnTECH's catalogue.
+const maxFile = 16 << 20
 
 // Document is a YAML file being read. It collects all faults, so that the
 // operator sees them at once.
