@@ -22,7 +22,7 @@ const fileSeen = "catalogue-file"
 // changed since the last start. An unchanged file does not undo a catalogue
 // that was applied to a running service.
 func (a *house) adoptFile(ctx context.Context, t catalogues.Proposal) error {
-	before, err := catalogues.Read(ctx, a.Ledger)
+	before, err := catalogues.ReadBeside(ctx, a.Ledger, t)
 	if err != nil {
 		return err
 	}
