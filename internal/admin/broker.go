@@ -170,7 +170,7 @@ func (e *export) newSecrets(ctx context.Context) error {
 			if err := tx.AddAct(
 				&ingest.Act{
 					At:     time.Now().UTC(),
-					Actor:  "cli",
+					Actor:  Actor,
 					Action: "secret",
 					Target: "device/" + string(d.ID),
 					Body:   ledger.SecretAct(keys.HashSecret(secret), hashed),

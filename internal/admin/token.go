@@ -75,7 +75,7 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
-		return tx.AddAct(&ingest.Act{At: now, Actor: "cli", Action: "put", Target: "token/" + r.ID, Body: t.Terms()})
+		return tx.AddAct(&ingest.Act{At: now, Actor: Actor, Action: "put", Target: "token/" + r.ID, Body: t.Terms()})
 	})
 }
 

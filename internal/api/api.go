@@ -75,6 +75,9 @@ type Config struct {
 	Live     Live
 	Doors    Doors
 	Sessions Sessions
+	// OnTokens takes what is to be called where a token has changed beside the API; may be
+	// nil.
+	OnTokens func(changed func(token string))
 	// Whereabouts reports where members are, for the anti-passback of checks.
 	Whereabouts func(context.Context) access.Whereabouts
 	// CaughtUp waits until visits include the newest read. Where the context
@@ -149,6 +152,9 @@ func New(cfg Config) http.Handler {
 			known:   map[string]knownToken{},
 			streams: map[string]map[*context.CancelFunc]bool{},
 		},
+	}
+	if cfg.OnTokens != nil {
+		cfg.OnTokens(s.auth.changed)
 	}
 	s.ever = catalogue.Ever(cfg.Series.History)
 	s.calendars = map[catalogue.SiteID]catalogue.Calendar{}

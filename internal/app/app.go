@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lorntech/totem/internal/api"
@@ -103,6 +104,9 @@ type house struct {
 	Waits      *decisionWaits
 	settings   billing.Settings
 	signIn     *signin.Settings // nil: with tokens only
+
+	opened int64                        // the newest entry of the chain when it opened
+	tokens atomic.Pointer[func(string)] // tells the API of a token that has changed
 
 	core      stack // closes the parts that decide
 	followers stack // closes the parts that follow the ledger

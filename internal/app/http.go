@@ -29,6 +29,7 @@ func (a *house) APIConfig() api.Config {
 		Live:           a.Live,
 		Doors:          a.Readers,
 		Sessions:       sessions{a},
+		OnTokens:       func(changed func(string)) { a.tokens.Store(&changed) },
 		Whereabouts:    func(ctx context.Context) access.Whereabouts { return a.Pipeline.Whereabouts(ctx) },
 		Series:         series.Reader{History: a.Catalogues, Ledger: a.Ledger},
 		SeriesCaughtUp: a.SeriesCaughtUp,

@@ -88,6 +88,9 @@ func (a *house) open(ctx context.Context) error {
 }
 
 func (a *house) openKeys(ctx context.Context) (err error) {
+	if a.opened, err = a.Ledger.Head(ctx); err != nil {
+		return err
+	}
 	a.Keys, err = admin.OpenKeys(ctx, a.Config.KeysFile(), a.Network, a.Ledger)
 	return err
 }
@@ -230,6 +233,7 @@ func (a *house) follow() {
 		{"days", a.keepDay},
 		{"clock", a.watchClock},
 		{"keys", a.watchKeys},
+		{"commands", a.watchCommands},
 		{"webhooks", a.webhooks.Run},
 		{"availability for webhooks", a.tellAvailability},
 	} {

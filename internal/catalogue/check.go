@@ -277,8 +277,8 @@ func checkTopics(o *yamldoc.Object, d *Device) {
 			bad = "does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#"
 		case levels[0] == "totem" && !strings.HasPrefix(filter, own):
 			bad = "is not one of the gateway's own site, which begin with " + own
-		case levels[0] == "totem" && len(levels) > 5:
-			bad = "has more levels than a topic of Totem's: " + own + "{device}/{what}"
+		case levels[0] == "totem" && len(levels) != 5 && (len(levels) > 5 || levels[len(levels)-1] != "#"):
+			bad = "is not a topic of Totem's: " + own + "{device}/{what}"
 		}
 		for j, level := range levels {
 			if bad == "" && (len(level) > 1 && strings.ContainsAny(level, "+#") || level == "#" && j < len(levels)-1) {

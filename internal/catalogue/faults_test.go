@@ -139,14 +139,15 @@ func TestAFaultOfABuildingOrASpaceNamesFileLineAndField(t *testing.T) {
 		{
 			"topics of a bridge",
 			"kind: gateway",
-			`kind: gateway, topics: ["#", "zigbee2mqtt#", "a/#/b", totem/v1/nancy/x/count, totem/v1/metz/a/b/c, "$SYS/x", "z/#"]`,
+			`kind: gateway, topics: ["#", "zigbee2mqtt#", "a/#/b", totem/v1/nancy/x/count, totem/v1/metz/a/b/c, totem/v1/metz/a, "$SYS/x", "z/#", "totem/v1/metz/#"]`,
 			[]string{
 				`27: devices[5].topics[0]: "#" does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#`,
 				`27: devices[5].topics[1]: "zigbee2mqtt#" does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#`,
 				`27: devices[5].topics[2]: "a/#/b" is not an MQTT filter: + stands for one whole level, # for all that follow`,
 				`27: devices[5].topics[3]: "totem/v1/nancy/x/count" is not one of the gateway's own site, which begin with totem/v1/metz/`,
-				`27: devices[5].topics[4]: "totem/v1/metz/a/b/c" has more levels than a topic of Totem's: totem/v1/metz/{device}/{what}`,
-				`27: devices[5].topics[5]: "$SYS/x" does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#`,
+				`27: devices[5].topics[4]: "totem/v1/metz/a/b/c" is not a topic of Totem's: totem/v1/metz/{device}/{what}`,
+				`27: devices[5].topics[5]: "totem/v1/metz/a" is not a topic of Totem's: totem/v1/metz/{device}/{what}`,
+				`27: devices[5].topics[6]: "$SYS/x" does not begin with a name: a bridge's topics do, as in zigbee2mqtt/#`,
 			},
 		},
 		{

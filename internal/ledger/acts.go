@@ -19,6 +19,11 @@ func (l *Ledger) ActsSince(ctx context.Context, kind string, since time.Time) ([
 	return l.acts(ctx, "target > ? AND target < ? AND at > ?", kind+"/", kind+"0", ms(since)) // the character 0 follows /
 }
 
+// ActsAfter lists an actor's acts after an entry of the chain.
+func (l *Ledger) ActsAfter(ctx context.Context, seq int64, actor string) ([]ingest.Act, error) {
+	return l.acts(ctx, "seq > ? AND actor = ?", seq, actor)
+}
+
 // LastActs calls yield with the last act, before an entry of the chain, on each
 // thing that was put or deleted. Erased acts have no target and no body: for all of
 // them together yield is called once.
