@@ -44,9 +44,10 @@ func (c *Compiler) pieces(book *tenancy.Book) []piece {
 	return list
 }
 
-// stretches returns when versions hold for doors: the first from the beginning,
-// each later one from the later of its day's beginning and the instant of its
-// recording, until a version of a later day holds.
+// stretches returns, for each version, the time for which doors go by it. The first
+// version has no start. Each later one starts when its day begins or when it was
+// recorded, whichever comes last, and ends as soon as one after it in the list starts. A
+// version without a value (the thing no longer exists) only ends those before it.
 func stretches[T any](zone *catalogue.Zone, versions []tenancy.Version[T]) []stretch[T] {
 	list := make([]stretch[T], 0, len(versions))
 	until := int64(math.MaxInt64)

@@ -110,6 +110,7 @@ func Init(dir string, a Answers, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	_, absent := os.Stat(dir)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
@@ -126,8 +127,8 @@ func Init(dir string, a Answers, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, absent := os.Stat(packagedUnit)
-	packaged := absent == nil
+	_, unpacked := os.Stat(packagedUnit)
+	packaged := unpacked == nil
 	if packaged {
 		units = nil
 	}
@@ -154,7 +155,11 @@ func Init(dir string, a Answers, out io.Writer) error {
 			return err
 		}
 	}
-	readable, err := giveToService(dir, slices.Collect(maps.Keys(files)))
+	given := slices.Collect(maps.Keys(files))
+	if absent != nil { // a folder that was there stays as it is
+		given = append(given, dir)
+	}
+	could, err := giveToService(given)
 	if err != nil {
 		return err
 	}
@@ -163,7 +168,10 @@ func Init(dir string, a Answers, out io.Writer) error {
   totem.env         the settings
 `, dir, catalogue)
 	if packaged {
-		_, err = fmt.Fprintln(out, "Start it with:\n  sudo systemctl enable --now totem.service totem-backup.timer")
+		_, err = fmt.Fprintln(out, `Start it with:
+  sudo systemctl enable --now totem.service
+and, once totem backup key has made a key and its recipient is in totem.env:
+  sudo systemctl enable --now totem-backup.timer`)
 		return err
 	}
 	fmt.Fprintf(out, `  *.service, *.timer for systemd: see "On a Debian machine" in docs/operations.md
@@ -171,7 +179,7 @@ Start it with:
   set -a; . %s; set +a
   totem serve
 or as a service of systemd`, filepath.Join(dir, "totem.env"))
-	if !readable {
+	if !could {
 		fmt.Fprintf(out, ", whose user must be able to read it: chgrp -R totem %s", dir)
 	}
 	_, err = fmt.Fprintf(out, "\n(in Docker: chown -R 65532 %s).\n", dir)
@@ -181,18 +189,30 @@ or as a service of systemd`, filepath.Join(dir, "totem.env"))
 // packagedUnit is there where Totem was installed as a Debian package.
 const packagedUnit = "/usr/lib/systemd/system/totem.service"
 
-// giveToService lets the group of the service's user read a folder and its files. It
-// reports whether it could: root alone can, where there is such a group.
-func giveToService(dir string, files []string) (could bool, err error) {
+// giveToService lets the group of the service's user read what root has made. It reports
+// whether it could: root alone can, where there is such a group.
+func giveToService(paths []string) (could bool, err error) {
 	group, err := user.LookupGroup("totem")
 	if err != nil || os.Geteuid() != 0 {
 		return false, nil //nolint:nilerr // there is no such user yet
 	}
 	gid, err := strconv.Atoi(group.Gid)
-	for _, path := range append(files, dir) {
-		err = errors.Join(err, os.Chown(path, 0, gid))
+	for _, path := range paths {
+		info, serr := os.Stat(path)
+		if err = errors.Join(err, serr); err != nil {
+			return false, err
+		}
+		err = errors.Join(os.Chown(path, 0, gid), os.Chmod(path, info.Mode().Perm()|readable(info)))
 	}
 	return err == nil, err
+}
+
+// readable returns the bits by which a group may read a file, or enter a folder.
+func readable(info fs.FileInfo) fs.FileMode {
+	if info.IsDir() {
+		return 0o050
+	}
+	return 0o040
 }
 
 // tryCatalogue reports what is wrong in a catalogue's text.

@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,10 +45,7 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 	case strings.TrimSpace(in.Body.Reason) == "":
 		return nil, invalid("body", "reason", "is empty")
 	}
-	before, err := s.hoursAround(ctx, v)
-	if err != nil {
-		return nil, s.fail(err)
-	}
+	before, told := s.hoursAround(ctx, v)
 	now := s.cfg.Now().UTC()
 	v.Correction = &ledger.Correction{
 		From:   from,
@@ -66,39 +66,53 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	after, err := s.hoursAround(ctx, v)
-	if err != nil {
-		return nil, s.fail(err)
-	}
 	out := showVisit(v, now)
-	out.Warnings = s.unchanged(v, before, after)
+	if after, now := s.hoursAround(ctx, v); told == nil && now == nil { // else the correction stands, without a warning
+		out.Warnings = s.unchanged(v, before, after)
+	}
 	return &one[visitView]{out}, nil
 }
 
-// hoursAround sums a member's hours of the months that a correction of the visit may
+// dayHours is what a correction may change of a day.
+type dayHours struct {
+	corrected, unleased int64  // seconds
+	billed              string // the minutes of each lease
+}
+
+// hoursAround returns a member's days of the months that a correction of the visit may
 // touch.
-func (s *server) hoursAround(ctx context.Context, v ledger.Visit) (sum hoursView, err error) {
+func (s *server) hoursAround(ctx context.Context, v ledger.Visit) (map[catalogue.Day]dayHours, error) {
 	zone := s.cfg.Network.Zone
 	index := func(t time.Time) int {
 		year, month, _ := zone.At(t).Day.Civil()
 		return tariff.Month{Year: year, Month: month}.Index()
 	}
+	days := map[catalogue.Day]dayHours{}
 	last := index(v.To.Add(longestCorrected))
 	for i := index(v.From.Add(-longestCorrected)); i <= last; i++ {
 		hours, err := s.cfg.Bills.Hours(ctx, tariff.MonthAt(i), v.Tenant)
 		if err != nil {
-			return sum, err
+			return nil, err
 		}
 		for _, d := range hours[tariff.Person{Tenant: v.Tenant, Member: v.Member}] {
-			sum.add(&d)
+			var billed []string
+			for _, l := range d.Leases {
+				if l.Minutes > 0 {
+					billed = append(billed, fmt.Sprintf("%s %d", l.Lease, l.Minutes))
+				}
+			}
+			slices.Sort(billed)
+			if x := (dayHours{d.Corrected, d.Unleased, strings.Join(billed, " ")}); x != (dayHours{}) {
+				days[d.Day] = x
+			}
 		}
 	}
-	return sum, nil
+	return days, nil
 }
 
 // unchanged says why a correction changes nothing of what is billed; nothing where it
 // does.
-func (s *server) unchanged(v ledger.Visit, before, after hoursView) []string {
+func (s *server) unchanged(v ledger.Visit, before, after map[catalogue.Day]dayHours) []string {
 	coworking := catalogue.At(s.cfg.Series.History, v.From).Coworking(v.Space)
 	switch {
 	case coworking == "":
@@ -108,11 +122,12 @@ func (s *server) unchanged(v ledger.Visit, before, after hoursView) []string {
 	case coworking != v.Space:
 		return []string{"it changes no hours: a visit to " + string(v.Space) + " counts as its coworking's, " +
 			string(coworking) + ": correct that one"}
-	case after.Corrected == before.Corrected && after.Billable == before.Billable:
+	case maps.Equal(before, after):
 		return []string{"it changes no hours"}
-	case after.Billable == before.Billable && after.Unleased != before.Unleased:
-		return []string{"it changes no billable minutes: no lease with a plan for this space covers that time"}
-	case after.Billable == before.Billable:
+	case maps.EqualFunc(before, after, func(a, b dayHours) bool { return a.billed == b.billed }):
+		if !maps.EqualFunc(before, after, func(a, b dayHours) bool { return a.unleased == b.unleased }) {
+			return []string{"it changes no billable minutes: no lease with a plan for this space covers that time"}
+		}
 		return []string{"it changes no billable minutes: rounding, grace or the day's cap of the plan make up for it"}
 	}
 	return nil

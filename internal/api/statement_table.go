@@ -10,7 +10,7 @@ import (
 
 func (b statementsBody) rows() any { return linesOf(b.Items, b.fr) }
 
-// euros are cents, written as 1234,56.
+// euros is an amount in cents. It is written in euros, as 1234,56.
 type euros int64
 
 // String writes the decimal comma that French spreadsheets read.

@@ -217,7 +217,11 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 		return nil, err
 	}
 	if in.AsKnown != "" && !in.Body.DryRun {
-		return nil, invalid("query", "as_known", "is for a dry run only: a past state of knowledge cannot be issued")
+		return nil, invalid(
+			"query",
+			"as_known",
+			"is allowed with dry_run only: statements are issued from what is recorded now",
+		)
 	}
 	if err := s.settled(ctx); err != nil {
 		return nil, err

@@ -69,7 +69,9 @@ type shell struct {
 	auth     *brokerAuth
 	metrics  *metrics
 	front    front
-	gate     gate
+
+	commandsSeen int64 // the newest entry of the chain up to which commands' acts were looked at
+	gate         gate
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -105,7 +107,6 @@ type house struct {
 	settings   billing.Settings
 	signIn     *signin.Settings // nil: with tokens only
 
-	opened int64                        // the newest entry of the chain when it opened
 	tokens atomic.Pointer[func(string)] // tells the API of a token that has changed
 
 	core      stack // closes the parts that decide

@@ -19,10 +19,15 @@ const commandsEvery = time.Second
 func (a *house) watchCommands(ctx context.Context) {
 	tick := time.NewTicker(commandsEvery)
 	defer tick.Stop()
-	for seen := a.opened; ; {
-		if head, err := a.stepCommands(ctx, seen); err == nil {
-			seen = head
-		} // else the ledger is away, and the next step looks again
+	said := "" // a fault is logged once, not every second
+	for {
+		switch head, err := a.stepCommands(ctx, a.commandsSeen); {
+		case err == nil:
+			a.commandsSeen, said = head, ""
+		case ctx.Err() == nil && err.Error() != said:
+			said = err.Error()
+			a.opt.Log.Error("could not look for what commands have withdrawn; trying again each second", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return

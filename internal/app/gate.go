@@ -50,7 +50,8 @@ type facade struct {
 // drainTime is how long requests may take to end before the house that answers them is closed.
 const drainTime = 5 * time.Second
 
-// endless reports whether a request is for a stream, or is the one that
+// endless reports whether a request is not waited for when the house is replaced: a
+// stream does not end by itself, and a request to /v1/catalogue may be the one that
 // replaces the house.
 func endless(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, "/stream") || strings.HasSuffix(r.URL.Path, "/watch") ||

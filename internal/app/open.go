@@ -88,8 +88,10 @@ func (a *house) open(ctx context.Context) error {
 }
 
 func (a *house) openKeys(ctx context.Context) (err error) {
-	if a.opened, err = a.Ledger.Head(ctx); err != nil {
-		return err
+	if a.commandsSeen == 0 { // another catalogue opens the house again, and goes on from where it was
+		if a.commandsSeen, err = a.Ledger.Head(ctx); err != nil {
+			return err
+		}
 	}
 	a.Keys, err = admin.OpenKeys(ctx, a.Config.KeysFile(), a.Network, a.Ledger)
 	return err

@@ -168,8 +168,9 @@ func fetch(ctx context.Context, cfg settings.Config, out io.Writer) (dir string,
 	return dir, nil
 }
 
-// open fixes the instant of a backup. The keys are those of the ledger: where
-// they change meanwhile, it begins again.
+// open takes what a backup holds as of one instant: an image of the ledger, and the file
+// of keys that belongs to it. Where that file changes while the image is opened, it starts
+// again, so that the two match.
 func open(ctx context.Context, dir, keysFile string) (image *ledger.Image, ring []byte, m Manifest, err error) {
 	for {
 		if ring, err = os.ReadFile(keysFile); err != nil {

@@ -102,7 +102,7 @@ func (r rules) read(p Principal, filter string) bool {
 	site, device, what, ok := wire.SplitTopic(filter)
 	switch {
 	case !ok && p.Gateway && r.bridged(p) != nil:
-		return !strings.HasPrefix(filter, "totem/") && r.carries(p, filter)
+		return !strings.HasPrefix(filter, "totem/") && r.carries(p, filter) && !r.commandsElsewhere(p, filter)
 	case !ok:
 		return r.foreign != nil && p.Device != "" && r.ownsAny(p, r.foreign.Commanded(filter))
 	case p.Token:
@@ -116,6 +116,16 @@ func (r rules) read(p Principal, filter string) bool {
 	return p.Device != "" && device == string(p.Device) && (what == "+" || wire.IsDown(what))
 }
 
+// commandsElsewhere reports whether a topic carries commands to another site's devices: a
+// filter with wildcards is asked about again with each topic that it would bring.
+func (r rules) commandsElsewhere(p Principal, topic string) bool {
+	if r.foreign == nil {
+		return false
+	}
+	commanded := r.foreign.Commanded(topic)
+	return len(commanded) > 0 && !r.ownsAny(p, commanded)
+}
+
 // bridged returns the filters of a bridge; nil: the gateway serves its whole site.
 func (r rules) bridged(p Principal) []string {
 	if d := r.network.Device(p.Device); d != nil {
@@ -127,7 +137,11 @@ func (r rules) bridged(p Principal) []string {
 // carries reports whether a gateway is for a topic, or a filter: any, or one that its
 // topics cover where it is a bridge.
 func (r rules) carries(p Principal, filter string) bool {
-	topics := r.bridged(p)
+	d := r.network.Device(p.Device)
+	if d == nil || d.Kind != catalogue.Gateway { // it was one when it connected
+		return false
+	}
+	topics := d.Topics
 	return topics == nil || slices.ContainsFunc(topics, func(t string) bool { return wire.CoversFilter(t, filter) })
 }
 

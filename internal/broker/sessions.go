@@ -36,8 +36,9 @@ func (g *guard) OnSessionEstablish(cl *mqtt.Client, pk packets.Packet) {
 	}
 }
 
-// inherit prepares the client's former session for s, or forgets it where it
-// was somebody else's: holders of API tokens share a username.
+// inherit prepares the former session of this client id so that s continues it, or
+// forgets it where it was somebody else's: everybody who connects with an API token has
+// the same username, so that two of them can use the same client id.
 func (g *guard) inherit(s *session, old *mqtt.Client) {
 	former := sessionOf(old)
 	if former == nil || former.principal.owner() != s.principal.owner() {

@@ -10,6 +10,10 @@ import (
 // Error is one fault of a catalogue file, written "file:line: field: message".
 type Error = yamldoc.Error
 
+// Suggestion returns "; did you mean …?" with the nearest of the known words; empty where
+// none is near.
+func Suggestion(word string, known []string) string { return yamldoc.Suggestion(word, known) }
+
 // Report joins faults in the order of their lines, at most 20; nil where there are none.
 func Report(faults []*Error) error {
 	if len(faults) == 0 {

@@ -2,7 +2,9 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -33,7 +35,11 @@ func Adopt(path string) error {
 	if file, err := owner(path); err != nil || file.Uid != 0 || folder.Uid == 0 {
 		return err
 	}
-	return os.Lchown(path, int(folder.Uid), int(folder.Gid))
+	err = os.Lchown(path, int(folder.Uid), int(folder.Gid))
+	if errors.Is(err, fs.ErrPermission) { // a root that may give nothing away, as in a container
+		return nil
+	}
+	return err
 }
 
 func owner(path string) (*syscall.Stat_t, error) {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/wire"
-	"github.com/lorntech/totem/internal/yamldoc"
 )
 
 // Devices knows which devices of a network use which adapter at which address.
@@ -129,7 +128,7 @@ func checkSettings(d *catalogue.Device, a adapter, fail func(field, format strin
 		switch {
 		case !slices.Contains(commonSettings, name) && !slices.Contains(a.settings, name):
 			known := append(slices.Clone(commonSettings), a.settings...)
-			fail(field, "the adapter %s has no such setting%s", d.Adapter, yamldoc.Suggestion(name, known))
+			fail(field, "the adapter %s has no such setting%s", d.Adapter, catalogue.Suggestion(name, known))
 		case name == SettingOffDelay:
 			if n, err := strconv.Atoi(value); err != nil || n < 1 {
 				fail(field, "is not a whole number of seconds")

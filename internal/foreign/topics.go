@@ -86,16 +86,16 @@ func (f *Devices) Find(topic string) (found Found, ok bool) {
 }
 
 // chatters returns the devices for which a topic is chatter; nil: none.
-func (f *family) chatters(topic string) []*catalogue.Device {
+func (f *family) chatters(topic string) (owners []*catalogue.Device) {
 	if f.chatter == nil {
 		return nil
 	}
 	for address, devices := range f.devices {
 		if f.chatter(address, topic) {
-			return devices
+			owners = append(owners, devices...)
 		}
 	}
-	return nil
+	return owners
 }
 
 // Owners returns the devices that a foreign topic belongs to; known reports

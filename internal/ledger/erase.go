@@ -55,7 +55,7 @@ func (tx *Tx) Erase(e Erasure) error {
 		return err
 	}
 	if err := tx.run("DELETE FROM touched WHERE subject = ?", "m:"+string(e.Member)); err != nil {
-		return fmt.Errorf("ledger: erase what is to be made: %w", err)
+		return fmt.Errorf("ledger: erase the marks of visits that are to be computed again: %w", err)
 	}
 	if err := tx.run("DELETE FROM presence WHERE subject = ?", "m:"+string(e.Member)); err != nil {
 		return fmt.Errorf("ledger: erase presence: %w", err)

@@ -25,11 +25,26 @@ func TestABridgeSpeaksForNobodyElse(t *testing.T) {
 	n := catalogue.New(catalogue.Network{
 		Sites: []catalogue.Site{{ID: "metz"}, {ID: "nancy"}},
 		Devices: []catalogue.Device{
-			{ID: "metz-bridge", Site: "metz", Kind: catalogue.Gateway,
-				Topics: []string{"zigbee2mqtt/#", "totem/v1/metz/metz-count/#", "totem/v1/metz/metz-in/command"}},
+			{
+				ID:   "metz-bridge",
+				Site: "metz",
+				Kind: catalogue.Gateway,
+				Topics: []string{
+					"zigbee2mqtt/#",
+					"locks/#",
+					"application/7/#",
+					"totem/v1/metz/metz-count/#",
+					"totem/v1/metz/metz-in/command",
+				},
+			},
 			{ID: "metz-in", Site: "metz", Kind: catalogue.Reader, Direction: catalogue.In},
 			{ID: "metz-count", Site: "metz", Kind: catalogue.PeopleCounter},
 			{ID: "metz-desk", Site: "metz", Kind: catalogue.Desk, Adapter: "zigbee2mqtt", Address: "zigbee2mqtt/desk"},
+			{ID: "metz-lock", Site: "metz", Kind: catalogue.Reader, Direction: catalogue.In, Adapter: "esp-rfid",
+				Address: "locks/metz", Settings: map[string]string{"doorip": "10.0.0.5"}},
+			{ID: "nancy-lock", Site: "nancy", Kind: catalogue.Reader, Direction: catalogue.In, Adapter: "esp-rfid",
+				Address: "locks/nancy", Settings: map[string]string{"doorip": "10.0.0.5"}},
+			{ID: "nancy-lora", Site: "nancy", Kind: catalogue.Desk, Adapter: "chirpstack-v4", Address: "24e124148b001122"},
 			{ID: "nancy-desk", Site: "nancy", Kind: catalogue.Desk, Adapter: "zigbee2mqtt", Address: "zigbee2mqtt/nancy"},
 		},
 	})
@@ -75,10 +90,15 @@ func TestABridgeSpeaksForNobodyElse(t *testing.T) {
 	); err != nil {
 		t.Error("commands down:", err)
 	}
+	heard := make(chan string, 100) // a command that it had published would come back to it
+	if err := bridge.Subscribe(ctx, "locks/#", func(topic string, _ []byte) { heard <- topic }); err != nil {
+		t.Fatal(err)
+	}
 	const last = "totem/v1/metz/metz-bridge/status"
 	for _, topic := range []string{
 		"totem/v1/metz/metz-in/badge", "totem/v1/metz/metz-bridge/badge", "totem/v1/metz/metz-in/command",
-		"totem/v1/metz/metz-in/decision", "zigbee2mqtt/nancy", "totem/v1/nancy/metz-count/count",
+		"totem/v1/metz/metz-in/decision", "zigbee2mqtt/nancy", "locks/nancy/send", "locks/metz/cmd", "locks/nancy/cmd",
+		"application/7/device/24e124148b001122/event/up", "totem/v1/nancy/metz-bridge/badge", "locks/metz/send", "totem/v1/nancy/metz-count/count",
 		"zigbee2mqtt/desk", "totem/v1/metz/metz-count/count", last,
 	} {
 		if err := bridge.Publish(topic, []byte("{}")); err != nil {
@@ -95,8 +115,17 @@ func TestABridgeSpeaksForNobodyElse(t *testing.T) {
 		}
 	}
 	got = slices.Compact(got) // one message for each filter that covers it
-	if len(got) != 3 || got[0] != "zigbee2mqtt/desk" || got[1] != "totem/v1/metz/metz-count/count" {
+	if len(got) != 4 || got[0] != "locks/metz/send" || got[1] != "zigbee2mqtt/desk" ||
+		got[2] != "totem/v1/metz/metz-count/count" {
 		t.Errorf("Totem got %q", got)
+	}
+	select {
+	case topic := <-heard:
+		if topic != "locks/metz/send" {
+			t.Errorf("it published %s", topic)
+		}
+	case <-ctx.Done():
+		t.Error("it does not hear its own lock")
 	}
 	if err := totem.Publish("totem/v1/metz/metz-in/command", []byte("{}")); err != nil {
 		t.Fatal(err)

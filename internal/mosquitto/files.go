@@ -108,26 +108,33 @@ func foreignRules(line func(string, ...any), n *catalogue.Network, filters []str
 	}
 }
 
-// bridgeRules returns the rules of a gateway with topics of its own: these, without
-// what belongs to other sites, and its own status. Mosquitto looks at what it denies first.
+// bridgeRules returns the rules of a gateway with topics of its own: these, without what
+// belongs to other sites and without commands, and its own status. Mosquitto looks at what
+// it denies first.
 func bridgeRules(line func(string, ...any), n *catalogue.Network, f *foreign.Devices, d *catalogue.Device) {
 	line("\nuser %s", d.ID)
 	for _, what := range wire.UpWhats() { // the patterns below would let it speak as a device
 		if what != wire.Status {
-			line("topic deny %s/%s/%s/%s", wire.Prefix, d.Site, d.ID, what)
+			line("topic deny %s/+/%s/%s", wire.Prefix, d.ID, what)
 		}
 	}
 	elsewhere := f.FiltersOf(func(o *catalogue.Device) bool { return o.Site != d.Site }, false)
 	here := f.FiltersOf(func(o *catalogue.Device) bool { return o.Site == d.Site }, false)
+	for i := range n.Devices {
+		if topic, _, ok := foreign.Open(&n.Devices[i]); ok && n.Devices[i].Site != d.Site {
+			elsewhere = append(elsewhere, topic)
+		}
+	}
 	for _, filter := range elsewhere {
-		covers := func(t string) bool { return wire.CoversFilter(t, filter) }
-		if slices.ContainsFunc(d.Topics, covers) && !slices.Contains(here, filter) {
-			line("topic deny %s", filter)
+		for _, t := range d.Topics {
+			if met, ok := wire.Meet(t, filter); ok && !slices.Contains(here, filter) {
+				line("topic deny %s", met)
+			}
 		}
 	}
 	for _, t := range d.Topics {
 		if !strings.HasPrefix(t, wire.Prefix+"/") {
-			line("topic readwrite %s", t)
+			outsideRules(line, n, f, d, t)
 			continue
 		}
 		levels := append(strings.Split(t, "/"), "+", "+")
@@ -144,5 +151,30 @@ func bridgeRules(line func(string, ...any), n *catalogue.Network, f *foreign.Dev
 		}
 		whats("write", wire.UpWhats())
 		whats("read", wire.DownWhats())
+	}
+}
+
+// outsideRules returns a bridge's rules for one of its topics that is not Totem's own. Where
+// it covers commands to a lock, the bridge may read it all, and publish what devices send.
+func outsideRules(
+	line func(string, ...any),
+	n *catalogue.Network,
+	f *foreign.Devices,
+	d *catalogue.Device,
+	topic string,
+) {
+	commands := slices.ContainsFunc(n.Devices, func(o catalogue.Device) bool {
+		command, _, ok := foreign.Open(&o)
+		return ok && wire.Covers(topic, command)
+	})
+	if !commands {
+		line("topic readwrite %s", topic)
+		return
+	}
+	line("topic read %s", topic)
+	for _, filter := range f.FiltersOf(func(o *catalogue.Device) bool { return o.Site == d.Site }, true) {
+		if met, ok := wire.Meet(topic, filter); ok {
+			line("topic write %s", met)
+		}
 	}
 }

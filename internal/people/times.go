@@ -11,8 +11,8 @@ import (
 )
 
 // Times returns a network that is so many times as large: each site again and again, its
-// ids with -2, -3 … after the site's, for trying what a large network needs. Devices
-// with an adapter keep their settings and get addresses of their own.
+// ids with -2, -3 … after the site's, for trying what a large network needs. Those of its
+// further sites speak Totem's own payloads.
 func Times(n *catalogue.Network, times int) *catalogue.Network {
 	out := catalogue.Network{Name: n.Name, Zone: n.Zone}
 	for i := 1; i <= times; i++ {
@@ -49,8 +49,8 @@ func Times(n *catalogue.Network, times int) *catalogue.Network {
 		for _, d := range n.Devices {
 			d.ID, d.Site, d.Space = catalogue.DeviceID(again(string(d.ID))), site(d.Site), space(d.Space)
 			d.Door = catalogue.DoorID(again(string(d.Door)))
-			if d.Address != "" && i > 1 {
-				d.Address = fmt.Sprintf("%s-%d", d.Address, i)
+			if i > 1 { // real devices are there once
+				d.Adapter, d.Address, d.Settings, d.Map, d.Topics = "", "", nil, nil, nil
 			}
 			out.Devices = append(out.Devices, d)
 		}

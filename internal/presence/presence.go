@@ -67,7 +67,8 @@ type Store interface {
 	Presences(ctx context.Context, now time.Time) ([]ledger.Presence, error)
 	// Commit runs change in one durable transaction.
 	Commit(ctx context.Context, change func(Tx) error) error
-	// Portion and Rest leave the ledger to the doors (ledger.Ledger).
+	// Portion and Rest make this work give way while doors are in use, by smaller
+	// transactions and pauses between them (ledger.Ledger).
 	Portion(n int) int
 	Rest(ctx context.Context, worked time.Duration)
 }

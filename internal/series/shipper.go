@@ -129,10 +129,7 @@ func (s *Shipper) Ship(ctx context.Context) (more bool, err error) {
 // minutes sends queued hours with the hourly and daily points that they belong
 // to.
 func (s *Shipper) minutes(ctx context.Context) (more bool, err error) {
-	made, err := s.ledger.Cursor(ctx, cursorMinute)
-	if err != nil {
-		return false, err
-	}
+	now := occupancy.MinuteOf(s.now())
 	owed, all, err := s.ledger.Outbox(ctx, shipHours)
 	s.mu.Lock()
 	s.owed = all
@@ -146,7 +143,7 @@ func (s *Shipper) minutes(ctx context.Context) (more bool, err error) {
 		for to < len(owed) && owed[to].Space == owed[from].Space {
 			to++
 		}
-		if err := s.space(ctx, l, owed[from:to], made); err != nil {
+		if err := s.space(ctx, l, owed[from:to], now); err != nil {
 			return false, err
 		}
 		from = to
@@ -174,9 +171,10 @@ func (s *Shipper) deliver(ctx context.Context, l *lines) error {
 	return err
 }
 
-// space collects queued hours of one space, ascending. Minutes from made on have not
-// passed yet: a point that says "unknown" would be the newest that a dashboard finds.
-func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed, made int64) error {
+// space collects queued hours of one space, ascending. Minutes from now on have not passed
+// yet: a point that says "unknown" would be the newest that a dashboard finds. A minute that
+// has passed and is not computed yet is sent as unknown, and its hour is queued again with it.
+func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed, now int64) error {
 	read := func(from, to int64) ([]occupancy.Run, error) {
 		return spaceRuns(ctx, s.ledger, owed[0].Space, from, to)
 	}
@@ -190,11 +188,11 @@ func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed, made 
 			}
 		}
 		cal := s.calendars.Of(n, sp.Site)
-		runs, err := read(from, max(from, min(from+60, made)))
+		runs, err := read(from, from+60)
 		if err != nil {
 			return err
 		}
-		l.minutes(sp, from, runs)
+		l.minutes(sp, from, occupancy.Cut(runs, 0, int(max(0, min(60, now-from)))))
 		s.rollUp(l, measureHour, sp, from, from+60, runs)
 		day := cal.Zone.At(occupancy.MinuteTime(from)).Day
 		if k > 0 && day == last {

@@ -113,10 +113,10 @@ type stretch struct {
 	terms *Terms
 }
 
-// countedParts returns the parts of a visit to an outermost coworking of a network
-// that count on one of its days: as corrected, else at most the first minutes
-// that the plan allows an inferred end (rules 6.3). The lease of an instant is
-// that of rules 6.2.
+// countedParts splits a visit to an outermost coworking into the parts that count on one
+// of its days, each with the lease that applies to it (rules 6.2). It goes by the corrected
+// times where there are any. Otherwise, where the visit's end was inferred, nothing counts
+// that lies more than the plan's InferredCapMinutes after its start (rules 6.3).
 func (t *Tariff) countedParts(n *catalogue.Network, day catalogue.Day, v *Visit, visits []Visit) []stretch {
 	from, to := v.asCorrected()
 	inner := inner(n, v, visits)

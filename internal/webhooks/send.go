@@ -33,8 +33,9 @@ var (
 	errPlain   = errors.New("plain http is for the networks that --webhooks-allow names; this address is in none of them")
 )
 
-// notPublic are further networks in which somebody's own machines may be: shared
-// and translated addresses.
+// notPublic lists networks that are not public either, besides those that net/netip
+// recognises: reserved, shared, translated and tunnelled addresses, behind which there may
+// be machines of an internal network.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("192.88.99.0/24"),

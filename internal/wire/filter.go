@@ -36,3 +36,26 @@ func CoversFilter(filter, other string) bool {
 		return Covers(filter, all+"x") && strings.Count(above, "/") <= strings.Count(all, "/")
 	}
 }
+
+// Meet returns the filter for the topics that two filters both match; ok is false where
+// there is none.
+func Meet(a, b string) (filter string, ok bool) {
+	var levels []string
+	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+	for i := 0; ; i++ {
+		switch {
+		case i < len(as) && as[i] == "#":
+			return strings.Join(append(levels, bs[min(i, len(bs)):]...), "/"), true
+		case i < len(bs) && bs[i] == "#":
+			return strings.Join(append(levels, as[min(i, len(as)):]...), "/"), true
+		case i == len(as) || i == len(bs):
+			return strings.Join(levels, "/"), len(as) == len(bs)
+		case as[i] == "+":
+			levels = append(levels, bs[i])
+		case bs[i] == "+" || as[i] == bs[i]:
+			levels = append(levels, as[i])
+		default:
+			return "", false
+		}
+	}
+}

@@ -56,6 +56,12 @@ func TestAFilterCoversAnotherWhereItCoversAllItsTopics(t *testing.T) {
 		for _, topic := range topics {
 			want = want && (!wire.Covers(other, topic) || wire.Covers(f, topic))
 		}
+		met, ok := wire.Meet(f, other)
+		for _, topic := range topics {
+			if both := wire.Covers(f, topic) && wire.Covers(other, topic); both != (ok && wire.Covers(met, topic)) {
+				t.Fatalf("%s and %s meet in %q, %v; %s: %v", f, other, met, ok, topic, both)
+			}
+		}
 		if got := wire.CoversFilter(f, other); got != want {
 			t.Fatalf("%s covers %s: %v", f, other, got)
 		}
