@@ -220,7 +220,7 @@ func (s *server) issue(ctx context.Context, in *issueIn) (*one[statementsBody], 
 		return nil, invalid(
 			"query",
 			"as_known",
-			"is allowed with dry_run only: statements are issued from what is recorded now",
+			"is for a dry run only: a past state of knowledge cannot be issued",
 		)
 	}
 	if err := s.settled(ctx); err != nil {
