@@ -163,26 +163,35 @@ func Init(dir string, a Answers, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, `%s has now:
-  catalogue.yaml    one building, to be changed: totem catalogue check %s
+	return sayNext(out, dir, packaged, could)
+}
+
+// sayNext says what a folder of Init's has, and how to start with it.
+func sayNext(out io.Writer, dir string, packaged, readable bool) error {
+	text := fmt.Sprintf(`%[1]s has now:
+  catalogue.yaml    one building, to be changed: totem catalogue check %[1]s/catalogue.yaml
   totem.env         the settings
-`, dir, catalogue)
+`, dir)
 	if packaged {
-		_, err = fmt.Fprintln(out, `Start it with:
+		text += `Start it with:
   sudo systemctl enable --now totem.service
 and, once totem backup key has made a key and its recipient is in totem.env:
-  sudo systemctl enable --now totem-backup.timer`)
-		return err
-	}
-	fmt.Fprintf(out, `  *.service, *.timer for systemd: see "On a Debian machine" in docs/operations.md
+  sudo systemctl enable --now totem-backup.timer
+`
+	} else {
+		chgrp := ""
+		if !readable {
+			chgrp = ", whose user must be able to read it: chgrp -R totem " + dir
+		}
+		text += fmt.Sprintf(`  *.service, *.timer for systemd: see "On a Debian machine" in docs/operations.md
 Start it with:
-  set -a; . %s; set +a
+  set -a; . %[1]s/totem.env; set +a
   totem serve
-or as a service of systemd`, filepath.Join(dir, "totem.env"))
-	if !could {
-		fmt.Fprintf(out, ", whose user must be able to read it: chgrp -R totem %s", dir)
+or as a service of systemd%[2]s
+(in Docker: chown -R 65532 %[1]s).
+`, dir, chgrp)
 	}
-	_, err = fmt.Fprintf(out, "\n(in Docker: chown -R 65532 %s).\n", dir)
+	_, err := io.WriteString(out, text)
 	return err
 }
 

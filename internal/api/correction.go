@@ -45,7 +45,7 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 	case strings.TrimSpace(in.Body.Reason) == "":
 		return nil, invalid("body", "reason", "is empty")
 	}
-	before, told := s.hoursAround(ctx, v)
+	before, errBefore := s.hoursAround(ctx, v)
 	now := s.cfg.Now().UTC()
 	v.Correction = &ledger.Correction{
 		From:   from,
@@ -67,7 +67,8 @@ func (s *server) correct(ctx context.Context, in *correctionIn) (*one[visitView]
 		return nil, s.fail(err)
 	}
 	out := showVisit(v, now)
-	if after, now := s.hoursAround(ctx, v); told == nil && now == nil { // else the correction stands, without a warning
+	after, errAfter := s.hoursAround(ctx, v)
+	if errBefore == nil && errAfter == nil { // else the correction stands, without a warning
 		out.Warnings = s.unchanged(v, before, after)
 	}
 	return &one[visitView]{out}, nil

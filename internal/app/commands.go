@@ -17,34 +17,19 @@ const commandsEvery = time.Second
 // and streams of a token that totem token create has replaced, connections of a device
 // that totem broker export has given another secret.
 func (a *house) watchCommands(ctx context.Context) {
-	tick := time.NewTicker(commandsEvery)
-	defer tick.Stop()
-	said := "" // a fault is logged once, not every second
-	for {
-		switch head, err := a.stepCommands(ctx, a.commandsSeen); {
-		case err == nil:
-			a.commandsSeen, said = head, ""
-		case ctx.Err() == nil && err.Error() != said:
-			said = err.Error()
-			a.opt.Log.Error("could not look for what commands have withdrawn; trying again each second", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	const fault = "could not look for what commands have withdrawn; trying again each second"
+	a.lookAgain(ctx, commandsEvery, fault, a.stepCommands)
 }
 
-// stepCommands does so for the acts after an entry of the chain, and returns the newest.
-func (a *house) stepCommands(ctx context.Context, seen int64) (int64, error) {
+// stepCommands does so for the acts since the last step.
+func (a *house) stepCommands(ctx context.Context) error {
 	head, err := a.Ledger.Head(ctx)
-	if err != nil || head == seen {
-		return head, err
+	if err != nil || head == a.commandsSeen {
+		return err
 	}
-	acts, err := a.Ledger.ActsAfter(ctx, seen, admin.Actor)
+	acts, err := a.Ledger.ActsAfter(ctx, a.commandsSeen, admin.Actor)
 	if err != nil {
-		return seen, err
+		return err
 	}
 	var errs []error
 	for _, act := range acts {
@@ -58,5 +43,9 @@ func (a *house) stepCommands(ctx context.Context, seen int64) (int64, error) {
 			errs = append(errs, sessions{a}.SecretChanged(ctx, catalogue.DeviceID(id)))
 		}
 	}
-	return head, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	a.commandsSeen = head
+	return nil
 }

@@ -15,17 +15,21 @@ const KeysEvery = time.Second
 // watchKeys loads next keys of sites, and makes them sign once every reader
 // that verifies signatures has reported that it knows them.
 func (a *house) watchKeys(ctx context.Context) {
-	tick := time.NewTicker(KeysEvery)
+	a.lookAgain(ctx, KeysEvery, "could not read the key file; trying again each second", a.stepKeys)
+}
+
+// lookAgain takes a step again and again until ctx ends. A fault is logged once, not each
+// time.
+func (a *shell) lookAgain(ctx context.Context, every time.Duration, fault string, step func(context.Context) error) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
-	said := "" // a fault is logged once, not every second
-	for {
-		err := a.stepKeys(ctx)
-		switch {
+	for said := ""; ; {
+		switch err := step(ctx); {
 		case err == nil:
 			said = ""
 		case ctx.Err() == nil && err.Error() != said:
 			said = err.Error()
-			a.opt.Log.Error("could not read the key file; trying again each second", "error", err)
+			a.opt.Log.Error(fault, "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -208,13 +208,13 @@ func (o *Outside) lost(err error) {
 	o.mu.Lock()
 	o.attempt++
 	o.setUp(false)
-	tell, known := o.rivals.lost(time.Now(), err)
+	tell, hidden := o.rivals.lost(time.Now(), err)
 	o.mu.Unlock()
 	switch {
 	case tell:
 		o.cfg.Log.Error("outside broker: another client uses this name, and each ends the other's connection: "+
 			"give it a user of its own", "client", o.cfg.ClientID)
-	case !known:
+	case !hidden:
 		o.cfg.Log.Warn("outside broker: connection lost", "err", err)
 	}
 }
@@ -261,9 +261,9 @@ func (o *Outside) markSubscribed(attempt int) {
 		return
 	}
 	o.setUp(true)
-	rival := o.rivals.told
+	hidden := o.rivals.hidden
 	o.mu.Unlock()
-	if !rival {
+	if !hidden {
 		o.cfg.Log.Info("outside broker connected")
 	}
 	if o.cfg.OnUp != nil {

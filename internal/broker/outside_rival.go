@@ -21,6 +21,7 @@ type rivalry struct {
 	failed bool      // an attempt has failed since the last connection: the broker was away
 	losses int       // connections in a row that were closed soon
 	told   bool
+	hidden bool // the last end of a connection was a known rival's doing
 }
 
 // connected notes a new connection.
@@ -34,18 +35,18 @@ func (r *rivalry) connected(now time.Time) {
 // attemptFailed notes an attempt to connect that came to nothing.
 func (r *rivalry) attemptFailed() { r.failed = true }
 
-// lost notes the end of a connection. It reports whether a rival is to be told of now,
-// and whether one has been told of: then this end is no news.
-func (r *rivalry) lost(now time.Time, err error) (tell, known bool) {
+// lost notes the end of a connection. It reports whether a rival is to be told of now; or
+// whether this end is the doing of one that was told of, and need not be logged.
+func (r *rivalry) lost(now time.Time, err error) (tell, hidden bool) {
 	lasted := now.Sub(r.began)
 	if r.began.IsZero() || !errors.Is(err, io.EOF) || lasted > rivalSoon {
-		r.losses = 0
+		r.losses, r.hidden = 0, false
 		r.told = r.told && lasted < rivalQuiet
-		return false, r.told
+		return false, false
 	}
 	r.losses++
-	if tell = r.losses >= rivalLosses && !r.told; tell {
-		r.told = true
-	}
-	return tell, r.told
+	r.hidden = r.told
+	tell = r.losses >= rivalLosses && !r.told
+	r.told = r.told || tell
+	return tell, r.hidden
 }

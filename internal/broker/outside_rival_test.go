@@ -26,7 +26,13 @@ func TestARivalIsToldOfOnce(t *testing.T) {
 			t.Errorf("loss %d is told: %v", i+1, tell)
 		}
 	}
-	if _, known := connection(10*time.Minute, io.EOF); known {
+	if _, hidden := connection(2*time.Second, io.EOF); !hidden {
+		t.Error("an end by a rival that was told of is told again")
+	}
+	if _, hidden := connection(2*time.Second, errors.New("no route to host")); hidden {
+		t.Error("a bad network is hidden because there was a rival")
+	}
+	if _, hidden := connection(10*time.Minute, io.EOF); hidden || r.told {
 		t.Error("a connection that lasted ten minutes still has a rival")
 	}
 	for range 10 {

@@ -145,7 +145,8 @@ func (c Client) ask(req *http.Request) (*http.Response, error) {
 	defer resp.Body.Close()
 	p := &Refused{Status: resp.Status}
 	_ = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(p) // the answer is shown whatever it contains
-	if resp.StatusCode == http.StatusUnauthorized {                 // often it is another service than was meant
+	// Often it is another service than was meant.
+	if resp.StatusCode == http.StatusUnauthorized {
 		return nil, fmt.Errorf("the service at %s answers %w (see --url, --token, --data)", hidden(c.URL), p)
 	}
 	return nil, p

@@ -52,10 +52,8 @@ func Issue(ctx context.Context, c Client, w io.Writer, r IssueRequest) error {
 	if err := showStatements(w, list); err != nil {
 		return err
 	}
-	for _, says := range warnings {
-		if _, err := fmt.Fprintf(w, "\nWarning: %s.\n", says); err != nil {
-			return err
-		}
+	if err := warn(w, warnings); err != nil {
+		return err
 	}
 	said := "Issued: " + several(len(list), "statement") + "."
 	if r.DryRun {
@@ -115,6 +113,16 @@ func euros(cents int64) string {
 func Preview[T any](ctx context.Context, c Client, month string) ([]T, error) {
 	list, _, err := issue[T](ctx, c, IssueRequest{Month: month, DryRun: true})
 	return list, err
+}
+
+// warn prints what an act was done in spite of.
+func warn(w io.Writer, warnings []string) error {
+	for _, says := range warnings {
+		if _, err := fmt.Fprintf(w, "\nWarning: %s.\n", says); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func issue[T any](ctx context.Context, c Client, r IssueRequest) (list []T, warnings []string, err error) {

@@ -84,12 +84,7 @@ func Correct(ctx context.Context, c Client, w io.Writer, id string, x Correction
 	if err := t.write(w); err != nil {
 		return err
 	}
-	for _, says := range v.Warnings {
-		if _, err := fmt.Fprintf(w, "\nWarning: %s.\n", says); err != nil {
-			return err
-		}
-	}
-	return nil
+	return warn(w, v.Warnings)
 }
 
 // Undo undoes a correction: what was measured counts again.

@@ -18,11 +18,12 @@ const (
 // one, and a few have only one that no longer opens anything. The people of the
 // examples and the staff have only good ones.
 func (m *maker) cards() {
+	examples := m.examples()
 	for i := range m.Members {
 		p := &m.Members[i]
 		status, from, to := tenancy.Active, (*time.Time)(nil), (*time.Time)(nil)
 		switch draw := m.rng.IntN(100); {
-		case len(p.StaffSites) > 0 || m.example(p.Tenant):
+		case len(p.StaffSites) > 0 || examples[p.Tenant]:
 		case draw < 4:
 			m.card(p.ID, "ancienne-carte", tenancy.Lost, nil, nil)
 		case draw < 6:
@@ -41,16 +42,17 @@ func (m *maker) cards() {
 	}
 }
 
-// example reports whether the tenant is one of its site's two examples.
-func (m *maker) example(t tenancy.TenantID) bool {
-	seen := map[catalogue.SiteID]int{}
-	for _, tenant := range m.Tenants[1:] {
-		if tenant.ID == t {
-			return seen[tenant.Site] < 2
+// examples returns the tenants that are one of their site's two examples.
+func (m *maker) examples() map[tenancy.TenantID]bool {
+	seen, out := map[catalogue.SiteID]int{}, map[tenancy.TenantID]bool{}
+	for i, tenant := range m.Tenants {
+		if i == 0 { // the network's own team
+			continue
 		}
+		out[tenant.ID] = seen[tenant.Site] < 2
 		seen[tenant.Site]++
 	}
-	return false
+	return out
 }
 
 func (m *maker) instant(day int) *time.Time {

@@ -63,22 +63,28 @@ const (
 // same world; another day moves its dates and changes nobody. A site without a
 // kind of space has no tenants who rent one.
 func New(n *catalogue.Network, seed uint64, today catalogue.Day) *World {
-	return Many(n, seed, today, tenantCount, memberCount)
+	m := begin(n, seed, today, tenantCount, memberCount)
+	m.passes()
+	m.events()
+	m.nights()
+	m.workshops()
+	return m.World
 }
 
-// Many makes up so many tenants and members of a network.
+// Many makes up so many tenants and members of a network, with their badges and leases and
+// nothing else.
 func Many(n *catalogue.Network, seed uint64, today catalogue.Day, tenants, members int) *World {
+	return begin(n, seed, today, tenants, members).World
+}
+
+func begin(n *catalogue.Network, seed uint64, today catalogue.Day, tenants, members int) *maker {
 	w := &World{Network: n, Today: today, Schedules: schedules(), Plans: plans()}
 	m := &maker{World: w, rng: rand.New(rand.NewPCG(seed, 0x746f74656d)), names: newNames(), uids: map[string]bool{},
 		firms: tenants, people: members}
 	m.team()
 	m.tenants()
 	m.cards()
-	m.passes()
-	m.events()
-	m.nights()
-	m.workshops()
-	return w
+	return m
 }
 
 // maker invents the people of a World from a seed.

@@ -2,9 +2,9 @@ package people
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -63,20 +63,13 @@ func WriteCatalogue(w io.Writer, n *catalogue.Network) error {
 	if _, err := fmt.Fprintf(w, "network: %s\ntimezone: %s\n", n.Name, n.Zone); err != nil {
 		return err
 	}
-	return firstError(
+	return errors.Join(
 		section(w, "sites", n.Sites),
 		section(w, "buildings", n.Buildings),
 		section(w, "spaces", n.Spaces, "site"),
 		section(w, "doors", n.Doors, "site"),
 		section(w, "devices", n.Devices),
 	)
-}
-
-func firstError(errs ...error) error {
-	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return errs[i]
-	}
-	return nil
 }
 
 // section writes the parts of one kind. JSON is YAML; what follows from other parts is
