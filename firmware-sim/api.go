@@ -73,7 +73,14 @@ func (s *service) call(ctx context.Context, method, path string, body, answer an
 	}
 	req.Header.Set("Authorization", "Bearer "+s.Token)
 	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
+	if s.client == nil {
+		transport, err := s.transport()
+		if err != nil {
+			return err
+		}
+		s.client = &http.Client{Transport: transport}
+	}
+	res, err := s.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("--api: %w", err)
 	}
@@ -116,14 +123,14 @@ func (c *peopleCmd) Run(ctx context.Context, _ *slog.Logger) error {
 		}
 		bar.Set(i + 1)
 	}
-	fmt.Printf(
+	_, err = fmt.Fprintf(os.Stdout,
 		"Created %d tenants, %d members, %d badges, %d leases.\n",
 		len(w.Tenants),
 		len(w.Members),
 		len(w.Cards),
 		len(w.Leases),
 	)
-	return nil
+	return err
 }
 
 // entities lists what is sent to the API, each after the entities that it

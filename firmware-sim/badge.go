@@ -18,7 +18,8 @@ import (
 // badgeCmd shows one badge to one reader: what mosquitto_pub and mosquitto_sub
 // do, on a machine that has only Go.
 type badgeCmd struct {
-	Broker     string             `help:"Address of the broker. Without --user it must accept anonymous clients, as the demo's does." default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
+	trusted
+	Broker     string             `help:"Address of the broker; with TLS: mqtts://host:8883. Without --user it must accept anonymous clients, as the demo's does." default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	User       string             `help:"The device's id or its gateway's." placeholder:"NAME"`
 	Password   string             `help:"Its secret." env:"TOTEM_DEVICE_PASSWORD" placeholder:"SECRET"`
 	Site       catalogue.SiteID   `arg:"" help:"The reader's site."`
@@ -32,7 +33,7 @@ const answerTime = 5 * time.Second
 func (c *badgeCmd) Run(ctx context.Context, _ *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	client, err := mqttclient.Dial(ctx, c.Broker, "", c.User, c.Password)
+	client, err := c.dial(ctx, c.Broker, mqttclient.Options{Username: c.User, Password: c.Password})
 	if err != nil {
 		return err
 	}
@@ -60,8 +61,8 @@ func (c *badgeCmd) Run(ctx context.Context, _ *slog.Logger) error {
 		case p := <-answers:
 			var d struct{ Request uuid.UUID }
 			if json.Unmarshal(p, &d) == nil && d.Request == id {
-				fmt.Fprintln(os.Stdout, string(p))
-				return nil
+				_, err := fmt.Fprintln(os.Stdout, string(p))
+				return err
 			}
 		case <-ctx.Done():
 			return fmt.Errorf(

@@ -3,17 +3,21 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/certs"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/people"
 )
@@ -38,8 +42,38 @@ func (w *world) load(today time.Time) (*people.World, error) {
 	return people.New(n, w.Seed, n.Zone.At(today).Day), nil
 }
 
+// trusted holds the flag of the authority behind certificates.
+type trusted struct {
+	CA string `name:"ca" help:"File of the authority that signed the certificates, where that is a private one, as PEM." env:"TOTEM_CA" placeholder:"FILE"`
+}
+
+func (t trusted) transport() (*http.Transport, error) {
+	transport, err := certs.Transport(t.CA)
+	if err != nil {
+		return nil, fmt.Errorf("--ca (TOTEM_CA): %w", err)
+	}
+	return transport, nil
+}
+
+// dial connects to a broker: host:1883, or mqtts://host:8883 for TLS.
+func (t trusted) dial(ctx context.Context, broker string, o mqttclient.Options) (*mqttclient.Client, error) {
+	addr, secure := strings.CutPrefix(broker, "mqtts://")
+	if secure {
+		transport, err := t.transport()
+		if err != nil {
+			return nil, err
+		}
+		if o.TLS = transport.TLSClientConfig; o.TLS == nil {
+			o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+	}
+	return mqttclient.DialOptions(ctx, strings.TrimPrefix(addr, "mqtt://"), o)
+}
+
 // service holds the flags that name the Totem to talk to.
 type service struct {
+	client *http.Client // made for the first request
+	trusted
 	API   string `help:"Address of the service's API: gateways' secrets and keys are fetched from it. Without it the broker must accept anonymous clients, as the demo's does." placeholder:"URL"`
 	Token string `help:"An admin token for --api." env:"TOTEM_ADMIN_TOKEN" placeholder:"TOKEN"`
 }
@@ -47,7 +81,7 @@ type service struct {
 // air holds the flags of the broker and of the network's faults.
 type air struct {
 	service
-	Broker string             `help:"Address of the broker." default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
+	Broker string             `help:"Address of the broker; with TLS: mqtts://host:8883." default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	Window int                `help:"How many messages may be unacknowledged at once." default:"500"`
 	Sites  []catalogue.SiteID `name:"site" help:"Only these sites; default: all."`
 }
@@ -141,7 +175,7 @@ func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	took := time.Since(began)
-	fmt.Printf(
+	_, err = fmt.Fprintf(os.Stdout,
 		"%d days, %d messages, %d badges (%d refused), %d stays in %s: %.0f messages a second, all acknowledged.\n",
 		sum.Days,
 		sum.Messages,
@@ -151,7 +185,7 @@ func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 		took.Round(10*time.Millisecond),
 		float64(sum.Messages)/took.Seconds(),
 	)
-	return nil
+	return err
 }
 
 // openTruth opens the truth file; it returns nil where no name is given.
@@ -259,7 +293,7 @@ func (l *links) dial(ctx context.Context, site catalogue.SiteID) (sim.Dialled, e
 	if s, ok := l.secrets[site]; ok {
 		o.Username, o.Password, o.ClientID = s.Username, s.Password, s.Username+":firmware-sim"
 	}
-	c, err := mqttclient.DialOptions(ctx, l.air.Broker, o)
+	c, err := l.air.dial(ctx, l.air.Broker, o)
 	return sim.Dialled{Client: c}, err
 }
 

@@ -54,9 +54,18 @@ func (c *networkCmd) Run() error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	fmt.Printf("%s: %d sites, %d spaces, %d devices, %d members, %d badges, %d leases\n", c.Out, len(w.Network.Sites),
-		len(w.Network.Spaces), len(w.Network.Devices), len(w.Members), len(w.Cards), len(w.Leases))
-	return nil
+	_, err = fmt.Fprintf(
+		os.Stdout,
+		"%s: %d sites, %d spaces, %d devices, %d members, %d badges, %d leases\n",
+		c.Out,
+		len(w.Network.Sites),
+		len(w.Network.Spaces),
+		len(w.Network.Devices),
+		len(w.Members),
+		len(w.Cards),
+		len(w.Leases),
+	)
+	return err
 }
 
 // rows writes a sheet.

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"time"
 
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/accuracy"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 type accuracyCmd struct {
@@ -21,7 +21,7 @@ type accuracyCmd struct {
 
 func (c *accuracyCmd) Run(ctx context.Context) error {
 	if c.Days < 1 || c.Days > 80 || c.Sync < 0 || c.Drift < 0 || c.Drift > 600 || c.Forget < 0 || c.Forget > 100 {
-		return errors.New("--days must be 1 to 80, --forget 0 to 100, --sync 0 or more, --drift 0 to 600")
+		return cli.Wrong("--days must be 1 to 80, --forget 0 to 100, --sync 0 or more, --drift 0 to 600")
 	}
 	o := accuracy.Options{Days: c.Days, Seed: c.Seed, Forget: c.Forget, Faults: accuracy.Faulty(c.Sync), Bar: os.Stderr}
 	o.Faults.Drift = time.Duration(c.Drift) * time.Second

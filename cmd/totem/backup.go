@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/lorntech/totem/internal/backup"
+	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/keys"
 	"github.com/lorntech/totem/internal/settings"
 )
@@ -29,7 +29,7 @@ type backupCreateCmd struct {
 	PassphraseFile string   `help:"Seal with the passphrase in this file instead." placeholder:"FILE"`
 }
 
-func (c *backupCreateCmd) Run(ctx context.Context) error {
+func (c *backupCreateCmd) Run(ctx context.Context, out *printer) error {
 	to, err := c.recipients()
 	if err != nil {
 		return err
@@ -43,14 +43,14 @@ func (c *backupCreateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: the ledger up to entry %d of its audit chain (%s), %s sealed, in %s.\n",
+	fmt.Fprintf(out, "%s: the ledger up to entry %d of its audit chain (%s), %s sealed, in %s.\n",
 		c.File, m.Head, megabytes(m.Size), megabytes(f.Size()), time.Since(began).Round(100*time.Millisecond))
 	return nil
 }
 
 func (c *backupCreateCmd) recipients() (list []age.Recipient, err error) {
 	if (len(c.Recipient) == 0) == (c.PassphraseFile == "") {
-		return nil, errors.New("--recipient (TOTEM_BACKUP_RECIPIENT) or --passphrase-file: give one of them; " +
+		return nil, cli.Wrong("--recipient (TOTEM_BACKUP_RECIPIENT) or --passphrase-file: give one of them; " +
 			"totem backup key FILE makes a key pair")
 	}
 	if c.PassphraseFile != "" {
@@ -64,7 +64,7 @@ func (c *backupCreateCmd) recipients() (list []age.Recipient, err error) {
 	for _, text := range c.Recipient {
 		r, err := age.ParseX25519Recipient(strings.TrimSpace(text))
 		if err != nil {
-			return nil, fmt.Errorf("--recipient: %q is not a recipient like age1…", text)
+			return nil, cli.Wrong("--recipient: %q is not a recipient like age1…", text)
 		}
 		list = append(list, r)
 	}
@@ -78,7 +78,7 @@ func passphrase(file string) (string, error) {
 	}
 	phrase := strings.TrimRight(string(text), "\r\n")
 	if len(phrase) < 12 {
-		return "", errors.New("--passphrase-file: the passphrase has fewer than 12 characters")
+		return "", cli.Wrong("--passphrase-file: the passphrase has fewer than 12 characters")
 	}
 	return phrase, nil
 }
@@ -89,7 +89,7 @@ type backupKeyCmd struct {
 	File string `arg:"" help:"A new file for the private key. Keep it away from the machine that makes the backups."`
 }
 
-func (c *backupKeyCmd) Run() error {
+func (c *backupKeyCmd) Run(out *printer) error {
 	if _, err := os.Stat(c.File); err == nil {
 		return fmt.Errorf("%s exists already", c.File)
 	}
@@ -103,7 +103,7 @@ func (c *backupKeyCmd) Run() error {
 	); err != nil {
 		return err
 	}
-	fmt.Println(id.Recipient())
+	fmt.Fprintln(out, id.Recipient())
 	return nil
 }
 
@@ -115,7 +115,7 @@ type restoreCmd struct {
 	Erasures       string `help:"A copy of erasures.jsonl that is newer than the backup: whom it names is erased again; default: that of the folder." placeholder:"FILE"`
 }
 
-func (c *restoreCmd) Run(ctx context.Context) error {
+func (c *restoreCmd) Run(ctx context.Context, out *printer) error {
 	from, err := c.identities()
 	if err != nil {
 		return err
@@ -124,20 +124,20 @@ func (c *restoreCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Restored to %s, as of %s:\n", c.Data, found.At.Local().Format("2006-01-02 15:04:05 MST"))
-	fmt.Printf("  audit chain  %d entries, all verified; %s\n", found.Entries, megabytes(found.Size))
-	fmt.Printf("  catalogue    %d spaces\n", found.Spaces)
-	fmt.Printf("  people       %d members, %d badges, %d leases\n", found.Members, found.Badges, found.Leases)
+	fmt.Fprintf(out, "Restored to %s, as of %s:\n", c.Data, found.At.Local().Format("2006-01-02 15:04:05 MST"))
+	fmt.Fprintf(out, "  audit chain  %d entries, all verified; %s\n", found.Entries, megabytes(found.Size))
+	fmt.Fprintf(out, "  catalogue    %d spaces\n", found.Spaces)
+	fmt.Fprintf(out, "  people       %d members, %d badges, %d leases\n", found.Members, found.Badges, found.Leases)
 	if found.Statements > 0 {
-		fmt.Printf(
+		fmt.Fprintf(out,
 			"  statements   up to s-%06d: later ones are not in the backup, and their numbers would be issued again\n",
 			found.Statements,
 		)
 	}
 	if found.Erased > 0 {
-		fmt.Printf("  erased again %d people, who were erased after the backup\n", found.Erased)
+		fmt.Fprintf(out, "  erased again %d people, who were erased after the backup\n", found.Erased)
 	}
-	fmt.Println("  passes       made and deleted after the backup still open readers that are cut off:\n" +
+	fmt.Fprintln(out, "  passes       made and deleted after the backup still open readers that are cut off:\n"+
 		"               totem keys rotate SITE ends that, once every reader has confirmed the key")
 	start := []string{"totem serve --data", c.Data}
 	for _, flag := range []string{"catalogue", "billing"} {
@@ -145,7 +145,7 @@ func (c *restoreCmd) Run(ctx context.Context) error {
 			start = append(start, "--"+flag, filepath.Join(c.Data, flag+".yaml"))
 		}
 	}
-	fmt.Printf(
+	fmt.Fprintf(out,
 		"  settings     in %s\nStart it with: %s\n",
 		filepath.Join(c.Data, "settings.env"),
 		strings.Join(start, " "),
@@ -156,7 +156,7 @@ func (c *restoreCmd) Run(ctx context.Context) error {
 func (c *restoreCmd) identities() ([]age.Identity, error) {
 	switch {
 	case (c.Identity == "") == (c.PassphraseFile == ""):
-		return nil, errors.New("--identity or --passphrase-file: give one of them")
+		return nil, cli.Wrong("--identity or --passphrase-file: give one of them")
 	case c.PassphraseFile != "":
 		phrase, err := passphrase(c.PassphraseFile)
 		if err != nil {

@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lorntech/totem/internal/bench"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 type benchCmd struct {
@@ -24,11 +23,11 @@ type benchCmd struct {
 func (c *benchCmd) Run(ctx context.Context) error {
 	for _, p := range c.Only {
 		if !slices.Contains(bench.Names(), p) {
-			return fmt.Errorf("--only: %q must be one of %s", p, strings.Join(bench.Names(), ", "))
+			return cli.Wrong("--only: %q must be one of %s", p, strings.Join(bench.Names(), ", "))
 		}
 	}
 	if c.For < time.Second || c.Reads < 0 || c.Size < 1 || c.Size > 100 {
-		return errors.New("--for must be 1s or more, --reads 0 or more, --size 1 to 100")
+		return cli.Wrong("--for must be 1s or more, --reads 0 or more, --size 1 to 100")
 	}
 	return bench.Run(
 		ctx,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"os"
 	"time"
@@ -174,7 +173,7 @@ func (c *rentsSetCmd) Run(ctx context.Context) error {
 	if c.From != "" {
 		day, err := catalogue.ParseDay(c.From)
 		if err != nil {
-			return fmt.Errorf("--from: %q is not a day like 2026-11-01", c.From)
+			return cli.Wrong("--from: %q is not a day like 2026-11-01", c.From)
 		}
 		from = day.String()
 	}

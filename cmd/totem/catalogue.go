@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -31,33 +32,33 @@ type catalogueCheckCmd struct {
 	At          string `help:"Compare with the catalogue of this local time or instant, not with the one in force." placeholder:"TIME"`
 }
 
-func (c *catalogueCheckCmd) Run(ctx context.Context) error {
+func (c *catalogueCheckCmd) Run(ctx context.Context, out *printer) error {
 	if c.Data == "" && c.DatabaseURL == "" && (c.Since != "" || c.At != "") {
-		return errors.New("--since and --at compare with a service: name its data folder with --data (TOTEM_DATA)")
+		return cli.Wrong("--since and --at compare with a service: name its data folder with --data (TOTEM_DATA)")
 	}
-	n, out, err := admin.CheckCatalogue(ctx,
+	n, changes, err := admin.CheckCatalogue(ctx,
 		settings.Config{Catalogue: c.File, CatalogueSince: c.Since, Data: c.Data, DatabaseURL: c.DatabaseURL},
 		os.Stderr,
 	)
 	if err != nil && !errors.Is(err, admin.ErrNoService) {
 		return err
 	}
-	if err := printSummary(n); err != nil || c.Data == "" && c.DatabaseURL == "" {
+	if err := printSummary(out, n); err != nil || c.Data == "" && c.DatabaseURL == "" {
 		return err
 	}
 	if err != nil {
-		fmt.Println("There is no catalogue to compare with:", err)
+		fmt.Fprintln(out, "There is no catalogue to compare with:", err)
 		return nil
 	}
 	if c.At == "" {
-		printLines("Differences from the catalogue in force", out.Differences)
-		printLines("Touches", out.Touches)
-		printWarnings(out.Warnings)
+		printLines(out, "Differences from the catalogue in force", changes.Differences)
+		printLines(out, "Touches", changes.Touches)
+		printWarnings(changes.Warnings)
 		return nil
 	}
 	v, err := catalogueAt(ctx, place{Data: c.Data, DatabaseURL: c.DatabaseURL}.ledger(), c.At)
 	if err == nil {
-		printLines("Differences from catalogue "+describe(v), catalogue.Differences(v.Network, n))
+		printLines(out, "Differences from catalogue "+describe(v), catalogue.Differences(v.Network, n))
 	}
 	return err
 }
@@ -68,10 +69,10 @@ func printWarnings(lines []string) {
 	}
 }
 
-func printLines(title string, lines []string) {
-	fmt.Printf("%s: %d\n", title, len(lines))
+func printLines(out io.Writer, title string, lines []string) {
+	fmt.Fprintf(out, "%s: %d\n", title, len(lines))
 	for _, line := range lines {
-		fmt.Println(" ", line)
+		fmt.Fprintln(out, " ", line)
 	}
 }
 
@@ -82,7 +83,7 @@ type catalogueApplyCmd struct {
 	DryRun bool   `help:"Show what it would change, and change nothing."`
 }
 
-func (c *catalogueApplyCmd) Run(ctx context.Context) error {
+func (c *catalogueApplyCmd) Run(ctx context.Context, out *printer) error {
 	p, err := catalogues.FromFile(c.File, c.Since)
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := client.ApplyCatalogue(ctx,
+	changes, err := client.ApplyCatalogue(ctx,
 		api.NewCatalogue{Name: p.Name, Text: string(p.Text), Plans: p.Plans, Since: p.Since},
 		c.DryRun,
 	)
@@ -105,19 +106,19 @@ func (c *catalogueApplyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	printLines("Changed", out.Differences)
-	printLines("Touches", out.Touches)
-	printWarnings(out.Warnings)
+	printLines(out, "Changed", changes.Differences)
+	printLines(out, "Touches", changes.Touches)
+	printWarnings(changes.Warnings)
 	switch {
-	case out.Unchanged:
-		fmt.Println("The service already has this catalogue from that time on: nothing was changed.")
+	case changes.Unchanged:
+		fmt.Fprintln(out, "The service already has this catalogue from that time on: nothing was changed.")
 	case c.DryRun:
-		fmt.Println("Nothing was changed: this was a dry run.")
+		fmt.Fprintln(out, "Nothing was changed: this was a dry run.")
 	default:
-		fmt.Printf(
+		fmt.Fprintf(out,
 			"In force as catalogue %d, from %s.\n",
-			out.N,
-			out.Since.In(p.Network.Zone.Location()).Format(time.DateTime),
+			changes.N,
+			changes.Since.In(p.Network.Zone.Location()).Format(time.DateTime),
 		)
 	}
 	return nil
@@ -159,13 +160,13 @@ type catalogueHistoryCmd struct {
 	At string `help:"Only the one that held at this local time or instant." placeholder:"TIME"`
 }
 
-func (c *catalogueHistoryCmd) Run(ctx context.Context) error {
+func (c *catalogueHistoryCmd) Run(ctx context.Context, out *printer) error {
 	if c.At != "" {
 		v, err := catalogueAt(ctx, c.ledger(), c.At)
 		if err != nil {
 			return err
 		}
-		fmt.Println(describe(v))
+		fmt.Fprintln(out, describe(v))
 		return nil
 	}
 	list, err := admin.CatalogueHistory(ctx, c.ledger())
@@ -173,10 +174,10 @@ func (c *catalogueHistoryCmd) Run(ctx context.Context) error {
 		return err
 	}
 	for i := range list {
-		fmt.Println(describe(&list[i]))
+		fmt.Fprintln(out, describe(&list[i]))
 		if i > 0 {
 			for _, line := range catalogue.Differences(list[i-1].Network, list[i].Network) {
-				fmt.Println("  ", line)
+				fmt.Fprintln(out, "  ", line)
 			}
 		}
 	}
@@ -198,8 +199,8 @@ func describe(v *admin.CatalogueVersion) string {
 	return text
 }
 
-func printSummary(n *catalogue.Network) error {
-	w := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', tabwriter.AlignRight)
+func printSummary(out io.Writer, n *catalogue.Network) error {
+	w := tabwriter.NewWriter(out, 2, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "site\tbuildings\tspaces\tdoors\tdevices\tarea m²\tlettable m²\t")
 	for _, r := range n.Summary() {
 		fmt.Fprintf(w,
@@ -216,6 +217,6 @@ func printSummary(n *catalogue.Network) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("%s is valid.\n", n.Name)
+	fmt.Fprintf(out, "%s is valid.\n", n.Name)
 	return nil
 }

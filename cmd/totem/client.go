@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -10,13 +11,35 @@ import (
 
 	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/catalogues"
+	"github.com/lorntech/totem/internal/certs"
 	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/settings"
 )
 
+// endpoint is where a running service answers.
+type endpoint struct {
+	URL string `name:"url" help:"The running service; default: the address of TOTEM_HTTP, or http://127.0.0.1:8080." env:"TOTEM_URL" placeholder:"URL"`
+	CA  string `name:"ca" help:"File of the authority that signed its certificate, where that is a private one, as PEM." env:"TOTEM_CA" placeholder:"FILE"`
+}
+
+// find fills in the URL where none is given, and returns how to reach the service.
+func (p *endpoint) find() (*http.Transport, error) {
+	if p.URL == "" {
+		p.URL = settings.LocalURL(os.Getenv("TOTEM_HTTP"))
+	}
+	if !strings.Contains(p.URL, "://") {
+		p.URL = "http://" + p.URL
+	}
+	t, err := certs.Transport(p.CA)
+	if err != nil {
+		return nil, fmt.Errorf("--ca (TOTEM_CA): %w", err)
+	}
+	return t, nil
+}
+
 // address names the running service that a command asks.
 type address struct {
-	URL   string `name:"url" help:"The running service; default: the address of TOTEM_HTTP, or http://127.0.0.1:8080." env:"TOTEM_URL" placeholder:"URL"`
+	endpoint
 	Token string `help:"A token for it; default: the admin token of the data folder." env:"TOTEM_TOKEN" placeholder:"TOKEN"`
 	Data  string `help:"Data folder, for its admin token." env:"TOTEM_DATA" default:"./totem-data" placeholder:"DIR"`
 }
@@ -28,13 +51,11 @@ type service struct {
 }
 
 func (s *address) client() (cli.Client, error) {
-	if s.URL == "" {
-		s.URL = settings.LocalURL(os.Getenv("TOTEM_HTTP"))
+	t, err := s.find()
+	if err != nil {
+		return cli.Client{}, err
 	}
-	if !strings.Contains(s.URL, "://") {
-		s.URL = "http://" + s.URL
-	}
-	c := cli.Client{URL: s.URL, Token: s.Token}
+	c := cli.Client{URL: s.URL, Token: s.Token, Transport: t}
 	if c.Token != "" {
 		return c, nil
 	}
@@ -119,7 +140,7 @@ func parseTime(flag, s string, zone *time.Location) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return t, fmt.Errorf(
+		return t, cli.Wrong(
 			"%s: %q is not a date like 2026-11-01, a local time like 2026-11-01 08:00, or an instant like 2026-11-01T08:00:00+01:00",
 			flag,
 			s,

@@ -58,12 +58,12 @@ type tokenCreateCmd struct {
 	Sites   []catalogue.SiteID `help:"A manager's sites."`
 	Tenant  string             `help:"A tenant token's tenant."`
 	Expires time.Duration      `help:"Time until it expires, like 720h; default: never."`
-	Replace bool               `help:"End the token that has this id, and make another one; its streams end within 15 s, its MQTT connections with totem tokens revoke."`
+	Replace bool               `help:"End the token that has this id, and make another one; its streams and MQTT connections end within a second. That of the admin is also written to the data folder."`
 	place
 	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
-func (c *tokenCreateCmd) Run(ctx context.Context) error {
+func (c *tokenCreateCmd) Run(ctx context.Context, out *printer) error {
 	cfg := c.config(c.Catalogue)
 	token, err := admin.CreateToken(
 		ctx,
@@ -80,7 +80,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Println(token) // it is shown once
+	_, err = fmt.Fprintln(out, token) // it is shown once
 	return err
 }
 
@@ -91,12 +91,12 @@ type keysCmd struct {
 
 type keysRotateListCmd struct{ place }
 
-func (c *keysRotateListCmd) Run() error {
+func (c *keysRotateListCmd) Run(out *printer) error {
 	id, err := admin.RotateListKey(c.config(""))
 	if err != nil {
 		return err
 	}
-	fmt.Printf(
+	fmt.Fprintf(out,
 		"Readers that get a secret from now on also hash with %s; others go on as before. Keep a copy of keys.json.\n",
 		id,
 	)
@@ -109,12 +109,13 @@ type keysRotateCmd struct {
 	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
-func (c *keysRotateCmd) Run(ctx context.Context) error {
+func (c *keysRotateCmd) Run(ctx context.Context, out *printer) error {
 	present, next, err := admin.RotateKey(ctx, c.config(c.Catalogue), c.Site)
 	if err != nil {
 		return err
 	}
-	fmt.Printf(
+	fmt.Fprintf(
+		out,
 		"The next key of %s is %s. %s signs until every reader has said that it knows the next one: see keys in GET /v1/devices?site=%s. Keep a copy of keys.json.\n",
 		c.Site,
 		next,
@@ -133,7 +134,7 @@ type auditVerifyCmd struct {
 	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
-func (c *auditVerifyCmd) Run(ctx context.Context) error {
+func (c *auditVerifyCmd) Run(ctx context.Context, out *printer) error {
 	a, err := admin.VerifyAudit(ctx, c.config(c.Catalogue))
 	if err != nil {
 		return err
@@ -141,17 +142,22 @@ func (c *auditVerifyCmd) Run(ctx context.Context) error {
 	if !a.OK {
 		return fmt.Errorf("the chain is broken at entry %d: %s", a.BrokenAt, a.Why)
 	}
-	fmt.Printf("The chain is intact: %d entries; the content of %d was erased as the law asks.\n", a.Entries, a.Erased)
+	fmt.Fprintf(
+		out,
+		"The chain is intact: %d entries; the content of %d was erased as the law asks.\n",
+		a.Entries,
+		a.Erased,
+	)
 	return nil
 }
 
 type versionCmd struct{}
 
-func (versionCmd) Run() error {
+func (versionCmd) Run(out *printer) error {
 	commit := app.Commit()
 	if commit == "" {
 		commit = "unknown"
 	}
-	fmt.Printf("totem %s, commit %s, %s\n", app.Version(), commit, runtime.Version())
+	fmt.Fprintf(out, "totem %s, commit %s, %s\n", app.Version(), commit, runtime.Version())
 	return nil
 }

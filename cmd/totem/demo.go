@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 
+	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/demo"
 	"github.com/lorntech/totem/internal/settings"
 )
@@ -18,7 +18,7 @@ type demoCmd struct {
 
 func (c *demoCmd) Run(ctx context.Context, log *slog.Logger, parsed *flagsSet) error {
 	if c.Days < 0 || c.Days > 400 {
-		return errors.New("--days: must be 0 to 400")
+		return cli.Wrong("--days: must be 0 to 400")
 	}
 	if !parsed.data { // The demo deletes its data folder at its end, unless --data names one.
 		c.Data = ""

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"time"
 
@@ -47,7 +46,7 @@ func (c *availabilityCmd) Run(ctx context.Context) error {
 		return c.list(ctx, c.form, cli.Availability, map[string]string{"site": c.Site, "kind": c.Kind})
 	}
 	if c.CSV {
-		return errors.New("--watch: not with --csv")
+		return cli.Wrong("--watch: not with --csv")
 	}
 	return c.follow(ctx, c.form, "availability", cli.Availability, map[string]string{"site": c.Site, "kind": c.Kind})
 }
@@ -186,7 +185,7 @@ type readsCmd struct {
 
 func (c *readsCmd) Run(ctx context.Context) error {
 	if c.Follow && (c.CSV || c.Site != "" || c.From != "" || c.To != "") {
-		return errors.New("--follow: not with --csv, --site, --from or --to; --door, --member and --result narrow it")
+		return cli.Wrong("--follow: not with --csv, --site, --from or --to; --door, --member and --result narrow it")
 	}
 	if c.Follow {
 		only := map[string]string{"door": c.Door, "member": c.Member}

@@ -8,27 +8,26 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"github.com/lorntech/totem/internal/settings"
 )
 
 // healthCmd asks a service whether it is ready: for health checks in images
 // that have no shell.
 type healthCmd struct {
-	URL string `name:"url" help:"The running service; default: the address of TOTEM_HTTP, or http://127.0.0.1:8080." env:"TOTEM_URL" placeholder:"URL"`
+	endpoint
 }
 
 func (c *healthCmd) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
-	if c.URL == "" {
-		c.URL = settings.LocalURL(os.Getenv("TOTEM_HTTP"))
+	t, err := c.find()
+	if err != nil {
+		return err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/readyz", nil)
 	if err != nil {
 		return fmt.Errorf("--url: %w", err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Transport: t}).Do(req)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/settings"
 )
 
@@ -119,8 +121,16 @@ func run(ctx context.Context, args []string) int {
 	for _, says := range settings.Unknown(os.Environ(), variables(parser)) {
 		log.Warn(says)
 	}
-	if err := k.Run(log, flagsOf(k)); err != nil {
+	out := &printer{}
+	err = k.Run(log, flagsOf(k), out)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("print: %w", out.err)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "totem:", err)
+		if _, wrong := errors.AsType[*cli.CallError](err); wrong {
+			return 2
+		}
 		return 1
 	}
 	return 0
@@ -157,7 +167,7 @@ func flagsOf(k *kong.Context) *flagsSet {
 // clearEmpty removes empty environment variables: an empty setting is unset
 // (rules 13.1).
 func clearEmpty() {
-	ours := []string{"TOTEM_URL", "TOTEM_TOKEN", "TOTEM_LOG_LEVEL", "TOTEM_BACKUP_RECIPIENT"}
+	ours := []string{"TOTEM_URL", "TOTEM_CA", "TOTEM_TOKEN", "TOTEM_LOG_LEVEL", "TOTEM_BACKUP_RECIPIENT"}
 	for _, name := range append(settings.Variables(), ours...) {
 		if os.Getenv(name) == "" {
 			os.Unsetenv(name)

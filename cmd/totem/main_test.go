@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -123,7 +124,7 @@ func TestEveryCommandOnALivingService(t *testing.T) {
 		{"availability --site metz", 0, "metz-coworking"},
 		{"availability --site atlantis", 1, "no such site"},
 		{"reads --days 2 --site metz", 0, "direction"},
-		{"reads --from yesterday", 1, "--from"},
+		{"reads --from yesterday", 2, "--from"},
 		{"access check metz-entrance --uid 00", 0, "unknown-credential"},
 		{"access explain metz-entrance --uid 00", 0, "Refused"},
 		{"access explain metz-entrance --uid 00 --json", 0, `"tried"`},
@@ -241,11 +242,11 @@ func TestEveryCommandOnALivingService(t *testing.T) {
 			code int
 			says string
 		}{
-			{"backup " + file("totem.backup", ""), 1, "--recipient"},
-			{"backup " + file("totem.backup", "") + " --recipient age1nobody", 1, "is not a recipient"},
+			{"backup " + file("totem.backup", ""), 2, "--recipient"},
+			{"backup " + file("totem.backup", "") + " --recipient age1nobody", 2, "is not a recipient"},
 			{"backup " + file("totem.backup", "") + " --recipient " + strings.TrimSpace(recipient), 0, "of its audit chain"},
 			{"backup " + file("totem.backup", "") + " --recipient " + strings.TrimSpace(recipient), 1, "exists already"},
-			{"restore " + file("totem.backup", "") + " --data " + to, 1, "--identity"},
+			{"restore " + file("totem.backup", "") + " --data " + to, 2, "--identity"},
 			{"restore " + file("totem.backup", "") + " --data " + data + " --identity " + file("backup.key", ""), 1, "holds a ledger already"},
 			{"restore " + file("totem.backup", "") + " --data " + to + " --identity " + file("backup.key", ""), 0, "all verified"},
 			{"audit verify --data " + to, 0, "The chain is intact"},
@@ -309,6 +310,45 @@ func TestKeysAndSeriesOfADataFolder(t *testing.T) {
 	} {
 		if code, text := printed(t, t.Context(), strings.Fields(c.args)...); code > 1 || !strings.Contains(text, c.says) {
 			t.Errorf("totem %s: %d\n%.400s", c.args, code, text)
+		}
+	}
+}
+
+// A completed line keeps to its command after a flag with a value, written either way, and
+// after an argument.
+func TestCompletionGoesOnAfterValues(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("not run: bash is not installed")
+	}
+	_, script := printed(t, t.Context(), "completion", "bash")
+	for words, want := range map[string]string{
+		"totem memb":                   "members",
+		"totem --log-level debug memb": "members",
+		"totem members --url = http : //127.0.0.1 : 1 l": "list",
+		"totem members show ines --to":                   "--token",
+		"totem usage --by s":                             "",
+	} {
+		ask := script + "COMP_WORDS=(" + words + "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _totem; echo \"${COMPREPLY[*]}\""
+		got, err := exec.CommandContext(t.Context(), bash, "-c", ask).Output()
+		if err != nil || strings.TrimSpace(string(got)) != want {
+			t.Errorf("%s: %q, want %q (%v)", words, got, want, err)
+		}
+	}
+}
+
+func TestAFullDiskFailsACommand(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("not run: this system has no /dev/full")
+	}
+	defer full.Close()
+	out := os.Stdout
+	defer func() { os.Stdout = out }()
+	os.Stdout = full
+	for _, command := range []string{"version", "manual", "completion fish", "catalogue check ../../internal/catalogue/lorntech.yaml"} {
+		if code := run(t.Context(), strings.Fields(command)); code != 1 {
+			t.Errorf("totem %s on a full disk ends with %d", command, code)
 		}
 	}
 }

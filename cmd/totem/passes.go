@@ -28,7 +28,7 @@ type passCreateCmd struct {
 	PNG   string   `name:"png" help:"A new file for the QR code." placeholder:"FILE"`
 }
 
-func (c *passCreateCmd) Run(ctx context.Context) (err error) {
+func (c *passCreateCmd) Run(ctx context.Context, out *printer) (err error) {
 	zone, err := c.zone()
 	if err != nil {
 		return err
@@ -65,7 +65,14 @@ func (c *passCreateCmd) Run(ctx context.Context) (err error) {
 	if file != nil {
 		err = cli.WriteQR(file, token)
 	}
-	fmt.Printf("%s, from %s to %s\n%s\n", c.ID, from.Format("2006-01-02 15:04"), to.Format("2006-01-02 15:04"), token)
+	fmt.Fprintf(
+		out,
+		"%s, from %s to %s\n%s\n",
+		c.ID,
+		from.Format("2006-01-02 15:04"),
+		to.Format("2006-01-02 15:04"),
+		token,
+	)
 	return err
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 
@@ -55,6 +54,9 @@ type resourcePutCmd struct {
 	Set  []string `help:"A field and its value, as name=Forge; may be repeated. Fields that are not named stay as they are." placeholder:"FIELD=VALUE" sep:"none"`
 }
 
+// Help lists the fields.
+func (c *resourcePutCmd) Help() string { return c.of.Help() }
+
 func (c *resourcePutCmd) Run(ctx context.Context) error {
 	client, err := c.client()
 	if err != nil {
@@ -69,7 +71,7 @@ func (c *resourcePutCmd) Run(ctx context.Context) error {
 		body, err = os.ReadFile(c.File)
 	}
 	if err == nil && c.File != "" && len(body) == 0 {
-		err = fmt.Errorf("--file: %s is empty", c.File)
+		err = cli.Wrong("--file: %s is empty", c.File)
 	}
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ type doctorCmd struct {
 }
 
 // Run prints all findings; it fails where something is wrong.
-func (c *doctorCmd) Run(ctx context.Context) error {
+func (c *doctorCmd) Run(ctx context.Context, out *printer) error {
 	list := doctor.Examine(ctx, c.Config)
 	bad := 0
 	for _, f := range list {
@@ -51,9 +51,9 @@ func (c *doctorCmd) Run(ctx context.Context) error {
 		}
 	} else {
 		for _, f := range list {
-			fmt.Printf("%-5s  %-11s  %s\n", f.State, f.What, f.Says)
+			fmt.Fprintf(out, "%-5s  %-11s  %s\n", f.State, f.What, f.Says)
 			if f.Do != "" {
-				fmt.Printf("%-5s  %-11s  → %s\n", "", "", f.Do)
+				fmt.Fprintf(out, "%-5s  %-11s  → %s\n", "", "", f.Do)
 			}
 		}
 	}

@@ -58,6 +58,28 @@ func TestACatalogueIsCheckedAgainstTheFolder(t *testing.T) {
 	}
 }
 
+// A replaced admin token is the one that this machine's commands and the next start read.
+func TestAReplacedAdminTokenIsInTheDataFolder(t *testing.T) {
+	cfg := apptest.Config(t)
+	cfg.AdminToken = ""
+	former := apptest.Start(t, cfg)
+	apptest.Stop(t, former)
+	token, err := admin.CreateToken(t.Context(), cfg, admin.TokenRequest{ID: "admin", Role: "admin", Replace: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(cfg.AdminTokenFile()); err != nil || strings.TrimSpace(string(text)) != token {
+		t.Errorf("the file of the admin token has another one (%v)", err)
+	}
+	a := apptest.Start(t, cfg)
+	for given, want := range map[string]int{token: 200, former.Admin: 401} {
+		c := apptest.Client{Base: "http://" + a.HTTP.String(), Token: given}.For(t)
+		if status, _ := c.Raw("GET", "/v1/me", ""); status != want {
+			t.Errorf("status %d, want %d", status, want)
+		}
+	}
+}
+
 func TestATokenIsMadeWithoutAService(t *testing.T) {
 	cfg := apptest.Config(t)
 	apptest.Stop(t, apptest.Start(t, cfg))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 		end := now.Add(r.Life)
 		t.ExpiresAt = &end
 	}
-	return token, l.Write(ctx, func(tx *ledger.Tx) error {
+	if err := l.Write(ctx, func(tx *ledger.Tx) error {
 		if r.Tenant != "" {
 			switch there, err := tx.HasRecord("tenant", r.Tenant); {
 			case err != nil:
@@ -76,7 +77,23 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 			return err
 		}
 		return tx.AddAct(&ingest.Act{At: now, Actor: Actor, Action: "put", Target: "token/" + r.ID, Body: t.Terms()})
-	})
+	}); err != nil {
+		return "", err
+	}
+	return token, keepAdmin(cfg, r.ID, token)
+}
+
+// keepAdmin writes a new admin token into the data folder's file, from which the commands
+// of this machine read it, where the one that it replaces is in that file.
+func keepAdmin(cfg settings.Config, id, token string) error {
+	file := cfg.AdminTokenFile()
+	if _, err := os.Stat(file); id != ledger.AdminToken || err != nil {
+		return nil
+	}
+	if err := keys.WriteSecret(file, []byte(token+"\n")); err != nil {
+		return fmt.Errorf("the token is made, but %s still holds the one that ended: %w", file, err)
+	}
+	return nil
 }
 
 func (r TokenRequest) check(n *catalogue.Network) error {

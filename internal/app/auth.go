@@ -67,9 +67,6 @@ func (a *brokerAuth) token(hash []byte) (broker.Principal, bool) {
 	return p, true
 }
 
-// adminTokenID is the id of the token that the settings name.
-const adminTokenID = "admin"
-
 // adminSetting is the metadata key of the admin token last taken from the
 // settings.
 const adminSetting = "admin-setting"
@@ -89,13 +86,13 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 	if err != nil {
 		return "", err
 	}
-	t := ledger.Token{ID: adminTokenID, Role: ledger.Admin, Hash: hash}
+	t := ledger.Token{ID: ledger.AdminToken, Role: ledger.Admin, Hash: hash}
 	if subtle.ConstantTimeCompare(brought.Body, hash) == 1 {
-		acts, err := l.Acts(ctx, "token/"+adminTokenID)
+		acts, err := l.Acts(ctx, "token/"+ledger.AdminToken)
 		if err != nil || len(acts) > 0 {
 			return token, err
 		}
-		if t, err = l.Token(ctx, adminTokenID); err != nil { // it was put in force before this was recorded as an act
+		if t, err = l.Token(ctx, ledger.AdminToken); err != nil { // it was put in force before this was recorded as an act
 			return token, ignore(err, ledger.ErrNotFound)
 		}
 	}
@@ -111,7 +108,7 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 				At:     time.Now().UTC(),
 				Actor:  "settings",
 				Action: "put",
-				Target: "token/" + adminTokenID,
+				Target: "token/" + ledger.AdminToken,
 				Body:   t.Terms(),
 			},
 		)

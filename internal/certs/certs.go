@@ -4,8 +4,10 @@ package certs
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -70,4 +72,26 @@ func (f *files) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		f.log.Warn("could not read the renewed certificate; the former one is in use", "error", err)
 	}
 	return f.now, nil
+}
+
+// Transport returns an HTTP transport that trusts, besides the machine's authorities, those
+// of a PEM file, such as the ca.crt of totem broker export; an empty name: those alone.
+func Transport(authorities string) (*http.Transport, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if authorities == "" {
+		return t, nil
+	}
+	text, err := os.ReadFile(authorities)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil { // a machine without authorities of its own
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate (PEM)", authorities)
+	}
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	return t, nil
 }

@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,8 +25,9 @@ import (
 
 // Client sends requests to a service's API.
 type Client struct {
-	URL   string // URL of the service, as http://127.0.0.1:8080
-	Token string
+	URL       string // URL of the service, as http://127.0.0.1:8080
+	Token     string
+	Transport http.RoundTripper // nil: http.DefaultTransport
 }
 
 // page is one page of a list.
@@ -107,10 +109,8 @@ func decode(resp *http.Response, into any) error {
 	return nil
 }
 
-// noRedirect follows no redirect: an act would become a question on the way.
-var noRedirect = &http.Client{
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
+// stay keeps a client from following redirects, which turn a POST into a GET.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // hidden is a URL without the password that it may hold.
 func hidden(raw string) string {
@@ -123,7 +123,7 @@ func hidden(raw string) string {
 
 func (c Client) ask(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+c.Token)
-	resp, err := noRedirect.Do(req)
+	resp, err := (&http.Client{Transport: c.Transport, CheckRedirect: stay}).Do(req)
 	if err == nil && resp.StatusCode/100 == 3 {
 		_ = resp.Body.Close()
 		return nil, fmt.Errorf("%s is not the service's address, which is %s: give it by --url (TOTEM_URL)",
@@ -133,11 +133,11 @@ func (c Client) ask(req *http.Request) (*http.Response, error) {
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}
-		return nil, fmt.Errorf(
-			"no service answers at %s (see --url; is totem serve or totem demo running?): %w",
-			hidden(c.URL),
-			err,
-		)
+		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			return nil, fmt.Errorf("%s: %w: give the file of its authority by --ca (TOTEM_CA)", hidden(c.URL), err)
+		}
+		return nil, fmt.Errorf("no service answers at %s (see --url; is totem serve or totem demo running?): %w",
+			hidden(c.URL), err)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil
@@ -151,6 +151,15 @@ func (c Client) ask(req *http.Request) (*http.Response, error) {
 	}
 	return nil, p
 }
+
+// CallError is a command that was called wrongly: nothing was asked or done.
+type CallError struct{ says string }
+
+// Wrong returns a CallError with a text that names the flag.
+func Wrong(format string, args ...any) error { return &CallError{fmt.Sprintf(format, args...)} }
+
+// Error returns what is wrong with the call.
+func (e *CallError) Error() string { return e.says }
 
 // Refused is a service's answer where it does not do what was asked.
 type Refused struct {

@@ -14,75 +14,6 @@ import (
 	"strings"
 )
 
-// Resource is a kind of record that is kept in the ledger: it is listed, shown, put and
-// deleted.
-type Resource struct {
-	Listing
-	One string // what one of them is called
-}
-
-// Resources are the kinds of records, by their command.
-var Resources = map[string]Resource{
-	"tenants": {Listing{"/v1/tenants", []Column{
-		{"tenant", "id"}, {"name", "name"}, {"site", "site"}, {"kind", "kind"},
-	}}, "tenant"},
-	"members": {Listing{"/v1/members", []Column{
-		{"member", "id"}, {"name", "name"}, {"tenant", "tenant"}, {"email", "email"}, {"roles", "roles"},
-		{"staff of", "staff_sites"},
-	}}, "member"},
-	"badges": {
-		Listing{
-			"/v1/credentials",
-			[]Column{
-				{
-					"badge",
-					"id",
-				},
-				{"member", "member"},
-				{"kind", "kind"},
-				{"status", "status"},
-				{"from", "valid_from"},
-				{"to", "valid_to"},
-			},
-		},
-		"badge",
-	},
-	"schedules": {Listing{"/v1/schedules", []Column{
-		{"schedule", "id"}, {"site", "site"}, {"windows", "windows"}, {"holidays", "holidays"},
-	}}, "schedule"},
-	"plans": {Listing{"/v1/plans", []Column{
-		{"plan", "id"}, {"name", "name"}, {"site", "site"}, {"includes", "includes"}, {"schedule", "schedule"},
-		{"included min", "included_minutes"}, {"cents an hour", "hourly_rate_cents"},
-	}}, "plan"},
-	"leases": {
-		Listing{
-			"/v1/leases",
-			[]Column{
-				{
-					"lease",
-					"id",
-				},
-				{"tenant", "tenant"},
-				{"site", "site"},
-				{"plan", "plan"},
-				{"spaces", "spaces"},
-				{"from", "starts_on"},
-				{"to", "ends_on"},
-				{"status", "status"},
-				{"members", "members"},
-			},
-		},
-		"lease",
-	},
-	"passes": {Listing{"/v1/passes", []Column{
-		{"pass", "id"}, {"name", "name"}, {"host", "host"}, {"spaces", "spaces"}, {"from", "valid_from"}, {"to", "valid_to"},
-	}}, "pass"},
-	"events": {Listing{"/v1/events", []Column{
-		{"event", "id"}, {"title", "title"}, {"spaces", "spaces"}, {"from", "starts_at"}, {"to", "ends_at"},
-		{"audience", "audience"},
-	}}, "event"},
-}
-
 func (r Resource) path(id string) string { return r.Path + "/" + url.PathEscape(id) }
 
 // Show prints one record as JSON, as it can be put again.
@@ -107,6 +38,9 @@ func (c Client) Remove(ctx context.Context, w io.Writer, r Resource, id string) 
 // the settings, as name=Forge, replaces one field. What somebody else changed meanwhile
 // is not overwritten.
 func (c Client) Put(ctx context.Context, w io.Writer, r Resource, id string, body []byte, settings []string) error {
+	if len(body) == 0 && len(settings) == 0 {
+		return Wrong("there is nothing to put: give --file FILE (- for the input) or --set FIELD=VALUE")
+	}
 	now, etag, err := c.present(ctx, r.path(id))
 	if err != nil {
 		return err
@@ -115,7 +49,7 @@ func (c Client) Put(ctx context.Context, w io.Writer, r Resource, id string, bod
 	switch {
 	case len(body) > 0:
 		if err := json.Unmarshal(body, &record); err != nil || record == nil {
-			return fmt.Errorf("--file: it is not a JSON object: %w", cmp.Or(err, errors.New("null")))
+			return Wrong("--file: it is not a JSON object: %v", cmp.Or(err, errors.New("null")))
 		}
 	case now != nil:
 		record = now
@@ -124,12 +58,9 @@ func (c Client) Put(ctx context.Context, w io.Writer, r Resource, id string, bod
 	for _, s := range settings {
 		field, value, ok := strings.Cut(s, "=")
 		if !ok {
-			return fmt.Errorf("--set: %q is not like name=Forge", s)
+			return Wrong("--set: %q is not like name=Forge", s)
 		}
 		record[field] = literal(value, types[field])
-	}
-	if len(body) == 0 && len(settings) == 0 {
-		return errors.New("there is nothing to put: give --file FILE (- for the input) or --set FIELD=VALUE")
 	}
 	text, err := json.Marshal(record)
 	if err != nil {

@@ -24,6 +24,9 @@ const (
 	Display Role = "display"
 )
 
+// AdminToken is the id of the token of the settings, or of the data folder's file.
+const AdminToken = "admin"
+
 // Token is what is stored of an API token: never the token itself.
 type Token struct {
 	ID        string

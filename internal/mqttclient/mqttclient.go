@@ -11,6 +11,7 @@ package mqttclient
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +33,7 @@ type Options struct {
 	// Routes are handlers by filter for a session that already has its
 	// subscriptions: what waited for it arrives at once.
 	Routes map[string]Message
+	TLS    *tls.Config // DialOptions speaks TLS by it; nil: in clear
 }
 
 // Message handles what a subscription brings. It must not block for long.
@@ -95,12 +97,22 @@ func Dial(ctx context.Context, addr, clientID, user, pass string) (*Client, erro
 	return DialOptions(ctx, addr, Options{ClientID: clientID, Username: user, Password: pass})
 }
 
-// DialOptions connects over TCP.
+// DialOptions connects over TCP, with TLS where the options have it.
 func DialOptions(ctx context.Context, addr string, o Options) (*Client, error) {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: %w", err)
+	}
+	if o.TLS != nil {
+		config := o.TLS.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(addr)
+		secure := tls.Client(nc, config)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			_ = nc.Close()
+			return nil, fmt.Errorf("mqtt: %w", err)
+		}
+		nc = secure
 	}
 	return Connect(ctx, nc, o)
 }
