@@ -19,10 +19,9 @@ import (
 const description = `Readers, sensors and people of the LORnTECH buildings, without the buildings.
 
 Readers behave as their firmware does: they ask, wait one second by their own clock, check the decision's signature,
-decide by their
-allowlist where none comes, keep what they could not send and send it later with the same ids. Sensors follow the
-people, and the truth
-file says who really was where. The same seed and days give the same messages, to the byte.
+decide by their allowlist where no decision comes, keep what they could not send and send it later with the same ids.
+Sensors follow the people, and the truth file says who really was where. The same seed and days give the same messages,
+to the byte.
 
 Against a running demo (totem demo), nothing but this is needed:
   go run ./firmware-sim history --days 2

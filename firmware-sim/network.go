@@ -19,7 +19,7 @@ import (
 // networkCmd writes a large network and its people as files.
 type networkCmd struct {
 	world
-	Times int    `help:"How often each site is there." default:"1" placeholder:"N"`
+	Times int    `help:"How many copies of each site to make." default:"1" placeholder:"N"`
 	Out   string `arg:"" help:"A new folder for catalogue.yaml and the sheets that totem import reads." placeholder:"DIR"`
 }
 

@@ -105,14 +105,14 @@ func (p *period) span(zone *time.Location, now time.Time) (from, to time.Time, e
 	return from, to, err
 }
 
-// stretch returns the period in the network's time zone.
+// stretch is a period in the network's time zone.
 type stretch struct {
 	zone     *time.Location
 	from, to time.Time
 }
 
-// end is the end of a list of what happened: none where --to is not given, so that the
-// present minute is in it.
+// end returns until when a list of events reaches. It is empty where --to is not given, so that the list includes the
+// present minute.
 func (p *period) end(in stretch) string {
 	if p.To == "" {
 		return ""

@@ -123,7 +123,7 @@ func (c *doorsUnlockCmd) Run(ctx context.Context) error {
 }
 
 type lockdownCmd struct {
-	On     lockdownOnCmd     `cmd:"" help:"Begin a site's lockdown: responders and staff alone pass; exits open."`
+	On     lockdownOnCmd     `cmd:"" help:"Begin a site's lockdown: only responders may enter; exits open."`
 	Off    lockdownOffCmd    `cmd:"" help:"End a site's lockdown."`
 	Status lockdownStatusCmd `cmd:"" help:"Tell whether a site is in lockdown, and which readers have confirmed it."`
 }

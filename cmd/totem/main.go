@@ -150,7 +150,7 @@ func variables(parser *kong.Kong) []string {
 	return names
 }
 
-// flagsSet returns the settings that were given as flags or in the environment.
+// flagsSet records whether --data was given, as a flag or in the environment.
 type flagsSet struct{ data bool }
 
 func flagsOf(k *kong.Context) *flagsSet {

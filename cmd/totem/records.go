@@ -79,8 +79,8 @@ func (c *resourcePutCmd) Run(ctx context.Context) error {
 	return client.Put(ctx, os.Stdout, c.of, c.ID, body, c.Set)
 }
 
-// typed returns what read reads from the standard input, or ends with Ctrl-C: a read
-// itself would not.
+// typed returns what read reads from the standard input. It also returns when ctx ends, as with Ctrl-C, which read does
+// not notice.
 func typed[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
 		v   T

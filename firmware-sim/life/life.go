@@ -61,7 +61,7 @@ type Town struct {
 	// Forgetful is the percentage of exits that are not badged.
 	Forgetful int
 	seats     map[catalogue.SpaceID]int // offices that a tenant has
-	lived     map[catalogue.Day]*day    // the spaces chosen for the two last people
+	lived     map[catalogue.Day]*day    // the days that were simulated last
 }
 
 // day is one simulated day: it may go on past midnight.
@@ -215,9 +215,8 @@ func (t *Town) rng(day catalogue.Day, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.seed^uint64(day)<<20, uint64(i)*0x9e3779b97f4a7c15+1))
 }
 
-// Day simulates one local day. It returns every step in order of time, and
-// where everybody truly was. Steps after midnight that belong to the day before
-// come first.
+// Day simulates one local day. It returns every step in order of time, and where everybody truly was. Steps that
+// people of the day before take after midnight are among them.
 func (t *Town) Day(d catalogue.Day) ([]Step, []Stay) {
 	start, end := t.network.Zone.Start(d), t.network.Zone.Start(d+1)
 	var steps []Step

@@ -22,7 +22,7 @@ func New(out io.Writer, steps int, what string) Bar {
 	return draw(out, steps, what, 50*time.Millisecond)
 }
 
-// draw begins a bar wherever it is drawn, again at most so often.
+// draw begins a bar on any writer, also where out is not a terminal. The bar is drawn again at most once in every.
 func draw(out io.Writer, steps int, what string, every time.Duration) Bar {
 	return Bar{
 		progressbar.NewOptions(steps,

@@ -3,8 +3,8 @@
 // signature, decides by its allowlist where no decision comes, and keeps in
 // its flash what it could not send, to send it later with the same ids.
 //
-// It is driven: every method takes the time by the reader's own clock, and it
-// neither sends nor sleeps itself.
+// Its caller drives it: every method takes the time by the reader's own clock, and the reader neither sends nor sleeps
+// itself.
 package reader
 
 import (

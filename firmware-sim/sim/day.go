@@ -20,7 +20,8 @@ type Sent struct {
 	Step    *life.Step // set for a badge
 }
 
-// How often sensors repeat an unchanged value: more often than a value is held.
+// Intervals between messages. Sensors send an unchanged value again before the time is over for which a value is held.
+// doorShuts is how long a door stays open.
 const (
 	counterAgain = 25 * time.Minute
 	sensorAgain  = 50 * time.Minute

@@ -15,9 +15,9 @@ func (x *Index) candidates(d *door) []uint32 {
 	return x.through[d.n]
 }
 
-// layOutCandidates turns each credential's doors into each door's credentials:
-// most badges open few doors, and making a list must not look at all the
-// others.
+// layOutCandidates finds, for each door, the credentials that may open it. Most
+// badges open few doors, and making a door's list must not look at the badges that
+// never open it.
 func (x *Index) layOutCandidates() {
 	for n := range x.credentials {
 		if x.credentials[n].status == active {
@@ -36,7 +36,7 @@ func (x *Index) layOutCandidates() {
 	}
 }
 
-// addDoors adds the doors that a credential's own rights open at any time.
+// addDoors adds the doors that a credential's own rights open at some time.
 func (c *credential) addDoors(doors bits, atSite []bits) {
 	if c.pass != nil {
 		doors.add(c.pass.doors)

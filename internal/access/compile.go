@@ -18,7 +18,7 @@ type Compiler struct {
 	sites   map[catalogue.SiteID]int
 	atSite  []bits                     // doors of each site
 	toward  map[catalogue.SpaceID]bits // doors that lead to a space or to a space crossed to reach it
-	ofKind  map[kindAt]bits            // doors of all spaces of a kind at a site; every schedule and lease shares them
+	ofKind  map[kindAt]bits            // doors that lead to any space of a kind at a site
 }
 
 type kindAt struct {

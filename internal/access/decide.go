@@ -91,12 +91,12 @@ type Answer struct {
 	PassbackAlert bool // granted, but an alarm is due: entered twice without leaving
 }
 
-// Decide answers a question by rules 4.1: the first rule that applies. w may be
-// nil: then nobody's whereabouts are known.
+// Decide answers a question by rules 4.1: the first rule that applies decides. w
+// may be nil: then anti-passback is not tested.
 func (x *Index) Decide(q Question, w Whereabouts) Answer {
 	unix := q.At.UnixMilli()
 	cred := x.credential(q.Credential)
-	if len(x.formers) > 0 && (q.Offline || q.Received.IsZero()) { // the catalogue of that time, not of now
+	if len(x.formers) > 0 && (q.Offline || q.Received.IsZero()) { // about the past: the badge's holder at that time
 		cred = x.holder(q.Credential, unix)
 	}
 	var a Answer
@@ -145,8 +145,8 @@ func (x *Index) refuseBefore(q *Question, c *credential, unix int64) Reason {
 	return ""
 }
 
-// lockedDown reports whether the site is in lockdown now or, for a read in the
-// past, was then.
+// lockedDown reports whether the site is in lockdown now; for a read that the reader
+// decided by itself, whether it was at the read's time.
 func (x *Index) lockedDown(site int, q *Question) bool {
 	for i := range x.lockdowns {
 		k := &x.lockdowns[i]
@@ -163,7 +163,8 @@ func (x *Index) lockedDown(site int, q *Question) bool {
 	return false
 }
 
-// decideByRights tests points 5 and 6 of rules 4.1: any right, in their order, else why there is none.
+// decideByRights applies points 5 and 6 of rules 4.1: it looks for a right that opens the door, in
+// the order given there, and where there is none sets the reason of the refusal.
 func (x *Index) decideByRights(a *Answer, c *credential, d *door, unix int64) {
 	a.Reason = NoRight
 	if c.member != nil && c.member.staff.has(d.site) {
@@ -174,7 +175,7 @@ func (x *Index) decideByRights(a *Answer, c *credential, d *door, unix int64) {
 		return
 	}
 	if c.pass != nil &&
-		c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // the pass's time is its credential's
+		c.pass.opens(d, unix, x.network.Zone.AtUnix(floorSecond(unix)).Day) { // refuseBefore has tested its dates
 		a.Granted, a.Reason, a.Lease = true, Pass, ""
 		return
 	}

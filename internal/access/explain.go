@@ -49,16 +49,16 @@ type Tried struct {
 	Right  Reason            // staff, lease, pass or event
 	Lease  tenancy.LeaseID   // of a lease
 	ID     string            // of a pass or an event
-	Space  catalogue.SpaceID // the space of the right by which it opens the door; empty: it does not reach the door
+	Space  catalogue.SpaceID // the space, of those that the right opens, to which the door leads; empty: it leads to none
 	From   time.Time         // when the right begins; zero: without bound
 	To     time.Time         // when it ends, excluded; zero: without bound
 	Failed Reason            // why it does not open the door at that instant; empty: it does
 }
 
-// Explain lists each right that the holder of a question's credential has, with
-// why it does not open the question's door at its instant. The index and the
-// book must be of the same moment. Rights after the one that grants are listed
-// too: whoever asks wants to know what else there is.
+// Explain lists each right that the holder of a question's credential has and, where
+// the right does not open the question's door at its instant, the reason. The index
+// and the book must be of the same moment. Rights after the one that grants are
+// listed too: whoever asks wants to know what else there is.
 func (x *Index) Explain(book *tenancy.Book, q Question) []Tried {
 	unix := q.At.UnixMilli()
 	c := x.holder(q.Credential, unix)
@@ -115,8 +115,8 @@ func (x *Index) triedLease(l *compiled, d *door, local catalogue.Local) Tried {
 	return t
 }
 
-// triedEvents returns the events of the day that could open a door: public ones
-// there, and those that the member is invited to.
+// triedEvents returns the events that could open a door and are at most 24 hours
+// away: the public ones at that door, and those that invite the member.
 func (x *Index) triedEvents(book *tenancy.Book, m *member, d *door, unix int64) []Tried {
 	const near = int64(24 * time.Hour / time.Millisecond)
 	var list []Tried
@@ -134,8 +134,8 @@ func (x *Index) triedEvents(book *tenancy.Book, m *member, d *door, unix int64) 
 	return list
 }
 
-// openedSpace returns the space of a right by which it opens a door; empty where
-// none does.
+// openedSpace returns the first of a right's spaces to which a door leads, directly or
+// across other spaces; empty where it leads to none.
 func (x *Index) openedSpace(d *door, spaces []catalogue.SpaceID) catalogue.SpaceID {
 	for _, s := range spaces {
 		if x.network.Within(s, d.to) {

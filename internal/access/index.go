@@ -16,7 +16,7 @@ type Index struct {
 	network     *catalogue.Network
 	doors       map[catalogue.DoorID]*door
 	credentials []credential
-	forList     []tenancy.CredentialHash // one holder for each credential
+	forList     []tenancy.CredentialHash // the hash of each credential on allowlists, in the order of credentials
 	slots       []uint32                 // a hash table: 1 + an index into credentials, 0 is empty
 	formers     map[tenancy.CredentialHash][]former
 	lockdowns   []lockdown
@@ -119,7 +119,7 @@ func (c *credential) subject() visit.Subject {
 // pass opens its spaces while its host's tenant still has them.
 type pass struct {
 	id     tenancy.PassID
-	doors  bits // it opens them at any time
+	doors  bits // those that it opens at some time
 	spaces []passSpace
 }
 

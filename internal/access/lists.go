@@ -31,8 +31,8 @@ type interval struct {
 
 // Entries returns what a reader may decide by itself in [from, to): for each
 // credential that may pass at some time, when and why, sorted by hash. It
-// leaves out anti-passback, which a reader cannot check, and is empty outwards,
-// where everybody passes. In a lockdown it holds only responders.
+// leaves out anti-passback, which a reader cannot check. For direction out it is
+// empty: everybody passes. In a lockdown it holds only responders.
 func (x *Index) Entries(id catalogue.DoorID, direction catalogue.Direction, from, to time.Time) []Entry {
 	d := x.doors[id]
 	if d == nil || direction != catalogue.In || !from.Before(to) {
@@ -227,8 +227,9 @@ func within(list []interval, from, to int64) []interval {
 	return out
 }
 
-// window returns the instants at which the clock shows a stretch of a local
-// day: one stretch, or two where clocks go back over one of its ends.
+// window returns the intervals in which the clock shows a time within w on a local
+// day: usually one; two where clocks go back over one of its ends; none where they
+// go forward over all of it.
 func window(zone *catalogue.Zone, day catalogue.Day, w span) []interval {
 	start, end := zone.Start(day).Unix(), zone.Start(day+1).Unix()
 	if end-start == 86400 && zone.AtUnix(start).Second == 0 { // clocks do not change, as on all days but two a year

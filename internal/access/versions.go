@@ -8,8 +8,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// piece is one version of a lease with one version of its plan: what doors go
-// by in [since, until), in Unix milliseconds.
+// piece is one version of a lease with one version of its plan. Doors decide by them
+// in [since, until), in Unix milliseconds.
 type piece struct {
 	lease        *tenancy.Lease
 	plan         *tenancy.Plan

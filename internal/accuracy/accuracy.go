@@ -36,10 +36,9 @@ type Options struct {
 	Bar    io.Writer
 }
 
-// Faulty returns the network that accuracy is measured with: a tenth of all
-// messages arrive twice, all out of order, readers are offline for hours,
-// clocks drift by two seconds a day and are set right every so many days (0:
-// never).
+// Faulty returns the faults with which accuracy is measured: a tenth of all messages
+// arrive twice, all are out of order, readers are offline for hours, clocks drift by
+// two seconds a day and are set right every sync days (0: never).
 func Faulty(sync int) sim.Faults {
 	return sim.Faults{Repeat: 10, Reorder: 2 * time.Hour, Offline: 3 * time.Hour, Drift: 2 * time.Second, Sync: sync}
 }

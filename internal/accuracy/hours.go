@@ -21,7 +21,7 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// personDay compares one member's hours of one day, as measured, with the truth.
+// personDay identifies one member's hours of one day.
 type personDay struct {
 	tenant tenancy.TenantID
 	member tenancy.MemberID

@@ -162,7 +162,8 @@ func off(said, truly float64) string {
 	return hundredths(100*(said-truly)/truly) + " %"
 }
 
-// source returns the best kind of device in a space; readers where it has none.
+// source returns the best kind of device that tells who is in a space: a counter in
+// it, else a reader that leads into it, else an occupancy sensor.
 func (l *lived) source(id catalogue.SpaceID) catalogue.DeviceKind {
 	has := map[catalogue.DeviceKind]bool{}
 	for _, d := range l.network.Devices {
@@ -184,7 +185,8 @@ func (l *lived) source(id catalogue.SpaceID) catalogue.DeviceKind {
 	return catalogue.Occupancy
 }
 
-// truth returns how long a space really was occupied, and by how many.
+// truth is how many hours a space really was occupied, and how many person-hours
+// people really spent there.
 type truth struct{ occupied, person float64 }
 
 func (l *lived) truly(id catalogue.SpaceID) truth {
@@ -232,7 +234,7 @@ func (c *compared) add(u used, t truth, hours float64) {
 	}
 }
 
-// hundredths writes a difference with its sign; zero has none.
+// hundredths writes a difference with its sign, to two decimals; zero is always "+0.00".
 func hundredths(x float64) string {
 	return fmt.Sprintf("%+.2f", math.Round(100*x)/100+0)
 }

@@ -7,5 +7,5 @@
 // Commands that ask a running service over HTTP are package cli's.
 package admin
 
-// Actor is who a command's acts are by, in the audit chain.
+// Actor is the actor of the commands' acts in the audit chain.
 const Actor = "cli"

@@ -56,8 +56,8 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 	}
 	if _, err := os.Stat(filepath.Join(x.Dir, "passwd")); err == nil && cfg.DatabaseURL == "" {
 		if _, err := os.Stat(filepath.Join(cfg.Data, ledger.FileName)); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("--data (TOTEM_DATA): %s does not contain a ledger, and an export of nothing would put every "+
-				"device of %s out", cfg.Data, x.Dir)
+			return fmt.Errorf("--data (TOTEM_DATA): %s does not contain a ledger, and exporting nothing would lock out every "+
+				"device of %s", cfg.Data, x.Dir)
 		}
 	}
 	if x.NewSecrets != "" && filepath.Dir(filepath.Clean(x.NewSecrets)) == x.Dir &&
@@ -238,7 +238,7 @@ func (e *export) totemPassword() (string, error) {
 }
 
 func (e *export) certificates() error {
-	if len(e.Hosts) == 0 { // an export again keeps the names of the one before
+	if len(e.Hosts) == 0 { // a further export keeps the names of the former one
 		if have, err := os.ReadFile(filepath.Join(e.Dir, "server.crt")); err == nil {
 			e.Hosts = mosquitto.Hosts(have)
 		}
@@ -286,8 +286,8 @@ func (e *export) certificates() error {
 // authority names the certificate that the others are signed with.
 const authority = "ca"
 
-// file returns where a certificate or its key is: the authority's in the data folder,
-// where Mosquitto does not read and backups do.
+// file returns the path of a certificate or of its key. The authority's are in the data folder, which backups include
+// and Mosquitto does not read.
 func (e *export) file(name, ending string) string {
 	if name == authority {
 		return filepath.Join(e.cfg.Data, "broker-"+name+ending)
@@ -295,8 +295,8 @@ func (e *export) file(name, ending string) string {
 	return filepath.Join(e.Dir, name+ending)
 }
 
-// findAuthority takes over the authority from where earlier versions wrote it. Where its
-// key is lost it makes no other one in its place: every device would be cut off.
+// findAuthority moves the certificate authority to the data folder from the export's folder, where earlier versions
+// wrote it. If the authority's key is lost, it returns an error: with a new authority every device would be cut off.
 func (e *export) findAuthority() error {
 	old := filepath.Join(e.Dir, authority)
 	if _, err := os.Stat(e.file(authority, ".key")); errors.Is(err, fs.ErrNotExist) {

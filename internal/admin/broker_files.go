@@ -29,9 +29,9 @@ type access struct {
 	mode     fs.FileMode
 }
 
-// give returns the access that an export's files get: a file that is there keeps its
-// owner and mode; a new one is its owner's and, where this process may say so, can be
-// read by the group mosquitto, as Debian's Mosquitto runs as.
+// give returns the owner, group and mode that a file of the export is to have: those of the existing file or,
+// for a new one, root and the group mosquitto, under which Debian's Mosquitto runs. It returns false for a new file
+// where there is no such group, or where this process is not root.
 func give(path string) (access, bool) {
 	if info, err := os.Stat(path); err == nil {
 		if s, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -55,7 +55,7 @@ func (e *export) write(name string, data []byte) error {
 	}
 	if known {
 		if err := errors.Join(os.Chown(path, as.uid, as.gid), os.Chmod(path, as.mode)); err != nil {
-			return fmt.Errorf("give %s to who had it: %w", path, err)
+			return fmt.Errorf("restore the owner and mode of %s: %w", path, err)
 		}
 	}
 	fmt.Fprintf(e.out, "wrote %s\n", path)
@@ -93,8 +93,8 @@ func (e *export) withOwn(data []byte, name string) ([]byte, error) {
 	return append(append(bytes.TrimRight(data, "\n"), '\n'), own...), nil
 }
 
-// clash reports a name of the operator's that the export has too: two passwords for one
-// name would leave to chance who gets in.
+// clash returns an error where own.passwd has a name twice, or one that the export writes too: with two passwords for
+// one name it would be left to chance which of them counts. It checks own.acl too.
 func (e *export) clash(hashes map[string]string) error {
 	own, err := e.own(ownPasswords)
 	if err != nil {
@@ -123,8 +123,8 @@ func (e *export) clash(hashes map[string]string) error {
 	return e.foreignRules(hashes)
 }
 
-// foreignRules reports rules of the operator's that would be those of a user of the
-// export: Mosquitto gives each rule to the user above it.
+// foreignRules returns an error where a rule in own.acl would apply to a user of the export. Mosquitto applies each
+// rule to the user named above it, and a pattern to every user.
 func (e *export) foreignRules(hashes map[string]string) error {
 	own, err := e.own(ownRules)
 	if err != nil {
@@ -147,7 +147,7 @@ func (e *export) foreignRules(hashes map[string]string) error {
 		case strings.HasPrefix(line, "pattern"):
 			fault = "a pattern is for every user, readers too: write rules for users of your own"
 		case user == "":
-			fault = "stands above the first user, and would be another one's rule"
+			fault = "stands above the first user, so it would apply to a user of the export"
 		}
 		if fault != "" {
 			return fmt.Errorf("%s:%d: %s", filepath.Join(e.Dir, ownRules), i+1, fault)
@@ -169,7 +169,7 @@ use_username_as_clientid true
 # What was acknowledged to a device and not yet taken by Totem is kept on disk.
 autosave_on_changes true
 autosave_interval 1
-# A day of Totem being away; 0, unlimited, is broken in several 2.0.x.
+# Enough for a day without Totem. 0, which means unlimited, does not work in several releases of 2.0.
 max_queued_messages 1000000
 max_inflight_messages 1000
 message_size_limit 131072

@@ -53,8 +53,7 @@ func CatalogueHistory(ctx context.Context, place string) (list []CatalogueVersio
 	return list, nil
 }
 
-// CatalogueAt returns the catalogue that held at an instant, from a data
-// folder's ledger.
+// CatalogueAt returns the catalogue of a list that held at an instant.
 func CatalogueAt(list []CatalogueVersion, t time.Time) *CatalogueVersion {
 	var found *CatalogueVersion
 	for i := range list {
@@ -70,8 +69,8 @@ var ErrNoService = errors.New(
 	"no service has run with this data folder yet, or only one of a version that did not record catalogues",
 )
 
-// CheckCatalogue reads a catalogue file and returns what it would change in a
-// data folder if it held from since on. It writes warnings to warn.
+// CheckCatalogue reads a catalogue file and returns what it would change in the service of cfg if it held from
+// cfg.CatalogueSince on. It writes warnings to warn.
 func CheckCatalogue(
 	ctx context.Context,
 	cfg settings.Config,

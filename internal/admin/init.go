@@ -65,7 +65,7 @@ TOTEM_MQTT_LISTEN=127.0.0.1:1883
 // Answers are what Init asks for.
 type Answers struct{ Network, Site, Name, City string }
 
-// Usual are the answers that hold where nobody is asked.
+// Usual returns the answers that are used where nobody is asked.
 func Usual() Answers {
 	return Answers{Network: "LORnTECH", Site: "annexe", Name: "Annexe", City: "Lunéville"}
 }
@@ -166,7 +166,7 @@ func Init(dir string, a Answers, out io.Writer) error {
 	return sayNext(out, dir, packaged, could)
 }
 
-// sayNext says what a folder of Init's has, and how to start with it.
+// sayNext prints what Init has written to a folder, and how to start the service with it.
 func sayNext(out io.Writer, dir string, packaged, readable bool) error {
 	text := fmt.Sprintf(`%[1]s has now:
   catalogue.yaml    one building, to be changed: totem catalogue check %[1]s/catalogue.yaml
@@ -198,8 +198,8 @@ or as a service of systemd%[2]s
 // packagedUnit is there where Totem was installed as a Debian package.
 const packagedUnit = "/usr/lib/systemd/system/totem.service"
 
-// giveToService lets the group of the service's user read what root has made. It reports
-// whether it could: root alone can, where there is such a group.
+// giveToService lets the service's group, totem, read what root has made. It reports whether it did: only root can, and
+// only where there is such a group.
 func giveToService(paths []string) (could bool, err error) {
 	group, err := user.LookupGroup("totem")
 	if err != nil || os.Geteuid() != 0 {

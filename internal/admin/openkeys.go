@@ -33,8 +33,8 @@ func OpenKeys(ctx context.Context, file string, n *catalogue.Network, l *ledger.
 	return ring, NoteKeys(ctx, ring, l)
 }
 
-// CheckKeys reports, before a service waits for another one to end, whether the
-// ledger is in use with other keys than those of a file.
+// CheckKeys returns an error if the ledger is in use with other keys than those in a file. A service calls it before it
+// waits for another one to end.
 func CheckKeys(ctx context.Context, file string, l *ledger.Ledger) error {
 	known, err := keyChecksOf(ctx, l)
 	if err != nil || known == nil {

@@ -296,7 +296,7 @@ func Compare(
 	return days, differ, nil
 }
 
-// comparisons is how often the present day is compared, which grows meanwhile.
+// comparisons is how often the present day is compared before a difference counts: minutes are added to it meanwhile.
 const comparisons = 4
 
 // day returns a line for each space whose sums of a day differ.

@@ -24,7 +24,7 @@ type TokenRequest struct {
 	Role       ledger.Role
 	Sites      []catalogue.SiteID
 	Life       time.Duration // 0: without end
-	Replace    bool          // a token with this id may end
+	Replace    bool          // replace the token that has this id, if there is one
 }
 
 // CreateToken creates a token in a data folder, whose service may be running,

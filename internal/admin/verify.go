@@ -36,7 +36,7 @@ func VerifyAudit(ctx context.Context, cfg settings.Config) (a ledger.Audit, err 
 	return Verify(ctx, h, l)
 }
 
-// Verify returns the verification of the chain, and of a sample of visits.
+// Verify verifies the chain, and computes the visits of a sample of people again.
 func Verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (ledger.Audit, error) {
 	a, err := l.Verify(ctx)
 	if err != nil || !a.OK {
@@ -57,7 +57,7 @@ func Verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (l
 		since = days
 	}
 	places := visit.NewPlaces(history)
-	// A visit that began before was computed with the catalogue of that time.
+	// Visits that began before since may have been computed with another catalogue.
 	people, err := l.SampleMoves(ctx, since.Add(2*visit.Longest), sampled)
 	if err != nil {
 		return a, err

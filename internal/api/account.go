@@ -26,8 +26,8 @@ import (
 const (
 	// beginPath is where a browser begins to sign in with an account.
 	beginPath = "/v1/session/account"
-	// begunCookie holds what a browser must bring back from the provider. It is Lax:
-	// the provider sends the browser here.
+	// begunCookie begins the name of a cookie that holds what a browser must bring back from the provider. The cookie is
+	// Lax, because the browser must send it when the provider redirects it here.
 	begunCookie = "totem_sign_in_"
 )
 
@@ -108,8 +108,8 @@ func (s *server) finishAccount(w http.ResponseWriter, r *http.Request) {
 	writeAccountPage(w, r, http.StatusOK, accountPage{To: to})
 }
 
-// startSession starts a session for an account: for eight hours a token stands for it,
-// which nobody knows and everything that ends tokens ends.
+// startSession starts a session for an account. The session belongs to a token that lasts eight hours and whose secret
+// nobody knows; whatever ends that token ends the session too.
 func (s *server) startSession(ctx context.Context, p signin.Person, now time.Time) (session string, err error) {
 	session = keys.NewSecret()
 	until := now.Add(signin.SessionLife).UTC().Truncate(time.Millisecond)
@@ -126,8 +126,8 @@ func (s *server) startSession(ctx context.Context, p signin.Person, now time.Tim
 				return fmt.Errorf("%w: %s; there is no tenant %s", signin.ErrNoRule, p.ID, p.Tenant)
 			}
 		}
-		// The same rights as before: the account's other browsers stay signed in, unless
-		// their time was over.
+		// Where the rights are the same as before and the former token has not expired, it keeps its hash, so that the
+		// account stays signed in in its other browsers.
 		before, err := s.cfg.Ledger.Token(ctx, p.ID)
 		switch {
 		case err == nil && before.ExpiresAt != nil && now.Before(*before.ExpiresAt) &&
@@ -179,7 +179,7 @@ type accountPage struct {
 	EN, FR string // why none opens
 }
 
-// refusals are what people are told, and the status.
+// refusals are the errors of signing in, each with its HTTP status and the text that people see.
 var refusals = []struct {
 	err    error
 	status int
@@ -227,7 +227,7 @@ func (s *server) refuseAccount(w http.ResponseWriter, r *http.Request, err error
 		break
 	}
 	if !known || !errors.Is(err, signin.ErrCookie) {
-		s.cfg.Log.Warn("nobody was signed in with an account", "error", err)
+		s.cfg.Log.Warn("a sign-in with an account failed", "error", err)
 	}
 	writeAccountPage(w, r, status, p)
 }

@@ -75,14 +75,13 @@ type Config struct {
 	Live     Live
 	Doors    Doors
 	Sessions Sessions
-	// OnTokens takes what is to be called where a token has changed beside the API; may be
-	// nil.
+	// OnTokens is called once, with a function that the service calls when a token was changed by something other than
+	// the API, for example by totem token create. It may be nil.
 	OnTokens func(changed func(token string))
 	// Whereabouts reports where members are, for the anti-passback of checks.
 	Whereabouts func(context.Context) access.Whereabouts
-	// CaughtUp waits until visits include the newest read. Where the context
-	// ends before, or some visits cannot be computed, it returns the arrival
-	// time up to which they do.
+	// CaughtUp waits until the visits of the newest read are computed. If the context ends before, or some visits cannot
+	// be computed, it returns the arrival time up to which all visits are computed.
 	CaughtUp func(context.Context) (asOf time.Time, err error)
 	Series   series.Reader
 	Bills    billing.Bills
@@ -93,8 +92,7 @@ type Config struct {
 	Watch func() (arrivals <-chan ingest.Arrival, cancel func())
 	// Enrolments holds the readers that wait for a new badge.
 	Enrolments *ingest.Enrolments
-	// NotUnderstood lists the devices whose messages arrive, none of which is
-	// understood.
+	// NotUnderstood returns the devices whose messages arrive but are not understood.
 	NotUnderstood func() map[catalogue.DeviceID]ingest.NotUnderstood
 	// Degraded returns faults that do not keep the service from its work.
 	Degraded func() []string
@@ -106,10 +104,10 @@ type Config struct {
 	// change.
 	ChangeCatalogue func(ctx context.Context, c NewCatalogue, dry bool) (CatalogueChanged, error)
 	Webhooks        Webhooks
-	// Fresh returns nil where this machine is the one that serves: one that was stopped, and
-	// wakes after another one has taken over, must not answer with what it knew before.
+	// Fresh returns an error where another machine may have taken over. A process that was stopped, and continues after
+	// another one has taken over, must not answer from what it knew before.
 	Fresh func(context.Context) error
-	// RelayKey is the key with which relays sign for whom they ask.
+	// RelayKey is the key with which a relay signs the address of the client whose request it passes on.
 	RelayKey []byte
 	// Accounts signs people in with accounts of their city; nil: with tokens only.
 	Accounts *signin.Accounts
@@ -265,7 +263,7 @@ func allowed(r chi.Router, path string) string {
 	return strings.Join(list, ", ")
 }
 
-// whileFresh answers while this machine is the one that serves.
+// whileFresh passes requests of the API on only while this machine is the one that serves, and answers 503 otherwise.
 func (s *server) whileFresh(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Not /readyz, which says by itself what is wrong, and not the page's own files.

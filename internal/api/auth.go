@@ -70,8 +70,8 @@ func (c *caller) reaches(site catalogue.SiteID) bool {
 	return !c.bound() || slices.Contains(c.sites, site)
 }
 
-// ofTenant reports whether the caller may see a tenant's records: a tenant its
-// own; a caller limited to sites those of tenants there.
+// ofTenant reports whether the caller may see a tenant's records. A tenant may see its own; a caller limited to sites
+// may see those of the tenants at these sites.
 func (c *caller) ofTenant(b *tenancy.Book, id tenancy.TenantID) bool {
 	if c.role == Tenant {
 		return c.tenant == id
@@ -157,7 +157,7 @@ func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Contex
 	if c.until != nil {
 		expiry = time.AfterFunc(c.until.Sub(a.now()), end)
 	}
-	ends := []string{c.id} // the function that ends this stream
+	ends := []string{c.id} // the keys under which this stream is ended
 	if c.session != nil {
 		ends = append(ends, streamsOf(c.session))
 	}
@@ -187,7 +187,7 @@ func (a *authenticator) during(ctx context.Context, c *caller) (_ context.Contex
 	}
 }
 
-// still reports whether a caller's token is the one that it came with.
+// still reports whether the ledger still has the token that a caller came with, unchanged.
 func (a *authenticator) still(ctx context.Context, c *caller) bool {
 	t, err := a.ledger.Token(ctx, c.id)
 	return err == nil && bytes.Equal(t.Hash, c.hash)
@@ -267,8 +267,7 @@ func addressOf(ctx huma.Context) string {
 }
 
 const (
-	// rolesKey is where an operation, also in the OpenAPI document, says which
-	// roles may call it.
+	// rolesKey is the extension in which an operation lists the roles that may call it. The OpenAPI document shows it.
 	rolesKey = "x-roles"
 	// openKey is where an operation stores that everybody may call it.
 	openKey = "open"
@@ -299,8 +298,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if errors.Is(err, errToken) {
-		// Only callers without a valid token are slowed: they may share an
-		// address with others who have one.
+		// Only wrong tokens are counted and slowed: a caller with a valid one may have the same address.
 		if s.auth.guesses.Wrong(addressOf(ctx), s.auth.now()) > 0 {
 			ctx.SetHeader("Retry-After", "60")
 			deny(http.StatusTooManyRequests, "too many wrong tokens from this address")

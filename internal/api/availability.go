@@ -141,8 +141,8 @@ func (s *server) encode(a occupancy.SpaceAvailability) *encoded {
 	return e
 }
 
-// viewFor returns the filter of a request and its caller: it returns what is
-// written of a space, nil for nothing.
+// viewFor returns a function that returns what is written of a space for a request and its caller. It returns nil where
+// the request does not ask for the space, or the caller may not see it.
 func (s *server) viewFor(ctx context.Context, in *AvailabilityIn) (func(occupancy.SpaceAvailability) []byte, error) {
 	if err := s.checkSite(in.Site); err != nil {
 		return nil, err
@@ -190,9 +190,9 @@ func (s *server) stream(ctx context.Context, in *streamIn) (*huma.StreamResponse
 	}}, nil
 }
 
-// first writes what a client of the stream has missed. Changes carry their ids.
-// Of a whole state only the last event does: a stream that breaks within it
-// must not resume after something that was never sent.
+// first writes what a client of the stream has missed. Changes carry their ids. The events of a whole state have one
+// id, and only the last of them carries it: a stream that breaks before that must not resume after events that were
+// never sent.
 func (e *events) first(replay []*live.Event, see func(occupancy.SpaceAvailability) []byte) {
 	var lines []line
 	for _, v := range replay {

@@ -38,7 +38,7 @@ func (in *calibrationIn) Resolve(ctx huma.Context) []error {
 		to    **float64
 	}{{"target", &in.Target, &in.asked.Target}, {"elasticity", &in.Elasticity, &in.asked.Elasticity}, {"max_change",
 		&in.MaxChange, &in.asked.MaxChange}} {
-		if math.IsNaN(*p.value) { // NaN and infinities, which no bound would refuse
+		if math.IsNaN(*p.value) { // no bound refuses NaN: every comparison with it is false
 			return []error{&huma.ErrorDetail{Location: "query." + p.name, Message: "is not a number"}}
 		}
 		if ctx.Query(p.name) != "" {

@@ -48,7 +48,7 @@ func marshalHTML(w io.Writer, v any) error {
 }
 
 // negotiate rewrites Accept to JSON on paths that have no CSV or HTML form.
-// Bodies are JSON whatever their Content-Type says: curl -d names another.
+// A body without a Content-Type, or with the one that curl -d sends, is taken for JSON.
 func negotiate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		statement := strings.HasPrefix(r.URL.Path, "/v1/statements/")

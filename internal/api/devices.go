@@ -194,7 +194,7 @@ func showArrival(a ingest.Arrival) arrival {
 	return out
 }
 
-// printable returns a payload as text, without control characters.
+// printable returns a payload as text: unchanged where it is UTF-8, otherwise quoted with its bytes escaped.
 func printable(payload []byte) string {
 	if utf8.Valid(payload) {
 		return string(payload)

@@ -27,7 +27,7 @@ type events struct {
 	err     error
 	// for clients that cannot see comments, as a browser's EventSource
 	beats bool
-	may   func() bool // false: the token is another one by now
+	may   func() bool // whether the token is still the one that the client came with
 }
 
 // newEvents begins a stream; end must be called when it is over.

@@ -56,8 +56,8 @@ type countedPart struct {
 	Lease *tenancy.LeaseID  `json:"lease" doc:"Null: unleased."`
 }
 
-// countedOf returns the parts to show; where nothing counts, an empty one at
-// the visit's beginning.
+// countedOf returns the parts of a visit that count, and when they begin and end. Where nothing counts there are no
+// parts, and both are the visit's beginning.
 func countedOf(begin time.Time, parts []tariff.Counted) counted {
 	out := counted{From: instant(begin), To: instant(begin), Parts: []countedPart{}}
 	for i, p := range parts {
@@ -124,7 +124,7 @@ func (s *server) explain(ctx context.Context, in *explainIn) (*one[explanation],
 	}
 	zone := catalogue.ZoneOn(s.cfg.Series.History, day)
 	out := explanation{AsOf: asOf, Member: member, Day: day, Visits: []explainedVisit{}, Leases: []explainedShares{}}
-	for _, person := range byTenant(visits) { // as hours are counted
+	for _, person := range byTenant(visits) { // hours are counted for each tenant by itself
 		d := terms.Day(zone, day, person)
 		out.add(terms, &d)
 	}
@@ -174,9 +174,8 @@ func (e *explanation) add(terms *tariff.Tariff, d *tariff.Day) {
 	}
 }
 
-// explainable returns a member's visits of a day that the caller may see
-// explained: a tenant its own, a manager those of the tenants of its sites,
-// whoever the member belongs to now.
+// explainable returns those visits of a member's day that the caller may see: a tenant's token those made for the
+// tenant, a manager those made for tenants of its sites. The tenant that the member belongs to now does not matter.
 func (s *server) explainable(
 	ctx context.Context,
 	b billing.Bills,

@@ -7,8 +7,8 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// mayMember checks that a member is the caller's tenant's, or of its sites: of
-// a tenant there, or staff there.
+// mayMember reports whether the caller may see and change a member. A tenant's token may for the members of its
+// tenant, a token limited to sites for the members of tenants at these sites.
 func mayMember(c *caller, b *tenancy.Book, m tenancy.Member) bool {
 	t, ok := b.Tenant(m.Tenant)
 	if ok && !c.reaches(t.Site) {
@@ -22,8 +22,8 @@ func (s *server) mayPerson(c *caller, b *tenancy.Book, id tenancy.MemberID) bool
 	return ok && mayMember(c, b, m)
 }
 
-// changeMember keeps roles and staff sites that a tenant, or a manager of
-// another site, may not give.
+// changeMember refuses roles and staff sites that the caller may not give: a tenant may change neither, and a manager
+// may add only staff sites of its own.
 func (s *server) changeMember(c *caller, b *tenancy.Book, v tenancy.Member) (rights.Change, tenancy.Member, error) {
 	old, there := b.Member(v.ID)
 	if c.role == Tenant && !there {

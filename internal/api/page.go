@@ -15,7 +15,7 @@ type Page[T any] struct {
 	Items []T     `json:"items" nullable:"false"`
 	Next  *string `json:"next"`
 	AsOf
-	fr bool // the settings by which it is written as CSV
+	fr bool // whether its CSV is in the French form
 }
 
 func (p Page[T]) rows() any    { return p.Items }
@@ -94,8 +94,7 @@ func pageByID[T any](p Paging, all iter.Seq[T], id func(T) string) (*pageOut[T],
 	return pageOf(p.Limit, rows, func(v T) T { return v }, func(v T) []string { return []string{id(v)} }), nil
 }
 
-// pageOfAll returns a page of a list that is the same each time; all of it for a
-// table.
+// pageOfAll returns a page of a list that is computed as a whole; where CSV is asked for, it returns the whole list.
 func pageOfAll[A, B any](p Tabular, all []A, show func(A) B) (*pageOut[B], error) {
 	if wantsCSV(p.Accept) {
 		out := pageOf(0, all, show, nil)
@@ -158,9 +157,8 @@ func operationID(method, path string) string {
 // empty is the answer of operations that answer 204: no body.
 type empty struct{}
 
-// forbidden refuses something that everybody may know of but that belongs to
-// others. What others may not even know of is [notFound], as if it were not
-// there.
+// forbidden returns the error for something that the caller may know of but that belongs to others. For what the caller
+// may not even know of, use [notFound].
 func forbidden(what string) huma.StatusError {
 	return problem(http.StatusForbidden, what+" does not belong to this token's sites or tenant")
 }

@@ -61,9 +61,9 @@ func (s *server) changePass(c *caller, b *tenancy.Book, v Pass) (rights.Change, 
 const longestSigned = 366 * 24 * time.Hour
 
 // passToken returns the token of a new pass. A site signs it, so that its
-// readers can check it by themselves (rules 4.11). It says those spaces of the
-// pass at one site that its host's leases give for the whole of its time. Where
-// there is none, or the pass has more than eight spaces, it is a random text.
+// readers can check it by themselves (rules 4.11). It names those spaces of the pass at
+// that site which the host's leases give for the whole of the pass's time. Where there is no such space, or the pass
+// has more than eight spaces or lasts longer than longestSigned, the token is a random text.
 func (s *server) passToken(b *tenancy.Book, p tenancy.Pass) (token string, claims []byte, err error) {
 	signed := wire.Pass{From: p.ValidFrom, To: p.ValidTo}
 	var site catalogue.SiteID

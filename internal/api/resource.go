@@ -22,8 +22,8 @@ type resource[T any] struct {
 	find        func(*tenancy.Book, string) (T, bool)
 	// may reports whether the caller's sites or tenant include the record.
 	may func(*caller, *tenancy.Book, T) bool
-	// owns reports whether the caller may write the record, where that is
-	// narrower than may; nil: it may.
+	// owns reports whether the caller may write the record, where fewer callers may write it than may see it; nil:
+	// whoever may see it may write it.
 	owns func(*caller, T) bool
 	// change returns the act that is recorded and what is answered.
 	change func(*caller, *tenancy.Book, T) (change rights.Change, answer T, err error)
@@ -176,8 +176,8 @@ func dryRun[T any](ctx context.Context, s *server, r resource[T], id string, cha
 	return &tagged[T]{etag(v), v}, nil
 }
 
-// expect checks, within the change, the state that the caller has read: of two
-// callers who have read the same state, one gets 412.
+// expect returns a check that is made within the change: the record must be as the caller has read it. So of two
+// callers who have read the same state, and both change it, one gets 412.
 func (r resource[T]) expect(in *MatchPath) func(*tenancy.Book) error {
 	if in.IfMatch == "" {
 		return nil

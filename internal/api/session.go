@@ -21,7 +21,7 @@ const (
 	sessionCookie = "totem_session"
 	// sessionIdle ends a session that nobody uses.
 	sessionIdle = 12 * time.Hour
-	// sessionNoted is how much newer a use must be to be written to the ledger.
+	// sessionNoted is how long after the use that the ledger has noted a session's next use is noted.
 	sessionNoted = 5 * time.Minute
 )
 

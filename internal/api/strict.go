@@ -13,8 +13,8 @@ import (
 
 // decodeStrictly reads every body: valid UTF-8, no key twice, no control
 // characters in any text, nothing after the value. A key in another case is an
-// unknown field (huma.ValidateStrictCasing). No two readers may understand a
-// body differently: an audit entry and its act would then say different things.
+// unknown field (huma.ValidateStrictCasing). Everything that
+// reads a body must understand it in the same way: otherwise an audit entry and its act could say different things.
 func decodeStrictly(data []byte, v any) error {
 	if err := checkJSON(data); err != nil {
 		return err

@@ -14,8 +14,7 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Dated holds what a PUT says beside the record of something that has versions.
-// GET answers none of it.
+// Dated holds the fields of a plan or lease that only a PUT and its answer have; the answer to a GET has none of them.
 type Dated struct {
 	EffectiveFrom *string   `json:"effective_from,omitempty" pattern:"^(beginning|[0-9]{4}-[0-9]{2}-[0-9]{2})$" doc:"The local day from which this holds: past, today (the default), future, or beginning. Only written; a lease's dates hold for all time."`
 	Carried       []carried `json:"carried_into,omitempty" readOnly:"true" doc:"The later versions into which the change was carried, in the fields that still had the replaced value."`
@@ -60,7 +59,7 @@ type version[T any] struct {
 	Value         *T                `json:"value" doc:"What it is from then on; null: it is deleted."`
 }
 
-// order sorts versions by when they hold: the first before every day.
+// order returns a key that sorts versions by the day from which they hold; the first version sorts before every day.
 func (v version[T]) order() string {
 	if v.EffectiveFrom == tenancy.Beginning {
 		return "0"

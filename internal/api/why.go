@@ -165,7 +165,7 @@ func (s *server) kept(r *ingest.Read, then *rights.Then) bool {
 		_, ok := then.Book.Pass(p)
 		return ok
 	}
-	// nobody's: it was unknown then, or its holder was erased since
+	// The read has no holder: either its credential was unknown then, or the holder was erased since.
 	return access.RuleOf(r.Reason) == access.RuleCredential || r.Reason == access.DeviceDisabled ||
 		r.Direction == catalogue.Out && !then.Forgotten
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/validation"
 )
 
-// plainWords makes huma say in words what it says in the words of standards.
+// plainWords replaces messages of huma that name standards, such as RFC 3339, by plain ones.
 func plainWords() {
 	validation.MsgUnexpectedProperty = "is not a field of this"
 	validation.MsgExpectedRFC3339DateTime = "must be an instant like 2026-11-30T08:00:00Z"

@@ -4,9 +4,9 @@
 //
 //	a, err := app.Start(ctx, cfg, options)
 //
-// It decides and computes nothing itself. The shell stays while the service runs;
-// the house is what is built from one catalogue, and is built again when that
-// changes (docs/decisions/0014-changed-catalogues.md).
+// It decides and computes nothing itself. Type shell holds what stays open while the service runs. Type house holds
+// what is built from one catalogue: when the catalogue changes, the house is closed and another one is opened
+// (docs/decisions/0014-changed-catalogues.md).
 package app
 
 import (
@@ -39,7 +39,7 @@ import (
 // Config is the settings of the service.
 type Config = settings.Config
 
-// Options are how the commands differ; they are not settings.
+// Options hold what differs between the commands that start the service; settings are in Config.
 type Options struct {
 	Log       *slog.Logger
 	Now       func() time.Time // nil: time.Now
@@ -70,7 +70,7 @@ type shell struct {
 	metrics  *metrics
 	front    front
 
-	commandsSeen int64 // the newest entry of the chain up to which commands' acts were looked at
+	commandsSeen int64 // entry of the audit chain up to which stepCommands has looked
 	gate         gate
 
 	ctx    context.Context
@@ -78,8 +78,8 @@ type shell struct {
 	closes stack // closes the data folder
 	ways   stack // closes the broker and the listener
 	failed chan error
-	// moved is set when the catalogue recorded last changed doors or closing
-	// times.
+	// moved is set where the catalogue that was recorded last has changed doors or closing times, so that visits must be
+	// computed again.
 	moved bool
 	// change is App's ChangeCatalogue.
 	change func(context.Context, api.NewCatalogue, bool) (api.CatalogueChanged, error)

@@ -9,8 +9,7 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// brokerRunner is what both brokers have: they are started and report whether
-// they work.
+// brokerRunner is a broker that reports whether it works. The embedded and the outside one implement it.
 type brokerRunner interface {
 	broker.Broker
 	Ready() error

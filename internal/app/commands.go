@@ -10,7 +10,7 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// commandsEvery is how long what a command has withdrawn may go on.
+// commandsEvery is how often the acts of commands are looked at. What a command has withdrawn works at most that long.
 const commandsEvery = time.Second
 
 // watchCommands ends what a command has withdrawn beside the running service: sessions

@@ -33,7 +33,7 @@ func (g *gate) pass(h *house) {
 type front struct {
 	mu     sync.Mutex
 	now    *facade
-	paused chan struct{} // closed when requests continue; nil: they do
+	paused chan struct{} // closed when requests may continue; nil: they need not wait
 }
 
 // facade is the HTTP handler of one house, with the requests that it is
@@ -50,9 +50,8 @@ type facade struct {
 // drainTime is how long requests may take to end before the house that answers them is closed.
 const drainTime = 5 * time.Second
 
-// endless reports whether a request is not waited for when the house is replaced: a
-// stream does not end by itself, and a request to /v1/catalogue may be the one that
-// replaces the house.
+// endless reports whether a request need not end before the house is replaced: a stream does not end by itself, and a
+// request to /v1/catalogue may be the one that replaces the house.
 func endless(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, "/stream") || strings.HasSuffix(r.URL.Path, "/watch") ||
 		r.URL.Path == "/v1/catalogue"
@@ -107,7 +106,7 @@ func (f *front) pause() {
 	}
 	wait()
 	face.cancel()
-	wait() // a client that reads slowly holds up nobody
+	wait() // for requests that end because their contexts have ended
 }
 
 // open lets a handler answer requests, and lets those that wait continue.

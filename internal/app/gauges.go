@@ -11,8 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/disk"
 )
 
-// gauges are read from the service when Prometheus asks: the same that /readyz and
-// the alarms say.
+// gauges reads its values from the service when Prometheus asks for them. They agree with /readyz and the alarms.
 type gauges struct{ a *house }
 
 func gauge(name, help string, labels ...string) *prometheus.Desc {
@@ -37,7 +36,8 @@ var (
 // gaugesTake is how long a question of Prometheus may take.
 const gaugesTake = 5 * time.Second
 
-// Describe tells Prometheus's library nothing: the values say what there is.
+// Describe sends no descriptions, which makes gauges an unchecked collector: which gauges there are differs from
+// service to service.
 func (gauges) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads all gauges; what cannot be read at the moment is left out.

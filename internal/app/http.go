@@ -82,7 +82,7 @@ func Commit() string {
 	return ""
 }
 
-// ready returns what keeps the service from its work.
+// Ready returns what keeps the service from its work.
 func (a *house) Ready(ctx context.Context) []string {
 	var faults []string
 	if err := a.Ledger.Ping(ctx); err != nil {
@@ -97,8 +97,7 @@ func (a *house) Ready(ctx context.Context) []string {
 	return faults
 }
 
-// degraded returns what is wrong while doors, visits and the ledger's series
-// still work.
+// Degraded returns the faults that do not keep the service from deciding and recording.
 func (a *house) Degraded() []string {
 	// An empty list, not null, where nothing is wrong.
 	list := append([]string{}, slices.Concat(a.Presence.Faults(), a.maker.Faults(), a.webhooks.Faults(a.ctx))...)

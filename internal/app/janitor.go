@@ -13,7 +13,7 @@ const (
 	keepReadMonths = 3
 	keepRejects    = 30 * 24 * time.Hour
 	purgeEvery     = time.Hour
-	// purgeStep limits the length of one commit: doors share the ledger.
+	// purgeStep limits how much one commit deletes: decisions at doors wait while it is written.
 	purgeStep = 200
 	// purgeWaits is how long purging waits for visits and minutes to be
 	// computed.

@@ -8,8 +8,8 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// KeysEvery is how often the key file is read again, and whether all readers
-// know the next key is checked.
+// KeysEvery is how often the key file is read again, and how often the service checks whether all readers know the next
+// key.
 const KeysEvery = time.Second
 
 // watchKeys loads next keys of sites, and makes them sign once every reader

@@ -142,8 +142,8 @@ func (m *metrics) Repeated()            { m.repeats.Inc() }
 func (m *metrics) Ignored()             { m.ignored.Inc() }
 func (m *metrics) CommitFailed()        { m.commitFails.Inc() }
 
-// listWatch measures the time from issuing an allowlist to the reader's report
-// that it has applied it: the time from a revocation to the last reader.
+// listWatch measures the time from issuing an allowlist to the reader's report that it has applied it. It shows how
+// long a revocation takes to reach the last reader.
 type listWatch struct {
 	mu       sync.Mutex
 	waiting  map[catalogue.DeviceID]issuedList

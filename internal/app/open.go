@@ -20,8 +20,8 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// closeFolder closes an empty data folder to others. One that holds something may be
-// somebody else's too, and is warned of only.
+// closeFolder lets only the owner read and enter the data folder, if it is empty. Where it holds files, other users may
+// need them, so that closeFolder only logs a warning.
 func (a *shell) closeFolder() error {
 	info, err := os.Stat(a.Config.Data)
 	if err != nil || info.Mode().Perm()&0o077 == 0 {
@@ -54,7 +54,7 @@ func (a *shell) openData(ctx context.Context) error {
 		return err
 	}
 	a.closes.add("ledger", func(context.Context) error { return a.Ledger.Close() })
-	// Whoever waits must be able to take over: wrong keys are found now.
+	// A service that waits must be able to take over later, so wrong keys are reported before it waits.
 	if err := admin.CheckKeys(ctx, a.Config.KeysFile(), a.Ledger); err != nil {
 		return err
 	}
@@ -88,7 +88,8 @@ func (a *house) open(ctx context.Context) error {
 }
 
 func (a *house) openKeys(ctx context.Context) (err error) {
-	if a.commandsSeen == 0 { // another catalogue opens the house again, and goes on from where it was
+	// Where a change of the catalogue opens the house again, commandsSeen keeps its value.
+	if a.commandsSeen == 0 {
 		if a.commandsSeen, err = a.Ledger.Head(ctx); err != nil {
 			return err
 		}

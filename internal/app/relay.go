@@ -21,7 +21,7 @@ import (
 // errDatabase is the error of commands that are for several machines.
 var errDatabase = errors.New("--database-url (TOTEM_DATABASE_URL): is missing; on one machine totem serve does all")
 
-// Ingest is Serve, on one of several machines.
+// Ingest runs Serve on one of several machines, which need a PostgreSQL database and an outside broker.
 func Ingest(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if cfg.DatabaseURL == "" {
 		return errDatabase
@@ -58,7 +58,7 @@ func (a *App) noteServing(ctx context.Context) error {
 		}
 		url = "http://" + net.JoinHostPort(host, port)
 	}
-	// A start has a name, so that a machine that starts again is another one to relays.
+	// The random suffix differs at each start, so that relays notice that the machine has started again.
 	return a.Ledger.NoteServing(ctx, url+"#"+uuid.NewString())
 }
 

@@ -59,9 +59,9 @@ func resendIfTargetChanged(ctx context.Context, l *ledger.Ledger, cfg Config) er
 	return l.Write(ctx, func(tx *ledger.Tx) error { return tx.SetCursor(cursorTarget, target) })
 }
 
-// seriesCaughtUp waits until the series includes everything committed: visits
-// first, since badges count in it by them. Where ctx ends before, it returns
-// the arrival time up to which the series is complete; zero: all.
+// SeriesCaughtUp waits until the series includes everything committed. It waits for the visits first, because the
+// series counts badges by them. If ctx ends before, it returns the arrival time up to which the series is complete;
+// zero means that it is complete.
 func (a *house) SeriesCaughtUp(ctx context.Context) (asOf time.Time, err error) {
 	if asOf, err = a.Presence.CaughtUp(ctx); err != nil {
 		return earlier(asOf, a.maker.AsOf()), err

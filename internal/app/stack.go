@@ -41,8 +41,8 @@ func (s *stack) run(ctx context.Context, name string, f func(context.Context)) {
 	})
 }
 
-// lastChance is how long a part may take to close when the time of the whole is
-// over already: what is durable needs no more.
+// lastChance is how long a part may take to close once the time for closing the whole stack is over. It may be short:
+// what must survive has been committed already.
 const lastChance = time.Second
 
 // close closes every part, also after one has failed. Where ctx ends, the parts

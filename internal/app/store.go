@@ -58,8 +58,8 @@ func (a *house) deviceAt(d *catalogue.Device, t time.Time) *catalogue.Device {
 	return catalogue.DeviceAt(a.Catalogues, d.ID, t)
 }
 
-// formerDevice returns a device that hung at a site at an instant, or at any
-// time, and does not now.
+// formerDevice returns a device as the catalogue of an instant had it at a site or, for the zero time, as the latest
+// catalogue had it that had it there. It returns nil if there is none.
 func (a *house) formerDevice(site catalogue.SiteID, id catalogue.DeviceID, t time.Time) *catalogue.Device {
 	for _, v := range slices.Backward(a.Catalogues.Versions()) {
 		n := *v.Value

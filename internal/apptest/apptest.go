@@ -304,8 +304,8 @@ func WithRealDevices(t *testing.T) app.Config {
 	return cfg
 }
 
-// MetzAndNancy has people, reads, a visit, a statement, an alarm and terms at
-// Metz, and a company at Nancy; ids are those of what is Metz's.
+// MetzAndNancy creates people, reads, a visit, a statement, an alarm, a lease, a plan and a
+// webhook at Metz, and a company at Nancy. It returns an id of each kind of record at Metz.
 func MetzAndNancy(t *testing.T, a *app.App) (ids map[string]string) {
 	t.Helper()
 	Settle(t, a)
@@ -419,7 +419,8 @@ func MetzAndNancy(t *testing.T, a *app.App) (ids map[string]string) {
 	return ids
 }
 
-// Glance asks, and reads for as long as an answer that ends would take.
+// Glance asks and returns the answer. A stream does not end: of a stream it returns what arrives
+// within 300 ms.
 func (c Client) Glance(method, path, body string) (int, string) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 300*time.Millisecond)

@@ -29,7 +29,7 @@ func ClientOf(t *testing.T, a *app.App) Client {
 // ClientAt returns a client of an address and a token.
 func ClientAt(t *testing.T, base, token string) Client { return Client{t, base, token} }
 
-// For returns a client for another test, or one of an address and a token.
+// For returns the same client for another test.
 func (c Client) For(t *testing.T) Client {
 	c.t = t
 	return c

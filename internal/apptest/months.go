@@ -151,7 +151,7 @@ func Priced(t *testing.T, a *app.App) {
 	}
 }
 
-// Rented is a lease of 45 € a month, which began long ago.
+// Rented is the JSON of the lease of Landlord's tenant, without its braces and its rent; see Put.
 const Rented = `"tenant":"t","site":"metz","spaces":["metz-bureau-101"],"plan":"p","starts_on":"2026-01-01","status":"active"`
 
 // Landlord returns a service in which a tenant and a plan are there since summer.

@@ -115,8 +115,8 @@ func note(ctx context.Context, cfg settings.Config, at time.Time) error {
 }
 
 // appear gives a complete file its name, durably. It fails where the name has come
-// to exist meanwhile. Some disks, as USB sticks and network shares, have no links:
-// there the name is taken first, and then replaced.
+// to exist meanwhile. Some disks, such as USB sticks and network shares, have no hard
+// links: there it first creates an empty file with that name, then replaces it.
 func appear(tmp, file string) error {
 	err := os.Link(tmp, file)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -131,9 +131,9 @@ func appear(tmp, file string) error {
 	return errors.Join(disk.Adopt(file), syncDir(filepath.Dir(file)))
 }
 
-// synced writes a file out to the disk a little at a time. What collects in the
-// system's memory would be written at once later, and the commits of doors
-// would wait for it.
+// synced writes a file out to the disk a little at a time. Otherwise
+// the system would collect it in memory and write it all at once later, and the
+// commits of reads would wait for that.
 type synced struct {
 	*os.File
 	unsynced int
@@ -150,8 +150,9 @@ func (s *synced) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// fetch copies the ledger in PostgreSQL, as it is at this instant, into a folder
-// beside the data: a backup holds the same file, whatever the ledger was in.
+// fetch copies the ledger in PostgreSQL, as it is at this instant, into a SQLite
+// file in a new folder inside the data folder: a backup always holds such a file,
+// whichever database the ledger is in.
 func fetch(ctx context.Context, cfg settings.Config, out io.Writer) (dir string, err error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return "", err
@@ -168,9 +169,9 @@ func fetch(ctx context.Context, cfg settings.Config, out io.Writer) (dir string,
 	return dir, nil
 }
 
-// open takes what a backup holds as of one instant: an image of the ledger, and the file
-// of keys that belongs to it. Where that file changes while the image is opened, it starts
-// again, so that the two match.
+// open returns what a backup holds as of one instant: an image of the ledger, and the
+// content of the key file that belongs to it. Where the key file changes while the image
+// is opened, open starts again, so that the two match.
 func open(ctx context.Context, dir, keysFile string) (image *ledger.Image, ring []byte, m Manifest, err error) {
 	for {
 		if ring, err = os.ReadFile(keysFile); err != nil {
@@ -191,13 +192,13 @@ func open(ctx context.Context, dir, keysFile string) (image *ledger.Image, ring 
 	}
 }
 
-// part is one file in a backup, beside the ledger.
+// part is one file in a backup, other than the ledger.
 type part struct {
 	name    string
 	content []byte
 }
 
-// collect reads the parts of a backup beside the ledger into memory: they are
+// collect reads the parts of a backup other than the ledger into memory: they are
 // small.
 func collect(cfg settings.Config, m Manifest, ring []byte) (parts []part, err error) {
 	text, err := json.MarshalIndent(m, "", "  ")
@@ -264,8 +265,9 @@ func seal(
 	return errors.Join(err, archive.Close(), packed.Close(), sealed.Close())
 }
 
-// writeSettings writes the settings that are set, as an environment file. Names
-// of folders and files are left out: they are of this machine.
+// writeSettings writes the settings that are set, as an environment file. It leaves
+// out what belongs to this machine (the names of folders and files, the address of
+// the database), and the admin token.
 func writeSettings(cfg settings.Config) []byte {
 	var b bytes.Buffer
 	v := reflect.ValueOf(cfg)

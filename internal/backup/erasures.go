@@ -26,9 +26,9 @@ type erasure struct {
 }
 
 // NoteErasure appends an erasure to the file in a data folder, durably. It must
-// return before the erasure is committed: a person who is remembered and was not
-// erased is erased by the next attempt, one who was erased and is not remembered
-// would come back.
+// return before the erasure is committed. If the erasure then fails, the next attempt
+// erases the person; if it were committed but not noted, a restored backup would
+// bring the person back.
 func NoteErasure(data string, who [32]byte, after int64, now time.Time) error {
 	line, err := json.Marshal(erasure{base64.RawURLEncoding.EncodeToString(who[:]), after, now.UTC()})
 	if err != nil {
@@ -39,7 +39,8 @@ func NoteErasure(data string, who [32]byte, after int64, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("remember an erasure: %w", err)
 	}
-	// The line before may have been cut off, by a full disk or a loss of power.
+	// It begins with a newline, since the line before may have been cut off by a full
+	// disk or a loss of power.
 	_, err = f.Write(append(append([]byte{'\n'}, line...), '\n'))
 	if err := errors.Join(err, f.Sync(), f.Close(), disk.Adopt(path), syncDir(data)); err != nil {
 		return fmt.Errorf("remember an erasure: %w", err)
@@ -82,9 +83,10 @@ func readErasures(lines []byte, m Manifest) (map[string]bool, error) {
 	return who, nil
 }
 
-// renumber returns the lines of erasures for a ledger that was restored to an entry
-// of its chain. The numbers of the entries that are gone come again; a line that
-// kept one would erase somebody who has joined again since.
+// renumber returns the lines of erasures for a restored ledger whose chain ends with
+// the entry head: a line with a later entry gets head instead. The chain gives the
+// numbers after head to new entries, and a line that kept one would, at the next
+// restore, erase somebody who has joined again since.
 func renumber(lines []byte, head int64) []byte {
 	var out []byte
 	for line := range bytes.Lines(lines) {

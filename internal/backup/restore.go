@@ -33,13 +33,13 @@ import (
 // Target is where a backup is restored to.
 type Target struct {
 	Data     string // a folder that has no ledger
-	Erasures string // file of erasures since the backup; empty: that of the folder, if there is one
+	Erasures string // a file of erasures, read besides that of the folder; empty: none
 }
 
 // Found is what a restore found in a backup; totem restore prints it.
 type Found struct {
 	Manifest
-	Files   []string // names, beside the ledger
+	Files   []string // names of all files in it, the ledger's too
 	Entries int64    // of the audit chain, all verified
 	Spaces  int      // of its last catalogue
 	Members int
@@ -53,8 +53,8 @@ type Found struct {
 
 // Restore makes a data folder from a backup. It checks all of it first: that it
 // unseals and is complete, that the ledger is undamaged and of a known version,
-// that the keys are the ledger's, and the whole audit chain. Only then the folder
-// gets its files, the ledger last. An error leaves the folder as it was.
+// that the keys are the ledger's, and the whole audit chain. Only then does the
+// folder get its files, the ledger last. An error leaves the folder as it was.
 func Restore(ctx context.Context, file string, from []age.Identity, to Target, bar io.Writer) (found Found, err error) {
 	if err := to.check(); err != nil {
 		return found, err
@@ -62,7 +62,7 @@ func Restore(ctx context.Context, file string, from []age.Identity, to Target, b
 	if err := os.MkdirAll(to.Data, 0o700); err != nil {
 		return found, err
 	}
-	dir, err := os.MkdirTemp(to.Data, ".restore-") // on its disk: what is checked is then only renamed
+	dir, err := os.MkdirTemp(to.Data, ".restore-") // on the disk of the data folder: checked files are only renamed
 	if err != nil {
 		return found, err
 	}
@@ -96,9 +96,9 @@ func (t Target) check() error {
 	return err
 }
 
-// inTheWay names the file of a folder that keeps a restore from it, the ledger
-// before others; "" for none. What SQLite puts beside a ledger counts too: it would
-// play an old log into the new one.
+// inTheWay names a file because of which nothing may be restored into a folder: the
+// ledger if there is one; "" where there is no such file. The files that SQLite
+// keeps beside a ledger count too: it would replay an old log into the new ledger.
 func inTheWay(entries []os.DirEntry) (what string) {
 	for _, e := range entries {
 		switch e.Name() {
@@ -118,7 +118,7 @@ func inTheWay(entries []os.DirEntry) (what string) {
 // folder, and the one that was given.
 func (t Target) erasures() (lines []byte, err error) {
 	for _, file := range []string{filepath.Join(t.Data, ErasuresName), t.Erasures} {
-		text, err := os.ReadFile(file) // that of the folder need not be there, nor be given
+		text, err := os.ReadFile(file) // either may be missing: the folder may have none, and none may be given
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -187,7 +187,7 @@ func unseal(
 		}
 		files = append(files, h.Name)
 	}
-	if _, err := io.Copy(io.Discard, packed); err != nil { // to the seal's end: nothing is cut off
+	if _, err := io.Copy(io.Discard, packed); err != nil { // reads to the end of the seal, to see that nothing was cut off
 		return nil, fmt.Errorf("is damaged: %w", err)
 	}
 	for _, name := range []string{manifestName, keysName, ledger.FileName} {
@@ -310,9 +310,9 @@ func eraseAgain(
 	return nil
 }
 
-// keepCatalogue writes the ledger's catalogue beside it where the backup was made
-// without its file. Otherwise a service that is started without one would take
-// the built-in catalogue for a changed file, and put that in force.
+// keepCatalogue writes the ledger's last catalogue to a file beside the ledger, where
+// the backup has no catalogue file. Without it, a service that is started without a
+// catalogue file would take the built-in catalogue for a change, and put it in force.
 func keepCatalogue(ctx context.Context, l *ledger.Ledger, dir string, found *Found) error {
 	list, err := l.Catalogues(ctx)
 	if err != nil || len(list) == 0 || slices.Contains(found.Files, catalogueName) {
@@ -326,8 +326,9 @@ func keepCatalogue(ctx context.Context, l *ledger.Ledger, dir string, found *Fou
 	return keys.WriteSecret(filepath.Join(dir, catalogueName), text)
 }
 
-// place puts a checked folder where it belongs; the erasures are kept. head is
-// the last entry of the backup's chain. After an error the folder is as it was.
+// place moves the checked files of dir into the data folder, together with all lines
+// of erasures. head is the last entry of the backup's chain. After an error it removes
+// what it moved, except the erasures.
 func place(dir string, to Target, head int64) (err error) {
 	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil {
 		return err

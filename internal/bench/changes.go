@@ -24,7 +24,7 @@ import (
 
 const (
 	movedSensors = 10
-	sensorsEvery = 20 * time.Minute // days of their messages
+	sensorsEvery = 20 * time.Minute // how often each sensor has sent a message
 )
 
 // changes measures what it costs to change the past: sensors that were moved a
@@ -129,7 +129,8 @@ func markAll(ctx context.Context, dir string, n *catalogue.Network, from time.Ti
 	})
 }
 
-// fillWeek sends a value of every sensor that counts each twenty minutes.
+// fillWeek stores the messages of every counter from an instant until now, one
+// every sensorsEvery.
 func fillWeek(ctx context.Context, dir string, n *catalogue.Network, from time.Time) (err error) {
 	l, err := ledger.Open(ctx, dir)
 	if err != nil {

@@ -35,7 +35,7 @@ type Bills struct {
 // The errors that Issue returns for requests that cannot be met.
 var (
 	ErrIssued   = errors.New("has been issued already: a statement is issued once")
-	ErrNoIssuer = errors.New("is missing in the billing settings, and issuer.required forbids to issue without it")
+	ErrNoIssuer = errors.New("is missing in the billing settings, and issuer.required forbids issuing without it")
 	ErrNotOver  = errors.New("is not over yet: only a dry run may look at it")
 	ErrUnknown  = errors.New("there is no such tenant")
 )
@@ -188,7 +188,7 @@ type pricing struct {
 	names  map[tenancy.TenantID]tenancy.Terms[tenancy.Tenant]
 	months map[tariff.Month]map[tenancy.LeaseID]map[catalogue.Day]int64
 
-	corrections *corrections // months in the order in which they were first asked for
+	corrections *corrections // visits that were corrected, once they are loaded
 }
 
 // minutes returns a lease's billable minutes by day.

@@ -53,7 +53,7 @@ func (h history) of(m tariff.Month) charged {
 				c.byRate = addTaxes(c.byRate, l.Taxes(s.VatPct), 1)
 				used = append(slices.Clone(used), l.Days...)
 			case l.Kind == LineCorrection && s.Month == month:
-				c.vat -= l.VatCents // of another month
+				c.vat -= l.VatCents // for another month, but contained in s.VatCents
 			case s.Month == month:
 				c.net += l.NetCents
 			}
@@ -110,7 +110,7 @@ func (p *pricing) correction(
 	return line, differs, err
 }
 
-// cause finds what happened since an instant that can have changed those days.
+// cause names what was recorded after an instant and may have changed those days.
 func (p *pricing) cause(
 	ctx context.Context,
 	l *tenancy.Lease,
@@ -210,7 +210,7 @@ func (p *pricing) visitsCorrected(ctx context.Context, e evidence) (bool, error)
 	return false, nil
 }
 
-// corrections returns the visits that were corrected since an instant, loaded
+// corrections holds the visits that were corrected after an instant. It is loaded
 // once for all statements of a month.
 type corrections struct {
 	since  time.Time

@@ -85,7 +85,7 @@ func (s *Settings) fiscalYear(at time.Time, zone *time.Location) int {
 type booked struct {
 	account string
 	cents   int64  // credited if above 0, debited if below
-	of      string // text, where it differs from the account's name
+	of      string // added to the text of the line; empty: nothing
 }
 
 // entries returns the lines of a statement's entry; none where it has no

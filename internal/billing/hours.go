@@ -24,8 +24,8 @@ func (b Bills) Visits(ctx context.Context, from, to catalogue.Day, f ledger.Visi
 	return list, err
 }
 
-// visits also returns when the visits that go on end, unless a read says
-// otherwise.
+// visits also returns, for each visit that goes on, when it will end unless a read
+// says otherwise.
 func (b Bills) visits(
 	ctx context.Context,
 	from, to catalogue.Day,
@@ -66,9 +66,9 @@ func (b Bills) visits(
 
 func (b Bills) now() time.Time { return b.Now().UTC().Truncate(time.Millisecond) }
 
-// basis names everything in the catalogue, and the version of the arithmetic,
-// that a month's hours depend on: hours stored with another basis are computed
-// again.
+// basis returns a hash of what a month's hours depend on besides visits,
+// leases and plans: parts of the catalogue, and the version of the arithmetic. Hours stored with
+// another basis are computed again.
 func (b Bills) basis(m tariff.Month) int64 {
 	h := fnv.New64a()
 	first, last := m.Days()
@@ -139,8 +139,9 @@ func (b Bills) Hours(
 	return out, err
 }
 
-// remake computes and stores the days of those whose stored days are stale, and
-// the days since then of those who are still inside.
+// remake computes and stores the days of the people whose stored days are stale. For
+// those whose visit still goes on it computes the days from its first one, and
+// stores nothing.
 func (b Bills) remake(
 	ctx context.Context,
 	m tariff.Month,

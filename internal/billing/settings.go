@@ -37,8 +37,8 @@ type Issuer struct {
 	Required bool `json:"-"`
 }
 
-// Missing names what an invoice must say of who issues it, and this does not (code de
-// commerce L441-9, CGI annexe II 242 nonies A).
+// Missing names the fields that an invoice must have about its issuer and that are empty
+// (code de commerce L441-9, CGI annexe II 242 nonies A).
 func (x Issuer) Missing() (fields []string) {
 	for _, f := range []struct {
 		name string

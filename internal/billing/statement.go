@@ -111,7 +111,7 @@ type Line struct {
 	Month    string `json:"month"`
 	Minutes  int64  `json:"minutes"`
 	NetCents int64  `json:"net_cents"`
-	VatCents int64  `json:"vat_cents,omitempty"` // of a correction only: the month's own VAT is on its sum
+	VatCents int64  `json:"vat_cents,omitempty"` // only of a correction: for other lines VAT is computed on their sum
 	Cause    string `json:"cause,omitempty"`
 	Days     []Used `json:"days,omitempty"` // of a correction: the changes, day by day
 	// Of a correction: each rate of VAT with the amount taxed at it.

@@ -50,8 +50,9 @@ func (e *Embedded) EstablishPipe() net.Conn {
 	return theirs
 }
 
-// attach serves a connection in a goroutine of its own, or closes it where
-// there is no room.
+// attach serves a connection in a goroutine of its own, or closes it if the
+// broker is closing. If there are too many connections, an older one makes room
+// for it (makeRoom).
 func (e *Embedded) attach(nc net.Conn, local bool) {
 	e.mu.Lock()
 	if e.closing {
@@ -70,9 +71,9 @@ func (e *Embedded) attach(nc net.Conn, local bool) {
 	e.tasks.Go(func() { e.serve(s) })
 }
 
-// makeRoom ends the oldest unauthenticated connection: of an address that has
-// too many, or of the address that has the most where all together are too
-// many. e.mu is held.
+// makeRoom ends one unauthenticated connection if there are too many: the oldest of
+// this address if it has too many, or else, if all addresses together have too many,
+// the oldest of the address that has the most. e.mu is held.
 func (e *Embedded) makeRoom(address string) {
 	count := map[string]int{}
 	for s := range e.waiting {

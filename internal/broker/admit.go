@@ -125,8 +125,9 @@ func (e *Embedded) enter(s *session, epoch uint64) (code byte, again bool) {
 	return 0, false
 }
 
-// waitForPrevious ends the connections that s replaces. mochi would clean up
-// the old one after the new one has begun, and remove the new one with it.
+// waitForPrevious ends the connections that s replaces, and waits until they have
+// ended; it reports false if they do not end in time. Without it mochi would clean
+// up after the old connection once the new one runs, and remove the new one too.
 func (s *session) waitForPrevious() bool {
 	ctx, cancel := context.WithTimeout(s.ctx, s.broker.limits.TakeoverTimeout)
 	defer cancel()
@@ -142,7 +143,8 @@ func (s *session) waitForPrevious() bool {
 	return true
 }
 
-// leave removes s; a connection that it failed to replace keeps its place.
+// leave removes s from the broker's tables. A former connection of the same client id
+// that has not ended gets its place back.
 func (e *Embedded) leave(s *session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -8,8 +8,8 @@
 // subscribe (rules 3.7); an outside broker has rules of its own for that.
 //
 // The package reads no payload, stores nothing on disk, and knows no person. It
-// takes topics apart with package wire, and decides about them here, because a
-// rule that lets somebody in should be readable as a whole.
+// parses topics with package wire; the rules of who may use which topic are in
+// this package, all in one file, so that they can be reviewed together.
 package broker
 
 import (
@@ -42,9 +42,9 @@ type Delivery struct {
 	// From is the username of the sender; empty from an outside broker and for
 	// anonymous clients.
 	From string
-	// Share names whose share of the service the delivery uses: one secret,
-	// however many connections use it. Empty from an outside broker, which does
-	// not tell.
+	// Share identifies whose share of the pipeline's queues the delivery uses. All
+	// connections with the same secret have one Share. It is empty for an outside
+	// broker, which does not say who sent a message.
 	Share string
 	Ack   func()
 }

@@ -14,13 +14,14 @@ const firstPacketBytes = 96 << 10
 
 var (
 	errSlow      = errors.New("the client does not read")
-	errNoConnect = errors.New("the first packet is not a CONNECT")
+	errNoConnect = errors.New("the first packet is not a CONNECT, or is too large")
 )
 
-// conn stands between mochi and the network. Write never waits: mochi writes
-// while it holds a client's lock, which whoever publishes needs too, so that
-// one client that does not read would hold up everybody. Written packets are
-// gathered and sent by the connection's own goroutine, many in one call.
+// conn stands between mochi and the network. Write never waits for the network:
+// mochi calls it while it holds the client's lock, and everybody who publishes to
+// that client needs this lock, so one client that does not read would hold up all.
+// Written packets are queued and sent by the connection's own goroutine, many in
+// one call.
 type conn struct {
 	net.Conn
 	session *session
@@ -57,9 +58,9 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write queues whole packets; its caller may use b again. A client for which
-// more waits than the limit is disconnected; its session keeps what it has not
-// acknowledged.
+// Write queues whole packets; its caller may use b again. If more bytes than the
+// limit already wait for the client, it is disconnected; its session keeps what it
+// has not acknowledged.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	if c.closed {
@@ -123,7 +124,7 @@ func (c *conn) send(out []byte, closing bool) bool {
 	if closing {
 		wait = min(wait, time.Second)
 	}
-	for len(out) > 0 { // in parts: the time-out is for a network that takes nothing
+	for len(out) > 0 { // in parts, each with its own time-out: a slow network that takes some is not cut off
 		part := out[:min(len(out), writePart)]
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(wait))
 		if _, err := c.Conn.Write(part); err != nil {
@@ -145,8 +146,8 @@ func (c *conn) send(out []byte, closing bool) bool {
 // writePart is how much is written to the network at once.
 const writePart = 32 << 10
 
-// waitBelow waits until fewer than so many bytes wait for the network; false
-// when the connection ends before.
+// waitBelow waits until fewer than the given number of bytes wait for the network.
+// It returns false if the connection or ctx ends first.
 func (c *conn) waitBelow(ctx context.Context, bytes int) bool {
 	for {
 		c.mu.Lock()

@@ -63,8 +63,8 @@ type Embedded struct {
 	tasks  sync.WaitGroup
 
 	// deliver is held while messages go to subscribers, while a client
-	// subscribes and while it resumes its session: so every subscriber sees one
-	// order that ends with the retained message.
+	// subscribes and while it resumes its session. So all subscribers get messages
+	// in the same order, and on a retained topic the retained message comes last.
 	deliver  sync.Mutex
 	order    int64             // under deliver
 	retained map[string][]byte // by topic; under deliver
@@ -106,8 +106,8 @@ func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	e.SetRules(cfg.Network, cfg.Foreign)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.server = mqtt.New(e.options())
-	// mochi keeps the client as which it publishes among the others, where a
-	// client with the same id would end it.
+	// mochi publishes as a client of its own, and lists it among the connected
+	// ones. We remove it there: a client that connected with the same id would end it.
 	e.server.Clients.Delete(mqtt.InlineClientId)
 	if err := e.server.AddHook(&guard{broker: e}, nil); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)

@@ -10,8 +10,8 @@ import (
 
 // guard implements every hook of mochi that we use. mochi keeps sessions,
 // subscriptions and retained messages, and sends to subscribers. Everything a
-// client publishes is taken before mochi sees it: mochi would route it, forward
-// it without asking after a reconnect, and number incoming and outgoing packets
+// client publishes is taken before mochi sees it: mochi would route it, deliver it
+// without a check of rights after a reconnect, and number incoming and outgoing packets
 // in one table, so that a client's packet 7 would delete our packet 7.
 type guard struct {
 	mqtt.HookBase

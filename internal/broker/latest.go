@@ -8,13 +8,13 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// Of a retained topic only the last message matters: an allowlist, or the
-// availability of a space. For each client at most one message of each such
-// topic waits, shared by all clients and never copied, and it is written when
-// the network takes it. So a gateway with hundreds of readers gets all their
-// lists over a slow line, whatever their size, and is never disconnected
-// because of them. mochi, which would queue a copy of each, does not see these
-// messages.
+// Only the last message of a retained topic matters: an allowlist, or the
+// availability of a space. So at most one message of each retained topic waits for
+// each client. Clients share its payload, which is never copied, and it is written
+// once the client's connection has room. A gateway with hundreds of readers thus
+// gets all their lists over a slow line, whatever their size, and is never
+// disconnected because of them. mochi, which would queue a copy of each, does not
+// see these messages.
 
 // lowWater is how many bytes may wait for a client's network when the next
 // retained message is written: urgent messages (decisions) wait for no more

@@ -59,8 +59,8 @@ func def[T int | float64 | time.Duration](field *T, value T) {
 	}
 }
 
-// account is what a principal's connections use together: a single connection
-// has all of it.
+// account holds the limits that all connections of a principal share. A single
+// connection may use all of them.
 type account struct {
 	rate    *rate.Limiter
 	unacked *semaphore.Weighted

@@ -33,9 +33,9 @@ type OutsideConfig struct {
 	// what was not published in the meantime must be published again. It may
 	// block.
 	OnUp func()
-	// May is asked before the session is taken up again after a connection has
-	// ended: another process may have taken it over, with everything that this one
-	// did. nil: always.
+	// May is called before each attempt to connect again. It returns an error while
+	// this process may not: another process may have taken over the session and all
+	// of this one's work. nil: this process may always connect again.
 	May func(ctx context.Context) error
 	Log *slog.Logger
 }
@@ -48,15 +48,15 @@ const (
 	outsideReconnect = 5 * time.Second  // longest wait between attempts, plus up to a second
 	outsideRetrySubs = 30 * time.Second // wait after a refused subscription
 	outsideTimeout   = 10 * time.Second // time for the network and for an answer
-	// A connection that a router has forgotten looks open: after so long without
-	// a message the broker is asked, and given up when it has not answered in as
-	// long again. Doors decide by their lists meanwhile.
+	// A connection that a router has forgotten still looks open. After this time
+	// without a message Totem pings the broker, and after the same time without an
+	// answer it closes the connection. Meanwhile doors decide by their lists.
 	outsideKeepAlive = 5 * time.Second
 )
 
-// Outside is the client of a broker elsewhere: a persistent session,
-// acknowledged when the handler says so. What it had not acknowledged when a
-// connection ended, the broker sends again.
+// Outside is the client of a broker elsewhere. It has a persistent session, and
+// acknowledges a message when the handler calls Ack. After a connection has
+// ended, the broker sends again what was not acknowledged.
 //
 // The broker decides who may publish what, and must queue for this client
 // without loss: Mosquitto drops messages beyond max_queued_messages (1,000 by

@@ -20,7 +20,8 @@ func (o *Outside) deliverLoop() {
 	}
 }
 
-// begin counts a delivery in, unless Close has begun.
+// begin adds a delivery to those that are open, and reports false once Close has
+// begun.
 func (o *Outside) begin() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -31,7 +32,8 @@ func (o *Outside) begin() bool {
 	return true
 }
 
-// settle notes that a delivery was acknowledged: another may take its place.
+// settle subtracts an acknowledged delivery from those that are open, and wakes
+// Close when it was the last.
 func (o *Outside) settle() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -118,8 +120,8 @@ func (o *Outside) waitUp() bool {
 }
 
 // settleLoop waits for the broker to acknowledge what was sent, the oldest first.
-// paho sends again with the next connection what a lost one left
-// unacknowledged.
+// When a connection is lost, paho sends the unacknowledged messages again on the
+// next one.
 func (o *Outside) settleLoop() {
 	for {
 		select {

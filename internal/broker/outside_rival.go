@@ -10,9 +10,9 @@ import (
 // told why (MQTT 3.1.1): each sees its connection closed, connects again at the first
 // attempt, and so ends the other's.
 const (
-	rivalLosses = 3                // closed so often, each soon, before a rival is told of
-	rivalSoon   = 30 * time.Second // a connection that was closed so soon may have been a rival's doing
-	rivalQuiet  = 5 * time.Minute  // a connection that lasts so long has no rival
+	rivalLosses = 3                // short connections in a row after which a rival is logged
+	rivalSoon   = 30 * time.Second // a connection that lasts no longer is short: a rival may have ended it
+	rivalQuiet  = 5 * time.Minute  // a connection that lasts at least as long shows that the rival has gone
 )
 
 // rivalry finds out whether another client uses our name.
@@ -20,8 +20,8 @@ type rivalry struct {
 	began  time.Time // of the connection; zero: there is none
 	failed bool      // an attempt has failed since the last connection: the broker was away
 	losses int       // connections in a row that were closed soon
-	told   bool
-	hidden bool // the last end of a connection was a known rival's doing
+	told   bool      // the rival was logged
+	hidden bool      // a rival that was logged has ended the last connection
 }
 
 // connected notes a new connection.
@@ -35,8 +35,8 @@ func (r *rivalry) connected(now time.Time) {
 // attemptFailed notes an attempt to connect that came to nothing.
 func (r *rivalry) attemptFailed() { r.failed = true }
 
-// lost notes the end of a connection. It reports whether a rival is to be told of now; or
-// whether this end is the doing of one that was told of, and need not be logged.
+// lost notes the end of a connection. tell is set if a rival must be logged now; hidden if a
+// rival that was logged already has ended this connection, so that its end need not be logged.
 func (r *rivalry) lost(now time.Time, err error) (tell, hidden bool) {
 	lasted := now.Sub(r.began)
 	if r.began.IsZero() || !errors.Is(err, io.EOF) || lasted > rivalSoon {

@@ -40,7 +40,7 @@ func parseURLs(address string) (nodes []*url.URL, trust mqtt.ConnectionAttemptHa
 			return nil, nil, err
 		}
 		if len(nodes) > 0 && node.Scheme != nodes[0].Scheme {
-			// Whoever stops the nodes that encrypt would be sent the password in clear.
+			// Otherwise an attacker could stop the nodes with TLS, and read the password sent to another.
 			return nil, nil, errors.New("the addresses of a cluster must all begin with mqtt://, or all with mqtts://")
 		}
 		nodes, trusted[node.Host] = append(nodes, node), config

@@ -59,8 +59,9 @@ func (e *Embedded) handOver(in *inbound, d Delivery) {
 	taken = true
 }
 
-// ack answers PUBACK, or PUBREC for QoS 2: the PUBREL that follows is answered
-// at once, and a message sent twice is recognised by its id, as all are.
+// ack answers PUBACK, or PUBREC for QoS 2. The PUBREL that follows is answered at
+// once, without a check for repeats: the ledger recognises every repeat by the
+// message's own id.
 func (in *inbound) ack() {
 	if in.settled.Swap(true) {
 		return
@@ -78,7 +79,8 @@ func (in *inbound) ack() {
 	in.free()
 }
 
-// abandon counts out a delivery that nobody will acknowledge.
+// abandon frees the share of a delivery that nobody will acknowledge. It sends
+// nothing to the client.
 func (in *inbound) abandon() {
 	if !in.settled.Swap(true) {
 		in.free()
@@ -91,7 +93,8 @@ func (in *inbound) free() {
 	in.session.broker.settle()
 }
 
-// accept counts a delivery in, unless the broker is closing.
+// accept adds a delivery to those that are open, and reports false if the broker is
+// closing.
 func (e *Embedded) accept() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,7 +105,8 @@ func (e *Embedded) accept() bool {
 	return true
 }
 
-// settle counts a delivery out, and wakes Close when it was the last.
+// settle subtracts a delivery from those that are open, and wakes Close when it was
+// the last.
 func (e *Embedded) settle() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

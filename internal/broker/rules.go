@@ -67,9 +67,9 @@ func (r rules) publish(p Principal, topic string) (denied string) {
 	return DeniedSender
 }
 
-// publishForeign does the same for real devices' own topics: a device its own,
-// a gateway those of its site and those of devices that are not in the
-// catalogue yet.
+// publishForeign does the same for real devices' own topics. A device may publish
+// on its own topics; a gateway on those of its site's devices, and on those of
+// devices that are not in the catalogue yet.
 func (r rules) publishForeign(p Principal, topic string) (denied string) {
 	owners, known := r.foreign.Owners(topic)
 	switch {
@@ -116,8 +116,9 @@ func (r rules) read(p Principal, filter string) bool {
 	return p.Device != "" && device == string(p.Device) && (what == "+" || wire.IsDown(what))
 }
 
-// commandsElsewhere reports whether a topic carries commands to another site's devices: a
-// filter with wildcards is asked about again with each topic that it would bring.
+// commandsElsewhere reports whether a topic carries commands to devices of other sites only.
+// It need not expand the wildcards of a filter: read is called again with the topic of each
+// message before it is sent.
 func (r rules) commandsElsewhere(p Principal, topic string) bool {
 	if r.foreign == nil {
 		return false
@@ -134,8 +135,8 @@ func (r rules) bridged(p Principal) []string {
 	return nil
 }
 
-// carries reports whether a gateway is for a topic, or a filter: any, or one that its
-// topics cover where it is a bridge.
+// carries reports whether the catalogue lets a gateway use a topic or filter. A gateway
+// without topics of its own may use any; a bridge only those that its topics cover.
 func (r rules) carries(p Principal, filter string) bool {
 	d := r.network.Device(p.Device)
 	if d == nil || d.Kind != catalogue.Gateway { // it was one when it connected
@@ -164,8 +165,8 @@ func (r rules) at(device string, site catalogue.SiteID) bool {
 }
 
 // mayUseID reports whether a client may use a client id (rules 3.7): its
-// username, or that with a suffix. Anonymous clients may use any other: one
-// that a device or a token holder could use would give them its session.
+// username, or the username, a colon and a suffix. Anonymous clients may use any id
+// except those of devices and token holders, whose sessions they would get.
 func (r rules) mayUseID(p Principal, username, id string) bool {
 	if len(id) > 256 {
 		return false

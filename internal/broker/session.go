@@ -32,27 +32,25 @@ type session struct {
 	account   *account
 	latest    *latest // retained messages that wait for the client
 
-	goodbye  atomic.Bool   // DISCONNECT was received
-	present  atomic.Bool   // OnPresence was told
-	resumed  chan struct{} // closed once what waited for the client has been sent again
-	resuming bool          // resumed is closed; used by the connection's goroutine only
+	goodbye atomic.Bool   // DISCONNECT was received
+	present atomic.Bool   // OnPresence was told
+	resumed chan struct{} // closed once what waited for the client has been sent again
 
 	subscribeID uint16 // the packet id to answer a SUBSCRIBE or UNSUBSCRIBE with
 
 	// Guarded by broker.deliver:
 	delivering bool              // this connection holds broker.deliver
-	newest     map[string]uint16 // packet id of the last message on each topic of which only the last matters
+	newest     map[string]uint16 // packet id of the last message sent on each retained topic
 }
 
 func newSession(e *Embedded, nc net.Conn, local bool) *session {
 	s := &session{
-		broker:   e,
-		local:    local,
-		address:  addressOf(nc),
-		done:     make(chan struct{}),
-		resumed:  make(chan struct{}),
-		resuming: true,
-		latest:   newLatest(),
+		broker:  e,
+		local:   local,
+		address: addressOf(nc),
+		done:    make(chan struct{}),
+		resumed: make(chan struct{}),
+		latest:  newLatest(),
 	}
 	s.ctx, s.stop = context.WithCancel(e.ctx)
 	s.conn = newConn(nc, e.limits)
@@ -74,8 +72,8 @@ func (s *session) admit(p Principal, username string) {
 	s.principal, s.username, s.account = p, username, s.broker.accountOf(p)
 }
 
-// share returns whose share of the service the connection uses: its secret's,
-// or for an anonymous client its own.
+// share returns the Share of the connection's deliveries: its principal's name, so that
+// all connections with one secret have the same; for an anonymous client its client id.
 func (s *session) share() string {
 	if s.principal.Anonymous {
 		return s.clientID

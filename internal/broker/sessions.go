@@ -13,9 +13,9 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// nextOrder numbers a message we send. mochi sorts what a client has not
-// acknowledged by the low 16 bits; these numbers are kept above all that
-// renumberQueue gives.
+// nextOrder returns the number of the next message we send. mochi sorts what a client
+// has not acknowledged by the low 16 bits. Here they are all ones, so that a new
+// message comes after all those that renumberQueue has numbered.
 func (e *Embedded) nextOrder() int64 {
 	e.order++
 	return e.order<<16 | 0xffff
@@ -69,7 +69,6 @@ func (g *guard) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 	s.release()
 	close(s.resumed)
 	g.broker.tasks.Go(func() { s.sendLatest(cl) })
-	s.resuming = false
 	s.present.Store(true)
 	if !s.principal.Until.IsZero() {
 		end := time.AfterFunc(time.Until(s.principal.Until), s.close)
@@ -201,12 +200,12 @@ func (e *Embedded) DisconnectWhere(match func(Principal) bool) {
 	for _, s := range ended {
 		s.close()
 	}
-	timeout := time.NewTimer(e.limits.TakeoverTimeout)
-	defer timeout.Stop()
+	timeout, cancel := context.WithTimeout(context.Background(), e.limits.TakeoverTimeout)
+	defer cancel()
 	for _, s := range ended {
 		select {
 		case <-s.done:
-		case <-timeout.C: // a handler still holds it; its session is forgotten all the same
+		case <-timeout.Done(): // a handler still holds it; its session is forgotten all the same
 		}
 	}
 	e.forgetWhere(func(_ *mqtt.Client, s *session) bool { return match(s.principal) })

@@ -20,7 +20,7 @@ type Stats struct {
 	Received       uint64 // publications received
 	Acknowledged   uint64 // publications answered with PUBACK or PUBREC
 	Denied         uint64 // publications and wills that their sender may not publish
-	Wills          uint64 // publications delivered to subscribers
+	Wills          uint64 // wills taken from clients that went away, allowed or denied
 	Refused        uint64 // connections that were refused
 	Dropped        uint64 // messages that a client did not take in time
 	Slow           uint64 // connections ended because the client did not read

@@ -264,7 +264,7 @@ func checkTopics(o *yamldoc.Object, d *Device) {
 		return
 	}
 	if o.Has("topics") && len(d.Topics) == 0 {
-		o.Fail("topics", "are none: leave the field out for a gateway that serves its whole site")
+		o.Fail("topics", "is empty: leave the field out for a gateway that serves its whole site")
 	}
 	own := "totem/v1/" + string(d.Site) + "/"
 	for i, filter := range d.Topics {

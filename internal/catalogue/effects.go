@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Effects lists what must be computed again where another history is recorded,
-// each with the earliest instant from which it differs.
+// Effects lists what must be computed again when a changed history replaces another one,
+// each with the earliest instant from which the two differ.
 type Effects struct {
 	Minutes map[SpaceID]time.Time // spaces whose devices differ
 	Sums    map[SpaceID]time.Time // spaces whose site's opening hours, or whose places, differ

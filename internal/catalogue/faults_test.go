@@ -160,7 +160,7 @@ func TestAFaultOfABuildingOrASpaceNamesFileLineAndField(t *testing.T) {
 			"no topics",
 			"kind: gateway",
 			"kind: gateway, topics: []",
-			[]string{"27: devices[5].topics: are none: leave the field out for a gateway that serves its whole site"},
+			[]string{"27: devices[5].topics: is empty: leave the field out for a gateway that serves its whole site"},
 		},
 		{
 			"unknown site",

@@ -67,8 +67,8 @@ func DecidesSince(h History) time.Time {
 	return time.UnixMilli(versions[last].From).UTC()
 }
 
-// decides returns, as text to be compared, what of a network decides who may
-// pass.
+// decides returns the parts of a network on which it depends who may pass, as a text
+// that can be compared.
 func (n *Network) decides() []byte {
 	type space struct {
 		ID, Parent   SpaceID
@@ -142,8 +142,9 @@ func (p *Held[T]) At(t time.Time) bool {
 	return !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To))
 }
 
-// Over follows what each network of a history says of some things: what stays
-// the same in catalogues that follow each other is one stretch.
+// Over returns, for each key, the values that the networks of a history give it, and when each
+// held. each calls its second argument for every key and value of one network. Values of
+// consecutive catalogues that are equal by same are joined into one.
 func Over[K comparable, T any](h History, each func(*Network, func(K, T)), same func(a, b T) bool) map[K][]Held[T] {
 	return over(h.Versions(), each, same)
 }
@@ -217,8 +218,9 @@ func EverSpaces(h History) []SpaceID {
 	return ids
 }
 
-// Ever returns a network of everything that ever was, each thing as it was
-// last. The past is shown with it; nobody could walk through such a building.
+// Ever returns a network with every site, building, space, door and device that any
+// catalogue ever had, each as it was last. It is for showing the past. Its parts need not
+// fit together, so it must not decide anything.
 func Ever(h History) *Network {
 	versions := h.Versions()
 	last := *versions[len(versions)-1].Value

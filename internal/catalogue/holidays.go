@@ -60,7 +60,7 @@ func (h *Holidays) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// holidayYears are the years for which holidays are computed.
+// holidayFirst and holidayLast are the first and the last year for which holidays are computed.
 const holidayFirst, holidayLast = 2000, 2080
 
 // Calendar is a site's opening hours and holidays, ready to be asked.

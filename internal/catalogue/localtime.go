@@ -50,16 +50,16 @@ type Local struct {
 	Second int32
 }
 
-// Zone is a time zone whose clock changes are computed in advance, so that an
-// instant becomes local time in nanoseconds and without allocation.
+// Zone is a time zone whose clock changes are computed in advance, so that converting an
+// instant to local time takes only nanoseconds and no allocation.
 type Zone struct {
 	loc     *time.Location
-	starts  []int64 // Unix seconds at which offsets[i] begins; starts[0] is the beginning of time
+	starts  []int64 // Unix seconds at which offsets[i] begins; starts[0] is the beginning of zoneFirst
 	offsets []int64 // seconds east of UTC
 }
 
-// zoneFirst and zoneLast are the first and the last year whose clock changes are computed in
-// advance. For other years the zone asks time.Location.
+// The clock changes of the years from zoneFirst on and before zoneLast are computed in advance.
+// For other years the zone asks time.Location.
 const zoneFirst, zoneLast = 1990, 2100
 
 // LoadZone loads a zone by its IANA name.

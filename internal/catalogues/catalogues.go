@@ -6,8 +6,8 @@
 //	before, err := catalogues.Read(ctx, ledger)
 //	change, err := before.Put(since, now, p.Network)
 //
-// What a catalogue is, and its history as a value, is package catalogue's. Putting
-// one in force is the service's (package app).
+// Package catalogue defines what a catalogue and a history of catalogues are. Package app
+// puts a catalogue in force.
 package catalogues
 
 import (
@@ -30,8 +30,8 @@ func Read(ctx context.Context, l *ledger.Ledger) (c catalogue.Chronicle, err err
 	return ReadBeside(ctx, l, Proposal{})
 }
 
-// ReadBeside reads the same where a file has been parsed already: a catalogue that was
-// recorded from the same text is not parsed again, which takes seconds where it is large.
+// ReadBeside is like Read, for a caller that has already parsed a file. A recorded catalogue
+// with the same text is not parsed again: parsing a large one takes seconds.
 func ReadBeside(ctx context.Context, l *ledger.Ledger, file Proposal) (c catalogue.Chronicle, err error) {
 	list, err := l.Catalogues(ctx)
 	if err != nil {

@@ -58,7 +58,7 @@ func Summarize(
 	}
 	if then := catalogue.At(before.Recorded, since); !catalogue.Same(then, last) {
 		for _, d := range catalogue.Differences(then, n) {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("from %s on, other than then: %s", local(since), d))
+			out.Warnings = append(out.Warnings, fmt.Sprintf("differs from the catalogue that held on %s: %s", local(since), d))
 		}
 	}
 	for _, gone := range last.Spaces {

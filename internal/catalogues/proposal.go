@@ -110,8 +110,8 @@ func loadPlans(file string, n *catalogue.Network) (map[catalogue.BuildingID]stri
 	return plans, nil
 }
 
-// Antedates reports whether a catalogue that is in force is to hold from an
-// earlier instant, at which another one held.
+// Antedates reports whether the proposal would change the past: it begins to hold before now,
+// and between then and now a catalogue with other content held.
 func (p *Proposal) Antedates(before catalogue.Chronicle, now time.Time) (bool, error) {
 	if p.Since == "" || len(before.Recorded.Versions()) == 0 {
 		return false, nil

@@ -67,7 +67,7 @@ func (c Client) LockdownStatus(ctx context.Context, w io.Writer, site string, f 
 		if l.Since != nil {
 			says += " since " + l.Since.In(f.Zone).Format(time.DateTime)
 		}
-		says += ": responders and staff alone pass; exits open.\n"
+		says += ": only responders may enter; exits open.\n"
 	}
 	if _, err := io.WriteString(w, says); err != nil || len(told) == 0 {
 		return err

@@ -61,8 +61,7 @@ func (c Client) get(ctx context.Context, path string, q url.Values, into any) er
 	return decode(resp, into)
 }
 
-// send sends a JSON body and decodes the answer; v may be nil where there is
-// none.
+// send sends a JSON body and decodes the answer; into may be nil where the answer has no body.
 func (c Client) send(ctx context.Context, method, path string, body, into any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -238,7 +237,7 @@ func stream[T any](ctx context.Context, c Client, path string, q url.Values, yie
 	return fmt.Errorf("%w: %w", ErrStreamEnded, cmp.Or(lines.Err(), io.EOF))
 }
 
-// ErrStreamEnded is what follows a stream that ended although nobody ended it here.
+// ErrStreamEnded is returned when a stream ends before its ctx does.
 var ErrStreamEnded = errors.New("the stream has ended: the service stopped, or the token ended")
 
 func between(from, to time.Time) url.Values {

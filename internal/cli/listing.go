@@ -82,7 +82,7 @@ func (l Listing) csv(w io.Writer, items []item) error {
 	for i, c := range l.Columns {
 		names[i] = c.Field
 	}
-	_ = out.Write(names) // Error tells
+	_ = out.Write(names) // out.Error reports it
 	for _, it := range items {
 		cells := l.cells(it, nil)
 		for i, c := range cells {
@@ -190,8 +190,7 @@ func (c Client) Follow(ctx context.Context, w io.Writer, topic string, l Listing
 	})
 }
 
-// Only returns what lets through the items whose fields have these values; empty
-// values let all through.
+// Only returns a filter that reports whether an item's fields have these values. An empty value matches everything.
 func Only(fields map[string]string) func(item) bool {
 	return func(it item) bool {
 		for name, v := range fields {

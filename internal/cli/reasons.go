@@ -11,7 +11,7 @@ var inWords = map[access.Reason]string{
 	access.CredentialLost:      "The badge was reported lost.",
 	access.CredentialRevoked:   "The badge was revoked.",
 	access.CredentialOutOfDate: "The badge is not valid yet, or no more.",
-	access.Lockdown:            "The site is in lockdown: responders and staff alone pass.",
+	access.Lockdown:            "The site is in lockdown: only responders may enter.",
 	access.Staff:               "The member is staff of this site.",
 	access.Lease:               "A lease gives a space behind this door.",
 	access.Pass:                "A visitor's pass is for a space behind this door.",

@@ -34,9 +34,8 @@ func (c Client) Remove(ctx context.Context, w io.Writer, r Resource, id string) 
 	return err
 }
 
-// Put makes or changes a record: body is its JSON; empty: the record as it is. Each of
-// the settings, as name=Forge, replaces one field. What somebody else changed meanwhile
-// is not overwritten.
+// Put makes or changes a record. body is its JSON; where it is empty, Put begins with the record as it is. Each of the
+// settings, as name=Forge, replaces one field. If somebody else changes the record meanwhile, Put fails.
 func (c Client) Put(ctx context.Context, w io.Writer, r Resource, id string, body []byte, settings []string) error {
 	if len(body) == 0 && len(settings) == 0 {
 		return Wrong("there is nothing to put: give --file FILE (- for the input) or --set FIELD=VALUE")

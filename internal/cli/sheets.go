@@ -132,7 +132,7 @@ func Export(ctx context.Context, c Client, w io.Writer, file string) (err error)
 	return err
 }
 
-// would prints what plans and leases would change.
+// would is what the plans and leases of an import would change.
 type would struct {
 	Doors []struct {
 		Lease, On     string

@@ -109,7 +109,7 @@ func euros(cents int64) string {
 	return fmt.Sprintf("%s%d.%02d", sign, cents/100, cents%100)
 }
 
-// Preview prints what a month's statements would be.
+// Preview returns what a month's statements would be.
 func Preview[T any](ctx context.Context, c Client, month string) ([]T, error) {
 	list, _, err := issue[T](ctx, c, IssueRequest{Month: month, DryRun: true})
 	return list, err

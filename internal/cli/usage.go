@@ -84,8 +84,7 @@ func percent(x *float64) string {
 	return fmt.Sprintf("%3.0f %%", *x*100)
 }
 
-// grouped writes a number with thin spaces between groups of three digits, as
-// 12 345.6.
+// grouped writes a number with spaces between groups of three digits, as 12 345.6.
 func grouped(x float64) string {
 	s := fmt.Sprintf("%.1f", x)
 	whole, part, _ := strings.Cut(s, ".")

@@ -4,8 +4,8 @@
 // another.
 //
 //	var h dated.History[catalogue.Day, Plan]
-//	h = h.Put(dated.Change[catalogue.Day, Plan]{From: dated.Beginning, Value: &first, At: monday})
-//	h = h.Put(dated.Change[catalogue.Day, Plan]{From: october, Value: &dearer, At: tuesday})
+//	h = h.Put(dated.Change[catalogue.Day, Plan]{From: dated.Beginning, Value: &first, At: monday}, nil)
+//	h = h.Put(dated.Change[catalogue.Day, Plan]{From: october, Value: &dearer, At: tuesday}, nil)
 //	h.On(september) // first
 //	h.On(october)   // dearer
 //
@@ -49,8 +49,8 @@ type Version[K cmp.Ordered, T any] struct {
 	At    time.Time // when that was recorded
 	From  K
 	Value *T // nil: it does not exist
-	// Carried lists the fields into which later-recorded changes of an earlier
-	// day were carried.
+	// Carried lists the fields that were changed by carrying: a change that holds
+	// from an earlier day was recorded later than this version.
 	Carried []string
 }
 
@@ -114,8 +114,8 @@ func (h History[K, T]) Until(i int) (K, bool) {
 	return none, false
 }
 
-// Last returns the change recorded last that still stands; nil where there is
-// none.
+// Last returns the value of the last recorded change that stands and has a value; nil
+// where there is none.
 func (h History[K, T]) Last() *T {
 	for i := len(h.changes) - 1; i >= 0; i-- {
 		if c := &h.changes[i]; c.Stands() && c.Value != nil {
@@ -169,7 +169,8 @@ func (h History[K, T]) Take(at time.Time, taken func(*Change[K, T]) bool) Histor
 	return Of(changes)
 }
 
-// AsKnown returns the history of the changes for which known returns true.
+// AsKnown returns the history of the changes for which known returns true. A change
+// was taken back only if known returns true for that too.
 func (h History[K, T]) AsKnown(known func(at time.Time, entry int64) bool) History[K, T] {
 	var changes []Change[K, T]
 	for _, c := range h.changes {
@@ -196,8 +197,8 @@ func fold[K cmp.Ordered, T any](changes []Change[K, T]) []Version[K, T] {
 	return versions
 }
 
-// replacedBy returns the last of the changes that a later one took back; nil:
-// none.
+// replacedBy returns the value of the last of the earlier changes that c took back
+// when it was recorded; nil: none.
 func replacedBy[K cmp.Ordered, T any](earlier []Change[K, T], c *Change[K, T]) (v *T) {
 	for i := range earlier {
 		if x := &earlier[i]; !x.Stands() && x.Gone.Equal(c.At) && x.GoneEntry == c.Entry {
@@ -207,8 +208,9 @@ func replacedBy[K cmp.Ordered, T any](earlier []Change[K, T], c *Change[K, T]) (
 	return v
 }
 
-// put adds one change to versions. It replaces what held at its From; where
-// nothing did, the change that it took back.
+// put adds one change to versions and carries it into the later ones. taken is the
+// value that the change took back: it counts as replaced where nothing held at the
+// change's From.
 func put[K cmp.Ordered, T any](versions []Version[K, T], c *Change[K, T], taken *T) []Version[K, T] {
 	i := indexAt(versions, c.From)
 	old := taken
@@ -261,8 +263,8 @@ func carry[K cmp.Ordered, T any](later *Version[K, T], old, put *T) {
 
 func same(a, b reflect.Value) bool { return reflect.DeepEqual(a.Interface(), b.Interface()) }
 
-// Differs returns the first day or instant at which two histories differ by
-// equal; false where they never do. equal is called at each boundary of both,
+// Differs returns the first day or instant at which equal returns false for what two
+// histories hold; ok false where there is none. equal is called at each boundary of both,
 // and at the additional ones given.
 func Differs[K cmp.Ordered, T any](a, b History[K, T], equal func(at K, x, y *T) bool, more ...K) (K, bool) {
 	bounds := slices.Clone(more)

@@ -237,9 +237,8 @@ func createToken(a *app.App, url, role, more string) (string, error) {
 	return t.Token, nil
 }
 
-// introduce prints what a newcomer may try, in the order in which it shows something.
-// Each line can be pasted on a machine that has Go and curl alone; what needs
-// Mosquitto's tools comes last.
+// introduce prints commands for a newcomer, in the order in which to try them. They can be pasted on a machine that has
+// only Go and curl; those that need Mosquitto's tools come last.
 func introduce(out io.Writer, a *app.App, data string, log *slog.Logger, w *people.World) {
 	url := "http://" + a.HTTP.String()
 	fmt.Fprintf(
@@ -281,7 +280,7 @@ func simulated(a *app.App, site catalogue.SiteID, x people.Example) string {
 	return fmt.Sprintf("go run ./firmware-sim badge --broker %s %s %s %s", a.MQTT, site, x.Device, x.UID)
 }
 
-// totem is a line of the command, where nothing is installed.
+// totem returns a command line that runs totem from its source, without installing it.
 func totem(url, token, args string) string {
 	return "go run ./cmd/totem " + args + " --url " + url + " --token " + token
 }

@@ -1,4 +1,5 @@
-// Package disk tells how much room is left where a file is, and gives files their owner.
+// Package disk reports how much space is left on a file's disk, and sets the owner of files
+// that root has created.
 package disk
 
 import (

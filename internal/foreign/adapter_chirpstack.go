@@ -79,11 +79,11 @@ func readChirpstack(d *catalogue.Device, topic string, payload []byte, _ time.Ti
 	return nil, nil
 }
 
-// chirpstackKey identifies a frame among its copies: one that is received on
-// two channels, or retried a minute later, has two deduplicationIds, but its
-// own address, counter and bytes. A device that joined again has another
-// address; one whose counter started again has other bytes, or sends hours
-// later.
+// chirpstackKey returns a key that all copies of a frame share. Copies of a frame that is
+// received on two channels, or sent again a minute later, have different
+// deduplicationIds, but the same address, counter and bytes. Other frames have another
+// key: a device that joined again has another address, and one whose counter started
+// again sends other bytes, or sends hours later.
 func chirpstackKey(l loose, event string, at time.Time) string {
 	address, _ := l.secondary().word("devAddr")
 	if event != "up" || address == "" {

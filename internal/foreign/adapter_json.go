@@ -113,7 +113,7 @@ func readJSON(d *catalogue.Device, _ string, payload []byte, received time.Time)
 		if bare == "" || !slices.Contains(slices.Collect(maps.Values(d.Map)), "$") {
 			return nil, err
 		}
-		v = bare // it can only mean itself
+		v = bare // a bare word is the whole value, which $ names
 	}
 	if w := d.Settings[settingWhere]; w != "" {
 		path, value, err := parseWhere(w)
@@ -147,8 +147,8 @@ func bareWord(payload []byte) string {
 	return word
 }
 
-// numeric returns the keys whose values are numbers, also where they are in
-// quotes.
+// numeric reports whether the values of a key are numbers, which a device may
+// also write in quotes.
 func numeric(key string) bool {
 	switch key {
 	case "count",

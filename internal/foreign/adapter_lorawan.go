@@ -15,7 +15,7 @@ import (
 
 // The settings of LoRaWAN devices: what their payloads do not say.
 const (
-	settingIn       = "in"       // which of two counters counts in: a or b; or out where a line counts the other way
+	settingIn       = "in"       // the counter of people who come in: a or b; "out" exchanges in and out
 	settingLine     = "line"     // which line of a counter with several
 	settingRegion   = "region"   // which region of a camera
 	settingOccupied = "occupied" // which numbers mean occupied, as "1,2"
@@ -217,8 +217,8 @@ func (r *Reading) swap() {
 	}
 }
 
-// imbuildings reads a counter of which only the catalogue knows which of a and
-// b is in.
+// imbuildings reads a counter with two counts, a and b. The setting in says which of
+// them counts people who come in.
 func imbuildings(d *catalogue.Device, o loose, r *Reading) {
 	if n := o.total("payload_counter"); n != nil {
 		r.Numbering = new(uint8(*n))

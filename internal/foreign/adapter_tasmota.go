@@ -187,7 +187,7 @@ func tasmotaOccupied(d *catalogue.Device, l loose) *bool {
 		for name := range l.fields {
 			if rest, ok := strings.CutPrefix(name, "Switch"); ok && strings.Trim(rest, "0123456789") == "" {
 				if key != "" {
-					l.needs("Switch", settingSwitch, "are several: choose one with the setting switch")
+					l.needs("Switch", settingSwitch, "occurs several times: choose one with the setting switch")
 					return nil
 				}
 				key = name

@@ -73,8 +73,8 @@ const (
 	// refused; higher ones are buttons, doors, passwords and the controller's
 	// own.
 	uhppoteLastSwipe = 19
-	// uhppoteSwipe is the event-type of a swipe where there is no reason: a
-	// granted one arrives as an event of the door.
+	// uhppoteSwipe is the event-type of a swipe. It is used only where an event has no
+	// event-reason: a granted swipe has a reason, but the event-type of a door.
 	uhppoteSwipe = 1
 	// uhppoteIn and uhppoteOut are directions; 0 is none, as in some refusals.
 	uhppoteIn, uhppoteOut = 1, 2

@@ -71,9 +71,9 @@ func readZigbee(d *catalogue.Device, topic string, payload []byte, _ time.Time) 
 	if r.Occupied == nil {
 		r.Occupied = l.flag("occupancy")
 	}
-	// The bridge publishes its cache when it starts: that holds from when the
-	// device was last seen. A no from the bridge's own timer keeps the time of
-	// the last motion, and is news.
+	// When the bridge starts it publishes cached values, which count from when the
+	// device was last seen. But when the bridge's own timer ends a motion, last_seen
+	// is still the time of that motion: a "no" counts from its arrival.
 	if r.Occupied == nil || *r.Occupied {
 		r.At = lastSeen(l.secondary())
 	}

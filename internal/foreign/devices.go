@@ -86,8 +86,9 @@ func (f *Devices) Read(d *catalogue.Device, topic string, payload []byte, receiv
 	return messages, nil
 }
 
-// taker returns a device that would take every message that another takes: of
-// the same kind, with the same settings and map.
+// taker returns the id of another device at the address that would read the same messages
+// as d: one of the same kind and direction, with the same settings and map. It returns ""
+// if there is none.
 func taker(d *catalogue.Device, others []*catalogue.Device) catalogue.DeviceID {
 	for _, o := range others {
 		if o.Kind == d.Kind && o.Direction == d.Direction && o.Settings[settingWhere] == d.Settings[settingWhere] &&
@@ -121,7 +122,7 @@ func Warnings(n *catalogue.Network) []string {
 	return list
 }
 
-// checkSettings tells fail each fault of a device's settings.
+// checkSettings calls fail for each fault in a device's settings.
 func checkSettings(d *catalogue.Device, a adapter, fail func(field, format string, args ...any)) {
 	for _, name := range slices.Sorted(maps.Keys(d.Settings)) {
 		value, field := d.Settings[name], "settings."+name

@@ -9,8 +9,8 @@ import (
 	"github.com/lorntech/totem/internal/wire"
 )
 
-// Filters returns the subscriptions for all foreign devices, sorted, without
-// repeats; with everyone also those for unknown devices.
+// Filters returns the subscriptions for all foreign devices of the catalogue and
+// for unknown ones of their families, sorted, without repeats.
 func (f *Devices) Filters() []string {
 	var list []string
 	for i := range f.families {

@@ -155,8 +155,8 @@ func (l loose) percent(key string) *float64 {
 	return x
 }
 
-// air returns the same object for reading air values: for a device that is
-// there for those they are the main ones.
+// air returns the same object for reading air values. On an air sensor a value that
+// cannot be read is an error; on any other device it is left out (secondary).
 func (l loose) air(d *catalogue.Device) loose {
 	if d.Kind == catalogue.Air {
 		return l

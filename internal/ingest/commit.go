@@ -80,7 +80,7 @@ func (p *Pipeline) commit(ctx context.Context, batch []*item) error {
 	}
 	b.report(p.cfg.Metrics)
 	p.watch.committed(batch)
-	for _, it := range batch { // before the answers: whoever asks after an answer finds the badge counted
+	for _, it := range batch { // before the answers, so that a client that has seen one finds the enrolment up to date
 		if it.read != nil && !it.repeated {
 			p.cfg.Enrolments.noteBadge(it.read, it.msg.Badge.Credential)
 		}

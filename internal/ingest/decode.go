@@ -44,9 +44,9 @@ const (
 	rejectUnstorable    = "unstorable" // it cannot be committed even alone
 )
 
-// decode does everything that needs no order: parsing, hashing, digests. It
-// returns nil for messages that are old or say nothing, which are acknowledged
-// without a trace.
+// decode does everything for which the order of messages does not matter: parsing,
+// hashing, digests. It returns nil for messages that are old or contain nothing that
+// concerns Totem; these are acknowledged and not stored.
 func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	it := &item{Delivery: d, received: now.UTC().Truncate(time.Millisecond)}
 	tooLarge := len(d.Payload) > wire.MaxPayload
@@ -76,7 +76,7 @@ func (p *Pipeline) decode(d Delivery, now time.Time) []*item {
 	}
 	it.device = p.cfg.Network.Device(topic.Device)
 	former := it.device == nil || it.device.Site != topic.Site
-	if former { // something an outside broker kept, handed over by it and not by the device
+	if former { // perhaps an old message of a device that has left the site, kept by an outside broker
 		it.device = nil
 		if p.cfg.Former != nil {
 			it.device = p.cfg.Former(topic.Site, topic.Device, time.Time{})
@@ -184,8 +184,8 @@ func (p *Pipeline) complete(it *item) *item {
 	return it
 }
 
-// canonical returns what must be equal in a repeat: not the time, where that is
-// the arrival.
+// canonical returns the content that must be equal when a message is sent again. It leaves
+// out at if that is only the time of arrival.
 func canonical(m *wire.Message) []byte {
 	if m.ByArrival {
 		timeless := *m

@@ -50,8 +50,8 @@ var (
 	ErrNoEnrolment = errors.New("there is no such enrolment, its time is over, or no badge was shown to the reader twice")
 )
 
-// Enrolments holds the readers that wait for a badge. Badges at other readers
-// cost one atomic load.
+// Enrolments holds the readers that wait for a badge. While there is no
+// enrolment, a badge costs one atomic load.
 type Enrolments struct {
 	keys   *keys.Ring
 	n      atomic.Int32

@@ -1,6 +1,6 @@
-// Package ingest is the one way in. Every message of every source is decoded,
-// deduplicated, decided if it is a badge, committed with many others in one
-// durable commit, and only then acknowledged and answered:
+// Package ingest takes in all messages of devices, whatever their source. Each message is
+// decoded and deduplicated; for a badge, it is decided whether the door opens. The message is
+// committed with many others in one durable commit, and only then acknowledged and answered:
 //
 //	p := ingest.New(config)
 //	go p.Run(ctx)
@@ -64,8 +64,8 @@ type Tx interface {
 
 // Store commits durably: all of change or nothing.
 type Store interface {
-	// WriteFirst is for messages for which somebody waits at a door: it goes
-	// before all other writing.
+	// Commit runs change in one commit. urgent is set if somebody waits at a door
+	// for one of the messages: the commit then goes before other writing.
 	Commit(ctx context.Context, urgent bool, change func(Tx) error) error
 }
 

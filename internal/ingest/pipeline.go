@@ -23,7 +23,7 @@ type Pipeline struct {
 	stuck     atomic.Bool // the ledger cannot commit at the moment
 	clock     clock
 	heard     understanding
-	suspects  []*item     // suspects: they could not be stored, and no message of their kind was stored since
+	suspects  []*item     // could not be stored, and no message of their kind was stored since (isolate.go)
 	working   atomic.Bool // held from before a batch is taken until it is answered
 }
 
@@ -121,7 +121,8 @@ func (p *Pipeline) Run(ctx context.Context) {
 // Nobody may hand over more in the meantime.
 func (p *Pipeline) Idle(ctx context.Context) error {
 	for {
-		// In this order: what has left the queue is being processed.
+		// The order matters: a message is in the queue, then working is set, then
+		// answering is counted. Checked in that order, none is overlooked.
 		if others, doors := p.queue.len(); others+doors == 0 && !p.working.Load() && p.answering.Load() == 0 {
 			return nil
 		}
@@ -143,8 +144,8 @@ func (p *Pipeline) Left() []Delivery {
 	return list
 }
 
-// yieldToDoors leaves the machine to the doors for twice as long as other messages used
-// it, or until somebody badges.
+// yieldToDoors waits for twice as long as the commit of other messages took (worked), at
+// most longestRest, or until somebody badges.
 func (p *Pipeline) yieldToDoors(ctx context.Context, worked time.Duration) {
 	end := time.NewTimer(min(2*worked, longestRest))
 	defer end.Stop()
@@ -173,8 +174,9 @@ func poke(c chan struct{}) {
 
 func holdsDoor(batch []*item) bool { return slices.ContainsFunc(batch, (*item).urgent) }
 
-// gatherMore gives messages for which nobody waits a moment for more of them to share
-// their commit; it ends with the first message for which somebody does.
+// gatherMore waits a moment for more messages, so that they share one commit. It is called
+// with messages for which nobody waits at a door, and returns early when the first message
+// arrives for which somebody does.
 func (p *Pipeline) gatherMore(batch []*item, others int) []*item {
 	moment := time.NewTimer(sensorsWait)
 	defer moment.Stop()

@@ -214,7 +214,7 @@ type Reject struct {
 // AlarmKind is what an alarm is about.
 type AlarmKind string
 
-// The alarms that the pipeline raises.
+// The kinds of alarms. The pipeline and package live raise them.
 const (
 	AlarmGap             AlarmKind = "gap"
 	AlarmOfflineMismatch AlarmKind = "offline-mismatch"

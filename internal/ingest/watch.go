@@ -104,8 +104,8 @@ func (w *watchers) ignored(d Delivery, now time.Time) {
 	w.tell(a)
 }
 
-// notUnderstood reports a message of a device that contains nothing its kind is
-// there for.
+// notUnderstood shows the watchers a message in which its device's adapter found nothing that
+// a device of this kind sends.
 func (w *watchers) notUnderstood(it *item, d *catalogue.Device) {
 	if w.n.Load() == 0 {
 		return

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// guessesPerMinute is how many wrong tokens or passwords an address may try.
+	// An address may try guessesPerMinute wrong tokens or passwords a minute, and
+	// guessesAtOnce at once. Beyond addressesMost addresses all counts begin again.
 	guessesPerMinute, guessesAtOnce = 30, 20
 	addressesMost                   = 10_000
 )

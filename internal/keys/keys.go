@@ -1,6 +1,6 @@
-// Package keys creates and stores the secrets with which Totem signs, hashes
-// and commits. They are in one file beside the ledger, never in it, so that a
-// copy of the ledger alone reveals no UID and opens no door.
+// Package keys creates and stores the secrets with which Totem signs and hashes.
+// They are in one file beside the ledger, never in it, so that a copy of the ledger
+// alone reveals no UID and opens no door.
 package keys
 
 import (
@@ -169,7 +169,8 @@ func (r *Ring) SignInKey() []byte {
 	return mac.Sum(nil)
 }
 
-// RelayKey returns the key with which relays sign for whom they ask.
+// RelayKey returns the key with which relays sign the address of the client for whom
+// they ask.
 func (r *Ring) RelayKey() []byte { return relayKey(r.lookup) }
 
 func relayKey(lookup []byte) []byte {

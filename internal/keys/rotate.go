@@ -102,8 +102,8 @@ func Rotate(path string, site catalogue.SiteID) (present, next string, err error
 	return k.now[site].ID, k.next[site].ID, nil
 }
 
-// RotateList creates a list key on top of those before it, since UIDs are not
-// kept: hash = HMAC(newest, … HMAC(first, bytes)). It returns the key's id. A
+// RotateList creates a new list key. UIDs are not kept, so the new key hashes the
+// hashes under the keys before it: hash = HMAC(newest, … HMAC(first, bytes)). It returns the key's id. A
 // running service finds it; a reader gets it with its next secret.
 func RotateList(path string) (id string, err error) {
 	f, there, err := load(path)
@@ -147,8 +147,8 @@ func (r *Ring) Next(id catalogue.SiteID) (key Site, ok bool) {
 	return key, ok
 }
 
-// Reload loads the next keys that were created in the file since, and reports
-// whether there are any.
+// Reload loads the sites' next keys and the list keys that were added to the file
+// since it was last read, and reports whether there are any.
 func (r *Ring) Reload() (changed bool, err error) {
 	info, err := os.Stat(r.path)
 	if err != nil {
@@ -231,7 +231,8 @@ func (r *Ring) Checks() Checks {
 	return c
 }
 
-// holds returns which keys of a file are not those that a ledger was made with.
+// holds returns an error that names the first key of a file which is missing, or is
+// not the one that the ledger was made with; nil where there is none.
 func (c *Checks) holds(f *file) error {
 	wrong := func(what string) error {
 		return fmt.Errorf(

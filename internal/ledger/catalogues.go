@@ -81,8 +81,8 @@ func (tx *Tx) PutCatalogue(c Catalogue) error {
 	return nil
 }
 
-// KeptUnder returns something that is stored under one of some names; empty:
-// nothing is.
+// KeptUnder looks for data that is stored under any of the names. It returns where it found
+// some ("visits of x"), or "" if there is none.
 func (l *Ledger) KeptUnder(ctx context.Context, names []catalogue.SpaceID) (what string, err error) {
 	list, err := json.Marshal(names)
 	if err != nil {

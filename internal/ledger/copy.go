@@ -33,11 +33,12 @@ type Copied struct {
 	Audit Audit // of the copy's chain
 }
 
-// Copy copies everything of a ledger into another, on any database: the rows are
-// equal afterwards, which it checks (text that PostgreSQL cannot store is replaced).
-// A copy that was stopped goes on where it was. It is complete only where Audit.OK
-// is set. The source must be out of use (Lock, OwnNow), or one consistent state; the
-// target must be out of use. progress is called with the rows that are done, of all.
+// Copy copies all rows of a ledger into another one, on any database, and checks that they
+// are equal afterwards (text that PostgreSQL cannot store is replaced in the copy).
+// A copy that was stopped continues where it stopped. It is complete only if Audit.OK
+// is set. No service may use the target (Lock, OwnNow), nor the source, unless the source
+// is read in one snapshot (CopySnapshot). progress is called with the number of rows
+// copied so far and the number of all rows.
 func Copy(ctx context.Context, from, to *Ledger, progress func(done, all int64)) (c Copied, err error) {
 	source, err := from.identity(ctx)
 	if err != nil {
@@ -261,9 +262,9 @@ func (l *Ledger) rows(
 	return rows.Err()
 }
 
-// asDeclared returns a value as its column is declared: SQLite stores text in a
-// column of bytes, and the reverse, as it was given. What PostgreSQL cannot
-// store in text (a rejected topic may contain anything) is replaced.
+// asDeclared returns a value in the type that its column is declared with. SQLite may
+// hold text in a column of bytes, or bytes in a column of text. Characters that
+// PostgreSQL cannot store in text (a rejected topic may contain any) are replaced.
 func asDeclared(v any, binary bool) any {
 	switch x := v.(type) {
 	case string:

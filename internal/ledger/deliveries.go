@@ -17,8 +17,8 @@ import (
 // keepDeliveries is how long what became of a delivery can be looked up.
 const keepDeliveries = 30 * 24 * time.Hour
 
-// mostDeliveries is how many events may wait for one webhook: with more, one change of
-// it would hold up the doors. More are not queued.
+// mostDeliveries is how many events may wait for one webhook; further events are not queued.
+// A change of the webhook may give up all of them in one transaction, for which doors wait.
 const mostDeliveries = 5000
 
 func (tx *Tx) queue(queue string, e *webhooks.Event, body []byte, condition string, args ...any) error {
@@ -147,9 +147,9 @@ func (l *Ledger) WaitingDeliveries(ctx context.Context) (map[string]int, error) 
 	return counts, nil
 }
 
-// NoteDelivery keeps what became of an attempt for a webhook as it was then. It is no
-// error if the delivery was deleted or given up meanwhile. off switches the webhook
-// off, if it is still the one whose receiver answered.
+// NoteDelivery stores the outcome of an attempt. w is the webhook as it was at the attempt. It is
+// not an error if the delivery was deleted or given up in the meantime. If off is set, the webhook
+// is switched off, unless its queue or its URL has changed since.
 func (l *Ledger) NoteDelivery(ctx context.Context, w webhooks.Webhook, d webhooks.Delivery, off bool) error {
 	return l.Write(ctx, func(tx *Tx) error {
 		var done any
@@ -174,7 +174,7 @@ func (l *Ledger) NoteDelivery(ctx context.Context, w webhooks.Webhook, d webhook
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
-		if d.Outcome == webhooks.GivenUp { // the receiver did not get it: what it was told is looked up again
+		if d.Outcome == webhooks.GivenUp { // the receiver lacks this event: ToldAvailability must be called again
 			if err := tx.run("UPDATE webhooks SET told = told + 1 WHERE queue = ?", d.Queue); err != nil {
 				return fmt.Errorf("ledger: note a delivery of webhook %s: %w", w.ID, err)
 			}
@@ -217,8 +217,8 @@ func (tx *Tx) QueueTest(w *webhooks.Webhook, now time.Time) error {
 	return tx.queue(w.Queue, &e, body, always)
 }
 
-// ToldAvailability returns, for a webhook, the newest event about each space that was
-// not given up.
+// ToldAvailability returns, by space, the newest event that was queued for a webhook. It
+// leaves out the spaces whose newest event was given up.
 func (l *Ledger) ToldAvailability(ctx context.Context, w webhooks.Webhook) (map[string][]byte, error) {
 	told := map[string][]byte{}
 	rows, err := l.reads.QueryContext(ctx,
@@ -256,7 +256,7 @@ func (l *Ledger) QueueAvailability(ctx context.Context, w webhooks.Webhook, even
 			if err != nil {
 				return fmt.Errorf("ledger: replace an event of webhook %s: %w", w.ID, err)
 			}
-			// It may have been deleted or changed a moment ago.
+			// The webhook may have been deleted or changed since the caller loaded it.
 			const still = "EXISTS (SELECT 1 FROM webhooks WHERE queue = ? AND told = ? AND off = 0)"
 			if err := tx.queue(w.Queue, e, body, still, w.Queue, w.Told); err != nil {
 				return err

@@ -10,9 +10,9 @@ import (
 )
 
 // engine is what differs between the databases that can store a ledger. All
-// other code of this package is written once, in SQL that SQLite and PostgreSQL
-// understand alike; what PostgreSQL lacks of it are functions in its schema
-// (migrations/postgres).
+// other code of this package is written once, in SQL that both SQLite and
+// PostgreSQL understand. SQLite's functions that PostgreSQL lacks are defined in
+// its schema (migrations/postgres).
 type engine interface {
 	// text returns a query with the placeholders of the database.
 	text(query string) string

@@ -169,9 +169,10 @@ type Retention struct {
 	Shipped      bool          // an outside database gets observations before they are deleted
 }
 
-// Purge deletes reads that are too old with what readers did on them, visits
-// that no bill needs and that began before, and old rejects. It deletes at most
-// limit reads and reports whether there are more.
+// Purge deletes what is older than r allows: reads with the readers' own decisions on them, visits
+// to spaces not in keep (bills need the others) once their reads are gone, rejects, webhooks'
+// deliveries, sensors' messages and days of the series. It deletes at most limit reads, deliveries
+// and messages, and reports whether more remain.
 func (tx *Tx) Purge(now time.Time, r Retention, keep []catalogue.SpaceID, limit int) (more bool, err error) {
 	before := ms(now.Add(-r.Reads))
 	if err := tx.run("DELETE FROM rejects WHERE received_at < ?", ms(now.Add(-r.Rejects))); err != nil {
@@ -265,7 +266,8 @@ func (tx *Tx) purgeObservations(now time.Time, r Retention, limit int) (more boo
 			return false, fmt.Errorf("ledger: purge messages: %w", err)
 		}
 	}
-	// A day's flows and the longest visit reach over the boundary.
+	// Two more days: minutes after the boundary also depend on deleted messages,
+	// through a flow counter's sum of the day and through visits of up to 16 h.
 	final := before/60_000 + 2*dayMinutes
 	have := int64(0)
 	if err := tx.row(

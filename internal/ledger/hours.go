@@ -18,14 +18,14 @@ type MonthHours struct {
 	Member tenancy.MemberID
 	Marked int64         // counts changes; the row is up to date where Made is equal
 	Made   int64         // the count at which the row was last computed
-	Basis  int64         // of the catalogue with which it was computed
+	Basis  int64         // digest of what it was computed with: the catalogue and the version of the arithmetic
 	Open   catalogue.Day // the first day of a visit that was still going on: Body contains nothing from it on; 0: none
 	Due    time.Time     // when that visit ends, unless a read says otherwise
 	Body   []byte
 }
 
-// monthOf numbers months as the table does, in UTC: marks reach a day further
-// on both sides.
+// monthOf returns the number of a month in the table. It takes the month in UTC, since time
+// zones are not known here; hoursMarks.add therefore extends each span by zonesReach.
 func monthOf(t time.Time) int { return t.UTC().Year()*12 + int(t.UTC().Month()) - 1 }
 
 // zonesReach is more than any time zone is from UTC.

@@ -24,8 +24,8 @@ type Image struct {
 	page int64 // bytes
 }
 
-// OpenImage fixes the instant. Until the image is closed, the write-ahead log of
-// the ledger only grows.
+// OpenImage returns the image of the ledger in a data directory as it is now. Until the
+// image is closed, the ledger's write-ahead log cannot shrink.
 func OpenImage(ctx context.Context, dir string) (m *Image, err error) {
 	path := filepath.Join(dir, FileName)
 	if _, err := os.Stat(path); err != nil {

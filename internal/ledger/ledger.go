@@ -3,8 +3,8 @@
 //
 // It is a SQLite file in the data folder, or a PostgreSQL database (engine.go says
 // what differs), with one writer. Write groups many changes in one durable commit
-// (synchronous=FULL, synchronous_commit=on); readers never wait for it. It holds reads
-// and observations as they arrived, rejects, the records of package tenancy,
+// (synchronous=FULL, synchronous_commit=on); queries never wait for it. The ledger holds
+// reads and observations as they arrived, rejects, the records of package tenancy,
 // administrative acts, the audit chain over them, and what followers have
 // computed (visits, presence) with their progress. Cursors, marks and outboxes
 // are committed together with what they describe, so that a restart neither
@@ -66,18 +66,18 @@ type Ledger struct {
 	pool   *sql.DB // read only
 	write  *sql.DB // one connection
 
-	hooks  []webhooks.Webhook // as they are; nil: to be loaded; whoever has the turn uses it
-	queued chan struct{}      // capacity 1: receives when events for them are queued
+	hooks  []webhooks.Webhook // the webhooks; nil: not loaded yet. Used only by the running transaction (turn).
+	queued chan struct{}      // capacity 1: receives when events for webhooks are queued
 
 	turn  turns
 	conn  *sql.Conn            // the writer's
 	stmts map[string]*sql.Stmt // prepared on it
 
 	written atomic.Int64 // statements since the last checkpoint
-	erased  atomic.Bool  // the log contains what was erased since
+	erased  atomic.Bool  // data was erased that is still to be removed from the log, or by a vacuum
 	closing atomic.Bool
 	owned   atomic.Bool               // Own has returned nil
-	ownedAt atomic.Pointer[time.Time] // when it was so for certain; nil: Own has not returned nil
+	ownedAt atomic.Pointer[time.Time] // when this process was last known to own the ledger; nil: never
 	owner   int64                     // counts the owners; changes with each process that takes over
 	lost    chan struct{}
 
@@ -97,9 +97,9 @@ func (l *Ledger) Portion(n int) int {
 	return n
 }
 
-// Rest is called by background work after each part of it, with how long that
-// took. While doors are in use it waits twice as long, so that badges find the
-// machine free.
+// Rest is called by background work after each part of the work, with the time that
+// the part took. While doors are in use, Rest waits twice that time, at most 100 ms,
+// so that badges find the machine free.
 func (l *Ledger) Rest(ctx context.Context, worked time.Duration) {
 	if !l.turn.hurried() {
 		return

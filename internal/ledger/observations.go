@@ -65,8 +65,7 @@ func FlowsInto(add func(occupancy.FlowSaid)) YieldValues {
 	return func(at time.Time, id uuid.UUID, v *ingest.Values) { add(v.Flow(at, id)) }
 }
 
-// SensorSaid returns the values that a sensor sent in [from, to), and for
-// totals the one before.
+// SensorSaid calls yield for each value that a sensor sent in [from, to).
 func (l *Ledger) SensorSaid(
 	ctx context.Context,
 	device catalogue.DeviceID,

@@ -14,8 +14,8 @@ import (
 //go:embed migrations/*.sql migrations/postgres/*.sql
 var migrations embed.FS
 
-// newLedger returns the ledger of a writer's database and its one connection,
-// and a pool of readers.
+// newLedger returns a ledger that writes on conn, the only connection of write, and
+// reads on the connections of pool.
 func newLedger(e engine, write, pool *sql.DB, conn *sql.Conn) *Ledger {
 	return &Ledger{
 		engine: e,
@@ -33,8 +33,8 @@ func newLedger(e engine, write, pool *sql.DB, conn *sql.Conn) *Ledger {
 var ErrNewer = errors.New("the ledger was written by a newer version of Totem: use that version")
 
 // migrate brings the schema up to date with the files of a folder, and returns
-// the version that it had before; 0: it is new. may is asked before anything
-// changes; nil: it may.
+// its version before, which is 0 for a new database. If there is anything to
+// migrate and may is not nil, migrate calls may first; its error forbids the migration.
 func migrate(
 	ctx context.Context,
 	dialect goose.Dialect,

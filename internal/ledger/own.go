@@ -14,17 +14,18 @@ const (
 	beat = time.Second
 	// stoppedAfter is after how long without a beat the owner counts as stopped.
 	stoppedAfter = 6 * time.Second
-	// freshFor is how long what PostgreSQL said of the owner is believed.
+	// freshFor is how long this process relies on PostgreSQL's last confirmation that it owns
+	// the ledger.
 	freshFor = 2 * time.Second
 
 	cursorOwner = "owner"
 )
 
-// Own makes this process the one that serves a ledger in PostgreSQL, until it is
-// closed. Where another process owns it, it waits, and calls waiting once. When the
-// owner ends, its machine is gone, or it was stopped, this process takes over: the
-// former owner can commit nothing from then on, and its Lost is closed. A ledger in a
-// data directory is owned by who has its [Lock].
+// Own makes this process the owner of a ledger in PostgreSQL, the one that serves it, until
+// the ledger is closed. If another process owns the ledger, Own calls waiting once, and waits
+// until that process ends, is stopped, or its machine is gone. Then this process takes over:
+// the former owner can commit nothing from then on, and its Lost is closed. A ledger in a data
+// directory is owned by the process that holds its [Lock]; for it Own does nothing.
 func (l *Ledger) Own(ctx context.Context, waiting func()) error {
 	e, ok := l.engine.(*postgresEngine)
 	if !ok {
@@ -124,9 +125,9 @@ func (l *Ledger) showLife(stop <-chan struct{}) {
 	}
 }
 
-// Fresh returns nil where what this process knows is the present state: it has owned the
-// ledger within the last seconds, or PostgreSQL says that it still does. A process
-// that was stopped, and wakes after another one has taken over, is not.
+// Fresh returns nil if this process knows the present state of the ledger: it was seen to own
+// the ledger within freshFor, or PostgreSQL confirms now that it does. Fresh returns an error in
+// a process that was stopped and wakes after another one has taken over.
 func (l *Ledger) Fresh(ctx context.Context) error {
 	if at := l.ownedAt.Load(); at == nil || time.Since(*at) < freshFor {
 		return nil

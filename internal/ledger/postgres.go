@@ -88,8 +88,9 @@ func openPostgres(ctx context.Context, place string) (*Ledger, error) {
 	return l, nil
 }
 
-// migratePostgres does nothing under a service of an older version, which could
-// not start again: [ErrInUse].
+// migratePostgres migrates the schema. If a migration is needed while a service runs on the
+// ledger, it changes nothing and returns [ErrInUse]: that service is of an older version, and
+// could not start again on the new schema.
 func migratePostgres(ctx context.Context, place string) error {
 	db, err := postgresPool(place, 1, upkeepPatience, nil)
 	if err != nil {
@@ -207,8 +208,9 @@ func (e *postgresEngine) expect(tx *Tx, ids []uuid.UUID) (seen map[uuid.UUID]*Se
 	return seen, next, err
 }
 
-// commit asks, where the connection broke before the answer came, what became of
-// the transaction: until PostgreSQL answers nobody can know, and all writers wait.
+// commit ends the transaction. If the connection breaks before PostgreSQL has answered, commit
+// connects again and asks whether the transaction was committed. It waits for that answer,
+// and so do all other writers.
 func (e *postgresEngine) commit(ctx context.Context, l *Ledger) error {
 	var tag pgconn.CommandTag
 	e.commits++
@@ -338,7 +340,8 @@ func (*postgresEngine) values(args []any) []any {
 	return args
 }
 
-// text numbers the placeholders: ? as they come, ?2 as it says.
+// text writes the placeholders as PostgreSQL does: the first ? becomes $1, the next one $2, and ?2
+// becomes $2 wherever it stands.
 func (*postgresEngine) text(query string) string {
 	if !strings.Contains(query, "?") {
 		return query

@@ -15,14 +15,15 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// This is how a ledger stays connected to PostgreSQL; postgres.go is what it does there.
+// This file connects a ledger to PostgreSQL and reconnects it; postgres.go runs its transactions.
 
 // DeadAfter is after how long without an answer PostgreSQL ends the session of a
 // machine that is gone: then another one can have the lock.
 const DeadAfter = 4 * time.Second
 
-// How long PostgreSQL may take for the next part of an answer, before the
-// connection counts as lost: a network may swallow what is sent and say nothing.
+// How long PostgreSQL may take for the next part of an answer before the connection
+// counts as lost. Without a limit, a network that drops packets silently would
+// block a query for ever.
 const (
 	writerPatience = 15 * time.Second
 	readerPatience = 2 * time.Minute // to the first row of a long question
@@ -89,10 +90,9 @@ func hidePassword(err error) error {
 	return err
 }
 
-// connect gives the writer a session, and takes the service's lock again where
-// this process had it; [ErrInUse] where another one has it now. After it has
-// connected, it ends its former session: the server may not have noticed that its
-// connection is gone.
+// connect gives the writer a new session. It ends the writer's former session, whose lost
+// connection the server may not have noticed yet. If this process owned the ledger, connect
+// takes the service's lock again, and returns [ErrInUse] if another process has taken it.
 func (e *postgresEngine) connect(ctx context.Context, l *Ledger) error {
 	conn, err := l.write.Conn(ctx)
 	if err != nil {
@@ -156,7 +156,7 @@ func takeLock(ctx context.Context, conn *sql.Conn) error {
 // connected makes sure that the writer has a living session.
 func (e *postgresEngine) connected(ctx context.Context, l *Ledger) error {
 	if l.isLost() {
-		return servedError{} // it is another's, and what this process knows of it is old
+		return servedError{} // another process owns the ledger, and what this one knows of it is outdated
 	}
 	if l.conn != nil {
 		dead := false
@@ -189,7 +189,8 @@ func hangUp(c *pgx.Conn) {
 const vacuumed = "acts, alarms, corrections, hours, observations, presence, reader_decisions, reads, records, rejects, seen, " +
 	"stays, terms, touched, visits"
 
-// startVacuums lets PostgreSQL free what was erased soon after it was.
+// startVacuums starts a goroutine that vacuums the tables soon after each erasure, so that
+// the erased rows leave the database's files.
 func (l *Ledger) startVacuums(place string) error {
 	db, err := postgresPool(place, 1, upkeepPatience, nil)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// where returns a WHERE clause of conditions that must all hold.
+// where is a query with a WHERE clause, which is built from conditions that must all hold.
 type where struct {
 	query string
 	conds []string

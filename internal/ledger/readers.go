@@ -107,8 +107,9 @@ func (tx *Tx) ExpectReaders(readers []catalogue.DeviceID, from time.Time) error 
 	return nil
 }
 
-// remembered returns what is known of a reader at t; nil: it was not announced, or
-// has changed since.
+// remembered returns what this transaction knows of a reader at t. It returns nil if the
+// database must be asked: the reader was not announced, what is stored of it has changed
+// since, or t is before the instant given to ExpectReaders.
 func (tx *Tx) remembered(reader catalogue.DeviceID, t int64) *readerMemory {
 	if t < tx.readersFrom {
 		return nil
@@ -116,12 +117,13 @@ func (tx *Tx) remembered(reader catalogue.DeviceID, t int64) *readerMemory {
 	return tx.readers[reader]
 }
 
-// forgetReader makes the ledger be asked for a reader again, which has changed.
+// forgetReader is called when something stored of a reader changes: it is then read from
+// the database again.
 func (tx *Tx) forgetReader(reader catalogue.DeviceID) { delete(tx.readers, reader) }
 
 // NoteHeard stores that a reader sent a message at t. earlier reports whether this is now the
-// reader's first known message. until is then the instant of what was the first one before;
-// zero: there was none.
+// earliest known message of the reader. If so, until is the instant of the message that was the
+// earliest before; it is zero if there was none.
 func (tx *Tx) NoteHeard(reader catalogue.DeviceID, t time.Time) (earlier bool, until time.Time, err error) {
 	have, err := tx.firstHeard(reader)
 	if err != nil {
@@ -229,7 +231,8 @@ func (tx *Tx) LastWill(reader catalogue.DeviceID) (time.Time, error) {
 	return at(t), err
 }
 
-// lifeBefore reports whether the reader was not silent just before t.
+// lifeBefore reports whether the reader was alive at t by the reports stored so far, those at t
+// included. Without any report a reader counts as alive.
 func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, err error) {
 	if m := tx.remembered(reader, ms(t)); m != nil {
 		alive = true
@@ -252,8 +255,9 @@ func (tx *Tx) lifeBefore(reader catalogue.DeviceID, t time.Time) (alive bool, er
 	return v != 0, err
 }
 
-// revived stores the first badge for which the reader asked after it was
-// silent, where that badge arrived before the report of its silence.
+// revived is called when a report that the reader was silent at t is stored. Badges that the
+// reader sent after t may have arrived before this report. revived stores that the reader was
+// alive at the first of them for which it asked for an answer.
 func (tx *Tx) revived(reader catalogue.DeviceID, t time.Time) error {
 	err := tx.run(`INSERT INTO reader_life (device, at, alive)
 		SELECT device, at, 1 FROM reads r WHERE r.device = ? AND r.at > ? AND NOT EXISTS (SELECT 1 FROM reader_decisions d

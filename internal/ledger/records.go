@@ -40,7 +40,7 @@ func (tx *Tx) DeleteRecord(kind, id string) error {
 	return nil
 }
 
-// namedElsewhere returns what outside the book names a record.
+// namedElsewhere returns a [tenancy.ConflictError] if a token or an issued statement names a record.
 func (tx *Tx) namedElsewhere(kind, id string) error {
 	for _, by := range []struct{ kind, query, what string }{
 		{"tenant", "SELECT count(*) FROM tokens WHERE role = 'tenant' AND tenant = ?", "a token belongs to this tenant: withdraw it first"},

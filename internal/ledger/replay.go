@@ -13,9 +13,9 @@ import (
 	"github.com/lorntech/totem/internal/tenancy"
 )
 
-// Anybody with the file could change the tables on which decisions depend.
-// Every change through Totem is an act in the chain, so that the last act on a
-// thing tells what the table must contain.
+// Whoever can write the file could change the tables on which decisions depend.
+// Every change through Totem is recorded as an act in the chain. The last act on a
+// record therefore shows what the table must contain.
 
 // lastAct is the last act on a thing.
 type lastAct struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/lorntech/totem/internal/visit"
 )
 
-// This is what a verification needs to compute some visits again: whose, and
-// since when their catalogue is at hand.
+// A verification computes the visits of some people again and compares them with the stored
+// ones. This file selects the people, and notes from when the catalogues needed are recorded.
 
 // SampleMoves returns people who badged after an instant, with the instant of
 // their last read.
@@ -38,14 +38,14 @@ func (l *Ledger) IsWaiting(ctx context.Context, s visit.Subject, cursor string) 
 	return n > 0, nil
 }
 
-// catalogueSnapshot is the snapshot in which a ledger older than its list of
-// catalogues stores which catalogue its visits were computed with, and since
-// when.
+// catalogueSnapshot is the name of the snapshot with the catalogue (its basis) with which
+// visits were computed before catalogues were recorded, and since when.
 const catalogueSnapshot = "catalogue"
 
-// NoteCatalogue gives a ledger its first catalogue. In a ledger that was used
-// before, with another catalogue, visits follow the list of catalogues only
-// from now on.
+// NoteCatalogue is called when a ledger's first catalogue is recorded. It notes from when
+// the ledger's visits are computed with the recorded catalogues: from the beginning if the
+// ledger was never used; from now on if it was used with another catalogue, or one that is
+// not known. basis is the digest of what visits depend on (catalogues.VisitBasis).
 func (l *Ledger) NoteCatalogue(ctx context.Context, basis string, now time.Time) error {
 	s, err := l.Snapshot(ctx, catalogueSnapshot)
 	if err != nil {
@@ -66,7 +66,8 @@ func (l *Ledger) NoteCatalogue(ctx context.Context, basis string, now time.Time)
 	return l.Write(ctx, func(tx *Tx) error { return tx.PutSnapshot(catalogueSnapshot, Snapshot{Body: body}) })
 }
 
-// VisitsSince returns from when visits certainly follow the list of catalogues.
+// VisitsSince returns the instant from which visits were certainly computed with the
+// recorded catalogues; 1970: from the beginning.
 func (l *Ledger) VisitsSince(ctx context.Context) (since time.Time, err error) {
 	s, err := l.Snapshot(ctx, catalogueSnapshot)
 	if err != nil || s.Body == nil {

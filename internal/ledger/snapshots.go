@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// Snapshot is a saved live state that includes the observations and reads up to
-// two seqs.
+// Snapshot is a value that is stored under a name. That of the live state includes
+// the observations and the reads up to the two seqs; others leave both 0.
 type Snapshot struct {
 	ObservationSeq, ReadSeq int64
 	Body                    []byte

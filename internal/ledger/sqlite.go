@@ -89,7 +89,7 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 	if err != nil || was == 0 || was >= overwrites {
 		return err
 	}
-	// What was freed before freed pages were overwritten is still in them.
+	// Older versions did not overwrite the pages that they freed. VACUUM removes what is still in them.
 	_, err = db.ExecContext(ctx, "VACUUM")
 	return err
 }

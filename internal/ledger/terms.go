@@ -204,8 +204,8 @@ func (tx *Tx) termsOf(kind, id string) (list []Terms, err error) {
 	return list, nil
 }
 
-// markTerms marks for recomputation the months, from the first day on which two
-// histories differ, of everybody whom the changed plan or lease may serve.
+// markTerms marks hours to be computed again: those of everybody whom the changed plan or
+// lease may serve, from the month of the first day on which the two histories differ.
 func (tx *Tx) markTerms(kind, id string, before, after []Terms) error {
 	switch kind {
 	case "plan":

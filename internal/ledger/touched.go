@@ -20,8 +20,9 @@ type Touched struct {
 	marked   int64     // how often it was touched
 }
 
-// TouchedAfter returns the subjects with granted reads among the entries of the
-// chain in (seq, seq+n], and the last entry that it looked at.
+// TouchedAfter looks at the entries of the chain in (seq, seq+n]. It returns the
+// subjects of the granted reads and of the readers' own decisions among them, and
+// the last entry that it looked at.
 func (l *Ledger) TouchedAfter(ctx context.Context, seq int64, n int) (list []Touched, upTo int64, err error) {
 	err = l.reads.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM chain").Scan(&upTo)
 	if err != nil {
@@ -110,9 +111,9 @@ func (l *Ledger) Touched(ctx context.Context, n int) ([]Touched, error) {
 		limit(n))
 }
 
-// StillThere reports whether a subject has any read: an erasure may have
-// deleted them since it was marked, and then nothing may be written under its
-// id.
+// StillThere reports whether any read still names a subject. An erasure may have
+// removed the subject from its reads since the subject was marked; then nothing
+// may be written under its id.
 func (tx *Tx) StillThere(s visit.Subject) (bool, error) {
 	column, id := "member", string(s.Member)
 	if s.Pass != "" {

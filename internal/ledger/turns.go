@@ -13,8 +13,8 @@ type turns struct {
 	taken  bool
 	first  []chan struct{}
 	others []chan struct{}
-	row    int       // how many first ones went since another one did
-	last   time.Time // when the last first one came
+	row    int       // how many of first had their turn since one of others had
+	last   time.Time // when take(true) was last called
 }
 
 const (

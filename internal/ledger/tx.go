@@ -63,8 +63,9 @@ func (l *Ledger) Write(ctx context.Context, change func(*Tx) error) error {
 	return l.transact(ctx, change)
 }
 
-// WriteFirst is Write for what somebody waits for at a door: it goes before all
-// who wait for Write.
+// WriteFirst is like Write, for a change that somebody waits for at a door. It goes
+// before the callers that wait in Write, but after firstInARow such changes one of
+// those callers has its turn.
 func (l *Ledger) WriteFirst(ctx context.Context, change func(*Tx) error) error {
 	l.turn.take(true)
 	defer l.turn.pass()

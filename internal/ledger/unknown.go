@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Unknown is a topic on which a device publishes that is not in the catalogue.
+// Unknown is a topic on which a device that is not in the catalogue publishes.
 type Unknown struct {
 	Topic       string
 	Reason      string
@@ -15,9 +15,9 @@ type Unknown struct {
 	Payload     []byte // of the last message
 }
 
-// Unknowns lists the topics whose messages were rejected for a reason that
-// begins with a code, by topic, after a given one, and with one of the prefixes
-// where given.
+// Unknowns lists, in the order of their names, at most limit topics with messages that were
+// rejected for a reason that begins with code. It lists only topics after the topic after
+// and, unless prefixes is nil, only topics that begin with one of the prefixes.
 func (l *Ledger) Unknowns(
 	ctx context.Context,
 	code string,

@@ -96,8 +96,9 @@ type visitRow struct {
 	from, to                 int64
 }
 
-// visitsOf loads a member's visits that began in [from, to) and, of those that
-// reach into it, the settled ones.
+// visitsOf loads a member's visits: as old, by id, those that began in [from, to) and may
+// be replaced; as settled, those whose reads are no longer kept, which may have begun up to
+// 16 h before from.
 func (tx *Tx) visitsOf(
 	m tenancy.MemberID,
 	from, to time.Time,
@@ -135,7 +136,7 @@ func (tx *Tx) settleVisits(read int64) error {
 	err := tx.run(`UPDATE visits SET settled = 1 WHERE settled = 0 AND id IN (SELECT v.id FROM reads r JOIN visits v
 		ON v.member = r.member AND v.from_at <= r.at AND v.from_at >= r.at - ? AND v.to_at >= r.at WHERE r.seq = ?)`, visit.Longest.Milliseconds(), read)
 	if err != nil {
-		return fmt.Errorf("ledger: mark visits that keep their form: %w", err)
+		return fmt.Errorf("ledger: mark visits that can no longer be computed: %w", err)
 	}
 	return nil
 }
@@ -227,8 +228,8 @@ func (l *Ledger) Visits(ctx context.Context, f VisitFilter) ([]Visit, error) {
 		f.From, f.To = time.Time{}, time.Time{}
 	}
 	if !f.From.IsZero() {
-		// No visit without a badge end lasts longer than 16 h: that bounds the
-		// search in the index.
+		// No visit lasts longer than 16 h (rules 5.3), which bounds the search in
+		// the index.
 		q.and("v.to_at > ? AND v.from_at > ?", ms(f.From), ms(f.From.Add(-(visit.Longest + time.Hour))))
 	}
 	if !f.To.IsZero() {

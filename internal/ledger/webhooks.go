@@ -36,8 +36,8 @@ func (tx *Tx) announce(e webhooks.Event, condition string, args ...any) error {
 	return nil
 }
 
-// hooks returns the webhooks. Only this process changes them, so that they are
-// loaded once.
+// hooks returns the webhooks. It loads them once and keeps them in memory, since only
+// this process changes them.
 func (tx *Tx) hooks() ([]webhooks.Webhook, error) {
 	if tx.l.hooks == nil {
 		rows, err := tx.query(selectWebhooks + " ORDER BY id")

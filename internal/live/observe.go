@@ -88,7 +88,7 @@ func (s *State) read(r *ingest.Read) {
 	if r.Numbered != nil {
 		s.noteNumber(dev, d, *r.Numbered, r.At, r.ReceivedAt)
 	}
-	tells := r.Reader == nil || r.Live // it was sent at once, so that its clock can be compared
+	tells := r.Reader == nil || r.Live // it was sent at once: its time shows whether the reader's clock is right
 	if tells && r.ReceivedAt.Sub(r.At).Abs() > clockLimit {
 		s.raiseAlarm(ingest.AlarmClock,
 			dev,

@@ -205,7 +205,7 @@ func (s *State) closeGone(ctx context.Context) error {
 				a.ClearedAt = &cleared
 			}
 			if spelled {
-				a.Detail += " (closed: the catalogue now says which)"
+				a.Detail += " (closed: card is now set in the catalogue)"
 			} else {
 				a.Detail += " (closed: it has left the catalogue)"
 			}

@@ -96,7 +96,7 @@ func ACL(n *catalogue.Network, f *foreign.Devices) []byte {
 	return b.Bytes()
 }
 
-// foreignRules returns the rules of real devices' own topics.
+// foreignRules writes the rules for real devices' own topics.
 func foreignRules(line func(string, ...any), n *catalogue.Network, filters []string, own func(*catalogue.Device) bool) {
 	for _, filter := range filters {
 		line("topic write %s", filter)
@@ -108,9 +108,9 @@ func foreignRules(line func(string, ...any), n *catalogue.Network, filters []str
 	}
 }
 
-// bridgeRules returns the rules of a gateway with topics of its own: these, without what
-// belongs to other sites and without commands, and its own status. Mosquitto looks at what
-// it denies first.
+// bridgeRules writes the rules of a bridge, a gateway with topics of its own. It may use
+// these topics, except where they belong to devices of other sites, and its own status; it
+// may not send commands. Mosquitto checks rules that deny before all others.
 func bridgeRules(line func(string, ...any), n *catalogue.Network, f *foreign.Devices, d *catalogue.Device) {
 	line("\nuser %s", d.ID)
 	for _, what := range wire.UpWhats() { // the patterns below would let it speak as a device
@@ -154,8 +154,9 @@ func bridgeRules(line func(string, ...any), n *catalogue.Network, f *foreign.Dev
 	}
 }
 
-// outsideRules returns a bridge's rules for one of its topics that is not Totem's own. Where
-// it covers commands to a lock, the bridge may read it all, and publish what devices send.
+// outsideRules writes a bridge's rules for one of its topics that is not Totem's own. Where
+// the topic covers commands to a lock, the bridge may read all of it, but publish only what
+// devices of its site send.
 func outsideRules(
 	line func(string, ...any),
 	n *catalogue.Network,

@@ -44,11 +44,11 @@ type Client struct {
 	conn    net.Conn
 	options Options
 
-	writing sync.Mutex // wakes the goroutine that writes to conn
+	writing sync.Mutex // held while out is written to conn
 	mu      sync.Mutex
-	out     []byte // to be written
+	out     []byte // to be written; guarded by mu
 
-	wake chan struct{}
+	wake chan struct{} // wakes the goroutine that writes to conn
 	done chan struct{} // closed when the connection has ended
 	once sync.Once
 	err  error // why it ended; read after done

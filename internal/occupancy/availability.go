@@ -32,8 +32,8 @@ type SpaceAvailability struct {
 	UpdatedAt  *catalogue.Instant   `json:"updated_at"` // time of the newest evidence
 }
 
-// few is the count below which a display must not distinguish it from none
-// (rules 9.8): a smaller count would point at somebody.
+// few is the number of people below which a display must not show whether anybody is
+// there (rules 9.8): a smaller count would point at somebody.
 const few = 3
 
 // Public is what everybody may see of a space: a display, or a subscriber of a
@@ -72,7 +72,7 @@ func (a SpaceAvailability) ForLive() (v Public, ok bool) {
 	}
 	v = Public{
 		SpaceAvailability: a,
-	} // whether a meeting room is in use: no count, and nothing that reveals when it changes
+	} // shows whether a meeting room is in use, but no count, and no time at which the count changed
 	v.Count, v.Since, v.UpdatedAt = nil, nil, nil
 	return v, true
 }

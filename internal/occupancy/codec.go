@@ -7,10 +7,10 @@ import (
 
 // Flags in a run's first byte.
 const (
-	allKnown      = 1 << iota // every minute is known completely
-	allOccupied               // and occupied
-	noneOccupied              // or vacant
-	personsOfPeak             // the peak held all the time
+	allKnown      = 1 << iota // known all the time
+	allOccupied               // occupied all the time
+	noneOccupied              // never occupied
+	personsOfPeak             // as many people as the peak, all the time
 	oneMinute
 )
 
@@ -94,8 +94,8 @@ func ReadRuns(runs []Run, b []byte) ([]Run, error) {
 	return runs, nil
 }
 
-// Splice puts runs into others at a minute from their beginning; minutes in
-// between without data are unknown.
+// Splice replaces the minutes of runs from the minute at on with put. Where runs end
+// before at, the minutes between are unknown.
 func Splice(runs []Run, at int, put []Run) []Run {
 	out := Cut(runs, 0, at)
 	if n := Length(out); n < at {

@@ -161,7 +161,8 @@ func (l *ordered[T]) after(v T, yield func(T) bool) {
 	}
 }
 
-// drop removes whole blocks from the beginning whose last item gone accepts.
+// drop removes blocks from the beginning as long as gone returns true for a block's
+// last item. The last block always stays.
 func (l *ordered[T]) drop(gone func(last T) bool) {
 	n := 0
 	for n < len(l.blocks)-1 && gone(l.blocks[n].items[len(l.blocks[n].items)-1]) {

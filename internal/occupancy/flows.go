@@ -53,9 +53,9 @@ func (f *FlowSensor) flows() []flow {
 	return out
 }
 
-// delta returns by how many people a message changes the sum: the difference
-// from the totals of the last message that had any, where it has totals, else
-// its own in and out.
+// delta returns by how many people a message changes the sum. Where it has totals, and
+// last has those of an earlier message, that is their difference; otherwise, and after
+// a reset, it is the message's own in minus out.
 func (v *FlowSaid) delta(last *Totals) int {
 	if v.Totals != nil && last != nil {
 		if in, out, reset := v.Totals.Since(last); !reset {

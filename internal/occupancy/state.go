@@ -58,7 +58,7 @@ type space struct {
 	*catalogue.Space
 	counters, desks, yesno []*sensor
 	flows                  []*flowSensor
-	flowed                 flowLog // values of all sensors together
+	flowed                 flowLog // the flows of all its flow counters together
 	leadIn                 []catalogue.DeviceID
 	heard, silent          map[catalogue.DeviceID]bool
 	people                 map[visit.Subject]*presence
@@ -163,8 +163,8 @@ func (v *sensor) take(said Said) {
 	v.Said, v.known = said, true
 }
 
-// AddFlow adds a flow counter's message. reset reports that its totals went
-// back in a way that tells nothing of who passed.
+// AddFlow adds a flow counter's message. reset reports that its totals differ from
+// those before in a way that does not tell how many people passed (Totals.Since).
 func (s *State) AddFlow(device catalogue.DeviceID, said FlowSaid) (reset bool) {
 	f := s.flows[device]
 	if f == nil {

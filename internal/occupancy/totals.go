@@ -10,9 +10,9 @@ const (
 )
 
 // Since returns how many people went in and out since an earlier message. A
-// counter that went back has rolled over at 2^16 or 2^32, or has started at
-// zero again, where that is plausible. Otherwise the time between is unknown:
-// reset is true, and nobody is counted.
+// counter that went back is taken to have rolled over at 2^16 or 2^32, or to have
+// started at zero again, where that is plausible. Where it is not, or where the
+// counter jumped too far ahead, reset is true and nobody is counted.
 func (t *Totals) Since(earlier *Totals) (in, out int, reset bool) {
 	if earlier == nil {
 		return 0, 0, false // the first totals do not tell since when they count

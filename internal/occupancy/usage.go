@@ -115,8 +115,8 @@ func Slots(c catalogue.Calendar, from, to int64, hours, days bool) []Slot {
 	return out
 }
 
-// Spend adds a space's runs, which begin at a minute, to the sum that of
-// returns for each slot.
+// Spend adds a space's runs, the first of which begins at the minute begin, to sums:
+// those of a slot to the sum that of(slot) returns.
 func Spend(slots []Slot, begin int64, runs []Run, of func(*Slot) *Sum) {
 	i := sort.Search(len(slots), func(i int) bool { return slots[i].To > begin })
 	at := begin

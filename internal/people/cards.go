@@ -74,9 +74,9 @@ func (m *maker) card(p tenancy.MemberID, what string, status tenancy.Status, fro
 	})
 }
 
-// uid returns a random UID that nobody has. A card's of 7 bytes begins with 04,
-// the maker's code; none ends in 00, so that no two spellings of it (rules 2.5)
-// are in doubt.
+// uid returns a random UID that nobody has yet. One of 7 bytes on a card begins with
+// 04, the manufacturer's code. None ends in 00, so that every spelling of it (rules
+// 2.5) means this UID alone.
 func (m *maker) uid(kind tenancy.CredentialKind, size int) []byte {
 	for {
 		b := make([]byte, size)

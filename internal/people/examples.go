@@ -48,8 +48,8 @@ func (w *World) Examples(site catalogue.SiteID) (opens, refused Example) {
 	return opens, refused
 }
 
-// only reports whether the lease holds today and without end, and is its
-// tenant's only one that does.
+// only reports whether the lease has begun, has no end and, if it is suspended, is
+// its tenant's only lease.
 func (w *World) only(l tenancy.Lease) bool {
 	for _, other := range w.Leases {
 		if other.Tenant == l.Tenant && other.ID != l.ID && l.Status == tenancy.Suspended {

@@ -60,8 +60,8 @@ func (m *maker) day(fromToday int) *catalogue.Day {
 	return &d
 }
 
-// rent returns the month's rent of the space; in an incubator, the part of one
-// desk.
+// rent returns the month's rent of the space; in an incubator, the part of four of
+// its places.
 func (m *maker) rent(s stance) int {
 	space := m.Network.Space(s.space)
 	rent := int(space.AreaM2 * float64(space.RentCents))

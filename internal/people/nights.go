@@ -92,7 +92,8 @@ func (m *maker) nightRooms(site catalogue.SiteID) []catalogue.SpaceID {
 	return rooms
 }
 
-// crew returns a random crew without the people of the examples.
+// crew returns the members of a site who take turns at the events of closed hours:
+// each has a badge that opens, and none belongs to the tenants of the examples.
 func (m *maker) crew(site catalogue.SiteID) []tenancy.MemberID {
 	good := map[tenancy.MemberID]bool{} // people with a badge that opens
 	for _, c := range m.Cards {

@@ -99,7 +99,7 @@ func (m *maker) site(s *catalogue.Site, firms, people int) {
 // market holds the spaces of a site that can still be let.
 type market struct {
 	offices, incubators, studios []catalogue.SpaceID
-	shared                       []tenancy.PlanID // spaces that the site has
+	shared                       []tenancy.PlanID // plans whose spaces the site has
 }
 
 func (m *maker) market(site catalogue.SiteID) *market {

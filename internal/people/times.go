@@ -10,9 +10,9 @@ import (
 	"github.com/lorntech/totem/internal/catalogue"
 )
 
-// Times returns a network that is so many times as large: each site again and again, its
-// ids with -2, -3 … after the site's, for trying what a large network needs. Those of its
-// further sites speak Totem's own payloads.
+// Times returns a network that is so many times as large, for trying what a large network
+// needs. It repeats every site: in the ids of the copies, -2, -3 … follows the site's id.
+// The devices of the copies speak Totem's own payloads.
 func Times(n *catalogue.Network, times int) *catalogue.Network {
 	out := catalogue.Network{Name: n.Name, Zone: n.Zone}
 	for i := 1; i <= times; i++ {

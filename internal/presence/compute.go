@@ -15,7 +15,7 @@ type Computed struct {
 	Visits   []ledger.Visit
 
 	touched ledger.Touched
-	reads   int // of which they were computed
+	reads   int // number of reads that they were computed from
 	stays   []visit.Stay
 }
 
@@ -64,7 +64,7 @@ func segment(
 			continue
 		}
 		from, to = begin, end
-		if first > 0 { // a read that moved nobody after all may have begun a visit
+		if first > 0 { // not list[first].At: a read before it, which moved nobody after all, may have begun a visit
 			from = t.From
 			if first < len(list) && list[first].At.Before(from) {
 				from = list[first].At

@@ -10,7 +10,7 @@
 // those people are who badged lately; then it computes visits person by person,
 // each once for all new reads, those who badged today first. Its progress is
 // committed together with its results, so that a restart continues where it was.
-// What a visit is, is package visit's; where it is stored, package ledger's.
+// Package visit defines what a visit is; package ledger stores it.
 package presence
 
 import (
@@ -33,10 +33,10 @@ const Cursor = "visits"
 const (
 	// noteStep limits the chain entries that are noted in one commit.
 	noteStep = 4000
-	// makeStep is how many reads one commit may compute visits from at most, except
-	// for a subject that has more: the next badge waits for the commit.
+	// makeStep limits the reads from which one commit computes visits, because the
+	// next badge waits for the commit. The last subject of a commit may exceed it.
 	makeStep = 1000
-	// makeSubjects is for how many subjects one commit may compute visits at most.
+	// makeSubjects limits the subjects whose visits one commit computes.
 	makeSubjects = 256
 	// faultWaits is how long a subject waits whose visits could not be computed.
 	faultWaits = time.Minute
@@ -106,7 +106,7 @@ type Config struct {
 // Follower keeps visits and presence in agreement with the reads in the ledger.
 type Follower struct {
 	cfg   Config
-	moved bool // used by the goroutine that runs only
+	moved bool // used only by the goroutine that runs Run
 	kick  chan struct{}
 	hurry chan struct{}
 
@@ -179,9 +179,9 @@ func (f *Follower) linger(ctx context.Context) {
 	}
 }
 
-// CaughtUp waits until the visits of every read committed so far are computed.
-// Where ctx ends before, or some visits cannot be computed, it returns the
-// arrival time up to which they are; zero: all are.
+// CaughtUp waits until the visits of every read committed so far are computed, and
+// returns the zero time. Where ctx ends first, or some visits cannot be computed, it
+// returns a time instead: the visits of all reads that arrived until then are computed.
 func (f *Follower) CaughtUp(ctx context.Context) (asOf time.Time, err error) {
 	head, err := f.cfg.Store.Head(ctx)
 	if err != nil {
@@ -206,7 +206,7 @@ func (f *Follower) CaughtUp(ctx context.Context) (asOf time.Time, err error) {
 		}
 		select {
 		case <-ctx.Done():
-			if since.IsZero() { // nothing is noted yet: visits are complete up to what was noted before
+			if since.IsZero() { // nothing that was noted waits: the first read that is not noted yet bounds the answer
 				since, err = f.cfg.Store.WaitingSince(context.WithoutCancel(ctx), upTo)
 			}
 			return since.Add(-time.Millisecond), errors.Join(ctx.Err(), err)
@@ -225,7 +225,7 @@ func (f *Follower) Faults() []string {
 	return nil
 }
 
-// waits reports whether a subject's visits could not be computed a moment ago.
+// waits reports whether a subject is postponed, since its visits could not be computed.
 func (f *Follower) waits(who visit.Subject) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -26,8 +26,8 @@ const (
 	listRenewal = 23 * time.Hour
 )
 
-// republish sends every list that still holds again: the embedded broker keeps
-// nothing over a restart.
+// republish marks every list that has not expired to be sent again: the embedded
+// broker forgets retained messages when it restarts.
 func (d *Updater) republish() {
 	now := d.cfg.Now()
 	for _, r := range d.readers {
@@ -135,7 +135,7 @@ func (d *Updater) contentOf(r *reader, force *rights.InForce, from, to time.Time
 
 // spacesBeyond returns, for each door, the hashes of the spaces that it leads
 // to: those it opens into, and those reached across them. A renamed space also
-// has the hashes of its former names: tokens of before say those.
+// has the hashes of its former names, which older tokens contain.
 func spacesBeyond(n *catalogue.Network) map[catalogue.DoorID][]wire.SpaceHash {
 	names := map[catalogue.SpaceID][]wire.SpaceHash{}
 	for i := range n.Spaces {
@@ -159,8 +159,8 @@ func spacesBeyond(n *catalogue.Network) map[catalogue.DoorID][]wire.SpaceHash {
 
 // refusedPasses lists the signed passes that the door must not open, although
 // their tokens say so: passes that were deleted, and those of which the list
-// has no entry for its period. It lists them until their tokens have run out; a
-// pass that begins after the list's end is not refused, its time is not yet.
+// has no entry for its period. It lists them until their tokens have run out. A
+// pass that begins after the list's end is left out: its token is not valid yet.
 func refusedPasses(book *tenancy.Book, c content, from, to time.Time) (list []wire.PassID) {
 	for p := range book.Passes() {
 		signed, err := wire.ParsePass(p.Claims)

@@ -116,7 +116,7 @@ func (d *Updater) KeysChanged() { d.wake() }
 type reader struct {
 	dev  *catalogue.Device
 	last ledger.Allowlist
-	form int // digest of its lists
+	form int // form of its lists: wire.ListForm1 or wire.ListForm2
 	// unsent is set while its list is committed but could not be sent.
 	unsent bool
 	told   told
@@ -274,7 +274,7 @@ func (d *Updater) update(ctx context.Context, again bool) {
 		force,
 		now,
 	); err != nil &&
-		!errors.Is(err, broker.ErrNotConnected) { // which the broker's client tells
+		!errors.Is(err, broker.ErrNotConnected) { // the broker's client logs that
 		d.cfg.Log.Error("could not renew allowlists; trying again within a minute", "error", err)
 	}
 }

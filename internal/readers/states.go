@@ -12,9 +12,9 @@ import (
 
 // A reader is always sent the whole state of its door: locked down, held open
 // until an instant, or neither. It is sent at every change, when the reader
-// connects, and when Totem starts. "Neither" is sent as a release, to a reader
-// that was sent something else before, or of which Totem cannot know what it
-// was sent.
+// connects, and when Totem starts. "Neither" is sent as a release. A reader gets
+// it if it was sent another state before, or if Totem does not know what the
+// reader was sent.
 
 // state is the state of a reader's door. The zero state is neither locked down
 // nor held open.
@@ -48,8 +48,8 @@ const (
 	lockLife = time.Hour
 	// sayAgain is how long after a failed publication it is tried again.
 	sayAgain = time.Second
-	// justTold is how long after a connection the reader's status is not a sign
-	// that it was away.
+	// justTold is the time after a reader was sent its state during which a status
+	// does not mean that the reader was away.
 	justTold = 10 * time.Second
 )
 
@@ -58,7 +58,8 @@ type greeting int
 
 const (
 	connects greeting = iota + 1 // it has just subscribed to its commands, or was away
-	// Its first status, or one after it restarted; no reason for a reader that has just connected.
+	// returns: it sent its first status, or one after a restart. A reader that was sent its
+	// state within justTold is not sent it again for that.
 	returns
 )
 
@@ -111,8 +112,8 @@ func (r *reader) forgetExpired(now time.Time) {
 // sendState sends a state to a reader. What could not be published is sent again.
 func (d *Updater) sendState(r *reader, want state, now time.Time, connected bool) {
 	var err error
-	// The end of a lockdown is a release, then the unlock of what still holds
-	// the door open.
+	// If the door is to be held open, a reader that may still be locked down is sent a
+	// release before the unlock.
 	if !want.locked && !want.neither() && !r.told.free {
 		err = d.command(r, wire.Release, 0, now.Add(lockLife))
 	}
@@ -127,7 +128,7 @@ func (d *Updater) sendState(r *reader, want state, now time.Time, connected bool
 		}
 	}
 	if err != nil {
-		// That the broker is away its client tells.
+		// While the broker is away, the broker's client logs it.
 		if r.told.again.IsZero() && !errors.Is(err, broker.ErrNotConnected) {
 			d.cfg.Log.Warn("could not send a reader the state of its door; trying again", "device", r.dev.ID, "error", err)
 		}

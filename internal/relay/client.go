@@ -10,15 +10,17 @@ import (
 	"time"
 )
 
-// Header says from which address a request came to a relay: wrong tokens are counted
-// by address, and all of a relay's clients must not share one.
+// Header is the header with the signed address of the client whose request a relay passes
+// on. The API counts wrong tokens by address, and without it all clients of a relay would
+// share the relay's address.
 const Header = "Totem-Relayed"
 
-// MovedHeader is in the answer of a machine that may no longer be the one that serves:
-// nothing was done.
+// MovedHeader is set in an answer if the machine refused the request because it may no
+// longer be the one that serves. The request had no effect.
 const MovedHeader = "Totem-Moved"
 
-// holds is for how long a signed address is believed: the machines' clocks may differ.
+// holds is how far the time in a signed address may lie before or after now. It allows
+// for machines whose clocks differ.
 const holds = 5 * time.Minute
 
 // Sign returns the header's value for a client's address.
@@ -47,8 +49,9 @@ func Client(key []byte, value string, now time.Time) string {
 	return client
 }
 
-// Behind returns a handler that takes the address which a relay has signed for that of
-// the client, and believes nobody else who says so.
+// Behind returns a handler for requests that may come through a relay. If the request has
+// the header with a valid signature, its RemoteAddr becomes the address in the header;
+// without one, the header is ignored.
 func Behind(key []byte, now func() time.Time, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if v := r.Header.Get(Header); v != "" {

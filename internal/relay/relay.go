@@ -5,9 +5,9 @@
 //	go r.Run(ctx)
 //	http.Serve(listener, r)
 //
-// The machine that serves has written its address into the database. While nobody
-// serves, requests wait; what the former machine was answering is asked again where
-// that is harmless, and ended otherwise. It decides nothing and keeps nothing.
+// The machine that serves has written its address into the database. While no machine
+// serves, requests wait. A request that the former machine has not answered is sent again
+// if it only reads, and fails otherwise. A relay decides nothing and stores nothing.
 package relay
 
 import (
@@ -107,7 +107,7 @@ func (r *Relay) Run(ctx context.Context) {
 	for {
 		err := r.look(ctx)
 		if said := fmt.Sprint(err); err != nil && said != fault && ctx.Err() == nil {
-			r.log.Warn("the database does not say who serves; the machine known last goes on", "error", err)
+			r.log.Warn("cannot read from the database who serves; requests go to the last known machine", "error", err)
 			fault = said
 		} else if err == nil {
 			fault = ""
@@ -226,8 +226,9 @@ func (f *failure) Unwrap() error { return f.err }
 
 var errNobody = errors.New("no machine serves")
 
-// RoundTrip sends a request to the machine that serves. It sends it again where nothing
-// of it was sent; and once more, to whichever machine serves then, where it only reads.
+// RoundTrip sends a request to the machine that serves. If it could not be sent, RoundTrip tries
+// again for as long as patience. A request that was sent but not answered is sent again, once,
+// if it only reads, to the machine that serves by then.
 func (r *Relay) RoundTrip(req *http.Request) (*http.Response, error) {
 	failed := &failure{err: errNobody}
 	var give <-chan time.Time
@@ -263,8 +264,8 @@ func (r *Relay) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// onlyReads reports whether a request may be done twice. Coming back from the provider
-// of accounts may not: its code works once.
+// onlyReads reports whether a request may be sent twice. The request with which a browser
+// returns from the provider of accounts may not: it contains a code that is valid only once.
 func onlyReads(req *http.Request) bool {
 	return (req.Method == http.MethodGet || req.Method == http.MethodHead) &&
 		(req.Body == nil || req.Body == http.NoBody) &&
@@ -323,12 +324,12 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, err error) {
 	if req.Header.Get("Accept") == "text/event-stream" {
 		panic(http.ErrAbortHandler) // browsers come again after a cut, not after a status
 	}
-	status, detail := http.StatusBadGateway, "the machine that serves did not answer: see whether the request was done"
+	status, detail := http.StatusBadGateway, "the machine that serves did not answer: check if the request took effect"
 	if f, ok := errors.AsType[*failure](err); ok && !f.sent {
 		status, detail = http.StatusServiceUnavailable, "no machine serves at the moment, and nothing was done: try again"
 		w.Header().Set("Retry-After", "1")
 	} else if errors.Is(err, errMoved) {
-		detail = "another machine serves now: see whether the request was done"
+		detail = "another machine serves now: check if the request took effect"
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)

@@ -119,7 +119,7 @@ func TestRequestsFollowTheMachineThatServes(t *testing.T) {
 	for range 2 {
 		got := <-hung
 		again := got == "GET 200 second GET"
-		told := strings.HasPrefix(got, "POST 502") && strings.Contains(got, "see whether the request was done")
+		told := strings.HasPrefix(got, "POST 502") && strings.Contains(got, "check if the request took effect")
 		if !again && !told {
 			t.Errorf("under way: %s", got)
 		}

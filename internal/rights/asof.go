@@ -27,8 +27,8 @@ type History interface {
 // contain no UIDs, so credentials and passes have made-up hashes: HashOf.
 type Then struct {
 	InForce
-	// Forgotten reports that acts of that time were erased since: somebody of
-	// then is no longer known.
+	// Forgotten reports whether acts from before that entry have been erased since, so
+	// that some person's rights may be missing.
 	Forgotten bool
 }
 
@@ -136,8 +136,8 @@ func withHash(kind Kind, id string, a ingest.Act) ([]byte, error) {
 	return json.Marshal(p)
 }
 
-// Badge returns the hash under which [Then] knows a badge: that of the
-// credential with its UID, else of one of the subject that the read found.
+// Badge returns the hash under which [Then] knows a badge: that of the given credential, if it
+// existed then and no other member held it; otherwise that of the pass, or of any credential, of who.
 func (t *Then) Badge(credential tenancy.CredentialID, who visit.Subject) tenancy.CredentialHash {
 	if c, ok := t.Book.Credential(credential); ok && (who.Member == "" || c.Member == who.Member) {
 		return HashOf(KindCredential, string(credential))

@@ -67,11 +67,11 @@ func (k *Keeper) Erase(ctx context.Context, actor string, id tenancy.MemberID) e
 	})
 }
 
-// forget commits a change that an erasure needs. No act records it, since that
-// act would name the person again.
+// forget commits a change that an erasure needs. No act records a deletion, since
+// that act would mention the person again.
 func (e edit) forget(tx *ledger.Tx, m moment) error {
 	switch {
-	case e.action != "delete": // today's hours still have to be billed to its lease
+	case e.action != "delete": // a lease or an event, which no longer names the person: its act names nobody
 		return e.commit(tx, m)
 	case e.body == nil:
 		if err := tx.DeleteRecord(string(e.key.Kind), e.key.ID); err != nil {

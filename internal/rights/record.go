@@ -171,7 +171,7 @@ func putCredential(book *tenancy.Book, v tenancy.Credential, now time.Time) (edi
 	return e, nil
 }
 
-// retire stores until when a credential's badge was its holder's.
+// retire records that a credential's badge belonged to its member until now.
 func (e *edit) retire(book *tenancy.Book, c tenancy.Credential, now time.Time) error {
 	f := tenancy.Former{Lookup: c.Lookup, Member: c.Member, Until: now.UTC().Truncate(time.Millisecond)}
 	book.AddFormer(f)

@@ -117,8 +117,8 @@ func Open(ctx context.Context, h catalogue.History, store Store, now func() time
 	return k, nil
 }
 
-// OnErase has a function called before each erasure of a person is committed; an
-// error prevents it. It must be set before the first erasure.
+// OnErase sets a function that is called before each erasure of a person is committed. Its
+// error prevents the erasure. OnErase must be called before the first erasure.
 func (k *Keeper) OnErase(f func(tenancy.MemberID) error) { k.erasing = f }
 
 // compilerOf returns the compiler for the doors of a former catalogue.
@@ -193,8 +193,8 @@ type Key struct {
 	ID   string
 }
 
-// Apply makes all changes or none. Each is checked against the book as the ones
-// before it make it; all are committed once, and are in force when Apply
+// Apply makes all changes or none. Each is checked against the book with the earlier
+// changes applied. All are committed together, and are in force when Apply
 // returns. Errors are those of package tenancy, or the ledger's.
 func (k *Keeper) Apply(ctx context.Context, actor string, changes ...Change) error {
 	k.mu.Lock()

@@ -57,7 +57,8 @@ func NewInflux(n *catalogue.Network, cfg InfluxConfig) *Influx {
 // Close closes the connections to InfluxDB.
 func (i *Influx) Close() { i.client.Close() }
 
-// Mark writes that Totem has a copy here, which also shows that it may write at all.
+// Mark writes a point that marks this bucket as Totem's copy. No error also means that the
+// token may write.
 func (i *Influx) Mark(ctx context.Context, at time.Time) error {
 	l := newLines(i.network)
 	l.begin(measureService, "service", "totem")
@@ -86,7 +87,8 @@ func (i *Influx) Marked(ctx context.Context, at time.Time) (there bool, err erro
 	return there, err
 }
 
-// Access tells what the token may do with the bucket; nil: read and write it.
+// Access returns an error if the token may not both read and write the bucket. The
+// error says which of the two is missing.
 func (i *Influx) Access(ctx context.Context, now time.Time) error {
 	write := i.Mark(ctx, now)
 	_, read := i.Marked(ctx, now)
@@ -199,8 +201,8 @@ func (i *Influx) send(ctx context.Context, l *lines) error {
 // keeps any.
 var errExpired = errors.New("older than the bucket's retention")
 
-// errRefused is in InfluxDB's answer where the token may not do what was asked, or where
-// there is no such bucket: it does not tell these apart.
+// errRefused is wrapped by errors of requests that InfluxDB refuses: the token may not do
+// what was asked, or there is no such bucket. InfluxDB does not tell these two apart.
 var errRefused = errors.New("refused")
 
 // explain adds to an error what an operator can do about it. It does not repeat
@@ -280,8 +282,8 @@ func (i *Influx) Minutes(ctx context.Context, space catalogue.SpaceID, from, to 
 	return occupancy.AppendRun(runs, occupancy.Run{Minutes: int(to - at)}), err
 }
 
-// Days sums the hourly and daily points of the local days that begin in [from,
-// to), by space.
+// Days sums the daily points of the local days that begin in [from, to), by
+// space.
 func (i *Influx) Days(ctx context.Context, from, to time.Time) (map[catalogue.SpaceID]occupancy.Sum, error) {
 	out := map[catalogue.SpaceID]occupancy.Sum{}
 	for _, f := range []struct{ fold, filter string }{{"sum", `r._field != "peak" and r._field != "capacity"`}, {"max", `r._field == "peak"`}} {

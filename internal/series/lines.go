@@ -116,7 +116,7 @@ func (l *lines) sum(measurement string, sp *catalogue.Space, at int64, s *occupa
 	l.int("peak", int64(s.Peak))
 	l.ms("person_open_seconds", s.PersonOpen)
 	l.ms("person_seconds", s.Person)
-	if measurement == measureHour { // local ones: Flux of 1.8 knows no time zones
+	if measurement == measureHour { // in local time, since the Flux of 1.8 knows no time zones
 		local := occupancy.MinuteTime(at).In(l.network.Zone.Location())
 		l.int("hour", int64(local.Hour()))
 		l.int("weekday", int64((local.Weekday()+6)%7)+1) // 1: Monday

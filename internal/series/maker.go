@@ -1,10 +1,11 @@
-// Package series computes and stores what was used: for every space and minute
-// who was there (rules 9.4), computed again wherever a late message affects it.
+// Package series computes and stores how spaces were used: for every space and
+// minute how long it was occupied and by how many people (rules 9.4), never by
+// whom. A minute is computed again when a late message affects it.
 //
 // The ledger always holds the whole series. An InfluxDB may have a copy for
 // dashboards; it may be away or lost, and gets everything again. The names of
-// measurements, tags and fields are used here and nowhere else. What the
-// numbers mean is package occupancy's arithmetic.
+// measurements, tags and fields are used here and nowhere else. Package
+// occupancy has the arithmetic behind the numbers.
 package series
 
 import (
@@ -47,8 +48,8 @@ type Maker struct {
 	faults map[catalogue.SpaceID]error // errors of the spaces that cannot be computed at the moment
 }
 
-// How much is done at a time: doors share the ledger, and wait for each of its
-// commits.
+// How much is done at a time. The portions are small because doors use the same
+// ledger, and a decision waits until a commit that has begun is done.
 const (
 	observationsPage = 4000
 	readsPage        = 2000
@@ -143,7 +144,7 @@ func (m *Maker) Run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(lingerAfter): // messages of a short time are processed together; a caller who waits ends the delay
+			case <-time.After(lingerAfter): // messages of these seconds are computed together; CaughtUp does not wait
 			case done := <-m.asked:
 				done <- m.Catch(ctx)
 			}

@@ -9,10 +9,10 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// attend makes sure that InfluxDB can be written, and that it still has what was sent:
-// where the mark is gone it was wiped, and gets everything again. With a fault it
-// does so before each attempt, since nothing may be owed that would show whether
-// the fault is over.
+// attend checks once every attendEvery that InfluxDB accepts points, and that it still has
+// what was sent: if the mark is gone, InfluxDB was wiped, and everything is queued again.
+// While there is a fault, attend checks before each attempt: when nothing is queued, no
+// other request would show that the fault is over.
 func (s *Shipper) attend(ctx context.Context) error {
 	now := s.now()
 	if _, fault := s.Status(); fault == nil && now.Sub(s.attended).Abs() < attendEvery {

@@ -85,8 +85,9 @@ func (p *places) at(id catalogue.DeviceID, t time.Time) *catalogue.Held[*catalog
 // valued reports whether a message carries a value that the series keeps.
 func valued(w wire.What) bool { return w == wire.Count || w == wire.Occupancy || w == wire.Flow }
 
-// livenessOf returns what a reader's message shows of it: a status shows whether it
-// is silent, any other message only that it was sent at some time.
+// livenessOf returns whether a reader's message is a status, and if so, whether it says
+// that the reader is online (alive). Any other message shows only that the reader has
+// sent something.
 func livenessOf(o *ingest.Observation) (alive, status bool, err error) {
 	if o.What != wire.Status {
 		return false, false, nil
@@ -157,8 +158,9 @@ func (p *places) evidence(ctx context.Context, l *ledger.Ledger, w stretch) (*oc
 	return e, err
 }
 
-// badges returns when badges tell who is in a space: while there was a reader
-// that led into it and had sent something, and none that did was silent.
+// badges sets in e when badges are evidence for a space: from the first message of
+// a reader that leads into it, while none of the readers that lead into it is
+// silent (rules 9.2).
 func (p *places) badges(
 	ctx context.Context,
 	l *ledger.Ledger,
@@ -210,8 +212,8 @@ func (p *places) badges(
 // farAhead is an instant after all instants that occur.
 var farAhead = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// lastZero and zeros are when flow counters begin again from 0, in the time
-// zone of that time.
+// lastZero and zeros return when flow counters begin again from 0, in the time zone
+// that the network had at that time.
 func (p *places) lastZero(t time.Time) time.Time {
 	return occupancy.LastZero(catalogue.At(p.history, t).Zone, t)
 }
@@ -224,8 +226,9 @@ func (p *places) zeros(from, to time.Time) []time.Time {
 	return list
 }
 
-// device adds a device's messages while it hung there. Earlier messages count
-// where it hung then, and its last value holds no longer than it hung there.
+// device adds to e the messages of a sensor while it hung in the space. Messages from
+// before belong to the space where the sensor hung then. Its last value here ends when
+// the sensor was moved.
 func (p *places) device(
 	ctx context.Context,
 	l *ledger.Ledger,

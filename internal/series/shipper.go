@@ -36,14 +36,14 @@ type Shipper struct {
 }
 
 const (
-	shipHours = 80 // minutes in one request
+	shipHours = 80 // hours of spaces in one request
 	shipPage  = 2000
 	shipEvery = 2 * time.Second
 	shipRetry = time.Minute // the longest wait between attempts
 	// shipTell is how often a lasting fault is logged.
 	shipTell = 10 * time.Minute
-	// attendEvery is how often the mark is looked at, and markEvery how often it is
-	// written at another time: it is never older than what a bucket keeps.
+	// attendEvery is how often the mark is checked, and markEvery how often it gets a
+	// new timestamp, so that the bucket's retention never deletes it.
 	attendEvery = time.Minute
 	markEvery   = 10 * time.Minute
 
@@ -171,9 +171,10 @@ func (s *Shipper) deliver(ctx context.Context, l *lines) error {
 	return err
 }
 
-// space collects queued hours of one space, ascending. Minutes from now on have not passed
-// yet: a point that says "unknown" would be the newest that a dashboard finds. A minute that
-// has passed and is not computed yet is sent as unknown, and its hour is queued again with it.
+// space collects queued hours of one space, ascending. It leaves out minutes that have not
+// passed yet: a dashboard would take such a point, which says "unknown", for the present
+// state. A minute that has passed and is not computed yet is sent as unknown; its hour is
+// queued again when the minute is computed.
 func (s *Shipper) space(ctx context.Context, l *lines, owed []ledger.Owed, now int64) error {
 	read := func(from, to int64) ([]occupancy.Run, error) {
 		return spaceRuns(ctx, s.ledger, owed[0].Space, from, to)

@@ -55,8 +55,8 @@ type Reader struct {
 	Ledger  *ledger.Ledger
 }
 
-// Usage returns the use by group: in the order of the latest catalogue, then of
-// those before it; hours of the week from Monday.
+// Usage returns the use of each group. Groups are in the order of the latest catalogue;
+// groups that only earlier catalogues have follow. Hours of the week begin with Monday.
 func (r Reader) Usage(ctx context.Context, q UsageQuery) ([]Usage, error) {
 	u := &usage{Reader: r, UsageQuery: q, index: map[string]int{}, counted: map[counted]bool{}}
 	from, to := occupancy.MinuteOf(q.From), occupancy.MinuteOf(q.To)
@@ -243,7 +243,8 @@ func (u *usage) sum(all []taken, _, _ int64) {
 	}
 }
 
-// peaks computes the highest of the groups' minutes' summed peaks.
+// peaks sets the peak of each group: it sums the peaks of the group's spaces for each
+// minute, and takes the highest sum.
 func (u *usage) peaks(all []taken, slots map[catalogue.SiteID][]occupancy.Slot, from, to int64) {
 	sums := map[string]*occupancy.Peaks{}
 	for i, sp := range u.spaces {

@@ -37,7 +37,7 @@ type Config struct {
 	Advertise         string `help:"URL at which other machines reach this one's API; default: that of --http, with this machine's name where that is 0.0.0.0." env:"TOTEM_ADVERTISE" placeholder:"URL"`
 	MQTTListen        string `name:"mqtt-listen" help:"Address of the embedded broker." env:"TOTEM_MQTT_LISTEN" default:"127.0.0.1:1883" placeholder:"HOST:PORT"`
 	MQTTTLSListen     string `name:"mqtt-tls-listen" help:"Another address of the embedded broker, with TLS." env:"TOTEM_MQTT_TLS_LISTEN" placeholder:"HOST:PORT"`
-	TLSCert           string `name:"tls-cert" help:"Certificate for both, with its chain, as PEM; read again when it is renewed." env:"TOTEM_TLS_CERT" placeholder:"FILE"`
+	TLSCert           string `name:"tls-cert" help:"Certificate for --http-tls and --mqtt-tls-listen, with its chain, as PEM; read again when it is renewed." env:"TOTEM_TLS_CERT" placeholder:"FILE"`
 	TLSKey            string `name:"tls-key" help:"Its private key." env:"TOTEM_TLS_KEY" placeholder:"FILE"`
 	MQTTURL           string `name:"mqtt-url" help:"An outside broker instead of the embedded one: mqtt://user:pass@host:1883 or mqtts://…; several for the nodes of a cluster, with commas between." env:"TOTEM_MQTT_URL" placeholder:"URL"`
 	Catalogue         string `help:"Catalogue file; default: the four LORnTECH sites." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
@@ -139,7 +139,7 @@ func (c *Config) checkTLS() error {
 	if c.MQTTTLSListen != "" && c.MQTTURL != "" {
 		errs = append(
 			errs,
-			errors.New("--mqtt-tls-listen (TOTEM_MQTT_TLS_LISTEN): the outside broker of --mqtt-url listens for devices"),
+			errors.New("--mqtt-tls-listen (TOTEM_MQTT_TLS_LISTEN): cannot be set with --mqtt-url: devices use that broker"),
 		)
 	}
 	return errors.Join(errs...)
@@ -243,8 +243,8 @@ func checkBroker(raw string) error {
 // settings name none.
 func (c *Config) AdminTokenFile() string { return filepath.Join(c.Data, "admin-token") }
 
-// LocalURL is where a service of this machine answers that listens at an address of
-// --http; empty: at the default one.
+// LocalURL returns the URL at which this machine reaches its own service. listen is the value
+// of --http; if it is empty, the default is taken.
 func LocalURL(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -64,7 +64,7 @@ func text[T any](name, also string, field func(*T) *string) column[T] {
 	}
 }
 
-// word returns a column with one of some words; empty means the first.
+// word returns a column that holds one of some words. An empty cell means the word otherwise.
 func word[T any, S ~string](name, also string, words map[string]string, otherwise S, field func(*T) *S) column[T] {
 	return column[T]{
 		name: name,
@@ -110,8 +110,8 @@ func whole[T any](name, also string, field func(*T) *int) column[T] {
 	}
 }
 
-// scaled returns a column of another one's quantity in a larger unit: euros
-// beside cents. Where a file has both, the filled one counts.
+// scaled returns a column for the quantity of the column base in a larger unit, such as euros beside cents. Where a row
+// fills only one of the two, that one counts; where it fills both, they must agree.
 func scaled[T any](name, also, base string, times int64, field func(*T) *int, units ...string) column[T] {
 	return column[T]{name: name, also: also, field: base, set: func(r *reader, v *T, s string) error {
 		if s == "" {
@@ -147,8 +147,8 @@ func ids[T any, S ~string](
 	}
 }
 
-// listed parses a list: of names where commas, semicolons or bars separate
-// them, of ids where spaces do.
+// listed parses a list of names or ids. Commas, semicolons or bars separate them; where there are none of these, spaces
+// do, unless the whole text is one name.
 func listed[S ~string](r *reader, s string, find func(*reader, string) (string, error)) ([]S, error) {
 	list := []S{}
 	if find == nil {

@@ -79,7 +79,7 @@ func (r *reader) fill() {
 	}
 }
 
-// terms returns what leases without ids are found by.
+// terms is the key by which leases without ids are found.
 type terms struct {
 	tenant tenancy.TenantID
 	plan   tenancy.PlanID

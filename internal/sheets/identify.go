@@ -301,7 +301,8 @@ func (r *reader) uid(v *tenancy.Credential, written, spelled string) error {
 	return nil
 }
 
-// decimalUID writes a list's decimal number of a badge as rules 2.5 does.
+// decimalUID returns a badge's decimal number in the form of rules 2.5: dec: and the digits, without spaces and leading
+// zeros.
 func decimalUID(s string) string {
 	digits := strings.Map(func(c rune) rune {
 		if unicode.IsSpace(c) {

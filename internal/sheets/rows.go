@@ -232,7 +232,7 @@ func (k kind[T]) defaults(r *reader, v *T) {
 	}
 }
 
-// put puts a value into the draft and returns what is wrong with it.
+// put puts a record into the draft and reports whether that succeeded. Otherwise it adds a fault to the report.
 func (r *reader) put(t *table, line int, v any, l *layout) bool {
 	err := r.draft.Put(v)
 	var field *tenancy.FieldError

@@ -35,7 +35,8 @@ var money = regexp.MustCompile(
 	`(?i)loyer|prix|tarif|montant|redevance|charges|caution|facture|tva|ttc|\bht\b|euro|€|rent\b|price|amount|rate\b|vat|cost|cents`,
 )
 
-// headerSlips checks columns that have no meaning here.
+// headerSlips warns of columns of amounts that are not read, of lines above the header, and of letters that were
+// probably decoded wrongly.
 func (r *reader) headerSlips(t *table, l *layout) {
 	filled := func(i int) bool {
 		return slices.ContainsFunc(t.rows,
@@ -60,8 +61,8 @@ func (r *reader) headerSlips(t *table, l *layout) {
 	}
 }
 
-// badgeSlips checks a list of badges as a whole: hexadecimal numbers contain a
-// letter somewhere.
+// badgeSlips warns of a column of UIDs in which no cell contains a letter: among hexadecimal numbers some would, so
+// that these are probably decimal numbers, dates or telephone numbers.
 func (r *reader) badgeSlips(t *table, column, decimal int) {
 	var rows []line
 	for _, row := range t.rows {
@@ -201,7 +202,8 @@ func overlap(a, b *tenancy.Lease) bool {
 	return a.StartsOn <= ends(b) && b.StartsOn <= ends(a)
 }
 
-// wordsOf returns a name's words within a tenant, in a fixed order.
+// wordsOf is the key by which members whose names have the same words are found: their tenant, and the words in a
+// fixed order.
 type wordsOf struct {
 	tenant tenancy.TenantID
 	words  string

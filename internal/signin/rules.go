@@ -11,7 +11,7 @@ import (
 	"github.com/lorntech/totem/internal/yamldoc"
 )
 
-// Rule gives a role to the accounts with a claim of a value.
+// Rule gives a role to the accounts in which a claim has a value, or a list that holds it.
 type Rule struct {
 	Claim  string // with dots for claims within claims: realm_access.roles
 	Value  string
@@ -20,8 +20,8 @@ type Rule struct {
 	Tenant tenancy.TenantID
 }
 
-// changeable are claims that people can change, or that pass to others: whoever
-// has one of them proves nothing.
+// changeable are claims that people can change themselves, or that another person may
+// get later. They do not prove who somebody is, so no rule may use them.
 var changeable = []string{
 	"email",
 	"email_verified",
@@ -155,7 +155,8 @@ func holds(claim any, value string) bool {
 	return false
 }
 
-// told says which of the claims that rules ask for an account has, without values.
+// told returns, for the log, why no rule names an account: for each claim that rules ask for,
+// whether the account lacks it or has other values. It shows no value.
 func (s *Settings) told(claims map[string]any) string {
 	var list []string
 	for _, r := range s.Rules {

@@ -53,7 +53,7 @@ func Parse(n *catalogue.Network, file string, data []byte) (*Settings, error) {
 		}
 		for language, name := range root.Texts("name") {
 			if _, known := s.Name[language]; !known {
-				root.Fail("name", "has the languages fr and en")
+				root.Fail("name", "has a language other than fr and en")
 			}
 			s.Name[language] = name
 		}

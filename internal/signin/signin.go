@@ -9,8 +9,9 @@
 //	begun, err := a.Begin(ctx, "/nancy", now)
 //	person, to, err := a.Finish(ctx, cookie, query, now)
 //
-// The code flow with PKCE, state and nonce: what a browser must bring back is in a
-// sealed cookie, so that the service keeps nothing for those who never return.
+// It uses the code flow with PKCE, state and nonce. What a browser must bring back is
+// in a cookie with a MAC, so that the service stores nothing for people who never come
+// back.
 package signin
 
 import (
@@ -51,7 +52,7 @@ const (
 	patience = 10 * time.Second
 	// mostAnswer is how much of an answer of the provider is read.
 	mostAnswer = 1 << 20
-	// failureLasts is how long the provider is not looked for again.
+	// failureLasts is how long after a failure the provider is not asked for its description again.
 	failureLasts = 3 * time.Second
 	// mostAtOnce is how many codes are exchanged at a time: anybody may come back
 	// with one that is made up.
@@ -206,7 +207,7 @@ func (a *Accounts) Begin(ctx context.Context, to string, now time.Time) (Begun, 
 	return Begun{address, nameOf(b.State), cookie}, err
 }
 
-// SafeView returns an address that leads to a view of the page, and nowhere else.
+// SafeView returns to if it leads to a view of the page of this service, and "/" otherwise.
 func SafeView(to string) string {
 	u, err := url.Parse(to)
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
@@ -346,8 +347,8 @@ func withoutBody(err error) error {
 const TokenPrefix = "account-"
 
 // TokenID returns the id of the token that stands for an account: with its subject
-// where that is a UUID, as with many providers, otherwise with a hash of it, which is
-// never one.
+// where that is a UUID, as with many providers; otherwise with a hash of it, which is
+// shorter and so never equals a UUID.
 func TokenID(subject string) string {
 	if id, err := uuid.Parse(subject); err == nil && id.String() == subject {
 		return TokenPrefix + subject

@@ -31,8 +31,7 @@ func AppendDays(b []byte, days []Day) []byte {
 }
 
 // DayReader decodes what AppendDays encoded; the zero value is ready to use. It
-// allocates the names of leases, of which there are few, once, and many shares
-// at a time.
+// allocates each lease's name only once, and shares in blocks of many.
 type DayReader struct {
 	leases map[string]tenancy.LeaseID
 	shares []Share

@@ -53,8 +53,8 @@ type piece struct {
 }
 
 // Day computes one member's day from all of their visits that overlap it.
-// Visits to the outermost coworkings are its time; visits to coworkings below
-// them choose a lease. A space's kind is that of the catalogue at each instant.
+// The time counted is that of the visits to outermost coworkings; visits to
+// coworkings below them only decide which lease pays. A space's kind is that of the catalogue at each instant.
 func (t *Tariff) Day(zone *catalogue.Zone, day catalogue.Day, visits []Visit) Day {
 	var measured, inferred, corrected, billed []piece
 	for _, during := range t.cutByCatalogue(zone.Start(day), zone.Start(day+1)) {

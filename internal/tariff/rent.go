@@ -18,8 +18,8 @@ type Adjustment struct {
 type Bound string
 
 // The bounds, in the order in which they are applied. Where several limit a
-// suggestion, the index and the floor count before earlier ones, and the
-// largest change before the rounding that follows it.
+// suggestion it names one: the floor, else the index, else the largest change, else
+// the rounding.
 const (
 	NoBound     Bound = "none"
 	ByMaxChange Bound = "max_change"
@@ -86,8 +86,9 @@ func (a Adjustment) capped(suggested, rent int64) int64 {
 	return floorTo(most)
 }
 
-// towards rounds to 10 cents towards the present rent, and never past it: a
-// present rent that is not a multiple stays where the step would go past it.
+// towards rounds to 10 cents towards the present rent, and never past it: where the
+// rounding would pass the present rent, it returns the present rent, even if that is
+// not a multiple of 10 cents.
 func towards(r *big.Rat, rent int64) int64 {
 	down := floorTo(r)
 	switch r.Cmp(new(big.Rat).SetInt64(rent)) {

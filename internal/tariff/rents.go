@@ -26,8 +26,9 @@ type Revision struct {
 // Rents holds the rents of every space, by the day from which each holds.
 type Rents map[catalogue.SpaceID]dated.History[catalogue.Day, Rent]
 
-// RentsOf combines the rents in the catalogues with revisions, which are
-// sorted. On any day the one recorded last holds, of those that have begun. A
+// RentsOf combines the rents in the catalogues with revisions, which are in the order
+// of their recording. On any day, of the rents that have begun, the one recorded last
+// holds. A
 // catalogue sets a rent where its rent differs from that of the catalogue
 // recorded before it.
 func RentsOf(told catalogue.History, revisions []Revision) Rents {
@@ -103,7 +104,7 @@ func (r Rents) RevisedOn(id catalogue.SpaceID, day catalogue.Day) (from catalogu
 	return from, ok
 }
 
-// Since returns the days of [first, last] on which a space's rent changes.
+// Since returns the days after first, up to and including last, on which a space's rent changes.
 func (r Rents) Since(id catalogue.SpaceID, first, last catalogue.Day) (days []catalogue.Day) {
 	for _, v := range r[id].Versions() {
 		if v.From > first && v.From <= last {

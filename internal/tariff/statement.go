@@ -44,7 +44,7 @@ func (m Month) Days() (first, last catalogue.Day) {
 // Amounts are the amounts of a lease's month, in cents.
 type Amounts struct {
 	Minutes  int64 // billable minutes
-	Included int64 // minutes of them that are included, and not charged: the month's part of the plan's, in whole minutes
+	Included int64 // minutes that the plan includes for the lease's days of the month, used or not; rounded
 	Over     int64 // charged minutes
 	Overage  int64 // price of the charged minutes
 	Rent     int64
@@ -84,7 +84,7 @@ type rate struct {
 }
 
 // Amounts prices a lease's month: minutes holds its billable minutes by day.
-// any is false where the lease covers no day of the month and nothing was used.
+// any is false where the lease covers no day of the month.
 func (t *Tariff) Amounts(id tenancy.LeaseID, m Month, minutes map[catalogue.Day]int64) (a Amounts, any bool) {
 	first, last := m.Days()
 	length := int64(last - first + 1)

@@ -26,11 +26,11 @@ type Leases = map[tenancy.LeaseID]tenancy.Terms[tenancy.Lease]
 // Plans holds all versions of plans.
 type Plans = map[tenancy.PlanID]tenancy.Terms[tenancy.Plan]
 
-// Tariff holds every version of plans and leases: each prices the days from its
-// own on.
+// Tariff holds every version of plans and leases: each prices the days on which it
+// holds.
 type Tariff struct {
 	network catalogue.History
-	only    *catalogue.Network // leases and plans with only one version
+	only    *catalogue.Network // the network, where the catalogue has only one version
 	leases  Leases
 	when    map[tenancy.LeaseID][]tenancy.Version[tenancy.Lease] // leases with their dates
 	plans   Plans
@@ -132,7 +132,7 @@ func (t *Tariff) cutByCatalogue(from, to time.Time) []catalogue.Piece {
 	return catalogue.Pieces(t.network, from, to)
 }
 
-// gives reports whether the terms give a space to its visitors, whatever the
+// gives reports whether the terms give a space to the member of a visit, whatever the
 // lease's status.
 func (t *Tariff) gives(n *catalogue.Network, x Terms, v *Visit, space catalogue.SpaceID) bool {
 	serves := x.Lease.Members == nil && x.Lease.Tenant == v.Tenant || slices.Contains(x.Lease.Members, v.Member)
@@ -146,8 +146,8 @@ func (t *Tariff) gives(n *catalogue.Network, x Terms, v *Visit, space catalogue.
 	return sp != nil && slices.Contains(x.Plan.Includes, sp.Kind) && (x.Plan.Roaming || sp.Site == x.Lease.Site)
 }
 
-// leaseOf returns the rank and terms of the lease that gives a space to its
-// visitors on a day; nil: none does.
+// leaseOf returns the rank and terms of the lease that gives a space to the member of
+// a visit on a day; nil: none does.
 func (t *Tariff) leaseOf(
 	n *catalogue.Network,
 	day catalogue.Day,

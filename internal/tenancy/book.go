@@ -42,7 +42,7 @@ var ErrNotFound = errors.New("not found")
 // use; Clone it to change it while others read it.
 type Book struct {
 	network     *catalogue.Network
-	loading     bool // limits apply to new entries: existing ones stay
+	loading     bool // what is put comes from the ledger: newer limits do not apply to it
 	tenants     map[TenantID]Tenant
 	members     map[MemberID]Member
 	credentials map[CredentialID]Credential
@@ -220,7 +220,7 @@ func oneOf[T ~string](c *checker, field string, value T, values ...T) {
 // and a product of two of these does not overflow.
 const (
 	mostCents   = 1_000_000_000 // ten million euros
-	mostMinutes = 1_000_000     // of a month, or more than any day
+	mostMinutes = 1_000_000     // more than a month has
 )
 
 func (c *checker) within(field string, n, most int) {

@@ -94,8 +94,9 @@ func (b *Book) DeleteLease(id LeaseID, at time.Time) error {
 	return remove(b.leases, id)
 }
 
-// leaseExists reports whether a lease exists today. A lease recorded before versions
-// were kept may have ended with no other trace than its last version.
+// leaseExists reports whether a lease exists today. An earlier Totem
+// deleted leases by adding a last version without a value: such a lease still has
+// versions, but does not exist.
 func (b *Book) leaseExists(id LeaseID) bool { _, ok := b.leases[id]; return ok }
 
 // DeletePass ends a pass: its token answers credential-revoked from now on.

@@ -20,8 +20,8 @@ type Change[T any] = dated.Change[catalogue.Day, T]
 // Version is a plan or a lease from one local day until the next version's.
 type Version[T any] = dated.Version[catalogue.Day, T]
 
-// When is from which day a change holds, and who recorded it when. Its zero
-// value is for what has always been so.
+// When holds the day from which a change holds, who recorded it, and at what time.
+// The zero value means that it has always been so.
 type When struct {
 	From catalogue.Day // [dated.Beginning], or a past or future day
 	At   time.Time
@@ -124,8 +124,8 @@ func (b *Book) AllPlanTerms() iter.Seq2[PlanID, Terms[Plan]] {
 	}
 }
 
-// During yields each version of each lease together with each version of its
-// plan that holds on some day of [first, last].
+// During yields each version of each lease that holds on some day of [first, last],
+// together with each version of its plan that holds on some day of [first, last].
 func (b *Book) During(first, last catalogue.Day) iter.Seq2[*Lease, *Plan] {
 	return func(yield func(*Lease, *Plan) bool) {
 		for _, t := range b.AllLeaseTerms() {
@@ -156,7 +156,7 @@ func (b *Book) Today() catalogue.Day { return b.today }
 // SetToday makes the book return the versions of a day. It reports whether any
 // of them differs from before.
 func (b *Book) SetToday(day catalogue.Day) (changed bool) {
-	if b.today == day { // each change keeps what holds today
+	if b.today == day { // nothing to do: every change already updates what holds today
 		return false
 	}
 	b.today = day
@@ -202,9 +202,9 @@ func (b *Book) SetPlanTerms(id PlanID, t Terms[Plan]) {
 	hold(b.plans, id, t.On(b.today))
 }
 
-// put returns a history with one more change. It replaces changes of the same
-// day that hold already, as if they had never been; a change that says what
-// already holds is not recorded.
+// put returns a history with one more change, unless that changes nothing. A change
+// that holds by today takes back those that were recorded on the same day and hold
+// by today too, as if they had never been (rules 8.4).
 func put[T any](b *Book, t Terms[T], held *T, v T, w When) Terms[T] {
 	if w.At.IsZero() {
 		return dated.Always[catalogue.Day](v)
@@ -258,7 +258,7 @@ func never[T any](t Terms[T], at time.Time) Terms[T] {
 	return t.Take(at, func(*Change[T]) bool { return true })
 }
 
-// leaseValues yields every version of a lease.
+// leaseValues yields every version of every lease.
 func (b *Book) leaseValues(yield func(*Lease) bool) {
 	for _, t := range b.leaseTerms {
 		for _, v := range t.Versions() {

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Between finds boundaries around new reads at instants in [from, to], among all
-// reads of [begin, end], which are sorted by time and include the new ones. The
-// reads [first, last) are a stretch that contains all new reads, and no visit
-// reaches into it or out of it, neither with the new reads nor without them. A
-// boundary is therefore decided by reads that are not new: one that left its
-// subject outside everything, or more than 16 hours without a read. ok is false
-// where [begin, end] is too short to tell.
+// Between finds the reads around new ones from which visits can be computed by
+// themselves. reads are all reads of [begin, end], sorted by time; the new ones among
+// them lie in [from, to]. reads[first:last] contains every new read, and no visit
+// begins outside it and reaches into it, or the other way round, whether the new
+// reads count or not. Only reads that are not new can therefore be boundaries: one that
+// left its subject outside everything, or one beside more than 16 hours without a
+// read. ok is false where [begin, end] is too short to tell.
 func Between(p *Places, reads []Read, from, to, begin, end time.Time) (first, last int, ok bool) {
 	first = sort.Search(len(reads), func(i int) bool { return !reads[i].At.Before(from) })
 	last = sort.Search(len(reads), func(i int) bool { return reads[i].At.After(to) })
@@ -24,9 +24,9 @@ func Between(p *Places, reads []Read, from, to, begin, end time.Time) (first, la
 	return first, last, first >= 0 && last <= len(reads)
 }
 
-// boundaryBefore reports whether visits can be cut just before reads[i], or before
-// from, the earliest new read, where reads[i] is later: no visit that began before
-// the cut still lasts at it. begin is how far back reads are known.
+// boundaryBefore reports whether no visit that began earlier still lasts at reads[i],
+// or at from, the earliest new read, if that is earlier. Reads before begin are not
+// known.
 func boundaryBefore(p *Places, reads []Read, i int, from, begin time.Time) bool {
 	if i < len(reads) && reads[i].At.Before(from) {
 		from = reads[i].At
@@ -37,9 +37,8 @@ func boundaryBefore(p *Places, reads []Read, i int, from, begin time.Time) bool 
 	return from.Sub(reads[i-1].At) > Longest || Leaves(p, reads[i-1])
 }
 
-// boundaryAfter reports whether visits can be cut just before reads[i]: no visit
-// that began at reads[i-1] or earlier, or at the latest new read, to, still lasts
-// then. end is how far reads are known.
+// boundaryAfter reports whether no visit that began at reads[i-1] or earlier, or at to,
+// the latest new read, still lasts at reads[i]. Reads after end are not known.
 func boundaryAfter(p *Places, reads []Read, i int, to, end time.Time) bool {
 	left := false
 	if i > 0 && reads[i-1].At.After(to) {

@@ -26,7 +26,7 @@ type Subject struct {
 type Read struct {
 	ID        uuid.UUID
 	At        time.Time          // to the millisecond
-	Device    catalogue.DeviceID // the door is where this reader hung then; empty: Door and Direction tell
+	Device    catalogue.DeviceID // the reader; the door is the one on which it hung at At; empty: Door and Direction count
 	Door      catalogue.DoorID
 	Direction catalogue.Direction
 }

@@ -14,8 +14,8 @@ type Stay struct {
 	From, To time.Time
 }
 
-// Stays returns the stays that one subject's reads, in any order, make; each
-// ends at the next read, or where the visit that it is part of ends before.
+// Stays returns the stays that one subject's reads make, in any order. Each ends at
+// the next read, or at the end of the visit that it belongs to, if that is earlier.
 func Stays(p *Places, reads []Read) []Stay {
 	var out []Stay
 	visits := map[catalogue.SpaceID][]Visit{}

@@ -31,8 +31,8 @@ func (v Visit) AsOf(now time.Time) Visit {
 	return v
 }
 
-// Make returns the visits that one subject's reads make, in any order and with
-// any repetition, to every space, ordered by From, then space.
+// Make returns the visits to every space that one subject's reads make, ordered by
+// From, then space. The reads may be in any order, and any of them may be repeated.
 func Make(p *Places, reads []Read) []Visit {
 	m := maker{places: p, steps: steps(p, reads)}
 	seen := map[catalogue.SpaceID]bool{}
@@ -62,7 +62,7 @@ func Presence(p *Places, reads []Read) (space catalogue.SpaceID, since, until ti
 		return "", since, until
 	}
 	last := m.steps[len(m.steps)-1]
-	for _, id := range last.network.Chain(last.after) { // of a space that no longer exists: the space in which it lay
+	for _, id := range last.network.Chain(last.after) { // if it no longer exists: the nearest space around it that does
 		if space = id; (*p.history.Last()).Space(id) != nil {
 			break
 		}
@@ -115,8 +115,9 @@ func steps(p *Places, reads []Read) []step {
 	return slices.CompactFunc(list, func(a, b step) bool { return a.ID == b.ID })
 }
 
-// atItsDoor returns a read at the door at which its reader hung then, which may be
-// recorded only after the read.
+// atItsDoor returns a read with the door and the direction that its reader had at that
+// time. They may differ from those in the read: where a reader hung may be recorded
+// only after the read.
 func atItsDoor(n *catalogue.Network, r Read) Read {
 	if d := n.Device(r.Device); d != nil && d.Kind == catalogue.Reader {
 		r.Door, r.Direction = d.Door, d.Direction
@@ -158,8 +159,8 @@ func (m *maker) space(s catalogue.SpaceID) {
 			i++
 			continue
 		}
-		// A stretch: every read after its first shows the subject inside before
-		// and after, up to the first that shows them outside.
+		// A stretch begins with a read that leads inside, and ends before out: the
+		// first later read that shows the subject outside, before it or after it.
 		out := i + 1
 		for out < len(m.steps) && m.steps[out].wasWithin(s) && m.steps[out].isWithin(s) {
 			out++
@@ -169,8 +170,8 @@ func (m *maker) space(s catalogue.SpaceID) {
 	}
 }
 
-// stretch returns the visits of the reads [i, out), all inside the space; the
-// read at out, where there is one, shows the subject outside.
+// stretch appends the visits that the reads [i, out) make. All of them leave the
+// subject in the space; the read at out, if there is one, shows them outside.
 func (m *maker) stretch(space catalogue.SpaceID, i, out int) {
 	for i < out {
 		v := Visit{Space: space, First: m.steps[i].ID, From: m.steps[i].At}

@@ -28,7 +28,8 @@ type AvailabilityStore interface {
 	QueueAvailability(ctx context.Context, w Webhook, events []Event) error
 }
 
-// Availability tells webhooks which ask for it what a display sees of each space.
+// Availability queues an event whenever what a display sees of a space has changed, for each
+// webhook that asks for this topic.
 type Availability struct {
 	Store AvailabilityStore
 	Now   func() time.Time
@@ -54,7 +55,8 @@ func (f *Availability) Run(ctx context.Context) {
 	}
 }
 
-// toldSpaces is what one webhook was told, as of one change of it.
+// toldSpaces is what was queued about spaces for one webhook. It is loaded again when the webhook
+// changes (queue, as).
 type toldSpaces struct {
 	queue string
 	as    int64                                             // Webhook.Told
@@ -89,9 +91,9 @@ func (f *Availability) look(ctx context.Context, told map[string]*toldSpaces) er
 	return nil
 }
 
-// essence returns what of a space's availability is worth an event: when it was
-// last heard of is not, and since when it is so begins again with the service. nil: it
-// cannot be read.
+// essence returns the part of a space's availability whose change is an event. It leaves
+// out updated_at, which changes with every message, and since, which changes when the
+// service restarts. It returns nil if data is not JSON.
 func essence(data []byte) []byte {
 	var fields map[string]any
 	if json.Unmarshal(data, &fields) != nil {

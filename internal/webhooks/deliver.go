@@ -68,8 +68,8 @@ type fault struct {
 	gone     bool // its receiver wants nothing more
 }
 
-// toldAfter is how many attempts for an event must fail to be a fault of the
-// service's state.
+// toldAfter is how many attempts for an event must fail before Faults names its
+// webhook.
 const toldAfter = 3
 
 // Faults returns which of the present webhooks get nothing, and why.
@@ -87,7 +87,7 @@ func (d *Deliverer) Faults(ctx context.Context) []string {
 	var list []string
 	for i := range all {
 		w := &all[i]
-		// A webhook that was put since is another matter.
+		// Skip a fault if the webhook's address has changed since, or it was switched on or off.
 		if f, ok := faults[w.Queue]; ok && f.url == w.URL && f.gone == w.Off {
 			list = append(list, "webhook "+w.ID+": "+f.why)
 		}
@@ -110,8 +110,8 @@ func NewDeliverer(cfg Config) *Deliverer {
 	return &Deliverer{cfg: cfg, send: newSender(cfg.Allowed, cfg.Version), faults: map[string]fault{}}
 }
 
-// Run sends until ctx ends: the webhooks beside each other, the events of each one
-// after the other.
+// Run sends until ctx ends: to several webhooks at once, but to each webhook one event
+// after another.
 func (d *Deliverer) Run(ctx context.Context) {
 	var sending sync.WaitGroup
 	defer sending.Wait()
@@ -167,10 +167,10 @@ func (d *Deliverer) attempt(ctx context.Context, e Delivery) {
 		return
 	}
 	if !there {
-		return // its events are nobody's any more
+		return // the webhook was deleted: nobody wants its events
 	}
 	now := time.Now()
-	if now.Sub(e.At) >= giveUp { // others before it took all of the day
+	if now.Sub(e.At) >= giveUp { // it waited a day behind other events
 		e.Outcome, e.DoneAt, e.Fault = GivenUp, &now, "it was not delivered within 24 hours"
 		d.note(ctx, w, e, false)
 		return
@@ -203,7 +203,7 @@ func (d *Deliverer) attempt(ctx context.Context, e Delivery) {
 func (d *Deliverer) note(ctx context.Context, w Webhook, e Delivery, gone bool) {
 	if err := d.cfg.Store.NoteDelivery(ctx, w, e, gone); err != nil {
 		if ctx.Err() == nil {
-			d.cfg.Log.Error("webhooks: an attempt cannot be noted; it is made again", "webhook", w.ID, "error", err)
+			d.cfg.Log.Error("webhooks: the result of an attempt cannot be stored; trying again", "webhook", w.ID, "error", err)
 		}
 		d.pause(ctx)
 		return

@@ -66,8 +66,8 @@ func public(a netip.Addr) bool {
 	return true
 }
 
-// sender posts events. Where a webhook's name leads is checked at each
-// connection: a name may lead elsewhere than it did when the webhook was put.
+// sender posts events. It checks the IP address at each connection, because the host's
+// name may resolve to another address than when the webhook was made.
 type sender struct {
 	plain, secure *http.Client
 	agent         string
@@ -89,8 +89,8 @@ func newSender(allowed []netip.Prefix, version string) *sender {
 	}
 }
 
-// newClient returns a client that connects to no other addresses, follows no
-// redirect and uses no proxy: a proxy would connect for it.
+// newClient returns a client that connects only to addresses for which may is true. It
+// follows no redirect, and uses no proxy, because the proxy would choose the address.
 func newClient(may func(netip.Addr) bool, refused error) *http.Client {
 	d := net.Dialer{Timeout: patience, Control: func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)

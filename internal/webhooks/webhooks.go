@@ -57,8 +57,8 @@ type Webhook struct {
 	ID string
 	// Queue names its events. A webhook that is deleted and made again has another one.
 	Queue string
-	// Told grows whenever what was told of availability must be looked up again: after
-	// a change, and when such an event was given up.
+	// Told is raised when Availability must load again what was queued for this webhook:
+	// after a change of the webhook, and when an event about availability was given up.
 	Told   int64
 	URL    string
 	Topics []Topic
@@ -110,12 +110,12 @@ func validPort(port string) bool {
 	return err == nil && n > 0
 }
 
-// Event is what is told.
+// Event is something that happened in the buildings, to be sent to webhooks.
 type Event struct {
 	Type  string
 	Topic Topic
 	Site  catalogue.SiteID
-	About string // what a later event of this type takes the place of; "": nothing
+	About string // a later event of this type about the same thing may replace this one; "": none may
 	At    time.Time
 	Data  any // encoded as JSON
 }

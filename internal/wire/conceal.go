@@ -122,8 +122,8 @@ func (p *place) isCard(mayBadge bool) bool {
 	return p.card || mayBadge && credentialKey.MatchString(p.name)
 }
 
-// isHarmless reports that a text is not a card: a message's id, an instant, a
-// radio's address.
+// isHarmless reports whether a text is certainly not a card's number: a message's
+// id, an instant or a radio's address.
 func (p *place) isHarmless(v string) bool {
 	if p.name == "id" {
 		_, err := uuid.Parse(v)

@@ -8,7 +8,7 @@ import (
 	"github.com/lorntech/totem/internal/occupancy"
 )
 
-// MostPeople is the largest count, in or out of one message.
+// MostPeople is the largest value that one message may have for count, in or out.
 const MostPeople = 100_000
 
 // Earliest is the first instant that a message may have: a clock that shows an

@@ -27,8 +27,8 @@ type field struct {
 	broken bool     // reported already
 }
 
-// Object reads a mapping; nil after a fault. what is "a space", known are its
-// fields; nil: any.
+// Object reads a mapping; it returns nil after a fault. what names the mapping in errors
+// ("a space"); known lists the fields that it may have, or is nil if any are allowed.
 func (d *Document) Object(n ast.Node, path, what string, known []string) *Object {
 	at := path
 	if at == "" {

@@ -1,9 +1,9 @@
-// Package yamldoc reads YAML files of operators, and says of every fault where it is:
+// Package yamldoc reads YAML files that operators write, and reports every fault with its line and field:
 //
 //	d := yamldoc.New("lorntech.yaml")
 //	root := d.Root(text, "a catalogue", []string{"network", "sites"})
 //	name := root.Text("network")
-//	err := yamldoc.Report(d.Faults) // "lorntech.yaml:4: sites[0].id: is missing"
+//	err := yamldoc.Report("lorntech.yaml", d.Faults) // "lorntech.yaml:4: sites[0].id: is missing"
 //
 // All faults of a file are reported at once. It reads mappings field by field, and
 // knows nothing of what they mean.

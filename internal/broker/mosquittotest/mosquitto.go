@@ -71,7 +71,8 @@ func Start(t testing.TB, settings ...string) *Server {
 	return m
 }
 
-// Listener returns the lines by which it listens at addr and runs as who tests.
+// Listener returns the settings that let Mosquitto listen at addr, and run as the user who
+// runs the tests.
 func Listener(t testing.TB, addr string) string {
 	t.Helper()
 	me, err := user.Current()

@@ -129,7 +129,7 @@ func outside(t testing.TB) *Server {
 func (s *Server) mine(t testing.TB) {
 	t.Helper()
 	if s.cmd == nil {
-		t.Skip("not run: the InfluxDB of " + outsideURL + " is not this test's to stop, and no 1.8")
+		t.Skip("not run: this test stops the server or needs InfluxDB 1.8, but " + outsideURL + " names another")
 	}
 }
 

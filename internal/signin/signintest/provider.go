@@ -1,6 +1,6 @@
-// Package signintest is an OpenID provider for tests, as far as the standard asks of
-// one for the code flow with PKCE: at once it sends every browser back. It is not
-// part of the service; a real provider is asked in .ci/page.
+// Package signintest is an OpenID provider for tests. It has what the code flow with PKCE
+// needs, asks for no password, and sends every browser back at once. It is not part of
+// the service; .ci/page tests with a real provider.
 package signintest
 
 import (
