@@ -18,6 +18,7 @@ import (
 	"github.com/lorntech/totem/firmware-sim/sim"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/certs"
+	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/mqttclient"
 	"github.com/lorntech/totem/internal/people"
 )
@@ -99,16 +100,16 @@ type faults struct {
 func (f faults) check() error {
 	for name, v := range map[string]float64{"--loss": f.Loss, "--repeat": f.Repeat, "--forget": float64(f.Forget)} {
 		if v < 0 || v > 100 {
-			return fmt.Errorf("%s: must be 0 to 100", name)
+			return cli.Wrong("%s: must be 0 to 100", name)
 		}
 	}
 	for name, v := range map[string]time.Duration{"--reorder": f.Reorder, "--offline": f.Offline, "--drift": f.Drift} {
 		if v < 0 {
-			return fmt.Errorf("%s: must not be negative", name)
+			return cli.Wrong("%s: must not be negative", name)
 		}
 	}
 	if f.Dead < 0 {
-		return errors.New("--dead: must not be negative")
+		return cli.Wrong("--dead: must not be negative")
 	}
 	return nil
 }
@@ -128,7 +129,7 @@ type historyCmd struct {
 
 func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	if c.Days < 1 || c.Days > 400 {
-		return errors.New("--days: must be 1 to 400")
+		return cli.Wrong("--days: must be 1 to 400")
 	}
 	if err := c.check(); err != nil {
 		return err
@@ -141,7 +142,7 @@ func (c *historyCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	last := w.Today - 1
 	if c.To != "" {
 		if last, err = catalogue.ParseDay(c.To); err != nil {
-			return fmt.Errorf("--to: %w", err)
+			return cli.Wrong("--to: %v", err)
 		}
 	}
 	truth, done, err := openTruth(c.Truth)
@@ -252,7 +253,7 @@ type links struct {
 
 func (a *air) connect(ctx context.Context, w *people.World, log *slog.Logger) (*links, error) {
 	if a.Window < 1 || a.Window > 60000 {
-		return nil, errors.New("--window: must be 1 to 60000")
+		return nil, cli.Wrong("--window: must be 1 to 60000")
 	}
 	l := &links{
 		air:     a,
@@ -263,7 +264,7 @@ func (a *air) connect(ctx context.Context, w *people.World, log *slog.Logger) (*
 	}
 	for _, s := range l.sites {
 		if w.Network.Site(s) == nil {
-			return nil, fmt.Errorf("--site: the catalogue has no site %q", s)
+			return nil, cli.Wrong("--site: the catalogue has no site %q", s)
 		}
 	}
 	for _, s := range w.Network.Sites {

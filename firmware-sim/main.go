@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/lmittmann/tint"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 const description = `Readers, sensors and people of the LORnTECH buildings, without the buildings.
@@ -75,6 +77,9 @@ func run(ctx context.Context, args []string) int {
 	log := slog.New(tint.NewTextHandler(os.Stderr, &tint.Options{TimeFormat: "15:04:05.000"}))
 	if err := k.Run(log); err != nil {
 		fmt.Fprintln(os.Stderr, "firmware-sim:", err)
+		if _, wrong := errors.AsType[*cli.CallError](err); wrong {
+			return 2
+		}
 		return 1
 	}
 	return 0

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,10 @@ import (
 
 	"context"
 
+	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/apptest"
+	"github.com/lorntech/totem/internal/certs"
+	"github.com/lorntech/totem/internal/cli"
 )
 
 // printed runs a command and returns its exit code and what it printed.
@@ -102,11 +106,11 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		args, says string
 		code       int
 	}{
-		{"history --days 0", "--days", 1},
-		{"history --repeat 200", "--repeat", 1},
-		{"history --to soon", "--to", 1},
-		{"history --site paris", "--site", 1},
-		{"history --window 0", "--window", 1},
+		{"history --days 0", "--days", 2},
+		{"history --repeat 200", "--repeat", 2},
+		{"history --to soon", "--to", 2},
+		{"history --site paris", "--site", 2},
+		{"history --window 0", "--window", 2},
 		{"history --truth /nowhere/truth", "--truth", 1},
 		{"history --broker 127.0.0.1:9", "--broker 127.0.0.1:9", 1},
 		{"history --catalogue /nowhere.yaml", "/nowhere.yaml", 1},
@@ -118,5 +122,55 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		if code != c.code || !strings.Contains(text, c.says) {
 			t.Errorf("%s: %d, want %d with %q: %s", c.args, code, c.code, c.says, text)
 		}
+	}
+}
+
+// A person at a desk elsewhere reaches a service that has a private authority.
+func TestOverTLS(t *testing.T) {
+	cfg := apptest.Config(t)
+	cfg.DatabaseURL = ""
+	apptest.Stop(t, apptest.Start(t, cfg)) // the ledger that export reads
+	dir := t.TempDir()
+	if err := admin.ExportBroker(
+		t.Context(),
+		cfg,
+		admin.BrokerExport{Dir: dir, Hosts: []string{"127.0.0.1"}, Yes: true},
+		io.Discard,
+	); err != nil {
+		t.Fatal(err)
+	}
+	cfg.HTTPTLS, cfg.MQTTTLSListen = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.TLSCert, cfg.TLSKey = filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key")
+	a := apptest.Start(t, cfg)
+	at := []string{"--api", "https://" + a.HTTPTLS.String(), "--token", a.Admin}
+	trust := []string{"--ca", filepath.Join(dir, "ca.crt")}
+	if code, text := printed(t, t.Context(), append([]string{"people"}, at...)...); code != 1 ||
+		!strings.Contains(text, "certificate") {
+		t.Errorf("a stranger's authority is trusted: %d %s", code, text)
+	}
+	if code, text := printed(t, t.Context(), append(append([]string{"people"}, at...), trust...)...); code != 0 {
+		t.Errorf("people: %d %s", code, text)
+	}
+	badge := append(
+		[]string{"badge", "--broker", "mqtts://" + a.MQTTTLS.String(), "metz", "metz-entrance-in", "00"},
+		trust...)
+	if code, text := printed(t, t.Context(), badge...); code != 0 || !strings.Contains(text, "unknown-credential") {
+		t.Errorf("badge: %d %s", code, text)
+	}
+	c := cli.Client{URL: "https://" + a.HTTPTLS.String(), Token: a.Admin}
+	if err := c.Show(t.Context(), io.Discard, cli.Resources["tenants"], "x"); err == nil ||
+		!strings.Contains(err.Error(), "--ca (TOTEM_CA)") {
+		t.Errorf("without the authority: %v", err)
+	}
+	transport, err := certs.Transport(trust[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Transport = transport
+	if err := c.ShowList(t.Context(), io.Discard, cli.Doors, url.Values{}, cli.Form{}); err != nil {
+		t.Errorf("with the authority: %v", err)
+	}
+	if _, err := certs.Transport(cfg.TLSKey); err == nil || !strings.Contains(err.Error(), "holds no certificate") {
+		t.Errorf("a key as an authority: %v", err)
 	}
 }

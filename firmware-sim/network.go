@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
+	"github.com/lorntech/totem/internal/cli"
 	"github.com/lorntech/totem/internal/people"
 	"github.com/lorntech/totem/internal/tenancy"
 )
@@ -25,7 +26,7 @@ type networkCmd struct {
 
 func (c *networkCmd) Run() error {
 	if c.Times < 1 || c.Times > 1000 {
-		return errors.New("--times: must be 1 to 1000")
+		return cli.Wrong("--times: must be 1 to 1000")
 	}
 	w, err := c.load(time.Now())
 	if err != nil {

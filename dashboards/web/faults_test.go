@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -147,4 +148,44 @@ func goFiles(t *testing.T, patterns ...string) (files []string) {
 		files = append(files, slices.DeleteFunc(list, func(f string) bool { return strings.HasSuffix(f, "_test.go") })...)
 	}
 	return files
+}
+
+// Each code that the API answers has its words on the page, and each reason also in the
+// command line: a new one would be shown as its code.
+func TestEveryCodeHasItsWords(t *testing.T) {
+	read := func(file string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	words := read("src/lib/words.svelte.ts")
+	const names = "const %s: Record<string, [string, string]> = {"
+	for _, c := range []struct{ constants, in, words string }{
+		{"Reason", "access/decide.go", "reasons"},
+		{"AlarmKind", "ingest/record.go", "alarmKinds"},
+		{"DeviceKind", "catalogue/catalogue.go", "deviceKinds"},
+		{"SpaceKind", "catalogue/catalogue.go", "kinds"},
+	} {
+		_, said, there := strings.Cut(words, fmt.Sprintf(names, c.words))
+		said, _, _ = strings.Cut(said, "\n}")
+		found := regexp.MustCompile(
+			`(\w+) +`+c.constants+` = "([a-z-]+)"`,
+		).FindAllStringSubmatch(
+			read("../../internal/"+c.in),
+			-1,
+		)
+		if !there || len(found) < 5 {
+			t.Fatalf("%s: %d constants, words %v: the test does not find them", c.constants, len(found), there)
+		}
+		for _, m := range found {
+			if !regexp.MustCompile(`(^|[\s,])'?` + regexp.QuoteMeta(m[2]) + `'?: \[`).MatchString(said) {
+				t.Errorf("words.svelte.ts: %s has no words for %s", c.words, m[2])
+			}
+			if c.constants == "Reason" && !strings.Contains(read("../../internal/cli/reasons.go"), "access."+m[1]+":") {
+				t.Errorf("internal/cli/reasons.go has no words for %s", m[2])
+			}
+		}
+	}
 }

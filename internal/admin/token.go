@@ -87,7 +87,8 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 // of this machine read it, where the one that it replaces is in that file.
 func keepAdmin(cfg settings.Config, id, token string) error {
 	file := cfg.AdminTokenFile()
-	if _, err := os.Stat(file); id != ledger.AdminToken || err != nil {
+	_, missing := os.Stat(file)
+	if id != ledger.AdminToken || missing != nil {
 		return nil
 	}
 	if err := keys.WriteSecret(file, []byte(token+"\n")); err != nil {
