@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -87,8 +88,10 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 // of this machine read it, where the one that it replaces is in that file.
 func keepAdmin(cfg settings.Config, id, token string) error {
 	file := cfg.AdminTokenFile()
-	_, missing := os.Stat(file)
-	if id != ledger.AdminToken || missing != nil {
+	if id != ledger.AdminToken {
+		return nil
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err := keys.WriteSecret(file, []byte(token+"\n")); err != nil {
