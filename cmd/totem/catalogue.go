@@ -43,6 +43,9 @@ func (c *catalogueCheckCmd) Run(ctx context.Context, out *printer) error {
 	if err != nil && !errors.Is(err, admin.ErrNoService) {
 		return err
 	}
+	for _, line := range n.Remarks() {
+		fmt.Fprintln(os.Stderr, "remark:", line)
+	}
 	if err := printSummary(out, n); err != nil || c.Data == "" && c.DatabaseURL == "" {
 		return err
 	}

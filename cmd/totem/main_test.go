@@ -352,3 +352,70 @@ func TestAFullDiskFailsACommand(t *testing.T) {
 		}
 	}
 }
+
+// Each wrong setting ends serve with one line that names it and says what it should be,
+// without the secrets in it.
+func TestAWrongSettingIsOneLine(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	text, billing := write("text", "x"), write("billing.yaml", "issuer: {siren: 12}\n")
+	nowhere := filepath.Join(dir, "nowhere")
+	for _, c := range []struct{ args, says string }{
+		{"--http 8080", `--http (TOTEM_HTTP): "8080" is not an address`},
+		{"--http localhost:99999", "--http (TOTEM_HTTP)"},
+		{"--http 203.0.113.5:8080", "--http (TOTEM_HTTP)"},
+		{"--http-tls 127.0.0.1:0", "--http-tls (TOTEM_HTTP_TLS): needs --tls-cert"},
+		{"--http-tls x --tls-cert c --tls-key k", "--http-tls (TOTEM_HTTP_TLS)"},
+		{"--http-tls 127.0.0.1:0 --tls-cert " + text + " --tls-key " + text, "--tls-cert"},
+		{"--http-tls 127.0.0.1:0 --tls-cert " + nowhere + " --tls-key " + text, "--tls-cert"},
+		{"--mqtt-tls-listen 127.0.0.1:0", "--mqtt-tls-listen (TOTEM_MQTT_TLS_LISTEN): needs --tls-cert"},
+		{"--mqtt-tls-listen 127.0.0.1:0 --tls-cert c --tls-key k --mqtt-url mqtt://h", "cannot be set with --mqtt-url"},
+		{"--mqtt-listen x", "--mqtt-listen (TOTEM_MQTT_LISTEN)"},
+		{"--mqtt-listen 203.0.113.5:1883", "--mqtt-listen (TOTEM_MQTT_LISTEN)"},
+		{"--mqtt-url http://h", "--mqtt-url (TOTEM_MQTT_URL)"},
+		{"--mqtt-url mqtt://u:hunter2@h:port", "--mqtt-url (TOTEM_MQTT_URL)"},
+		{"--mqtt-url mqtts://u:hunter2@h?ca=" + nowhere, "--mqtt-url (TOTEM_MQTT_URL)"},
+		{"--mqtt-url mqtt://u:hunter2@h?clean=1", "--mqtt-url (TOTEM_MQTT_URL)"},
+		{"--influx-url influx:8086", "--influx-url (TOTEM_INFLUX_URL)"},
+		{"--keep-messages-days 29", "--keep-messages-days (TOTEM_KEEP_MESSAGES_DAYS): must be 30 or more"},
+		{"--keep-messages-days many", "--keep-messages-days"},
+		{"--keep-series-days 30", "--keep-series-days (TOTEM_KEEP_SERIES_DAYS)"},
+		{"--keep-series-days=-1", "--keep-series-days (TOTEM_KEEP_SERIES_DAYS): must not be negative"},
+		{"--tenant-members=-5", "--tenant-members (TOTEM_TENANT_MEMBERS): must not be negative"},
+		{"--tenant-passes=-5", "--tenant-passes (TOTEM_TENANT_PASSES): must not be negative"},
+		{"--list-max-bytes x", "--list-max-bytes"},
+		{"--database-url mysql://u:hunter2@h/x", "--database-url (TOTEM_DATABASE_URL)"},
+		{"--database-url postgres://u:hunter2@127.0.0.1:1/x", "connection refused"},
+		{"--catalogue " + nowhere, "--catalogue (TOTEM_CATALOGUE): open"},
+		{"--catalogue " + dir, "--catalogue (TOTEM_CATALOGUE): read"},
+		{"--catalogue " + text, "text:1:"},
+		{"--catalogue-since soon --catalogue ../../internal/catalogue/lorntech.yaml", "--catalogue-since (TOTEM_CATALOGUE_SINCE)"},
+		{"--billing " + nowhere, "--billing (TOTEM_BILLING): open"},
+		{"--billing " + billing, "billing.yaml:1: issuer.siren"},
+		{"--sign-in " + nowhere, "--sign-in (TOTEM_SIGN_IN): open"},
+		{"--keys " + dir, "--keys (TOTEM_KEYS)"},
+		{"--keys " + text, "restore it from a backup"},
+		{"--data " + text, "--data (TOTEM_DATA): "},
+		{"--webhooks-allow 10.0.0", "--webhooks-allow (TOTEM_WEBHOOKS_ALLOW)"},
+		{"--advertise foo", "--advertise (TOTEM_ADVERTISE)"},
+		{"--debug 0.0.0.0:6060", "--debug (TOTEM_DEBUG)"},
+		{"--log-level loud", "--log-level"},
+		{"--htp x", "--http"},
+	} {
+		args := append([]string{
+			"serve", "--http", "127.0.0.1:0", "--mqtt-listen", "127.0.0.1:0", "--log-level", "error",
+			"--data", t.TempDir(),
+		}, strings.Fields(c.args)...)
+		code, text := printed(t, t.Context(), args...)
+		text = strings.TrimSuffix(strings.TrimSpace(text), "\nSee totem --help.")
+		if code == 0 || !strings.Contains(text, c.says) || strings.Contains(text, "\n") || strings.Contains(text, "hunter2") {
+			t.Errorf("%s: %d\n%s", c.args, code, text)
+		}
+	}
+}

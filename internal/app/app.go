@@ -136,7 +136,7 @@ func Start(ctx context.Context, cfg Config, opt Options) (_ *App, err error) {
 	}
 	file, err := catalogues.FromFile(cfg.Catalogue, cfg.CatalogueSince)
 	if err != nil {
-		return nil, err
+		return nil, settings.Unread("--catalogue (TOTEM_CATALOGUE)", err)
 	}
 	if err := a.openData(ctx); err != nil {
 		return nil, err

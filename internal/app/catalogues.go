@@ -12,6 +12,7 @@ import (
 	"github.com/lorntech/totem/internal/dated"
 	"github.com/lorntech/totem/internal/foreign"
 	"github.com/lorntech/totem/internal/ledger"
+	"github.com/lorntech/totem/internal/settings"
 	"github.com/lorntech/totem/internal/signin"
 )
 
@@ -65,10 +66,10 @@ func (a *house) adoptFile(ctx context.Context, t catalogues.Proposal) error {
 func (a *house) useLatest(c catalogue.Chronicle) (err error) {
 	a.chronicle, a.Catalogues, a.Network = c, c.Told, *c.Told.Last()
 	if a.settings, err = billing.LoadSettings(a.Network, a.Config.Billing); err != nil {
-		return err
+		return settings.Unread("--billing (TOTEM_BILLING)", err)
 	}
 	if a.signIn, err = signin.Load(a.Network, a.Config.SignIn); err != nil {
-		return err
+		return settings.Unread("--sign-in (TOTEM_SIGN_IN)", err)
 	}
 	a.Foreign, err = foreign.New(a.Network)
 	return err

@@ -16,6 +16,7 @@ import (
 	"github.com/lorntech/totem/internal/presence"
 	"github.com/lorntech/totem/internal/readers"
 	"github.com/lorntech/totem/internal/rights"
+	"github.com/lorntech/totem/internal/settings"
 	"github.com/lorntech/totem/internal/tenancy"
 	"github.com/lorntech/totem/internal/visit"
 )
@@ -40,7 +41,7 @@ func (a *shell) closeFolder() error {
 
 func (a *shell) openData(ctx context.Context) error {
 	if err := os.MkdirAll(a.Config.Data, 0o700); err != nil {
-		return fmt.Errorf("create the data folder: %w", err)
+		return fmt.Errorf("--data (TOTEM_DATA): %w", err)
 	}
 	if err := a.closeFolder(); err != nil {
 		return err
@@ -56,7 +57,7 @@ func (a *shell) openData(ctx context.Context) error {
 	a.closes.add("ledger", func(context.Context) error { return a.Ledger.Close() })
 	// A service that waits must be able to take over later, so wrong keys are reported before it waits.
 	if err := admin.CheckKeys(ctx, a.Config.KeysFile(), a.Ledger); err != nil {
-		return err
+		return settings.Unread("--keys (TOTEM_KEYS)", err)
 	}
 	err = a.Ledger.Own(ctx, func() {
 		a.opt.Log.Info("another totem serves this database; this one waits, and takes over when that one ends")
@@ -95,7 +96,7 @@ func (a *house) openKeys(ctx context.Context) (err error) {
 		}
 	}
 	a.Keys, err = admin.OpenKeys(ctx, a.Config.KeysFile(), a.Network, a.Ledger)
-	return err
+	return settings.Unread("--keys (TOTEM_KEYS)", err)
 }
 
 func (a *house) openRights(ctx context.Context) (err error) {

@@ -102,7 +102,7 @@ func LoadSettings(n *catalogue.Network, file string) (Settings, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return Settings{}, fmt.Errorf("billing settings: %w", err)
+		return Settings{}, err
 	}
 	return ParseSettings(n, file, data)
 }

@@ -154,7 +154,8 @@ func (e *Embedded) Start() error {
 			for _, open := range listeners[:i] {
 				closeListener(open)
 			}
-			return fmt.Errorf("embedded broker: %w", err)
+			name := []string{"--mqtt-listen (TOTEM_MQTT_LISTEN)", "--mqtt-tls-listen (TOTEM_MQTT_TLS_LISTEN)"}[i]
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		listeners[i] = l
 	}

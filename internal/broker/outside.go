@@ -106,7 +106,7 @@ func NewOutside(cfg OutsideConfig) (*Outside, error) {
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	opts, err := o.options()
 	if err != nil {
-		return nil, fmt.Errorf("outside broker: %w", err)
+		return nil, fmt.Errorf("--mqtt-url (TOTEM_MQTT_URL): %w", err)
 	}
 	o.client = mqtt.NewClient(opts)
 	return o, nil

@@ -64,7 +64,7 @@ func fileText(file string) (name string, text []byte, err error) {
 	}
 	text, err = os.ReadFile(file)
 	if err != nil {
-		return "", nil, fmt.Errorf("catalogue: %w", err)
+		return "", nil, err
 	}
 	return file, text, nil
 }

@@ -11,6 +11,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,6 +69,7 @@ const (
 	fsyncTooSlow = 200 * time.Millisecond
 	leastFree    = 1 << 30 // bytes
 	backupOld    = 36 * time.Hour
+	renewBefore  = 14 * 24 * time.Hour
 	patience     = 5 * time.Second
 )
 
@@ -78,6 +80,7 @@ func Examine(ctx context.Context, cfg settings.Config) (list []Finding) {
 	}
 	list = append(list, fine("settings", "the data folder is %s", cfg.Data), clock())
 	list = append(list, catalogueOf(cfg))
+	list = append(list, certificate(cfg)...)
 	list = append(list, folder(cfg)...)
 	list = append(list, ports(ctx, cfg)...)
 	list = append(list, ledgerOf(ctx, cfg)...)
@@ -296,6 +299,11 @@ func heard(ctx context.Context, cfg settings.Config, l *ledger.Ledger) []Finding
 	if err != nil {
 		return []Finding{wrong("devices", "", "%v", err)}
 	}
+	var list []Finding
+	if changed := notTaken(cfg, *history.Last()); changed > 0 {
+		list = append(list, warn("catalogue", "totem catalogue apply "+cfg.Catalogue+", or start totem again",
+			"%s has %d differences from the one in force: totem catalogue check shows them", cfg.Catalogue, changed))
+	}
 	var never []catalogue.DeviceID
 	for _, d := range (*history.Last()).Devices {
 		if !heard[string(d.ID)] && d.Kind != catalogue.Gateway {
@@ -305,10 +313,47 @@ func heard(ctx context.Context, cfg settings.Config, l *ledger.Ledger) []Finding
 	all := len((*history.Last()).Devices)
 	if len(never) > 0 {
 		some := never[:min(len(never), 5)]
-		return []Finding{warn("devices", "totem devices unknown shows who sends under another name",
-			"%d of %d devices of the catalogue have not been heard, as %v", len(never), all, some)}
+		return append(list, warn("devices", "totem devices unknown shows who sends under another name",
+			"%d of %d devices of the catalogue have not been heard, as %v", len(never), all, some))
 	}
-	return []Finding{fine("devices", "all %d devices of the catalogue have been heard", all)}
+	return append(list, fine("devices", "all %d devices of the catalogue have been heard", all))
+}
+
+// notTaken returns by how much the catalogue's file differs from the catalogue in force; 0
+// where there is no file, or one that cannot be read (catalogueOf).
+func notTaken(cfg settings.Config, inForce *catalogue.Network) int {
+	if cfg.Catalogue == "" {
+		return 0
+	}
+	n, err := catalogues.Load(cfg.Catalogue)
+	if err != nil {
+		return 0
+	}
+	return len(catalogue.Differences(inForce, n))
+}
+
+// certificate looks at the certificate of the listeners with TLS.
+func certificate(cfg settings.Config) []Finding {
+	if cfg.TLSCert == "" && cfg.TLSKey == "" {
+		return nil
+	}
+	const what = "certificate"
+	pair, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
+	if err != nil {
+		return []Finding{wrong(what, "correct --tls-cert (TOTEM_TLS_CERT) and --tls-key (TOTEM_TLS_KEY)", "%v", err)}
+	}
+	end := pair.Leaf.NotAfter
+	switch left := time.Until(end); {
+	case left <= 0:
+		return []Finding{
+			wrong(what, "renew it: totem reads the new file by itself", "it has expired on %s", end.Format(time.DateOnly)),
+		}
+	case left < renewBefore:
+		return []Finding{
+			warn(what, "renew it: totem reads the new file by itself", "it expires on %s", end.Format(time.DateOnly)),
+		}
+	}
+	return []Finding{fine(what, "it is valid until %s", end.Format(time.DateOnly))}
 }
 
 // brokers looks at whether an outside broker's nodes can be reached.

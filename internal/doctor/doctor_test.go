@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/apptest"
+	"github.com/lorntech/totem/internal/certs/certstest"
 	"github.com/lorntech/totem/internal/doctor"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/settings"
@@ -70,6 +72,10 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("network: [\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	tlsFor := func(left time.Duration) settings.Config {
+		cert, key := certstest.Write(t, t.TempDir(), 1, left)
+		return settings.Config{Data: open, TLSCert: cert, TLSKey: key}
+	}
 	for _, c := range []struct {
 		what, says string
 		cfg        settings.Config
@@ -83,10 +89,42 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{"keys", "keys.json", settings.Config{Data: open}, doctor.Wrong},
 		{"port", "--http", settings.Config{Data: open, HTTP: taken.Addr().String()}, doctor.Wrong},
 		{"broker", "127.0.0.1:1", settings.Config{Data: open, MQTTURL: "mqtt://127.0.0.1:1"}, doctor.Wrong},
+		{"certificate", "key", settings.Config{Data: open, TLSCert: bad, TLSKey: filepath.Join(open, "key")}, doctor.Wrong},
+		{"certificate", "has expired", tlsFor(-time.Hour), doctor.Wrong},
+		{"certificate", "expires on", tlsFor(24 * time.Hour), doctor.Warning},
+		{"certificate", "valid until", tlsFor(90 * 24 * time.Hour), doctor.Fine},
 		{"InfluxDB", "TOTEM_INFLUX_URL", settings.Config{Data: open, InfluxURL: "http://127.0.0.1:1"}, doctor.Wrong},
 	} {
 		if state, says := found(t, c.cfg, c.what); state != c.state || !strings.Contains(says, c.says) {
 			t.Errorf("%s: %q %q, want %q with %q", c.what, state, says, c.state, c.says)
+		}
+	}
+}
+
+func TestAFileThatTheServiceHasNotTakenIsSaid(t *testing.T) {
+	cfg := apptest.Config(t)
+	cfg.DatabaseURL = ""
+	apptest.Stop(t, apptest.Start(t, cfg))
+	text, err := os.ReadFile("../catalogue/lorntech.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Catalogue = filepath.Join(t.TempDir(), "catalogue.yaml")
+	for _, taken := range []bool{false, true} {
+		changed := text
+		if !taken {
+			changed = bytes.Replace(text, []byte("capacity: 40"), []byte("capacity: 41"), 1)
+		}
+		if err := os.WriteFile(cfg.Catalogue, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		told := false
+		for _, f := range doctor.Examine(t.Context(), cfg) {
+			told = told ||
+				f.What == "catalogue" && f.State == doctor.Warning && strings.Contains(f.Says, "differences from the one in force")
+		}
+		if told == taken {
+			t.Errorf("taken %v: told %v", taken, told)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func load(path string) (f file, there bool, err error) {
 		return f, false, fmt.Errorf("read keys: %w", err)
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
-		return f, true, fmt.Errorf("keys %s: %w", path, err)
+		return f, true, fmt.Errorf("keys %s: the file is damaged; restore it from a backup: %w", path, err)
 	}
 	for _, key := range f.Layers {
 		if len(key) != sha256.Size {

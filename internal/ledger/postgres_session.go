@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,6 +88,10 @@ func postgresPool(place string, conns int, wait time.Duration, params map[string
 func hidePassword(err error) error {
 	if _, wrong := errors.AsType[*pgconn.ParseConfigError](err); wrong {
 		return errors.New("it is not a URL as postgres://user:password@host:5432/database")
+	}
+	if failed, ok := errors.AsType[*pgconn.ConnectError](err); ok { // a line for each address that was tried
+		lines := strings.Split(failed.Error(), "\n")
+		return errors.New(strings.Join(slices.Compact(lines), ";"))
 	}
 	return err
 }

@@ -10,6 +10,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -85,16 +86,25 @@ func (c *Config) Check() error {
 			*s.value = s.def
 		}
 	}
+	var errs []error
 	for _, n := range []struct {
+		name  string
 		value *int
 		def   int
-	}{{&c.TenantMembers, defaultTenantMembers}, {&c.TenantCredentials, defaultTenantCredentials}, {&c.TenantPasses,
-		defaultTenantPasses}, {&c.ListMaxBytes, defaultListMax}} {
-		if *n.value <= 0 {
+	}{
+		{"--tenant-members (TOTEM_TENANT_MEMBERS)", &c.TenantMembers, defaultTenantMembers},
+		{"--tenant-credentials (TOTEM_TENANT_CREDENTIALS)", &c.TenantCredentials, defaultTenantCredentials},
+		{"--tenant-passes (TOTEM_TENANT_PASSES)", &c.TenantPasses, defaultTenantPasses},
+		{"--list-max-bytes (TOTEM_LIST_MAX_BYTES)", &c.ListMaxBytes, defaultListMax},
+		{"--keep-series-days (TOTEM_KEEP_SERIES_DAYS)", &c.KeepSeries, 0},
+	} {
+		if *n.value == 0 {
 			*n.value = n.def
 		}
+		if *n.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: must not be negative", n.name))
+		}
 	}
-	var errs []error
 	errs = append(errs, checkAddress("--http (TOTEM_HTTP)", c.HTTP), checkDatabase(c.DatabaseURL))
 	if c.MQTTURL == "" {
 		errs = append(errs, checkAddress("--mqtt-listen (TOTEM_MQTT_LISTEN)", c.MQTTListen))
@@ -170,7 +180,7 @@ func (c *Config) checkSeries() error {
 			leastKeepMessages,
 		)
 	}
-	if c.KeepSeries != 0 && c.KeepSeries < c.KeepMessages {
+	if c.KeepSeries > 0 && c.KeepSeries < c.KeepMessages {
 		return errors.New("--keep-series-days (TOTEM_KEEP_SERIES_DAYS): must be 0 or no less than --keep-messages-days")
 	}
 	if u, err := url.Parse(c.Advertise); c.Advertise != "" &&
@@ -242,6 +252,15 @@ func checkBroker(raw string) error {
 // AdminTokenFile returns the file of the first admin token, for services whose
 // settings name none.
 func (c *Config) AdminTokenFile() string { return filepath.Join(c.Data, "admin-token") }
+
+// Unread names the setting in an error about a file or folder that cannot be opened; other
+// errors already name the file's line.
+func Unread(setting string, err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s: %w", setting, err)
+	}
+	return err
+}
 
 // LocalURL returns the URL at which this machine reaches its own service. listen is the value
 // of --http; if it is empty, the default is taken.

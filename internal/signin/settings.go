@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -32,7 +31,7 @@ func Load(n *catalogue.Network, file string) (*Settings, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("sign-in settings: %w", err)
+		return nil, err
 	}
 	return Parse(n, file, data)
 }
