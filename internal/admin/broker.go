@@ -84,8 +84,8 @@ func ExportBroker(ctx context.Context, cfg settings.Config, x BrokerExport, out 
 	if built, err := catalogue.Default(); err != nil {
 		return err
 	} else if cfg.Catalogue == "" && n.Name == built.Name && slices.EqualFunc(n.Sites, built.Sites, sameSite) && !x.Yes {
-		return errors.New("the ledger has no catalogue but the built-in one of the four LORnTECH sites: " +
-			"give --catalogue FILE (TOTEM_CATALOGUE), or --yes to export that one")
+		return errors.New("the ledger's catalogue has the name and the sites of the built-in one, LORnTECH: " +
+			"give yours with --catalogue FILE (TOTEM_CATALOGUE), or --yes to export this one")
 	}
 	for _, id := range x.Certificates { // nothing is written before all is known to be right
 		if n.Device(catalogue.DeviceID(id)) == nil {

@@ -242,8 +242,8 @@ func CheckSeries(ctx context.Context, cfg settings.Config, from, to time.Time, o
 	case err != nil:
 		return err
 	case differ > 0 && owed > 0:
-		return fmt.Errorf("InfluxDB and the ledger differ in %d daily sums (%d days compared); "+
-			"%d hours of spaces are still to be sent: check again afterwards", differ, days, owed)
+		return fmt.Errorf("InfluxDB and the ledger differ in %d daily sums (%d days compared), "+
+			"and %d hours of single spaces are still to be sent: check again afterwards", differ, days, owed)
 	case differ > 0:
 		return fmt.Errorf("InfluxDB and the ledger differ in %d daily sums (%d days compared): "+
 			"totem series rebuild sends them again", differ, days)

@@ -71,9 +71,10 @@ func (a *brokerAuth) token(hash []byte) (broker.Principal, bool) {
 // settings.
 const adminSetting = "admin-setting"
 
-// ensureAdmin puts in force the admin token of the settings, or of the data
-// folder's file, which is created if it is missing. Each token is taken once:
-// one that was replaced or withdrawn since stays so after a restart.
+// ensureAdmin stores the admin token of the settings as the token admin; without one it takes
+// that of the data folder's file, which it creates if it is missing. It does nothing if that
+// token is the one it took last: one that was replaced or withdrawn since stays so after a
+// restart.
 func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string, err error) {
 	token = c.AdminToken
 	if token == "" {

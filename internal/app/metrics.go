@@ -154,7 +154,7 @@ type listWatch struct {
 
 type issuedList struct {
 	version int64
-	at      time.Time // time of the first change that the reader has not reported
+	at      time.Time // when the first list was issued since the reader last had its newest one
 }
 
 // issued notes that a reader was sent a new list.

@@ -195,7 +195,7 @@ func publishCount(c *mqttclient.Client, n *catalogue.Network, space string, coun
 			return err
 		}
 	}
-	return errors.New("the catalogue has no people-counter")
+	return errors.New("the space has no people-counter")
 }
 
 // follow reads a stream and reports each count of a space.

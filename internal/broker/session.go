@@ -34,7 +34,7 @@ type session struct {
 
 	goodbye atomic.Bool   // DISCONNECT was received
 	present atomic.Bool   // OnPresence was told
-	resumed chan struct{} // closed once what waited for the client has been sent again
+	resumed chan struct{} // closed when the messages that were queued for the client have been sent
 
 	subscribeID uint16 // the packet id to answer a SUBSCRIBE or UNSUBSCRIBE with
 

@@ -43,9 +43,10 @@ func (p *Pipeline) Stuck() bool { return p.stuck.Load() }
 // Whereabouts reports where members are, for checks.
 func (p *Pipeline) Whereabouts(ctx context.Context) access.Whereabouts { return p.where.during(ctx) }
 
-// Handle takes one delivery. It returns once the message is queued; it blocks
-// while the sender's share of the queue is full. It may be called from many
-// goroutines.
+// Handle decodes a delivery and queues its messages. It blocks while the sender's share of
+// the queue is full, until ctx ends. It acknowledges at once a delivery that contains nothing
+// for Totem, and holds one that seems to lie in the future until the clock is right. It may be
+// called from many goroutines.
 func (p *Pipeline) Handle(ctx context.Context, d Delivery) {
 	items := p.decode(d, p.cfg.Now())
 	if len(items) == 1 && items[0].early {

@@ -105,7 +105,8 @@ func CopySnapshot(ctx context.Context, place, dir string, progress func(done, al
 	return errors.Join(err, to.Close())
 }
 
-// identity returns what tells ledgers apart: the first entry of the chain.
+// identity returns the hash of the first entry of the audit chain, in hexadecimal: no two
+// ledgers have the same one.
 func (l *Ledger) identity(ctx context.Context) (string, error) {
 	var hash []byte
 	err := l.reads.QueryRowContext(ctx, "SELECT hash FROM chain WHERE seq = 1").Scan(&hash)

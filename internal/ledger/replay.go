@@ -280,7 +280,7 @@ func (v *verifier) lockdowns(acts map[string]lastAct, _ map[string]bool) error {
 	return nil
 }
 
-// quickCheck lets the database check its file.
+// quickCheck asks SQLite whether its file is damaged. For PostgreSQL it checks nothing.
 func (v *verifier) quickCheck() error {
 	fault, err := v.engine.damage(v.ctx, v.tx)
 	if err == nil && fault != "" {

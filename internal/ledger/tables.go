@@ -10,7 +10,8 @@ type table struct {
 	numbered bool
 }
 
-// tables are all tables of a ledger but goose's own.
+// tables are the tables of a ledger that a copy carries: all but those of goose, which migrates it,
+// and commits in PostgreSQL.
 var tables = []table{
 	{"acts", []string{"seq"}, false},
 	{"alarms", []string{"id"}, false},

@@ -93,7 +93,7 @@ func (tx *Tx) TouchDoors(doors []catalogue.DoorID, since, now time.Time) error {
 // Made removes a subject's mark, unless it was marked again since t was listed.
 func (tx *Tx) Made(t Touched) error {
 	if err := tx.run("DELETE FROM touched WHERE subject = ? AND marked = ?", subjectKey(t.Subject), t.marked); err != nil {
-		return fmt.Errorf("ledger: note that visits were made: %w", err)
+		return fmt.Errorf("ledger: unmark a subject whose visits were computed: %w", err)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ const (
 	listRenewal = 23 * time.Hour
 )
 
-// republish marks every list that has not expired to be sent again: the embedded
+// republish marks every unexpired list as unsent, so that it is sent again. The embedded
 // broker forgets retained messages when it restarts.
 func (d *Updater) republish() {
 	now := d.cfg.Now()

@@ -128,7 +128,7 @@ func (d *Updater) sendState(r *reader, want state, now time.Time, connected bool
 		}
 	}
 	if err != nil {
-		// While the broker is away, the broker's client logs it.
+		// Without a connection there is nothing to add: the broker's client logs that already.
 		if r.told.again.IsZero() && !errors.Is(err, broker.ErrNotConnected) {
 			d.cfg.Log.Warn("could not send a reader the state of its door; trying again", "device", r.dev.ID, "error", err)
 		}

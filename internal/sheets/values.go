@@ -233,8 +233,8 @@ func parseBool(s string) (bool, error) {
 	return false, fmt.Errorf("%q must be oui or non", s)
 }
 
-// none is how a list without members is written where an empty cell means
-// something else.
+// none is the cell of an empty list, in a column whose empty cell means that there is no
+// list: a lease without a list of members serves every member of its tenant.
 const none = "-"
 
 // parseList parses ids separated by spaces, commas, semicolons or bars.
