@@ -51,6 +51,7 @@ func parts() []part {
 		{"postgres", postgres},
 		{"throughput", throughput},
 		{"isolation", isolation},
+		{"reconnect", reconnect},
 		{"sensors", sensors},
 		{"usage", usage},
 		{"live", live},

@@ -65,11 +65,15 @@ func (e *Embedded) attach(nc net.Conn, local bool) {
 	_ = nc.SetReadDeadline(time.Now().Add(e.limits.ConnectTimeout))
 	s := newSession(e, nc, local)
 	e.begun++
-	s.number = e.begun
+	s.number, s.accepted = e.begun, time.Now()
 	e.waiting[s] = struct{}{}
 	e.mu.Unlock()
 	e.tasks.Go(func() { e.serve(s) })
 }
+
+// freshTimes is how many times as many unauthenticated connections there may be while they are
+// fresh.
+const freshTimes = 3
 
 // makeRoom ends one unauthenticated connection if there are too many: the oldest of
 // this address if it has too many, or else, if all addresses together have too many,
@@ -79,28 +83,42 @@ func (e *Embedded) makeRoom(address string) {
 	for s := range e.waiting {
 		count[s.address]++
 	}
-	from, most := address, count[address]
-	if most < e.limits.PerAddress {
-		if len(e.waiting) < e.limits.Unauthenticated {
-			return
-		}
-		for a, n := range count {
-			if n > most {
-				from, most = a, n
-			}
+	if oldest := e.oldestWaiting(address); e.tooMany(count[address], e.limits.PerAddress, oldest) {
+		e.end(oldest)
+		return
+	}
+	from := address
+	for a, n := range count {
+		if n > count[from] {
+			from = a
 		}
 	}
-	var oldest *session
+	if oldest := e.oldestWaiting(from); e.tooMany(len(e.waiting), e.limits.Unauthenticated, oldest) {
+		e.end(oldest)
+	}
+}
+
+// tooMany reports whether the oldest of n unauthenticated connections must be ended.
+func (e *Embedded) tooMany(n, most int, oldest *session) bool {
+	return oldest != nil && (n >= most && time.Since(oldest.accepted) > e.limits.Fresh || n >= freshTimes*most)
+}
+
+// oldestWaiting returns the unauthenticated connection of an address that began first; nil: it
+// has none.
+func (e *Embedded) oldestWaiting(address string) (oldest *session) {
 	for s := range e.waiting {
-		if s.address == from && (oldest == nil || s.number < oldest.number) {
+		if s.address == address && (oldest == nil || s.number < oldest.number) {
 			oldest = s
 		}
 	}
-	if oldest != nil {
-		delete(e.waiting, oldest)
-		e.stats.refused.Add(1)
-		oldest.close()
-	}
+	return oldest
+}
+
+// end ends an unauthenticated connection.
+func (e *Embedded) end(s *session) {
+	delete(e.waiting, s)
+	e.stats.refused.Add(1)
+	s.close()
 }
 
 // addressOf returns a connection's remote address without the port.

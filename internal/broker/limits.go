@@ -11,8 +11,12 @@ import (
 type Limits struct {
 	Clients         int           // live connections; default 2000
 	PerPrincipal    int           // live connections of one secret or API token, the anonymous excepted; default 16
-	Unauthenticated int           // connections that are not authenticated yet; the oldest goes first; default 512
-	PerAddress      int           // the same for one address; default 256
+	// Connections that are not authenticated yet, in all (default 512) and of one address (default 256). Beyond these the
+	// oldest is ended once it is older than Fresh (default 1 s), and at three times as many at once: when the power
+	// returns, the doors of a whole building may connect at the same moment, from one address.
+	Unauthenticated int
+	PerAddress      int
+	Fresh           time.Duration
 	ConnectTimeout  time.Duration // from accepting to a complete CONNECT; default 10 s
 	PacketBytes     int           // a larger packet ends its connection; default 1 MiB + 64 KiB
 	// Packets a second that a device may send on all its connections, each filter of a SUBSCRIBE counted; default 2000.
@@ -36,6 +40,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.PerPrincipal, 16)
 	def(&l.Unauthenticated, 512)
 	def(&l.PerAddress, 256)
+	def(&l.Fresh, time.Second)
 	def(&l.Filters, 1024)
 	def(&l.ConnectTimeout, 10*time.Second)
 	def(&l.PacketBytes, 1<<20+64<<10)

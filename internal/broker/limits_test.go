@@ -88,6 +88,7 @@ func TestOnlySoManyConnectionsAreLetIn(t *testing.T) {
 func TestStrangersDoNotFillTheBroker(t *testing.T) {
 	r := start(t, func(c *EmbeddedConfig) {
 		c.Limits.Unauthenticated, c.Limits.PerAddress, c.Limits.ConnectTimeout = 4, 3, time.Minute
+		c.Limits.Fresh = time.Nanosecond
 	})
 	var silent []*raw
 	for range 3 {
@@ -101,6 +102,25 @@ func TestStrangersDoNotFillTheBroker(t *testing.T) {
 	r.dial(t, "metz-in")
 	r.EstablishPipe() // from elsewhere: there is room for it too
 	r.dial(t, "nancy-in")
+}
+
+// When the power returns, all doors of a building connect at once: none is put off.
+func TestDoorsThatComeBackAtOnceAreLetIn(t *testing.T) {
+	r := start(t, func(c *EmbeddedConfig) {
+		c.Limits.Unauthenticated, c.Limits.PerAddress, c.Limits.ConnectTimeout = 4, 3, time.Minute
+		c.Limits.Fresh = time.Hour
+	})
+	var waiting []*raw
+	for range 9 {
+		waiting = append(waiting, r.raw(t))
+	}
+	if s := r.Stats(); s.Refused != 0 {
+		t.Fatalf("%d of 9 fresh connections were refused", s.Refused)
+	}
+	r.raw(t) // three times as many as may wait: now the oldest goes
+	waiting[0].expectEnd(t)
+	waiting[1].send(t, loginMetzIn)
+	waiting[1].expect(t, "20 02 00 00")
 }
 
 func TestOneSecretHasOneShareHoweverManyConnections(t *testing.T) {

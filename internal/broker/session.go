@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync/atomic"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 )
@@ -11,11 +12,12 @@ import (
 // session is one connection and what we know of it. Its principal is written
 // once, before mochi accepts the client.
 type session struct {
-	broker  *Embedded
-	number  uint64 // in the order in which they began
-	conn    *conn
-	local   bool // the client is on this machine
-	address string
+	broker   *Embedded
+	number   uint64 // in the order in which they began
+	accepted time.Time
+	conn     *conn
+	local    bool // the client is on this machine
+	address  string
 
 	ctx  context.Context // ends with the connection
 	stop context.CancelFunc
