@@ -2,6 +2,9 @@ package broker
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,4 +151,63 @@ func BenchmarkOutsideAcknowledged(b *testing.B) {
 	}
 	next(b, all)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+}
+
+// What a connected client costs that says nothing, in memory. Both ends of the connection are
+// in this process: the floor is two ends with a goroutine each that waits to read.
+func BenchmarkIdleConnection(b *testing.B) {
+	const clients = 2000
+	used := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc + m.StackInuse)
+	}
+	connect := func(b *testing.B, addr string, talk func(c net.Conn, i int)) float64 {
+		before := used()
+		for i := range clients {
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { c.Close() })
+			if talk != nil {
+				talk(c, i)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		return (used() - before) / clients
+	}
+	b.Run("floor", func(b *testing.B) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() { _, _ = c.Read(make([]byte, 1)) }()
+			}
+		}()
+		b.ReportMetric(connect(b, l.Addr().String(), nil)/1024, "KB/conn")
+	})
+	b.Run("broker", func(b *testing.B) {
+		r := start(b, func(c *EmbeddedConfig) { c.AllowAnonymous = true; c.Limits.Clients = 2 * clients })
+		got := connect(b, r.Addr().String(), func(c net.Conn, i int) {
+			id := fmt.Sprintf("client%06d", i)
+			packet := append([]byte{0x10, byte(12 + len(id)), 0, 4}, "MQTT\x04\x02\x00\x00\x00"...)
+			packet = append(append(packet, byte(len(id))), id...)
+			if _, err := c.Write(packet); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
+				b.Fatal(i, err)
+			}
+		})
+		b.ReportMetric(got/1024, "KB/conn")
+	})
 }
