@@ -189,10 +189,14 @@ func (x *Index) decideByRights(a *Answer, c *credential, d *door, unix int64) {
 func (x *Index) byLease(a *Answer, m *member, d *door, unix int64) bool {
 	a.Reason = NoRight
 	best := 0
-	local := x.network.Zone.AtUnix(floorSecond(unix))
+	var local catalogue.Local
+	found := false // most badges at a door have no lease there: then nobody needs the local time
 	for _, l := range m.leases {
 		if !l.doors.has(d.n) || !l.holds(unix) {
 			continue
+		}
+		if !found {
+			local, found = x.network.Zone.AtUnix(floorSecond(unix)), true
 		}
 		reason, rank := l.refusalAt(local, d.calendar.Holidays)
 		if rank == granted {
