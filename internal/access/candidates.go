@@ -26,14 +26,17 @@ func (x *Index) layOutCandidates() {
 	}
 	slices.SortFunc(x.listed, func(a, b uint32) int { return bytes.Compare(x.forList[a][:], x.forList[b][:]) })
 	x.through = make([][]uint32, len(x.doors))
-	doors := newBits(len(x.doors))
+	x.states = make([]uint64, len(x.doors))
+	doors, everybody := newBits(len(x.doors)), uint64(0)
 	for _, n := range x.listed {
+		everybody += x.stateOf(n)
 		clear(doors)
 		x.credentials[n].addDoors(doors, x.atSite)
 		for i := range doors.all {
 			x.through[i] = append(x.through[i], n)
 		}
 	}
+	x.addShared(everybody)
 }
 
 // addDoors adds the doors that a credential's own rights open at some time.

@@ -2,6 +2,7 @@ package access
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"math"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 // spaces, and the sites' calendars.
 type Compiler struct {
 	network *catalogue.Network
+	marks   marker
 	doors   []door
 	sites   map[catalogue.SiteID]int
 	atSite  []bits                     // doors of each site
@@ -31,6 +33,7 @@ type kindAt struct {
 func NewCompiler(n *catalogue.Network) *Compiler {
 	c := &Compiler{
 		network: n,
+		marks:   marker{maphash.MakeSeed()},
 		sites:   map[catalogue.SiteID]int{},
 		toward:  map[catalogue.SpaceID]bits{},
 		ofKind:  map[kindAt]bits{},
@@ -84,7 +87,12 @@ func (c *Compiler) spaces(ids []catalogue.SpaceID) bits {
 
 // Compile makes the index of a book and its lockdowns.
 func (c *Compiler) Compile(book *tenancy.Book, lockdowns []tenancy.Lockdown) *Index {
-	x := &Index{network: c.network, atSite: c.atSite, doors: make(map[catalogue.DoorID]*door, len(c.doors))}
+	x := &Index{
+		network: c.network,
+		atSite:  c.atSite,
+		marks:   c.marks,
+		doors:   make(map[catalogue.DoorID]*door, len(c.doors)),
+	}
 	own := slices.Clone(c.doors)
 	for i := range own {
 		x.doors[own[i].id] = &own[i]
@@ -168,9 +176,10 @@ func (c *Compiler) compileLeases(p people, book *tenancy.Book) map[tenancy.Tenan
 			cl.doors.add(c.ofKind[kindAt{k, site}])
 		}
 		if schedules[plan.Schedule] == nil {
-			schedules[plan.Schedule] = compileSchedule(book, plan.Schedule)
+			schedules[plan.Schedule] = c.compileSchedule(book, plan.Schedule)
 		}
 		cl.schedule = schedules[plan.Schedule]
+		cl.mark = c.marks.lease(cl)
 		p.serve(l, cl)
 		byTenant[l.Tenant] = append(byTenant[l.Tenant], cl)
 	}
@@ -217,9 +226,11 @@ func (p people) serve(l tenancy.Lease, cl *compiled) {
 }
 
 // compileSchedule compiles a schedule; one that does not exist has no window.
-func compileSchedule(book *tenancy.Book, id tenancy.ScheduleID) *schedule {
+func (c *Compiler) compileSchedule(book *tenancy.Book, id tenancy.ScheduleID) *schedule {
 	if id == tenancy.Always {
-		return &schedule{always: true}
+		s := &schedule{always: true}
+		s.mark = c.marks.schedule(s)
+		return s
 	}
 	s, _ := book.Schedule(id)
 	out := &schedule{closedHolidays: s.Holidays == tenancy.ClosedOnHolidays}
@@ -228,6 +239,7 @@ func compileSchedule(book *tenancy.Book, id tenancy.ScheduleID) *schedule {
 			out.days[d] = append(out.days[d], span{int32(w.From) * 60, int32(w.To) * 60})
 		}
 	}
+	out.mark = c.marks.schedule(out)
 	return out
 }
 
@@ -281,6 +293,7 @@ func (c *Compiler) compileCredentials(x *Index, p people, book *tenancy.Book, le
 		if v.Deleted {
 			cc.status = revoked
 		}
+		x.passes += c.marks.pass(&v)
 		x.credentials, x.forList = append(x.credentials, cc), append(x.forList, v.ForList)
 	}
 	size := 16

@@ -21,8 +21,11 @@ type Index struct {
 	formers     map[tenancy.CredentialHash][]former
 	lockdowns   []lockdown
 	atSite      []bits // the doors of each site
+	marks       marker
+	passes      uint64 // a number for all passes
 
 	listing sync.Once  // the fields below are computed when lists are first asked for
+	states  []uint64   // by door: see ListState
 	listed  []uint32   // active credentials by forList
 	through [][]uint32 // by door, the credentials that something other than a public event may let through
 }
@@ -168,6 +171,7 @@ type compiled struct {
 	since, until     int64 // Unix milliseconds, [since, until): when these versions hold for doors
 	terms            *tenancy.Lease
 	plan             *tenancy.Plan
+	mark             uint64 // see marker
 }
 
 // holds reports whether the versions hold at an instant.
@@ -194,6 +198,7 @@ type schedule struct {
 	always         bool
 	closedHolidays bool
 	days           [7][]span // index: time.Weekday
+	mark           uint64    // see marker
 }
 
 func (s *schedule) contains(t catalogue.Local, holidays catalogue.HolidaySet) bool {

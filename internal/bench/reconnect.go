@@ -97,10 +97,19 @@ func reconnect(ctx context.Context, e *env) ([]Row, error) {
 	if err := errors.Join(err, a.Close(ctx)); err != nil {
 		return nil, err
 	}
-	return []Row{{
-		fmt.Sprintf("%d readers come back at once: until the last has its first decision (%d refused connections)", len(doors), refused),
-		micro(got), "the same at a bare broker " + micro(floor), float64(got) / float64(floor), "≤ 1 s, none refused",
-	}}, nil
+	return []Row{
+		{
+			fmt.Sprintf(
+				"%d readers come back at once: until the last has its first decision (%d refused connections)",
+				len(doors),
+				refused,
+			),
+			micro(got),
+			"the same at a bare broker " + micro(floor),
+			float64(got) / float64(floor),
+			"≤ 1 s, none refused",
+		},
+	}, nil
 }
 
 // startWith runs a whole service with a network, for clients with passwords.

@@ -9,8 +9,8 @@ import (
 
 // Limits bounds what clients may cost. A zero field takes its default.
 type Limits struct {
-	Clients         int           // live connections; default 2000
-	PerPrincipal    int           // live connections of one secret or API token, the anonymous excepted; default 16
+	Clients      int // live connections; default 2000
+	PerPrincipal int // live connections of one secret or API token, the anonymous excepted; default 16
 	// Connections that are not authenticated yet, in all (default 512) and of one address (default 256). Beyond these the
 	// oldest is ended once it is older than Fresh (default 1 s), and at three times as many at once: when the power
 	// returns, the doors of a whole building may connect at the same moment, from one address.

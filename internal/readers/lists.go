@@ -38,18 +38,37 @@ func (d *Updater) republish() {
 	}
 }
 
+// basis is what a reader's list depends on besides time. While it stays the same the list
+// need not be laid out again to see that it is still right.
+type basis struct {
+	known     bool
+	state     uint64 // of the door: access.Index.ListState
+	form      int
+	listKeys  int
+	key, next string // ids of the keys that sign
+}
+
+func (d *Updater) basisOf(r *reader, force *rights.InForce) (b basis) {
+	key, _ := d.cfg.Keys.Site(r.dev.Site)
+	next, _ := d.cfg.Keys.Next(r.dev.Site)
+	b = basis{form: r.form, listKeys: d.listKeysOf(r.dev.ID), key: key.ID, next: next.ID}
+	b.state, b.known = force.Index.ListState(r.dev.Door)
+	return b
+}
+
 // updateLists makes new lists for the readers whose rights have changed or
 // whose list expires soon, commits them, then publishes them.
 func (d *Updater) updateLists(ctx context.Context, force *rights.InForce, now time.Time) error {
 	var fresh []*reader
 	for _, r := range d.readers {
 		r.form = d.formOf(r.dev.ID)
-		next, err := d.renewList(r, force, now)
+		b := d.basisOf(r, force)
+		next, err := d.renewList(r, b, force, now)
 		if err != nil {
 			return err
 		}
 		if next != nil {
-			fresh = append(fresh, &reader{dev: r.dev, last: *next})
+			fresh = append(fresh, &reader{dev: r.dev, last: *next, basis: b})
 		}
 	}
 	if len(fresh) == 0 {
@@ -68,7 +87,7 @@ func (d *Updater) updateLists(ctx context.Context, force *rights.InForce, now ti
 	}
 	for _, f := range fresh {
 		r := d.byID[f.dev.ID]
-		r.last, r.unsent = f.last, true
+		r.last, r.basis, r.unsent = f.last, f.basis, true
 	}
 	return d.send()
 }
@@ -98,13 +117,17 @@ func (d *Updater) send() error {
 
 // renewList returns the reader's next list, or nil where its present one is still
 // right.
-func (d *Updater) renewList(r *reader, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
+func (d *Updater) renewList(r *reader, b basis, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
 	// A list that was issued in the future came from a clock that was ahead. It is
 	// replaced, since no reader would use it before that time.
 	if r.last.Payload != nil && !now.Before(r.last.IssuedAt) && r.last.ExpiresAt.Sub(now) > listRenewal {
+		if b.known && b == r.basis {
+			return nil, nil
+		}
 		// The same period, so that only a change of rights makes a difference.
 		c := d.contentOf(r, force, r.last.IssuedAt, r.last.ExpiresAt)
 		if bytes.Equal(d.digest(r, c), r.last.Digest) {
+			r.basis = b
 			return nil, nil
 		}
 	}

@@ -114,9 +114,10 @@ func (d *Updater) KeysChanged() { d.wake() }
 
 // reader is one reader, the list it was sent last and its state.
 type reader struct {
-	dev  *catalogue.Device
-	last ledger.Allowlist
-	form int // form of its lists: wire.ListForm1 or wire.ListForm2
+	dev   *catalogue.Device
+	last  ledger.Allowlist
+	form  int   // form of its lists: wire.ListForm1 or wire.ListForm2
+	basis basis // what last was last found right for
 	// unsent is set while its list is committed but could not be sent.
 	unsent bool
 	told   told
