@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"time"
 
@@ -135,7 +136,7 @@ type auditVerifyCmd struct {
 }
 
 func (c *auditVerifyCmd) Run(ctx context.Context, out *printer) error {
-	a, err := admin.VerifyAudit(ctx, c.config(c.Catalogue))
+	a, err := admin.VerifyAudit(ctx, c.config(c.Catalogue), os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
+	"github.com/lorntech/totem/firmware-sim/progress"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/catalogues"
 	"github.com/lorntech/totem/internal/ledger"
@@ -22,8 +24,9 @@ const (
 )
 
 // VerifyAudit verifies a data folder, whose service may be running: the chain,
-// the records that decide, and the visits of some people.
-func VerifyAudit(ctx context.Context, cfg settings.Config) (a ledger.Audit, err error) {
+// the records that decide, and the visits of some people. It draws its progress on bar, where
+// that is a terminal.
+func VerifyAudit(ctx context.Context, cfg settings.Config, bar io.Writer) (a ledger.Audit, err error) {
 	l, err := ledger.OpenExisting(ctx, cfg.Ledger())
 	if err != nil {
 		return a, err
@@ -33,12 +36,23 @@ func VerifyAudit(ctx context.Context, cfg settings.Config) (a ledger.Audit, err 
 	if err != nil {
 		return a, err
 	}
-	return Verify(ctx, h, l)
+	p := progress.New(bar, 1000, "verifying the audit chain")
+	defer p.Finish()
+	return verify(ctx, h, l, func(done, all int64) { p.Set(int(1000 * done / max(all, 1))) })
 }
 
 // Verify verifies the chain, and computes the visits of a sample of people again.
 func Verify(ctx context.Context, history catalogue.History, l *ledger.Ledger) (ledger.Audit, error) {
-	a, err := l.Verify(ctx)
+	return verify(ctx, history, l, nil)
+}
+
+func verify(
+	ctx context.Context,
+	history catalogue.History,
+	l *ledger.Ledger,
+	progress func(done, all int64),
+) (ledger.Audit, error) {
+	a, err := l.Verify(ctx, progress)
 	if err != nil || !a.OK {
 		return a, err
 	}

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"database/sql"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,7 +55,7 @@ func TestWhatDecidesIsHeldToItsActs(t *testing.T) {
 	apptest.Stop(t, a)
 	db := apptest.Database(t, cfg)
 	holds := func() (bool, string) {
-		found, err := admin.VerifyAudit(t.Context(), cfg)
+		found, err := admin.VerifyAudit(t.Context(), cfg, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +129,7 @@ func TestAChangedCatalogueIsNoAlteration(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // with a service that has never run by it, and after one that has
-		if found, err := admin.VerifyAudit(t.Context(), cfg); err != nil || !found.OK {
+		if found, err := admin.VerifyAudit(t.Context(), cfg, io.Discard); err != nil || !found.OK {
 			t.Errorf("%+v %v", found, err)
 		}
 		apptest.Stop(t, apptest.Start(t, cfg))

@@ -251,7 +251,7 @@ func (k *crashed) check(t *testing.T, dir string) {
 			)
 		}
 	}
-	audit, err := l.Verify(t.Context())
+	audit, err := l.Verify(t.Context(), nil)
 	if err != nil || !audit.OK {
 		t.Errorf("the chain does not verify: %+v, %v", audit, err)
 	}

@@ -269,7 +269,7 @@ func takeOver(t *testing.T, nodes [natstest.Nodes]string, url string, killNode f
 			t.Errorf("%s is there %d times", id, n)
 		}
 	}
-	if audit, err := l.Verify(t.Context()); err != nil || !audit.OK {
+	if audit, err := l.Verify(t.Context(), nil); err != nil || !audit.OK {
 		t.Errorf("the chain: %+v, %v", audit, err)
 	}
 	t.Logf("%d acknowledged messages, each in the ledger once", len(acked))

@@ -167,18 +167,20 @@ func comeBack(ctx context.Context, addr string, doors []returning) (took time.Du
 				for {
 					c, err := doors[i].serve(ctx, addr)
 					mu.Lock()
-					if err == nil {
+					again := err != nil && ctx.Err() == nil && time.Since(began) < time.Minute
+					switch {
+					case err == nil:
 						clients = append(clients, c)
-					} else if ctx.Err() == nil && time.Since(began) < time.Minute {
+					case again:
 						refused++
-						mu.Unlock()
-						time.Sleep(tryAgain)
-						continue
-					} else {
+					default:
 						errs = append(errs, err)
 					}
 					mu.Unlock()
-					return
+					if !again {
+						return
+					}
+					time.Sleep(tryAgain)
 				}
 			})
 		}

@@ -153,7 +153,7 @@ func TestVisitFollowsTheBadges(t *testing.T) {
 		if err != nil || len(visits) != 1 || visits[0].Space != "metz-hall" || !visits[0].To.After(time.Now()) {
 			t.Errorf("visits: %+v, %v", visits, err)
 		}
-		audit, err := a.Ledger.Verify(t.Context())
+		audit, err := a.Ledger.Verify(t.Context(), nil)
 		if err != nil || !audit.OK || audit.Entries < 12 {
 			t.Errorf("audit: %+v, %v", audit, err)
 		}

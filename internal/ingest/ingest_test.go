@@ -185,7 +185,7 @@ func TestFullDiskAcknowledgesNothingAndLosesNothing(t *testing.T) {
 			t.Errorf("read %s: %v", id, err)
 		}
 	}
-	if a, err := r.store.Verify(t.Context()); err != nil || !a.OK || a.Entries != 20 {
+	if a, err := r.store.Verify(t.Context(), nil); err != nil || !a.OK || a.Entries != 20 {
 		t.Errorf("chain: %+v, %v", a, err)
 	}
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,12 +40,24 @@ func (tx *Tx) PutAllowlist(a Allowlist) error {
 	return nil
 }
 
-// Allowlists returns every reader's last list.
+// Allowlists returns every reader's last list, without its payload.
 func (l *Ledger) Allowlists(ctx context.Context) ([]Allowlist, error) {
 	return list(ctx, l.reads, "load allowlists", func(rows *sql.Rows) (a Allowlist, err error) {
 		var issued, expires int64
-		err = rows.Scan(&a.Device, &a.Version, &a.Digest, &issued, &expires, &a.Payload)
+		err = rows.Scan(&a.Device, &a.Version, &a.Digest, &issued, &expires)
 		a.IssuedAt, a.ExpiresAt = at(issued), at(expires)
 		return a, err
-	}, "SELECT device, version, digest, issued_at, expires_at, payload FROM allowlists ORDER BY device")
+	}, "SELECT device, version, digest, issued_at, expires_at FROM allowlists ORDER BY device")
+}
+
+// AllowlistPayload returns the payload of a reader's last list; nil where there is none.
+func (l *Ledger) AllowlistPayload(ctx context.Context, device catalogue.DeviceID) (payload []byte, err error) {
+	err = l.reads.QueryRowContext(ctx, "SELECT payload FROM allowlists WHERE device = ?", device).Scan(&payload)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: load the allowlist of %s: %w", device, err)
+	}
+	return payload, nil
 }

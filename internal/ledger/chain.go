@@ -150,17 +150,36 @@ type Audit struct {
 }
 
 // Verify walks the whole chain: every hash, and the content of every entry that
-// is not covered by a recorded erasure. It reads one consistent state.
-func (l *Ledger) Verify(ctx context.Context) (Audit, error) {
-	tx, err := l.pool.BeginTx(ctx, l.engine.snapshot())
-	if err != nil {
-		return Audit{}, fmt.Errorf("verify the audit chain: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // a read transaction has nothing to lose
-	v := &verifier{tx: queries{tx, l.engine}, engine: l.engine, ctx: ctx}
-	if err := v.run(); err != nil {
-		return Audit{}, fmt.Errorf("verify the audit chain: %w", err)
+// is not covered by a recorded erasure. It reads the chain in steps, each of one consistent
+// state: a single long transaction would keep the log of a running service from shrinking.
+// progress is called with the entries that are verified, of all; it may be nil.
+func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Audit, error) {
+	return l.verifyInSteps(ctx, verifyAtOnce, progress)
+}
+
+func (l *Ledger) verifyInSteps(ctx context.Context, atOnce int64, progress func(done, all int64)) (Audit, error) {
+	v := &verifier{engine: l.engine, ctx: ctx, atOnce: atOnce}
+	for more := true; more; {
+		var err error
+		if more, err = l.verifyStep(ctx, v); err != nil {
+			return Audit{}, fmt.Errorf("verify the audit chain: %w", err)
+		}
+		if progress != nil {
+			progress(v.audit.Entries, v.all)
+		}
 	}
 	v.audit.OK = v.audit.BrokenAt == 0
 	return v.audit, nil
+}
+
+// verifyStep verifies the next entries in a transaction of their own. It reports whether
+// there may be more of them.
+func (l *Ledger) verifyStep(ctx context.Context, v *verifier) (more bool, err error) {
+	tx, err := l.pool.BeginTx(ctx, l.engine.snapshot())
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = tx.Rollback() }() // a read transaction has nothing to lose
+	v.tx = queries{tx, l.engine}
+	return v.step()
 }

@@ -46,9 +46,18 @@ func open10(t *testing.T) *Ledger {
 
 func verify(t *testing.T, l *Ledger) Audit {
 	t.Helper()
-	a, err := l.Verify(t.Context())
+	told := int64(0)
+	a, err := l.Verify(t.Context(), func(done, _ int64) { told = done })
 	if err != nil {
 		t.Fatal(err)
+	}
+	if told != a.Entries {
+		t.Errorf("the progress ended at %d of %d", told, a.Entries)
+	}
+	for atOnce := range int64(4) { // in steps of any length it finds the same
+		if b, err := l.verifyInSteps(t.Context(), atOnce+1, nil); err != nil || b != a {
+			t.Errorf("in steps of %d: %+v %v, at once %+v", atOnce+1, b, err, a)
+		}
 	}
 	return a
 }

@@ -72,7 +72,7 @@ func contract(t *testing.T, place func(t *testing.T) string) {
 		"sensors": sensors, "readers": readers, "reads": reads, "visits and corrections": corrections, "hours": hours,
 		"statements": statements, "presences and stays": presences, "touched": touched, "unknown devices": unknowns,
 		"catalogues": catalogues, "acts": acts, "webhooks": hooks,
-		"announced readers": announced,
+		"announced readers": announced, "allowlists": allowlists,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := ledger.Open(t.Context(), place(t))
@@ -85,7 +85,7 @@ func contract(t *testing.T, place func(t *testing.T) string) {
 				}
 			})
 			test(book{t, l})
-			if audit, err := l.Verify(t.Context()); err != nil || !audit.OK {
+			if audit, err := l.Verify(t.Context(), nil); err != nil || !audit.OK {
 				t.Errorf("the chain afterwards: %+v, %v", audit, err)
 			}
 		})
@@ -145,6 +145,25 @@ func sessions(b book) {
 		if _, err := b.l.Session(b.Context(), []byte(id)); !errors.Is(err, ledger.ErrNotFound) {
 			b.Errorf("session %s after its end: %v", id, err)
 		}
+	}
+}
+
+func allowlists(b book) {
+	first := ledger.Allowlist{
+		Device: "a", Version: 1, Digest: []byte("x"), IssuedAt: at(0), ExpiresAt: at(1440), Payload: []byte("one"),
+	}
+	second := first
+	second.Version, second.Digest, second.Payload = 2, []byte("y"), []byte("two")
+	b.write(func(tx *ledger.Tx) error { return errors.Join(tx.PutAllowlist(first), tx.PutAllowlist(second)) })
+	list := must(b.l.Allowlists(b.Context()))
+	if len(list) != 1 || list[0].Version != 2 || string(list[0].Digest) != "y" || !list[0].ExpiresAt.Equal(at(1440)) {
+		b.Errorf("%+v", list)
+	}
+	if got := must(b.l.AllowlistPayload(b.Context(), "a")); string(got) != "two" {
+		b.Errorf("payload %q", got)
+	}
+	if got := must(b.l.AllowlistPayload(b.Context(), "b")); got != nil {
+		b.Errorf("the payload of a list that does not exist: %q", got)
 	}
 }
 

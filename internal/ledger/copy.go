@@ -69,7 +69,7 @@ func Copy(ctx context.Context, from, to *Ledger, progress func(done, all int64))
 		return c, fmt.Errorf("ledger: number new rows from where the copied ones end: %w", err)
 	}
 	c.Rows = done
-	if c.Audit, err = to.Verify(ctx); err != nil || !c.Audit.OK {
+	if c.Audit, err = to.Verify(ctx, nil); err != nil || !c.Audit.OK {
 		return c, err
 	}
 	for _, l := range []*Ledger{from, to} { // another process may have taken one over

@@ -80,7 +80,7 @@ func (w *writer) check(t *testing.T, l *ledger.Ledger) {
 			t.Fatalf("%s: %d acts, %v; commits failed with %v", target, len(acts), err, w.fails)
 		}
 	}
-	if audit, err := l.Verify(t.Context()); err != nil || !audit.OK {
+	if audit, err := l.Verify(t.Context(), nil); err != nil || !audit.OK {
 		t.Errorf("the chain: %+v, %v", audit, err)
 	}
 	t.Logf("%d commits, %d failed and were tried again", len(w.acked), len(w.fails))
@@ -163,7 +163,7 @@ func TestNoTextStopsPostgreSQL(t *testing.T) {
 	}); err != nil {
 		t.Errorf("a reader's own words: %v", err)
 	}
-	if audit, err := l.Verify(t.Context()); err != nil || !audit.OK {
+	if audit, err := l.Verify(t.Context(), nil); err != nil || !audit.OK {
 		t.Errorf("the chain: %+v, %v", audit, err)
 	}
 	for _, id := range []string{"\x00", "\xff", "é"} {

@@ -17,8 +17,14 @@ type verifier struct {
 	engine engine
 	tx     queries
 	audit  Audit
-	spans  []Range // entries whose content was erased, sorted
+	spans  []Range   // entries whose content was erased, sorted
+	last   chainHead // up to which entries are verified
+	atOnce int64     // entries in one step
+	all    int64     // number of the chain's newest entry when the step began
 }
+
+// verifyAtOnce is how many entries one step verifies: some seconds of work.
+const verifyAtOnce = 100_000
 
 var errBroken = errors.New("broken")
 
@@ -27,11 +33,17 @@ func (v *verifier) broken(seq int64, why string, args ...any) error {
 	return errBroken
 }
 
-func (v *verifier) run() error {
+// step verifies the next entries. After the newest it compares the records with the chain, in
+// the same transaction. It reports whether there may be more entries.
+func (v *verifier) step() (more bool, err error) {
 	if err := v.loadErasures(); err != nil {
-		return err
+		return false, err
 	}
-	var previous chainHead
+	err = v.tx.QueryRowContext(v.ctx, "SELECT COALESCE(max(seq), 0) FROM chain").Scan(&v.all)
+	if err != nil {
+		return false, err
+	}
+	before := v.audit.Entries
 	rows, err := v.tx.QueryContext(v.ctx, `
 		SELECT c.seq, c.kind, c.commitment, c.hash,
 			r.id, r.at, r.received_at, r.device, r.door, r.direction, r.credential, r.member, r.pass,
@@ -42,18 +54,19 @@ func (v *verifier) run() error {
 		LEFT JOIN reads r ON c.kind = 'read' AND r.seq = c.seq
 		LEFT JOIN reader_decisions d ON c.kind = 'reader' AND d.seq = c.seq
 		LEFT JOIN acts a ON c.kind IN ('act', 'erase') AND a.seq = c.seq
-		ORDER BY c.seq`)
-	err = each(rows, err, func(rows *sql.Rows) error { return v.entry(rows, &previous) })
-	if errors.Is(err, errBroken) {
-		return nil
-	}
+		WHERE c.seq > ?
+		ORDER BY c.seq LIMIT ?`, v.last.seq, v.atOnce)
+	err = each(rows, err, func(rows *sql.Rows) error { return v.entry(rows, &v.last) })
 	if err != nil {
-		return err
+		return false, ignoreBroken(err)
+	}
+	if v.audit.Entries-before == v.atOnce {
+		return true, nil
 	}
 	if err := v.strays(); err != nil {
-		return ignoreBroken(err)
+		return false, ignoreBroken(err)
 	}
-	return ignoreBroken(v.compareState())
+	return false, ignoreBroken(v.compareState())
 }
 
 func ignoreBroken(err error) error {
@@ -64,6 +77,7 @@ func ignoreBroken(err error) error {
 }
 
 func (v *verifier) loadErasures() error {
+	v.spans = v.spans[:0]
 	rows, err := v.tx.QueryContext(v.ctx, "SELECT a.body FROM chain c JOIN acts a ON a.seq = c.seq WHERE c.kind = 'erase'")
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var body string

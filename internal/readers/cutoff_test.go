@@ -42,17 +42,10 @@ func TestADayWithoutTheBroker(t *testing.T) {
 		}
 	}
 	apptest.Eventually(t, "a list for every reader", func() bool {
-		lists, err := a.Ledger.Allowlists(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, l := range lists {
-			if r := doors[l.Device]; r != nil {
-				r.Allowlist(l.Payload)
-			}
-		}
 		for _, r := range doors {
-			if l, err := wire.VerifyList(site.Public(), r.Device, payloadOf(lists, r.Device)); err != nil || l.Len() == 0 {
+			payload := payloadOf(t, a.Ledger, r.Device)
+			r.Allowlist(payload)
+			if l, err := wire.VerifyList(site.Public(), r.Device, payload); err != nil || l.Len() == 0 {
 				return false
 			}
 		}
@@ -163,11 +156,11 @@ func mustZone(t *testing.T) *catalogue.Zone {
 	return zone
 }
 
-func payloadOf(lists []ledger.Allowlist, id catalogue.DeviceID) []byte {
-	for _, l := range lists {
-		if l.Device == id {
-			return l.Payload
-		}
+func payloadOf(t *testing.T, l *ledger.Ledger, id catalogue.DeviceID) []byte {
+	t.Helper()
+	payload, err := l.AllowlistPayload(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return nil
+	return payload
 }

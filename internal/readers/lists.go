@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,7 +32,7 @@ const (
 func (d *Updater) republish() {
 	now := d.cfg.Now()
 	for _, r := range d.readers {
-		if r.last.Payload == nil || !r.last.ExpiresAt.After(now) {
+		if r.last.Version == 0 || !r.last.ExpiresAt.After(now) {
 			continue
 		}
 		r.unsent = true
@@ -72,7 +73,7 @@ func (d *Updater) updateLists(ctx context.Context, force *rights.InForce, now ti
 		}
 	}
 	if len(fresh) == 0 {
-		return d.send()
+		return d.send(ctx)
 	}
 	err := d.cfg.Store.Write(ctx, func(tx *ledger.Tx) error {
 		for _, f := range fresh {
@@ -89,30 +90,47 @@ func (d *Updater) updateLists(ctx context.Context, force *rights.InForce, now ti
 		r := d.byID[f.dev.ID]
 		r.last, r.basis, r.unsent = f.last, f.basis, true
 	}
-	return d.send()
+	return d.send(ctx)
 }
 
 // send sends the lists that were not sent yet. A list that cannot be sent waits
 // for the next call, and does not hold up the others.
-func (d *Updater) send() error {
+func (d *Updater) send(ctx context.Context) error {
 	var failed error
 	for _, r := range d.readers {
 		if !r.unsent {
 			continue
 		}
-		if err := d.cfg.Publish(topic(r.dev, wire.Allowlist), r.last.Payload, true); err != nil {
+		size, err := d.sendList(ctx, r)
+		if err != nil {
 			failed = fmt.Errorf("send allowlist to %s: %w", r.dev.ID, err)
 			continue
 		}
-		r.unsent = false
+		r.unsent, r.last.Payload = false, nil
 		if d.cfg.OnList != nil {
 			d.cfg.OnList(r.dev.ID, r.last.Version, r.last.IssuedAt)
 		}
 		if d.cfg.OnSize != nil {
-			d.cfg.OnSize(r.dev, len(r.last.Payload))
+			d.cfg.OnSize(r.dev, size)
 		}
 	}
 	return failed
+}
+
+// sendList publishes a reader's last list and returns its size in bytes. Where its payload is
+// no longer in memory, it takes that from the ledger.
+func (d *Updater) sendList(ctx context.Context, r *reader) (size int, err error) {
+	payload := r.last.Payload
+	if payload == nil {
+		payload, err = d.cfg.Store.AllowlistPayload(ctx, r.dev.ID)
+		if err == nil && payload == nil { // an empty retained message would take the reader's list away
+			err = errors.New("the ledger has no such list")
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(payload), d.cfg.Publish(topic(r.dev, wire.Allowlist), payload, true)
 }
 
 // renewList returns the reader's next list, or nil where its present one is still
@@ -120,7 +138,7 @@ func (d *Updater) send() error {
 func (d *Updater) renewList(r *reader, b basis, force *rights.InForce, now time.Time) (*ledger.Allowlist, error) {
 	// A list that was issued in the future came from a clock that was ahead. It is
 	// replaced, since no reader would use it before that time.
-	if r.last.Payload != nil && !now.Before(r.last.IssuedAt) && r.last.ExpiresAt.Sub(now) > listRenewal {
+	if r.last.Version != 0 && !now.Before(r.last.IssuedAt) && r.last.ExpiresAt.Sub(now) > listRenewal {
 		if b.known && b == r.basis {
 			return nil, nil
 		}
@@ -168,12 +186,15 @@ func spacesBeyond(n *catalogue.Network) map[catalogue.DoorID][]wire.SpaceHash {
 		now := n.PresentName(former)
 		names[now] = append(names[now], wire.HashSpace(former))
 	}
+	into := map[catalogue.SpaceID][]catalogue.DoorID{}
+	for _, door := range n.Doors {
+		into[door.To] = append(into[door.To], door.ID)
+	}
 	beyond := map[catalogue.DoorID][]wire.SpaceHash{}
 	for i := range n.Spaces {
-		chain := n.Chain(n.Spaces[i].ID)
-		for _, door := range n.Doors {
-			if slices.Contains(chain, door.To) {
-				beyond[door.ID] = append(beyond[door.ID], names[n.Spaces[i].ID]...)
+		for _, crossed := range n.Chain(n.Spaces[i].ID) {
+			for _, door := range into[crossed] {
+				beyond[door] = append(beyond[door], names[n.Spaces[i].ID]...)
 			}
 		}
 	}

@@ -30,6 +30,7 @@ import (
 type Store interface {
 	Write(ctx context.Context, change func(*ledger.Tx) error) error
 	Allowlists(ctx context.Context) ([]ledger.Allowlist, error)
+	AllowlistPayload(ctx context.Context, device catalogue.DeviceID) ([]byte, error)
 	ListKeys(ctx context.Context) (map[catalogue.DeviceID]int, error)
 }
 
@@ -115,9 +116,9 @@ func (d *Updater) KeysChanged() { d.wake() }
 // reader is one reader, the list it was sent last and its state.
 type reader struct {
 	dev   *catalogue.Device
-	last  ledger.Allowlist
-	form  int   // form of its lists: wire.ListForm1 or wire.ListForm2
-	basis basis // what last was last found right for
+	last  ledger.Allowlist // its payload only until it is sent: all lists together may be large
+	form  int              // form of its lists: wire.ListForm1 or wire.ListForm2
+	basis basis            // what last was last found right for
 	// unsent is set while its list is committed but could not be sent.
 	unsent bool
 	told   told

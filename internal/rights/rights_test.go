@@ -122,7 +122,7 @@ func (s *scene) mustAnswer(n byte, want access.Reason) {
 // count returns how many acts the audit chain has, and holds it to be intact.
 func (s *scene) count() int64 {
 	s.t.Helper()
-	a, err := s.ledger.Verify(s.t.Context())
+	a, err := s.ledger.Verify(s.t.Context(), nil)
 	if err != nil || !a.OK {
 		s.t.Fatalf("the audit chain: %+v %v", a, err)
 	}
