@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 	manyFlows    = 100_000
 	lateMessages = 300_000
 	lateGateways = 4
+	manyPeople   = 10_000
 )
 
 // isolation measures decisions while nothing else happens, then while the
@@ -40,6 +42,9 @@ func isolation(ctx context.Context, e *env) (rows []Row, err error) {
 		{fmt.Sprintf("while one counter sends %d flows", e.share(manyFlows)), e.flood},
 		{fmt.Sprintf("while %d gateways bring %d late messages", lateGateways, e.share(lateMessages)), e.late},
 		{"while a year of usage is asked", askYears},
+		{fmt.Sprintf("while %d people are imported", e.share(manyPeople)), e.importPeople},
+		{"while the audit chain is verified", repeated("/v1/audit/verify")},
+		{"while everything is exported", repeated("/v1/export")},
 	} {
 		dir, err := e.dir("isolation")
 		if err != nil {
@@ -171,22 +176,69 @@ func askYears(ctx context.Context, a *app.App, n *catalogue.Network) error {
 		to.Format(time.RFC3339),
 	)
 	for ctx.Err() == nil {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
+		if err := call(ctx, a, http.MethodGet, url, ""); err != nil {
 			return err
-		}
-		req.Header.Set("Authorization", "Bearer "+a.Admin)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(io.Discard, res.Body)
-		if err := errors.Join(err, res.Body.Close()); err != nil {
-			return err
-		}
-		if res.StatusCode != http.StatusOK {
-			return fmt.Errorf("usage: %s", res.Status)
 		}
 	}
 	return ctx.Err()
+}
+
+// repeated asks for something again and again, in a ledger with some history.
+func repeated(path string) func(context.Context, *app.App, *catalogue.Network) error {
+	return func(ctx context.Context, a *app.App, _ *catalogue.Network) error {
+		for ctx.Err() == nil {
+			if err := call(ctx, a, http.MethodGet, "http://"+a.HTTP.String()+path, ""); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	}
+}
+
+// importPeople imports a list of people again and again, each time with other
+// names, so that all of them change.
+func (e *env) importPeople(ctx context.Context, a *app.App, _ *catalogue.Network) error {
+	base := "http://" + a.HTTP.String() + "/v1/"
+	tenant := `{"name":"Bench","site":"metz","kind":"company"}`
+	if err := call(ctx, a, http.MethodPut, base+"tenants/bench", tenant); err != nil {
+		return err
+	}
+	for round := 0; ctx.Err() == nil; round++ {
+		var list strings.Builder
+		list.WriteString("id,name,tenant\n")
+		for i := range e.share(manyPeople) {
+			fmt.Fprintf(&list, "bench-%d,Eva %d-%d Muster,bench\n", i, round, i)
+		}
+		if err := call(ctx, a, http.MethodPost, base+"import?name=members.csv&accept=warnings", list.String()); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// call sends a request to the API and reads the whole answer.
+func call(ctx context.Context, a *app.App, method, url, body string) error {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+a.Admin)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/octet-stream")
+	}
+	if strings.HasPrefix(body, "{") {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(res.Body)
+	if err := errors.Join(err, res.Body.Close()); err != nil {
+		return err
+	}
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %s: %.300s", method, req.URL.Path, res.Status, text)
+	}
+	return nil
 }
