@@ -104,6 +104,9 @@ func (d *devices) day(day catalogue.Day) ([]Sent, []life.Stay) {
 	return out, stays
 }
 
+// forgotten is the share of batteries that nobody has changed for long.
+const forgotten = 0.05
+
 // statuses returns the status messages of every device. Batteries run down over
 // half a year, from a level that the seed decides.
 func (d *devices) statuses(day catalogue.Day) []Sent {
@@ -114,7 +117,11 @@ func (d *devices) statuses(day catalogue.Day) []Sent {
 			continue
 		}
 		rng := rand.New(rand.NewPCG(d.seed, uint64(i)))
-		first, left, radio := time.Duration(rng.Int64N(int64(statusEvery))), 20+rng.Float64()*80, -60-rng.Float64()*45
+		first, luck, radio := time.Duration(rng.Int64N(int64(statusEvery))), rng.Float64(), -60-rng.Float64()*45
+		left := 70 + 30*luck // the technician changes batteries in time
+		if luck < forgotten {
+			left = 20
+		}
 		since := d.network.Zone.Start(day - catalogue.Day(1+rng.IntN(90)))
 		for at := d.network.Zone.Start(day).Add(first); at.Before(d.network.Zone.Start(day + 1)); at = at.Add(statusEvery) {
 			uptime := at.Sub(since).Seconds()
