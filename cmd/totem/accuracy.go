@@ -19,7 +19,7 @@ type accuracyCmd struct {
 	Perfect bool   `help:"Simulate a perfect network: nothing is late, repeated or lost."`
 }
 
-func (c *accuracyCmd) Run(ctx context.Context) error {
+func (c *accuracyCmd) Run(ctx context.Context, out *printer) error {
 	if c.Days < 1 || c.Days > 80 || c.Sync < 0 || c.Drift < 0 || c.Drift > 600 || c.Forget < 0 || c.Forget > 100 {
 		return cli.Wrong("--days must be 1 to 80, --forget 0 to 100, --sync 0 or more, --drift 0 to 600")
 	}
@@ -28,5 +28,5 @@ func (c *accuracyCmd) Run(ctx context.Context) error {
 	if c.Perfect {
 		o.Faults = sim.Faults{}
 	}
-	return accuracy.Run(ctx, os.Stdout, o)
+	return accuracy.Run(ctx, out, o)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +19,7 @@ type benchCmd struct {
 	Database string        `name:"database-url" help:"An empty PostgreSQL database for the part postgres." placeholder:"URL"`
 }
 
-func (c *benchCmd) Run(ctx context.Context) error {
+func (c *benchCmd) Run(ctx context.Context, out *printer) error {
 	for _, p := range c.Only {
 		if !slices.Contains(bench.Names(), p) {
 			return cli.Wrong("--only: %q must be one of %s", p, strings.Join(bench.Names(), ", "))
@@ -31,7 +30,7 @@ func (c *benchCmd) Run(ctx context.Context) error {
 	}
 	return bench.Run(
 		ctx,
-		os.Stdout,
+		out,
 		bench.Options{Only: c.Only, For: c.For, Reads: c.Reads, Size: c.Size, Dir: c.Dir, Database: c.Database},
 	)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/lorntech/totem/internal/catalogue"
@@ -29,7 +28,7 @@ type known struct {
 	AsKnown string `help:"Use the plans, leases and corrections recorded up to this instant, or the end of this local day; badges and catalogue are the current ones." placeholder:"TIME"`
 }
 
-func (c *hoursShowCmd) Run(ctx context.Context) error {
+func (c *hoursShowCmd) Run(ctx context.Context, out *printer) error {
 	zone, err := c.zone()
 	if err != nil {
 		return err
@@ -45,7 +44,7 @@ func (c *hoursShowCmd) Run(ctx context.Context) error {
 	if c.Tenant != "" {
 		q.Set("tenant", c.Tenant)
 	}
-	return c.show(ctx, client, cli.HoursPath, q, func() error { return cli.Hours(ctx, client, os.Stdout, q) })
+	return c.show(ctx, out, client, cli.HoursPath, q, func() error { return cli.Hours(ctx, client, out, q) })
 }
 
 type hoursExplainCmd struct {
@@ -55,7 +54,7 @@ type hoursExplainCmd struct {
 	known
 }
 
-func (c *hoursExplainCmd) Run(ctx context.Context) error {
+func (c *hoursExplainCmd) Run(ctx context.Context, out *printer) error {
 	zone, err := c.zone()
 	if err != nil {
 		return err
@@ -64,7 +63,7 @@ func (c *hoursExplainCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return cli.Explain(ctx, client, os.Stdout, c.Member, c.Day, c.AsKnown, zone)
+	return cli.Explain(ctx, client, out, c.Member, c.Day, c.AsKnown, zone)
 }
 
 type statementsCmd struct {
@@ -81,13 +80,13 @@ type statementsListCmd struct {
 	sheet
 }
 
-func (c *statementsListCmd) Run(ctx context.Context) error {
+func (c *statementsListCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	q := nonEmpty(map[string]string{"month": c.Month, "tenant": c.Tenant})
-	return c.show(ctx, client, cli.StatementsPath, q, func() error { return cli.Statements(ctx, client, os.Stdout, q) })
+	return c.show(ctx, out, client, cli.StatementsPath, q, func() error { return cli.Statements(ctx, client, out, q) })
 }
 
 type statementsIssueCmd struct {
@@ -98,14 +97,14 @@ type statementsIssueCmd struct {
 	known
 }
 
-func (c *statementsIssueCmd) Run(ctx context.Context) error {
+func (c *statementsIssueCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	return cli.Issue(ctx,
 		client,
-		os.Stdout,
+		out,
 		cli.IssueRequest{Month: c.Month, Tenant: c.Tenant, DryRun: c.DryRun, AsKnown: c.AsKnown},
 	)
 }
@@ -117,14 +116,14 @@ type statementsShowCmd struct {
 	Locale string `help:"fr or en: of the page, and of the CSV." enum:"fr,en" default:"fr"`
 }
 
-func (c *statementsShowCmd) Run(ctx context.Context) error {
+func (c *statementsShowCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	accept := map[string]string{"html": "text/html", "json": "application/json", "csv": "text/csv"}[c.As]
 	return client.Copy(ctx,
-		os.Stdout,
+		out,
 		cli.StatementsPath+"/"+url.PathEscape(c.ID),
 		url.Values{"locale": {c.Locale}},
 		accept,
@@ -138,13 +137,13 @@ type statementsAccountingCmd struct {
 	To    string `help:"Issued on this day or before." placeholder:"DAY"`
 }
 
-func (c *statementsAccountingCmd) Run(ctx context.Context) error {
+func (c *statementsAccountingCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	return client.Copy(ctx,
-		os.Stdout,
+		out,
 		cli.AccountingPath,
 		nonEmpty(map[string]string{"month": c.Month, "from": c.From, "to": c.To}),
 		"text/plain",
@@ -164,7 +163,7 @@ type rentsSetCmd struct {
 	Reason string `help:"Why: it is kept with the rent." required:""`
 }
 
-func (c *rentsSetCmd) Run(ctx context.Context) error {
+func (c *rentsSetCmd) Run(ctx context.Context, out *printer) error {
 	zone, err := c.zone()
 	if err != nil {
 		return err
@@ -189,7 +188,7 @@ func (c *rentsSetCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set.Show(os.Stdout, c.Space)
+	set.Show(out, c.Space)
 	return nil
 }
 
@@ -207,7 +206,7 @@ type rentsListCmd struct {
 	sheet
 }
 
-func (c *rentsListCmd) Run(ctx context.Context) error {
+func (c *rentsListCmd) Run(ctx context.Context, out *printer) error {
 	client, in, err := c.clientFor(&c.period)
 	if err != nil {
 		return err
@@ -226,15 +225,15 @@ func (c *rentsListCmd) Run(ctx context.Context) error {
 			"floor":      c.Floor,
 		},
 	)
-	return c.show(ctx, client, cli.CalibrationPath, q, func() error { return cli.Rents(ctx, client, os.Stdout, q) })
+	return c.show(ctx, out, client, cli.CalibrationPath, q, func() error { return cli.Rents(ctx, client, out, q) })
 }
 
 type charterCmd struct{ service }
 
-func (c *charterCmd) Run(ctx context.Context) error {
+func (c *charterCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return cli.Charter(ctx, client, os.Stdout)
+	return cli.Charter(ctx, client, out)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/lorntech/totem/internal/admin"
 )
@@ -22,7 +21,7 @@ type brokerExportCmd struct {
 	Catalogue string `help:"Catalogue file of the service." env:"TOTEM_CATALOGUE" placeholder:"FILE"`
 }
 
-func (c *brokerExportCmd) Run(ctx context.Context) error {
+func (c *brokerExportCmd) Run(ctx context.Context, out *printer) error {
 	return admin.ExportBroker(ctx, c.config(c.Catalogue), admin.BrokerExport{
 		Dir:           c.Dir,
 		Hosts:         c.Host,
@@ -30,5 +29,5 @@ func (c *brokerExportCmd) Run(ctx context.Context) error {
 		NewSecrets:    c.NewSecrets,
 		Certificates:  c.ClientCertificate,
 		Yes:           c.Yes,
-	}, os.Stdout)
+	}, out)
 }

@@ -132,10 +132,10 @@ type catalogueShowCmd struct {
 	At string `help:"The catalogue of this local time or instant; default: the one in force." placeholder:"TIME"`
 }
 
-func (c *catalogueShowCmd) Run(ctx context.Context) error {
+func (c *catalogueShowCmd) Run(ctx context.Context, out *printer) error {
 	v, err := catalogueAt(ctx, c.ledger(), c.At)
 	if err == nil {
-		_, err = os.Stdout.Write(v.Text)
+		_, err = out.Write(v.Text)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -76,12 +77,19 @@ type sheet struct {
 
 // show writes the CSV where --csv is given, and otherwise lets draw print the
 // table.
-func (s *sheet) show(ctx context.Context, c cli.Client, path string, q url.Values, draw func() error) error {
+func (s *sheet) show(
+	ctx context.Context,
+	out io.Writer,
+	c cli.Client,
+	path string,
+	q url.Values,
+	draw func() error,
+) error {
 	if !s.CSV {
 		return draw()
 	}
 	q.Set("locale", s.Locale)
-	return c.Copy(ctx, os.Stdout, path, q, "text/csv")
+	return c.Copy(ctx, out, path, q, "text/csv")
 }
 
 // period holds the flags of a stretch of time: local dates or instants.
@@ -166,13 +174,13 @@ type usageCmd struct {
 	sheet
 }
 
-func (c *usageCmd) Run(ctx context.Context) error {
+func (c *usageCmd) Run(ctx context.Context, out *printer) error {
 	client, in, err := c.clientFor(&c.period)
 	if err != nil {
 		return err
 	}
 	q := cli.UsageQuery{From: in.from, To: in.to, By: c.By, Site: c.Site, Kind: c.Kind}
-	return c.show(ctx, client, cli.UsagePath, q.Values(), func() error { return cli.Usage(ctx, client, os.Stdout, q) })
+	return c.show(ctx, out, client, cli.UsagePath, q.Values(), func() error { return cli.Usage(ctx, client, out, q) })
 }
 
 type occupancyCmd struct {
@@ -183,17 +191,17 @@ type occupancyCmd struct {
 	sheet
 }
 
-func (c *occupancyCmd) Run(ctx context.Context) error {
+func (c *occupancyCmd) Run(ctx context.Context, out *printer) error {
 	client, in, err := c.clientFor(&c.period)
 	if err != nil {
 		return err
 	}
 	q := cli.OccupancyQuery{Space: c.Space, Every: c.Every, From: in.from, To: in.to}
-	return c.show(ctx,
+	return c.show(ctx, out,
 		client,
 		cli.OccupancyPath,
 		q.Values(),
-		func() error { return cli.Occupancy(ctx, client, os.Stdout, q) },
+		func() error { return cli.Occupancy(ctx, client, out, q) },
 	)
 }
 
@@ -210,12 +218,12 @@ type devicesWatchCmd struct {
 	Rejected bool   `help:"Only what is rejected."`
 }
 
-func (c *devicesWatchCmd) Run(ctx context.Context) error {
+func (c *devicesWatchCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return cli.Watch(ctx, client, os.Stdout, cli.WatchQuery{Device: c.Device, Rejected: c.Rejected})
+	return cli.Watch(ctx, client, out, cli.WatchQuery{Device: c.Device, Rejected: c.Rejected})
 }
 
 type seriesCmd struct {
@@ -228,12 +236,12 @@ type seriesRebuildCmd struct {
 	whole
 }
 
-func (c *seriesRebuildCmd) Run(ctx context.Context) error {
+func (c *seriesRebuildCmd) Run(ctx context.Context, out *printer) error {
 	from, to, err := c.bounds(&c.Config)
 	if err != nil {
 		return err
 	}
-	return admin.RebuildSeries(ctx, c.Config, from, to, os.Stdout, os.Stderr)
+	return admin.RebuildSeries(ctx, c.Config, from, to, out, os.Stderr)
 }
 
 // whole holds the flags of a stretch of time that may be unbounded.
@@ -265,12 +273,12 @@ type seriesCheckCmd struct {
 	whole
 }
 
-func (c *seriesCheckCmd) Run(ctx context.Context) error {
+func (c *seriesCheckCmd) Run(ctx context.Context, out *printer) error {
 	from, to, err := c.bounds(&c.Config)
 	if err != nil {
 		return err
 	}
-	return admin.CheckSeries(ctx, c.Config, from, to, os.Stdout)
+	return admin.CheckSeries(ctx, c.Config, from, to, out)
 }
 
 // nonEmpty returns the parameters that have a value.

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"os"
+	"io"
 	"time"
 
 	"github.com/lorntech/totem/internal/cli"
@@ -25,12 +25,12 @@ func (s *service) asked(f form) (c cli.Client, as cli.Form, err error) {
 }
 
 // list prints a whole list.
-func (s *service) list(ctx context.Context, f form, l cli.Listing, q map[string]string) error {
+func (s *service) list(ctx context.Context, out io.Writer, f form, l cli.Listing, q map[string]string) error {
 	c, as, err := s.asked(f)
 	if err != nil {
 		return err
 	}
-	return c.ShowList(ctx, os.Stdout, l, nonEmpty(q), as)
+	return c.ShowList(ctx, out, l, nonEmpty(q), as)
 }
 
 type availabilityCmd struct {
@@ -41,23 +41,30 @@ type availabilityCmd struct {
 	Watch bool   `help:"Print each change as it happens, until Ctrl-C."`
 }
 
-func (c *availabilityCmd) Run(ctx context.Context) error {
+func (c *availabilityCmd) Run(ctx context.Context, out *printer) error {
 	if !c.Watch {
-		return c.list(ctx, c.form, cli.Availability, map[string]string{"site": c.Site, "kind": c.Kind})
+		return c.list(ctx, out, c.form, cli.Availability, map[string]string{"site": c.Site, "kind": c.Kind})
 	}
 	if c.CSV {
 		return cli.Wrong("--watch: not with --csv")
 	}
-	return c.follow(ctx, c.form, "availability", cli.Availability, map[string]string{"site": c.Site, "kind": c.Kind})
+	return c.follow(ctx, out, c.form, "availability", cli.Availability, map[string]string{"site": c.Site, "kind": c.Kind})
 }
 
 // follow prints each change that fits, until Ctrl-C.
-func (s *service) follow(ctx context.Context, f form, topic string, l cli.Listing, only map[string]string) error {
+func (s *service) follow(
+	ctx context.Context,
+	out io.Writer,
+	f form,
+	topic string,
+	l cli.Listing,
+	only map[string]string,
+) error {
 	c, as, err := s.asked(f)
 	if err != nil {
 		return err
 	}
-	return c.Follow(ctx, os.Stdout, topic, l, as, cli.Only(only))
+	return c.Follow(ctx, out, topic, l, as, cli.Only(only))
 }
 
 type devicesListCmd struct {
@@ -66,8 +73,8 @@ type devicesListCmd struct {
 	Site string `help:"Only of this site." placeholder:"SITE"`
 }
 
-func (c *devicesListCmd) Run(ctx context.Context) error {
-	return c.list(ctx, c.form, cli.Devices, map[string]string{"site": c.Site})
+func (c *devicesListCmd) Run(ctx context.Context, out *printer) error {
+	return c.list(ctx, out, c.form, cli.Devices, map[string]string{"site": c.Site})
 }
 
 type devicesUnknownCmd struct {
@@ -75,8 +82,8 @@ type devicesUnknownCmd struct {
 	form
 }
 
-func (c *devicesUnknownCmd) Run(ctx context.Context) error {
-	return c.list(ctx, c.form, cli.UnknownDevices, nil)
+func (c *devicesUnknownCmd) Run(ctx context.Context, out *printer) error {
+	return c.list(ctx, out, c.form, cli.UnknownDevices, nil)
 }
 
 type devicesSecretCmd struct {
@@ -84,12 +91,12 @@ type devicesSecretCmd struct {
 	Device string `arg:"" help:"The device."`
 }
 
-func (c *devicesSecretCmd) Run(ctx context.Context) error {
+func (c *devicesSecretCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return client.Secret(ctx, os.Stdout, c.Device)
+	return client.Secret(ctx, out, c.Device)
 }
 
 type doorsCmd struct {
@@ -103,8 +110,8 @@ type doorsListCmd struct {
 	Site string `help:"Only of this site." placeholder:"SITE"`
 }
 
-func (c *doorsListCmd) Run(ctx context.Context) error {
-	return c.list(ctx, c.form, cli.Doors, map[string]string{"site": c.Site})
+func (c *doorsListCmd) Run(ctx context.Context, out *printer) error {
+	return c.list(ctx, out, c.form, cli.Doors, map[string]string{"site": c.Site})
 }
 
 type doorsUnlockCmd struct {
@@ -114,12 +121,12 @@ type doorsUnlockCmd struct {
 	Reason  string `help:"Why; it is kept with your token's id." required:""`
 }
 
-func (c *doorsUnlockCmd) Run(ctx context.Context) error {
+func (c *doorsUnlockCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return client.Unlock(ctx, os.Stdout, c.Door, c.Seconds, c.Reason)
+	return client.Unlock(ctx, out, c.Door, c.Seconds, c.Reason)
 }
 
 type lockdownCmd struct {
@@ -135,12 +142,12 @@ type lockdownOnCmd struct {
 	Reason string `help:"Why; it is kept with your token's id." required:""`
 }
 
-func (c *lockdownOnCmd) Run(ctx context.Context) error {
+func (c *lockdownOnCmd) Run(ctx context.Context, out *printer) error {
 	client, as, err := c.asked(c.form)
 	if err != nil {
 		return err
 	}
-	return client.Lockdown(ctx, os.Stdout, c.Site, true, c.Reason, as)
+	return client.Lockdown(ctx, out, c.Site, true, c.Reason, as)
 }
 
 type lockdownOffCmd struct {
@@ -150,12 +157,12 @@ type lockdownOffCmd struct {
 	Reason string `help:"Why it ends."`
 }
 
-func (c *lockdownOffCmd) Run(ctx context.Context) error {
+func (c *lockdownOffCmd) Run(ctx context.Context, out *printer) error {
 	client, as, err := c.asked(c.form)
 	if err != nil {
 		return err
 	}
-	return client.Lockdown(ctx, os.Stdout, c.Site, false, c.Reason, as)
+	return client.Lockdown(ctx, out, c.Site, false, c.Reason, as)
 }
 
 type lockdownStatusCmd struct {
@@ -164,12 +171,12 @@ type lockdownStatusCmd struct {
 	Site string `arg:"" help:"The site."`
 }
 
-func (c *lockdownStatusCmd) Run(ctx context.Context) error {
+func (c *lockdownStatusCmd) Run(ctx context.Context, out *printer) error {
 	client, as, err := c.asked(c.form)
 	if err != nil {
 		return err
 	}
-	return client.LockdownStatus(ctx, os.Stdout, c.Site, as)
+	return client.LockdownStatus(ctx, out, c.Site, as)
 }
 
 type readsCmd struct {
@@ -183,7 +190,7 @@ type readsCmd struct {
 	Follow bool   `help:"Print each read as it is decided, until Ctrl-C."`
 }
 
-func (c *readsCmd) Run(ctx context.Context) error {
+func (c *readsCmd) Run(ctx context.Context, out *printer) error {
 	if c.Follow && (c.CSV || c.Site != "" || c.From != "" || c.To != "") {
 		return cli.Wrong("--follow: not with --csv, --site, --from or --to; --door, --member and --result narrow it")
 	}
@@ -192,7 +199,7 @@ func (c *readsCmd) Run(ctx context.Context) error {
 		if c.Result != "" {
 			only["granted"] = map[string]string{"granted": "true", "refused": "false"}[c.Result]
 		}
-		return c.follow(ctx, c.form, "reads", cli.Reads, only)
+		return c.follow(ctx, out, c.form, "reads", cli.Reads, only)
 	}
 	client, in, err := c.clientFor(&c.period)
 	if err != nil {
@@ -202,7 +209,7 @@ func (c *readsCmd) Run(ctx context.Context) error {
 		"site": c.Site, "door": c.Door, "member": c.Member, "result": c.Result,
 		"from": in.from.Format(time.RFC3339), "to": c.end(in),
 	})
-	return client.ShowList(ctx, os.Stdout, cli.Reads, q, cli.Form{JSON: c.JSON, CSV: c.CSV, Zone: in.zone})
+	return client.ShowList(ctx, out, cli.Reads, q, cli.Form{JSON: c.JSON, CSV: c.CSV, Zone: in.zone})
 }
 
 type accessCmd struct {
@@ -235,22 +242,22 @@ func (q *question) ask() (c cli.Client, as cli.Form, it cli.Question, err error)
 
 type accessCheckCmd struct{ question }
 
-func (c *accessCheckCmd) Run(ctx context.Context) error {
+func (c *accessCheckCmd) Run(ctx context.Context, out *printer) error {
 	client, as, q, err := c.ask()
 	if err != nil {
 		return err
 	}
-	return client.Check(ctx, os.Stdout, q, as)
+	return client.Check(ctx, out, q, as)
 }
 
 type accessExplainCmd struct{ question }
 
-func (c *accessExplainCmd) Run(ctx context.Context) error {
+func (c *accessExplainCmd) Run(ctx context.Context, out *printer) error {
 	client, as, q, err := c.ask()
 	if err != nil {
 		return err
 	}
-	return client.Explain(ctx, os.Stdout, q, as)
+	return client.Explain(ctx, out, q, as)
 }
 
 type accessReadCmd struct {
@@ -259,12 +266,12 @@ type accessReadCmd struct {
 	Read string `arg:"" help:"The read's id, as totem reads prints it."`
 }
 
-func (c *accessReadCmd) Run(ctx context.Context) error {
+func (c *accessReadCmd) Run(ctx context.Context, out *printer) error {
 	client, as, err := c.asked(c.form)
 	if err != nil {
 		return err
 	}
-	return client.ExplainRead(ctx, os.Stdout, c.Read, as)
+	return client.ExplainRead(ctx, out, c.Read, as)
 }
 
 type alarmsCmd struct {
@@ -279,12 +286,12 @@ type alarmsListCmd struct {
 	All  bool   `help:"Also those that have cleared."`
 }
 
-func (c *alarmsListCmd) Run(ctx context.Context) error {
+func (c *alarmsListCmd) Run(ctx context.Context, out *printer) error {
 	q := map[string]string{"site": c.Site, "open": "true"}
 	if c.All {
 		delete(q, "open")
 	}
-	return c.list(ctx, c.form, cli.Alarms, q)
+	return c.list(ctx, out, c.form, cli.Alarms, q)
 }
 
 type alarmsAckCmd struct {
@@ -292,12 +299,12 @@ type alarmsAckCmd struct {
 	Alarm string `arg:"" help:"The alarm's id."`
 }
 
-func (c *alarmsAckCmd) Run(ctx context.Context) error {
+func (c *alarmsAckCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return client.Acknowledge(ctx, os.Stdout, c.Alarm)
+	return client.Acknowledge(ctx, out, c.Alarm)
 }
 
 type rejectsCmd struct {
@@ -305,7 +312,9 @@ type rejectsCmd struct {
 	form
 }
 
-func (c *rejectsCmd) Run(ctx context.Context) error { return c.list(ctx, c.form, cli.Rejects, nil) }
+func (c *rejectsCmd) Run(ctx context.Context, out *printer) error {
+	return c.list(ctx, out, c.form, cli.Rejects, nil)
+}
 
 type rollcallCmd struct {
 	service
@@ -313,12 +322,12 @@ type rollcallCmd struct {
 	Building string `arg:"" help:"The building."`
 }
 
-func (c *rollcallCmd) Run(ctx context.Context) error {
+func (c *rollcallCmd) Run(ctx context.Context, out *printer) error {
 	client, as, err := c.asked(c.form)
 	if err != nil {
 		return err
 	}
-	return client.Rollcall(ctx, os.Stdout, c.Building, as)
+	return client.Rollcall(ctx, out, c.Building, as)
 }
 
 type tokensCmd struct {
@@ -331,17 +340,19 @@ type tokensListCmd struct {
 	form
 }
 
-func (c *tokensListCmd) Run(ctx context.Context) error { return c.list(ctx, c.form, cli.Tokens, nil) }
+func (c *tokensListCmd) Run(ctx context.Context, out *printer) error {
+	return c.list(ctx, out, c.form, cli.Tokens, nil)
+}
 
 type tokensRevokeCmd struct {
 	address
 	ID string `arg:"" help:"The token's id."`
 }
 
-func (c *tokensRevokeCmd) Run(ctx context.Context) error {
+func (c *tokensRevokeCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return client.RevokeToken(ctx, os.Stdout, c.ID)
+	return client.RevokeToken(ctx, out, c.ID)
 }

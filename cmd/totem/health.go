@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 )
@@ -16,7 +15,7 @@ type healthCmd struct {
 	endpoint
 }
 
-func (c *healthCmd) Run(ctx context.Context) error {
+func (c *healthCmd) Run(ctx context.Context, out *printer) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
 	t, err := c.find()
@@ -32,7 +31,7 @@ func (c *healthCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(os.Stdout, io.LimitReader(resp.Body, 1<<16)); err != nil {
+	if _, err := io.Copy(out, io.LimitReader(resp.Body, 1<<16)); err != nil {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {

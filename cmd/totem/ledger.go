@@ -16,6 +16,6 @@ type ledgerCopyCmd struct {
 	To   string `arg:"" help:"An empty folder or database, or one into which this copy has begun."`
 }
 
-func (c *ledgerCopyCmd) Run(ctx context.Context) error {
-	return admin.CopyLedger(ctx, c.From, c.To, os.Stdout, os.Stderr)
+func (c *ledgerCopyCmd) Run(ctx context.Context, out *printer) error {
+	return admin.CopyLedger(ctx, c.From, c.To, out, os.Stderr)
 }

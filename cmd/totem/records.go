@@ -28,8 +28,8 @@ type resourceListCmd struct {
 	form
 }
 
-func (c *resourceListCmd) Run(ctx context.Context) error {
-	return c.list(ctx, c.form, c.of.Listing, nil)
+func (c *resourceListCmd) Run(ctx context.Context, out *printer) error {
+	return c.list(ctx, out, c.form, c.of.Listing, nil)
 }
 
 type resourceShowCmd struct {
@@ -38,12 +38,12 @@ type resourceShowCmd struct {
 	ID string `arg:"" help:"Its id."`
 }
 
-func (c *resourceShowCmd) Run(ctx context.Context) error {
+func (c *resourceShowCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return client.Show(ctx, os.Stdout, c.of, c.ID)
+	return client.Show(ctx, out, c.of, c.ID)
 }
 
 type resourcePutCmd struct {
@@ -57,12 +57,12 @@ type resourcePutCmd struct {
 // Help lists the fields.
 func (c *resourcePutCmd) Help() string { return c.of.Help() }
 
-func (c *resourcePutCmd) Run(ctx context.Context) error {
-	client, err := c.client()
-	if err != nil {
-		return err
+func (c *resourcePutCmd) Run(ctx context.Context, out *printer) error {
+	if c.File == "" && len(c.Set) == 0 {
+		return cli.Wrong("there is nothing to put: give --file FILE (- for the input) or --set FIELD=VALUE")
 	}
 	var body []byte
+	var err error
 	switch c.File {
 	case "":
 	case "-":
@@ -76,7 +76,11 @@ func (c *resourcePutCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return client.Put(ctx, os.Stdout, c.of, c.ID, body, c.Set)
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return client.Put(ctx, out, c.of, c.ID, body, c.Set)
 }
 
 // typed returns what read reads from the standard input. It also returns when ctx ends, as with Ctrl-C, which read does
@@ -106,10 +110,10 @@ type resourceDeleteCmd struct {
 	ID string `arg:"" help:"Its id."`
 }
 
-func (c *resourceDeleteCmd) Run(ctx context.Context) error {
+func (c *resourceDeleteCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return client.Remove(ctx, os.Stdout, c.of, c.ID)
+	return client.Remove(ctx, out, c.of, c.ID)
 }

@@ -17,16 +17,16 @@ type initCmd struct {
 	Yes bool   `help:"Ask nothing: take the usual answers."`
 }
 
-func (c *initCmd) Run(ctx context.Context) error {
+func (c *initCmd) Run(ctx context.Context, out *printer) error {
 	a := admin.Usual()
 	if !c.Yes {
 		var err error
-		a, err = typed(ctx, func() (admin.Answers, error) { return admin.Ask(os.Stdin, os.Stdout) })
+		a, err = typed(ctx, func() (admin.Answers, error) { return admin.Ask(os.Stdin, out) })
 		if err != nil { // nothing is written
 			return err
 		}
 	}
-	return admin.Init(c.Dir, a, os.Stdout)
+	return admin.Init(c.Dir, a, out)
 }
 
 type doctorCmd struct {
@@ -44,7 +44,7 @@ func (c *doctorCmd) Run(ctx context.Context, out *printer) error {
 		}
 	}
 	if c.JSON {
-		enc := json.NewEncoder(os.Stdout)
+		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		if err := enc.Encode(list); err != nil {
 			return err

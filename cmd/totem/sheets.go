@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/lorntech/totem/internal/cli"
 )
@@ -16,7 +15,7 @@ type importCmd struct {
 	Kind           string `help:"tenants, members, badges, schedules, plans, leases, passes or events; default: guessed from the columns." placeholder:"KIND"`
 }
 
-func (c *importCmd) Run(ctx context.Context) error {
+func (c *importCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -28,7 +27,7 @@ func (c *importCmd) Run(ctx context.Context) error {
 	if c.DryRun {
 		q.Set("dry_run", "true")
 	}
-	return cli.Import(ctx, client, os.Stdout, c.File, q)
+	return cli.Import(ctx, client, out, c.File, q)
 }
 
 type exportCmd struct {
@@ -36,10 +35,10 @@ type exportCmd struct {
 	File string `arg:"" help:"The zip to write; only its owner may read it."`
 }
 
-func (c *exportCmd) Run(ctx context.Context) error {
+func (c *exportCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return cli.Export(ctx, client, os.Stdout, c.File)
+	return cli.Export(ctx, client, out, c.File)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/lorntech/totem/internal/cli"
@@ -22,7 +21,7 @@ type visitsListCmd struct {
 	Space  string `help:"Only to this space." placeholder:"SPACE"`
 }
 
-func (c *visitsListCmd) Run(ctx context.Context) error {
+func (c *visitsListCmd) Run(ctx context.Context, out *printer) error {
 	client, in, err := c.clientFor(&c.period)
 	if err != nil {
 		return err
@@ -36,7 +35,7 @@ func (c *visitsListCmd) Run(ctx context.Context) error {
 			"to":     c.end(in),
 		},
 	)
-	return cli.Visits(ctx, client, os.Stdout, q, in.zone)
+	return cli.Visits(ctx, client, out, q, in.zone)
 }
 
 type visitsCorrectCmd struct {
@@ -47,7 +46,7 @@ type visitsCorrectCmd struct {
 	Reason string `help:"Why; it is kept with your token's id." required:""`
 }
 
-func (c *visitsCorrectCmd) Run(ctx context.Context) error {
+func (c *visitsCorrectCmd) Run(ctx context.Context, out *printer) error {
 	zone, err := c.zone()
 	if err != nil {
 		return err
@@ -64,7 +63,7 @@ func (c *visitsCorrectCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return cli.Correct(ctx, client, os.Stdout, c.ID, cli.Correction{From: from, To: to, Reason: c.Reason}, zone)
+	return cli.Correct(ctx, client, out, c.ID, cli.Correction{From: from, To: to, Reason: c.Reason}, zone)
 }
 
 type visitsUndoCmd struct {
@@ -72,12 +71,12 @@ type visitsUndoCmd struct {
 	ID string `arg:"" help:"The visit's id."`
 }
 
-func (c *visitsUndoCmd) Run(ctx context.Context) error {
+func (c *visitsUndoCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return cli.Undo(ctx, client, os.Stdout, c.ID)
+	return cli.Undo(ctx, client, out, c.ID)
 }
 
 type eventsCmd struct {
@@ -90,10 +89,10 @@ type eventsAttendanceCmd struct {
 	ID string `arg:"" help:"The event."`
 }
 
-func (c *eventsAttendanceCmd) Run(ctx context.Context) error {
+func (c *eventsAttendanceCmd) Run(ctx context.Context, out *printer) error {
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	return cli.Attendance(ctx, client, os.Stdout, c.ID)
+	return cli.Attendance(ctx, client, out, c.ID)
 }

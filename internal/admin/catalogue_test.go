@@ -78,6 +78,28 @@ func TestAReplacedAdminTokenIsInTheDataFolder(t *testing.T) {
 			t.Errorf("status %d, want %d", status, want)
 		}
 	}
+	// Withdrawn, it stays so after a restart, and the id stays that of an admin.
+	other, err := admin.CreateToken(t.Context(), cfg, admin.TokenRequest{ID: "other", Role: "admin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := apptest.Client{Base: "http://" + a.HTTP.String(), Token: other}.For(t)
+	if status, _ := c.Raw("DELETE", "/v1/tokens/admin", ""); status != 204 {
+		t.Errorf("withdrawing it: %d", status)
+	}
+	apptest.Stop(t, a)
+	a = apptest.Start(t, cfg)
+	c = apptest.Client{Base: "http://" + a.HTTP.String(), Token: token}.For(t)
+	if status, _ := c.Raw("GET", "/v1/me", ""); status != 401 {
+		t.Errorf("a withdrawn token opens after a restart: %d", status)
+	}
+	for _, r := range []admin.TokenRequest{
+		{ID: "admin", Role: "display", Replace: true}, {ID: "admin", Role: "admin", Life: time.Hour, Replace: true},
+	} {
+		if _, err := admin.CreateToken(t.Context(), cfg, r); err == nil {
+			t.Errorf("made: %+v", r)
+		}
+	}
 }
 
 func TestATokenIsMadeWithoutAService(t *testing.T) {

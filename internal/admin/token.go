@@ -59,7 +59,14 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 		end := now.Add(r.Life)
 		t.ExpiresAt = &end
 	}
-	if err := l.Write(ctx, func(tx *ledger.Tx) error {
+	if _, err := l.Token(ctx, r.ID); err == nil && !r.Replace {
+		return "", errThere(r.ID)
+	}
+	keep, err := keepAdmin(cfg, t, token)
+	if err != nil {
+		return "", err
+	}
+	return token, keep(l.Write(ctx, func(tx *ledger.Tx) error {
 		if r.Tenant != "" {
 			switch there, err := tx.HasRecord("tenant", r.Tenant); {
 			case err != nil:
@@ -72,32 +79,46 @@ func CreateToken(ctx context.Context, cfg settings.Config, r TokenRequest) (toke
 		case err != nil:
 			return err
 		case there && !r.Replace:
-			return fmt.Errorf("there is a token %q already: --replace ends it and makes another one", r.ID)
+			return errThere(r.ID)
 		}
 		if err := tx.PutToken(t); err != nil {
 			return err
 		}
+		if t.ID == ledger.AdminToken { // a start must not take it for a new one, once it is withdrawn
+			if err := tx.PutSnapshot(ledger.AdminTaken, ledger.Snapshot{Body: t.Hash}); err != nil {
+				return err
+			}
+		}
 		return tx.AddAct(&ingest.Act{At: now, Actor: Actor, Action: "put", Target: "token/" + r.ID, Body: t.Terms()})
-	}); err != nil {
-		return "", err
-	}
-	return token, keepAdmin(cfg, r.ID, token)
+	}))
+}
+
+func errThere(id string) error {
+	return fmt.Errorf("there is a token %q already: --replace ends it and makes another one", id)
 }
 
 // keepAdmin writes a new admin token into the data folder's file, from which the commands
-// of this machine read it, where the one that it replaces is in that file.
-func keepAdmin(cfg settings.Config, id, token string) error {
+// of this machine and the next start read it, where the one that it replaces is in that file.
+// It does so before the token is committed; keep takes the commit's error, and after one
+// writes the former token again.
+func keepAdmin(cfg settings.Config, t ledger.Token, token string) (keep func(error) error, err error) {
 	file := cfg.AdminTokenFile()
-	if id != ledger.AdminToken {
-		return nil
+	former, err := os.ReadFile(file)
+	if t.ID != ledger.AdminToken || errors.Is(err, fs.ErrNotExist) {
+		return func(err error) error { return err }, nil
 	}
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err == nil {
+		err = keys.WriteSecret(file, []byte(token+"\n"))
 	}
-	if err := keys.WriteSecret(file, []byte(token+"\n")); err != nil {
-		return fmt.Errorf("the token is made, but %s still holds the one that ended: %w", file, err)
+	if err != nil {
+		return nil, fmt.Errorf("keep the admin token in its file: %w", err)
 	}
-	return nil
+	return func(err error) error {
+		if err != nil {
+			err = errors.Join(err, keys.WriteSecret(file, former))
+		}
+		return err
+	}, nil
 }
 
 func (r TokenRequest) check(n *catalogue.Network) error {
@@ -106,6 +127,9 @@ func (r TokenRequest) check(n *catalogue.Network) error {
 	}
 	if strings.HasPrefix(r.ID, signin.TokenPrefix) {
 		return fmt.Errorf("id: begins with %s, as those of accounts do", signin.TokenPrefix)
+	}
+	if r.ID == ledger.AdminToken && (r.Role != ledger.Admin || r.Life != 0) {
+		return errors.New("id: admin is that of the admin's token, which has the role admin and no end")
 	}
 	if r.Life < 0 {
 		return errors.New("--expires: must lie in the future")

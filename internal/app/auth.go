@@ -67,10 +67,6 @@ func (a *brokerAuth) token(hash []byte) (broker.Principal, bool) {
 	return p, true
 }
 
-// adminSetting is the metadata key of the admin token last taken from the
-// settings.
-const adminSetting = "admin-setting"
-
 // ensureAdmin stores the admin token of the settings as the token admin; without one it takes
 // that of the data folder's file, which it creates if it is missing. It does nothing if that
 // token is the one it took last: one that was replaced or withdrawn since stays so after a
@@ -83,7 +79,7 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 		}
 	}
 	hash := keys.HashSecret(token)
-	brought, err := l.Snapshot(ctx, adminSetting)
+	brought, err := l.Snapshot(ctx, ledger.AdminTaken)
 	if err != nil {
 		return "", err
 	}
@@ -98,7 +94,7 @@ func ensureAdmin(ctx context.Context, c Config, l *ledger.Ledger) (token string,
 		}
 	}
 	return token, l.Write(ctx, func(tx *ledger.Tx) error {
-		if err := tx.PutSnapshot(adminSetting, ledger.Snapshot{Body: hash}); err != nil {
+		if err := tx.PutSnapshot(ledger.AdminTaken, ledger.Snapshot{Body: hash}); err != nil {
 			return err
 		}
 		if err := tx.PutToken(t); err != nil {

@@ -75,43 +75,56 @@ func (e *Embedded) attach(nc net.Conn, local bool) {
 // fresh.
 const freshTimes = 3
 
-// makeRoom ends one unauthenticated connection if there are too many: the oldest of
-// this address if it has too many, or else, if all addresses together have too many,
-// the oldest of the address that has the most. e.mu is held.
+// makeRoom ends unauthenticated connections if there are too many: of this address if it
+// has too many, or else, if all addresses together have too many, of the address that has
+// the most. e.mu is held.
 func (e *Embedded) makeRoom(address string) {
-	count := map[string]int{}
-	for s := range e.waiting {
-		count[s.address]++
-	}
-	if oldest := e.oldestWaiting(address); e.tooMany(count[address], e.limits.PerAddress, oldest) {
-		e.end(oldest)
+	if n := e.waitingOf(address); n >= e.limits.PerAddress {
+		e.endOldest(address, n >= freshTimes*e.limits.PerAddress)
 		return
 	}
+	if len(e.waiting) < e.limits.Unauthenticated {
+		return
+	}
+	count := map[string]int{}
 	from := address
-	for a, n := range count {
-		if n > count[from] {
-			from = a
+	for s := range e.waiting {
+		if count[s.address]++; count[s.address] > count[from] {
+			from = s.address
 		}
 	}
-	if oldest := e.oldestWaiting(from); e.tooMany(len(e.waiting), e.limits.Unauthenticated, oldest) {
-		e.end(oldest)
-	}
+	e.endOldest(from, len(e.waiting) >= freshTimes*e.limits.Unauthenticated)
 }
 
-// tooMany reports whether the oldest of n unauthenticated connections must be ended.
-func (e *Embedded) tooMany(n, most int, oldest *session) bool {
-	return oldest != nil && (n >= most && time.Since(oldest.accepted) > e.limits.Fresh || n >= freshTimes*most)
-}
-
-// oldestWaiting returns the unauthenticated connection of an address that began first; nil: it
-// has none.
-func (e *Embedded) oldestWaiting(address string) (oldest *session) {
+// waitingOf returns how many unauthenticated connections an address has.
+func (e *Embedded) waitingOf(address string) (n int) {
 	for s := range e.waiting {
-		if s.address == address && (oldest == nil || s.number < oldest.number) {
+		if s.address == address {
+			n++
+		}
+	}
+	return n
+}
+
+// endOldest ends the unauthenticated connections of an address that are no longer fresh.
+// Where all of them are, and full is set, it ends the oldest.
+func (e *Embedded) endOldest(address string, full bool) {
+	var oldest *session
+	var ended int
+	for s := range e.waiting {
+		if s.address != address {
+			continue
+		}
+		if time.Since(s.accepted) > e.limits.Fresh {
+			e.end(s)
+			ended++
+		} else if oldest == nil || s.number < oldest.number {
 			oldest = s
 		}
 	}
-	return oldest
+	if full && ended == 0 && oldest != nil {
+		e.end(oldest)
+	}
 }
 
 // end ends an unauthenticated connection.

@@ -12,8 +12,8 @@ type Limits struct {
 	Clients      int // live connections; default 2000
 	PerPrincipal int // live connections of one secret or API token, the anonymous excepted; default 16
 	// Connections that are not authenticated yet, in all (default 512) and of one address (default 256). Beyond these the
-	// oldest is ended once it is older than Fresh (default 1 s), and at three times as many at once: when the power
-	// returns, the doors of a whole building may connect at the same moment, from one address.
+	// oldest are ended once they are older than Fresh (default 3 s), and at three times as many at once: when the power
+	// returns, the doors of a whole building may connect at the same moment, from one address, and slowly.
 	Unauthenticated int
 	PerAddress      int
 	Fresh           time.Duration
@@ -40,7 +40,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.PerPrincipal, 16)
 	def(&l.Unauthenticated, 512)
 	def(&l.PerAddress, 256)
-	def(&l.Fresh, time.Second)
+	def(&l.Fresh, 3*time.Second)
 	def(&l.Filters, 1024)
 	def(&l.ConnectTimeout, 10*time.Second)
 	def(&l.PacketBytes, 1<<20+64<<10)

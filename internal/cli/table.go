@@ -2,7 +2,6 @@ package cli
 
 import (
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -43,7 +42,7 @@ func columns(w io.Writer) int {
 	switch w := w.(type) {
 	case interface{ Columns() int }:
 		return w.Columns()
-	case *os.File:
+	case interface{ Fd() uintptr }: // a terminal, or what prints to one
 		if n, _, err := term.GetSize(int(w.Fd())); err == nil {
 			return n
 		}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/lorntech/totem/internal/ingest"
 )
@@ -158,7 +159,7 @@ func (l *Ledger) Verify(ctx context.Context, progress func(done, all int64)) (Au
 }
 
 func (l *Ledger) verifyInSteps(ctx context.Context, atOnce int64, progress func(done, all int64)) (Audit, error) {
-	v := &verifier{engine: l.engine, ctx: ctx, atOnce: atOnce}
+	v := &verifier{engine: l.engine, ctx: ctx, atOnce: atOnce, after: math.MinInt64}
 	for more := true; more; {
 		var err error
 		if more, err = l.verifyStep(ctx, v); err != nil {

@@ -80,6 +80,7 @@ func TestTamperingIsFoundWhereItIs(t *testing.T) {
 		{"a read's nonce removed", "UPDATE reads SET nonce = NULL WHERE seq = 6", 6},
 		{"what a reader did altered", "UPDATE reader_decisions SET granted = 0", 9},
 		{"an act altered", "UPDATE acts SET actor = 'nobody'", 10},
+		{"an entry before the first", "INSERT INTO chain SELECT -5, kind, commitment, hash FROM chain WHERE seq = 4", 1},
 		{"an entry removed", "DELETE FROM chain WHERE seq = 7", 7},
 		{"an entry altered", "UPDATE chain SET commitment = randomblob(32) WHERE seq = 3", 3},
 		{"a read put in beside the chain", "INSERT INTO reads SELECT 99, id, at, received_at, device, door, direction, credential, member, pass, granted, reason, lease, open_ms, not_after, boot, counter, nonce FROM reads WHERE seq = 1", 99},

@@ -27,6 +27,10 @@ const (
 // AdminToken is the id of the token of the settings, or of the data folder's file.
 const AdminToken = "admin"
 
+// AdminTaken is the snapshot with the hash of the admin token that was last taken from the
+// settings or the file.
+const AdminTaken = "admin-setting"
+
 // Token is what is stored of an API token: never the token itself.
 type Token struct {
 	ID        string

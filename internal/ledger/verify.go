@@ -19,6 +19,7 @@ type verifier struct {
 	audit  Audit
 	spans  []Range   // entries whose content was erased, sorted
 	last   chainHead // up to which entries are verified
+	after  int64     // the number after which the next step begins: the first begins before all
 	atOnce int64     // entries in one step
 	all    int64     // number of the chain's newest entry when the step began
 }
@@ -55,13 +56,17 @@ func (v *verifier) step() (more bool, err error) {
 		LEFT JOIN reader_decisions d ON c.kind = 'reader' AND d.seq = c.seq
 		LEFT JOIN acts a ON c.kind IN ('act', 'erase') AND a.seq = c.seq
 		WHERE c.seq > ?
-		ORDER BY c.seq LIMIT ?`, v.last.seq, v.atOnce)
+		ORDER BY c.seq LIMIT ?`, v.after, v.atOnce)
 	err = each(rows, err, func(rows *sql.Rows) error { return v.entry(rows, &v.last) })
 	if err != nil {
 		return false, ignoreBroken(err)
 	}
+	v.after = v.last.seq
 	if v.audit.Entries-before == v.atOnce {
 		return true, nil
+	}
+	if err := v.passedOver(); err != nil {
+		return false, ignoreBroken(err)
 	}
 	if err := v.strays(); err != nil {
 		return false, ignoreBroken(err)
@@ -149,6 +154,19 @@ func (v *verifier) entry(rows *sql.Rows, previous *chainHead) error {
 	}
 	if !bytes.Equal(commitment, commit(nonce, content)) {
 		return v.broken(seq, "its content was altered")
+	}
+	return nil
+}
+
+// passedOver looks for entries that were added among or taken from those that earlier steps
+// have verified.
+func (v *verifier) passedOver() error {
+	var n int64
+	if err := v.tx.QueryRowContext(v.ctx, "SELECT count(*) FROM chain").Scan(&n); err != nil {
+		return err
+	}
+	if n != v.audit.Entries {
+		return v.broken(v.last.seq, "there are %d entries, and %d were there when they were verified", n, v.audit.Entries)
 	}
 	return nil
 }

@@ -275,7 +275,7 @@ func (d *Updater) update(ctx context.Context, again bool) {
 		ctx,
 		force,
 		now,
-	); err != nil &&
+	); err != nil && ctx.Err() == nil &&
 		!errors.Is(err, broker.ErrNotConnected) { // the broker's client logs that
 		d.cfg.Log.Error("could not renew allowlists; trying again within a minute", "error", err)
 	}
