@@ -121,7 +121,7 @@ func run(ctx context.Context, args []string) int {
 	for _, says := range settings.Unknown(os.Environ(), variables(parser)) {
 		log.Warn(says)
 	}
-	out := &printer{to: os.Stdout}
+	out := &printer{to: os.Stdout} //nolint:forbidigo // the printer itself
 	err = k.Run(log, flagsOf(k), out)
 	if err == nil && out.err != nil {
 		err = fmt.Errorf("print: %w", out.err)

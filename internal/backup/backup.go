@@ -42,6 +42,9 @@ const (
 	billingName   = "billing.yaml"
 	// The authority of an outside broker's certificates: devices trust it.
 	authorityKey, authorityCert = "broker-ca.key", "broker-ca.crt"
+	// Totem's own password at an outside broker: with another one a restored service would lock
+	// itself out.
+	brokerPassword = "broker-password"
 )
 
 // format is the version of the backup's format.
@@ -216,7 +219,7 @@ func collect(cfg settings.Config, m Manifest, ring []byte) (parts []part, err er
 		}
 		parts = append(parts, part{file.name, text})
 	}
-	for _, name := range []string{authorityKey, authorityCert} {
+	for _, name := range []string{authorityKey, authorityCert, brokerPassword} {
 		text, err := os.ReadFile(filepath.Join(cfg.Data, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

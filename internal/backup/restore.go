@@ -170,6 +170,7 @@ func unseal(
 		ledger.FileName,
 		authorityKey,
 		authorityCert,
+		brokerPassword,
 	}
 	for archive := tar.NewReader(packed); ; {
 		h, err := archive.Next()
