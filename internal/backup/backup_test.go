@@ -3,12 +3,14 @@ package backup_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -254,6 +256,39 @@ func TestARestoreReplacesNothing(t *testing.T) {
 }
 
 // TestOtherKeysOrAnAlteredLedgerAreFound: a backup that was put together by hand.
+// sudo totem restore leaves nothing in a service's folder that the service cannot read.
+func TestARestoreGivesItsFilesToTheFoldersOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not run: it needs root, whose files are given to another user")
+	}
+	cfg := apptest.Config(t)
+	apptest.Stop(t, apptest.Start(t, cfg))
+	id, file, to := newIdentity(t), filepath.Join(t.TempDir(), "b"), filepath.Join(t.TempDir(), "data")
+	if _, err := backup.Create(t.Context(), cfg, file, []age.Recipient{id.Recipient()}, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	if err := errors.Join(os.Mkdir(to, 0o700), os.Chown(to, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Restore(t.Context(), file, []age.Identity{id}, backup.Target{Data: to}, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(to)
+	if err != nil || len(entries) < 3 {
+		t.Fatalf("%d files, %v", len(entries), err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; owner != nobody {
+			t.Errorf("%s belongs to %d", e.Name(), owner)
+		}
+	}
+}
+
 func TestOtherKeysOrAnAlteredLedgerAreFound(t *testing.T) {
 	id := newIdentity(t)
 	for name, spoil := range map[string]func(data string) error{

@@ -362,6 +362,9 @@ func place(dir string, to Target, head int64) (err error) {
 			return err
 		}
 		placed = append(placed, e.Name())
+		if err := disk.Adopt(filepath.Join(to.Data, e.Name())); err != nil {
+			return err
+		}
 	}
 	return syncDir(to.Data)
 }
