@@ -11,7 +11,6 @@ import (
 
 	"context"
 
-	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/apptest"
 	"github.com/lorntech/totem/internal/certs"
 	"github.com/lorntech/totem/internal/cli"
@@ -127,23 +126,10 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 
 // A person at a desk elsewhere reaches a service that has a private authority.
 func TestOverTLS(t *testing.T) {
-	cfg := apptest.Config(t)
-	cfg.DatabaseURL = ""
-	apptest.Stop(t, apptest.Start(t, cfg)) // the ledger that export reads
-	dir := t.TempDir()
-	if err := admin.ExportBroker(
-		t.Context(),
-		cfg,
-		admin.BrokerExport{Dir: dir, Hosts: []string{"127.0.0.1"}, Yes: true},
-		io.Discard,
-	); err != nil {
-		t.Fatal(err)
-	}
-	cfg.HTTPTLS, cfg.MQTTTLSListen = "127.0.0.1:0", "127.0.0.1:0"
-	cfg.TLSCert, cfg.TLSKey = filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key")
+	cfg, authority := apptest.TLS(t)
 	a := apptest.Start(t, cfg)
 	at := []string{"--api", "https://" + a.HTTPTLS.String(), "--token", a.Admin}
-	trust := []string{"--ca", filepath.Join(dir, "ca.crt")}
+	trust := []string{"--ca", authority}
 	if code, text := printed(t, t.Context(), append([]string{"people"}, at...)...); code != 1 ||
 		!strings.Contains(text, "certificate") {
 		t.Errorf("a stranger's authority is trusted: %d %s", code, text)
@@ -162,7 +148,7 @@ func TestOverTLS(t *testing.T) {
 		!strings.Contains(err.Error(), "--ca (TOTEM_CA)") {
 		t.Errorf("without the authority: %v", err)
 	}
-	transport, err := certs.Transport(trust[1])
+	transport, err := certs.Transport(authority)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,9 +58,6 @@ type resourcePutCmd struct {
 func (c *resourcePutCmd) Help() string { return c.of.Help() }
 
 func (c *resourcePutCmd) Run(ctx context.Context, out *printer) error {
-	if c.File == "" && len(c.Set) == 0 {
-		return cli.Wrong("there is nothing to put: give --file FILE (- for the input) or --set FIELD=VALUE")
-	}
 	var body []byte
 	var err error
 	switch c.File {

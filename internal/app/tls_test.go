@@ -14,29 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lorntech/totem/internal/admin"
 	"github.com/lorntech/totem/internal/app"
 	"github.com/lorntech/totem/internal/apptest"
 )
 
 // The service speaks TLS by itself, with the certificate that broker export makes.
 func TestTheServiceSpeaksTLSByItself(t *testing.T) {
-	cfg := apptest.Config(t)
-	cfg.DatabaseURL = ""                   // its last service has another data folder
-	apptest.Stop(t, apptest.Start(t, cfg)) // the ledger that export reads
-	dir := t.TempDir()
-	if err := admin.ExportBroker(
-		t.Context(),
-		cfg,
-		admin.BrokerExport{Dir: dir, Hosts: []string{"127.0.0.1"}, Yes: true},
-		io.Discard,
-	); err != nil {
-		t.Fatal(err)
-	}
-	cfg.HTTPTLS, cfg.MQTTTLSListen = "127.0.0.1:0", "127.0.0.1:0"
-	cfg.TLSCert, cfg.TLSKey = filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key")
+	cfg, authority := apptest.TLS(t)
 	a := apptest.Start(t, cfg)
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+	ca, err := os.ReadFile(authority)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +53,7 @@ func TestTheServiceSpeaksTLSByItself(t *testing.T) {
 	if _, err := io.ReadFull(c, answer); err != nil || !bytes.Equal(answer, []byte{0x20, 2, 0, 0}) {
 		t.Errorf("CONNACK % x, %v", answer, err)
 	}
-	cfg.Data, cfg.TLSCert = t.TempDir(), filepath.Join(dir, "nothing.crt")
+	cfg.Data, cfg.TLSCert = t.TempDir(), filepath.Join(t.TempDir(), "nothing.crt")
 	if _, err := app.Start(
 		t.Context(),
 		cfg,

@@ -106,8 +106,8 @@ func (e *Embedded) waitingOf(address string) (n int) {
 	return n
 }
 
-// endOldest ends the unauthenticated connections of an address that are no longer fresh.
-// Where all of them are, and full is set, it ends the oldest.
+// endOldest ends the unauthenticated connections of an address that are no longer fresh. If
+// all of them are fresh and full is set, it ends the oldest.
 func (e *Embedded) endOldest(address string, full bool) {
 	var oldest *session
 	var ended int

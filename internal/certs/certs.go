@@ -1,5 +1,6 @@
 // Package certs reads a certificate and its key from files, again whenever they were
-// renewed, so that a service need not be started again.
+// renewed, so that a service need not be started again. For clients it reads the
+// authorities that they trust.
 package certs
 
 import (

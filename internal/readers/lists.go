@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lorntech/totem/internal/access"
+	"github.com/lorntech/totem/internal/broker"
 	"github.com/lorntech/totem/internal/catalogue"
 	"github.com/lorntech/totem/internal/ledger"
 	"github.com/lorntech/totem/internal/rights"
@@ -102,6 +103,9 @@ func (d *Updater) send(ctx context.Context) error {
 			continue
 		}
 		size, err := d.sendList(ctx, r)
+		if errors.Is(err, broker.ErrNotConnected) { // nor can the others be sent: their payloads need not be read
+			return err
+		}
 		if err != nil {
 			failed = fmt.Errorf("send allowlist to %s: %w", r.dev.ID, err)
 			continue
